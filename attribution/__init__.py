@@ -1,0 +1,1 @@
+"""The engine: journeys in, credit out; no web, no database, no clock."""

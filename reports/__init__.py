@@ -1,0 +1,1 @@
+"""KPIs, ROI and documents: tables in, tables and pictures out."""

@@ -1,0 +1,1 @@
+"""A synthetic market with a known truth, and models scored against it."""

@@ -1,0 +1,1 @@
+"""The service: telephone systems, sales reps, marketers, imports, storage, pages, command line."""
