@@ -1,0 +1,110 @@
+"""Callers' numbers at rest: sealed with AES-GCM, found again by a keyed hash, keys outside the database."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from tracking.errors import Invalid
+
+_NONCE = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Keys derived from one master key, each for one purpose."""
+
+    sealing: bytes
+    lookup: bytes
+    session: bytes
+    fingerprint: str
+
+    @classmethod
+    def derive(cls, master: bytes) -> Self:
+        """Derive all keys from 32 random bytes (HKDF-SHA256, RFC 5869)."""
+        if len(master) != 32:
+            raise Invalid(
+                "key", f"the master key has {len(master)} bytes, not 32; make one with `ringtrail key`"
+            )
+
+        def subkey(purpose: bytes) -> bytes:
+            return HKDF(SHA256(), 32, salt=None, info=b"ringtrail|" + purpose).derive(master)
+
+        return cls(
+            subkey(b"sealing"), subkey(b"lookup"), subkey(b"session"), subkey(b"fingerprint").hex()[:16]
+        )
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Read the master key from base64."""
+        try:
+            master = base64.b64decode(text.strip(), validate=True)
+        except binascii.Error:
+            raise Invalid("key", "the master key is not base64; make one with `ringtrail key`") from None
+        return cls.derive(master)
+
+    @classmethod
+    def from_file(cls, path: Path) -> Self:
+        """Read the master key from a file, written on first use and readable by its owner only."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # O_EXCL decides which of two processes starting at once writes the key.
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(new_master_key() + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except FileExistsError:
+            pass
+        return cls.from_text(path.read_text())
+
+
+def new_master_key() -> str:
+    """Make a master key: 32 random bytes in base64."""
+    return base64.b64encode(os.urandom(32)).decode()
+
+
+_keys: Keys | None = None
+
+
+def install(keys: Keys) -> None:
+    """Make ``keys`` the ones that this process seals and looks up with."""
+    # A column type sees neither session nor settings, so the keys are the process's.
+    global _keys
+    _keys = keys
+
+
+def _installed() -> Keys:
+    if _keys is None:
+        raise RuntimeError("no keys installed; tracking.db.connect() installs them")
+    return _keys
+
+
+def seal(text: str, purpose: str) -> bytes:
+    """Encrypt ``text``; ``purpose`` is bound to it, so that it opens nowhere else."""
+    nonce = os.urandom(_NONCE)
+    return nonce + AESGCM(_installed().sealing).encrypt(nonce, text.encode(), purpose.encode())
+
+
+def unseal(sealed: bytes, purpose: str) -> str:
+    """Decrypt what :func:`seal` made for the same purpose."""
+    try:
+        clear = AESGCM(_installed().sealing).decrypt(sealed[:_NONCE], sealed[_NONCE:], purpose.encode())
+    except InvalidTag:
+        raise Invalid(
+            "key", "this key did not seal these data; restore the key file that belongs to them"
+        ) from None
+    return clear.decode()
+
+
+def lookup_hash(kind: str, value: str) -> str:
+    """Return the keyed hash by which a sealed value is found again (HMAC-SHA256, hexadecimal)."""
+    return hmac.new(_installed().lookup, f"v1|{kind}|{value}".encode(), hashlib.sha256).hexdigest()
