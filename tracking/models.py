@@ -139,7 +139,9 @@ class Account(Base):
 
     __tablename__ = "account"
     id: Mapped[Key]
-    name: Mapped[Name | None] = mapped_column(index=True)
+    name: Mapped[Name | None]
+    name_key: Mapped[Name | None] = mapped_column(index=True)
+    """The name as it is matched: NFKC, case folded, single spaces."""
     external_id: Mapped[Name | None] = mapped_column(unique=True)
     domain: Mapped[Name | None] = mapped_column(index=True)
     industry: Mapped[Name | None]

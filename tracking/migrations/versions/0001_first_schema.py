@@ -21,6 +21,7 @@ def upgrade() -> None:
         "account",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=True),
+        sa.Column("name_key", sa.String(length=200), nullable=True),
         sa.Column("external_id", sa.String(length=200), nullable=True),
         sa.Column("domain", sa.String(length=200), nullable=True),
         sa.Column("industry", sa.String(length=200), nullable=True),
@@ -34,7 +35,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_account_domain", "account", ["domain"], unique=False)
     op.create_index("ix_account_merged_into_id", "account", ["merged_into_id"], unique=False)
-    op.create_index("ix_account_name", "account", ["name"], unique=False)
+    op.create_index("ix_account_name_key", "account", ["name_key"], unique=False)
 
     op.create_table(
         "annotation",

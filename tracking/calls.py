@@ -1,0 +1,263 @@
+"""Calls: reports from providers and files, in any order and number, become one Call and one Touch."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tracking import contacts, numbers, phone, vault
+from tracking.effects import Effect
+from tracking.errors import Invalid
+from tracking.models import Call, Contact, NumberAssignment, Touch, TrackingNumber
+from tracking.phone import NumberState
+from tracking.vocabulary import CallStatus, LeadStatus, PointKind, TouchKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEvent:
+    """One report about a call, in our words; every provider and file format is turned into these.
+
+    ``dialled`` holds the number rung, or several candidates in order of preference (an exchange may show
+    it in more than one field). ``status`` is None where the report says nothing about it. A report may
+    carry what another system's users noted on the call; it fills what is empty and overwrites nothing.
+    """
+
+    provider: str
+    provider_call_id: str
+    dialled: tuple[str, ...]
+    caller: str | None
+    started_at: datetime
+    status: CallStatus | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    duration_s: int | None = None
+    talk_s: int | None = None
+    caller_name: str | None = None
+    caller_email: str | None = None
+    lead_status: LeadStatus | None = None
+    value_minor: int | None = None
+    currency: str | None = None
+    note: str = ""
+    tags: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A call as it stands now, and what the reports about it did."""
+
+    call: Call
+    effect: Effect
+
+
+# The order in which a call can only move forward; of two reports the further one counts. An answered call
+# outranks a missed one because a leg that nobody picked up may be followed by one that somebody did.
+_RANK = {
+    status: rank
+    for rank, status in enumerate(
+        (
+            CallStatus.ringing,
+            CallStatus.missed,
+            CallStatus.voicemail,
+            CallStatus.answered,
+            CallStatus.completed,
+        )
+    )
+}
+
+_Inventory = dict[str, tuple[TrackingNumber, list[NumberAssignment]]]
+
+
+def record(session: Session, events: Iterable[CallEvent], *, region: str) -> list[Recorded]:
+    """Take reports about calls; the outcome does not depend on their order or on repetitions.
+
+    Each call gets exactly one Touch. It is credited to whoever held the dialled number when it rang; a
+    call to a resting, free or unknown number is kept with no source. The many-rows form exists for
+    imports: a batch costs a handful of queries, however long it is.
+
+    Raises
+    ------
+    Invalid
+        If a report names no time zone or a negative duration; nothing is written then.
+    """
+    events = list(events)
+    for event in events:
+        _check(event)
+    by_call = {
+        key: list(group)
+        for key, group in groupby(
+            sorted(events, key=lambda e: (e.provider, e.provider_call_id)),
+            key=lambda e: (e.provider, e.provider_call_id),
+        )
+    }
+    existing = _existing(session, by_call)
+    candidates = {d: phone.parse(d, region).e164 for e in events for d in e.dialled}
+    stock = numbers.inventory(session, [e164 for e164 in candidates.values() if e164])
+    people = contacts.recognise(
+        session,
+        {
+            (PointKind.phone, e164)
+            for key, group in by_call.items()
+            if key not in existing
+            for event in group
+            if (e164 := phone.parse(event.caller, region).e164)
+        },
+    )
+    recorded = []
+    for key, group in by_call.items():
+        call = existing.get(key)
+        effect = Effect.unchanged
+        if call is None:
+            call = _open(session, group[0], stock, candidates, people, region)
+            effect = Effect.created
+        changed = [_advance(call, event) for event in group]
+        if effect is Effect.unchanged and any(changed):
+            effect = Effect.updated
+        if effect is not Effect.unchanged:
+            _credit(call, stock)
+        recorded.append(Recorded(call, effect))
+    session.flush()
+    return recorded
+
+
+def judge(
+    session: Session,
+    call: Call,
+    *,
+    lead_status: LeadStatus | None = None,
+    value_minor: int | None = None,
+    currency: str | None = None,
+    note: str | None = None,
+    tags: Sequence[str] | None = None,
+    spam: bool | None = None,
+) -> Call:
+    """Write down a sales rep's judgement of a call; None leaves a field as it is."""
+    if (value_minor is None) != (currency is None):
+        raise Invalid("value_minor", "an amount and its currency go together; give both or neither")
+    if value_minor is not None and value_minor < 0:
+        raise Invalid("value_minor", f"{value_minor} is negative; the value of a call is 0 or more")
+    given = {
+        "lead_status": lead_status,
+        "value_minor": value_minor,
+        "currency": currency,
+        "note": note,
+        "tags": None if tags is None else sorted(set(tags)),
+        "spam": spam,
+    }
+    for name, value in given.items():
+        if value is not None:
+            setattr(call, name, value)
+    session.flush()
+    return call
+
+
+def _check(event: CallEvent) -> None:
+    if event.started_at.tzinfo is None:
+        raise Invalid("started_at", f"{event.started_at.isoformat()} names no time zone; give an offset")
+    for name in ("duration_s", "talk_s"):
+        value = getattr(event, name)
+        if value is not None and value < 0:
+            raise Invalid(name, f"{value} seconds is negative; mend the record at its source")
+    if not event.provider_call_id or len(event.provider_call_id) > 200:
+        raise Invalid(
+            "provider_call_id", "must have 1 to 200 characters; the call cannot be told from others"
+        )
+
+
+def _existing(session: Session, by_call: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Call]:
+    found: dict[tuple[str, str], Call] = {}
+    for provider, keys in groupby(sorted(by_call), key=lambda key: key[0]):
+        ids = [call_id for _, call_id in keys]
+        rows = session.scalars(select(Call).where(Call.provider == provider, Call.provider_call_id.in_(ids)))
+        found |= {(row.provider, row.provider_call_id): row for row in rows}
+    return found
+
+
+def _open(
+    session: Session,
+    event: CallEvent,
+    stock: _Inventory,
+    candidates: dict[str, str | None],
+    people: dict[contacts.Point, Contact],
+    region: str,
+) -> Call:
+    parsed = phone.parse(event.caller, region)
+    point = (PointKind.phone, parsed.e164 or "")
+    contact = people.get(point) if parsed.e164 else None
+    if contact is None:
+        # Withheld and malformed numbers are nobody in particular: each such caller stays a person apart.
+        points = [point] if parsed.e164 else []
+        contact = contacts.introduce(session, points, at=event.started_at, name=event.caller_name)
+        if parsed.e164:
+            people[point] = contact
+    e164s = [e164 for d in event.dialled if (e164 := candidates[d])]
+    ours = next((e164 for e164 in e164s if e164 in stock), None)
+    dialled = ours or next(iter(e164s), None) or next((d for d in event.dialled if d), "")[:80]
+    kept = parsed.e164 or (event.caller if parsed.state is NumberState.malformed else None)
+    call = Call(
+        provider=event.provider,
+        provider_call_id=event.provider_call_id,
+        dialled=dialled,
+        tracking_number_id=stock[ours][0].id if ours else None,
+        contact=contact,
+        caller=kept,
+        caller_hash=vault.lookup_hash(PointKind.phone, parsed.e164) if parsed.e164 else None,
+        caller_state=parsed.state,
+        started_at=event.started_at,
+        status=CallStatus.ringing,
+        note="",
+        tags=[],
+    )
+    call.touch = Touch(contact=contact, kind=TouchKind.call, occurred_at=event.started_at)
+    session.add(call)
+    return call
+
+
+def _advance(call: Call, event: CallEvent) -> bool:
+    before = _state(call)
+    call.started_at = min(call.started_at, event.started_at)
+    call.answered_at = min(filter(None, (call.answered_at, event.answered_at)), default=None)
+    call.ended_at = max(filter(None, (call.ended_at, event.ended_at)), default=None)
+    for name in ("duration_s", "talk_s"):
+        values = [v for v in (getattr(call, name), getattr(event, name)) if v is not None]
+        setattr(call, name, max(values, default=None))
+    reached = [call.status, event.status or CallStatus.ringing]
+    if call.ended_at is not None:
+        # Over, and nothing yet proves that anybody picked up; a later report may.
+        reached.append(CallStatus.missed)
+    call.status = max(reached, key=_RANK.__getitem__)
+    if call.status is CallStatus.answered and call.ended_at is not None:
+        call.status = CallStatus.completed
+    for name in ("caller_name", "lead_status", "note"):
+        setattr(call, name, getattr(call, name) or getattr(event, name))
+    if call.value_minor is None and event.value_minor is not None:
+        call.value_minor, call.currency = event.value_minor, event.currency
+    call.tags = sorted(set(call.tags) | set(event.tags))
+    return _state(call) != before
+
+
+def _state(call: Call) -> tuple[object, ...]:
+    return (
+        call.started_at,
+        call.answered_at,
+        call.ended_at,
+        call.duration_s,
+        call.talk_s,
+        call.status,
+        call.caller_name,
+        call.lead_status,
+        call.note,
+        call.value_minor,
+        call.tags,
+    )
+
+
+def _credit(call: Call, stock: _Inventory) -> None:
+    history = stock[call.dialled][1] if call.dialled in stock else []
+    held = numbers.holder(history, call.started_at)
+    call.assignment = held
+    call.touch.occurred_at = call.started_at
+    call.touch.campaign_id = held.ad_material.campaign_id if held else None
+    call.touch.ad_material_id = held.ad_material_id if held else None

@@ -1,0 +1,88 @@
+"""Costs: money or hours spent on a campaign over an interval of days, direct or indirect."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tracking import effects
+from tracking.effects import Effect
+from tracking.errors import Invalid
+from tracking.models import AdMaterial, Campaign, Cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostRecord:
+    """What one record says of a cost: an amount, or minutes of work and an hourly rate, in minor units.
+
+    ``period_end`` is the first day no longer covered. ``source_key`` tells the record from every other,
+    so that taking it twice changes nothing.
+    """
+
+    period_start: date
+    period_end: date
+    currency: str
+    category: str
+    direct: bool = True
+    amount_minor: int | None = None
+    minutes: int | None = None
+    hourly_rate_minor: int | None = None
+    note: str = ""
+    source_key: str | None = None
+
+
+def save(
+    session: Session, record: CostRecord, *, campaign: Campaign | None, material: AdMaterial | None = None
+) -> tuple[Cost, Effect]:
+    """Add a cost, or bring the one with the same source key up to date; without a campaign it is overhead."""
+    amount = _amount(record)
+    if record.period_end <= record.period_start:
+        raise Invalid(
+            "period_end", f"{record.period_end} is not after {record.period_start}; it is exclusive"
+        )
+    cost = None
+    if record.source_key:
+        cost = session.scalar(select(Cost).where(Cost.source_key == record.source_key))
+    effect = Effect.unchanged
+    if cost is None:
+        cost = Cost(source_key=record.source_key)
+        session.add(cost)
+        effect = Effect.created
+    given = {
+        "campaign_id": campaign.id if campaign else None,
+        "ad_material_id": material.id if material else None,
+        "period_start": record.period_start,
+        "period_end": record.period_end,
+        "amount_minor": amount,
+        "currency": record.currency,
+        "minutes": record.minutes,
+        "hourly_rate_minor": record.hourly_rate_minor,
+        "category": record.category,
+        "direct": record.direct,
+        "note": record.note,
+    }
+    effect = effects.apply(cost, given, effect)
+    session.flush()
+    return cost, effect
+
+
+def _amount(record: CostRecord) -> int:
+    if (record.minutes is None) != (record.hourly_rate_minor is None):
+        raise Invalid("hourly_rate", "hours and their rate go together; give both or neither")
+    if record.minutes is not None and record.hourly_rate_minor is not None:
+        if record.minutes < 0 or record.hourly_rate_minor < 0:
+            raise Invalid("hours", "hours and their rate are 0 or more")
+        worth = Decimal(record.minutes) * record.hourly_rate_minor / 60
+        amount = int(worth.to_integral_value(ROUND_HALF_EVEN))
+        if record.amount_minor is not None and record.amount_minor != amount:
+            raise Invalid(
+                "amount", f"{record.amount_minor} is not hours x rate, {amount}; leave one of them out"
+            )
+        return amount
+    if record.amount_minor is None:
+        raise Invalid("amount", "a cost needs an amount, or hours and an hourly rate")
+    if record.amount_minor < 0:
+        raise Invalid("amount", f"{record.amount_minor} is negative; enter a refund as a smaller cost")
+    return record.amount_minor

@@ -1,0 +1,76 @@
+"""Deals: sales in the making, from a CRM's export or entered by hand, with the moments of their stages."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tracking import contacts, effects
+from tracking.contacts import Clues
+from tracking.effects import Effect
+from tracking.errors import Invalid
+from tracking.models import Deal
+from tracking.vocabulary import Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DealRecord:
+    """What one record says of a deal; amounts in whole minor units of ``currency``."""
+
+    clues: Clues
+    stage: Stage
+    amount_minor: int
+    currency: str
+    external_id: str | None = None
+    name: str = ""
+    lead_at: datetime | None = None
+    qualified_at: datetime | None = None
+    opportunity_at: datetime | None = None
+    closed_at: datetime | None = None
+    margin_minor: int | None = None
+
+
+def save(session: Session, record: DealRecord, *, at: datetime) -> tuple[Deal, Effect]:
+    """Add a deal, or bring the one with the same external id up to date.
+
+    A later record counts as the newer truth about stage, amount and dates; a moment it leaves out stays.
+    """
+    _check(record)
+    deal = None
+    if record.external_id:
+        deal = session.scalar(select(Deal).where(Deal.external_id == record.external_id))
+    effect = Effect.unchanged
+    if deal is None:
+        account = contacts.account_for(session, record.clues, at=at)
+        deal = Deal(external_id=record.external_id, account=account, created_at=at)
+        session.add(deal)
+        effect = Effect.created
+    given = {
+        "name": record.name or None,
+        "stage": record.stage,
+        "lead_at": record.lead_at,
+        "qualified_at": record.qualified_at,
+        "opportunity_at": record.opportunity_at,
+        "closed_at": record.closed_at,
+        "amount_minor": record.amount_minor,
+        "margin_minor": record.margin_minor,
+        "currency": record.currency,
+    }
+    effect = effects.apply(deal, {k: v for k, v in given.items() if v is not None}, effect)
+    session.flush()
+    return deal, effect
+
+
+def _check(record: DealRecord) -> None:
+    moments = ("lead_at", "qualified_at", "opportunity_at", "closed_at")
+    for name in moments:
+        value = getattr(record, name)
+        if value is not None and value.tzinfo is None:
+            raise Invalid(name, f"{value.isoformat()} names no time zone; give an offset")
+    if record.stage in (Stage.won, Stage.lost) and record.closed_at is None:
+        raise Invalid("closed_at", f"a deal that is {record.stage} needs the day it was closed")
+    if record.clues == Clues():
+        raise Invalid(
+            "company", "nothing says whose deal this is; give a company, an id, a number or an e-mail"
+        )

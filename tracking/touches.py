@@ -1,0 +1,62 @@
+"""Ready touches from elsewhere: web visits, forms, messages and fairs that another system has recorded."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tracking import contacts, effects
+from tracking.contacts import Clues
+from tracking.effects import Effect
+from tracking.errors import Invalid
+from tracking.models import AdMaterial, Campaign, Touch
+from tracking.vocabulary import TouchKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TouchRecord:
+    """What one record says of a touch; ``source_key`` tells it from every other."""
+
+    source_key: str
+    clues: Clues
+    occurred_at: datetime
+    kind: TouchKind
+    channel: str | None = None
+
+
+def save(
+    session: Session,
+    record: TouchRecord,
+    *,
+    at: datetime,
+    campaign: Campaign | None,
+    material: AdMaterial | None = None,
+) -> tuple[Touch, Effect]:
+    """Add a touch, or bring the one with the same source key up to date."""
+    if record.occurred_at.tzinfo is None:
+        raise Invalid("occurred_at", f"{record.occurred_at.isoformat()} names no time zone; give an offset")
+    if record.clues == Clues():
+        raise Invalid(
+            "account_id", "nothing says whose touch this is; give an account id, a number or an e-mail"
+        )
+    touch = session.scalar(select(Touch).where(Touch.source_key == record.source_key))
+    if touch is not None and touch.call_id is not None:
+        raise Invalid("touch_id", f"{record.source_key!r} is a call's touch; change the call")
+    effect = Effect.unchanged
+    if touch is None:
+        touch = Touch(
+            source_key=record.source_key, contact=contacts.contact_for(session, record.clues, at=at)
+        )
+        session.add(touch)
+        effect = Effect.created
+    given = {
+        "occurred_at": record.occurred_at,
+        "kind": record.kind,
+        "campaign_id": campaign.id if campaign else None,
+        "ad_material_id": material.id if material else None,
+        "channel": record.channel,
+    }
+    effect = effects.apply(touch, given, effect)
+    session.flush()
+    return touch, effect
