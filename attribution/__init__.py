@@ -1,1 +1,33 @@
-"""The engine: journeys in, credit out; no web, no database, no clock."""
+"""Attribution: which touches earned a deal, under every model the field uses, exact to the cent."""
+
+from attribution.engine import UNATTRIBUTED, attribute
+from attribution.journeys import (
+    ANSWERS,
+    CALLS,
+    CONVERSIONS,
+    COSTS,
+    CREDITS,
+    TOUCHES,
+    VISITS,
+    JourneyError,
+    validate,
+)
+from attribution.models import MODELS
+from attribution.rules import Positions, TimeDecay
+
+__all__ = [
+    "ANSWERS",
+    "CALLS",
+    "CONVERSIONS",
+    "COSTS",
+    "CREDITS",
+    "MODELS",
+    "TOUCHES",
+    "UNATTRIBUTED",
+    "VISITS",
+    "JourneyError",
+    "Positions",
+    "TimeDecay",
+    "attribute",
+    "validate",
+]

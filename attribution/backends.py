@@ -1,0 +1,137 @@
+"""The engines: how each opens a table and writes one; everything between is the same expressions."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import duckdb
+import narwhals as nw
+import pyarrow as pa
+import pyarrow.parquet
+
+from attribution.sources import Source
+
+ENGINES = ("duckdb", "spark", "polars")
+
+
+class Backend(Protocol):
+    """An open engine."""
+
+    def load(self, source: Source) -> nw.LazyFrame[Any]:
+        """Open a table lazily, its moments as int64 microseconds since 1970."""
+
+    def keep(self, frame: nw.LazyFrame[Any], name: str) -> nw.LazyFrame[Any]:
+        """Work `frame` out once and give it back for several readings."""
+
+
+@contextmanager
+def open_backend(engine: Any) -> Iterator[Backend]:
+    """Open an engine by name, or wrap a DuckDB connection or Spark session; close what was opened here."""
+    scratch = tempfile.mkdtemp(prefix="ringtrail-")
+    try:
+        if isinstance(engine, duckdb.DuckDBPyConnection):
+            yield DuckDB(engine)
+        elif engine == "duckdb":
+            with duckdb.connect(config={"temp_directory": scratch}) as connection:
+                yield DuckDB(connection)
+        elif engine == "polars":
+            yield Polars(scratch)
+        elif engine == "spark":
+            from attribution.spark import Spark, session
+
+            yield Spark(session(), scratch)
+        elif type(engine).__name__ == "SparkSession":
+            from attribution.spark import Spark
+
+            yield Spark(engine, scratch)
+        else:
+            raise ValueError(
+                f"{engine!r} is not an engine; use {', '.join(ENGINES)}, a connection or a session"
+            )
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def write_long(
+    backend: Backend,
+    wide: nw.LazyFrame[Any],
+    models: Sequence[str],
+    material: Sequence[str],
+    output: str | Path,
+) -> None:
+    """Have the engine write one row per model and touch."""
+    wide = backend.keep(wide, "wide")
+    long = [
+        wide.select(
+            nw.lit(model).alias("model"),
+            "conversion_id",
+            "touch_id",
+            "campaign",
+            "channel",
+            nw.col(f"w{i}").alias("weight"),
+            nw.col(f"c{i}").cast(nw.Int64).alias("credit_minor"),
+            "currency",
+            *material,
+        )
+        for i, model in enumerate(models)
+    ]
+    nw.concat(long, how="vertical").sink_parquet(str(output))
+
+
+def _moments(source: Source) -> list[str]:
+    return [name for name, kind in source.columns.items() if pa.types.is_timestamp(kind)]
+
+
+class DuckDB:
+    """DuckDB in this process; spills to disk what does not fit into its memory limit."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        # The order of rows never matters here, and keeping it would cost memory.
+        connection.execute("SET preserve_insertion_order = false")
+
+    def load(self, source: Source) -> nw.LazyFrame[Any]:
+        """Open a table lazily, its moments as int64 microseconds since 1970."""
+        if source.table is not None:
+            relation = self._connection.from_arrow(source.table)
+        else:
+            relation = self._connection.read_parquet(source.path)
+        moments = _moments(source)
+        columns = ", ".join(
+            f'epoch_us("{name}") AS "{name}"' if name in moments else f'"{name}"' for name in source.columns
+        )
+        return nw.from_native(relation.project(columns))
+
+    def keep(self, frame: nw.LazyFrame[Any], name: str) -> nw.LazyFrame[Any]:
+        """Work `frame` out into a temporary table, on disk where memory is short."""
+        relation = frame.to_native()
+        relation.query("kept", f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM kept")
+        return nw.from_native(self._connection.table(name))
+
+
+class Polars:
+    """Polars in this process: a third opinion for tests and for data at hand in that form."""
+
+    def __init__(self, scratch: str) -> None:
+        self._scratch = scratch
+
+    def load(self, source: Source) -> nw.LazyFrame[Any]:
+        """Open a table lazily, its moments as int64 microseconds since 1970."""
+        import polars as pl
+
+        if source.table is not None:
+            frame = pl.DataFrame(source.table).lazy()
+        else:
+            frame = pl.scan_parquet(source.path)
+        moments = [pl.col(name).dt.timestamp("us") for name in _moments(source)]
+        return nw.from_native(frame.select(list(source.columns)).with_columns(moments))
+
+    def keep(self, frame: nw.LazyFrame[Any], name: str) -> nw.LazyFrame[Any]:
+        """Work `frame` out in memory."""
+        return frame.collect("polars").lazy()

@@ -1,0 +1,528 @@
+"""The rule models: who gets how much of a deal, as short expressions over the position in the path.
+
+Every model sees the same path of a conversion, sorted by moment and, at the same moment, by touch
+identifier. The engine provides these columns: ``k`` (position from 1), ``n`` (length), ``lead_k``,
+``qualified_k`` and ``opportunity_k`` (touches up to that milestone), ``known_k`` and ``known_n`` (touches
+from a known, non-direct channel up to here, and in all), all float64; ``at`` and ``last_at`` (this touch and
+the last, int64 microseconds); and the moments of the milestones, null where unknown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, Literal
+
+import narwhals as nw
+
+from attribution.credit import Cut, Share, Winner
+
+DAY = 86_400_000_000
+"""Microseconds in a day."""
+
+LARGEST_SHARE_SUM = 1000
+"""Positions' shares are whole parts of at most this sum: three decimals of a percent are a pretence."""
+
+POSITIONS = ("first", "lead", "qualified", "opportunity", "last")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """What every model has in common.
+
+    Parameters
+    ----------
+    label : str, default ""
+        The text in the ``model`` column; the model's own name unless given. Two settings of one model in
+        one run need two labels.
+    """
+
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """The model's name in the contract."""
+        raise NotImplementedError
+
+    @property
+    def shown(self) -> str:
+        """The label, or else the model's name."""
+        return self.label or self.name
+
+    @property
+    def windows(self) -> frozenset[str]:
+        """Names of the path columns that the model reads beyond ``k`` and ``n``."""
+        return frozenset()
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names of the touches' own columns that the model reads."""
+        return frozenset()
+
+    @property
+    def parts(self) -> int:
+        """How many times the path's length the shares' denominator can be."""
+        return 1
+
+    def prepare(self, prefix: str) -> dict[str, nw.Expr]:
+        """Give columns, named from `prefix`, that the model reads more than once."""
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleModel(Model):
+    """A model whose shares are fractions known from positions alone."""
+
+    def cut(self, prefix: str) -> Cut:
+        """Give the part of the credit that belongs to a row."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightModel(Model):
+    """A model that gives each touch a weight between 0 and 1 by itself; shares are in proportion."""
+
+    def weight(self, prefix: str) -> nw.Expr:
+        """Give the row's weight, float64, not normalised."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstTouch(RuleModel):
+    """All credit to the first touch by any contact of the account: what made us known to them?
+
+    Examples
+    --------
+    >>> FirstTouch().name
+    'first-touch'
+    """
+
+    @property
+    def name(self) -> str:
+        """The model's name in the contract."""
+        return "first-touch"
+
+    def cut(self, prefix: str) -> Cut:
+        """Give all to position 1."""
+        return Winner(nw.col("k") == 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LastTouch(RuleModel):
+    """All credit to the last touch before the conversion: what closed it?"""
+
+    @property
+    def name(self) -> str:
+        """The model's name in the contract."""
+        return "last-touch"
+
+    def cut(self, prefix: str) -> Cut:
+        """Give all to position n."""
+        return Winner(nw.col("k") == nw.col("n"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LastNonDirect(RuleModel):
+    """All credit to the last touch that came through a known channel other than direct.
+
+    A path of direct and unknown touches only goes to its last touch.
+    """
+
+    @property
+    def name(self) -> str:
+        """The model's name in the contract."""
+        return "last-non-direct"
+
+    @property
+    def windows(self) -> frozenset[str]:
+        """Names of the path columns read."""
+        return frozenset({"known", "known_k", "known_n"})
+
+    def cut(self, prefix: str) -> Cut:
+        """Give all to the known touch that has as many known touches up to it as there are in all."""
+        last_known = nw.col("known") & (nw.col("known_k") == nw.col("known_n"))
+        none_known = (nw.col("known_n") == 0.0) & (nw.col("k") == nw.col("n"))
+        return Winner(last_known | none_known)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linear(RuleModel):
+    """The same credit to every touch."""
+
+    @property
+    def name(self) -> str:
+        """The model's name in the contract."""
+        return "linear"
+
+    def cut(self, prefix: str) -> Cut:
+        """Cut at k/n."""
+        return Share(nw.col("k") - 1.0, nw.col("k"), nw.col("n"), exact=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Positions(RuleModel):
+    """Fixed shares for the touches that hold a position, the rest spread evenly over those between.
+
+    Position-based, U-shaped, W-shaped, full-path, J-shaped and inverse J are settings of this one model;
+    see `position_based` and its neighbours for the published figures.
+
+    Parameters
+    ----------
+    shares : mapping of str to number
+        Share of each position held: ``first``, ``lead``, ``qualified``, ``opportunity``, ``last``. Read as
+        parts of the whole: 40, 40 and a middle of 20 is the same as 0.4, 0.4 and 0.2. ``lead`` is the last
+        touch at or before ``lead_at``, and so on; a milestone before the first touch falls on the first.
+        A touch that holds two positions gets both shares.
+    middle : number
+        Share of the touches that hold no position, together.
+    no_middle : {"proportional", "equal"}, default "proportional"
+        Where the middle share goes when every touch holds a position: to the positions in proportion to
+        their shares (Adobe Analytics, Mixpanel: J-shaped 25/75 at two touches), or in equal parts to the touches (Amplitude: 30/70).
+    missing : {"next", "spread"}, default "next"
+        What happens to the share of a milestone that is not known: the touch of the next milestone that
+        is known takes it, at the latest the last touch (Marketo Measure), or the others take it in proportion.
+    called : str, default "custom"
+        The model's name in the contract.
+
+    Raises
+    ------
+    ValueError
+        For an unknown position, a negative or infinite share, or nothing but zero shares, or shares so
+        finely divided that their common denominator exceeds 1000.
+
+    Examples
+    --------
+    >>> Positions({"first": 30, "last": 50}, middle=20, label="ours").shown
+    'ours'
+    >>> Positions({"second": 1}, middle=0)
+    Traceback (most recent call last):
+    ...
+    ValueError: 'second' is not a position; use first, lead, qualified, opportunity, last
+    """
+
+    shares: Mapping[str, float | Fraction] = field(kw_only=False)
+    middle: float | Fraction = 0
+    no_middle: Literal["proportional", "equal"] = "proportional"
+    missing: Literal["next", "spread"] = "next"
+    called: str = "custom"
+
+    def __post_init__(self) -> None:
+        for position in self.shares:
+            if position not in POSITIONS:
+                raise ValueError(f"{position!r} is not a position; use {', '.join(POSITIONS)}")
+        for share in (*self.shares.values(), self.middle):
+            if not math.isfinite(share) or share < 0:
+                raise ValueError(f"{share!r} is not a share; use numbers of zero or more")
+        if self.no_middle not in ("proportional", "equal"):
+            raise ValueError(f"no_middle is {self.no_middle!r}; use 'proportional' or 'equal'")
+        if self.missing not in ("next", "spread"):
+            raise ValueError(f"missing is {self.missing!r}; use 'next' or 'spread'")
+        if not any((*self.shares.values(), self.middle)):
+            raise ValueError("every share is zero; give at least one position a share")
+        if self.parts > LARGEST_SHARE_SUM:
+            raise ValueError(
+                f"the shares have {self.parts} as their common denominator, more than {LARGEST_SHARE_SUM}; "
+                "round them to a tenth of a percent"
+            )
+
+    @property
+    def name(self) -> str:
+        """The model's name in the contract."""
+        return self.called
+
+    @property
+    def windows(self) -> frozenset[str]:
+        """Names of the path columns read."""
+        return frozenset(f"{position}_k" for position in self._held if position not in ("first", "last"))
+
+    @property
+    def _held(self) -> tuple[str, ...]:
+        return tuple(position for position in POSITIONS if self.shares.get(position, 0))
+
+    @property
+    def _whole(self) -> dict[str, int]:
+        """Shares as the smallest whole numbers in the same proportion."""
+        given = {**{position: self.shares[position] for position in self._held}, "middle": self.middle}
+        exact = {name: Fraction(str(share)) for name, share in given.items()}
+        scale = math.lcm(*(share.denominator for share in exact.values()))
+        whole = {name: int(share * scale) for name, share in exact.items()}
+        divisor = math.gcd(*whole.values())
+        return {name: share // divisor for name, share in whole.items()}
+
+    @property
+    def parts(self) -> int:
+        """How many times the path's length the shares' denominator can be."""
+        return sum(self._whole.values())
+
+    def prepare(self, prefix: str) -> dict[str, nw.Expr]:
+        """Give the place of each position held, in ascending order."""
+        places: dict[str, nw.Expr] = {}
+        following = nw.col("n")
+        for position in reversed(self._held):
+            if position == "first":
+                place = nw.lit(1.0)
+            elif position == "last":
+                place = nw.col("n")
+            else:
+                place = _between(nw.lit(1.0), nw.col(f"{position}_k"), following)
+                place = nw.when(nw.col(f"{position}_at").is_null()).then(following).otherwise(place)
+            places[f"{prefix}_{position}"] = place
+            following = place
+        return places
+
+    def cut(self, prefix: str) -> Cut:
+        """Cut at (fixed shares up to k) + (middle touches up to k) x middle share / (middle touches)."""
+        k, n, one, zero = nw.col("k"), nw.col("n"), nw.lit(1.0), nw.lit(0.0)
+        whole = self._whole
+        held = self._held
+        places = [nw.col(f"{prefix}_{position}") for position in held]
+        shares = [self._present(position, float(whole[position])) for position in held]
+        distinct = []
+        before = zero
+        for position, place in zip(held, places, strict=True):
+            present = self._is_present(position)
+            distinct.append(_flag((place > before) if present is None else (place > before) & present))
+            before = place if present is None else nw.when(present).then(place).otherwise(before)
+
+        def upto(amounts: list[nw.Expr], reached: nw.Expr) -> nw.Expr:
+            total = zero
+            for amount, place in zip(amounts, places, strict=True):
+                total = total + nw.when(place <= reached).then(amount).otherwise(zero)
+            return total
+
+        fixed_all, holders = upto(shares, n), upto(distinct, n)
+        others = n - holders
+        rest = nw.lit(float(whole["middle"]))
+        # Nothing is held and nothing is left for the middle: equal parts are all that remains.
+        rest = nw.when((fixed_all == zero) & (rest == zero)).then(one).otherwise(rest)
+        spread_over = holders if self.no_middle == "equal" else one
+        count = nw.when(others > zero).then(others).otherwise(spread_over)
+        used = nw.when(others > zero).then(rest).otherwise(rest if self.no_middle == "equal" else zero)
+
+        def cumulative(reached: nw.Expr) -> nw.Expr:
+            taken = upto(distinct, reached)
+            lesser = nw.when(others > zero).then(reached - taken).otherwise(taken)
+            return upto(shares, reached) * count + used * lesser
+
+        return Share(cumulative(k - one), cumulative(k), (fixed_all + used) * count, exact=True)
+
+    def _is_present(self, position: str) -> nw.Expr | None:
+        """Tell where a position exists; None where it always does."""
+        if self.missing == "next" or position in ("first", "last"):
+            return None
+        return ~nw.col(f"{position}_at").is_null()
+
+    def _present(self, position: str, share: float) -> nw.Expr:
+        present = self._is_present(position)
+        if present is None:
+            return nw.lit(share)
+        return nw.when(present).then(nw.lit(share)).otherwise(nw.lit(0.0))
+
+
+def _flag(condition: nw.Expr) -> nw.Expr:
+    return nw.when(condition).then(nw.lit(1.0)).otherwise(nw.lit(0.0))
+
+
+def _between(low: nw.Expr, value: nw.Expr, high: nw.Expr) -> nw.Expr:
+    return nw.when(value > high).then(high).when(value < low).then(low).otherwise(value)
+
+
+Options = Any  # the keyword arguments no_middle, missing and label of Positions, passed through
+
+
+def position_based(first: float = 40, last: float = 40, middle: float = 20, **options: Options) -> Positions:
+    """Give 40 % to the first touch, 40 % to the last and 20 % to those between.
+
+    Parameters
+    ----------
+    first, last, middle : float, default 40, 40, 20
+        Shares, as parts of their sum.
+    **options
+        ``no_middle`` and ``label`` as in `Positions`. Two touches get 50/50 under either rule.
+
+    Returns
+    -------
+    Positions
+        The configured model.
+
+    Examples
+    --------
+    >>> position_based(30, 50, 20).shares
+    {'first': 30, 'last': 50}
+    """
+    return Positions({"first": first, "last": last}, middle=middle, called="position-based", **options)
+
+
+def u_shaped(first: float = 40, lead: float = 40, middle: float = 20, **options: Options) -> Positions:
+    """Give 40 % to the first touch, 40 % to the one that made the lead, 20 % to the others (HubSpot).
+
+    Parameters
+    ----------
+    first, lead, middle : float, default 40, 40, 20
+        Shares, as parts of their sum. Marketo Measure publishes 50, 50 and 0.
+    **options
+        ``no_middle``, ``missing`` and ``label`` as in `Positions`.
+
+    Returns
+    -------
+    Positions
+        The configured model.
+
+    Examples
+    --------
+    >>> u_shaped(50, 50, 0, label="u-shaped, Marketo").middle
+    0
+    """
+    return Positions({"first": first, "lead": lead}, middle=middle, called="u-shaped", **options)
+
+
+def w_shaped(**options: Options) -> Positions:
+    """Give 30 % each to the first touch, lead creation and opportunity creation, 10 % to the others.
+
+    Parameters
+    ----------
+    **options
+        ``no_middle``, ``missing`` and ``label`` as in `Positions`.
+
+    Returns
+    -------
+    Positions
+        The configured model.
+
+    Examples
+    --------
+    >>> w_shaped().parts
+    10
+    """
+    shares = {"first": 30, "lead": 30, "opportunity": 30}
+    return Positions(shares, middle=10, called="w-shaped", **options)
+
+
+def full_path(**options: Options) -> Positions:
+    """Give 22.5 % each to first touch, lead, opportunity and last touch, 10 % to the others.
+
+    Parameters
+    ----------
+    **options
+        ``no_middle``, ``missing`` and ``label`` as in `Positions`.
+
+    Returns
+    -------
+    Positions
+        The configured model.
+
+    Examples
+    --------
+    >>> full_path().parts
+    40
+    """
+    shares = {"first": 22.5, "lead": 22.5, "opportunity": 22.5, "last": 22.5}
+    return Positions(shares, middle=10, called="full-path", **options)
+
+
+def j_shaped(**options: Options) -> Positions:
+    """Give 20 % to the first touch, 60 % to the last and 20 % to those between.
+
+    Parameters
+    ----------
+    **options
+        ``no_middle`` and ``label`` as in `Positions`.
+
+    Returns
+    -------
+    Positions
+        The configured model.
+
+    Examples
+    --------
+    >>> j_shaped(no_middle="equal", label="j-shaped, Amplitude").shown
+    'j-shaped, Amplitude'
+    """
+    return Positions({"first": 20, "last": 60}, middle=20, called="j-shaped", **options)
+
+
+def inverse_j(**options: Options) -> Positions:
+    """Give 60 % to the first touch, 20 % to the last and 20 % to those between.
+
+    Parameters
+    ----------
+    **options
+        ``no_middle`` and ``label`` as in `Positions`.
+
+    Returns
+    -------
+    Positions
+        The configured model.
+
+    Examples
+    --------
+    >>> inverse_j().name
+    'inverse-j'
+    """
+    return Positions({"first": 60, "last": 20}, middle=20, called="inverse-j", **options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeDecay(WeightModel):
+    """Credit that halves with every half-life between a touch and the last touch of the path.
+
+    Parameters
+    ----------
+    half_life_days : float
+        Days after which a touch counts half, above 1e-10. Web analytics uses 7; a purchase of
+        machinery that takes months needs weeks or months. There is no default on purpose.
+
+    Raises
+    ------
+    ValueError
+        For a half-life that is not a positive number.
+
+    Examples
+    --------
+    >>> TimeDecay(30).name
+    'time-decay'
+    >>> TimeDecay(0)
+    Traceback (most recent call last):
+    ...
+    ValueError: a half-life of 0 days cannot be; use a positive number, such as 30
+    """
+
+    half_life_days: float = field(kw_only=False)
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.half_life_days) or self.half_life_days * DAY < 1:
+            raise ValueError(
+                f"a half-life of {self.half_life_days} days cannot be; use a positive number, such as 30"
+            )
+
+    @property
+    def name(self) -> str:
+        """The model's name in the contract."""
+        return "time-decay"
+
+    @property
+    def windows(self) -> frozenset[str]:
+        """Names of the path columns read."""
+        return frozenset({"last_at"})
+
+    def prepare(self, prefix: str) -> dict[str, nw.Expr]:
+        """Give the age in half-lives."""
+        age = (nw.col("last_at") - nw.col("at")).cast(nw.Float64)
+        return {f"{prefix}_age": age / nw.lit(float(self.half_life_days * DAY))}
+
+    def weight(self, prefix: str) -> nw.Expr:
+        """Give 2^-age, from the four basic operations and a power of two, which every engine has exactly.
+
+        The library functions exp and pow differ in the last digit from one engine to the next.
+        """
+        age = nw.col(f"{prefix}_age")
+        # 2^-x = 2^-(whole + 1/2) 2^-(x - whole - 1/2); the second factor by its Taylor series, whose
+        # next term is below 2e-16.
+        centred = age - age.floor() - 0.5
+        terms = [(-math.log(2.0)) ** j / math.factorial(j) for j in range(13)]
+        series = nw.lit(terms[-1])
+        for term in reversed(terms[:-1]):
+            series = series * centred + term
+        return series * math.sqrt(0.5) * nw.lit(0.5) ** age.floor().cast(nw.Float64)
