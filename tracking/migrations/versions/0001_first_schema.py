@@ -125,6 +125,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("provider", "event_key", name=op.f("uq_inbox_event_provider_event_key")),
     )
     op.create_index("ix_inbox_event_received_at", "inbox_event", ["received_at"], unique=False)
+    op.create_index(
+        "ix_inbox_event_unprocessed",
+        "inbox_event",
+        ["provider", "event_key"],
+        unique=False,
+        sqlite_where=sa.text("processed_at IS NULL"),
+        postgresql_where=sa.text("processed_at IS NULL"),
+    )
 
     op.create_table(
         "indicator",
