@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
@@ -227,22 +228,21 @@ class Journeys:
     def cut(self, models: Sequence[Model], keep: Sequence[str]) -> tuple[nw.LazyFrame[Any], list[Cut]]:
         """Give the paths with everything prepared, and each model's cut of a row."""
         frame = self.paths(models, keep)
-        prepared: dict[str, nw.Expr] = {}
-        for i, model in enumerate(models):
-            prepared |= model.prepare(f"m{i}")
-        if prepared:
-            frame = frame.with_columns(**prepared)
+        stages = [model.prepare(f"m{i}") for i, model in enumerate(models)]
+        for stage in zip_longest(*stages, fillvalue={}):
+            frame = frame.with_columns(**{name: column for part in stage for name, column in part.items()})
         weighted = {i: model for i, model in enumerate(models) if isinstance(model, WeightModel)}
         if weighted:
             frame = _with_cumulative_weights(frame, weighted)
         cuts: list[Cut] = []
+        ends: dict[str, nw.Expr] = {}
         for i, model in enumerate(models):
-            if isinstance(model, RuleModel):
-                cuts.append(model.cut(f"m{i}"))
-            else:
-                after, total = nw.col(f"m{i}_after"), nw.col(f"m{i}_total")
-                cuts.append(Share(after - nw.col(f"m{i}_w"), after, total, exact=False))
-        return frame, cuts
+            share = model.cut(f"m{i}") if isinstance(model, RuleModel) else _share_of_weights(f"m{i}")
+            if isinstance(share, Share):
+                ends |= {f"m{i}_from": share.before, f"m{i}_to": share.after, f"m{i}_of": share.total}
+                share = Share(nw.col(f"m{i}_from"), nw.col(f"m{i}_to"), nw.col(f"m{i}_of"), share.exact)
+            cuts.append(share)
+        return frame.with_columns(**ends) if ends else frame, cuts
 
     def totals(self, models: Sequence[Model], by: By) -> pa.Table:
         """Add up weights and credit by a key and currency."""
@@ -257,14 +257,14 @@ class Journeys:
             .agg(*(nw.col(name).sum() for name in parts))
             .select(key, "currency", *(nw.col(name).cast(nw.Int64) for name in parts))
         )
-        rows: pa.Table = grouped.collect("pyarrow").to_arrow()
+        rows = _plain(grouped.collect("pyarrow").to_arrow())
         return self._long(rows, models, key, by)
 
     def _long(self, rows: pa.Table, models: Sequence[Model], key: str, by: By) -> pa.Table:
         left = self._unattributed(rows, key, by)
         tables = []
         for i, model in enumerate(models):
-            columns = {key: rows[key], "currency": rows["currency"].cast(pa.string())}
+            columns = {key: rows[key], "currency": rows["currency"]}
             units, credit = rows[f"u{i}"].cast(pa.int64()), rows[f"c{i}"].cast(pa.int64())
             part = pa.table({**columns, "units": units, "credit_minor": credit})
             if left is not None:
@@ -331,7 +331,7 @@ class Journeys:
         if output is not None:
             write_long(self.backend, wide, [m.shown for m in models], material, output)
             wide = wide.head(0)
-        rows: pa.Table = wide.collect("pyarrow").to_arrow()
+        rows = _plain(wide.collect("pyarrow").to_arrow())
         rows = rows.sort_by([("conversion_id", "ascending"), ("k", "ascending")])
         tables = []
         for i, model in enumerate(models):
@@ -339,13 +339,13 @@ class Journeys:
                 "model": pa.repeat(pa.scalar(model.shown), rows.num_rows),
                 "conversion_id": rows["conversion_id"],
                 "touch_id": rows["touch_id"],
-                "campaign": rows["campaign"].cast(pa.string()),
-                "channel": rows["channel"].cast(pa.string()),
+                "campaign": rows["campaign"],
+                "channel": rows["channel"],
                 "weight": rows[f"w{i}"],
                 "credit_minor": rows[f"c{i}"].cast(pa.int64()),
-                "currency": rows["currency"].cast(pa.string()),
+                "currency": rows["currency"],
             }
-            named |= {name: rows[name].cast(pa.string()) for name in material}
+            named |= {name: rows[name] for name in material}
             tables.append(pa.table(named))
         return pa.concat_tables(tables).combine_chunks()
 
@@ -386,19 +386,28 @@ def _with_cumulative_weights(
     for i in models:
         sums[f"m{i}_after"] = nw.col(f"m{i}_w").cum_sum().over(*PATH, order_by=ORDER)
         sums[f"m{i}_total"] = nw.col(f"m{i}_w").sum().over(*PATH)
-    frame = frame.with_columns(**sums)
-    final: dict[str, nw.Expr] = {}
-    for i in models:
-        # Nothing but zero weights says nothing about the touches: they share equally.
-        none = nw.col(f"m{i}_total") == 0
-        final[f"m{i}_w"] = nw.when(none).then(nw.lit(1.0)).otherwise(nw.col(f"m{i}_w").cast(nw.Float64))
-        final[f"m{i}_after"] = (
-            nw.when(none).then(nw.col("k")).otherwise(nw.col(f"m{i}_after").cast(nw.Float64))
-        )
-        final[f"m{i}_total"] = (
-            nw.when(none).then(nw.col("n")).otherwise(nw.col(f"m{i}_total").cast(nw.Float64))
-        )
-    return frame.with_columns(**final)
+    return frame.with_columns(**sums)
+
+
+def _share_of_weights(prefix: str) -> Share:
+    weight, after, total = (nw.col(f"{prefix}_{name}").cast(nw.Float64) for name in ("w", "after", "total"))
+    # Nothing but zero weights says nothing about the touches: they share equally.
+    none = nw.col(f"{prefix}_total") == 0
+    return Share(
+        nw.when(none).then(nw.col("k") - 1.0).otherwise(after - weight),
+        nw.when(none).then(nw.col("k")).otherwise(after),
+        nw.when(none).then(nw.col("n")).otherwise(total),
+        exact=False,
+    )
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Give every engine's text one type."""
+    kinds = [
+        pa.string() if pa.types.is_large_string(kind) or pa.types.is_string_view(kind) else kind
+        for kind in table.schema.types
+    ]
+    return table.cast(pa.schema(list(zip(table.column_names, kinds, strict=True))))
 
 
 def _microseconds(days: float) -> int:

@@ -66,9 +66,12 @@ class Model:
         """How many times the path's length the shares' denominator can be."""
         return 1
 
-    def prepare(self, prefix: str) -> dict[str, nw.Expr]:
-        """Give columns, named from `prefix`, that the model reads more than once."""
-        return {}
+    def prepare(self, prefix: str) -> list[dict[str, nw.Expr]]:
+        """Give columns, named from `prefix`, that the model reads more than once, stage by stage.
+
+        An expression that is used twice inside another doubles the query; a column does not.
+        """
+        return []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +94,7 @@ class WeightModel(Model):
 
 @dataclass(frozen=True, kw_only=True)
 class FirstTouch(RuleModel):
-    """All credit to the first touch by any contact of the account: what made us known to them?
+    """All credit to the first touch by any contact of the account: what made us known to them.
 
     Examples
     --------
@@ -111,7 +114,7 @@ class FirstTouch(RuleModel):
 
 @dataclass(frozen=True, kw_only=True)
 class LastTouch(RuleModel):
-    """All credit to the last touch before the conversion: what closed it?"""
+    """All credit to the last touch before the conversion: what closed it."""
 
     @property
     def name(self) -> str:
@@ -179,10 +182,12 @@ class Positions(RuleModel):
         Share of the touches that hold no position, together.
     no_middle : {"proportional", "equal"}, default "proportional"
         Where the middle share goes when every touch holds a position: to the positions in proportion to
-        their shares (Adobe Analytics, Mixpanel: J-shaped 25/75 at two touches), or in equal parts to the touches (Amplitude: 30/70).
+        their shares (Adobe Analytics, Mixpanel: J-shaped 25/75 at two touches), or in equal parts to the
+        touches (Amplitude: 30/70).
     missing : {"next", "spread"}, default "next"
         What happens to the share of a milestone that is not known: the touch of the next milestone that
-        is known takes it, at the latest the last touch (Marketo Measure), or the others take it in proportion.
+        is known takes it, at the latest the last touch (Marketo Measure), or the others take it in
+        proportion.
     called : str, default "custom"
         The model's name in the contract.
 
@@ -256,69 +261,78 @@ class Positions(RuleModel):
         """How many times the path's length the shares' denominator can be."""
         return sum(self._whole.values())
 
-    def prepare(self, prefix: str) -> dict[str, nw.Expr]:
-        """Give the place of each position held, in ascending order."""
+    def prepare(self, prefix: str) -> list[dict[str, nw.Expr]]:
+        """Give the place of each milestone, then what is fixed and who holds a position up to each touch."""
         places: dict[str, nw.Expr] = {}
         following = nw.col("n")
         for position in reversed(self._held):
-            if position == "first":
-                place = nw.lit(1.0)
-            elif position == "last":
-                place = nw.col("n")
-            else:
-                place = _between(nw.lit(1.0), nw.col(f"{position}_k"), following)
-                place = nw.when(nw.col(f"{position}_at").is_null()).then(following).otherwise(place)
-            places[f"{prefix}_{position}"] = place
-            following = place
-        return places
+            if position in ("first", "last"):
+                following = nw.lit(1.0) if position == "first" else nw.col("n")
+                continue
+            place = _between(nw.lit(1.0), nw.col(f"{position}_k"), following)
+            places[f"{prefix}_{position}"] = (
+                nw.when(nw.col(f"{position}_at").is_null()).then(following).otherwise(place)
+            )
+            following = places[f"{prefix}_{position}"]
+        zero, k, n = nw.lit(0.0), nw.col("k"), nw.col("n")
+        whole, before = self._whole, nw.lit(0.0)
+        reached = {"fixed": [], "held": []}
+        for position in self._held:
+            place, present = self._place(position, prefix), self._present(position)
+            new = _flag(place > before)
+            share = nw.lit(float(whole[position]))
+            if present is not None:
+                new = nw.when(present).then(new).otherwise(zero)
+                share = nw.when(present).then(share).otherwise(zero)
+            reached["fixed"].append((place, share))
+            reached["held"].append((place, new))
+            before = place if present is None else nw.when(present).then(place).otherwise(before)
+        sums = {
+            f"{prefix}_{name}_{end}": _sum_up_to(terms, limit)
+            for name, terms in reached.items()
+            for end, limit in (("before", k - 1.0), ("after", k), ("all", n))
+        }
+        return [places, sums] if places else [sums]
 
     def cut(self, prefix: str) -> Cut:
         """Cut at (fixed shares up to k) + (middle touches up to k) x middle share / (middle touches)."""
         k, n, one, zero = nw.col("k"), nw.col("n"), nw.lit(1.0), nw.lit(0.0)
-        whole = self._whole
-        held = self._held
-        places = [nw.col(f"{prefix}_{position}") for position in held]
-        shares = [self._present(position, float(whole[position])) for position in held]
-        distinct = []
-        before = zero
-        for position, place in zip(held, places, strict=True):
-            present = self._is_present(position)
-            distinct.append(_flag((place > before) if present is None else (place > before) & present))
-            before = place if present is None else nw.when(present).then(place).otherwise(before)
+        fixed, held = f"{prefix}_fixed", f"{prefix}_held"
+        holders = nw.col(f"{held}_all")
+        between = n > holders
+        rest = nw.lit(float(self._whole["middle"]))
+        if not self._whole["middle"]:
+            # Nothing is held and nothing is left for the middle: equal parts are all that remains.
+            rest = nw.when(nw.col(f"{fixed}_all") == zero).then(one).otherwise(zero)
+        alone = (holders, rest) if self.no_middle == "equal" else (one, zero)
+        count = nw.when(between).then(n - holders).otherwise(alone[0])
+        lesser = nw.when(between).then(rest).otherwise(alone[1])
 
-        def upto(amounts: list[nw.Expr], reached: nw.Expr) -> nw.Expr:
-            total = zero
-            for amount, place in zip(amounts, places, strict=True):
-                total = total + nw.when(place <= reached).then(amount).otherwise(zero)
-            return total
+        def cumulative(end: str, reached: nw.Expr) -> nw.Expr:
+            taken = nw.col(f"{held}_{end}")
+            others = nw.when(between).then(reached - taken).otherwise(taken)
+            return nw.col(f"{fixed}_{end}") * count + lesser * others
 
-        fixed_all, holders = upto(shares, n), upto(distinct, n)
-        others = n - holders
-        rest = nw.lit(float(whole["middle"]))
-        # Nothing is held and nothing is left for the middle: equal parts are all that remains.
-        rest = nw.when((fixed_all == zero) & (rest == zero)).then(one).otherwise(rest)
-        spread_over = holders if self.no_middle == "equal" else one
-        count = nw.when(others > zero).then(others).otherwise(spread_over)
-        used = nw.when(others > zero).then(rest).otherwise(rest if self.no_middle == "equal" else zero)
+        total = (nw.col(f"{fixed}_all") + lesser) * count
+        return Share(cumulative("before", k - one), cumulative("after", k), total, exact=True)
 
-        def cumulative(reached: nw.Expr) -> nw.Expr:
-            taken = upto(distinct, reached)
-            lesser = nw.when(others > zero).then(reached - taken).otherwise(taken)
-            return upto(shares, reached) * count + used * lesser
+    def _place(self, position: str, prefix: str) -> nw.Expr:
+        if position == "first":
+            return nw.lit(1.0)
+        return nw.col("n") if position == "last" else nw.col(f"{prefix}_{position}")
 
-        return Share(cumulative(k - one), cumulative(k), (fixed_all + used) * count, exact=True)
-
-    def _is_present(self, position: str) -> nw.Expr | None:
+    def _present(self, position: str) -> nw.Expr | None:
         """Tell where a position exists; None where it always does."""
         if self.missing == "next" or position in ("first", "last"):
             return None
         return ~nw.col(f"{position}_at").is_null()
 
-    def _present(self, position: str, share: float) -> nw.Expr:
-        present = self._is_present(position)
-        if present is None:
-            return nw.lit(share)
-        return nw.when(present).then(nw.lit(share)).otherwise(nw.lit(0.0))
+
+def _sum_up_to(terms: list[tuple[nw.Expr, nw.Expr]], limit: nw.Expr) -> nw.Expr:
+    total = nw.lit(0.0)
+    for place, amount in terms:
+        total = total + nw.when(place <= limit).then(amount).otherwise(nw.lit(0.0))
+    return total
 
 
 def _flag(condition: nw.Expr) -> nw.Expr:
@@ -507,22 +521,23 @@ class TimeDecay(WeightModel):
         """Names of the path columns read."""
         return frozenset({"last_at"})
 
-    def prepare(self, prefix: str) -> dict[str, nw.Expr]:
-        """Give the age in half-lives."""
+    def prepare(self, prefix: str) -> list[dict[str, nw.Expr]]:
+        """Give the age in half-lives, then its whole part."""
         age = (nw.col("last_at") - nw.col("at")).cast(nw.Float64)
-        return {f"{prefix}_age": age / nw.lit(float(self.half_life_days * DAY))}
+        lives = {f"{prefix}_age": age / nw.lit(float(self.half_life_days * DAY))}
+        whole = {f"{prefix}_whole": nw.col(f"{prefix}_age").floor().cast(nw.Float64)}
+        # 2^-x = 2^-(whole + 1/2) 2^-(x - whole - 1/2): see weight().
+        centred = {f"{prefix}_centred": nw.col(f"{prefix}_age") - nw.col(f"{prefix}_whole") - 0.5}
+        return [lives, whole, centred]
 
     def weight(self, prefix: str) -> nw.Expr:
         """Give 2^-age, from the four basic operations and a power of two, which every engine has exactly.
 
         The library functions exp and pow differ in the last digit from one engine to the next.
         """
-        age = nw.col(f"{prefix}_age")
-        # 2^-x = 2^-(whole + 1/2) 2^-(x - whole - 1/2); the second factor by its Taylor series, whose
-        # next term is below 2e-16.
-        centred = age - age.floor() - 0.5
+        # The second factor of prepare() by its Taylor series, whose next term is below 2e-16.
         terms = [(-math.log(2.0)) ** j / math.factorial(j) for j in range(13)]
         series = nw.lit(terms[-1])
         for term in reversed(terms[:-1]):
-            series = series * centred + term
-        return series * math.sqrt(0.5) * nw.lit(0.5) ** age.floor().cast(nw.Float64)
+            series = series * nw.col(f"{prefix}_centred") + term
+        return series * math.sqrt(0.5) * nw.lit(0.5) ** nw.col(f"{prefix}_whole")
