@@ -37,9 +37,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An SQLite file with the schema, copied for each test."""
     folder = tmp_path_factory.mktemp("template")
-    engine = db.connect(Settings(data_dir=folder, key=KEY))
-    db.upgrade(engine)
-    engine.dispose()
+    db.install(Settings(data_dir=folder, key=KEY)).dispose()
     return folder / "ringtrail.db"
 
 
@@ -48,9 +46,7 @@ def postgres_template(postgres: str, tmp_path_factory: pytest.TempPathFactory) -
     """A PostgreSQL database with the schema, copied for each test."""
     _admin(postgres, "CREATE DATABASE template_ringtrail")
     url = postgres.replace("/postgres?", "/template_ringtrail?")
-    engine = db.connect(Settings(data_dir=tmp_path_factory.mktemp("pg"), key=KEY, database_url=url))
-    db.upgrade(engine)
-    engine.dispose()
+    db.install(Settings(data_dir=tmp_path_factory.mktemp("pg"), key=KEY, database_url=url)).dispose()
     return "template_ringtrail"
 
 

@@ -232,9 +232,9 @@ def _advance(call: Call, event: CallEvent) -> bool:
         call.status = CallStatus.completed
     for name in ("caller_name", "lead_status", "note"):
         setattr(call, name, getattr(call, name) or getattr(event, name))
+    call.tags = call.tags or sorted(set(event.tags))
     if call.value_minor is None and event.value_minor is not None:
         call.value_minor, call.currency = event.value_minor, event.currency
-    call.tags = sorted(set(call.tags) | set(event.tags))
     return _state(call) != before
 
 

@@ -13,7 +13,6 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import (
     BigInteger,
-    ColumnElement,
     Connection,
     DateTime,
     Dialect,
@@ -24,11 +23,13 @@ from sqlalchemy import (
     event,
     extract,
     make_url,
+    text,
 )
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from tracking import vault
@@ -41,6 +42,7 @@ try:
 except ImportError:
     import sqlite3 as sqlite
 
+SQLITE_VERSION: tuple[int, int, int] = sqlite.sqlite_version_info
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _Result = TypeVar("_Result")
@@ -82,24 +84,23 @@ class Moment(TypeDecorator[datetime]):
         return from_micros(value) if dialect.name == "sqlite" else value.astimezone(UTC)
 
 
-class micros(ColumnElement[int]):  # noqa: N801 - an SQL function, named as functions are
+class micros(FunctionElement[int]):  # noqa: N801 - an SQL function, named as functions are
     """A moment column as microseconds since 1970, without a Python object a row: for the journey tables."""
 
     inherit_cache = True
     type = BigInteger()
 
-    def __init__(self, column: Any) -> None:
-        self.column = column
-
 
 @compiles(micros)
 def _micros(element: micros, compiler: SQLCompiler, **kw: Any) -> str:
-    return f"CAST({compiler.process(extract('epoch', element.column), **kw)} * 1000000 AS BIGINT)"
+    (column,) = element.clauses
+    return f"CAST({compiler.process(extract('epoch', column), **kw)} * 1000000 AS BIGINT)"
 
 
 @compiles(micros, "sqlite")
 def _micros_sqlite(element: micros, compiler: SQLCompiler, **kw: Any) -> str:
-    return str(compiler.process(element.column, **kw))
+    (column,) = element.clauses
+    return str(compiler.process(column, **kw))
 
 
 class Sealed(TypeDecorator[str]):
@@ -159,7 +160,7 @@ def _sqlite_engine(url: str) -> Engine:
         args["autocommit"] = sqlite.LEGACY_TRANSACTION_CONTROL
     engine = create_engine(url, module=sqlite, connect_args=args)
     # WAL on a vulnerable library can lose committed writes; the rollback journal cannot.
-    journal = "wal" if sqlite_is_safe(sqlite.sqlite_version_info) else "truncate"
+    journal = "wal" if sqlite_is_safe(SQLITE_VERSION) else "truncate"
     wanted = {
         "foreign_keys": 1,
         "journal_mode": journal,
@@ -244,6 +245,48 @@ def revision(engine: Engine) -> tuple[str | None, str | None]:
     with engine.connect() as connection:
         at = MigrationContext.configure(connection).get_current_revision()
     return at, ScriptDirectory.from_config(_alembic()).get_current_head()
+
+
+def install(settings: Settings) -> Engine:
+    """Open the database, create or upgrade its schema, and note which key it is sealed with."""
+    engine = connect(settings)
+    upgrade(engine)
+    with engine.begin() as connection:
+        if _fingerprint(connection) is None:
+            mark = "INSERT INTO installation (id, key_fingerprint) VALUES (1, :fingerprint)"
+            connection.execute(text(mark), {"fingerprint": settings.keys.fingerprint})
+    return engine
+
+
+def open_installed(settings: Settings) -> Engine:
+    """Open a database that :func:`install` made; refuse another schema, and a key that does not fit."""
+    engine = connect(settings)
+    try:
+        _check_installed(engine, settings)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _check_installed(engine: Engine, settings: Settings) -> None:
+    at, wanted = revision(engine)
+    if at != wanted:
+        state = "has no tables yet" if at is None else f"is at schema {at}, this program wants {wanted}"
+        raise Invalid("database", f"{redact(settings.url)} {state}; run `ringtrail db upgrade`")
+    with engine.connect() as connection:
+        sealed_with = _fingerprint(connection)
+    if sealed_with != settings.keys.fingerprint:
+        raise Invalid(
+            "key",
+            f"{redact(settings.url)} is sealed with key {sealed_with}, this is {settings.keys.fingerprint}; "
+            "restore the key that belongs to it",
+        )
+
+
+def _fingerprint(connection: Connection) -> str | None:
+    found: str | None = connection.execute(text("SELECT key_fingerprint FROM installation")).scalar()
+    return found
 
 
 def redact(url: str) -> str:

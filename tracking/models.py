@@ -28,12 +28,11 @@ from tracking.vocabulary import (
 
 
 class Installation(Base):
-    """One row: which key the sealed columns belong to."""
+    """One row: the fingerprint of the key with which this database is sealed."""
 
     __tablename__ = "installation"
     id: Mapped[Key]
     key_fingerprint: Mapped[str] = mapped_column(String(16))
-    created_at: Mapped[datetime]
 
 
 # --- What was advertised ---------------------------------------------------------------------------------

@@ -1,0 +1,51 @@
+# Every command a newcomer needs; `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+export RINGTRAIL_DATA_DIR ?= var
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench-ingest clean
+
+help:  ## List the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
+	$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.test: $(BIN)/python pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[dev,postgres]'
+	@touch $@ $(VENV)/.run
+
+run: $(VENV)/.run  ## Set up, load the example supplier if there are no data, serve on 127.0.0.1:8000
+	@$(BIN)/ringtrail db upgrade
+	@$(BIN)/ringtrail demo --if-empty
+	@$(BIN)/ringtrail serve
+
+test: $(VENV)/.test  ## Set up what the tests need and run them all
+	@sh tests/system.sh
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+check: $(VENV)/.test  ## Only the quick checks: style, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.test  ## Put every file in shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench-ingest: $(VENV)/.test  ## Webhook requests per second against a bare insert
+	$(BIN)/python benchmarks/ingest.py
+
+clean:  ## Remove the environment and caches, not the data in var/
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,279 @@
+"""Key performance indicators, each defined once: what is divided by what, its unit, what it hides."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+@dataclass(frozen=True, slots=True)
+class Kpi:
+    """One indicator, as it is explained wherever it is shown.
+
+    Parameters
+    ----------
+    name : str
+        Column name in tables.
+    label : str
+        Heading for people.
+    formula : str
+        Numerator and denominator in words.
+    unit : str
+        Unit of the figure.
+    hides : str
+        What the figure does not show.
+    """
+
+    name: str
+    label: str
+    formula: str
+    unit: str
+    hides: str
+
+
+KPIS: tuple[Kpi, ...] = (
+    Kpi(
+        "roi",
+        "ROI",
+        "(credited revenue - cost) / cost, direct and indirect cost together",
+        "share; 1.0 is 100 %",
+        "revenue is not margin, and credit is a convention, not proof of cause",
+    ),
+    Kpi("roas", "ROAS", "credited revenue / cost", "ratio", "as ROI; 1.0 means cost and revenue are equal"),
+    Kpi(
+        "cost_per_lead_minor",
+        "Cost per lead",
+        "cost / leads credited",
+        "minor units of the currency",
+        "leads differ in worth; see cost per qualified lead",
+    ),
+    Kpi(
+        "cost_per_qualified_lead_minor",
+        "Cost per qualified lead",
+        "cost / qualified leads credited",
+        "minor units of the currency",
+        "depends on reps judging their calls",
+    ),
+    Kpi(
+        "acquisition_cost_minor",
+        "Cost of acquisition",
+        "cost / customers won, a customer being a buying company with its first won deal in the period",
+        "minor units of the currency",
+        "leaves out sales pay unless it was entered as a cost",
+    ),
+    Kpi(
+        "lead_to_customer_rate",
+        "Lead-to-customer rate",
+        "customers won / leads, both credited in the period",
+        "share",
+        "this period's customers were often an earlier period's leads",
+    ),
+    Kpi(
+        "answered_rate",
+        "Answered rate",
+        "calls answered / calls, spam left out",
+        "share",
+        "says nothing of how long callers waited",
+    ),
+    Kpi(
+        "asked_rate",
+        "Asked rate",
+        "qualifying calls in which the rep asked where the caller heard of us / qualifying calls; a call "
+        "qualifies if it was answered, is the caller's first and is neither spam nor judged not a lead",
+        "share",
+        "asking is not answering; see the share of answers among those asked",
+    ),
+)
+
+
+def ratio(numerator: float, denominator: float) -> float | None:
+    """Divide, or say that there is nothing to divide by.
+
+    Parameters
+    ----------
+    numerator, denominator : float
+        Any finite figures.
+
+    Returns
+    -------
+    float or None
+        The quotient; None where the denominator is zero, since any figure would be a guess.
+
+    Examples
+    --------
+    >>> ratio(2000 - 1000, 1000)
+    1.0
+    >>> ratio(1, 0) is None
+    True
+    """
+    return None if denominator == 0 else numerator / denominator
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Whole local days from ``start`` up to, not including, ``end``.
+
+    Parameters
+    ----------
+    start, end : datetime.date
+        First day covered, and first day no longer covered.
+    zone : zoneinfo.ZoneInfo
+        Whose days they are.
+
+    Raises
+    ------
+    ValueError
+        If ``end`` is not after ``start``.
+
+    Examples
+    --------
+    A day on which the clock goes forward has 23 hours:
+
+    >>> day = Period(date(2026, 3, 29), date(2026, 3, 30), ZoneInfo("Europe/Stockholm"))
+    >>> day.until - day.since
+    datetime.timedelta(seconds=82800)
+    """
+
+    start: date
+    end: date
+    zone: ZoneInfo
+
+    def __post_init__(self) -> None:
+        if self.end <= self.start:
+            raise ValueError(f"the period ends on {self.end}, which is not after its start, {self.start}")
+
+    @property
+    def since(self) -> datetime:
+        """First moment covered, in UTC."""
+        return self._midnight(self.start)
+
+    @property
+    def until(self) -> datetime:
+        """First moment no longer covered, in UTC."""
+        return self._midnight(self.end)
+
+    def _midnight(self, day: date) -> datetime:
+        local = datetime.combine(day, time(), self.zone)
+        # Through timestamps: subtraction of two times in one zone ignores a change of the clock.
+        return datetime.fromtimestamp(local.timestamp(), ZoneInfo("UTC"))
+
+    def holds(self, moments: Any) -> Any:
+        """Say for each moment of an Arrow column whether it lies in the period.
+
+        Parameters
+        ----------
+        moments : pyarrow.ChunkedArray of timestamp[us, UTC]
+            The moments.
+
+        Returns
+        -------
+        pyarrow.ChunkedArray of bool
+            True where the period holds the moment.
+        """
+        kind = pa.timestamp("us", "UTC")
+        return pc.and_(
+            pc.greater_equal(moments, pa.scalar(self.since, kind)),
+            pc.less(moments, pa.scalar(self.until, kind)),
+        )
+
+    def share(self, amount: int, start: date, end: date) -> int:
+        """Return the part of an amount spread evenly over days that falls into the period.
+
+        Parameters
+        ----------
+        amount : int
+            Minor units, 0 or more.
+        start, end : datetime.date
+            The days over which the amount is spread, ``end`` exclusive.
+
+        Returns
+        -------
+        int
+            Minor units. Adjoining periods add up to the amount exactly.
+
+        Examples
+        --------
+        >>> spring = Period(date(2026, 1, 1), date(2026, 4, 1), ZoneInfo("UTC"))
+        >>> spring.share(1000, date(2026, 1, 1), date(2027, 1, 1))
+        247
+        """
+        days = (end - start).days
+
+        def up_to(day: date) -> int:
+            covered = min(max((day - start).days, 0), days)
+            return (2 * amount * covered + days) // (2 * days)
+
+        return up_to(self.end) - up_to(self.start)
+
+
+def last_days(today: date, days: int, zone: ZoneInfo) -> Period:
+    """Return the period of the last ``days`` days up to and including ``today``.
+
+    Parameters
+    ----------
+    today : datetime.date
+        The last day covered.
+    days : int
+        How many, 1 or more.
+    zone : zoneinfo.ZoneInfo
+        Whose days they are.
+
+    Returns
+    -------
+    Period
+        That many whole days.
+    """
+    return Period(today - timedelta(days=days - 1), today + timedelta(days=1), zone)
+
+
+def desk(calls: pa.Table, answers: pa.Table, period: Period) -> dict[str, float | int | None]:
+    """Count how the telephone was attended and how often the question was asked.
+
+    Parameters
+    ----------
+    calls, answers : pyarrow.Table
+        Journey tables; ``answers`` needs its ``call_id`` column.
+    period : Period
+        Calls that rang in it count.
+
+    Returns
+    -------
+    dict
+        ``calls``, ``answered``, ``missed``, ``voicemail``, ``spam``, ``qualifying_calls``, ``asked``,
+        ``answers`` (counts) and ``answered_rate``, ``missed_rate``, ``asked_rate``, ``answer_rate``
+        (shares; None where there is nothing to divide by). Spam is counted only in ``spam``.
+
+    Notes
+    -----
+    ``asked`` counts qualifying calls with an answer or a refusal to answer. A call about which nothing was
+    logged counts as not asked.
+    """
+    ours = calls.filter(period.holds(calls["started_at"]))
+    spam = pc.sum(ours["spam"]).as_py() or 0
+    real = ours.filter(pc.invert(ours["spam"]))
+    status = {row["values"]: row["counts"] for row in pc.value_counts(real["status"]).to_pylist()}
+    answered = status.get("answered", 0) + status.get("completed", 0)
+    taken = pc.is_in(real["status"], pa.array(["answered", "completed"]))
+    lead = pc.fill_null(pc.not_equal(real["lead_status"], "not_a_lead"), True)
+    qualifying = set(real.filter(pc.and_(pc.and_(taken, real["first_call"]), lead))["call_id"].to_pylist())
+    outcome = dict(zip(answers["call_id"].to_pylist(), answers["outcome"].to_pylist(), strict=True))
+    asked = [call for call in qualifying if outcome.get(call) in ("answered", "declined")]
+    told = [call for call in asked if outcome[call] == "answered"]
+    total = real.num_rows
+    return {
+        "calls": total,
+        "answered": answered,
+        "missed": status.get("missed", 0),
+        "voicemail": status.get("voicemail", 0),
+        "spam": spam,
+        "qualifying_calls": len(qualifying),
+        "asked": len(asked),
+        "answers": len(told),
+        "answered_rate": ratio(answered, total),
+        "missed_rate": ratio(status.get("missed", 0), total),
+        "asked_rate": ratio(len(asked), len(qualifying)),
+        "answer_rate": ratio(len(told), len(asked)),
+    }

@@ -1,0 +1,335 @@
+"""Storage: what the database promises, on SQLite and on PostgreSQL alike."""
+
+import os
+import sqlite3
+import stat
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, delete, func, inspect, select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from tests.cast import BOREALIS, CATALOGUE_NUMBER, COBALT, moment
+from tracking import calls, contacts, db, vault
+from tracking.calls import CallEvent
+from tracking.config import Settings
+from tracking.errors import Invalid
+from tracking.models import Campaign, ContactPoint, InboxEvent
+from tracking.vocabulary import Base, PointKind
+
+only_sqlite = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+only_postgres = pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+
+
+def campaign(name: str) -> Campaign:
+    return Campaign(name=name, channel="fair", created_at=moment("2026-01-01"))
+
+
+def test_the_migrations_make_exactly_the_tables_that_the_models_describe(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_the_schema_can_be_taken_down_and_put_up_again(engine: Engine) -> None:
+    db.downgrade(engine, "base")
+    assert set(inspect(engine).get_table_names()) == {"alembic_version"}
+    db.upgrade(engine)
+    assert set(inspect(engine).get_table_names()) == {"alembic_version", *Base.metadata.tables}
+
+
+@only_sqlite
+@pytest.mark.parametrize(
+    ("pragma", "value"),
+    [
+        ("journal_mode", "wal"),
+        ("synchronous", 2),
+        ("foreign_keys", 1),
+        ("busy_timeout", 5000),
+        ("trusted_schema", 0),
+        ("journal_size_limit", 67108864),
+    ],
+)
+def test_sqlite_is_opened_so_that_nothing_acknowledged_is_lost(
+    engine: Engine, pragma: str, value: object
+) -> None:
+    with engine.connect() as connection:
+        assert connection.execute(text(f"PRAGMA {pragma}")).scalar() == value
+
+
+@pytest.mark.parametrize(
+    ("version", "safe"),
+    [
+        ((3, 40, 1), False),
+        ((3, 44, 5), False),
+        ((3, 44, 6), True),
+        ((3, 45, 0), False),
+        ((3, 50, 6), False),
+        ((3, 50, 7), True),
+        ((3, 51, 0), False),
+        ((3, 51, 2), False),
+        ((3, 51, 3), True),
+        ((3, 53, 4), True),
+    ],
+)
+def test_libraries_that_can_lose_writes_are_known(version: tuple[int, int, int], safe: bool) -> None:
+    assert db.sqlite_is_safe(version) is safe
+
+
+def test_the_sqlite_library_in_use_is_a_safe_one() -> None:
+    assert db.sqlite_is_safe(db.SQLITE_VERSION)
+
+
+def can_write_now(path: Path) -> bool:
+    other = db.sqlite.connect(path, timeout=0, isolation_level=None)
+    try:
+        other.execute("BEGIN IMMEDIATE").execute("ROLLBACK")
+    except db.sqlite.OperationalError as error:
+        return "locked" not in str(error)
+    finally:
+        other.close()
+    return True
+
+
+@only_sqlite
+def test_a_writer_takes_its_turn_before_it_reads(engine: Engine, settings: Settings) -> None:
+    path = settings.data_dir / "ringtrail.db"
+    with db.transaction(engine) as session:
+        assert session.scalars(select(Campaign)).all() == []
+        assert not can_write_now(path), "a transaction that has only read so far already holds the pen"
+    assert can_write_now(path)
+
+
+@only_sqlite
+def test_a_reader_keeps_no_writer_waiting(engine: Engine, settings: Settings) -> None:
+    with db.reading(engine) as session:
+        assert session.scalars(select(Campaign)).all() == []
+        assert can_write_now(settings.data_dir / "ringtrail.db")
+
+
+def test_a_reader_sees_one_moment_even_while_others_write(engine: Engine) -> None:
+    with db.transaction(engine) as session:
+        session.add(campaign("Fair"))
+    count = select(func.count(Campaign.id))
+    with db.reading(engine) as reader:
+        assert reader.scalar(count) == 1
+        with db.transaction(engine) as writer:
+            writer.add(campaign("Catalogue"))
+        assert reader.scalar(count) == 1, "a report adds up although a row came meanwhile"
+    with db.reading(engine) as reader:
+        assert reader.scalar(count) == 2
+
+
+def test_what_fails_halfway_leaves_nothing(engine: Engine) -> None:
+    def half(session: Session) -> None:
+        session.add(campaign("Fair"))
+        session.flush()
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        db.commit(engine, half)
+    with db.reading(engine) as session:
+        assert session.scalars(select(Campaign)).all() == []
+
+
+def test_of_two_that_write_one_key_the_loser_finds_the_winners_row(engine: Engine) -> None:
+    turns = iter(["the winner comes in between", "the second try"])
+
+    def enter(session: Session) -> str:
+        turn = next(turns)
+        found = session.scalar(select(Campaign).where(Campaign.name == "Fair"))
+        if found is not None:
+            return f"{turn} finds {found.name}"
+        session.add(campaign("Fair"))
+        if turn.startswith("the winner"):
+            session.add(campaign("Fair"))
+        session.flush()
+        return turn
+
+    with db.transaction(engine) as session:
+        session.add(campaign("Fair"))
+    assert db.commit(engine, enter) == "the winner comes in between finds Fair"
+    with db.transaction(engine) as session:
+        session.execute(delete(Campaign))
+    turns = iter(["the winner comes in between", "the second try"])
+    assert db.commit(engine, enter) == "the second try"
+
+
+def test_a_moment_without_a_zone_is_refused(session: Session) -> None:
+    session.add(Campaign(name="Fair", channel="fair", created_at=datetime(2026, 1, 1)))  # noqa: DTZ001 - the point
+    with pytest.raises(Exception, match="names no time zone"):
+        session.flush()
+
+
+def test_moments_keep_their_microseconds_and_come_back_in_utc(session: Session) -> None:
+    written = datetime.fromisoformat("2026-03-29T02:30:00.123456+01:00")
+    session.add(Campaign(name="Fair", channel="fair", created_at=written))
+    session.flush()
+    session.expire_all()
+    read = session.scalars(select(Campaign)).one().created_at
+    assert read == written
+    assert read.isoformat() == "2026-03-29T01:30:00.123456+00:00"
+    exported = session.scalar(select(db.micros(Campaign.created_at)))
+    assert exported == db.to_micros(written)
+    assert db.from_micros(exported) == written
+
+
+def test_foreign_keys_hold(session: Session) -> None:
+    session.add(ContactPoint(contact_id=99, kind=PointKind.email, value="a@example.com", value_hash="0" * 64))
+    with pytest.raises(IntegrityError):
+        session.flush()
+
+
+KNOWN = [BOREALIS, COBALT, *(f"+4420794602{i:02d}" for i in range(50))]
+
+
+def store_known_numbers(engine: Engine) -> None:
+    with db.transaction(engine) as session:
+        calls.record(
+            session,
+            [
+                CallEvent(
+                    provider="twilio",
+                    provider_call_id=f"CA{i}",
+                    dialled=(CATALOGUE_NUMBER,),
+                    caller=number,
+                    started_at=moment("2026-03-01 09:00"),
+                )
+                for i, number in enumerate(KNOWN)
+            ],
+            region="SE",
+        )
+        session.add(
+            InboxEvent(
+                provider="twilio",
+                event_key="CA1",
+                received_at=moment("2026-03-01"),
+                body=f"From={BOREALIS}",
+                body_hash="0" * 64,
+            )
+        )
+
+
+@only_sqlite
+def test_the_database_file_holds_no_callers_number(engine: Engine, settings: Settings) -> None:
+    store_known_numbers(engine)
+    found = stored = 0
+    for path in settings.data_dir.glob("ringtrail.db*"):
+        content = path.read_bytes()
+        stored += content.count(CATALOGUE_NUMBER.encode())
+        for number in KNOWN:
+            digits = number.lstrip("+")
+            found += content.count(digits.encode()) + content.count(digits[2:].encode())
+    assert stored, "our own number stands in the clear, so the search would have found the others"
+    assert found == 0
+
+
+@only_postgres
+def test_a_dump_of_every_row_holds_no_callers_number(engine: Engine) -> None:
+    store_known_numbers(engine)
+    with engine.connect() as connection:
+        rows = [
+            str(row)
+            for table in Base.metadata.sorted_tables
+            for row in connection.execute(text(f'SELECT t::text FROM "{table.name}" AS t'))
+        ]
+    content = "\n".join(rows)
+    assert CATALOGUE_NUMBER in content
+    assert [number for number in KNOWN if number.lstrip("+")[2:] in content] == []
+
+
+def test_a_sealed_number_is_found_again_and_opened(session: Session) -> None:
+    person = contacts.introduce(session, [(PointKind.phone, BOREALIS)], at=moment("2026-03-01"))
+    session.flush()
+    session.expire_all()
+    found = contacts.recognise(session, [(PointKind.phone, BOREALIS), (PointKind.phone, COBALT)])
+    assert list(found) == [(PointKind.phone, BOREALIS)]
+    assert found[PointKind.phone, BOREALIS] is person
+    assert person.points[0].value == BOREALIS
+
+
+def test_a_number_sealed_twice_looks_different_and_opens_for_its_column_only(
+    settings: Settings,
+) -> None:
+    vault.install(settings.keys)
+    first, second = vault.seal(BOREALIS, "call.caller"), vault.seal(BOREALIS, "call.caller")
+    assert first != second
+    assert vault.unseal(first, "call.caller") == BOREALIS
+    with pytest.raises(Invalid, match="did not seal"):
+        vault.unseal(first, "contact_point.value")
+
+
+def test_without_the_key_nobody_recognises_a_number(settings: Settings) -> None:
+    vault.install(settings.keys)
+    ours = vault.lookup_hash("phone", BOREALIS)
+    vault.install(vault.Keys.from_text(vault.new_master_key()))
+    theirs = vault.lookup_hash("phone", BOREALIS)
+    vault.install(settings.keys)
+    assert ours != theirs
+
+
+def test_a_key_that_does_not_fit_is_refused_before_anything_is_written(
+    settings: Settings,
+) -> None:
+    other = settings.model_copy(update={"key": type(settings.key)(vault.new_master_key())})
+    other.__dict__.pop("keys", None)
+    with pytest.raises(Invalid, match="restore the key that belongs to it"):
+        db.open_installed(other)
+    vault.install(settings.keys)
+
+
+def test_the_key_file_is_made_once_and_read_by_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "ringtrail.key"
+    first, second = vault.Keys.from_file(path), vault.Keys.from_file(path)
+    assert first == second
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    assert first.fingerprint not in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("not base64!", "not base64"), ("c2hvcnQ=", "has 5 bytes, not 32")]
+)
+def test_a_wrong_master_key_is_named_with_the_remedy(text: str, reason: str) -> None:
+    with pytest.raises(Invalid, match=rf"{reason}.*ringtrail key"):
+        vault.Keys.from_text(text)
+
+
+def test_an_old_schema_is_told_with_the_command_that_mends_it(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    with pytest.raises(Invalid, match=r"has no tables yet; run `ringtrail db upgrade`"):
+        db.open_installed(settings)
+    db.install(settings).dispose()
+    db.install(settings).dispose()
+    db.open_installed(settings).dispose()
+
+
+def test_a_database_of_another_make_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="use sqlite or postgresql"):
+        db.connect(Settings(data_dir=tmp_path, database_url="mysql://localhost/x"))
+
+
+def test_a_password_is_never_shown() -> None:
+    assert (
+        db.redact("postgresql://acme:secret@db:5432/ringtrail") == "postgresql://acme:***@db:5432/ringtrail"
+    )
+
+
+def test_the_call_table_takes_no_negative_duration(session: Session) -> None:
+    store = [
+        CallEvent(
+            provider="cdr", provider_call_id="1", dialled=("1",), caller=None, started_at=moment("2026-01-01")
+        )
+    ]
+    call = calls.record(session, store, region="SE")[0].call
+    call.duration_s = -1
+    with pytest.raises(IntegrityError):
+        session.flush()
+
+
+def test_the_standard_library_would_have_been_refused_wal_if_it_is_old() -> None:
+    """Why another SQLite is brought along: this machine's own may be one that loses writes."""
+    assert db.sqlite_is_safe(sqlite3.sqlite_version_info) or db.sqlite is not sqlite3

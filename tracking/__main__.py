@@ -1,0 +1,5 @@
+"""Run the command as ``python -m tracking``."""
+
+from tracking.cli import main
+
+main()

@@ -1,0 +1,204 @@
+"""Running an installation: its database, its keys, its server, its health."""
+
+import os
+import platform
+from datetime import datetime
+from typing import Any
+
+import click
+from sqlalchemy import func, select
+
+from tracking import clock, db, vault
+from tracking.cli.installation import Installation, Moment, json_option, pass_installation
+from tracking.config import Settings
+from tracking.errors import Invalid
+from tracking.models import Call, Campaign, InboxEvent
+
+
+@click.group("db")
+def database() -> None:
+    """Care for the database and its schema."""
+
+
+@database.command("upgrade")
+@pass_installation
+def upgrade(installation: Installation) -> None:
+    """Create the database, or bring its schema up to date."""
+    engine = db.install(installation.settings)
+    click.echo(f"{db.redact(installation.settings.url)} is at schema {db.revision(engine)[0]}")
+
+
+@click.command()
+def key() -> None:
+    """Print a new master key for RINGTRAIL_KEY; keep it apart from the database and its backups."""
+    click.echo(vault.new_master_key())
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8000, show_default=True)
+@click.option("--threads", default=8, show_default=True, help="Requests served at once.")
+@pass_installation
+def serve(installation: Installation, host: str, port: int, threads: int) -> None:
+    """Serve web pages, the JSON API and the telephone provider's webhooks."""
+    from gunicorn.app.base import BaseApplication
+
+    from tracking.app import create_app
+
+    # Opened here so that a wrong setting or an old schema is told at once, not in a worker's log.
+    settings = installation.settings
+    installation.engine.dispose()
+
+    class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+        def load_config(self) -> None:
+            options = {
+                "bind": f"{host}:{port}",
+                "workers": 1,
+                "threads": threads,
+                "worker_class": "gthread",
+                "control_socket_disable": True,
+                "proc_name": "ringtrail",
+            }
+            for name, value in options.items():
+                self.cfg.set(name, value)
+
+        def load(self) -> Any:
+            return create_app(settings)
+
+    click.echo(f"Ringtrail at http://{host}:{port}/ (stop with Ctrl+C)")
+    Server().run()
+
+
+@click.command()
+@json_option
+@pass_installation
+def doctor(installation: Installation) -> None:
+    """Check settings, key, database and inbox; exit code 1 if something needs attention."""
+    findings = _examine(installation)
+    columns = {"check": "Check", "state": "State", "detail": "Detail"}
+    installation.show([f | {"state": "ok" if f["ok"] else "attention"} for f in findings], columns)
+    raise SystemExit(0 if all(f["ok"] for f in findings) else 1)
+
+
+def _examine(installation: Installation) -> list[dict[str, Any]]:
+    findings: list[dict[str, Any]] = []
+
+    def note(check: str, ok: bool, detail: str) -> None:
+        findings.append({"check": check, "ok": ok, "detail": detail})
+
+    note("Python", True, platform.python_version())
+    try:
+        settings = Settings.load()
+    except Invalid as error:
+        note("settings", False, error.reason)
+        return findings
+    note(
+        "settings",
+        True,
+        f"time zone {settings.timezone}, currency {settings.currency}, region {settings.region}",
+    )
+    note(
+        "default destination",
+        bool(settings.default_destination),
+        settings.default_destination or "set RINGTRAIL_DEFAULT_DESTINATION, or unknown numbers ring nowhere",
+    )
+    signed = bool(settings.twilio_auth_tokens or settings.twilio_shared_keys)
+    note("Twilio", signed, "signatures are checked" if signed else "no auth token: its webhooks get 403")
+    note(
+        "public address",
+        settings.base_url.startswith("https://"),
+        settings.base_url
+        if settings.base_url.startswith("https://")
+        else f"{settings.base_url} is for trials only",
+    )
+    if settings.url.startswith("sqlite"):
+        safe, version = db.sqlite_is_safe(db.SQLITE_VERSION), ".".join(map(str, db.SQLITE_VERSION))
+        note(
+            "SQLite",
+            safe,
+            version if safe else f"{version} can lose WAL writes, so WAL is off; use 3.51.3 or newer",
+        )
+    try:
+        engine = installation.engine
+        with db.reading(engine) as session:
+            note("key", True, "fits the database")
+            waiting = session.scalar(
+                select(func.count(InboxEvent.id)).where(InboxEvent.processed_at.is_(None))
+            )
+            note("inbox", not waiting, f"{waiting} events wait; see `ringtrail inbox replay`")
+            calls, last = session.execute(select(func.count(Call.id), func.max(Call.started_at))).one()
+            note("calls", True, f"{calls}, the last {last:%Y-%m-%d %H:%M} UTC" if last else "none yet")
+            note("campaigns", True, str(session.scalar(select(func.count(Campaign.id)))))
+        note("database", True, f"{db.redact(settings.url)} at schema {db.revision(engine)[0]}")
+    except Exception as error:  # a doctor reports whatever ails the patient
+        note("database", False, str(error).splitlines()[0])
+    spool = list(settings.spool_dir.glob("*")) if settings.spool_dir.exists() else []
+    note("spool", not spool, f"{len(spool)} files wait for the database" if spool else "empty")
+    mode = os.stat(settings.data_dir).st_mode & 0o077 if settings.data_dir.exists() else 0
+    note(
+        "data folder",
+        not mode & 0o022,
+        f"{settings.data_dir}, others may write to it" if mode & 0o022 else str(settings.data_dir),
+    )
+    return findings
+
+
+@click.group()
+def inbox() -> None:
+    """Look after what the telephone provider sent, as it came."""
+
+
+@inbox.command("replay")
+@click.option(
+    "--all", "everything", is_flag=True, help="Interpret all events again, not only those that wait."
+)
+@pass_installation
+def inbox_replay(installation: Installation, everything: bool) -> None:
+    """Interpret events that wait, or all of them again; repetition changes nothing."""
+    from tracking import inbox as domain
+
+    result = domain.replay(installation.engine, installation.settings, everything=everything)
+    installation.tell(str(result))
+
+
+@inbox.command("drain")
+@pass_installation
+def inbox_drain(installation: Installation) -> None:
+    """Take events from the spool that were put there while the database could not take them."""
+    from tracking import inbox as domain
+
+    click.echo(f"{domain.drain(installation.engine, installation.settings)} events taken from the spool")
+
+
+@click.group()
+def token() -> None:
+    """Keys to the JSON API."""
+
+
+@token.command("add")
+@click.argument("name")
+@click.option("--scope", "scopes", multiple=True, default=("read",), show_default=True, help="Repeatable.")
+@click.option("--expires", "expires_at", type=Moment(), help="By default never.")
+@pass_installation
+def token_add(
+    installation: Installation, name: str, scopes: tuple[str, ...], expires_at: datetime | None
+) -> None:
+    """Make a token named NAME and print it once."""
+    from tracking import tokens
+
+    with db.transaction(installation.engine) as session:
+        secret = tokens.issue(session, name, scopes, at=clock.now(), expires_at=expires_at)
+    click.echo(secret)
+    click.echo("Keep it now: only its hash is stored.", err=True)
+
+
+@token.command("revoke")
+@click.argument("prefix")
+@pass_installation
+def token_revoke(installation: Installation, prefix: str) -> None:
+    """Make the token whose visible part is PREFIX worthless."""
+    from tracking import tokens
+
+    with db.transaction(installation.engine) as session:
+        tokens.revoke(session, prefix, at=clock.now())
+    click.echo(f"token {prefix} is revoked")

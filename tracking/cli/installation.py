@@ -1,0 +1,148 @@
+"""What every command shares: the installation it works on, how it prints, how it fails."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Engine
+
+from tracking import db
+from tracking.config import Settings
+
+USAGE = 2
+
+
+@dataclass
+class Installation:
+    """One installation, opened when a command first needs it."""
+
+    as_json: bool = False
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Return the settings of the environment."""
+        return Settings.load()
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Return the database, whose schema and key must be the right ones."""
+        return db.open_installed(self.settings)
+
+    def show(self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], title: str = "") -> None:
+        """Print rows as a table, or as JSON where ``--json`` was given; ``columns`` maps keys to headings."""
+        if self.as_json:
+            self.tell_json([{key: row.get(key) for key in columns} for row in rows])
+            return
+        if title:
+            click.echo(title)
+        table = Table(header_style="bold")
+        for key, heading in columns.items():
+            numeric = any(isinstance(row.get(key), int | float | Decimal) for row in rows)
+            table.add_column(heading, justify="right" if numeric else "left")
+        for row in rows:
+            table.add_row(*(_text(row.get(key)) for key in columns))
+        console().print(table)
+
+    def tell(self, message: str, **facts: Any) -> None:
+        """Print one sentence, or its facts as JSON."""
+        if self.as_json:
+            self.tell_json(facts or {"message": message})
+        else:
+            click.echo(message)
+
+    def tell_json(self, value: Any) -> None:
+        """Print a value as JSON."""
+        click.echo(json.dumps(value, default=_plain, ensure_ascii=False, indent=2))
+
+
+pass_installation = click.make_pass_decorator(Installation, ensure=True)
+
+
+def console() -> Console:
+    """Return a console that writes plain text where nobody watches, and no colour under NO_COLOR."""
+    # Piped output is not wrapped at 80 columns: a reader after us would see torn lines.
+    return Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+
+
+def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--json`` to a command."""
+
+    def remember(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+        context.ensure_object(Installation).as_json |= value
+
+    option = click.option(
+        "--json", is_flag=True, expose_value=False, callback=remember, help="Print JSON instead of a table."
+    )
+    return option(command)
+
+
+def fail(message: str, code: int = USAGE) -> NoReturn:
+    """End with a message on the error stream."""
+    click.echo(f"ringtrail: {message}", err=True)
+    raise SystemExit(code)
+
+
+class Moment(click.ParamType[datetime]):
+    """A day or a moment; without an offset it is in the installation's time zone."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read ISO 8601."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a moment; write 2026-03-01 or 2026-03-01T09:30+01:00", param, ctx)
+        if moment.tzinfo is None:
+            zone = ctx.ensure_object(Installation).settings.zone if ctx else UTC
+            moment = moment.replace(tzinfo=zone)
+        return moment.astimezone(UTC)
+
+
+class Day(click.ParamType[date]):
+    """A day, written 2026-03-01."""
+
+    name = "day"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Read ISO 8601."""
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a day; write 2026-03-01", param, ctx)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, Iterable):
+        return list(value)
+    return str(value)
