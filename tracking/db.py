@@ -242,8 +242,8 @@ def downgrade(engine: Engine, revision: str) -> None:
 
 def revision(engine: Engine) -> tuple[str | None, str | None]:
     """Return the schema revision the database is at, and the one this program wants."""
-    with engine.connect() as connection:
-        at = MigrationContext.configure(connection).get_current_revision()
+    with reading(engine) as session:
+        at = MigrationContext.configure(session.connection()).get_current_revision()
     return at, ScriptDirectory.from_config(_alembic()).get_current_head()
 
 

@@ -1,0 +1,52 @@
+"""The web application: opens the database and joins the parts that answer requests."""
+
+import logging
+from typing import Any
+
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from tracking import clock, db, providers
+from tracking.config import Settings
+from tracking.inbox import Inbox
+from tracking.providers import twilio
+from tracking.routing import Routing
+
+_log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings) -> Flask:
+    """Return the application of one installation; it starts, and answers calls, without its database too."""
+    app = Flask("tracking")
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
+    engine = db.connect(settings)
+    routing = Routing(settings)
+    inbox = Inbox(engine, settings, routing, providers.INTERPRETERS, clock.now)
+    app.extensions["ringtrail"] = {"settings": settings, "engine": engine, "inbox": inbox}
+    try:
+        with db.reading(engine) as session:
+            routing.refresh(session)
+        inbox.drain()
+    except SQLAlchemyError as error:
+        _log.error("the database is away (%s); calls ring by the last known routing", type(error).__name__)
+    app.register_blueprint(twilio.blueprint(settings, inbox, routing))
+
+    @app.get("/livez")
+    def livez() -> dict[str, Any]:
+        return {"status": "ok"}
+
+    @app.get("/readyz")
+    def readyz() -> tuple[dict[str, Any], int]:
+        try:
+            at, wanted = db.revision(engine)
+            backlog = inbox.backlog()
+            # Health checks come also on days without a call, and keep the copy on the disk fresh.
+            with db.reading(engine) as session:
+                routing.refresh(session)
+        except SQLAlchemyError:
+            return {"status": "the database is away; calls ring by the last known routing"}, 503
+        if at != wanted:
+            return {"status": "the schema is not this program's; run `ringtrail db upgrade`"}, 503
+        return {"status": "ok", "inbox": backlog}, 200
+
+    return app
