@@ -1,0 +1,314 @@
+"""From need to order: how the campaigns a company met move it through the buying cycle.
+
+A need passes three waits: to the shortlist, to first contact, and from the quote to the order. Each is the
+moment at which an accumulated hazard reaches one exponential threshold drawn for that need and stage. Organic
+demand gives the hazard a floor; a meeting with a campaign pushes it at once (impulse) and lifts it for a
+while (lift, halving twice and ending at the third half-life). The need ends without us at a moment of its
+own.
+
+Two properties follow and are tested. Hazards only ever gain from a campaign, so with every caller answered
+nobody is lost by adding one. And all sums are of whole numbers, so a campaign of no effect changes not one
+bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from simulator.chance import Flags, Floats, Integers, choose, exponential, lognormal, poisson, ragged, uniform
+from simulator.hazard import NEVER, Stage, pairs
+from simulator.market import DAY, YEAR_DAYS, Shard
+
+MODES: Final = ("phone", "form", "message", "in person")
+STATUSES: Final = ("won", "lost", "no decision", "open")
+PHONE: Final = 0
+WON, LOST, NO_DECISION, OPEN = range(4)
+
+# Repeat orders considered per won need; with the smallest sensible chance of leaving more are never reached
+# in a window.
+_REPEATS: Final = 24
+# An enquiry without a need follows its meeting within this many days, evenly. Assumption.
+_IDLE_DAYS: Final = 3.0
+
+
+@dataclass(frozen=True)
+class Enquiries:
+    """First contacts, one per position. Moments are seconds of activity time."""
+
+    account: Integers
+    need: Integers  # position of the need, -1 for an enquiry without one
+    key: Integers  # unique among the company's enquiries, negative without a need
+    mode: Integers  # position in MODES
+    at: Integers
+    follow_owner: Integers  # for each further call by telephone the position of its enquiry
+    follow_after: Integers  # and its distance from the answered contact
+
+    @property
+    def by_phone(self) -> Integers:
+        """Positions of the enquiries made by telephone."""
+        return np.flatnonzero(self.mode == PHONE)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of every need of a shard, in seconds of activity time; `NEVER` if it did not come."""
+
+    shortlist_at: Integers
+    contact_at: Integers
+    mode: Integers
+    reached_at: Integers
+    qualified_at: Integers
+    quote_at: Integers
+    won_at: Integers
+    status: Integers  # position in STATUSES
+    ended_at: Integers
+
+
+@dataclass(frozen=True)
+class Orders:
+    """Orders, one per position, repeat orders after the first of their need."""
+
+    need: Integers
+    repeat: Integers  # 0 for the order that won the need
+    at: Integers  # seconds of activity time
+    value_minor: Integers
+    margin_minor: Integers
+
+
+class Cycle:
+    """The buying cycles of a shard, ready to be run under any spend.
+
+    Parameters
+    ----------
+    shard : Shard
+        Companies, needs and meetings.
+
+    Notes
+    -----
+    Laying out is done once; `enquire` and `finish` then answer for one spend vector each, sharing all chance.
+    """
+
+    def __init__(self, shard: Shard) -> None:
+        self.shard = shard
+        self.world = shard.world
+        scenario = self.world.scenario
+        seed, needs = self.world.seed, shard.needs
+        kinds = list(scenario.needs.values())
+        means = {
+            "shortlist": [kind.shortlist_days for kind in kinds],
+            "contact": [kind.contact_days for kind in kinds],
+            "win": [kind.decision_days for kind in kinds],
+        }
+        self._stages = {
+            stage: Stage(
+                shard,
+                stage,
+                np.array(mean)[needs.kind],
+                uniform(seed, needs.account, f"cycle.{stage}", needs.index),
+            )
+            for stage, mean in means.items()
+        }
+        contact = scenario.contact
+        rest = max(0.0, 1.0 - contact.phone - contact.form - contact.message)
+        self._shares = (contact.phone, contact.form, contact.message, rest)
+        self._mode = choose(uniform(seed, needs.account, "cycle.mode", needs.index), self._shares)
+        qualify = np.array([kind.qualify_rate for kind in kinds])[needs.kind]
+        self._qualifies = uniform(seed, needs.account, "cycle.qualify", needs.index) < qualify
+        quote = lognormal(
+            uniform(seed, needs.account, "cycle.quote", needs.index),
+            np.array([kind.quote_days for kind in kinds])[needs.kind],
+            np.array([kind.quote_sigma for kind in kinds])[needs.kind],
+        )
+        self._quote = np.rint(quote * DAY).astype(np.int64) + 1
+        lost = np.array([kind.lost_share for kind in kinds])[needs.kind]
+        self._ending = np.where(
+            uniform(seed, needs.account, "cycle.ending", needs.index) < lost, LOST, NO_DECISION
+        )
+        self._pairs = pairs(shard, [c.value_lift for c in scenario.campaigns.values()], memory=False)
+
+    def active(self, scale: Floats) -> Flags:
+        """Return which meetings happen when each campaign's spend is multiplied by its `scale`."""
+        return np.asarray(self.shard.exposures.threshold < scale[self.shard.exposures.campaign])
+
+    def enquire(self, scale: Floats) -> tuple[Outcome, Enquiries]:
+        """Run the cycle up to first contact.
+
+        Parameters
+        ----------
+        scale : ndarray of float64
+            Spend per campaign as a multiple of the scenario's, in the order of `World.campaigns`; 0 = it
+            never ran.
+
+        Returns
+        -------
+        outcome : Outcome
+            Shortlist and contact moments; later ones are `NEVER`.
+        enquiries : Enquiries
+            First contacts before the need's deadline, and enquiries without a need.
+        """
+        needs = self.shard.needs
+        active = self.active(scale)
+        shortlist = self._stages["shortlist"].crossing(active, needs.onset)
+        shortlist = np.where(shortlist < needs.deadline, shortlist, NEVER)
+        contact = self._stages["contact"].crossing(active, shortlist)
+        contact = np.where(contact < needs.deadline, contact, NEVER)
+        never = np.full(len(needs), NEVER)
+        status = np.full(len(needs), OPEN)
+        outcome = Outcome(shortlist, contact, self._mode, never, never, never, never, status, never)
+        made = np.flatnonzero(contact < self.world.ends)
+        calls = made[self._mode[made] == PHONE]
+        mean = self.world.scenario.contact.follow_ups
+        owner, index = ragged(poisson(self._draw("follow.count", calls), mean))
+        caller = calls[owner]
+        share = uniform(
+            self.world.seed, needs.account[caller], "follow.at", needs.index[caller] * 4096 + index
+        )
+        # Buyers ask again while they wait for the quote; whether it comes in time does not change that.
+        after = 1 + np.floor(share * self._quote[caller]).astype(np.int64)
+        enquiries = _together(
+            Enquiries(
+                needs.account[made],
+                made,
+                needs.index[made],
+                self._mode[made],
+                contact[made],
+                np.searchsorted(made, caller),
+                after,
+            ),
+            *self._idle(active),
+        )
+        return outcome, enquiries
+
+    def _draw(self, concern: str, rows: Integers) -> Floats:
+        needs = self.shard.needs
+        return uniform(self.world.seed, needs.account[rows], concern, needs.index[rows])
+
+    def _idle(self, active: Flags) -> list[Enquiries]:
+        exposures, seed = self.shard.exposures, self.world.seed
+        campaigns = list(self.world.scenario.campaigns.items())
+        parts = []
+        for position, (name, campaign) in enumerate(campaigns):
+            if not campaign.idle_enquiry:
+                continue
+            rows = np.flatnonzero(active & (exposures.campaign == position))
+            account, key = exposures.account[rows], exposures.key[rows]
+            kept = uniform(seed, account, f"idle.{name}", key) < campaign.idle_enquiry
+            account, key, at = account[kept], key[kept], exposures.at[rows][kept]
+            wait = uniform(seed, account, f"idle.{name}.wait", key) * _IDLE_DAYS * DAY
+            mode = choose(uniform(seed, account, f"idle.{name}.mode", key), self._shares)
+            nobody = np.full(len(account), -1, dtype=np.int64)
+            unique = -1 - (key * len(campaigns) + position)
+            none = np.zeros(0, dtype=np.int64)
+            parts.append(
+                Enquiries(account, nobody, unique, mode, at + 1 + np.floor(wait).astype(np.int64), none, none)
+            )
+        return parts
+
+    def finish(self, scale: Floats, outcome: Outcome, reached: Integers) -> tuple[Outcome, Orders]:
+        """Run the cycle from the answered contact to its end.
+
+        Parameters
+        ----------
+        scale : ndarray of float64
+            The spend vector given to `enquire`.
+        outcome : Outcome
+            What `enquire` returned.
+        reached : ndarray of int64
+            Per need the moment somebody at the supplier took the enquiry up, in seconds of activity time,
+            `NEVER` if nobody did.
+
+        Returns
+        -------
+        outcome : Outcome
+            Complete: every need is won, lost, without decision, or open at the end of the world.
+        orders : Orders
+            First and repeat orders up to the end of the world.
+        """
+        needs, ends = self.shard.needs, self.world.ends
+        active = self.active(scale)
+        reached = np.where((outcome.contact_at < NEVER) & (reached < needs.deadline), reached, NEVER)
+        qualified = np.where(self._qualifies, reached, NEVER)
+        quote = np.where(qualified < NEVER, np.minimum(qualified, ends) + self._quote, NEVER)
+        quote = np.where(quote < needs.deadline, quote, NEVER)
+        won = self._stages["win"].crossing(active, quote)
+        won = np.where((won < needs.deadline) & (won < ends), won, NEVER)
+        ended = np.minimum(won, needs.deadline)
+        status = np.where(won < NEVER, WON, np.where(ended < ends, self._ending, OPEN))
+        full = Outcome(
+            outcome.shortlist_at,
+            outcome.contact_at,
+            outcome.mode,
+            reached,
+            qualified,
+            quote,
+            won,
+            status,
+            ended,
+        )
+        return full, self._orders(active, won)
+
+    def _orders(self, active: Flags, won: Integers) -> Orders:
+        needs, seed, ends = self.shard.needs, self.world.seed, self.world.ends
+        kinds = list(self.world.scenario.needs.values())
+        rows = np.flatnonzero(won < NEVER)
+        account, index, kind = needs.account[rows], needs.index[rows], needs.kind[rows]
+        value = lognormal(
+            uniform(seed, account, "order.value", index),
+            np.array([each.value_minor for each in kinds])[kind],
+            np.array([each.value_sigma for each in kinds])[kind],
+        )
+        value = value * (1.0 + self._growth(active, won)[rows])
+        leave = np.array([each.repeat_end for each in kinds])[kind]
+        rate = np.array([each.repeat_per_year for each in kinds])[kind]
+        stays = np.log(uniform(seed, account, "order.stays", index))
+        with np.errstate(divide="ignore"):
+            again = np.where(rate > 0, np.minimum(_REPEATS, np.floor(stays / np.log1p(-leave))), 0).astype(
+                np.int64
+            )
+        owner, repeat = ragged(again)
+        key = index[owner] * _REPEATS + repeat
+        gap = exponential(uniform(seed, account[owner], "order.gap", key)) * YEAR_DAYS * DAY / rate[owner]
+        total = np.cumsum(np.rint(gap).astype(np.int64) + 1)
+        before = np.concatenate(([0], total))[np.cumsum(again) - again]
+        at = won[rows][owner] + total - before[owner]
+        # A repeat order varies half as much around the first as first orders do among companies. Assumption.
+        spread = np.array([each.value_sigma for each in kinds])[kind] / 2
+        worth = value[owner] * lognormal(
+            uniform(seed, account[owner], "order.again", key), 1.0, spread[owner]
+        )
+        kept = at < ends
+        need = np.concatenate((rows, rows[owner][kept]))
+        minor = np.maximum(1, np.rint(np.concatenate((value, worth[kept])))).astype(np.int64)
+        margin = np.rint(minor * np.array([each.margin for each in kinds])[needs.kind[need]]).astype(np.int64)
+        number = np.concatenate((np.zeros(len(rows), dtype=np.int64), repeat[kept] + 1))
+        return Orders(need, number, np.concatenate((won[rows], at[kept])), minor, margin)
+
+    def _growth(self, active: Flags, won: Integers) -> Floats:
+        pair_need, pair_exposure = self._pairs
+        exposures = self.shard.exposures
+        growth = np.zeros(len(won))
+        for position, campaign in enumerate(self.world.scenario.campaigns.values()):
+            if campaign.value_lift:
+                met = (exposures.campaign[pair_exposure] == position) & active[pair_exposure]
+                met &= exposures.at[pair_exposure] <= won[pair_need]
+                grew = np.zeros(len(won), dtype=bool)
+                grew[pair_need[met]] = True
+                growth += campaign.value_lift * grew
+        return growth
+
+
+def at_once(outcome: Outcome) -> Integers:
+    """Return the moments of reaching somebody when every enquiry is taken up at once."""
+    return outcome.contact_at
+
+
+def _together(first: Enquiries, *more: Enquiries) -> Enquiries:
+    # Enquiries without a need have no further calls, so the owners of those stay where they are.
+    columns = ("account", "need", "key", "mode", "at")
+    joined = {
+        column: np.concatenate([getattr(part, column) for part in (first, *more)]) for column in columns
+    }
+    return Enquiries(**joined, follow_owner=first.follow_owner, follow_after=first.follow_after)

@@ -1,0 +1,274 @@
+"""Running a world, whole or shard by shard, on one core, on several or on Spark, with the same result.
+
+Shards are runs of company ids and depend on nothing else, so who computes them does not matter. Only the
+telephone desk needs all companies together: the callers of all shards are brought to it, and what became of
+them is handed back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any, Final, Literal, Protocol, TypeVar
+
+import numpy as np
+
+from simulator.chance import Floats, Integers
+from simulator.cycle import PHONE, Cycle, Enquiries, Outcome
+from simulator.desk import Callers, Calls, answer
+from simulator.hazard import NEVER
+from simulator.market import Week, World, populate
+
+# Large enough to keep numpy busy, small enough that sums of hazards stay far inside 64 bits and memory stays
+# small.
+SHARD: Final = 4096
+
+Engine = Literal["local", "spark"]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Mapper(Protocol):
+    """Applies a function to items and yields the results in the order of the items."""
+
+    def __call__(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        """Yield ``function(item)`` for each item."""
+
+
+@contextmanager
+def mapper(workers: int = 1, engine: Engine = "local") -> Iterator[Mapper]:
+    """Open the means of computing shards.
+
+    Parameters
+    ----------
+    workers : int, default 1
+        Processes, 1 or more; with 1 everything runs in this process.
+    engine : {"local", "spark"}, default "local"
+        ``"spark"`` sends the shards to the Spark session at hand, or to a local one with `workers` cores.
+
+    Yields
+    ------
+    Mapper
+        Results come in the order of the items whatever finishes first, and few are held at a time.
+
+    Raises
+    ------
+    RuntimeError
+        If Spark is asked for and pyspark is not installed.
+    """
+    if engine == "spark":
+        with _spark(workers) as spread:
+            yield spread
+    elif workers <= 1:
+        yield _here
+    else:
+        # Spawned, not forked: a forked child could inherit a lock that a thread of DuckDB or Arrow holds.
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+
+            def spread(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+                pending: deque[Future[Result]] = deque()
+                for item in items:
+                    pending.append(pool.submit(function, item))
+                    if len(pending) > 2 * workers:
+                        yield pending.popleft().result()
+                while pending:
+                    yield pending.popleft().result()
+
+            yield spread
+
+
+def _here(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    return (function(item) for item in items)
+
+
+@contextmanager
+def _spark(workers: int) -> Iterator[Mapper]:
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError:
+        raise RuntimeError("engine 'spark' needs pyspark: install ringtrail[spark], and Java 17") from None
+    held = SparkSession.getActiveSession()
+    session = held or (
+        SparkSession.builder.master(f"local[{workers}]")
+        .appName("ringtrail simulator")
+        .config("spark.ui.enabled", "false")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .getOrCreate()
+    )
+    context: Any = session.sparkContext
+
+    def spread(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+        rows = context.parallelize(list(items), max(1, len(items))).map(function)
+        yield from rows.toLocalIterator()
+
+    try:
+        yield spread
+    finally:
+        if held is None:
+            session.stop()
+
+
+@dataclass(frozen=True)
+class Job:
+    """One shard to run under several spend vectors.
+
+    Attributes
+    ----------
+    world : World
+        Scenario, size, window and seed.
+    first, count : int
+        The companies, by id.
+    scales : ndarray of float64, shape (runs, campaigns)
+        Spend per run and campaign, as a multiple of the scenario's.
+    reached : list of ndarray of int64, optional
+        Per run when the shard's telephone enquiries were taken up, in wall-clock seconds; None = at once.
+    """
+
+    world: World
+    first: int
+    count: int
+    scales: Floats
+    reached: list[Integers] | None = None
+
+    def courses(self) -> Iterator[tuple[Cycle, Floats, Outcome, Enquiries, Integers]]:
+        """Run the cycle up to the answered contact, once per spend vector.
+
+        Yields
+        ------
+        cycle, scale, outcome, enquiries, reached
+            `reached` is per need, in seconds of activity time, ready for `Cycle.finish`.
+        """
+        layers = max(1, math.ceil(float(self.scales.max(initial=1.0))))
+        cycle = Cycle(populate(self.world, self.first, self.count, layers))
+        week = Week(self.world)
+        for number, scale in enumerate(self.scales):
+            outcome, enquiries = cycle.enquire(scale)
+            reached = outcome.contact_at
+            if self.reached is not None:
+                reached = reached.copy()
+                rows = enquiries.by_phone
+                heard = np.minimum(self.reached[number], self.world.ends)
+                moment = np.where(self.reached[number] < NEVER, week.activity(heard), NEVER)
+                need = enquiries.need[rows]
+                reached[need[need >= 0]] = np.maximum(moment[need >= 0], reached[need[need >= 0]])
+            yield cycle, scale, outcome, enquiries, reached
+
+
+def jobs(world: World, scales: Floats, reached: list[list[Integers]] | None = None) -> list[Job]:
+    """Cut a world into shards; `reached` is per shard and run."""
+    firsts = range(0, world.accounts, SHARD)
+    return [
+        Job(world, first, min(SHARD, world.accounts - first), scales, reached[number] if reached else None)
+        for number, first in enumerate(firsts)
+    ]
+
+
+def callers(world: World, enquiries: Enquiries) -> Callers:
+    """Return the telephone enquiries of a shard on the wall clock."""
+    rows = enquiries.by_phone
+    place = np.cumsum(enquiries.mode == PHONE) - 1
+    return Callers(
+        enquiries.account[rows],
+        enquiries.key[rows],
+        Week(world).wall(enquiries.at[rows]),
+        place[enquiries.follow_owner],
+        enquiries.follow_after,
+    )
+
+
+def _shard_callers(job: Job) -> list[Callers]:
+    return [callers(job.world, enquiries) for _, _, _, enquiries, _ in job.courses()]
+
+
+def _answer(task: tuple[World, Callers]) -> tuple[Integers, Calls]:
+    return answer(*task)
+
+
+def _answer_reached(task: tuple[World, Callers]) -> Integers:
+    return answer(*task)[0]
+
+
+def _merge(parts: Sequence[Callers]) -> Callers:
+    offsets = np.cumsum([0, *(len(part.account) for part in parts)])
+    return Callers(
+        np.concatenate([part.account for part in parts]),
+        np.concatenate([part.key for part in parts]),
+        np.concatenate([part.at for part in parts]),
+        np.concatenate(
+            [part.follow_owner + offset for part, offset in zip(parts, offsets[:-1], strict=True)]
+        ),
+        np.concatenate([part.follow_after for part in parts]),
+    )
+
+
+def through_desk(world: World, spread: Mapper) -> tuple[list[list[Integers]], Calls, Callers]:
+    """Run everyone at the scenario's spend up to the answered contact.
+
+    Parameters
+    ----------
+    world : World
+        What to run.
+    spread : Mapper
+        Where to run it.
+
+    Returns
+    -------
+    reached : list of list of ndarray
+        Per shard, for its single run, the wall-clock second at which each telephone enquiry was taken up.
+    calls : Calls
+        Every call of the world.
+    callers : Callers
+        Whom `calls.caller` refers to; shards follow each other.
+    """
+    full = np.ones((1, len(world.campaigns)))
+    parts = [part[0] for part in spread(_shard_callers, jobs(world, full))]
+    everyone = _merge(parts)
+    reached, calls = answer(world, everyone)
+    cuts = np.cumsum([len(part.account) for part in parts])[:-1]
+    return [[piece] for piece in np.split(reached, cuts)], calls, everyone
+
+
+def paired(
+    world: World, scales: Floats, function: Callable[[Job], Result], spread: Mapper
+) -> Iterator[Result]:
+    """Run a world under several spend vectors that share all chance.
+
+    Parameters
+    ----------
+    world : World
+        What to run.
+    scales : ndarray of float64, shape (runs, campaigns)
+        Spend per run and campaign.
+    function : callable
+        What to learn of a shard, from a `Job` whose `reached` is set.
+    spread : Mapper
+        Where to run it.
+
+    Yields
+    ------
+    object
+        What `function` returns, per shard in order.
+
+    Notes
+    -----
+    With a limited desk, each run puts all its callers through a desk of its own: a campaign's calls may make
+    those of another wait, and that is part of the truth. With ``desk.reps = 0`` nobody waits and that step
+    falls away.
+    """
+    if world.scenario.desk.reps == 0:
+        yield from spread(function, jobs(world, scales))
+        return
+    by_shard = list(spread(_shard_callers, jobs(world, scales)))
+    desks = [(world, _merge([part[run] for part in by_shard])) for run in range(len(scales))]
+    cuts = [np.cumsum([len(part[run].account) for part in by_shard])[:-1] for run in range(len(scales))]
+    answers = [
+        np.split(reached, cut) for reached, cut in zip(spread(_answer_reached, desks), cuts, strict=True)
+    ]
+    reached = [[answers[run][shard] for run in range(len(scales))] for shard in range(len(by_shard))]
+    yield from spread(function, jobs(world, scales, reached))
