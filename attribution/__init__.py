@@ -1,6 +1,6 @@
 """Attribution: which touches earned a deal, under every model the field uses, exact to the cent."""
 
-from attribution.engine import UNATTRIBUTED, attribute
+from attribution.engine import UNATTRIBUTED, attribute, explain
 from attribution.journeys import (
     ANSWERS,
     CALLS,
@@ -12,6 +12,7 @@ from attribution.journeys import (
     JourneyError,
     validate,
 )
+from attribution.markov import Markov
 from attribution.models import MODELS
 from attribution.rules import Positions, TimeDecay
 
@@ -26,8 +27,10 @@ __all__ = [
     "UNATTRIBUTED",
     "VISITS",
     "JourneyError",
+    "Markov",
     "Positions",
     "TimeDecay",
     "attribute",
+    "explain",
     "validate",
 ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
+from attribution.markov import Markov
 from attribution.rules import (
     FirstTouch,
     LastNonDirect,
@@ -18,6 +20,10 @@ from attribution.rules import (
     u_shaped,
     w_shaped,
 )
+from attribution.shapley import Shapley, ShapleyCoalitions
+
+if TYPE_CHECKING:
+    from attribution.paths import Journeys
 
 MODELS = (
     "first-touch",
@@ -53,6 +59,9 @@ _SIMPLE: dict[str, Callable[[], Model]] = {
     "full-path": full_path,
     "j-shaped": j_shaped,
     "inverse-j": inverse_j,
+    "markov": Markov,
+    "shapley": Shapley,
+    "shapley-coalitions": ShapleyCoalitions,
 }
 
 
@@ -68,6 +77,13 @@ def resolve(models: Sequence[ModelLike], half_life_days: float | None = None) ->
         if shown.count(label) > 1:
             raise ValueError(f"two models are called {label!r}; give one of them a label")
     return chosen
+
+
+def fit(model: Model, journeys: Journeys) -> Model:
+    """Fit a data-driven model to all journeys; give back a rule as it is."""
+    if isinstance(model, Markov | Shapley | ShapleyCoalitions):
+        return model.fit(journeys)
+    return model
 
 
 def _named(name: str, half_life_days: float | None) -> Model:

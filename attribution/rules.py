@@ -343,6 +343,56 @@ def _between(low: nw.Expr, value: nw.Expr, high: nw.Expr) -> nw.Expr:
     return nw.when(value > high).then(high).when(value < low).then(low).otherwise(value)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Lookup(WeightModel):
+    """A fitted model: a weight per channel or campaign, looked up for each touch.
+
+    Parameters
+    ----------
+    called : str
+        Name of the model that was fitted.
+    key : str
+        The touch's column that is looked up.
+    weights : mapping of str to float
+        Weight per source, 0 to 1; empty if all weigh `rest`.
+    unknown, rest : float, default 0
+        Weight of a touch without a source, and of a source that has no weight of its own.
+    shared : bool, default False
+        Whether the touches of one source in one path share its weight.
+    total : bool, default False
+        Whether credit by `key` is shared in proportion to the weights over all conversions together.
+    """
+
+    called: str
+    key: str
+    weights: Mapping[str, float] = field(default_factory=dict)
+    unknown: float = 0.0
+    rest: float = 0.0
+    shared: bool = False
+    total: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of the model that was fitted."""
+        return self.called
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names of the touches' own columns that the model reads."""
+        return frozenset({self.key})
+
+    @property
+    def windows(self) -> frozenset[str]:
+        """Names of the path columns read."""
+        return frozenset({f"{self.key}_m"}) if self.shared else frozenset()
+
+    def weight(self, prefix: str) -> nw.Expr:
+        """Give the source's weight, or its part of it."""
+        known = nw.col(f"{prefix}_looked") if self.weights else nw.lit(self.rest)
+        weight = nw.when(nw.col(self.key).is_null()).then(nw.lit(self.unknown)).otherwise(known)
+        return weight / nw.col(f"{self.key}_m") if self.shared else weight
+
+
 Options = Any  # the keyword arguments no_middle, missing and label of Positions, passed through
 
 

@@ -32,6 +32,13 @@ class Source:
     table: pa.Table | None = None
     path: str = ""
 
+    def rows(self) -> pa.Table:
+        """Give the checked rows in memory."""
+        if self.table is not None:
+            return self.table
+        data = pyarrow.dataset.dataset(self.path.removesuffix("/*.parquet"), format="parquet")
+        return validate(data.to_table(columns=list(self.columns)), self.name)
+
 
 def read(source: Any, name: str) -> Source:
     """Open `source` as table `name`; what is read into memory is checked at once."""

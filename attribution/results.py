@@ -1,0 +1,215 @@
+"""From paths and models to the tables of credit: per touch, or added up by a key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution.backends import write_long
+from attribution.credit import UNIT, Cut, Share
+from attribution.paths import ORDER, PATH, Journeys
+from attribution.rules import Lookup, Model, RuleModel, WeightModel
+
+UNATTRIBUTED = "(unattributed)"
+"""The campaign of a conversion that no touch precedes within its window."""
+
+
+def cut(
+    journeys: Journeys, models: Sequence[Model], keep: Sequence[str]
+) -> tuple[nw.LazyFrame[Any], list[Cut]]:
+    """Give the paths with everything prepared, and each model's cut of a row."""
+    frame = journeys.paths(models, keep)
+    stages = [model.prepare(f"m{i}") for i, model in enumerate(models)]
+    for stage in zip_longest(*stages, fillvalue={}):
+        frame = frame.with_columns(**{name: column for part in stage for name, column in part.items()})
+    weighted = {i: model for i, model in enumerate(models) if isinstance(model, WeightModel)}
+    if weighted:
+        frame = _with_cumulative_weights(frame, weighted)
+    cuts: list[Cut] = []
+    ends: dict[str, nw.Expr] = {}
+    for i, model in enumerate(models):
+        share = model.cut(f"m{i}") if isinstance(model, RuleModel) else _share_of_weights(f"m{i}")
+        if isinstance(share, Share):
+            ends |= {f"m{i}_from": share.before, f"m{i}_to": share.after, f"m{i}_of": share.total}
+            share = Share(nw.col(f"m{i}_from"), nw.col(f"m{i}_to"), nw.col(f"m{i}_of"), share.exact)
+        cuts.append(share)
+    return frame.with_columns(**ends) if ends else frame, cuts
+
+
+def _with_cumulative_weights(
+    frame: nw.LazyFrame[Any], models: Mapping[int, WeightModel]
+) -> nw.LazyFrame[Any]:
+    """Turn weights into whole numbers whose sum over a path stays within 2^52, and add them up in order.
+
+    Whole numbers add up to the same sum in any order, which doubles do not.
+    """
+    scale = nw.lit(float(2**52)) / nw.col("n")
+    whole = {f"m{i}_w": (m.weight(f"m{i}") * scale).floor().cast(nw.Int64) for i, m in models.items()}
+    frame = frame.with_columns(**whole)
+    sums: dict[str, nw.Expr] = {}
+    for i in models:
+        sums[f"m{i}_after"] = nw.col(f"m{i}_w").cum_sum().over(PATH, order_by=ORDER)
+        sums[f"m{i}_total"] = nw.col(f"m{i}_w").sum().over(PATH)
+    return frame.with_columns(**sums)
+
+
+def _share_of_weights(prefix: str) -> Share:
+    weight, after, total = (nw.col(f"{prefix}_{name}").cast(nw.Float64) for name in ("w", "after", "total"))
+    # Nothing but zero weights says nothing about the touches: they share equally.
+    none = nw.col(f"{prefix}_total") == 0
+    return Share(
+        nw.when(none).then(nw.col("k") - 1.0).otherwise(after - weight),
+        nw.when(none).then(nw.col("k")).otherwise(after),
+        nw.when(none).then(nw.col("n")).otherwise(total),
+        exact=False,
+    )
+
+
+def totals(journeys: Journeys, models: Sequence[Model], by: str) -> pa.Table:
+    """Add up weights and credit by a key and currency."""
+    key = "conversion_id" if by == "conversion" else by
+    for model in models:
+        if isinstance(model, Lookup) and model.total and model.key != by:
+            raise ValueError(
+                f"{model.shown}: allocation='total' knows only each {model.key}; use by={model.key!r}, "
+                "or allocation='journey'"
+            )
+    frame, cuts = cut(journeys, models, [] if by == "conversion" else [key])
+    size, sign = nw.col("size"), nw.col("sign")
+    parts = {f"u{i}": share.units() for i, share in enumerate(cuts)}
+    parts |= {f"c{i}": share.credit(size, sign) for i, share in enumerate(cuts)}
+    grouped = (
+        frame.select(key, "currency", **parts)
+        .group_by(key, "currency")
+        .agg(*(nw.col(name).sum() for name in parts))
+        .select(key, "currency", *(nw.col(name).cast(nw.Int64) for name in parts))
+    )
+    rows = plain(grouped.collect("pyarrow").to_arrow())
+    left = _unattributed(journeys, rows, key)
+    tables = []
+    for i, model in enumerate(models):
+        columns = [rows[key], rows["currency"], rows[f"u{i}"], rows[f"c{i}"]]
+        part = pa.table(columns, names=[key, "currency", "units", "credit_minor"])
+        if isinstance(model, Lookup) and model.total:
+            part = _in_proportion(part, model)
+        part = pa.concat_tables([part, left.cast(part.schema)])
+        conversions = pc.divide(part["units"].cast(pa.float64(), safe=False), float(UNIT))
+        part = part.append_column("conversions", conversions)
+        part = part.sort_by([(key, "ascending"), ("currency", "ascending")])
+        part = part.add_column(0, "model", pa.repeat(pa.scalar(model.shown), part.num_rows))
+        tables.append(part.select(["model", key, "currency", "conversions", "credit_minor"]))
+    return pa.concat_tables(tables).combine_chunks()
+
+
+def _in_proportion(rows: pa.Table, model: Lookup) -> pa.Table:
+    """Share each currency's sums over the sources in proportion to the model's weights."""
+    shared: list[dict[str, Any]] = []
+    sums = rows.group_by("currency").aggregate([("units", "sum"), ("credit_minor", "sum")]).to_pylist()
+    sources: dict[str | None, int] = {key: round(w * 2**40) for key, w in sorted(model.weights.items())}
+    if None in rows[model.key].to_pylist():
+        sources[None] = round(model.unknown * 2**40)
+    whole = sum(sources.values())
+    for row in sums:
+        reached = 0
+        for key, weight in sources.items():
+            here = {model.key: key, "currency": row["currency"]}
+            for name in ("units", "credit_minor"):
+                amount = row[f"{name}_sum"]
+                here[name] = _rounded(amount * (reached + weight), whole) - _rounded(amount * reached, whole)
+            shared.append(here)
+            reached += weight
+    return pa.Table.from_pylist(shared, rows.schema)
+
+
+def _rounded(numerator: int, denominator: int) -> int:
+    return (2 * numerator + denominator) // (2 * denominator)
+
+
+def _unattributed(journeys: Journeys, rows: pa.Table, key: str) -> pa.Table:
+    """Find what no touch explains; except by conversion, by subtraction, which spares a second join."""
+    names = [key, "currency", "units", "credit_minor"]
+    if key == "conversion_id":
+        columns = ("conversion_id", "currency", "value_minor")
+        left = plain(journeys.conversions.select(*columns).collect("pyarrow").to_arrow())
+        left = left.filter(pc.invert(pc.is_in(left["conversion_id"], value_set=rows["conversion_id"])))
+        units = pa.repeat(pa.scalar(UNIT, pa.int64()), left.num_rows)
+        return pa.table([left["conversion_id"], left["currency"], units, left["value_minor"]], names=names)
+    everything = (
+        journeys.conversions.group_by("currency")
+        .agg(nw.len().alias("count"), nw.col("value_minor").sum().alias("value"))
+        .select("currency", nw.col("count").cast(nw.Int64), nw.col("value").cast(nw.Int64))
+        .collect("pyarrow")
+    )
+    shared = rows.group_by("currency").aggregate([("u0", "sum"), ("c0", "sum")]).to_pylist()
+    given = {row["currency"]: (row["u0_sum"], row["c0_sum"]) for row in shared}
+    left_over: list[dict[str, Any]] = []
+    for currency, count, value in everything.rows():
+        units, credit = given.get(currency, (0, 0))
+        if count * UNIT > units:
+            amounts = {"units": count * UNIT - units, "credit_minor": value - credit}
+            left_over.append({key: UNATTRIBUTED, "currency": currency, **amounts})
+    kinds = [pa.string(), pa.string(), pa.int64(), pa.int64()]
+    return pa.Table.from_pylist(left_over, pa.schema(list(zip(names, kinds, strict=True))))
+
+
+def credits(journeys: Journeys, models: Sequence[Model], output: str | Path | None) -> pa.Table:
+    """Give the credits table of the contract, or have the engine write it."""
+    for model in models:
+        if isinstance(model, Lookup) and model.total:
+            raise ValueError(f"{model.shown}: allocation='total' has no credit per touch; use 'journey'")
+    material = ["ad_material"] if "ad_material" in journeys.touch_columns else []
+    keep = ["campaign", "channel", *material]
+    frame, cuts = cut(journeys, models, keep)
+    size, sign = nw.col("size"), nw.col("sign")
+    parts = {f"w{i}": share.weight() for i, share in enumerate(cuts)}
+    parts |= {f"c{i}": share.credit(size, sign) for i, share in enumerate(cuts)}
+    wide = frame.select("conversion_id", "touch_id", *keep, "currency", "k", **parts)
+    wide = nw.concat([wide, _untouched(journeys, wide, len(models))], how="vertical")
+    if output is not None:
+        write_long(journeys.backend, wide, [model.shown for model in models], material, output)
+        wide = wide.head(0)
+    rows = plain(wide.collect("pyarrow").to_arrow())
+    rows = rows.sort_by([("conversion_id", "ascending"), ("k", "ascending")])
+    tables = []
+    for i, model in enumerate(models):
+        named = {
+            "model": pa.repeat(pa.scalar(model.shown), rows.num_rows),
+            **{name: rows[name] for name in ("conversion_id", "touch_id", "campaign", "channel")},
+            "weight": rows[f"w{i}"],
+            "credit_minor": rows[f"c{i}"],
+            **{name: rows[name] for name in ("currency", *material)},
+        }
+        tables.append(pa.table(named))
+    return pa.concat_tables(tables).combine_chunks()
+
+
+def _untouched(journeys: Journeys, wide: nw.LazyFrame[Any], models: int) -> nw.LazyFrame[Any]:
+    """Give the rows of conversions that no touch explains."""
+    schema = wide.collect_schema()
+    columns = {
+        "conversion_id": nw.col("conversion_id"),
+        "touch_id": nw.lit(None, schema["touch_id"]),
+        "campaign": nw.lit(UNATTRIBUTED),
+        "channel": nw.lit(None, nw.String),
+        "ad_material": nw.lit(None, nw.String),
+        "currency": nw.col("currency"),
+        "k": nw.lit(1.0),
+    }
+    columns |= {f"w{i}": nw.lit(1.0) for i in range(models)}
+    columns |= {f"c{i}": nw.col("value_minor") for i in range(models)}
+    return journeys.untouched().select(**{name: columns[name] for name in schema})
+
+
+def plain(table: pa.Table) -> pa.Table:
+    """Give every engine's text one type."""
+    kinds = [
+        pa.string() if pa.types.is_large_string(kind) or pa.types.is_string_view(kind) else kind
+        for kind in table.schema.types
+    ]
+    return table.cast(pa.schema(list(zip(table.column_names, kinds, strict=True))))

@@ -1,0 +1,193 @@
+"""Shapley attribution: what each channel adds on average to the coalitions it joins.
+
+The unique-channel form shares each conversion equally among the channels of its path; it is the Shapley value
+of the game that counts the conversions whose channels all lie within a coalition. The coalition form values
+a set of channels by the conversion rate of the accounts that met exactly these channels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from attribution.journeys import JourneyError
+from attribution.markov import UNKNOWN
+from attribution.rules import Lookup, Model
+
+if TYPE_CHECKING:
+    from attribution.paths import Journeys
+
+MOST_PLAYERS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shapley(Model):
+    """An equal part of each conversion to every channel in its path, however often it occurs.
+
+    Parameters
+    ----------
+    players : {"channel", "campaign"}, default "channel"
+        Who shares. The touches of one player share its part equally.
+
+    References
+    ----------
+    .. [1] K. Zhao, S. H. Mahboobi, S. R. Bagheri, "Shapley value methods for attribution modeling in online
+       advertising", arXiv:1804.05327, 2018.
+
+    Examples
+    --------
+    >>> Shapley(players="campaign").name
+    'shapley'
+    """
+
+    players: Literal["channel", "campaign"] = "channel"
+
+    def __post_init__(self) -> None:
+        if self.players not in ("channel", "campaign"):
+            raise ValueError(f"players is {self.players!r}; use 'channel' or 'campaign'")
+
+    @property
+    def name(self) -> str:
+        """The model's name in the contract."""
+        return "shapley"
+
+    def fit(self, journeys: Journeys) -> Lookup:
+        """Give every player the same weight, divided among its touches."""
+        return Lookup(label=self.label, called=self.name, key=self.players, unknown=1.0, rest=1.0, shared=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShapleyCoalitions(Model):
+    """The Shapley value of the conversion rates of the observed sets of channels, for up to 20 channels.
+
+    Parameters
+    ----------
+    unseen : {"within", "zero"}, default "within"
+        The rate of a set of channels that no account met exactly: the rate of all accounts whose channels
+        lie within it, or 0.
+    players : {"channel", "campaign"}, default "channel"
+        Who shares.
+
+    Notes
+    -----
+    Values below zero (a channel found where rates are lower) count as zero when credit is shared. Each
+    conversion is shared over the channels in its own path in proportion to their values.
+
+    Examples
+    --------
+    >>> ShapleyCoalitions(unseen="zero").name
+    'shapley-coalitions'
+    """
+
+    unseen: Literal["within", "zero"] = "within"
+    players: Literal["channel", "campaign"] = "channel"
+
+    def __post_init__(self) -> None:
+        if self.unseen not in ("within", "zero"):
+            raise ValueError(f"unseen is {self.unseen!r}; use 'within' or 'zero'")
+        if self.players not in ("channel", "campaign"):
+            raise ValueError(f"players is {self.players!r}; use 'channel' or 'campaign'")
+
+    @property
+    def name(self) -> str:
+        """The model's name in the contract."""
+        return "shapley-coalitions"
+
+    def fit(self, journeys: Journeys) -> Lookup:
+        """Count accounts and conversions per set of channels in the engine, value the sets here."""
+        names = journeys.keys(self.players)
+        values = coalition_values(names, journeys.coalitions(self.players, names[:MOST_PLAYERS]), self.unseen)
+        weights = {name: max(value, 0.0) for name, value in values.items()}
+        largest = max(weights.values()) or 1.0
+        return Lookup(
+            label=self.label,
+            called=self.name,
+            key=self.players,
+            weights={name: weight / largest for name, weight in weights.items()},
+            unknown=weights.get(UNKNOWN, 0.0) / largest,
+            shared=True,
+        )
+
+
+def coalition_values(
+    players: list[str],
+    coalitions: Mapping[int, tuple[int, int]],
+    unseen: Literal["within", "zero"] = "within",
+) -> dict[str, float]:
+    """Give each player's Shapley value in the game of observed conversion rates.
+
+    Parameters
+    ----------
+    players : list of str
+        At most 20 names; bit i of a coalition stands for ``players[i]``.
+    coalitions : mapping of int to (int, int)
+        For each set of players met together, as a bit mask: how many paths there were, how many converted.
+    unseen : {"within", "zero"}, default "within"
+        The rate of a set that no path shows exactly: that of all paths within it, or 0.
+
+    Returns
+    -------
+    dict of str to float
+        Value per player, a difference of conversion rates between -1 and 1. The values add up to the rate
+        of the set of all players, which is checked.
+
+    Raises
+    ------
+    JourneyError
+        For more than 20 players, fewer than two, or no conversion at all.
+
+    Examples
+    --------
+    >>> coalition_values(["fair", "mail"], {0b01: (10, 2), 0b10: (10, 0), 0b11: (10, 5)})
+    {'fair': 0.35, 'mail': 0.15}
+    """
+    n = len(players)
+    if n > MOST_PLAYERS:
+        raise JourneyError(
+            f"{n} sources are more than the {MOST_PLAYERS} whose coalitions can be told apart",
+            "use the model shapley, or group small sources",
+        )
+    if n < 2:
+        raise JourneyError("there are fewer than two sources, so no coalition", "use last-touch or linear")
+    paths, converted = np.zeros(2**n), np.zeros(2**n)
+    for mask, (count, won) in coalitions.items():
+        paths[mask], converted[mask] = count, won
+    if not converted.any():
+        raise JourneyError("no path ends in a conversion", "use more data or a longer lookback")
+    rate = np.divide(converted, paths, out=np.zeros(2**n), where=paths > 0)
+    if unseen == "within":
+        inside, won_inside = _subset_sums(paths, n), _subset_sums(converted, n)
+        pooled = np.divide(won_inside, inside, out=np.zeros(2**n), where=inside > 0)
+        rate = np.where(paths > 0, rate, pooled)
+    rate[0] = 0.0
+    values = shapley_values(rate, n)
+    if not math.isclose(values.sum(), rate[-1], rel_tol=1e-9, abs_tol=1e-12):
+        raise ArithmeticError(f"Shapley values add up to {values.sum()}, not to {rate[-1]}")
+    return {name: round(float(value), 15) for name, value in zip(players, values, strict=True)}
+
+
+def shapley_values(worth: Any, n: int) -> Any:
+    """Give the Shapley value of each of `n` players, from the worth of all 2^n sets by bit mask."""
+    sizes = np.zeros(2**n, dtype=np.int64)
+    for i in range(n):
+        sizes.reshape(-1, 2, 2**i)[:, 1, :] += 1
+    weight = np.array([1.0 / (n * math.comb(n - 1, s)) for s in range(n)])
+    values = np.empty(n)
+    for i in range(n):
+        pairs = worth.reshape(-1, 2, 2**i)
+        without = sizes.reshape(-1, 2, 2**i)[:, 0, :]
+        values[i] = (weight[without] * (pairs[:, 1, :] - pairs[:, 0, :])).sum()
+    return values
+
+
+def _subset_sums(amounts: Any, n: int) -> Any:
+    """Give for every set the sum over its subsets, one dimension of the cube at a time."""
+    sums = amounts.copy()
+    for i in range(n):
+        cube = sums.reshape(-1, 2, 2**i)
+        cube[:, 1, :] += cube[:, 0, :]
+    return sums
