@@ -15,9 +15,8 @@ from typing import Any, Final
 
 import numpy as np
 import simpy
-from scipy.special import ndtri
 
-from simulator.chance import Integers, poisson, ragged, uniform, uniform_one
+from simulator.chance import Floats, Integers, exponential, lognormal, poisson, ragged, uniform, uniform_one
 from simulator.hazard import NEVER
 from simulator.market import DAY, Week, World
 from simulator.parameters import Desk
@@ -186,8 +185,7 @@ class _Floor:
     def talk(self, call: _Call) -> None:
         call.gone = True
         self._talking += 1
-        share = self.draw(call, "desk.talk")
-        talk = max(1, round(self.desk.talk_s * math.exp(self.desk.talk_sigma * float(ndtri(share)))))
+        talk = int(_talk(self.desk, np.array([self.draw(call, "desk.talk")]))[0])
         now = int(self.env.now)
         self.log.add(call, ANSWERED, now - call.at, talk)
         self.take_up(call, now)
@@ -255,7 +253,7 @@ def answer(world: World, callers: Callers, *, background: bool = True) -> tuple[
 
     References
     ----------
-    .. [1] Erlang's loss and delay formulas; `simulator.sizing` has both and the tests compare this desk with
+    .. [1] Erlang's loss and delay formulas; `simulator.erlang` has both and the tests compare this desk with
     them.
     """
     others = _background(world) if background else []
@@ -318,15 +316,22 @@ def _all_answered(world: World, callers: Callers, others: list[tuple[int, _Call]
     at = np.concatenate((callers.at, further, background[:, 3]))
     slot = key * _KEYS + attempt + np.where(purpose == FOLLOW_UP, _FOLLOW_KEY, 0)
     desk: Desk = world.scenario.desk
-    talk = desk.talk_s * np.exp(desk.talk_sigma * ndtri(uniform(world.seed, account, "desk.talk", slot)))
+    talk = _talk(desk, uniform(world.seed, account, "desk.talk", slot))
     rows = np.flatnonzero(at < world.ends)
     rows = rows[np.lexsort((key[rows], account[rows], at[rows]))]
     none = np.zeros(len(rows), dtype=np.int64)
-    seconds = np.maximum(1, np.rint(talk[rows])).astype(np.int64)
     caller, account, key, purpose, attempt, at = (
         c[rows] for c in (caller, account, key, purpose, attempt, at)
     )
-    return Calls(caller, account, key, purpose, attempt, at, none + ANSWERED, none, seconds)
+    return Calls(caller, account, key, purpose, attempt, at, none + ANSWERED, none, talk[rows])
+
+
+def _talk(desk: Desk, share: Floats) -> Integers:
+    if desk.talk_law == "exponential":
+        seconds = exponential(share) * desk.talk_s
+    else:
+        seconds = lognormal(share, desk.talk_s, desk.talk_sigma)
+    return np.maximum(1, np.rint(seconds)).astype(np.int64)
 
 
 def _table(rows: list[tuple[int, int, int, int, int, int, int, int, int]]) -> Calls:

@@ -200,7 +200,10 @@ class Desk(_Part):
     open_days: list[Annotated[int, Field(ge=0, le=6)]] = Field(description="0 = Monday")
     holidays: list[dt.date] = Field(default_factory=list)
     patience_s: Positive = Field(description="mean seconds a caller waits, exponential")
-    talk_s: Positive = Field(description="median seconds of talk")
+    talk_law: Literal["lognormal", "exponential"] = Field(
+        default="lognormal", description="'exponential' is what Erlang's formulas assume"
+    )
+    talk_s: Positive = Field(description="median seconds of talk, of the exponential law the mean")
     talk_sigma: NonNegative = Field(description="standard deviation of the logarithm of the talk time")
     voicemail: Share = Field(description="chance that an unanswered caller leaves a message")
     call_back: Share = Field(description="chance that a message is answered at the next opening")

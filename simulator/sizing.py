@@ -1,0 +1,264 @@
+"""How many numbers and how many people: closed forms from queueing theory, and simulation to check them.
+
+The formulas assume that calls and visits come at random at a steady rate. A Monday morning is not steady, so
+size for the busy hour, not for the mean of the week.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulator.chance import Floats, exponential, uniform
+from simulator.erlang import erlang_b, reshown
+
+
+def smallest(loss: Callable[[int], float], target: float, first: int = 1, limit: int = 100_000) -> int:
+    """Return the smallest size whose loss is at most the target.
+
+    Parameters
+    ----------
+    loss : callable
+        Loss, 0 to 1, by size; must not rise with the size.
+    target : float
+        Loss allowed, above 0 and at most 1.
+    first, limit : int
+        Range searched.
+
+    Returns
+    -------
+    int
+        Found by bisection.
+
+    Raises
+    ------
+    ValueError
+        If the target is out of range or not reached within the limit.
+
+    Examples
+    --------
+    >>> from simulator.erlang import erlang_b
+    >>> smallest(lambda lines: erlang_b(lines, 6.0), 0.01)
+    13
+    """
+    if not 0.0 < target <= 1.0:
+        raise ValueError(f"loss {target} must be above 0 and at most 1")
+    low, high = first, first
+    while loss(high) > target:
+        if high >= limit:
+            raise ValueError(
+                f"no size up to {limit} keeps the loss at {target}: it is {loss(high):.3g} there"
+            )
+        low, high = high + 1, min(limit, 2 * high + 1)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if loss(middle) <= target else (middle + 1, high)
+    return low
+
+
+def steady(seed: int, concern: str, rate: float, count: int) -> Floats:
+    """Lay out arrivals at a steady rate.
+
+    Parameters
+    ----------
+    seed : int
+        Decides the draw.
+    concern : str
+        What arrives.
+    rate : float
+        Arrivals per unit of time, above 0.
+    count : int
+        Number of arrivals, 0 or more.
+
+    Returns
+    -------
+    ndarray of float64
+        Rising moments of a Poisson process that starts at 0.
+    """
+    return np.cumsum(exponential(uniform(seed, 0, concern, np.arange(count)))) / rate
+
+
+def lease_overflow(views: Floats, numbers: int, lease: float) -> float:
+    """Simulate a pool that holds each number for a lease and shows the main number when it is full.
+
+    Parameters
+    ----------
+    views : ndarray of float64
+        Rising moments of the views.
+    numbers : int
+        Pool size, 1 or more.
+    lease : float
+        How long a number is held, in the unit of `views`.
+
+    Returns
+    -------
+    float
+        Share of views that get the main number; in theory Erlang's loss formula with load rate x lease.
+    """
+    held: deque[float] = deque()
+    overflow = 0
+    for now in views.tolist():
+        while held and held[0] <= now:
+            held.popleft()
+        if len(held) < numbers:
+            held.append(now + lease)
+        else:
+            overflow += 1
+    return overflow / max(1, len(views))
+
+
+def lru_reshown(views: Floats, numbers: int, delays: Floats) -> float:
+    """Simulate a pool that never runs out and always shows the number unused longest.
+
+    Parameters
+    ----------
+    views : ndarray of float64
+        Rising moments of the views, each of which takes the next number in turn.
+    numbers : int
+        Pool size, 1 or more.
+    delays : ndarray of float64
+        Per view the time to the call, in the unit of `views`.
+
+    Returns
+    -------
+    float
+        Share of calls whose number had meanwhile been shown to somebody else. Calls so late that the record
+        ends first are left out.
+    """
+    calls = views + delays
+    seen = np.searchsorted(views, calls, side="right") - 1 - np.arange(len(views))
+    inside = calls <= views[-1]
+    return float((seen[inside] >= numbers).mean()) if inside.any() else 0.0
+
+
+@dataclass(frozen=True)
+class Size:
+    """A size with the loss that theory and simulation expect of it."""
+
+    count: int
+    theory: float
+    simulated: float
+
+
+def pool_for(
+    views_per_hour: float, delay_hours: float, loss: float, *, seed: int = 0, views: int = 50_000
+) -> list[Size]:
+    """Find how many numbers a visitor pool needs.
+
+    Parameters
+    ----------
+    views_per_hour : float
+        Visits to the site in the busy hour, above 0.
+    delay_hours : float
+        Time from visit to call that the pool must bridge, for example the 95th percentile; above 0.
+    loss : float
+        Share of calls after that delay that may be attributed to the wrong visitor, above 0 and at most 1.
+    seed : int, default 0
+        Decides the simulated arrivals.
+    views : int, default 50,000
+        Views simulated per size.
+
+    Returns
+    -------
+    list of Size
+        Sizes from a little below to a little above the one needed, each with theory and simulation; the
+        needed one is the first whose theory is at most `loss`.
+
+    Raises
+    ------
+    ValueError
+        If a rate is not above 0 or the loss is out of range.
+
+    Examples
+    --------
+    >>> [size.count for size in pool_for(60, 0.1, 0.01, views=1000) if size.theory <= 0.01][0]
+    13
+    """
+    if views_per_hour <= 0 or delay_hours <= 0:
+        raise ValueError("views_per_hour and delay_hours must be above 0")
+    load = views_per_hour * delay_hours
+    needed = smallest(lambda numbers: reshown(numbers, load), loss)
+    moments = steady(seed, "size.views", views_per_hour, views)
+    delays = np.full(len(moments), delay_hours)
+    return [Size(n, reshown(n, load), lru_reshown(moments, n, delays)) for n in _around(needed)]
+
+
+def desk_for(
+    calls_per_hour: float, talk_minutes: float, loss: float, *, seed: int = 0, calls: int = 50_000
+) -> list[Size]:
+    """Find how many people a telephone desk needs so that few callers find it engaged.
+
+    Parameters
+    ----------
+    calls_per_hour : float
+        Calls in the busy hour, above 0.
+    talk_minutes : float
+        Mean minutes per call, after-work included; above 0.
+    loss : float
+        Share of callers who may find everyone engaged, above 0 and at most 1.
+    seed : int, default 0
+        Decides the simulated calls.
+    calls : int, default 50,000
+        Calls simulated per size.
+
+    Returns
+    -------
+    list of Size
+        Sizes from a little below to a little above the one needed; the needed one is the first whose theory
+        is at most `loss`.
+
+    Raises
+    ------
+    ValueError
+        If a rate is not above 0 or the loss is out of range.
+
+    Examples
+    --------
+    >>> [size.count for size in desk_for(30, 4, 0.05, calls=1000) if size.theory <= 0.05][0]
+    5
+    """
+    if calls_per_hour <= 0 or talk_minutes <= 0:
+        raise ValueError("calls_per_hour and talk_minutes must be above 0")
+    load = calls_per_hour * talk_minutes / 60
+    needed = smallest(lambda people: erlang_b(people, load), loss)
+    moments = steady(seed, "size.calls", calls_per_hour / 60, calls)
+    talk = exponential(uniform(seed, 0, "size.talk", np.arange(calls))) * talk_minutes
+    return [Size(n, erlang_b(n, load), engaged(moments, talk, n)) for n in _around(needed)]
+
+
+def _around(needed: int) -> list[int]:
+    step = max(1, needed // 10)
+    return sorted({max(1, needed + step * offset) for offset in range(-4, 5)})
+
+
+def engaged(arrivals: Floats, talk: Floats, servers: int) -> float:
+    """Simulate lines without a queue.
+
+    Parameters
+    ----------
+    arrivals : ndarray of float64
+        Rising moments of the calls.
+    talk : ndarray of float64
+        How long each talks if answered, in the unit of `arrivals`.
+    servers : int
+        Lines, 1 or more.
+
+    Returns
+    -------
+    float
+        Share of calls that find all lines engaged.
+    """
+    busy: list[float] = []
+    lost = 0
+    for now, length in zip(arrivals.tolist(), talk.tolist(), strict=True):
+        while busy and busy[0] <= now:
+            heapq.heappop(busy)
+        if len(busy) < servers:
+            heapq.heappush(busy, now + length)
+        else:
+            lost += 1
+    return lost / max(1, len(arrivals))
