@@ -1,0 +1,1 @@
+"""Files from other systems - telephone exchanges, CRMs, spreadsheets - turned into domain records."""

@@ -1,0 +1,142 @@
+"""What came of each row of a file: counts, reasons, and the refused rows as a file to mend."""
+
+import csv
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from tracking.effects import Effect
+from tracking.errors import Invalid
+from tracking.imports.reading import Table
+
+REFUSALS_SHOWN = 100
+_ERROR = "error"
+_RETURNED = "error: "
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A row that changes nothing, and why."""
+
+    reason: str
+
+
+Outcome = Effect | Skip | Invalid
+KNOWN = Skip("known already")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A row that was not taken: where, what and why."""
+
+    line: int
+    column: str
+    value: str
+    reason: str
+
+    def __str__(self) -> str:
+        shown = self.value if len(self.value) <= 60 else self.value[:59] + "…"
+        return f"line {self.line}: {self.column} {shown!r}: {self.reason}"
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of an import; the four counts add up to the rows of the file."""
+
+    kind: str
+    file: str
+    format: str
+    encoding: str
+    separator: str
+    dry_run: bool
+    taken: bool = True
+    """False where nothing was written: a dry run, or refused rows under ``strict``."""
+    created: int = 0
+    updated: int = 0
+    skipped: int = 0
+    refused: int = 0
+    skip_reasons: Counter[str] = field(default_factory=Counter)
+    refusals: list[Refusal] = field(default_factory=list)
+    """The first hundred."""
+    campaigns_created: list[str] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows the file has, its header apart."""
+        return self.created + self.updated + self.skipped + self.refused
+
+    def count(self, outcome: Effect | Skip) -> None:
+        """Count a row that was taken."""
+        if outcome is Effect.created:
+            self.created += 1
+        elif outcome is Effect.updated:
+            self.updated += 1
+        else:
+            self.skipped += 1
+            self.skip_reasons[outcome.reason if isinstance(outcome, Skip) else KNOWN.reason] += 1
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the result as plain values."""
+        return {
+            "kind": self.kind,
+            "file": self.file,
+            "format": self.format,
+            "encoding": self.encoding,
+            "separator": self.separator,
+            "dry_run": self.dry_run,
+            "taken": self.taken,
+            "rows": self.rows,
+            "created": self.created,
+            "updated": self.updated,
+            "skipped": self.skipped,
+            "refused": self.refused,
+            "skip_reasons": dict(self.skip_reasons),
+            "campaigns_created": self.campaigns_created,
+            "refusals": [
+                {"line": r.line, "column": r.column, "value": r.value, "reason": r.reason}
+                for r in self.refusals
+            ],
+        }
+
+
+class RefusedFile:
+    """The refused rows as a file of the same format, with a column that says what to mend."""
+
+    def __init__(self, path: Path, table: Table, header: Sequence[str] | None) -> None:
+        self._path, self._table, self._header = path, table, header
+        self._file: IO[str] | None = None
+
+    def write(self, cells: Sequence[str], refusal: Refusal) -> None:
+        """Add a row."""
+        if self._file is None:
+            try:
+                self._file = self._path.open(
+                    "w", encoding=self._table.encoding, errors="backslashreplace", newline=""
+                )
+            except OSError as error:
+                raise Invalid("refused", f"cannot write {self._path}: {error.strerror}") from None
+            self._rows = csv.writer(self._file, delimiter=self._table.separator)
+            if self._header is not None:
+                self._rows.writerow([*_without_error(self._header, self._header), _ERROR])
+        if self._header is None:
+            self._rows.writerow([*returned(cells), _RETURNED + str(refusal)])
+        else:
+            kept = list(_without_error(self._header, cells))
+            kept += [""] * (len(_without_error(self._header, self._header)) - len(kept))
+            self._rows.writerow([*kept, str(refusal)])
+
+    def close(self) -> None:
+        """Finish the file; without refused rows there is none."""
+        if self._file is not None:
+            self._file.close()
+
+
+def returned(cells: Sequence[str]) -> list[str]:
+    """Drop the column that an earlier import added to a refused row of a file without header."""
+    return list(cells[:-1] if cells and cells[-1].startswith(_RETURNED) else cells)
+
+
+def _without_error(header: Sequence[str], cells: Sequence[str]) -> Sequence[str]:
+    return cells[: len(header) - 1] if header and header[-1].strip().casefold() == _ERROR else cells

@@ -1,0 +1,216 @@
+"""One import of a file: in batches, every row accounted for as created, updated, skipped or refused."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.orm import Session
+
+from tracking import db
+from tracking.effects import Effect
+from tracking.errors import Conflict, Invalid, NotFound
+from tracking.imports.outcomes import REFUSALS_SHOWN, Outcome, Refusal, RefusedFile, Result, Skip, returned
+from tracking.imports.reading import Broken, Row, Table
+from tracking.models import ImportRun
+
+# Large enough to spread a commit over many rows, small enough that live calls get their turn in between.
+BATCH = 500
+
+
+_Record = TypeVar("_Record")
+
+
+class Format(Protocol[_Record]):
+    """One kind of file: how its rows are read and where they go."""
+
+    kind: str
+    """What is imported: cdr, calls, deals, costs or touches."""
+    name: str
+    """The format as its makers call it."""
+    header: Sequence[str] | None
+    """The names in the file's first line; None where it has none."""
+
+    def begin(self, session: Session) -> None:
+        """Look up what all rows need."""
+
+    def read(self, cells: Sequence[str]) -> _Record | Skip:
+        """Read a row, or raise Invalid."""
+
+    def place(self, cells: Sequence[str], name: str) -> tuple[str, str]:
+        """Return the column's name and the row's value for the field that an error names."""
+
+    def save(self, session: Session, records: Sequence[_Record], at: datetime) -> Sequence[Outcome]:
+        """Take records into the domain; one outcome for each."""
+
+    def added(self) -> Sequence[str]:
+        """Return the names of the campaigns that did not exist before."""
+
+
+def run(
+    engine: Engine,
+    table: Table,
+    form: Format[Any],
+    *,
+    at: datetime,
+    dry_run: bool = False,
+    strict: bool = False,
+    refused: Path | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Result:
+    """Import the rows of ``table``; the good ones are all taken or, with ``strict``, all or none.
+
+    A dry run does everything and takes it back at the end. It and ``strict`` need one transaction for the
+    whole file and keep other writers waiting for as long; otherwise each batch is one. ``progress`` is
+    told the bytes read.
+    """
+    result = Result(form.kind, table.name, form.name, table.encoding, table.separator, dry_run)
+    kept = RefusedFile(refused, table, form.header) if refused else None
+    try:
+        if dry_run or strict:
+            with Session(engine, expire_on_commit=False) as session, session.begin() as whole:
+                form.begin(session)
+                for batch in _batches(table, form):
+                    _take(batch, lambda work: work(session), form, at, result, kept)
+                    # What is flushed need not be remembered; a large file would fill the memory.
+                    session.expunge_all()
+                    progress(table.done)
+                result.campaigns_created = sorted(form.added())
+                if dry_run or result.refused:
+                    result.taken = False
+                    whole.rollback()
+                else:
+                    session.add(_log(result, at))
+            return result
+        with db.reading(engine) as reader:
+            form.begin(reader)
+        for batch in _batches(table, form):
+            _take(batch, lambda work: db.commit(engine, work), form, at, result, kept)
+            progress(table.done)
+        result.campaigns_created = sorted(form.added())
+        db.commit(engine, lambda session: session.add(_log(result, at)))
+        return result
+    finally:
+        if kept:
+            kept.close()
+
+
+def each(
+    session: Session, records: Sequence[_Record], save: Callable[[_Record], Effect | Skip]
+) -> list[Outcome]:
+    """Save records one by one, so that what is refused halfway leaves nothing behind."""
+    outcomes: list[Outcome] = []
+    for record in records:
+        try:
+            outcomes.append(_once(session, record, save))
+        except (Invalid, Conflict, NotFound) as error:
+            outcomes.append(error if isinstance(error, Invalid) else Invalid("row", str(error)))
+        except (IntegrityError, DataError) as error:
+            # Another writer may have added the same key since we looked; the second look finds it.
+            try:
+                outcomes.append(_once(session, record, save))
+            except (IntegrityError, DataError):
+                outcomes.append(Invalid("row", f"the database does not take it: {error.orig}"))
+    return outcomes
+
+
+def _once(session: Session, record: _Record, save: Callable[[_Record], Effect | Skip]) -> Effect | Skip:
+    with session.begin_nested():
+        return save(record)
+
+
+@dataclass(slots=True)
+class _Batch:
+    rows: list[tuple[Row, Any]] = field(default_factory=list)
+    refused: list[tuple[Sequence[str], Refusal]] = field(default_factory=list)
+    skipped: list[Skip] = field(default_factory=list)
+
+    @property
+    def full(self) -> bool:
+        return len(self.rows) + len(self.refused) + len(self.skipped) >= BATCH
+
+
+def _batches(table: Table, form: Format[Any]) -> Iterator[_Batch]:
+    header = form.header
+    rows = table.rows(width=len(header) if header is not None else None)
+    if header is not None:
+        next(rows)
+    batch = _Batch()
+    for row in rows:
+        if isinstance(row, Broken):
+            shown = table.separator.join(row.cells)
+            batch.refused.append((row.cells, Refusal(row.line, "row", shown, row.reason)))
+        else:
+            _read(row, form, batch)
+        if batch.full:
+            yield batch
+            batch = _Batch()
+    yield batch
+
+
+def _read(row: Row, form: Format[Any], batch: _Batch) -> None:
+    cells = row.cells
+    try:
+        if form.header is None:
+            cells = returned(cells)
+        elif len(cells) != len(form.header):
+            if any(cells[len(form.header) :]) or len(cells) < len(form.header):
+                raise Invalid(
+                    "row",
+                    f"has {len(cells)} columns, the header {len(form.header)}; "
+                    "put quotation marks around a cell that holds the separator",
+                )
+            cells = cells[: len(form.header)]
+        record = form.read(cells)
+    except Invalid as error:
+        batch.refused.append((row.cells, _refusal(row, form, error)))
+        return
+    if isinstance(record, Skip):
+        batch.skipped.append(record)
+    else:
+        batch.rows.append((row, record))
+
+
+def _take(
+    batch: _Batch,
+    transact: Callable[[Callable[[Session], Sequence[Outcome]]], Sequence[Outcome]],
+    form: Format[Any],
+    at: datetime,
+    result: Result,
+    kept: RefusedFile | None,
+) -> None:
+    records = [record for _, record in batch.rows]
+    outcomes = transact(lambda session: form.save(session, records, at)) if records else []
+    for (row, _), outcome in zip(batch.rows, outcomes, strict=True):
+        if isinstance(outcome, Invalid):
+            batch.refused.append((row.cells, _refusal(row, form, outcome)))
+        else:
+            result.count(outcome)
+    for skip in batch.skipped:
+        result.count(skip)
+    result.refused += len(batch.refused)
+    for cells, refusal in sorted(batch.refused, key=lambda entry: entry[1].line):
+        if len(result.refusals) < REFUSALS_SHOWN:
+            result.refusals.append(refusal)
+        if kept:
+            kept.write(cells, refusal)
+
+
+def _refusal(row: Row, form: Format[Any], error: Invalid) -> Refusal:
+    column, value = form.place(row.cells, error.field)
+    return Refusal(row.line, column, value, error.reason)
+
+
+def _log(result: Result, at: datetime) -> ImportRun:
+    return ImportRun(
+        kind=result.kind,
+        file_name=result.file[:200],
+        finished_at=at,
+        created=result.created,
+        updated=result.updated,
+        skipped=result.skipped,
+        refused=result.refused,
+    )
