@@ -4,9 +4,11 @@ import logging
 from typing import Any
 
 from flask import Flask
+from flask_openapi.openapi import OpenAPI
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from tracking import clock, db, providers
+from tracking import api, clock, db, providers
 from tracking.config import Settings
 from tracking.inbox import Inbox
 from tracking.providers import twilio
@@ -15,11 +17,14 @@ from tracking.routing import Routing
 _log = logging.getLogger(__name__)
 
 
-def create_app(settings: Settings) -> Flask:
-    """Return the application of one installation; it starts, and answers calls, without its database too."""
-    app = Flask("tracking")
+def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
+    """Return the application of one installation; it starts, and answers calls, without its database too.
+
+    Whoever gives the ``engine`` closes it.
+    """
+    app = OpenAPI("tracking", doc_ui=False)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
-    engine = db.connect(settings)
+    engine = engine or db.connect(settings)
     routing = Routing(settings)
     inbox = Inbox(engine, settings, routing, providers.INTERPRETERS, clock.now)
     app.extensions["ringtrail"] = {"settings": settings, "engine": engine, "inbox": inbox}
@@ -30,6 +35,7 @@ def create_app(settings: Settings) -> Flask:
     except SQLAlchemyError as error:
         _log.error("the database is away (%s); calls ring by the last known routing", type(error).__name__)
     app.register_blueprint(twilio.blueprint(settings, inbox, routing))
+    api.register(app, engine, settings)
 
     @app.get("/livez")
     def livez() -> dict[str, Any]:

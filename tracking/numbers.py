@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -135,30 +135,33 @@ def assign(
     return row
 
 
-def assign_next_free(
-    session: Session, material: AdMaterial, *, at: datetime, provider: str | None = None
-) -> NumberAssignment:
-    """Put the longest idle free number on ad material; concurrent workers never get the same one."""
-    free = select(TrackingNumber).where(
+def free(*, at: datetime, provider: str | None = None) -> Select[TrackingNumber]:
+    """Return the query for the numbers that are free at a moment, the longest idle first."""
+    rows = select(TrackingNumber).where(
         TrackingNumber.status == NumberStatus.active,
         ~exists().where(NumberAssignment.tracking_number_id == TrackingNumber.id, _busy(at)),
     )
     if provider is not None:
-        free = free.where(TrackingNumber.provider == provider)
+        rows = rows.where(TrackingNumber.provider == provider)
     last_use = (
         select(func.max(NumberAssignment.ends_at))
         .where(NumberAssignment.tracking_number_id == TrackingNumber.id)
         .scalar_subquery()
     )
+    return rows.order_by(last_use.asc().nulls_first(), TrackingNumber.id)
+
+
+def assign_next_free(
+    session: Session, material: AdMaterial, *, at: datetime, provider: str | None = None
+) -> NumberAssignment:
+    """Put the longest idle free number on ad material; concurrent workers never get the same one."""
+    candidates = free(at=at, provider=provider)
     tried: list[int] = []
     while True:
         # Locked rows are another worker's candidates; what one of them took between our look and our
         # lock shows when the assignment is written, and the next candidate is tried.
         candidate = session.scalar(
-            free.where(TrackingNumber.id.not_in(tried))
-            .order_by(last_use.asc().nulls_first(), TrackingNumber.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)
+            candidates.where(TrackingNumber.id.not_in(tried)).limit(1).with_for_update(skip_locked=True)
         )
         if candidate is None:
             raise Conflict("no tracking number is free; add one with `ringtrail number add`, or release one")

@@ -1,0 +1,58 @@
+"""The JSON API, version 1: the same work as the command line and the pages, for other programs."""
+
+from flask import Response, jsonify, request
+from flask_openapi.models.info import Info
+from flask_openapi.models.security_scheme import SecurityScheme
+from flask_openapi.openapi import OpenAPI
+from sqlalchemy import Engine
+from werkzeug.exceptions import HTTPException
+
+from tracking.api import (
+    access,
+    answers,
+    calls,
+    campaigns,
+    costs,
+    deals,
+    numbers,
+    people,
+    problems,
+    reports,
+    touches,
+)
+from tracking.api.routes import EXTENSION, PREFIX
+from tracking.config import Settings
+
+SECTIONS = (campaigns, numbers, calls, answers, people, deals, costs, touches, reports)
+
+
+def register(app: OpenAPI, engine: Engine, settings: Settings) -> None:
+    """Put the API and its description into a web application."""
+    app.extensions[EXTENSION] = (engine, settings)
+    app.info = Info(
+        title="Ringtrail",
+        version="1",
+        description="Which advertising made the telephone ring, and what it earned.",
+    )
+    app.security_schemes = {
+        "token": SecurityScheme(
+            type="http", scheme="bearer", description="rt_<prefix>_<secret>; `ringtrail token add` makes one."
+        )
+    }
+    # The framework's own answer to a wrong field repeats what was sent, callers' numbers and all.
+    app.validation_error_callback = problems.from_validation
+    app.validation_error_model = problems.Problem
+    for section in SECTIONS:
+        app.register_api(section.routes.blueprint)
+
+    def describe() -> Response:
+        return jsonify(app.api_doc)
+
+    describe.rule = access.PUBLIC  # type: ignore[attr-defined]  # functions take attributes; mypy knows none
+    app.add_url_rule(f"{PREFIX}/openapi.json", "api_description", describe)
+    app.register_error_handler(HTTPException, _outside)
+
+
+def _outside(error: HTTPException) -> Response | HTTPException:
+    # A wrong address or method belongs to no part of the API, so its own handlers are not asked.
+    return problems.from_exception(error) if request.path.startswith(f"{PREFIX}/") else error

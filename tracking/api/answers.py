@@ -1,0 +1,154 @@
+"""Answers to "where did you hear about us?" in the API: corrections stand beside what they correct."""
+
+from datetime import datetime
+
+from pydantic import Field
+from sqlalchemy import exists, select
+from sqlalchemy.orm import aliased
+
+from tracking import answers, campaigns
+from tracking.api.calls import find
+from tracking.api.forms import (
+    Body,
+    BodyId,
+    ById,
+    Id,
+    Line,
+    Listing,
+    Moment,
+    NameOfAny,
+    Page,
+    Shown,
+    Words,
+    page,
+)
+from tracking.api.problems import pointing_at
+from tracking.api.routes import Context, Section
+from tracking.errors import NotFound
+from tracking.models import Answer, Contact
+from tracking.tokens import Scope
+from tracking.vocabulary import Outcome
+
+routes = Section(
+    "answers", "What came of asking where callers heard of the supplier.", write=Scope.write_calls
+)
+
+
+class AnswerQuery(Listing):
+    """Which answers; several conditions must all hold."""
+
+    call_id: Id | None = None
+    contact_id: Id | None = None
+    outcome: Outcome | None = None
+    since: Moment | None = Field(None, alias="from", description="Asked at this moment or later.")
+    until: Moment | None = Field(None, alias="to", description="Asked before this moment.")
+    standing: bool | None = Field(None, description="Those that stand (true) or were corrected (false).")
+
+
+class NewAnswer(Body):
+    """What came of asking; a second entry for a call corrects the first and keeps it."""
+
+    call_id: BodyId | None = Field(None, description="The call at which it was asked.")
+    contact_id: BodyId | None = Field(None, description="Who was asked, where it was not at a call.")
+    outcome: Outcome
+    asked_at: Moment | None = Field(None, description="By default now.")
+    asked_by: Line | None = None
+    campaign: Line | None = Field(None, description="What the words were taken to mean: a campaign's name.")
+    channel: Line | None = Field(None, description="The same, where it names no campaign.")
+    verbatim: Words | None = Field(None, description="The caller's own words.")
+
+
+class ShownAnswer(Shown):
+    """An entry; the latest of a chain stands, the others were corrected."""
+
+    id: int
+    call_id: int | None
+    contact_id: int
+    asked_at: datetime
+    asked_by: str | None
+    outcome: Outcome
+    campaign_id: int | None
+    campaign: NameOfAny
+    channel: str | None
+    verbatim: str | None
+    corrects_id: int | None = Field(description="The entry that this one replaces.")
+
+
+class Chain(Shown):
+    """An entry with all it corrects and all that correct it, the first one first."""
+
+    items: list[ShownAnswer]
+
+
+@routes.get("/answers")
+def list_answers(context: Context, query: AnswerQuery) -> Page[ShownAnswer]:
+    """List answers, the latest first."""
+    rows = select(Answer).order_by(Answer.asked_at.desc(), Answer.id.desc())
+    for column, wanted in (
+        (Answer.call_id, query.call_id),
+        (Answer.contact_id, query.contact_id),
+        (Answer.outcome, query.outcome),
+    ):
+        if wanted is not None:
+            rows = rows.where(column == wanted)
+    if query.since is not None:
+        rows = rows.where(Answer.asked_at >= query.since)
+    if query.until is not None:
+        rows = rows.where(Answer.asked_at < query.until)
+    if query.standing is not None:
+        later = aliased(Answer)
+        corrected = exists().where(later.corrects_id == Answer.id)
+        rows = rows.where(~corrected if query.standing else corrected)
+    return page(context.session, rows, query, ShownAnswer.model_validate)
+
+
+@routes.get("/answers/<int:id>")
+def get_answer(context: Context, path: ById) -> ShownAnswer:
+    """Show an answer."""
+    return ShownAnswer.model_validate(_find(context, path.id))
+
+
+@routes.get("/answers/<int:id>/chain")
+def get_answer_chain(context: Context, path: ById) -> Chain:
+    """Show how an answer was corrected, from the first entry to the one that stands."""
+    chain = [_find(context, path.id)]
+    while (earlier := chain[0].corrects_id) is not None:
+        chain.insert(0, context.session.get_one(Answer, earlier))
+    while later := context.session.scalar(select(Answer).where(Answer.corrects_id == chain[-1].id)):
+        chain.append(later)
+    return Chain(items=[ShownAnswer.model_validate(row) for row in chain])
+
+
+@routes.post("/answers")
+def log_answer(context: Context, body: NewAnswer) -> ShownAnswer:
+    """Write down what came of asking; the tracked source of the call stays as it is."""
+    session = context.session
+    call = contact = campaign = None
+    if body.call_id is not None:
+        with pointing_at("call_id"):
+            call = find(context, body.call_id)
+    if body.contact_id is not None and (contact := session.get(Contact, body.contact_id)) is None:
+        with pointing_at("contact_id"):
+            raise NotFound(f"there is no contact {body.contact_id}")
+    if body.campaign is not None:
+        with pointing_at("campaign"):
+            campaign = campaigns.get(session, body.campaign)
+    row = answers.log(
+        session,
+        body.outcome,
+        asked_at=body.asked_at or context.at,
+        asked_by=body.asked_by,
+        call=call,
+        contact=contact,
+        campaign=campaign,
+        channel=body.channel,
+        verbatim=body.verbatim,
+    )
+    return ShownAnswer.model_validate(row)
+
+
+def _find(context: Context, answer_id: int) -> Answer:
+    row = context.session.get(Answer, answer_id)
+    if row is None:
+        raise NotFound(f"there is no answer {answer_id}")
+    return row

@@ -1,0 +1,204 @@
+"""Accounts (buying companies) and contacts (their people) in the API: named, merged and parted."""
+
+from datetime import datetime
+
+from pydantic import Field
+from sqlalchemy import select
+
+from tracking import contacts
+from tracking.api import access
+from tracking.api.forms import (
+    Body,
+    BodyId,
+    ById,
+    Id,
+    Line,
+    Listing,
+    Page,
+    Shown,
+    page,
+    partly,
+    without_number,
+)
+from tracking.api.problems import pointing_at
+from tracking.api.routes import Context, Section
+from tracking.errors import NotFound
+from tracking.models import Account, Contact
+from tracking.tokens import Scope
+from tracking.vocabulary import PointKind
+
+routes = Section("accounts and contacts", "Buying companies and the people at them.", write=Scope.write_deals)
+
+
+class AccountQuery(Listing):
+    """Which accounts."""
+
+    name: Line | None = Field(None, description="Compared without regard to case and spacing.")
+    merged: bool | None = Field(None, description="Those that count as another (true) or do not (false).")
+
+
+class ContactQuery(Listing):
+    """Which contacts."""
+
+    account_id: Id | None = None
+    merged: bool | None = Field(None, description="Those that count as another (true) or do not (false).")
+
+
+class Name(Body):
+    """A name to give."""
+
+    name: Line
+
+
+class Into(Body):
+    """Which one it turned out to be."""
+
+    into: BodyId
+
+
+class ShownAccount(Shown):
+    """A buying company; so far unnamed where only calls are known of it."""
+
+    id: int
+    name: str | None
+    external_id: str | None
+    domain: str | None
+    industry: str | None
+    region: str | None
+    merged_into_id: int | None = Field(description="The account that this one counts as.")
+    created_at: datetime
+
+
+class ShownPoint(Shown):
+    """A way to recognise a contact; shown in part unless the token has read:personal."""
+
+    kind: PointKind
+    value: str | None
+
+
+class ShownContact(Shown):
+    """A person at a buying company."""
+
+    id: int
+    account_id: int
+    name: str | None
+    points: list[ShownPoint]
+    merged_into_id: int | None = Field(description="The contact that this one counts as.")
+    created_at: datetime
+
+
+@routes.get("/accounts")
+def list_accounts(context: Context, query: AccountQuery) -> Page[ShownAccount]:
+    """List buying companies."""
+    rows = select(Account).order_by(Account.id)
+    if query.name is not None:
+        rows = rows.where(Account.name_key == contacts.name_key(query.name))
+    if query.merged is not None:
+        rows = rows.where(Account.merged_into_id.is_not(None) == query.merged)
+    return page(context.session, rows, query, _show_account)
+
+
+@routes.get("/accounts/<int:id>")
+def get_account(context: Context, path: ById) -> ShownAccount:
+    """Show a buying company."""
+    return _show_account(_account(context, path))
+
+
+@routes.change("/accounts/<int:id>")
+def name_account(context: Context, path: ById, body: Name) -> ShownAccount:
+    """Give a buying company its name."""
+    row = _account(context, path)
+    contacts.rename(row, body.name)
+    context.session.flush()
+    return _show_account(row)
+
+
+@routes.post("/accounts/<int:id>/merge", status=200)
+def merge_account(context: Context, path: ById, body: Into) -> ShownAccount:
+    """Let a buying company count as another from now on; nothing is rewritten."""
+    row = _account(context, path)
+    with pointing_at("into"):
+        contacts.merge(context.session, Account, path.id, body.into)
+    return _show_account(row)
+
+
+@routes.post("/accounts/<int:id>/unmerge", status=200)
+def unmerge_account(context: Context, path: ById) -> ShownAccount:
+    """Part a buying company from the one it was merged into."""
+    row = _account(context, path)
+    contacts.unmerge(context.session, Account, path.id)
+    return _show_account(row)
+
+
+@routes.get("/contacts")
+def list_contacts(context: Context, query: ContactQuery) -> Page[ShownContact]:
+    """List contacts."""
+    rows = select(Contact).order_by(Contact.id)
+    if query.account_id is not None:
+        rows = rows.where(Contact.account_id == query.account_id)
+    if query.merged is not None:
+        rows = rows.where(Contact.merged_into_id.is_not(None) == query.merged)
+    return page(context.session, rows, query, _show_contact)
+
+
+@routes.get("/contacts/<int:id>")
+def get_contact(context: Context, path: ById) -> ShownContact:
+    """Show a contact."""
+    return _show_contact(_contact(context, path))
+
+
+@routes.change("/contacts/<int:id>")
+def name_contact(context: Context, path: ById, body: Name) -> ShownContact:
+    """Give a contact a name."""
+    row = _contact(context, path)
+    row.name = body.name
+    context.session.flush()
+    return _show_contact(row)
+
+
+@routes.post("/contacts/<int:id>/merge", status=200)
+def merge_contact(context: Context, path: ById, body: Into) -> ShownContact:
+    """Let a contact count as another from now on; nothing is rewritten."""
+    row = _contact(context, path)
+    with pointing_at("into"):
+        contacts.merge(context.session, Contact, path.id, body.into)
+    return _show_contact(row)
+
+
+@routes.post("/contacts/<int:id>/unmerge", status=200)
+def unmerge_contact(context: Context, path: ById) -> ShownContact:
+    """Part a contact from the one it was merged into."""
+    row = _contact(context, path)
+    contacts.unmerge(context.session, Contact, path.id)
+    return _show_contact(row)
+
+
+def _account(context: Context, path: ById) -> Account:
+    row = context.session.get(Account, path.id)
+    if row is None:
+        raise NotFound(f"there is no account {path.id}")
+    return row
+
+
+def _contact(context: Context, path: ById) -> Contact:
+    row = context.session.get(Contact, path.id)
+    if row is None:
+        raise NotFound(f"there is no contact {path.id}")
+    return row
+
+
+def _show_account(row: Account) -> ShownAccount:
+    shown = ShownAccount.model_validate(row)
+    return shown if access.sees_personal() else shown.model_copy(update={"name": without_number(row.name)})
+
+
+def _show_contact(row: Contact) -> ShownContact:
+    shown = ShownContact.model_validate(row)
+    if access.sees_personal():
+        return shown
+    points = [
+        # A foreign id says nothing outside the system that gave it.
+        point if point.kind is PointKind.external else point.model_copy(update={"value": partly(point.value)})
+        for point in shown.points
+    ]
+    return shown.model_copy(update={"name": without_number(row.name), "points": points})

@@ -1,0 +1,154 @@
+"""Refusals as problem details (RFC 9457) that name the field and the remedy and echo nothing personal."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flask import Response
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_core import ErrorDetails
+from sqlalchemy.exc import IntegrityError, OperationalError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from tracking.errors import Conflict, Invalid, NotFound
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class FieldError(BaseModel):
+    """One field that cannot be taken, and why."""
+
+    field: str
+    reason: str
+
+
+class Problem(BaseModel):
+    """Why a request was refused."""
+
+    type: str = Field(description="Name of the kind of problem, a URN; the list is in docs/api.md.")
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldError] = Field(default_factory=list)
+
+
+# Status: the last word of the URN, the title.
+_KINDS = {
+    400: ("malformed", "The request cannot be read"),
+    401: ("unauthenticated", "A valid token is needed"),
+    403: ("forbidden", "The token does not allow this"),
+    404: ("not-found", "There is no such thing"),
+    405: ("method-not-allowed", "This address does not take that method"),
+    409: ("conflict", "Something else stands in the way"),
+    413: ("too-large", "The request is too large"),
+    415: ("media-type", "The body must be JSON"),
+    422: ("invalid", "The request cannot be taken as it is"),
+    500: ("failure", "The service failed"),
+    503: ("unavailable", "The service is unavailable for the moment"),
+}
+
+_OUTSIDE = {
+    404: "there is no such address; /api/v1/openapi.json lists them all",
+    405: "this address takes other methods; /api/v1/openapi.json lists them",
+    413: "the body is larger than this service reads; send less at once",
+    500: "the service failed at this request; what happened is in its log",
+}
+
+_PYDANTIC = {
+    "extra_forbidden": "is not a field of this request; check its spelling",
+    "missing": "is missing",
+    "timezone_aware": "names no time zone; give an offset, such as 2026-03-01T09:00:00+01:00",
+    "string_too_short": "is too short",
+}
+# A key that a client made up may itself be a telephone number; only what looks like a field is repeated.
+_FIELD = re.compile(r"[A-Za-z_][A-Za-z_-]{0,39}")
+_E164 = re.compile(r"\+\d{3,12}(\d{3})")
+
+
+def problem(status: int, detail: str, errors: list[FieldError] | None = None) -> Response:
+    """Compose a refusal; whatever looks like a telephone number is cut to its last three digits."""
+    kind, title = _KINDS.get(status, _KINDS[400] if status < 500 else _KINDS[500])
+    body = Problem(
+        type=f"urn:ringtrail:problem:{kind}",
+        title=title,
+        status=status,
+        detail=_masked(detail),
+        errors=[FieldError(field=_masked(e.field), reason=_masked(e.reason)) for e in errors or []],
+    )
+    return Response(body.model_dump_json(), status, mimetype=MEDIA_TYPE)
+
+
+def from_validation(error: ValidationError) -> Response:
+    """Turn pydantic's findings into a refusal, without the input that pydantic would repeat."""
+    found = [FieldError(field=_path(e["loc"]), reason=_reason(e)) for e in error.errors(include_url=False)]
+    return problem(422, "; ".join(f"{e.field} {e.reason}" for e in found[:3]), found)
+
+
+def from_exception(error: Exception) -> Response:
+    """Turn an error of the domain, the database or the web server into a refusal."""
+    match error:
+        case Invalid():
+            return problem(422, str(error), [FieldError(field=error.field, reason=error.reason)])
+        case NotFound():
+            return problem(404, str(error))
+        case Conflict():
+            return problem(409, str(error))
+        case IntegrityError() if _is_duplicate(error):
+            return problem(
+                409, "another request wrote the same thing at the same moment; send this one again"
+            )
+        case OperationalError():
+            response = problem(503, "the database does not answer; send the request again in a moment")
+            response.headers["Retry-After"] = "5"
+            return response
+        case HTTPException():
+            # What comes with an answer of its own is that answer, composed where it was raised.
+            if isinstance(error.response, Response):
+                return error.response
+            reply = problem(error.code or 500, _OUTSIDE.get(error.code or 500) or error.description or "")
+            if isinstance(error, MethodNotAllowed):
+                reply.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+            return reply
+    raise error
+
+
+@contextmanager
+def naming(fields: dict[str, str]) -> Iterator[None]:
+    """Name a field that the domain calls otherwise as the request does."""
+    try:
+        yield
+    except Invalid as error:
+        raise Invalid(fields.get(error.field, error.field), error.reason) from error
+
+
+@contextmanager
+def pointing_at(field: str) -> Iterator[None]:
+    """Refuse a request whose ``field`` points to nothing; 404 is kept for the address itself."""
+    try:
+        yield
+    except NotFound as error:
+        raise Invalid(field, str(error)) from error
+
+
+def _reason(error: ErrorDetails) -> str:
+    cause = error.get("ctx", {}).get("error")
+    if isinstance(cause, Invalid):
+        return cause.reason
+    if isinstance(cause, ValueError):
+        return str(cause)
+    return _PYDANTIC.get(error["type"], error["msg"])
+
+
+def _path(loc: tuple[int | str, ...]) -> str:
+    parts = [str(p) if isinstance(p, int) or _FIELD.fullmatch(p) else "(unknown)" for p in loc]
+    return ".".join(parts) or "body"
+
+
+def _masked(text: str) -> str:
+    return _E164.sub(r"…\1", text)
+
+
+def _is_duplicate(error: IntegrityError) -> bool:
+    return getattr(error.orig, "sqlstate", None) in {"23505", "23P01"} or "UNIQUE constraint" in str(
+        error.orig
+    )

@@ -1,0 +1,93 @@
+"""Reports in the API: the same tables as on the command line and the pages."""
+
+from datetime import date, timedelta
+from typing import Annotated
+
+from pydantic import Field
+
+from attribution import MODELS
+from reports.kpis import Period
+from reports.roi import roi
+from tracking import journeys
+from tracking.api.forms import Day, Query, Shown
+from tracking.api.routes import Context, Section
+from tracking.errors import Invalid
+
+routes = Section("reports", "What campaigns cost and earned.")
+
+
+ModelName = Annotated[str, Field(json_schema_extra={"enum": list(MODELS)})]
+
+
+class RoiQuery(Query):
+    """Which models, which days."""
+
+    model: list[ModelName] = Field(default_factory=lambda: ["linear"], min_length=1, max_length=len(MODELS))
+    since: Day | None = Field(
+        None, alias="from", description="The first day covered; by default a year before the last."
+    )
+    until: Day | None = Field(None, alias="to", description="The last day covered; by default today.")
+    lookback_days: Annotated[float, Field(gt=0, le=36_500, allow_inf_nan=False)] | None = Field(
+        None, description="Days before a conversion in which a touch earns credit; by default as configured."
+    )
+
+
+class RoiRow(Shown):
+    """What one campaign cost and is credited with under one model; null where a ratio is undefined."""
+
+    model: str
+    campaign: str = Field(description="A name, or (unknown source), (overhead), (unattributed), (total).")
+    channel: str | None
+    direct_cost_minor: int
+    indirect_cost_minor: int
+    cost_minor: int
+    revenue_minor: int = Field(description="Credited; the rows above the total add up to the won deals.")
+    calls: int
+    answered_calls: int
+    leads: float
+    qualified_leads: float
+    customers: float
+    deals: float
+    roi: float | None = Field(description="(revenue - cost) / cost.")
+    roas: float | None = Field(description="revenue / cost.")
+    cost_per_lead_minor: float | None
+    cost_per_qualified_lead_minor: float | None
+    acquisition_cost_minor: float | None
+    lead_to_customer_rate: float | None
+
+
+class Roi(Shown):
+    """Credit against cost; amounts in whole minor units of the currency."""
+
+    first_day: date
+    last_day: date
+    time_zone: str = Field(description="Of the days.")
+    currency: str
+    lookback_days: float
+    rows: list[RoiRow]
+
+
+@routes.get("/reports/roi")
+def report_roi(context: Context, query: RoiQuery) -> Roi:
+    """Set each campaign's credited revenue against its cost."""
+    settings = context.settings
+    if unknown := [name for name in query.model if name not in MODELS]:
+        raise Invalid("model", f"{unknown[0]!r} is no attribution model; choose among {', '.join(MODELS)}")
+    last = query.until or context.at.astimezone(settings.zone).date()
+    first = query.since or last - timedelta(days=364)
+    if last < first:
+        raise Invalid("to", f"{last} lies before the first day, {first}; exchange them")
+    period = Period(first, last + timedelta(days=1), settings.zone)
+    days = query.lookback_days or settings.lookback_days
+    tables = journeys.export(context.session, currency=settings.currency)
+    table = roi(
+        tables, list(dict.fromkeys(query.model)), period, currency=settings.currency, lookback_days=days
+    )
+    return Roi(
+        first_day=first,
+        last_day=last,
+        time_zone=settings.timezone,
+        currency=settings.currency,
+        lookback_days=days,
+        rows=[RoiRow.model_validate(row) for row in table.to_pylist()],
+    )

@@ -1,0 +1,104 @@
+"""Touches in the API: the moments at which buying companies met the supplier's marketing."""
+
+from datetime import datetime
+
+from pydantic import AliasPath, Field
+from sqlalchemy import select
+
+from tracking import touches
+from tracking.api.forms import Body, ById, Id, Line, Listing, Moment, NameOfAny, Page, Shown, page
+from tracking.api.problems import naming
+from tracking.api.references import Whose, source
+from tracking.api.routes import Context, Section
+from tracking.effects import Effect
+from tracking.errors import NotFound
+from tracking.models import Campaign, Contact, Touch
+from tracking.tokens import Scope
+from tracking.touches import TouchRecord
+from tracking.vocabulary import TouchKind
+
+routes = Section("touches", "All that attribution sees.", write=Scope.write_calls)
+
+
+class TouchQuery(Listing):
+    """Which touches; several conditions must all hold."""
+
+    kind: TouchKind | None = None
+    campaign: Line | None = Field(None, description="Name of the campaign.")
+    account_id: Id | None = None
+    since: Moment | None = Field(None, alias="from", description="At this moment or later.")
+    until: Moment | None = Field(None, alias="to", description="Before this moment.")
+
+
+class NewTouch(Body):
+    """A touch that another system recorded; the same source_key brings it up to date."""
+
+    source_key: Line = Field(description="Tells this touch from every other.")
+    account: Whose
+    occurred_at: Moment
+    kind: TouchKind
+    campaign: Line | None = Field(None, description="Name of the campaign.")
+    ad_material: Line | None = Field(None, description="Name of the campaign's ad material.")
+    channel: Line | None = Field(None, description="Where no campaign says it.")
+
+
+class ShownTouch(Shown):
+    """A touch."""
+
+    id: int
+    contact_id: int
+    account_id: int = Field(validation_alias=AliasPath("contact", "account_id"))
+    occurred_at: datetime
+    kind: TouchKind
+    campaign_id: int | None
+    campaign: NameOfAny
+    ad_material_id: int | None
+    ad_material: NameOfAny
+    channel: str | None
+    call_id: int | None
+    source_key: str | None
+
+
+@routes.get("/touches")
+def list_touches(context: Context, query: TouchQuery) -> Page[ShownTouch]:
+    """List touches in order of time."""
+    rows = select(Touch).order_by(Touch.occurred_at, Touch.id)
+    if query.kind is not None:
+        rows = rows.where(Touch.kind == query.kind)
+    if query.campaign is not None:
+        rows = rows.where(Touch.campaign.has(Campaign.name == query.campaign))
+    if query.account_id is not None:
+        rows = rows.where(Touch.contact.has(Contact.account_id == query.account_id))
+    if query.since is not None:
+        rows = rows.where(Touch.occurred_at >= query.since)
+    if query.until is not None:
+        rows = rows.where(Touch.occurred_at < query.until)
+    return page(context.session, rows, query, ShownTouch.model_validate)
+
+
+@routes.get("/touches/<int:id>")
+def get_touch(context: Context, path: ById) -> ShownTouch:
+    """Show a touch."""
+    row = context.session.get(Touch, path.id)
+    if row is None:
+        raise NotFound(f"there is no touch {path.id}")
+    return ShownTouch.model_validate(row)
+
+
+@routes.post("/touches")
+def save_touch(context: Context, body: NewTouch) -> tuple[ShownTouch, Effect]:
+    """Add a touch, or bring the one with the same source_key up to date."""
+    campaign, material = source(context, body.campaign, body.ad_material)
+    record = TouchRecord(
+        source_key=body.source_key,
+        clues=body.account.clues(context.settings.region, "account"),
+        occurred_at=body.occurred_at,
+        kind=body.kind,
+        channel=body.channel,
+    )
+    with naming({"account_id": "account", "touch_id": "source_key"}):
+        row, effect = touches.save(
+            context.session, record, at=context.at, campaign=campaign, material=material
+        )
+    context.session.refresh(row)
+    return ShownTouch.model_validate(row), effect
