@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import ColumnElement, Date, Select, cast, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from attribution import ANSWERS, CALLS, CONVERSIONS, COSTS, TOUCHES, VISITS
@@ -254,7 +254,7 @@ def _costs(session: Session, convert: _Convert, currency: str) -> pa.Table:
         .outerjoin(Campaign, Campaign.id == Cost.campaign_id)
         .order_by(Cost.id)
     )
-    rows = session.execute(query).tuples().all()
+    rows = session.execute(query).all()
     return _table(
         COSTS,
         campaign=[name for _, name, _ in rows],
@@ -310,7 +310,7 @@ def _visits(session: Session) -> pa.Table:
     channel: ColumnElement[str | None] = func.coalesce(VisitCount.channel, Campaign.channel)
     query = (
         select(
-            cast(VisitCount.day, Date).label("day"),
+            VisitCount.day,
             Campaign.name,
             channel.label("channel"),
             VisitCount.visits,
