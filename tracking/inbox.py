@@ -317,8 +317,10 @@ class Inbox:
         called = {(event.provider, event.provider_call_id) for event in first}
         later = {(e.provider, e.provider_call_id) for _, e in read if not e.dialled} - called
         if later:
-            key = tuple_(Call.provider, Call.provider_call_id)
-            called |= {(p, i) for p, i in session.execute(select(key[0], key[1]).where(key.in_(later)))}
+            known = select(Call.provider, Call.provider_call_id).where(
+                tuple_(Call.provider, Call.provider_call_id).in_(later)
+            )
+            called |= set(session.execute(known).all())
         ready = [(row, event) for row, event in read if (event.provider, event.provider_call_id) in called]
         ready.sort(key=lambda pair: not pair[1].dialled)
         events = [event for _, event in ready]

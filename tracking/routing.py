@@ -46,13 +46,13 @@ class Routing:
         whole = self._read_at is None or time.monotonic() - self._read_at > _WHOLE_EVERY_S
         rows = select(TrackingNumber.number, TrackingNumber.destination)
         if whole:
-            fresh = dict(session.execute(rows).tuples().all())
+            fresh = dict(session.execute(rows).all())
             self._read_at = time.monotonic()
         else:
             asked = {e164 for d in dialled if (e164 := phone.parse(d, self._region).e164)}
             if not asked:
                 return
-            found = dict(session.execute(rows.where(TrackingNumber.number.in_(asked))).tuples().all())
+            found = dict(session.execute(rows.where(TrackingNumber.number.in_(asked))).all())
             fresh = {n: d for n, d in self._known.items() if n not in asked} | found
         if fresh != self._known:
             # Replaced, never changed in place: other threads read it meanwhile.

@@ -1,0 +1,100 @@
+"""Twilio as the tests play it: its requests, signed by its own package."""
+
+from datetime import datetime
+from email.utils import format_datetime
+
+from flask.testing import FlaskClient
+from pydantic import SecretStr
+from twilio.request_validator import RequestValidator
+from werkzeug.datastructures import MultiDict
+from werkzeug.test import TestResponse
+
+from tests.cast import ACME_DESK, BOREALIS, CATALOGUE_NUMBER
+from tracking.config import Settings
+
+TOKEN = "12345678901234567890123456789012"
+BASE = "https://calls.acme.example"
+ACCOUNT = "AC" + "0" * 32
+
+Form = dict[str, str]
+
+
+def sid(number: int) -> str:
+    """The id of a call."""
+    return f"CA{number:032x}"
+
+
+def with_twilio(settings: Settings, **more: object) -> Settings:
+    """The same installation, with Twilio set up."""
+    update = {"twilio_auth_tokens": (SecretStr(TOKEN),), "base_url": BASE, **more}
+    return settings.model_copy(update=update)
+
+
+def incoming(
+    call: str, *, caller: str = BOREALIS, to: str = CATALOGUE_NUMBER, status: str = "ringing"
+) -> Form:
+    """The request for instructions when one of our numbers rings."""
+    return {
+        "CallSid": call,
+        "AccountSid": ACCOUNT,
+        "From": caller,
+        "To": to,
+        "Caller": caller,
+        "Called": to,
+        "CallStatus": status,
+        "Direction": "inbound",
+        "ApiVersion": "2010-04-01",
+        "FromCity": "",
+        "FromCountry": "GB",
+    }
+
+
+def dial_ended(call: str, status: str, seconds: int | None = None, **more: str) -> Form:
+    """The request after the destination has hung up, or not picked up."""
+    form = incoming(call, status="in-progress", **more) | {
+        "DialCallStatus": status,
+        "DialCallSid": "CAd" + call[3:],
+    }
+    return form if seconds is None else form | {"DialCallDuration": str(seconds)}
+
+
+def progress(
+    call: str, status: str, at: datetime, sequence: int, seconds: int | None = None, **more: str
+) -> Form:
+    """A report on the caller's leg."""
+    form = incoming(call, status=status, **more) | _callback(at, sequence)
+    return form if seconds is None else form | {"CallDuration": str(seconds)}
+
+
+def destination(call: str, status: str, at: datetime, sequence: int, seconds: int | None = None) -> Form:
+    """A report on the leg to the destination, which shows the caller's number and not the number dialled."""
+    form = incoming("CAd" + call[3:], to=ACME_DESK, status=status) | _callback(at, sequence)
+    form |= {"ParentCallSid": call, "Direction": "outbound-dial"}
+    return form if seconds is None else form | {"CallDuration": str(seconds)}
+
+
+def _callback(at: datetime, sequence: int) -> Form:
+    return {
+        "Timestamp": format_datetime(at),
+        "SequenceNumber": str(sequence),
+        "CallbackSource": "call-progress-events",
+    }
+
+
+def signature(
+    form: Form, *, endpoint: str, key: str = TOKEN, algorithm: str | None = None, base: str = BASE
+) -> str:
+    """What Twilio's package signs a request with."""
+    made = RequestValidator(key).compute_signature(
+        f"{base}/providers/twilio/{endpoint}", MultiDict(form), algorithm
+    )
+    return str(made)
+
+
+def post(client: FlaskClient, endpoint: str, form: Form) -> TestResponse:
+    """Send a signed request."""
+    return client.post(
+        f"/providers/twilio/{endpoint}",
+        data=form,
+        headers={"X-Twilio-Signature": signature(form, endpoint=endpoint)},
+    )
