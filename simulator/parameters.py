@@ -271,6 +271,7 @@ class Observer(_Part):
     withheld: Share = Field(description="chance that a caller's number is withheld")
     identified: Share = Field(description="chance that a withheld caller's company is learnt in the talk")
     switchboard: Share = Field(description="chance that a call shows the company's switchboard, so no person")
+    junk_marked: Share = Field(description="chance that a junk call is recognised and marked as spam")
     organic_visits: float = Field(ge=0.0, le=50.0, description="visits from unpaid search per need, mean")
     organic_web: Share = Field(
         description="share of enquiries without any campaign that come through unpaid search"

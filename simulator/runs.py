@@ -207,7 +207,7 @@ def _merge(parts: Sequence[Callers]) -> Callers:
     )
 
 
-def through_desk(world: World, spread: Mapper) -> tuple[list[list[Integers]], Calls, Callers]:
+def through_desk(world: World, spread: Mapper) -> tuple[list[list[Integers]], Calls]:
     """Run everyone at the scenario's spend up to the answered contact.
 
     Parameters
@@ -222,16 +222,14 @@ def through_desk(world: World, spread: Mapper) -> tuple[list[list[Integers]], Ca
     reached : list of list of ndarray
         Per shard, for its single run, the wall-clock second at which each telephone enquiry was taken up.
     calls : Calls
-        Every call of the world.
-    callers : Callers
-        Whom `calls.caller` refers to; shards follow each other.
+        Every call of the world; in `calls.caller` the callers of the shards follow each other.
     """
     full = np.ones((1, len(world.campaigns)))
     parts = [part[0] for part in spread(_shard_callers, jobs(world, full))]
     everyone = _merge(parts)
     reached, calls = answer(world, everyone)
     cuts = np.cumsum([len(part.account) for part in parts])[:-1]
-    return [[piece] for piece in np.split(reached, cuts)], calls, everyone
+    return [[piece] for piece in np.split(reached, cuts)], calls
 
 
 def paired(

@@ -1,0 +1,348 @@
+"""What the tracker gets to see of a market, and nothing more: the journey tables.
+
+Everything here is drawn under concerns of its own and read by nobody else, so a poorer tracker changes what
+is known and never what happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution import ANSWERS
+from simulator.chance import Flags, Floats, Integers, poisson, ragged, uniform, words
+from simulator.cycle import MODES, PHONE, Enquiries, Outcome
+from simulator.desk import ANSWERED, CUSTOMER, ENQUIRY, JUNK, Calls
+from simulator.hazard import NEVER
+from simulator.market import DAY, Shard, Week, World
+from simulator.people import account_ids, contact_ids, directory
+from simulator.runs import Job
+from simulator.sources import BRAND, COLLEAGUE, DIRECT, INTERNET, ORGANIC, Memory, arrive, remember, tell
+from simulator.tables import (
+    CALL,
+    FORM,
+    KINDS,
+    MESSAGE,
+    VISIT,
+    Touches,
+    call_table,
+    conversions,
+    gather,
+    in_contract,
+    labels,
+    moments,
+    touch_table,
+    visit_table,
+    wall_close,
+)
+
+# A brand search follows the banner within this many days, evenly. Assumption.
+_ECHO_DAYS: Final = 3.0
+
+Tables = dict[str, pa.Table]
+
+
+def slice_calls(calls: Calls, first: int, count: int) -> tuple[Integers, Calls]:
+    """Return the calls of the callers from `first` on, with their numbers in the whole world."""
+    rows = np.flatnonzero((calls.caller >= first) & (calls.caller < first + count))
+    picked = Calls(*(getattr(calls, column.name)[rows] for column in fields(Calls)))
+    return rows, picked
+
+
+def observe(job: Job, calls: Calls, numbers: Integers, first_caller: int) -> Tables:
+    """Write down what the tracker saw of one shard.
+
+    Parameters
+    ----------
+    job : Job
+        The shard under the scenario's spend.
+    calls : Calls
+        The shard's calls by telephone.
+    numbers : ndarray of int64
+        The calls' numbers in the whole world, which become their ids.
+    first_caller : int
+        Position of the shard's first caller among all callers.
+
+    Returns
+    -------
+    dict of str to pyarrow.Table
+        ``touches``, ``conversions``, ``answers``, ``calls`` and ``visits`` of the journey contract, and the
+        companies and people behind them as ``accounts`` and ``contacts``. Moments are UTC. Visits are counted
+        per day, campaign and channel within the shard.
+
+    Notes
+    -----
+    Callers nobody could identify get a company id of their own that never converts. A person is named only
+    where the call did not show the company's switchboard.
+    """
+    ((cycle, scale, outcome, enquiries, reached),) = job.courses()
+    full, orders = cycle.finish(scale, outcome, reached)
+    shard, world = cycle.shard, job.world
+    active = cycle.active(scale)
+    memory = remember(shard, active, enquiries)
+    source = arrive(shard, enquiries, memory)
+    phone = enquiries.by_phone
+    heard = np.where(enquiries.need >= 0, reached[np.maximum(enquiries.need, 0)], enquiries.at)
+    visits = _visits(shard, active, full)
+    heard[phone[enquiries.need[phone] < 0]] = NEVER
+    idle = np.flatnonzero(
+        (calls.status == ANSWERED) & (enquiries.need[phone][calls.caller - first_caller] < 0)
+    )
+    heard[phone[calls.caller[idle] - first_caller]] = Week(world).activity(calls.at[idle])
+    answered = _calls(shard, enquiries, source, phone, calls, numbers, first_caller, full)
+    touches = gather([*visits.touches, _written(shard, enquiries, source), answered.touches])
+    accounts, contacts = directory(shard)
+    return {
+        "touches": touch_table(world, touches),
+        "conversions": conversions(shard, full, orders, enquiries, heard),
+        "answers": _answers(shard, enquiries, memory, heard, answered.first_known),
+        "calls": answered.table,
+        "visits": visits.table,
+        "accounts": accounts,
+        "contacts": contacts,
+    }
+
+
+@dataclass(frozen=True)
+class _Visits:
+    touches: list[Touches]
+    table: pa.Table
+
+
+def _visits(shard: Shard, active: Flags, outcome: Outcome) -> _Visits:
+    """Turn meetings into clicks, badge scans and the like; add searches for the brand and the product."""
+    world, seed, exposures, needs = shard.world, shard.world.seed, shard.exposures, shard.needs
+    week, count = Week(world), len(world.campaigns)
+    parts: list[Touches] = []
+    seen: list[tuple[Integers, Integers]] = []
+
+    def note(
+        account: Integers, owner: Integers, key: Integers, at: Integers, source: int, kind: int, name: str
+    ) -> None:
+        inside = at < world.closes
+        account, owner, key, at = account[inside], owner[inside], key[inside], week.wall(at[inside])
+        person = np.floor(uniform(seed, account, f"see.{name}.who", key) * shard.group[owner]).astype(
+            np.int64
+        )
+        lost = uniform(seed, account, f"see.{name}.cookie", key) < world.scenario.observer.cookie_loss
+        sources = np.full(len(account), source, dtype=np.int64)
+        if kind == VISIT:
+            seen.append((at, sources))
+        kept = ~lost
+        kinds = np.full(int(kept.sum()), kind, dtype=np.int64)
+        everyone = np.ones(len(kinds), dtype=bool)
+        parts.append(
+            Touches(
+                account[kept], everyone, person[kept], at[kept], sources[kept], kinds, np.full(len(kinds), -1)
+            )
+        )
+
+    for position, (name, campaign) in enumerate(world.scenario.campaigns.items()):
+        rows = np.flatnonzero(active & (exposures.campaign == position))
+        account, key = exposures.account[rows], exposures.key[rows]
+        responds = uniform(seed, account, f"see.{name}", key) < campaign.response
+        taken = rows[responds]
+        kind = KINDS.index(campaign.response_kind)
+        note(
+            account[responds],
+            exposures.owner[taken],
+            key[responds],
+            exposures.at[taken] + 1,
+            position,
+            kind,
+            name,
+        )
+        if campaign.brand_echo:
+            echoes = uniform(seed, account, f"see.{name}.echo", key) < campaign.brand_echo
+            taken = rows[echoes]
+            wait = uniform(seed, account[echoes], f"see.{name}.echo_wait", key[echoes]) * _ECHO_DAYS * DAY
+            at = exposures.at[taken] + 1 + np.floor(wait).astype(np.int64)
+            note(
+                account[echoes],
+                exposures.owner[taken],
+                key[echoes],
+                at,
+                count + BRAND,
+                VISIT,
+                f"{name}.brand",
+            )
+    mean = world.scenario.observer.organic_visits
+    owner, index = ragged(poisson(uniform(seed, needs.account, "see.organic.count", needs.index), mean))
+    key = needs.index[owner] * 4096 + index
+    span = needs.deadline[owner] - needs.onset[owner]
+    share = uniform(seed, needs.account[owner], "see.organic.at", key)
+    at = needs.onset[owner] + np.floor(span * share).astype(np.int64)
+    open_still = at < outcome.ended_at[owner]
+    who, key, at = owner[open_still], key[open_still], at[open_still]
+    note(needs.account[who], needs.owner[who], key, at, count + ORGANIC, VISIT, "organic")
+    return _Visits(parts, visit_table(world, seen))
+
+
+def _written(shard: Shard, enquiries: Enquiries, source: Integers) -> Touches:
+    """Turn enquiries by form and message into touches; those made in person leave none."""
+    rows = np.flatnonzero(
+        (enquiries.mode > PHONE) & (enquiries.mode <= MESSAGE) & (enquiries.at < shard.world.closes)
+    )
+    account = enquiries.account[rows]
+    kind = np.where(enquiries.mode[rows] == MODES.index("form"), FORM, MESSAGE)
+    everyone = np.ones(len(rows), dtype=bool)
+    at = Week(shard.world).wall(enquiries.at[rows])
+    return Touches(
+        account, everyone, _caller(shard, enquiries, rows), at, source[rows], kind, np.full(len(rows), -1)
+    )
+
+
+def _caller(shard: Shard, enquiries: Enquiries, rows: Integers) -> Integers:
+    account, key = enquiries.account[rows], enquiries.key[rows]
+    group = shard.group[account - shard.accounts[0]]
+    person: Integers = np.floor(uniform(shard.world.seed, account, "see.person", key) * group).astype(
+        np.int64
+    )
+    return person
+
+
+@dataclass(frozen=True)
+class _Answered:
+    touches: Touches
+    table: pa.Table
+    first_known: Integers  # per enquiry the number of its first reported call with a known company, or -1
+
+
+def _calls(
+    shard: Shard,
+    enquiries: Enquiries,
+    source: Integers,
+    phone: Integers,
+    calls: Calls,
+    numbers: Integers,
+    first_caller: int,
+    outcome: Outcome,
+) -> _Answered:
+    world, observer = shard.world, shard.world.scenario.observer
+    enquiry = phone[calls.caller - first_caller]
+    draw = _per_call(world, calls)
+    told = (draw("see.webhook") >= observer.lost_webhooks) & (calls.at < wall_close(world))
+    hidden = draw("see.withheld") < observer.withheld
+    # Whether the company is learnt in the talk presumes a talk.
+    learnt = (draw("see.identified") < observer.identified) & (calls.status == ANSWERED)
+    known = ~hidden | learnt
+    board = draw("see.switchboard") < observer.switchboard
+    person = np.where(board | hidden, -1, _caller(shard, enquiries, enquiry))
+    stranger = words(world.seed, calls.account, "see.stranger", calls.key).astype(np.int64) & (2**40 - 1)
+    need = enquiries.need[enquiry]
+    qualified = (need >= 0) & (outcome.qualified_at[np.maximum(need, 0)] < NEVER)
+    judged = np.where(calls.status != ANSWERED, 0, np.where(qualified, 1, 2))
+    rows = np.flatnonzero(told)
+    first = np.zeros(len(rows), dtype=bool)
+    sure = np.flatnonzero(known[rows])
+    _, earliest = np.unique(calls.account[rows][sure], return_index=True)
+    first[sure[earliest]] = True
+    touches = Touches(
+        np.where(known, calls.account, stranger)[rows],
+        known[rows],
+        person[rows],
+        calls.at[rows],
+        source[enquiry][rows],
+        np.full(len(rows), CALL),
+        numbers[rows],
+    )
+    first_known = np.full(len(enquiries.at), -1, dtype=np.int64)
+    heard = rows[known[rows] & (calls.status[rows] == ANSWERED)][::-1]
+    first_known[enquiry[heard]] = numbers[heard]
+    spam = np.zeros(len(rows), dtype=bool)
+    table = call_table(world, touches, calls, rows, first, judged[rows], spam)
+    return _Answered(touches, table, first_known)
+
+
+def _per_call(world: World, calls: Calls) -> Callable[[str], Floats]:
+    slot = calls.key * 64 + calls.attempt + np.where(calls.purpose == ENQUIRY, 0, 32)
+    return lambda concern: uniform(world.seed, calls.account, concern, slot)
+
+
+def observe_background(world: World, calls: Calls) -> Tables:
+    """Write down the calls of existing customers and of nobody in particular.
+
+    Parameters
+    ----------
+    world : World
+        Scenario, window and seed.
+    calls : Calls
+        Every call of the world.
+
+    Returns
+    -------
+    dict of str to pyarrow.Table
+        ``touches`` and ``calls``. Customers dial the main number. Junk rings on any number; what is
+        recognised is marked as spam and leaves no touch, the rest looks like a caller nobody knows.
+    """
+    rows = np.flatnonzero(np.isin(calls.purpose, (CUSTOMER, JUNK)))
+    picked = Calls(*(getattr(calls, column.name)[rows] for column in fields(Calls)))
+    observer, count = world.scenario.observer, len(world.campaigns)
+    draw = _per_call(world, picked)
+    told = (draw("see.webhook") >= observer.lost_webhooks) & (picked.at < wall_close(world))
+    junk = picked.purpose == JUNK
+    spam = junk & (draw("see.junk") < observer.junk_marked)
+    known = ~junk & (draw("see.withheld") >= observer.withheld)
+    own = [i for i, campaign in enumerate(world.scenario.campaigns.values()) if campaign.number == "own"]
+    dialled = np.array([*own, count + DIRECT], dtype=np.int64)
+    random = dialled[np.floor(draw("see.dialled") * len(dialled)).astype(np.int64)]
+    source = np.where(junk, random, count + DIRECT)
+    stranger = words(world.seed, picked.account, "see.stranger", picked.key).astype(np.int64) & (2**40 - 1)
+    kept = np.flatnonzero(told)
+    touches = Touches(
+        np.where(known, picked.account, stranger)[kept],
+        known[kept],
+        np.full(len(kept), -1),
+        picked.at[kept],
+        source[kept],
+        np.full(len(kept), CALL),
+        rows[kept],
+    )
+    none = np.zeros(len(kept), dtype=bool)
+    judged = np.where(picked.status[kept] == ANSWERED, 2, 0)
+    table = call_table(world, touches, picked, kept, none, judged, spam[kept])
+    real = np.flatnonzero(~spam[kept])
+    plain = Touches(*(getattr(touches, column.name)[real] for column in fields(Touches)))
+    return {"touches": touch_table(world, plain), "calls": table}
+
+
+def _answers(shard: Shard, enquiries: Enquiries, memory: Memory, heard: Integers, call: Integers) -> pa.Table:
+    """List what reached callers were asked and said; a caller nobody identified leaves no answer."""
+    world = shard.world
+    rows = np.flatnonzero((heard < world.closes) & ((enquiries.mode != PHONE) | (call >= 0)))
+    asked, declined, said = (column[rows] for column in tell(shard, enquiries, memory))
+    campaigns, channels = labels(world)
+    outcome = np.where(~asked, 1, np.where(declined, 2, np.where(said == -1, 3, 0)))
+    spoke = outcome == 0
+    named = spoke & (said >= 0)
+    place = pa.array(np.where(named, said, 0))
+    other = np.where(spoke & (said == INTERNET), 1, np.where(spoke & (said == COLLEAGUE), 2, 0))
+    nobody = pa.scalar(None, pa.string())
+    name = pc.if_else(pa.array(named), campaigns.take(place), nobody)
+    loose = pa.array([None, "internet", "word of mouth"], pa.string()).take(pa.array(other))
+    words_ = pa.array([None, "the internet", "a colleague"], pa.string()).take(pa.array(other))
+    person = _caller(shard, enquiries, rows)
+    account = enquiries.account[rows]
+    key = pc.cast(pa.array(enquiries.key[rows]), pa.string())
+    number = pc.binary_join_element_wise("c", pc.cast(pa.array(call[rows]), pa.string()), "")
+    return in_contract(
+        {
+            "answer_id": pc.binary_join_element_wise(
+                "answer", pc.cast(pa.array(account), pa.string()), key, "-"
+            ),
+            "account_id": account_ids(account),
+            "contact_id": contact_ids(account, person),
+            "asked_at": moments(world, Week(world).wall(heard[rows])),
+            "outcome": pa.array(["answered", "not_asked", "declined", "unknown"]).take(pa.array(outcome)),
+            "call_id": pc.if_else(pa.array(call[rows] >= 0), number, nobody),
+            "campaign": name,
+            "channel": pc.coalesce(pc.if_else(pa.array(named), channels.take(place), nobody), loose),
+            "verbatim": pc.coalesce(words_, name),
+        },
+        ANSWERS,
+    )

@@ -1,0 +1,188 @@
+"""Through which number or link an enquiry arrives, and what its caller says when asked.
+
+The buyer met some campaigns. What the tracker can credit is only the number that was dialled or the link that
+was followed: often the material met last, sometimes an old catalogue, sometimes a search for the brand; and a
+number from the visitor pool may by then belong to another visitor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from scipy import stats
+
+from simulator.chance import Flags, Integers, choose, lognormal, uniform
+from simulator.cycle import MODES, PHONE, Enquiries
+from simulator.erlang import erlang_b
+from simulator.market import DAY, Shard
+
+FORM, MESSAGE = MODES.index("form"), MODES.index("message")
+# What traffic without a campaign is called in the tables; numbered from the number of campaigns on.
+OTHER_CAMPAIGNS: Final = ("(direct)", "(brand search)", "(organic search)", "(never ran)")
+OTHER_CHANNELS: Final = ("direct", "brand search", "organic search", "television")
+DIRECT, BRAND, ORGANIC, DECOY = range(4)
+# Answers that name no campaign: numbered below zero.
+INTERNET, COLLEAGUE = -2, -3
+# A buyer remembers the campaigns of a year. Assumption.
+_MEMORY: Final = 365 * DAY
+_BIG: Final = np.int64(2**34)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the companies behind some enquiries had met: positions of meetings, -1 if none."""
+
+    first: Integers
+    last: Integers
+    older: Integers
+    salient: Integers
+
+
+def remember(shard: Shard, active: Flags, enquiries: Enquiries) -> Memory:
+    """Look up for each enquiry what its company had met in the year before."""
+    exposures, seed = shard.exposures, shard.world.seed
+    rows = np.flatnonzero(active)
+    rows = rows[np.lexsort((exposures.campaign[rows], exposures.at[rows], exposures.owner[rows]))]
+    keys = exposures.owner[rows] * _BIG + exposures.at[rows]
+    owner = enquiries.account - shard.accounts[0]
+    begin = np.searchsorted(keys, owner * _BIG + np.maximum(0, enquiries.at - _MEMORY), side="left")
+    end = np.searchsorted(keys, owner * _BIG + enquiries.at, side="right")
+    count = end - begin
+    met = count > 0
+    older = begin + np.floor(uniform(seed, enquiries.account, "see.older", enquiries.key) * count).astype(
+        np.int64
+    )
+    weights = np.array([campaign.salience for campaign in shard.world.scenario.campaigns.values()] or [0.0])
+    mass = np.concatenate(([0.0], np.cumsum(weights[exposures.campaign[rows]]))) if len(rows) else np.zeros(1)
+    share = uniform(seed, enquiries.account, "see.salient", enquiries.key)
+    target = mass[begin] + share * (mass[end] - mass[begin])
+    salient = np.clip(np.searchsorted(mass, target, side="right") - 1, begin, np.maximum(begin, end - 1))
+
+    def meeting(position: Integers) -> Integers:
+        found = np.full(len(owner), -1, dtype=np.int64)
+        found[met] = rows[position[met]]
+        return found
+
+    return Memory(meeting(begin), meeting(end - 1), meeting(older), meeting(salient))
+
+
+def arrive(shard: Shard, enquiries: Enquiries, memory: Memory) -> Integers:
+    """Return through what each enquiry is seen to arrive.
+
+    Parameters
+    ----------
+    shard : Shard
+        The companies.
+    enquiries : Enquiries
+        First contacts.
+    memory : Memory
+        What their companies had met.
+
+    Returns
+    -------
+    ndarray of int64
+        Position of the campaign, or the number of campaigns plus a position in `OTHER_CAMPAIGNS`.
+
+    Notes
+    -----
+    Other visitors are taken to come at random at the scenario's rate, whoever they are. Which other visitor's
+    source a re-shown number stands for is drawn evenly from those that lead to the site.
+    """
+    scenario, seed = shard.world.scenario, shard.world.seed
+    observer, campaigns = scenario.observer, list(scenario.campaigns.values())
+    account, key = enquiries.account, enquiries.key
+    nothing = len(campaigns)
+    route = observer.via
+    weights = (route.material, route.older_material, route.brand_search, route.direct)
+    way = choose(uniform(seed, account, "see.way", key), weights)
+    number = np.array([*({"own": 0, "pool": 1, "none": 2}[c.number] for c in campaigns), 2])
+    linked = np.array(
+        [*(c.number == "pool" or (c.response_kind == "visit" and c.response > 0) for c in campaigns), False]
+    )
+    exposure = np.where(way == 0, memory.last, memory.older)
+    named = np.concatenate((shard.exposures.campaign, [nothing]))[exposure]
+    source = np.full(len(account), nothing + DIRECT)
+    from_material = (way <= 1) & (memory.last >= 0)
+    by_phone, by_form, by_message = (enquiries.mode == mode for mode in (PHONE, FORM, MESSAGE))
+    carries = (
+        (by_phone & (number[named] < 2)) | (by_form & linked[named]) | (by_message & (number[named] == 0))
+    )
+    source = np.where(from_material & carries, named, source)
+    source = np.where((way == 2) & (memory.last >= 0), nothing + BRAND, source)
+    unprompted = (memory.last < 0) & (uniform(seed, account, "see.organic", key) < observer.organic_web)
+    source = np.where(unprompted, nothing + ORGANIC, source)
+    lost = by_form & (uniform(seed, account, "see.form_cookie", key) < observer.cookie_loss)
+    source = np.where(lost, nothing + DIRECT, source)
+    web = (
+        (source == nothing + BRAND)
+        | (source == nothing + ORGANIC)
+        | ((source < nothing) & (number[np.minimum(source, nothing)] == 1))
+    )
+    mixed_up, unshown = _pool_mishaps(shard, enquiries)
+    shown = np.array([*np.flatnonzero(number == 1), nothing + BRAND, nothing + ORGANIC], dtype=np.int64)
+    other = shown[np.floor(uniform(seed, account, "see.other", key) * len(shown)).astype(np.int64)]
+    source = np.where(by_phone & web & mixed_up, other, source)
+    return np.where(by_phone & web & unshown, nothing + DIRECT, source)
+
+
+def _pool_mishaps(shard: Shard, enquiries: Enquiries) -> tuple[Flags, Flags]:
+    """Return whose number had been shown to somebody else, and who had been shown the main number."""
+    pool, seed = shard.world.scenario.observer.pool, shard.world.seed
+    account, key = enquiries.account, enquiries.key
+    minutes = lognormal(
+        uniform(seed, account, "see.delay", key), pool.call_delay_minutes, pool.call_delay_sigma
+    )
+    rate = pool.views_per_day / (24 * 60)
+    draw = uniform(seed, account, "see.reshown", key)
+    if pool.policy == "lru":
+        return draw < stats.poisson.sf(pool.numbers - 1, rate * minutes), np.zeros(len(account), dtype=bool)
+    load = rate * pool.lease_minutes
+    full = uniform(seed, account, "see.overflow", key) < erlang_b(pool.numbers, load)
+    # After its lease a number waits behind those that are free already, about the pool less what is leased.
+    free = max(1, pool.numbers - round(load))
+    late = np.maximum(0.0, minutes - pool.lease_minutes)
+    return ~full & (draw < stats.poisson.sf(free - 1, rate * late)), full
+
+
+def tell(shard: Shard, enquiries: Enquiries, memory: Memory) -> tuple[Flags, Flags, Integers]:
+    """Return who was asked, who declined, and what the others said.
+
+    Parameters
+    ----------
+    shard : Shard
+        The companies.
+    enquiries : Enquiries
+        First contacts, all of them taken up.
+    memory : Memory
+        What their companies had met.
+
+    Returns
+    -------
+    asked, declined : ndarray of bool
+        Whether the rep asked, and whether the caller then declined.
+    said : ndarray of int64
+        Position of the campaign, the number of campaigns plus `DECOY`, `INTERNET`, `COLLEAGUE`, or -1 for "do
+        not know".
+    """
+    scenario, seed = shard.world.scenario, shard.world.seed
+    answers, count = scenario.observer.answers, len(scenario.campaigns)
+    account, key = enquiries.account, enquiries.key
+    asked = uniform(seed, account, "tell.asked", key) < answers.asked
+    declined = asked & (uniform(seed, account, "tell.declined", key) < answers.declined)
+    weights = (answers.first, answers.last, answers.salient, answers.internet, answers.decoy, answers.unknown)
+    kind = choose(uniform(seed, account, "tell.kind", key), weights)
+    campaign = np.concatenate((shard.exposures.campaign, [COLLEAGUE]))
+    said = np.select(
+        [kind == 0, kind == 1, kind == 2, kind == 3, kind == 4],
+        [
+            campaign[memory.first],
+            campaign[memory.last],
+            campaign[memory.salient],
+            np.full(len(account), INTERNET),
+            np.full(len(account), count + DECOY),
+        ],
+        default=-1,
+    )
+    return asked, declined, said
