@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Protocol
 
 import duckdb
 import narwhals as nw
 import pyarrow as pa
-import pyarrow.parquet
 
 from attribution.sources import Source
 
@@ -56,32 +53,6 @@ def open_backend(engine: Any) -> Iterator[Backend]:
             )
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-def write_long(
-    backend: Backend,
-    wide: nw.LazyFrame[Any],
-    models: Sequence[str],
-    material: Sequence[str],
-    output: str | Path,
-) -> None:
-    """Have the engine write one row per model and touch."""
-    wide = backend.keep(wide, "wide")
-    long = [
-        wide.select(
-            nw.lit(model).alias("model"),
-            "conversion_id",
-            "touch_id",
-            "campaign",
-            "channel",
-            nw.col(f"w{i}").alias("weight"),
-            nw.col(f"c{i}").cast(nw.Int64).alias("credit_minor"),
-            "currency",
-            *material,
-        )
-        for i, model in enumerate(models)
-    ]
-    nw.concat(long, how="vertical").sink_parquet(str(output))
 
 
 def _moments(source: Source) -> list[str]:

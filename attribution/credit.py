@@ -66,41 +66,45 @@ class Share:
         True where total stays below ``LARGEST_DENOMINATOR``: credit is then the exact rounding of a
         fraction. False for weights that are irrational anyway (a power of one half): the share is then the
         nearest double, and still the same on every engine.
+    scale, offset : narwhals.Expr or None, default None
+        The part of the whole to which the interval belongs, and where that part begins; multiples of 2^-20
+        with scale + offset <= 1. None stands for 1 and 0. Never exact.
     """
 
     before: nw.Expr
     after: nw.Expr
     total: nw.Expr
     exact: bool
+    scale: nw.Expr | None = None
+    offset: nw.Expr | None = None
 
     def weight(self) -> nw.Expr:
         """Give the length of the interval."""
-        return (self.after - self.before) / self.total
+        length = (self.after - self.before) / self.total
+        return length if self.scale is None else length * self.scale
 
     def units(self) -> nw.Expr:
         """Give the length of the interval, cut as if the value were 2^40."""
-        cut = _nearest(nw.lit(float(UNIT)), self.after, self.total) - _nearest(
-            nw.lit(float(UNIT)), self.before, self.total
-        )
-        return cut.cast(nw.Int64)
+        unit = nw.lit(float(UNIT))
+        return (self._nearest(unit, self.after) - self._nearest(unit, self.before)).cast(nw.Int64)
 
     def credit(self, size: nw.Expr, sign: nw.Expr) -> nw.Expr:
         """Cut the value at both ends of the interval.
 
         Halves are rounded away from zero, so that a refund takes back exactly what the deal had given.
         """
-        cut = _fraction if self.exact else _nearest
-        part = cut(size, self.after, self.total) - cut(size, self.before, self.total)
-        return (part * sign).cast(nw.Int64)
+        cut = self._fraction if self.exact else self._nearest
+        return ((cut(size, self.after) - cut(size, self.before)) * sign).cast(nw.Int64)
 
+    def _nearest(self, size: nw.Expr, end: nw.Expr) -> nw.Expr:
+        reached = end / self.total
+        if self.scale is not None and self.offset is not None:
+            reached = reached * self.scale + self.offset
+        return (reached * size + 0.5).floor()
 
-def _nearest(size: nw.Expr, part: nw.Expr, total: nw.Expr) -> nw.Expr:
-    return (part / total * size + 0.5).floor()
-
-
-def _fraction(size: nw.Expr, part: nw.Expr, total: nw.Expr) -> nw.Expr:
-    # size x part can exceed 2^53: whole multiples of total are taken out first, and the numerator that
-    # remains is at most 2 total² + total.
-    quotient = (size / total).floor()
-    rest = size - quotient * total
-    return quotient * part + ((rest * part * 2.0 + total) / (total * 2.0)).floor()
+    def _fraction(self, size: nw.Expr, end: nw.Expr) -> nw.Expr:
+        # size x end can exceed 2^53: whole multiples of total are taken out first, and the numerator that
+        # remains is at most 2 total² + total.
+        quotient = (size / self.total).floor()
+        rest = size - quotient * self.total
+        return quotient * end + ((rest * end * 2.0 + self.total) / (self.total * 2.0)).floor()

@@ -78,10 +78,10 @@ ANSWERS = pa.schema(
         _field("asked_at", _MOMENT),
         _field("outcome", pa.string()),
         _field("call_id", pa.string(), optional=True),
-        _field("asked_by", pa.string(), optional=True),
         _field("campaign", pa.string(), optional=True),
         _field("channel", pa.string(), optional=True),
         _field("verbatim", pa.string(), optional=True),
+        _field("rep", pa.string(), optional=True),
     ]
 )
 CALLS = pa.schema(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from attribution.answers import SelfReported
+from attribution.hybrid import Hybrid
 from attribution.markov import Markov
 from attribution.rules import (
     FirstTouch,
@@ -62,6 +64,8 @@ _SIMPLE: dict[str, Callable[[], Model]] = {
     "markov": Markov,
     "shapley": Shapley,
     "shapley-coalitions": ShapleyCoalitions,
+    "self-reported": SelfReported,
+    "hybrid": Hybrid,
 }
 
 
@@ -81,7 +85,7 @@ def resolve(models: Sequence[ModelLike], half_life_days: float | None = None) ->
 
 def fit(model: Model, journeys: Journeys) -> Model:
     """Fit a data-driven model to all journeys; give back a rule as it is."""
-    if isinstance(model, Markov | Shapley | ShapleyCoalitions):
+    if isinstance(model, Markov | Shapley | ShapleyCoalitions | SelfReported | Hybrid):
         return model.fit(journeys)
     return model
 

@@ -8,6 +8,7 @@ from typing import Any
 import narwhals as nw
 import pyarrow as pa
 
+from attribution.answers import with_answers
 from attribution.backends import Backend
 from attribution.credit import LARGEST_DENOMINATOR
 from attribution.journeys import KINDS, JourneyError
@@ -32,11 +33,12 @@ class Journeys:
         touches, conversions = sources[:2]
         self.backend = backend
         self.answers = backend.load(sources[2]) if len(sources) > 2 else None
+        self.answer_columns = sources[2].columns if len(sources) > 2 else {}
         self.touch_columns = touches.columns
         self.touches = backend.load(touches)
         self.conversions = backend.load(conversions)
         self.lookback = _windows(lookback)
-        self._sources = touches, conversions
+        self._sources = sources
         absent = [m for m in MILESTONES if f"{m}_at" not in conversions.columns]
         if absent:
             unknown = {f"{m}_at": nw.lit(None, nw.Int64) for m in absent}
@@ -46,6 +48,8 @@ class Journeys:
         """Refuse rows that break the contract, and figures too large to stay exact or to be worked out."""
         check_rows(self.touches, self._sources[0])
         check_rows(self.conversions, self._sources[1])
+        if self.answers is not None:
+            check_rows(self.answers, self._sources[2])
         size = nw.col("value_minor").abs().cast(nw.Float64).sum()
         for currency, total in _rows(self.conversions.group_by("currency").agg(size.alias("size"))):
             if total >= LARGEST_SUM:
@@ -86,7 +90,10 @@ class Journeys:
         milestones = [m for m in MILESTONES if f"{m}_k" in wanted]
         columns = ["conversion_id", "account_id", "converted_at", "value_minor", "currency"]
         orders = self.conversions.select(*columns, *(f"{m}_at" for m in milestones))
-        inside = self._inside(orders, [*keep, *sorted(reads)])
+        if "answer" in wanted:
+            told = with_answers(self, "none").select("conversion_id", "answered", "answer_channel")
+            orders = orders.join(told, on="conversion_id", how="inner")
+        inside = self.inside(orders, [*keep, *sorted(reads)])
         for i, model in enumerate(models):
             if isinstance(model, Lookup) and model.weights:
                 inside = self._looked_up(inside, model, f"m{i}")
@@ -121,8 +128,20 @@ class Journeys:
     def untouched(self) -> nw.LazyFrame[Any]:
         """Give the conversions that no touch precedes within their window."""
         orders = self.conversions.select("conversion_id", "account_id", "converted_at")
-        reached = self._inside(orders, []).select("conversion_id").unique()
+        reached = self.inside(orders, []).select("conversion_id").unique()
         return self.conversions.join(reached, on="conversion_id", how="anti")
+
+    def last_channels(self) -> nw.LazyFrame[Any]:
+        """Give the channel of the last touch before each conversion that has one."""
+        orders = self.conversions.select("conversion_id", "account_id", "converted_at")
+        path = self.inside(orders, ["channel"])
+        left = nw.col(PATH).cum_count(reverse=True).over(PATH, order_by=ORDER)
+        return path.with_columns(left=left).filter(nw.col("left") == 1)
+
+    def load(self, name: str, table: pa.Table) -> nw.LazyFrame[Any]:
+        """Bring a small table to the engine."""
+        kinds = dict(zip(table.column_names, table.schema.types, strict=True))
+        return self.backend.load(Source(name, kinds, table))
 
     def grams(self, key: str, order: int) -> Iterator[tuple[tuple[str | None, ...], float, float, float]]:
         """Count every run of order + 1 touches, and how often it ends a converting or another path."""
@@ -148,7 +167,7 @@ class Journeys:
     def coalitions(self, key: str, players: Sequence[str]) -> dict[int, tuple[int, int]]:
         """Count paths and conversions per set of sources met, as bit masks over `players`."""
         bits = pa.table({key: list(players), "bit": pa.array([1 << i for i in range(len(players))], pa.int64())})
-        lookup = self.backend.load(Source("players", dict(zip(bits.column_names, bits.schema.types, strict=True)), bits))
+        lookup = self.load("players", bits)
         met = self._everyone(key).select("account_id", PATH, "won", key).unique()
         masks = (
             met.join(lookup, on=key, how="inner")
@@ -176,10 +195,10 @@ class Journeys:
                 nw.lit(0, nw.Int64).alias("won"),
             )
         )
-        path = self._inside(nw.concat([orders, others], how="vertical"), [key])
+        path = self.inside(nw.concat([orders, others], how="vertical"), [key])
         return path.with_columns(nw.col(key).fill_null(UNKNOWN))
 
-    def _inside(self, orders: nw.LazyFrame[Any], columns: Sequence[str]) -> nw.LazyFrame[Any]:
+    def inside(self, orders: nw.LazyFrame[Any], columns: Sequence[str]) -> nw.LazyFrame[Any]:
         """Join `orders` with their accounts' touches inside the window."""
         needs = ["touch_id", "account_id", "occurred_at", *columns]
         if isinstance(self.lookback, Mapping):
@@ -204,8 +223,7 @@ class Journeys:
     def _looked_up(self, frame: nw.LazyFrame[Any], model: Lookup, prefix: str) -> nw.LazyFrame[Any]:
         looked = f"{prefix}_looked"
         table = pa.table({model.key: list(model.weights), looked: list(model.weights.values())})
-        kinds = dict(zip(table.column_names, table.schema.types, strict=True))
-        lookup = self.backend.load(Source(looked, kinds, table))
+        lookup = self.load(looked, table)
         return frame.join(lookup, on=model.key, how="left").with_columns(
             nw.col(looked).fill_null(model.rest)
         )

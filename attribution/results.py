@@ -11,13 +11,18 @@ import narwhals as nw
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.backends import write_long
-from attribution.credit import UNIT, Cut, Share
+from attribution.answers import Reporting
+from attribution.credit import UNIT, Cut, Share, Winner
+from attribution.hybrid import Blended
 from attribution.paths import ORDER, PATH, Journeys
 from attribution.rules import Lookup, Model, RuleModel, WeightModel
 
 UNATTRIBUTED = "(unattributed)"
 """The campaign of a conversion that no touch precedes within its window."""
+
+
+NOTHING = Winner(nw.lit(value=False))
+"""The cut of a model that gives no credit to touches."""
 
 
 def cut(
@@ -34,10 +39,15 @@ def cut(
     cuts: list[Cut] = []
     ends: dict[str, nw.Expr] = {}
     for i, model in enumerate(models):
+        if isinstance(model, Reporting):
+            cuts.append(NOTHING)
+            continue
         share = model.cut(f"m{i}") if isinstance(model, RuleModel) else _share_of_weights(f"m{i}")
         if isinstance(share, Share):
             ends |= {f"m{i}_from": share.before, f"m{i}_to": share.after, f"m{i}_of": share.total}
-            share = Share(nw.col(f"m{i}_from"), nw.col(f"m{i}_to"), nw.col(f"m{i}_of"), share.exact)
+            columns = nw.col(f"m{i}_from"), nw.col(f"m{i}_to"), nw.col(f"m{i}_of")
+            part = (model.scale(f"m{i}"), nw.lit(0.0)) if isinstance(model, Blended) else (None, None)
+            share = Share(*columns, share.exact, *part)
         cuts.append(share)
     return frame.with_columns(**ends) if ends else frame, cuts
 
@@ -91,20 +101,52 @@ def totals(journeys: Journeys, models: Sequence[Model], by: str) -> pa.Table:
         .select(key, "currency", *(nw.col(name).cast(nw.Int64) for name in parts))
     )
     rows = plain(grouped.collect("pyarrow").to_arrow())
-    left = _unattributed(journeys, rows, key)
     tables = []
     for i, model in enumerate(models):
         columns = [rows[key], rows["currency"], rows[f"u{i}"], rows[f"c{i}"]]
         part = pa.table(columns, names=[key, "currency", "units", "credit_minor"])
         if isinstance(model, Lookup) and model.total:
             part = _in_proportion(part, model)
-        part = pa.concat_tables([part, left.cast(part.schema)])
+        if isinstance(model, Reporting | Blended):
+            part = _with_reported(journeys, model, part, key)
+        part = pa.concat_tables([part, _unattributed(journeys, part, key).cast(part.schema)])
         conversions = pc.divide(part["units"].cast(pa.float64(), safe=False), float(UNIT))
         part = part.append_column("conversions", conversions)
         part = part.sort_by([(key, "ascending"), ("currency", "ascending")])
         part = part.add_column(0, "model", pa.repeat(pa.scalar(model.shown), part.num_rows))
         tables.append(part.select(["model", key, "currency", "conversions", "credit_minor"]))
     return pa.concat_tables(tables).combine_chunks()
+
+
+def _reported(journeys: Journeys, model: Reporting | Blended) -> tuple[nw.LazyFrame[Any], Share]:
+    """Give what goes to reported sources: rows with size and sign, and their cut."""
+    value = nw.col("value_minor")
+    orders = journeys.conversions.select(
+        "conversion_id",
+        "currency",
+        size=value.abs().cast(nw.Float64),
+        sign=nw.when(value < 0).then(nw.lit(-1.0)).otherwise(nw.lit(1.0)),
+    )
+    frame = model.rows(journeys).join(orders, on="conversion_id", how="inner")
+    rest = nw.lit(1.0) - nw.col("offset")
+    return frame, Share(nw.col("from"), nw.col("to"), nw.col("of"), False, rest, nw.col("offset"))
+
+
+def _with_reported(journeys: Journeys, model: Reporting | Blended, part: pa.Table, key: str) -> pa.Table:
+    frame, share = _reported(journeys, model)
+    if key == "kind":
+        frame = frame.with_columns(kind=nw.lit("answer"))
+    elif key == "ad_material":
+        frame = frame.with_columns(ad_material=nw.lit(None, nw.String))
+    told = (
+        frame.select(key, "currency", units=share.units(), credit_minor=share.credit(nw.col("size"), nw.col("sign")))
+        .group_by(key, "currency")
+        .agg(nw.col("units").sum(), nw.col("credit_minor").sum())
+        .select(key, "currency", nw.col("units").cast(nw.Int64), nw.col("credit_minor").cast(nw.Int64))
+    )
+    both = pa.concat_tables([part, plain(told.collect("pyarrow").to_arrow()).cast(part.schema)])
+    summed = both.group_by([key, "currency"]).aggregate([("units", "sum"), ("credit_minor", "sum")])
+    return summed.rename_columns([key, "currency", "units", "credit_minor"])
 
 
 def _in_proportion(rows: pa.Table, model: Lookup) -> pa.Table:
@@ -131,31 +173,27 @@ def _rounded(numerator: int, denominator: int) -> int:
     return (2 * numerator + denominator) // (2 * denominator)
 
 
-def _unattributed(journeys: Journeys, rows: pa.Table, key: str) -> pa.Table:
-    """Find what no touch explains; except by conversion, by subtraction, which spares a second join."""
-    names = [key, "currency", "units", "credit_minor"]
-    if key == "conversion_id":
-        columns = ("conversion_id", "currency", "value_minor")
-        left = plain(journeys.conversions.select(*columns).collect("pyarrow").to_arrow())
-        left = left.filter(pc.invert(pc.is_in(left["conversion_id"], value_set=rows["conversion_id"])))
-        units = pa.repeat(pa.scalar(UNIT, pa.int64()), left.num_rows)
-        return pa.table([left["conversion_id"], left["currency"], units, left["value_minor"]], names=names)
+def _unattributed(journeys: Journeys, part: pa.Table, key: str) -> pa.Table:
+    """Find what nothing explains: by subtraction, which spares a second join."""
+    values = nw.col("value_minor")
+    label = "conversion_id" if key == "conversion_id" else "currency"
+    columns = [label] if label == "currency" else [label, "currency"]
     everything = (
-        journeys.conversions.group_by("currency")
-        .agg(nw.len().alias("count"), nw.col("value_minor").sum().alias("value"))
-        .select("currency", nw.col("count").cast(nw.Int64), nw.col("value").cast(nw.Int64))
+        journeys.conversions.group_by(*columns)
+        .agg(nw.len().alias("count"), values.sum().alias("value"))
+        .select(*columns, nw.col("count").cast(nw.Int64), nw.col("value").cast(nw.Int64))
         .collect("pyarrow")
     )
-    shared = rows.group_by("currency").aggregate([("u0", "sum"), ("c0", "sum")]).to_pylist()
-    given = {row["currency"]: (row["u0_sum"], row["c0_sum"]) for row in shared}
+    shared = part.group_by(label).aggregate([("units", "sum"), ("credit_minor", "sum")]).to_pylist()
+    given = {row[label]: (row["units_sum"], row["credit_minor_sum"]) for row in shared}
     left_over: list[dict[str, Any]] = []
-    for currency, count, value in everything.rows():
-        units, credit = given.get(currency, (0, 0))
+    for *names, count, value in everything.rows():
+        units, credit = given.get(names[0], (0, 0))
         if count * UNIT > units:
             amounts = {"units": count * UNIT - units, "credit_minor": value - credit}
-            left_over.append({key: UNATTRIBUTED, "currency": currency, **amounts})
-    kinds = [pa.string(), pa.string(), pa.int64(), pa.int64()]
-    return pa.Table.from_pylist(left_over, pa.schema(list(zip(names, kinds, strict=True))))
+            place = names[0] if label == "conversion_id" else UNATTRIBUTED
+            left_over.append({key: place, "currency": names[-1], **amounts})
+    return pa.Table.from_pylist(left_over, part.schema)
 
 
 def credits(journeys: Journeys, models: Sequence[Model], output: str | Path | None) -> pa.Table:
@@ -171,10 +209,27 @@ def credits(journeys: Journeys, models: Sequence[Model], output: str | Path | No
     parts |= {f"c{i}": share.credit(size, sign) for i, share in enumerate(cuts)}
     wide = frame.select("conversion_id", "touch_id", *keep, "currency", "k", **parts)
     wide = nw.concat([wide, _untouched(journeys, wide, len(models))], how="vertical")
+    answers = any(isinstance(model, Reporting | Blended) for model in models)
+    if output is None and not answers:
+        return _split(plain(wide.collect("pyarrow").to_arrow()), models, material)
+    wide = journeys.backend.keep(wide, "wide")
     if output is not None:
-        write_long(journeys.backend, wide, [model.shown for model in models], material, output)
-        wide = wide.head(0)
-    rows = plain(wide.collect("pyarrow").to_arrow())
+        whole = [_credits_of(journeys, model, i, wide, material) for i, model in enumerate(models)]
+        nw.concat(whole, how="vertical").drop("place").sink_parquet(str(output))
+        whole = [frame.head(0) for frame in whole]
+    else:
+        whole = [_credits_of(journeys, model, i, wide, material) for i, model in enumerate(models)]
+    tables = []
+    for frame in whole:
+        table = plain(frame.collect("pyarrow").to_arrow())
+        order = ("conversion_id", "place", "campaign", "channel")
+        table = table.sort_by([(name, "ascending") for name in order])
+        tables.append(table.drop_columns(["place"]))
+    return pa.concat_tables(tables).combine_chunks()
+
+
+def _split(rows: pa.Table, models: Sequence[Model], material: Sequence[str]) -> pa.Table:
+    """Put the models' columns below each other: in memory this costs no second pass over the windows."""
     rows = rows.sort_by([("conversion_id", "ascending"), ("k", "ascending")])
     tables = []
     for i, model in enumerate(models):
@@ -187,6 +242,48 @@ def credits(journeys: Journeys, models: Sequence[Model], output: str | Path | No
         }
         tables.append(pa.table(named))
     return pa.concat_tables(tables).combine_chunks()
+
+
+def _credits_of(
+    journeys: Journeys, model: Model, i: int, wide: nw.LazyFrame[Any], material: Sequence[str]
+) -> nw.LazyFrame[Any]:
+    """Give one model's credits: from touches, from reported sources, and what neither explains."""
+    schema = wide.collect_schema()
+    nothing = [nw.lit(None, schema[name]).alias(name) for name in material]
+    own = wide
+    reported = None
+    if isinstance(model, Reporting | Blended):
+        frame, share = _reported(journeys, model)
+        reported = frame.select(
+            nw.lit(model.shown).alias("model"),
+            "conversion_id",
+            nw.lit(None, schema["touch_id"]).alias("touch_id"),
+            "campaign",
+            "channel",
+            share.weight().alias("weight"),
+            share.credit(nw.col("size"), nw.col("sign")).alias("credit_minor"),
+            "currency",
+            *nothing,
+            nw.lit(float(2**31)).alias("place"),
+        )
+        explained = frame.select("conversion_id").unique()
+        alone = wide.filter(nw.col("touch_id").is_null()).join(explained, on="conversion_id", how="anti")
+        own = alone
+        if isinstance(model, Blended):
+            own = nw.concat([wide.filter(~nw.col("touch_id").is_null()), alone], how="vertical")
+    mine = own.select(
+        nw.lit(model.shown).alias("model"),
+        "conversion_id",
+        "touch_id",
+        "campaign",
+        "channel",
+        nw.col(f"w{i}").alias("weight"),
+        nw.col(f"c{i}").cast(nw.Int64).alias("credit_minor"),
+        "currency",
+        *material,
+        nw.col("k").alias("place"),
+    )
+    return mine if reported is None else nw.concat([mine, reported], how="vertical")
 
 
 def _untouched(journeys: Journeys, wide: nw.LazyFrame[Any], models: int) -> nw.LazyFrame[Any]:

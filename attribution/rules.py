@@ -574,7 +574,8 @@ class TimeDecay(WeightModel):
     def prepare(self, prefix: str) -> list[dict[str, nw.Expr]]:
         """Give the age in half-lives, then its whole part."""
         age = (nw.col("last_at") - nw.col("at")).cast(nw.Float64)
-        lives = {f"{prefix}_age": age / nw.lit(float(self.half_life_days * DAY))}
+        # Some engines divide by a constant by multiplying with its reciprocal, others do not: all multiply.
+        lives = {f"{prefix}_age": age * (1.0 / (self.half_life_days * DAY))}
         whole = {f"{prefix}_whole": nw.col(f"{prefix}_age").floor().cast(nw.Float64)}
         # 2^-x = 2^-(whole + 1/2) 2^-(x - whole - 1/2): see weight().
         centred = {f"{prefix}_centred": nw.col(f"{prefix}_age") - nw.col(f"{prefix}_whole") - 0.5}
