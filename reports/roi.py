@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,22 +36,47 @@ ROI = pa.schema(
 """Columns of the ROI table; amounts in whole minor units, shares as fractions, None where undefined."""
 
 
+class JourneyTables(Protocol):
+    """Journey tables of one supplier, each a :class:`pyarrow.Table` that keeps the contract."""
+
+    @property
+    def touches(self) -> pa.Table:
+        """Every touch, whenever it was."""
+
+    @property
+    def conversions(self) -> pa.Table:
+        """Leads, qualified leads and won deals."""
+
+    @property
+    def costs(self) -> pa.Table:
+        """What was spent."""
+
+    @property
+    def calls(self) -> pa.Table:
+        """Every call, spam included."""
+
+    @property
+    def answers(self) -> pa.Table:
+        """What callers said brought them."""
+
+
 def roi(
-    journeys: Any,
-    models: Sequence[Any],
+    journeys: JourneyTables,
+    models: Sequence[str],
     period: Period,
     *,
     currency: str,
     lookback_days: float | None = None,
+    half_life_days: float | None = None,
 ) -> pa.Table:
     """Set what each campaign is credited with against what it cost, under each model.
 
     Parameters
     ----------
-    journeys : object with ``touches``, ``conversions``, ``costs`` and ``calls``
-        Journey tables (:class:`pyarrow.Table`), all amounts in ``currency``.
-    models : sequence of str or model
-        Attribution models; the first comes first.
+    journeys : JourneyTables
+        Journey tables, all amounts in ``currency``.
+    models : sequence of str
+        Names out of ``attribution.MODELS``; the first comes first.
     period : Period
         Conversions and calls count by their moment, costs by the days they are spread over. Touches count
         whenever they were, within the lookback window of a conversion.
@@ -59,6 +84,8 @@ def roi(
         ISO 4217 code of all amounts.
     lookback_days : float, optional
         Days before a conversion in which a touch can earn credit, above 0; by default without limit.
+    half_life_days : float, optional
+        Half-life of the model ``time-decay`` in days, above 0; needed with that model.
 
     Returns
     -------
@@ -71,16 +98,14 @@ def roi(
     Raises
     ------
     attribution.JourneyError
-        If a table breaks the contract.
+        If a table breaks the contract, or does not hold what a model needs.
 
     Notes
     -----
     Credit says which touches a model holds responsible, not what would have happened without them. This
     period's cost may earn its revenue in a later one: a young campaign looks worse than it is.
     """
-    cells: dict[str, dict[str, dict[str, Any]]] = {
-        str(m): defaultdict(lambda: defaultdict(int)) for m in models
-    }
+    cells: dict[str, dict[str, dict[str, Any]]] = {m: defaultdict(lambda: defaultdict(int)) for m in models}
     conversions = journeys.conversions
     now = conversions.filter(period.holds(conversions["converted_at"]))
     goals = {
@@ -92,7 +117,15 @@ def roi(
     for name, wanted in goals.items():
         if wanted.num_rows == 0:
             continue
-        table = attribute(journeys.touches, wanted, models, lookback_days=lookback_days, by="campaign")
+        table = attribute(
+            journeys.touches,
+            wanted,
+            models,
+            lookback_days=lookback_days,
+            half_life_days=half_life_days,
+            answers=journeys.answers,
+            by="campaign",
+        )
         for row in table.to_pylist():
             cell = cells[row["model"]][row["campaign"] or UNKNOWN]
             cell[name] += row["conversions"]
@@ -120,7 +153,7 @@ def _first_deals(conversions: pa.Table, now: pa.Table) -> pa.Table:
     return now.filter(pc.is_in(now["conversion_id"], pa.array(list(first.values()), pa.string())))
 
 
-def _shared(journeys: Any, period: Period) -> dict[str, dict[str, int]]:
+def _shared(journeys: JourneyTables, period: Period) -> dict[str, dict[str, int]]:
     """Return what does not depend on the model: costs and calls by campaign."""
     cells: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for cost in journeys.costs.to_pylist():
@@ -143,7 +176,7 @@ def _shared(journeys: Any, period: Period) -> dict[str, dict[str, int]]:
     return cells
 
 
-def _channels(journeys: Any) -> dict[str, str]:
+def _channels(journeys: JourneyTables) -> dict[str, str]:
     channels: dict[str, str] = {}
     for table in (journeys.costs, journeys.calls, journeys.touches):
         pairs = table.select(["campaign", "channel"]).group_by(["campaign", "channel"]).aggregate([])

@@ -185,7 +185,7 @@ def test_only_the_standing_answer_of_a_call_is_exported(acme: Session) -> None:
     tables = export(acme)
     (row,) = tables.answers.to_pylist()
     assert (row["outcome"], row["campaign"], row["channel"]) == ("answered", "Fair", "fair")
-    assert (row["call_id"], row["asked_by"]) == (call.id, "Mia")
+    assert (row["call_id"], row["rep"]) == (call.id, "Mia")
     assert tables.touches["campaign"].to_pylist() == ["Catalogue"], "what was tracked stays"
 
 

@@ -8,7 +8,7 @@ from flask_openapi.openapi import OpenAPI
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from tracking import api, clock, db, providers
+from tracking import api, clock, db, providers, web
 from tracking.config import Settings
 from tracking.inbox import Inbox
 from tracking.providers import twilio
@@ -36,6 +36,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
         _log.error("the database is away (%s); calls ring by the last known routing", type(error).__name__)
     app.register_blueprint(twilio.blueprint(settings, inbox, routing))
     api.register(app, engine, settings)
+    app.register_blueprint(web.blueprint(settings, engine))
 
     @app.get("/livez")
     def livez() -> dict[str, Any]:

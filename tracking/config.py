@@ -4,6 +4,7 @@ import os
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from babel.numbers import list_currencies
@@ -17,6 +18,13 @@ from tracking.errors import Invalid
 def _known_currency(code: str) -> str:
     if code not in list_currencies():
         raise ValueError(f"{code!r} is not an ISO 4217 currency; write three capitals such as EUR")
+    return code
+
+
+def _known_region(code: str) -> str:
+    # An unknown one would turn every national number into a malformed one, without a word.
+    if code not in phone.REGIONS:
+        raise ValueError(f"{code!r} is not an ISO 3166 country; write two capitals such as SE or GB")
     return code
 
 
@@ -34,10 +42,14 @@ Currency = Annotated[str, AfterValidator(_known_currency)]
 class Settings(BaseSettings):
     """What one installation is told from outside; everything else lives in its database."""
 
-    model_config = SettingsConfigDict(env_prefix="RINGTRAIL_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="RINGTRAIL_", extra="forbid", frozen=True, hide_input_in_errors=True
+    )
 
     data_dir: Path = Field(Path("var"), description="Folder of the SQLite file, the key file and the spool.")
-    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in data_dir/ringtrail.db.")
+    database_url: str = Field(
+        "", repr=False, description="SQLAlchemy URL; empty: SQLite in data_dir/ringtrail.db."
+    )
     key: SecretStr = Field(
         SecretStr(""),
         description="Master key, 32 bytes in base64; empty: the file data_dir/ringtrail.key.",
@@ -46,8 +58,8 @@ class Settings(BaseSettings):
         "http://127.0.0.1:8000",
         description="Public address of this service as the telephone provider calls it; signatures cover it.",
     )
-    region: str = Field(
-        "SE", pattern="^[A-Z]{2}$", description="ISO 3166 country that completes national numbers."
+    region: Annotated[str, AfterValidator(_known_region)] = Field(
+        "SE", description="ISO 3166 country that completes national numbers."
     )
     timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
         "Europe/Stockholm", description="IANA zone of local days, and of imported times that name none."
@@ -66,6 +78,12 @@ class Settings(BaseSettings):
         ge=1,
         le=3650,
         description="Days before a conversion in which a touch can earn credit (an assumption).",
+    )
+    half_life_days: float = Field(
+        30,
+        gt=0,
+        le=3650,
+        description="Days in which a touch loses half its weight under time decay (an assumption).",
     )
     twilio_account_sid: str = Field(
         "", description="Twilio account that may call us; empty: any with a valid signature."
@@ -91,9 +109,18 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         pairs = [item.strip().partition("=") for item in value.split(",") if item.strip()]
-        if bad := [name for name, sign, secret in pairs if not (name and sign and secret)]:
-            raise ValueError(f"{bad[0]!r} is not of the form id=secret")
+        # Only its place is told: what stands there instead of the id may be the secret.
+        for place, (name, _, secret) in enumerate(pairs, 1):
+            if not (name and secret):
+                raise ValueError(f"key {place} of {len(pairs)} is not of the form id=secret")
         return {name: secret for name, _, secret in pairs}
+
+    @field_validator("key")
+    @classmethod
+    def _usable(cls, value: SecretStr) -> SecretStr:
+        if text := value.get_secret_value():
+            vault.Keys.from_text(text)
+        return value
 
     @field_validator("default_destination")
     @classmethod
@@ -103,8 +130,13 @@ class Settings(BaseSettings):
     @field_validator("base_url")
     @classmethod
     def _absolute(cls, value: str) -> str:
-        if not value.startswith(("http://", "https://")):
-            raise ValueError(f"{value!r} must begin with https:// (or http:// for trials)")
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(
+                f"{value!r} is no web address; write https:// (or http:// for trials) and a name"
+            )
+        if parts.username or parts.password or parts.query or parts.fragment or value.split() != [value]:
+            raise ValueError("has more than https://, a name, a port and a path; leave the rest out")
         return value.rstrip("/")
 
     @property
@@ -143,7 +175,8 @@ class Settings(BaseSettings):
             settings = cls(**overrides)  # type: ignore[arg-type]  # pydantic checks them
         except ValidationError as error:
             problems += [
-                f"RINGTRAIL_{'_'.join(str(p) for p in e['loc'][:1]).upper()}: {e['msg']}"
+                f"RINGTRAIL_{'_'.join(str(p) for p in e['loc'][:1]).upper()}: "
+                f"{e.get('ctx', {}).get('error', e['msg'])}"
                 for e in error.errors()
             ]
         if problems or settings is None:

@@ -298,7 +298,7 @@ def _answers(session: Session, account: _AccountOf, people: Mapping[int, int]) -
         contact_id=[people.get(c, c) for c in rows["contact_id"]],
         call_id=rows["call_id"],
         asked_at=rows["asked_at"],
-        asked_by=rows["asked_by"],
+        rep=rows["asked_by"],
         outcome=rows["outcome"],
         campaign=rows["campaign"],
         channel=rows["channel"],

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attribution import CALLS, CONVERSIONS, COSTS, TOUCHES
+from attribution import ANSWERS, CALLS, CONVERSIONS, COSTS, TOUCHES
 from reports.kpis import Period, desk
 from reports.roi import OVERHEAD, TOTAL, UNKNOWN, roi
 from tests.cast import moment
@@ -24,7 +24,7 @@ class World:
     """Journey tables, written row by row."""
 
     rows: dict[str, list[dict[str, Any]]] = field(
-        default_factory=lambda: {"touches": [], "conversions": [], "costs": [], "calls": []}
+        default_factory=lambda: {"touches": [], "conversions": [], "costs": [], "calls": [], "answers": []}
     )
 
     def path(self, account: str, path: str, start: str = "2026-02-01") -> "World":
@@ -88,7 +88,7 @@ class World:
         return self
 
     def __getattr__(self, name: str) -> pa.Table:
-        schemas = {"touches": TOUCHES, "conversions": CONVERSIONS, "costs": COSTS, "calls": CALLS}
+        schemas = {"touches": TOUCHES, "conversions": CONVERSIONS, "costs": COSTS, "calls": CALLS, "answers": ANSWERS}
         if name not in schemas:
             raise AttributeError(name)
         return pa.Table.from_pylist(self.rows[name], schema=schemas[name])

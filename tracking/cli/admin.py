@@ -8,11 +8,15 @@ from typing import Any
 import click
 from sqlalchemy import func, select
 
-from tracking import clock, db, vault
+from tracking import clock, db, tokens, vault
 from tracking.cli.installation import Installation, Moment, json_option, pass_installation
 from tracking.config import Settings
 from tracking.errors import Invalid
-from tracking.models import Call, Campaign, InboxEvent
+from tracking.inbox import Inbox
+from tracking.models import ApiToken, Call, Campaign, InboxEvent
+from tracking.providers import INTERPRETERS
+from tracking.routing import Routing
+from tracking.tokens import Scope
 
 
 @click.group("db")
@@ -49,7 +53,7 @@ def serve(installation: Installation, host: str, port: int, threads: int) -> Non
     settings = installation.settings
     installation.engine.dispose()
 
-    class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    class Server(BaseApplication):
         def load_config(self) -> None:
             options = {
                 "bind": f"{host}:{port}",
@@ -148,6 +152,11 @@ def inbox() -> None:
     """Look after what the telephone provider sent, as it came."""
 
 
+def _open_inbox(installation: Installation) -> Inbox:
+    settings = installation.settings
+    return Inbox(installation.engine, settings, Routing(settings), INTERPRETERS, clock.now)
+
+
 @inbox.command("replay")
 @click.option(
     "--all", "everything", is_flag=True, help="Interpret all events again, not only those that wait."
@@ -155,19 +164,17 @@ def inbox() -> None:
 @pass_installation
 def inbox_replay(installation: Installation, everything: bool) -> None:
     """Interpret events that wait, or all of them again; repetition changes nothing."""
-    from tracking import inbox as domain
-
-    result = domain.replay(installation.engine, installation.settings, everything=everything)
-    installation.tell(str(result))
+    box = _open_inbox(installation)
+    count = box.replay(everything=everything)
+    left = box.backlog()
+    click.echo(f"{count} events interpreted; {left.failed} failed, {left.waiting} wait for their call")
 
 
 @inbox.command("drain")
 @pass_installation
 def inbox_drain(installation: Installation) -> None:
     """Take events from the spool that were put there while the database could not take them."""
-    from tracking import inbox as domain
-
-    click.echo(f"{domain.drain(installation.engine, installation.settings)} events taken from the spool")
+    click.echo(f"{_open_inbox(installation).drain()} events taken from the spool")
 
 
 @click.group()
@@ -177,19 +184,48 @@ def token() -> None:
 
 @token.command("add")
 @click.argument("name")
-@click.option("--scope", "scopes", multiple=True, default=("read",), show_default=True, help="Repeatable.")
+@click.option(
+    "--scope",
+    "scopes",
+    type=click.Choice([scope.value for scope in Scope]),
+    multiple=True,
+    default=("read",),
+    show_default=True,
+    help="Repeatable.",
+)
 @click.option("--expires", "expires_at", type=Moment(), help="By default never.")
 @pass_installation
 def token_add(
     installation: Installation, name: str, scopes: tuple[str, ...], expires_at: datetime | None
 ) -> None:
     """Make a token named NAME and print it once."""
-    from tracking import tokens
-
     with db.transaction(installation.engine) as session:
         secret = tokens.issue(session, name, scopes, at=clock.now(), expires_at=expires_at)
     click.echo(secret)
     click.echo("Keep it now: only its hash is stored.", err=True)
+
+
+@token.command("list")
+@json_option
+@pass_installation
+def token_list(installation: Installation) -> None:
+    """List tokens by their visible part."""
+    with db.reading(installation.engine) as session:
+        rows = [
+            {
+                "prefix": row.prefix,
+                "name": row.name,
+                "scopes": row.scopes,
+                "created": row.created_at,
+                "expires": row.expires_at,
+                "revoked": row.revoked_at,
+                "last_used": row.last_used_at,
+            }
+            for row in session.scalars(select(ApiToken).order_by(ApiToken.id))
+        ]
+    headings = {"prefix": "Token", "name": "Name", "scopes": "Scopes", "created": "Made (UTC)"}
+    headings |= {"expires": "Expires", "revoked": "Revoked", "last_used": "Last used"}
+    installation.show(rows, headings)
 
 
 @token.command("revoke")
@@ -197,8 +233,6 @@ def token_add(
 @pass_installation
 def token_revoke(installation: Installation, prefix: str) -> None:
     """Make the token whose visible part is PREFIX worthless."""
-    from tracking import tokens
-
     with db.transaction(installation.engine) as session:
         tokens.revoke(session, prefix, at=clock.now())
     click.echo(f"token {prefix} is revoked")

@@ -10,12 +10,12 @@ import click
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from attribution import MODELS
+from attribution import UNATTRIBUTED
 from reports.kpis import KPIS, Period, desk
-from reports.roi import roi
-from tracking import clock, db, journeys, money
-from tracking.cli.installation import Day, Installation, fail, json_option, pass_installation
-from tracking.config import Settings
+from reports.roi import TOTAL
+from tracking import clock, db, journeys, money, reporting
+from tracking.cli.installation import Day, Installation, json_option, pass_installation
+from tracking.reporting import RoiReport
 
 
 @click.group()
@@ -30,18 +30,13 @@ def _period_options(command: Any) -> Any:
     )(command)
 
 
-def _period(settings: Settings, first: date | None, last: date | None) -> Period:
-    last = last or clock.now().astimezone(settings.zone).date()
-    first = first or last - timedelta(days=364)
-    try:
-        return Period(first, last + timedelta(days=1), settings.zone)
-    except ValueError:
-        fail(f"--to {last} lies before --from {first}; exchange them")
-
-
 @report.command("roi")
 @click.option(
-    "--model", "models", multiple=True, type=click.Choice(MODELS), help="Attribution model; repeatable."
+    "--model",
+    "models",
+    multiple=True,
+    type=click.Choice(reporting.REPORTED),
+    help="Attribution model; repeatable.",
 )
 @click.option("--compare", is_flag=True, help="All models side by side.")
 @_period_options
@@ -69,22 +64,28 @@ def roi_command(
     what was won in the period; revenue no touch preceded stands in a line of its own.
     """
     settings = installation.settings
-    period = _period(settings, first, last)
-    days = lookback or settings.lookback_days
-    wanted = models or (MODELS if compare else ("linear",))
     with db.reading(installation.engine) as session:
-        tables = journeys.export(session, currency=settings.currency)
-    table = roi(tables, wanted, period, currency=settings.currency, lookback_days=days)
+        result = reporting.roi_report(
+            session,
+            settings,
+            models or (reporting.REPORTED if compare else ("linear",)),
+            today=clock.now().astimezone(settings.zone).date(),
+            first=first,
+            last=last,
+            lookback_days=lookback,
+        )
     if style == "json" or installation.as_json:
-        installation.tell_json(_document(table, wanted, period, days, settings.currency))
+        installation.tell_json(_document(result))
     elif style == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(table.column_names)
-        writer.writerows(zip(*(column.to_pylist() for column in table.columns), strict=True))
-    elif compare or len(wanted) > 1:
-        _show_compared(installation, table, wanted, period, days)
+        writer.writerow(result.table.column_names)
+        writer.writerows(zip(*(column.to_pylist() for column in result.table.columns), strict=True))
+    elif len(result.models) > 1:
+        _show_compared(installation, result)
     else:
-        _show(installation, table, period, days)
+        _show(installation, result)
+    for model, reason in result.unavailable.items():
+        click.echo(f"{model} cannot be computed: {reason}", err=True)
 
 
 @report.command("kpis")
@@ -94,7 +95,8 @@ def roi_command(
 def kpis_command(installation: Installation, first: date | None, last: date | None) -> None:
     """Show how the telephone was attended and how often callers were asked where they heard of us."""
     settings = installation.settings
-    period = _period(settings, first, last)
+    today = clock.now().astimezone(settings.zone).date()
+    period = reporting.period_of(settings, today, first, last)
     with db.reading(installation.engine) as session:
         tables = journeys.export(session, currency=settings.currency)
     figures = desk(tables.calls, tables.answers, period)
@@ -139,84 +141,80 @@ def _span(period: Period) -> str:
     return f"{period.start} to {period.end - timedelta(days=1)}"
 
 
-def _show(installation: Installation, table: pa.Table, period: Period, days: float) -> None:
-    rows = []
-    for line in table.to_pylist():
-        code = line["currency"]
-        rows.append(
-            {
-                "campaign": line["campaign"],
-                "channel": line["channel"] or "",
-                "cost": amount(line["cost_minor"], code),
-                "indirect": amount(line["indirect_cost_minor"], code),
-                "calls": line["calls"],
-                "leads": line["leads"],
-                "qualified": line["qualified_leads"],
-                "customers": line["customers"],
-                "revenue": amount(line["revenue_minor"], code),
-                "roi": percent(line["roi"]),
-                "roas": "–" if line["roas"] is None else f"{line['roas']:.2f}",
-                "cpl": amount(line["cost_per_lead_minor"], code),
-                "cac": amount(line["acquisition_cost_minor"], code),
-                "rate": percent(line["lead_to_customer_rate"]),
-            }
-        )
-    currency = table["currency"][0].as_py() if table.num_rows else installation.settings.currency
+def _show(installation: Installation, result: RoiReport) -> None:
+    code = result.currency
+    rows = [
+        {
+            "campaign": line["campaign"],
+            "channel": line["channel"] or "",
+            "cost": amount(line["cost_minor"], code),
+            "indirect": amount(line["indirect_cost_minor"], code),
+            "calls": line["calls"],
+            "leads": line["leads"],
+            "qualified": line["qualified_leads"],
+            "customers": line["customers"],
+            "revenue": amount(line["revenue_minor"], code),
+            "roi": percent(line["roi"]),
+            "roas": "–" if line["roas"] is None else f"{line['roas']:.2f}",
+            "cpl": amount(line["cost_per_lead_minor"], code),
+            "cac": amount(line["acquisition_cost_minor"], code),
+            "rate": percent(line["lead_to_customer_rate"]),
+        }
+        for line in result.table.to_pylist()
+    ]
     headings = {
         "campaign": "Campaign",
         "channel": "Channel",
-        "cost": f"Cost {currency}",
+        "cost": f"Cost {code}",
         "indirect": "of it indirect",
         "calls": "Calls",
         "leads": "Leads",
         "qualified": "Qualified",
         "customers": "Customers",
-        "revenue": f"Revenue {currency}",
+        "revenue": f"Revenue {code}",
         "roi": "ROI",
         "roas": "ROAS",
         "cpl": "Cost/lead",
         "cac": "Cost/customer",
         "rate": "Lead to customer",
     }
-    model = table["model"][0].as_py() if table.num_rows else "linear"
-    installation.show(rows, headings, f"{model}, {_span(period)}, lookback {days:g} days")
-    _explain_unattributed(table)
-
-
-def _show_compared(
-    installation: Installation, table: pa.Table, models: tuple[str, ...], period: Period, days: float
-) -> None:
-    lines: dict[str, dict[str, Any]] = {}
-    for line in table.to_pylist():
-        row = lines.setdefault(
-            line["campaign"],
-            {"campaign": line["campaign"], "cost": amount(line["cost_minor"], line["currency"])},
-        )
-        row[line["model"]] = f"{amount(line['revenue_minor'], line['currency'])} ({percent(line['roi'])})"
-    order = sorted(lines, key=lambda c: (c == "(total)", c.startswith("("), c))
-    headings = {"campaign": "Campaign", "cost": "Cost", **{model: model for model in models}}
-    title = f"Revenue credited and ROI by model, {_span(period)}, lookback {days:g} days"
-    installation.show([lines[c] for c in order], headings, title)
-
-
-def _explain_unattributed(table: pa.Table) -> None:
-    for line in table.to_pylist():
-        if line["campaign"] == "(unattributed)":
+    installation.show(
+        rows, headings, f"{result.models[0]}, {_span(result.period)}, lookback {result.lookback_days:g} days"
+    )
+    for line in result.table.to_pylist():
+        if line["campaign"] == UNATTRIBUTED:
             click.echo(
-                f"{amount(line['revenue_minor'], line['currency'])} {line['currency']} was won from "
-                "companies of which no touch is recorded in the lookback window."
+                f"{amount(line['revenue_minor'], code)} {code} was won from companies of which no touch is "
+                "recorded in the lookback window."
             )
 
 
-def _document(
-    table: pa.Table, models: tuple[str, ...], period: Period, days: float, currency: str
-) -> dict[str, Any]:
+def _show_compared(installation: Installation, result: RoiReport) -> None:
+    lines: dict[str, dict[str, Any]] = {}
+    for line in result.table.to_pylist():
+        row = lines.setdefault(
+            line["campaign"],
+            {"campaign": line["campaign"], "cost": amount(line["cost_minor"], result.currency)},
+        )
+        row[line["model"]] = f"{amount(line['revenue_minor'], result.currency)}\n{percent(line['roi'])}"
+    order = sorted(lines, key=lambda c: (c == TOTAL, c.startswith("("), c))
+    # A hyphen is no place to break a line for the table printer, a blank is.
+    headings = {"campaign": "Campaign", "cost": "Cost"} | {m: m.replace("-", " ") for m in result.models}
+    title = (
+        f"Revenue credited ({result.currency}) and ROI by model, {_span(result.period)}, "
+        f"lookback {result.lookback_days:g} days"
+    )
+    installation.show([lines[c] for c in order], headings, title)
+
+
+def _document(result: RoiReport) -> dict[str, Any]:
     return {
-        "from": period.start,
-        "to": period.end - timedelta(days=1),
-        "time_zone": str(period.zone),
-        "currency": currency,
-        "models": list(models),
-        "lookback_days": days,
-        "rows": table.to_pylist(),
+        "from": result.period.start,
+        "to": result.last_day,
+        "time_zone": str(result.period.zone),
+        "currency": result.currency,
+        "models": list(result.models),
+        "unavailable": result.unavailable,
+        "lookback_days": result.lookback_days,
+        "rows": result.table.to_pylist(),
     }

@@ -1,0 +1,15 @@
+#!/bin/sh
+# What the tests need from the system: Java for Spark. Debian as root gets it installed; elsewhere it is named.
+set -eu
+missing=""
+java -version >/dev/null 2>&1 || missing="openjdk-17-jre-headless"
+[ -z "$missing" ] && exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+    # shellcheck disable=SC2086
+    apt-get install --yes --no-install-recommends $missing >/dev/null 2>&1 ||
+        { apt-get update >/dev/null && apt-get install --yes --no-install-recommends $missing >/dev/null; }
+    exit 0
+fi
+echo "The tests need these Debian packages, or what your system calls them: $missing" >&2
+[ "${CI:-}" = true ] && exit 1
+echo "Without them the tests that need them are skipped." >&2

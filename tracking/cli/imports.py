@@ -1,0 +1,296 @@
+"""Importing files on the command line."""
+
+import sys
+from collections.abc import Callable
+from datetime import tzinfo
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+from rich.table import Table as Printed
+
+from tracking import clock, db, money
+from tracking.cli.installation import Installation, json_option, pass_installation
+from tracking.errors import Invalid
+from tracking.imports import mapping, run, supplier
+from tracking.imports.call_log import CallLog
+from tracking.imports.cdr import CallRecords
+from tracking.imports.costs import Costs
+from tracking.imports.deals import Deals
+from tracking.imports.outcomes import Result
+from tracking.imports.reading import Table
+from tracking.imports.run import Format
+from tracking.imports.touches import Touches
+from tracking.imports.values import Dialect
+
+_SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
+_SHOWN = 20
+
+
+@click.group("import")
+def group() -> None:
+    """Import files: telephone records, call logs, deals, costs, touches.
+
+    FILE may be - for standard input. A file can be imported again at any time: what is known already is
+    skipped. Exit codes: 0 every row taken, 1 rows refused, 2 the file or an option cannot be used.
+    """
+
+
+def _zone(context: click.Context, parameter: click.Parameter, name: str | None) -> tzinfo | None:
+    if name is None:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise click.BadParameter(
+            f"{name!r} is not an IANA time zone; write one such as Europe/Stockholm"
+        ) from None
+
+
+def _file_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(
+        (
+            click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True)),
+            click.option(
+                "--dry-run", is_flag=True, help="Count what would be created, updated, skipped, refused."
+            ),
+            click.option("--strict", is_flag=True, help="Take all rows or, if one is refused, none."),
+            click.option(
+                "--refused",
+                type=click.Path(dir_okay=False, path_type=Path),
+                help="Save refused rows here, to be mended and imported again.",
+            ),
+            click.option("--encoding", default="", help="Of the file; by default told from its bytes."),
+            click.option(
+                "--separator", type=click.Choice(list(_SEPARATORS)), help="By default told from the file."
+            ),
+            click.option(
+                "--timezone",
+                callback=_zone,
+                help="IANA zone of times that name none; by default the installation's (touches: refused).",
+            ),
+            json_option,
+            pass_installation,
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _table_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(
+        (
+            click.option("--mapping", "mapping_file", help="YAML file that says which column means what."),
+            click.option(
+                "--map", "columns", multiple=True, metavar="FIELD=COLUMN", help="The same as a flag."
+            ),
+            click.option("--currency", help="Of amounts that name none; by default the installation's."),
+            click.option(
+                "--decimal",
+                type=click.Choice([",", "."]),
+                help="Decimal mark; by default told from each amount.",
+            ),
+            click.option(
+                "--dates", type=click.Choice(["dmy", "mdy"]), help="Whether 03/04/2026 is in April or March."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@group.command("cdr")
+@click.option("--keep-outgoing", is_flag=True, help="Take outgoing and internal calls as well.")
+@_file_options
+def cdr(installation: Installation, /, keep_outgoing: bool, **options: Any) -> None:
+    """Import the call detail records of a telephone exchange.
+
+    Asterisk cdr_csv and cdr_custom, FreePBX with a header, FreeSWITCH and cdr-stats are told apart by
+    their content.
+    """
+    settings = installation.settings
+
+    def form(table: Table, dialect: Dialect) -> CallRecords:
+        return CallRecords(
+            table, dialect, settings.region, desk=settings.default_destination, keep_outgoing=keep_outgoing
+        )
+
+    _run(installation, form, **options)
+
+
+@group.command("calls")
+@_table_options
+@_file_options
+def calls(
+    installation: Installation, /, mapping_file: str | None, columns: tuple[str, ...], **options: Any
+) -> None:
+    """Import a call log with a header: CallRail's export, or calls and answers of your own."""
+    told = mapping.load(mapping_file, columns)
+    _run(
+        installation,
+        lambda table, dialect: CallLog(table, dialect, installation.settings.region, told),
+        **options,
+    )
+
+
+@group.command("deals")
+@click.option(
+    "--stage", "stages", multiple=True, metavar="WORDS=STAGE", help='Such as "Angebot=opportunity".'
+)
+@_table_options
+@_file_options
+def deals(
+    installation: Installation,
+    /,
+    mapping_file: str | None,
+    columns: tuple[str, ...],
+    stages: tuple[str, ...],
+    **options: Any,
+) -> None:
+    """Import deals from HubSpot, Salesforce or a spreadsheet."""
+    told = mapping.load(mapping_file, columns, stages)
+    _run(
+        installation,
+        lambda table, dialect: Deals(table, dialect, installation.settings.region, told),
+        **options,
+    )
+
+
+@group.command("costs")
+@_table_options
+@_file_options
+def costs(
+    installation: Installation, /, mapping_file: str | None, columns: tuple[str, ...], **options: Any
+) -> None:
+    """Import costs: money, or hours at an hourly rate.
+
+    The column last_day (also: to, until, end) is the last day covered; period_end is the first day no
+    longer covered.
+    """
+    told = mapping.load(mapping_file, columns)
+    _run(installation, lambda table, dialect: Costs(table, dialect, told), **options)
+
+
+@group.command("touches")
+@_table_options
+@_file_options
+def touches(
+    installation: Installation, /, mapping_file: str | None, columns: tuple[str, ...], **options: Any
+) -> None:
+    """Import touches that another system has recorded: visits, forms, messages, fairs."""
+    told = mapping.load(mapping_file, columns)
+    options["local_times"] = False
+    _run(
+        installation,
+        lambda table, dialect: Touches(table, dialect, installation.settings.region, told),
+        **options,
+    )
+
+
+@group.command("supplier")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@json_option
+@pass_installation
+def supplier_(installation: Installation, file: str) -> None:
+    """Import campaigns, ad material, tracking numbers and who held them when, from a YAML FILE."""
+    settings = installation.settings
+    document = supplier.read(Path(file))
+    with db.transaction(installation.engine) as session:
+        counts = supplier.save(session, document, at=clock.now(), region=settings.region, zone=settings.zone)
+    installation.tell(", ".join(f"{count} {what}" for what, count in counts.items()) + " added", **counts)
+
+
+def _run(
+    installation: Installation,
+    form: Callable[[Table, Dialect], Format[Any]],
+    *,
+    file: str,
+    dry_run: bool,
+    strict: bool,
+    refused: Path | None,
+    encoding: str,
+    separator: str | None,
+    timezone: tzinfo | None,
+    currency: str | None = None,
+    decimal: str | None = None,
+    dates: str | None = None,
+    local_times: bool = True,
+) -> None:
+    settings = installation.settings
+    dialect = Dialect(
+        zone=timezone or (settings.zone if local_times else None),
+        currency=money.currency(currency or settings.currency),
+        day_first=None if dates is None else dates == "dmy",
+        decimal=decimal,
+    )
+    if refused is not None and file != "-" and refused.resolve() == Path(file).resolve():
+        raise Invalid("refused", "is the imported file itself; name another one")
+    table = Table.open(file, encoding=encoding, separator=_SEPARATORS.get(separator or "", ""))
+    try:
+        bar = Progress(
+            "{task.description}",
+            BarColumn(),
+            DownloadColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not sys.stderr.isatty(),
+        )
+        with bar:
+            task = bar.add_task(table.name, total=table.size)
+            result = run.run(
+                installation.engine,
+                table,
+                form(table, dialect),
+                at=clock.now(),
+                dry_run=dry_run,
+                strict=strict,
+                refused=refused,
+                progress=lambda done: bar.update(task, completed=done),
+            )
+    finally:
+        table.close()
+    if installation.as_json:
+        installation.tell_json(result.as_json())
+    else:
+        _show(result, refused)
+    if result.refused:
+        raise SystemExit(1)
+
+
+def _show(result: Result, refused: Path | None) -> None:
+    console = Console(highlight=False)
+    would = "would be " if not result.taken else ""
+    console.print(
+        f"{result.file}: {result.format}, {result.encoding}, {result.rows} rows: "
+        f"{would}{result.created} created, {result.updated} updated, {result.skipped} skipped, "
+        f"{result.refused} refused",
+        soft_wrap=True,
+        markup=False,
+    )
+    for reason, count in result.skip_reasons.most_common():
+        console.print(f"  skipped: {count} {reason}", markup=False)
+    if result.campaigns_created:
+        names = ", ".join(result.campaigns_created)
+        console.print(f"  campaigns that did not exist before: {names}", soft_wrap=True, markup=False)
+    if result.refusals:
+        printed = Printed("Line", "Column", "Value", "Why, and what to do")
+        for refusal in result.refusals[:_SHOWN]:
+            value = refusal.value if len(refusal.value) <= 40 else refusal.value[:39] + "…"
+            printed.add_row(str(refusal.line), refusal.column, value, refusal.reason)
+        console.print(printed, markup=False)
+        if result.refused > _SHOWN:
+            console.print(
+                f"  and {result.refused - _SHOWN} more; --refused FILE saves them all", markup=False
+            )
+    if refused is not None and result.refused:
+        console.print(f"refused rows saved in {refused}", soft_wrap=True, markup=False)
+    if not result.taken and not result.dry_run:
+        console.print("nothing was taken: --strict takes all rows or none", markup=False)
+
+
+if __name__ == "__main__":
+    group()

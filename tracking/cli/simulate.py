@@ -1,0 +1,304 @@
+"""The simulated market on the command line: make one, and size a number pool or a telephone desk."""
+
+import json
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from simulator import scenario as scenarios
+from simulator.market import World
+from simulator.runs import mapper
+from simulator.sizing import Size, desk_for, pool_for
+from simulator.truth import EXACT, find
+from simulator.write import write, write_truth
+from tracking.cli.installation import Installation, console, fail, json_option, pass_installation
+
+_BAR = 40
+
+
+def _settings(pairs: Sequence[str]) -> dict[str, object]:
+    settings: dict[str, object] = {}
+    for pair in pairs:
+        key, _, text = pair.partition("=")
+        try:
+            settings[key.strip()] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            fail(f"--set {pair!r} is not KEY=VALUE with a TOML value, such as desk.reps=4")
+    return settings
+
+
+@click.command("simulate")
+@click.argument("scenario", required=False)
+@click.option("--list", "listing", is_flag=True, help="Name the scenarios that come with Ringtrail.")
+@click.option("--accounts", type=click.IntRange(1), help="Buying companies; by default the scenario's.")
+@click.option(
+    "--days", type=click.IntRange(1), help="Length of the reporting window; by default the scenario's."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same files.")
+@click.option(
+    "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes, or Spark cores."
+)
+@click.option("--engine", type=click.Choice(["local", "spark"]), default="local", show_default=True)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Directory to write to.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Another value, e.g. desk.reps=4."
+)
+@click.option(
+    "--truth",
+    type=click.Choice(["removal", "shapley", "none"]),
+    default="removal",
+    show_default=True,
+    help="What to find out about each campaign; shapley takes many more runs.",
+)
+@click.option(
+    "--permutations",
+    type=click.IntRange(2),
+    default=64,
+    show_default=True,
+    help=f"Orders of joining sampled for shapley with more than {EXACT} campaigns.",
+)
+@json_option
+@pass_installation
+def simulate(
+    installation: Installation,
+    scenario: str | None,
+    listing: bool,
+    accounts: int | None,
+    days: int | None,
+    seed: int,
+    workers: int,
+    engine: Any,
+    out: Path | None,
+    settings: tuple[str, ...],
+    truth: str,
+    permutations: int,
+) -> None:
+    """Simulate a market and write what its tracker saw, and what really happened.
+
+    SCENARIO is a name from --list or a TOML file. DIR gets the journey tables as Parquet, accounts and
+    contacts, truth.json with what each campaign caused, and truth_deals.parquet with a label per deal and
+    campaign.
+    """
+    if listing:
+        rows = [{"name": name, "about": scenarios.load(name).description} for name in scenarios.names()]
+        if installation.as_json:
+            installation.tell_json(rows)
+        else:
+            # One a line, whatever the width: for people and for grep.
+            width = max(len(row["name"]) for row in rows)
+            for row in rows:
+                click.echo(f"{row['name']:<{width}}  {row['about']}")
+        return
+    if scenario is None or out is None:
+        fail(
+            "name a scenario and a directory: ringtrail simulate supplier --out DIR; --list names the scenarios"
+        )
+    try:
+        parameters = scenarios.load(scenario, _settings(settings))
+    except scenarios.ScenarioError as error:
+        fail(str(error))
+    world = World(parameters, accounts or parameters.accounts, days or parameters.days, seed)
+    exact = truth == "shapley" and len(world.campaigns) <= EXACT
+    sampled = permutations if truth == "shapley" and not exact else 0
+    try:
+        with mapper(workers, engine) as spread:
+            rows_written = write(world, out, spread)
+            if truth == "none":
+                installation.tell(f"{_sum(rows_written)} in {out}", rows=rows_written)
+                return
+            found = find(world, spread, permutations=sampled, exact_shapley=exact, marginal=True)
+    except RuntimeError as error:
+        fail(str(error))
+    write_truth(world, found, out)
+    if installation.as_json:
+        installation.tell_json({"rows": rows_written, "truth": found.report})
+        return
+    click.echo(f"{_sum(rows_written)} in {out}")
+    _show_truth(installation, found.report)
+
+
+def _sum(rows: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in rows.items())
+
+
+def _show_truth(installation: Installation, report: dict[str, Any]) -> None:
+    whole, baseline = report["all_campaigns"], report["baseline"]
+    click.echo(
+        f"{whole['orders']:,} orders worth {whole['revenue_minor'] / 100:,.2f} {report['currency']} in the window; "
+        f"{baseline['orders']:,} worth {baseline['revenue_minor'] / 100:,.2f} would have come without any campaign."
+    )
+    rows = [
+        {
+            "campaign": name,
+            "spend": sum(entry["spend_minor"].values()) / 100,
+            "margin": entry["removal"]["margin_minor"] / 100,
+            "error": entry["removal_margin_se_minor"] / 100,
+            "needed": entry["deals"]["needed"],
+            "earlier": entry["deals"]["earlier"],
+            "roi": entry["incremental_roi"],
+        }
+        for name, entry in report["campaigns"].items()
+    ]
+    columns = {
+        "campaign": "Campaign",
+        "spend": "Spend",
+        "margin": "Margin lost without it",
+        "error": "Standard error",
+        "needed": "Deals that needed it",
+        "earlier": "Only came earlier",
+        "roi": "True ROI",
+    }
+    installation.show(rows, columns, f"What each campaign caused, {report['currency']}:")
+
+
+@click.command("size-pool")
+@click.option(
+    "--views-per-hour", type=click.FloatRange(0, min_open=True), required=True, help="In the busy hour."
+)
+@click.option(
+    "--delay-minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Time from visit to call that the pool must bridge, such as the 95th percentile.",
+)
+@click.option("--loss", type=click.FloatRange(0, 1, min_open=True), default=0.01, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--chart", type=click.Path(dir_okay=False, path_type=Path), help="Write a chart: .json, .svg or .png."
+)
+@json_option
+@pass_installation
+def size_pool(
+    installation: Installation,
+    views_per_hour: float,
+    delay_minutes: float,
+    loss: float,
+    seed: int,
+    chart: Path | None,
+) -> None:
+    """Say how many tracking numbers a pool of visitor numbers needs.
+
+    LOSS is the share of calls after that delay whose number has meanwhile been shown to another visitor. The
+    pool always shows the number unused longest; views are taken to come at random at a steady rate.
+    """
+    sizes = pool_for(views_per_hour, delay_minutes / 60, loss, seed=seed)
+    _show_sizes(installation, sizes, loss, "numbers", "calls credited to another visitor", chart)
+
+
+@click.command("size-desk")
+@click.option(
+    "--calls-per-hour", type=click.FloatRange(0, min_open=True), required=True, help="In the busy hour."
+)
+@click.option(
+    "--talk-minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=4.0,
+    show_default=True,
+    help="Mean minutes per call, after-work included.",
+)
+@click.option("--loss", type=click.FloatRange(0, 1, min_open=True), default=0.05, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--chart", type=click.Path(dir_okay=False, path_type=Path), help="Write a chart: .json, .svg or .png."
+)
+@json_option
+@pass_installation
+def size_desk(
+    installation: Installation,
+    calls_per_hour: float,
+    talk_minutes: float,
+    loss: float,
+    seed: int,
+    chart: Path | None,
+) -> None:
+    """Say how many people a telephone desk needs.
+
+    LOSS is the share of callers who find everyone engaged, when nobody waits and nobody tries again.
+    """
+    sizes = desk_for(calls_per_hour, talk_minutes, loss, seed=seed)
+    _show_sizes(installation, sizes, loss, "people", "callers who find everyone engaged", chart)
+
+
+def _show_sizes(
+    installation: Installation, sizes: list[Size], loss: float, unit: str, measure: str, chart: Path | None
+) -> None:
+    needed = next(size.count for size in sizes if size.theory <= loss)
+    if chart is not None:
+        _write_chart(chart, sizes, loss, unit, measure)
+    rows = [{unit: size.count, "theory": size.theory, "simulated": size.simulated} for size in sizes]
+    if installation.as_json:
+        installation.tell_json({"needed": needed, "loss": loss, "sizes": rows})
+        return
+    click.echo(f"{needed} {unit} keep the share of {measure} at or below {loss:.2%}.")
+    largest = max(size.theory for size in sizes)
+    for size in sizes:
+        bar = "█" * round(_BAR * size.theory / largest)
+        mark = "←" if size.count == needed else " "
+        console().print(
+            f"{size.count:>6} {size.theory:>8.2%} {size.simulated:>8.2%} {mark} {bar}", highlight=False
+        )
+    click.echo(f"{unit:>6}   theory simulated")
+
+
+def _write_chart(path: Path, sizes: list[Size], loss: float, unit: str, measure: str) -> None:
+    values = [
+        {"size": size.count, "share": share, "by": by}
+        for size in sizes
+        for by, share in (("theory", size.theory), ("simulation", size.simulated))
+    ]
+    share = {
+        "field": "share",
+        "type": "quantitative",
+        "title": f"share of {measure}",
+        "axis": {"format": "%"},
+    }
+    spec = {
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "width": 480,
+        "height": 280,
+        "data": {"values": values},
+        "layer": [
+            {
+                "mark": {"type": "line", "point": True},
+                "encoding": {
+                    "x": {"field": "size", "type": "quantitative", "title": unit, "scale": {"zero": False}},
+                    "y": share,
+                    "color": {"field": "by", "type": "nominal", "title": None},
+                    "strokeDash": {"field": "by", "type": "nominal", "title": None},
+                },
+            },
+            {"mark": {"type": "rule", "color": "grey"}, "encoding": {"y": {"datum": loss}}},
+        ],
+    }
+    if path.suffix == ".json":
+        path.write_text(json.dumps(spec, indent=2) + "\n", encoding="utf-8")
+        return
+    try:
+        import vl_convert
+    except ImportError:
+        fail(f"{path.name}: pictures need ringtrail[reports]; without it write a .json specification")
+    if path.suffix == ".svg":
+        path.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
+    elif path.suffix == ".png":
+        path.write_bytes(vl_convert.vegalite_to_png(spec))
+    else:
+        fail(f"{path.name}: a chart ends in .json, .svg or .png")
+
+
+COMMANDS = (simulate, size_pool, size_desk)
+
+
+@click.group()
+def simulator() -> None:
+    """Simulate a market, score models against it, size pools and desks."""
+
+
+for _command in COMMANDS:
+    simulator.add_command(_command)
+
+if __name__ == "__main__":
+    simulator()
