@@ -1,21 +1,30 @@
 """What the import tests share: a file made of text, imported into Acme Pumps' installation."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from sqlalchemy import Engine
 
 from tests.cast import ACME_DESK, CATALOGUE_NUMBER, FAIR_NUMBER, moment
 from tracking import campaigns, db, numbers
-from tracking.imports import run
+from tracking.imports import mapping, run
+from tracking.imports.call_log import CallLog
 from tracking.imports.cdr import CallRecords
+from tracking.imports.costs import Costs
+from tracking.imports.deals import Deals
 from tracking.imports.outcomes import Result
 from tracking.imports.reading import Table
+from tracking.imports.run import Format
+from tracking.imports.touches import Touches
 from tracking.imports.values import Dialect
 from tracking.vocabulary import Medium
 
+# What is refused before it reaches the database needs no second one to show it.
+ON_SQLITE = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 DATA = Path(__file__).parent / "data"
 STOCKHOLM = ZoneInfo("Europe/Stockholm")
 LOCAL = Dialect(STOCKHOLM, "EUR")
@@ -45,3 +54,17 @@ def advertise(engine: Engine) -> None:
             piece = campaigns.add_material(session, campaign, name, at=moment("2026-01-01"), medium=medium)
             row = numbers.add(session, number, at=moment("2026-01-01"), provider="asterisk")
             numbers.assign(session, row, piece, starts_at=moment("2026-01-01"))
+
+
+def import_table(engine: Engine, kind: str, file: str | bytes | Path, **options: Any) -> Result:
+    """Import a file with a header: calls, deals, costs or touches."""
+    source = table(file.read_bytes(), file.name) if isinstance(file, Path) else table(file)
+    told = mapping.load(options.pop("mapping", None), options.pop("columns", ()), options.pop("stages", ()))
+    dialect = options.pop("dialect", LOCAL if kind != "touches" else replace(LOCAL, zone=None))
+    form: Format[Any] = {
+        "calls": lambda: CallLog(source, dialect, "SE", told),
+        "deals": lambda: Deals(source, dialect, "SE", told),
+        "costs": lambda: Costs(source, dialect, told),
+        "touches": lambda: Touches(source, dialect, "SE", told),
+    }[kind]()
+    return run.run(engine, source, form, at=NOW, **options)

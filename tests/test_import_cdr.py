@@ -5,7 +5,7 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from tests.cast import BOREALIS, CATALOGUE_NUMBER, FAIR_NUMBER, moment
-from tests.imports import DATA, LOCAL, advertise, import_calls, table
+from tests.imports import DATA, LOCAL, ON_SQLITE, advertise, import_calls, table
 from tracking import db
 from tracking.errors import Invalid
 from tracking.imports.cdr import CallRecords
@@ -71,6 +71,7 @@ def test_every_exchange_tells_of_the_same_three_calls(
     assert third.status is (CallStatus.voicemail if shows_voicemail else CallStatus.completed)
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("file", [entry[0] for entry in FORMATS])
 def test_the_same_file_twice_adds_nothing(engine: Engine, file: str) -> None:
     first = import_calls(engine, CDR / file)
@@ -114,6 +115,7 @@ def test_a_call_to_a_number_of_ours_comes_in_whoever_makes_it(engine: Engine) ->
     assert import_calls(engine, from_the_desk).created == 1, "somebody tries the number in the catalogue"
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("old", "new", "column", "reason"),
     [
@@ -145,6 +147,7 @@ def test_a_bad_row_names_its_column_and_the_remedy(
     assert refusal.value in bad
 
 
+@ON_SQLITE
 def test_a_call_through_the_night_when_the_clock_is_put_back_is_taken(engine: Engine) -> None:
     row = (
         '"","+442079460001","+46701740605","from-trunk","","SIP/1","","Dial","",'
@@ -157,6 +160,7 @@ def test_a_call_through_the_night_when_the_clock_is_put_back_is_taken(engine: En
     assert call.ended_at == moment("2026-10-25 01:00").replace(second=20)
 
 
+@ON_SQLITE
 def test_both_legs_of_a_freeswitch_call_are_one_call(engine: Engine) -> None:
     first = (CDR / "freeswitch_example_15.csv").read_text().splitlines()[0]
     leg = "6f1c2d3e-0000-4000-8000-0000000000ff"

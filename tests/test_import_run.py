@@ -62,7 +62,7 @@ def test_refused_rows_come_back_mended(engine: Engine, tmp_path: Path) -> None:
     first = import_calls(engine, GOOD + call(1, billsec=9), refused=path)
     assert (first.created, first.refused) == (3, 1)
     saved = path.read_text()
-    assert list(csv.reader([saved]))[0][-1] == (
+    assert next(csv.reader([saved]))[-1] == (
         "error: line 6: billsec '9': 9 seconds of talk in a call of 5 seconds; mend the wrong one of the two"
     )
     assert import_calls(engine, saved).refused == 1, "what is not mended is refused again"

@@ -16,7 +16,7 @@ from tracking.calls import CallEvent
 from tracking.errors import Invalid
 from tracking.imports import values
 from tracking.imports.layouts import STAMP, Layout, Layouts, by_header
-from tracking.imports.legs import save_calls
+from tracking.imports.legs import record_rows
 from tracking.imports.outcomes import Outcome, Skip
 from tracking.imports.reading import Row, Table
 from tracking.imports.values import Dialect
@@ -162,10 +162,8 @@ class CallRecords:
     def save(self, session: Session, records: Sequence[CallEvent], at: datetime) -> Sequence[Outcome]:
         """Record the calls; rows of one call become one."""
         kept = [event for event in records if event.provider_call_id not in self._second_legs]
-        outcomes = iter(save_calls(session, kept, self._region))
-        return [
-            OTHER_LEG if event.provider_call_id in self._second_legs else next(outcomes) for event in records
-        ]
+        done = iter(record_rows(session, kept, self._region))
+        return [OTHER_LEG if e.provider_call_id in self._second_legs else next(done)[0] for e in records]
 
     def added(self) -> Sequence[str]:
         """Return nothing: a CDR names no campaigns."""

@@ -106,6 +106,8 @@ class RefusedFile:
 
     def __init__(self, path: Path, table: Table, header: Sequence[str] | None) -> None:
         self._path, self._table, self._header = path, table, header
+        if not path.parent.is_dir():
+            raise Invalid("refused", f"cannot write {path}: there is no folder {path.parent}")
         self._file: IO[str] | None = None
 
     def write(self, cells: Sequence[str], refusal: Refusal) -> None:

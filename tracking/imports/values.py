@@ -1,6 +1,7 @@
 """Cells read as what they mean - moments, days, seconds, choices - or refused with the remedy."""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
@@ -164,6 +165,9 @@ def fold(text: str) -> str:
 def text(value: str, field: str, longest: int = 200) -> str | None:
     """Read words; None where there are none."""
     value = " ".join(value.split())
+    if not value.isascii() or not value.isprintable():
+        # One name has one spelling, and characters that cannot be seen belong to none.
+        value = "".join(c for c in unicodedata.normalize("NFC", value) if unicodedata.category(c) != "Cc")
     if len(value) > longest:
         raise Invalid(field, f"has {len(value)} characters; the longest kept is {longest}")
     return value or None

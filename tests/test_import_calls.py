@@ -1,0 +1,109 @@
+"""Call logs: CallRail's export, and calls, judgements and answers in a layout of our own."""
+
+import pytest
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from tests.cast import BOREALIS, moment
+from tests.imports import DATA, ON_SQLITE, advertise, import_calls, import_table
+from tracking.errors import Invalid
+from tracking.models import Answer, Call
+from tracking.vocabulary import CallStatus, LeadStatus, Outcome
+
+CALLRAIL = DATA / "crm" / "callrail_call_log.csv"
+OWN = """id,started_at,caller,dialled,status,duration_s,talk_s,lead_status,value,note,tags,heard_from,asked
+1,2026-03-02 09:00,+442079460001,+46701740605,completed,246,240,good_lead,1500,Pumps,new|pumps,At the fair,
+2,2026-03-09T10:30:00Z,+442079460003,0701740605,,30,25,,,,,,declined
+3,2026-03-10 18:00,,+46701740605,missed,20,,not_a_lead,,,,,
+"""
+
+
+def stored(engine: Engine) -> tuple[list[Call], list[Answer]]:
+    with Session(engine, expire_on_commit=False) as session:
+        calls = list(session.scalars(select(Call).order_by(Call.started_at)))
+        return calls, list(session.scalars(select(Answer).order_by(Answer.id)))
+
+
+def test_callrails_export_is_read_by_its_header(engine: Engine) -> None:
+    advertise(engine)
+    result = import_table(engine, "calls", CALLRAIL)
+    assert (result.format, result.created, result.refusals) == ("CallRail call log", 3, [])
+    (first, second, third), answers = stored(engine)
+    assert (first.provider, first.caller, first.status) == ("callrail", BOREALIS, CallStatus.completed)
+    assert first.started_at == moment("2026-03-02 08:00"), "times are in the company's zone"
+    assert (first.value_minor, first.currency) == (150_000, "EUR")
+    assert (first.lead_status, first.tags) == (LeadStatus.good_lead, ["new", "pumps"])
+    assert first.assignment_id is not None
+    assert (second.status, second.lead_status) == (CallStatus.missed, None)
+    assert (third.status, third.lead_status) == (CallStatus.voicemail, LeadStatus.not_a_lead)
+    assert (third.caller, third.started_at) == (None, moment("2026-03-10 17:00"))
+    assert answers == []
+    again = import_table(engine, "calls", CALLRAIL)
+    assert (again.created, again.updated, again.skipped) == (0, 0, 3)
+
+
+@ON_SQLITE
+def test_columns_may_come_in_any_order_and_some_not_at_all(engine: Engine) -> None:
+    text = "Phone Number,Start Time,Call Status,Tracking Number\n" + (
+        "+442079460001,2026-03-02 09:00,Answered Call,+46701740605\n"
+    )
+    assert import_table(engine, "calls", text).created == 1
+    with pytest.raises(
+        Invalid, match=r'no column for dialled; .* say which it is with --map dialled="COLUMN"'
+    ):
+        import_table(engine, "calls", "Phone Number,Start Time\n")
+
+
+def test_answers_become_rows_of_their_own(engine: Engine) -> None:
+    assert import_table(engine, "calls", OWN).created == 3
+    calls, answers = stored(engine)
+    assert [(a.call_id, a.outcome, a.verbatim) for a in answers] == [
+        (calls[0].id, Outcome.answered, "At the fair"),
+        (calls[1].id, Outcome.declined, None),
+    ]
+    assert answers[0].asked_at == calls[0].started_at
+    assert calls[1].status is CallStatus.completed, "talked for 25 seconds"
+    again = import_table(engine, "calls", OWN)
+    assert (again.created, again.updated, again.skipped) == (0, 0, 3)
+    changed = import_table(engine, "calls", OWN.replace("At the fair", "From a colleague"))
+    assert (changed.updated, changed.skipped) == (1, 2)
+    _, answers = stored(engine)
+    assert (answers[-1].verbatim, answers[-1].corrects_id) == ("From a colleague", answers[0].id)
+
+
+def test_answers_can_be_added_to_the_calls_of_an_exchange(engine: Engine) -> None:
+    import_calls(engine, DATA / "cdr" / "asterisk_18.csv")
+    text = (
+        "provider,call_id,heard_from,heard_campaign,heard_channel,asked_by,lead_status\n"
+        "asterisk,1772438400.1,your catalogue,Catalogue 2026,print,Anna,good_lead\n"
+        "asterisk,1.1,who knows,,,Anna,\n"
+    )
+    result = import_table(engine, "calls", text)
+    assert (result.updated, result.refused, result.campaigns_created) == (1, 1, ["Catalogue 2026"])
+    assert "no call with this id is known" in result.refusals[0].reason
+    calls, answers = stored(engine)
+    assert [(a.verbatim, a.asked_by, a.campaign_id is not None) for a in answers] == [
+        ("your catalogue", "Anna", True)
+    ]
+    assert calls[0].started_at == moment("2026-03-02 08:00")
+    assert calls[0].lead_status is LeadStatus.good_lead
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("old", "new", "column", "reason"),
+    [
+        (",completed,", ",perhaps,", "status", "write one of"),
+        ("246,240", "246,250", "talk_s", "250 seconds of talk in a call of 246 seconds"),
+        (",good_lead,", ",hot,", "lead_status", "good_lead"),
+        (",1500,", ",$1500,", "value", "is written in $, and the row is in EUR"),
+        ("At the fair,", "At the fair,not asked", "asked", "heard_from holds an answer"),
+        ("At the fair,", ",answered", "heard_from", "is empty, and asked says answered"),
+        ("2026-03-02 09:00", "03/02/2026", "started_at", "say --dates dmy or --dates mdy"),
+    ],
+)
+def test_a_bad_call_names_its_column(engine: Engine, old: str, new: str, column: str, reason: str) -> None:
+    result = import_table(engine, "calls", OWN.replace(old, new, 1))
+    assert (result.created, result.refused) == (2, 1)
+    assert (result.refusals[0].line, result.refusals[0].column) == (2, column)
+    assert reason in result.refusals[0].reason

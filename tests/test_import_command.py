@@ -1,0 +1,108 @@
+"""``ringtrail import``: what it prints, what it returns, what it refuses to begin."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.conftest import KEY
+from tests.imports import DATA
+from tracking.cli.imports import group
+from tracking.errors import Invalid
+
+CDR = DATA / "cdr"
+
+
+@pytest.fixture
+def command(sqlite_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Command":
+    """The command on an installation of its own."""
+    shutil.copy(sqlite_template, tmp_path / "ringtrail.db")
+    monkeypatch.setenv("RINGTRAIL_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("RINGTRAIL_KEY", KEY)
+    return Command()
+
+
+class Command:
+    """Runs ``ringtrail import``."""
+
+    def __call__(self, *arguments: object, stdin: bytes = b"") -> Result:
+        found = CliRunner().invoke(group, [str(a) for a in arguments], input=stdin)
+        if found.exception and not isinstance(found.exception, SystemExit):
+            raise found.exception
+        return found
+
+    def json(self, *arguments: object, stdin: bytes = b"") -> dict[str, object]:
+        found: dict[str, object] = json.loads(self(*arguments, "--json", stdin=stdin).stdout)
+        return found
+
+
+def test_it_says_what_it_did(command: Command) -> None:
+    found = command("cdr", CDR / "asterisk_18.csv")
+    assert found.exit_code == 0
+    assert (
+        "asterisk_18.csv: Asterisk cdr_csv, utf-8, 5 rows: 3 created, 0 updated, 2 skipped, 0 refused"
+    ) in found.stdout
+    assert "skipped: 1 outgoing call" in found.stdout
+
+
+def test_refused_rows_are_shown_and_end_with_1(command: Command, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.csv"
+    bad.write_text((CDR / "asterisk_18.csv").read_text().replace(",246,240,", ",246,300,"))
+    refused = tmp_path / "refused.csv"
+    found = command("cdr", bad, "--refused", refused)
+    assert found.exit_code == 1
+    assert "300 seconds of talk in a call of 246 seconds" in " ".join(found.stdout.split())
+    assert f"refused rows saved in {refused}" in found.stdout
+    assert refused.read_text().count("error: line 1: billsec '300'") == 1
+    strict = command("cdr", bad, "--strict")
+    assert strict.exit_code == 1
+    assert "nothing was taken: --strict takes all rows or none" in strict.stdout
+
+
+def test_json_holds_the_same(command: Command) -> None:
+    found = command.json("cdr", CDR / "asterisk_18.csv", "--dry-run")
+    assert {k: found[k] for k in ("created", "skipped", "refused", "rows", "dry_run", "taken")} == {
+        "created": 3,
+        "skipped": 2,
+        "refused": 0,
+        "rows": 5,
+        "dry_run": True,
+        "taken": False,
+    }
+    assert found["skip_reasons"] == {"outgoing call": 1, "internal call": 1}
+
+
+def test_a_file_may_come_from_standard_input(command: Command) -> None:
+    found = command.json("cdr", "-", stdin=(CDR / "freepbx.csv").read_text().encode("utf-16"))
+    assert (found["file"], found["created"]) == ("standard input", 3)
+
+
+def test_mapping_zone_currency_and_dates_are_options(command: Command) -> None:
+    text = "Kunde;Summe;Phase;Datum\nBorealis Foods;1.234,5;Auftrag;03/04/2026\n".encode("cp1252")
+    names = ["company=Kunde", "amount=Summe", "stage=Phase", "closed_at=Datum"]
+    flags = [part for name in names for part in ("--map", name)]
+    told = ["--stage", "Auftrag=won", "--currency", "SEK", "--dates", "dmy", "--timezone", "UTC"]
+    assert command.json("deals", "-", *flags, *told, "--decimal", ",", stdin=text)["created"] == 1
+    touch = b"account_id,occurred_at,kind\nA-1,2026-03-01 09:00,visit\n"
+    assert command.json("touches", "-", stdin=touch)["refused"] == 1
+    assert command.json("touches", "-", "--timezone", "Europe/Berlin", stdin=touch)["created"] == 1
+
+
+def test_a_supplier_file_and_every_kind_of_table_are_taken(command: Command) -> None:
+    first = command("supplier", DATA / "worked_100" / "supplier.yaml")
+    assert first.stdout == "1 campaigns, 1 materials, 1 numbers, 1 assignments added\n"
+    for kind, folder in (("costs", "worked_100"), ("deals", "worked_100"), ("touches", "worked_237_86")):
+        assert command(kind, DATA / folder / f"{kind}.csv").exit_code == 0
+    assert command("calls", DATA / "crm" / "callrail_call_log.csv").exit_code == 0
+
+
+def test_what_cannot_be_begun_is_said_before_anything_is_read(command: Command, tmp_path: Path) -> None:
+    assert command("cdr", tmp_path / "missing.csv").exit_code == 2
+    assert command("cdr", CDR / "asterisk_18.csv", "--timezone", "Mars/Olympus").exit_code == 2
+    copy = shutil.copy(CDR / "asterisk_18.csv", tmp_path)
+    with pytest.raises(Invalid, match="refused: is the imported file itself"):
+        command("cdr", copy, "--refused", copy)
+    with pytest.raises(Invalid, match="refused: cannot write .*: there is no folder"):
+        command("cdr", copy, "--refused", tmp_path / "nowhere" / "refused.csv")

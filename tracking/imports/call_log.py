@@ -1,0 +1,246 @@
+"""Call logs with a header: CallRail's export, and our own layout for calls, judgements and answers."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tracking import answers, money
+from tracking.calls import CallEvent
+from tracking.effects import Effect
+from tracking.errors import Invalid
+from tracking.imports import values
+from tracking.imports.headed import NO_CHANNEL, Headed
+from tracking.imports.legs import record_rows
+from tracking.imports.mapping import Told
+from tracking.imports.outcomes import Outcome, Skip
+from tracking.imports.reading import Table
+from tracking.imports.values import Dialect
+from tracking.models import Answer, Call
+from tracking.vocabulary import CallStatus, LeadStatus
+from tracking.vocabulary import Outcome as Asked
+
+_STATUS = values.words(CallStatus) | {
+    "answered call": CallStatus.completed,
+    "answered": CallStatus.completed,
+    "abandoned call": CallStatus.missed,
+    "abandoned": CallStatus.missed,
+    "missed call": CallStatus.missed,
+    "no answer": CallStatus.missed,
+    "busy": CallStatus.missed,
+    "failed": CallStatus.missed,
+    "voicemail call": CallStatus.voicemail,
+}
+_LEAD = values.words(LeadStatus) | {
+    "qualified lead": LeadStatus.good_lead,
+    "qualified": LeadStatus.good_lead,
+    "good": LeadStatus.good_lead,
+    "not qualified": LeadStatus.not_a_lead,
+    "unqualified": LeadStatus.not_a_lead,
+    "not a qualified lead": LeadStatus.not_a_lead,
+}
+_UNJUDGED = frozenset({"", "not scored", "unscored", "none", "previously marked good lead"})
+_ASKED = values.words(Asked) | {
+    "yes": Asked.answered,
+    "no": Asked.not_asked,
+    "refused": Asked.declined,
+    "would not say": Asked.declined,
+    "does not know": Asked.unknown,
+    "did not know": Asked.unknown,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Logged:
+    event: CallEvent
+    whole: bool
+    """Whether the row tells of the call itself, or only adds to one that is known."""
+    asked: Asked | None
+    words: str | None
+    asked_by: str | None
+    campaign: str | None
+    channel: str | None
+
+
+class CallLog(Headed):
+    """The rows of a call log."""
+
+    kind = "calls"
+    name = "call log"
+    aliases = {  # noqa: RUF012 - a constant table
+        "call_id": ("id", "call uuid"),
+        "provider": ("telephone system",),
+        "started_at": ("start time", "start", "date time", "call time", "called at"),
+        "caller": ("phone number", "caller number", "customer phone number", "caller id", "from"),
+        "dialled": ("tracking number", "tracking phone number", "dialed", "called number", "to"),
+        "status": ("call status",),
+        "duration_s": ("duration seconds", "duration"),
+        "talk_s": ("talk time", "talk seconds", "billsec"),
+        "caller_name": ("name", "customer name"),
+        "email": ("e mail", "customer email"),
+        "lead_status": ("qualified", "lead"),
+        "value": ("sale value",),
+        "currency": (),
+        "note": ("notes",),
+        "tags": ("tag",),
+        "heard_from": (
+            "where did you hear about us",
+            "how did you hear about us",
+            "self reported source",
+            "self reported attribution",
+        ),
+        "asked": ("outcome",),
+        "asked_by": ("agent name", "agent"),
+        "heard_campaign": (),
+        "heard_channel": (),
+    }
+
+    def __init__(self, table: Table, dialect: Dialect, region: str, told: Told | None = None) -> None:
+        super().__init__(table, dialect, told)
+        self._region = region
+        folded = {values.fold(name) for name in self.columns.header}
+        self._provider = "callrail" if {"tracking number", "call status"} <= folded else "calls"
+        if self._provider == "callrail":
+            self.name = "CallRail call log"
+        if "call_id" not in self.columns:
+            self.columns.require("started_at")
+        if "started_at" in self.columns:
+            self.columns.require("dialled")
+
+    def read(self, cells: Sequence[str]) -> _Logged | Skip:
+        """Read one call."""
+
+        def cell(name: str) -> str:
+            return self.columns.cell(cells, name)
+
+        asked, words = self._answer(cell("asked"), cell("heard_from"))
+        campaign, channel = (values.text(cell(name), name) for name in ("heard_campaign", "heard_channel"))
+        if asked is not Asked.answered and (campaign or channel):
+            raise Invalid("heard_campaign", "names a source, and the row has no answer; fill in heard_from")
+        event, whole = self._event(cells)
+        return _Logged(
+            event, whole, asked, words, values.text(cell("asked_by"), "asked_by"), campaign, channel
+        )
+
+    def save(self, session: Session, records: Sequence[_Logged], at: datetime) -> Sequence[Outcome]:
+        """Record the calls, then what was answered on them."""
+        known = self._known(session, [r.event for r in records if not r.whole])
+        taken = [
+            replace(r, event=replace(r.event, started_at=known[_key(r.event)].started_at))
+            if not r.whole and _key(r.event) in known
+            else r
+            for r in records
+            if r.whole or _key(r.event) in known
+        ]
+        recorded = record_rows(session, [record.event for record in taken], self._region)
+        wanted = {r.campaign: r.channel or NO_CHANNEL for r in taken if r.campaign}
+        found = self.campaigns.find(session, wanted, at)
+        keys = {_answer_key(r) for r in taken if r.asked}
+        logged = set(session.scalars(select(Answer.source_key).where(Answer.source_key.in_(keys))))
+        outcomes: list[Outcome] = []
+        for record, (outcome, call) in zip(taken, recorded, strict=True):
+            if record.asked and (key := _answer_key(record)) not in logged:
+                logged.add(key)
+                answers.log(
+                    session,
+                    record.asked,
+                    asked_at=call.started_at,
+                    asked_by=record.asked_by,
+                    call=call,
+                    campaign=found.get(record.campaign or ""),
+                    channel=None if record.campaign else record.channel,
+                    verbatim=record.words,
+                    source_key=key,
+                )
+                outcome = outcome if outcome is Effect.created else Effect.updated
+            outcomes.append(outcome)
+        done = iter(outcomes)
+        unknown = Invalid(
+            "call_id", "no call with this id is known, and the row has no started_at; import the calls first"
+        )
+        return [next(done) if r.whole or _key(r.event) in known else unknown for r in records]
+
+    def _event(self, cells: Sequence[str]) -> tuple[CallEvent, bool]:
+        def cell(name: str) -> str:
+            return self.columns.cell(cells, name)
+
+        provider = values.text(cell("provider"), "provider") or self._provider
+        call_id = values.text(cell("call_id"), "call_id")
+        whole = bool(cell("started_at"))
+        if not whole and not call_id:
+            raise Invalid("started_at", "is empty; write when the call began, or the id of a known call")
+        duration, talk = (values.seconds(cell(name), name) for name in ("duration_s", "talk_s"))
+        if duration is not None and talk is not None and talk > duration:
+            raise Invalid(
+                "talk_s", f"{talk} seconds of talk in a call of {duration} seconds; mend one of them"
+            )
+        status = values.choice(cell("status"), "status", _STATUS) if cell("status") else None
+        if status is CallStatus.answered:
+            status = CallStatus.completed
+        if whole and status is None:
+            if talk is None:
+                raise Invalid("status", "is empty, and so is talk_s; write completed, missed or voicemail")
+            status = CallStatus.completed if talk else CallStatus.missed
+        judged = values.fold(cell("lead_status"))
+        currency = money.currency(cell("currency") or self.dialect.currency)
+        value = values.amount(cell("value"), "value", currency, self.dialect)
+        if value is not None and value < 0:
+            raise Invalid("value", "is negative; the value of a call is 0 or more")
+        started = (
+            values.moment(cell("started_at"), "started_at", self.dialect).astimezone(UTC)
+            if whole
+            else datetime(1970, 1, 1, tzinfo=UTC)  # replaced by the known call's own
+        )
+        if call_id is None:
+            told = [cell(name) for name in ("caller", "dialled", "duration_s")]
+            call_id = (
+                "row-" + hashlib.sha256("|".join([started.isoformat(), *told]).encode()).hexdigest()[:32]
+            )
+        return CallEvent(
+            provider=provider,
+            provider_call_id=call_id,
+            dialled=(cell("dialled"),) if cell("dialled") else (),
+            caller=cell("caller"),
+            started_at=started,
+            status=status,
+            ended_at=started + timedelta(seconds=duration) if whole and duration is not None else None,
+            duration_s=duration,
+            talk_s=talk,
+            caller_name=values.text(cell("caller_name"), "caller_name"),
+            caller_email=values.text(cell("email"), "email"),
+            lead_status=None if judged in _UNJUDGED else values.choice(judged, "lead_status", _LEAD),
+            value_minor=value,
+            currency=currency if value is not None else None,
+            note=cell("note"),
+            tags=tuple(part.strip() for part in re.split(r"[,|]", cell("tags")) if part.strip()),
+        ), whole
+
+    def _answer(self, asked: str, words: str) -> tuple[Asked | None, str | None]:
+        if len(words) > answers.LONGEST_VERBATIM:
+            raise Invalid("heard_from", f"has more than {answers.LONGEST_VERBATIM} characters; shorten it")
+        outcome = values.choice(asked, "asked", _ASKED) if asked else Asked.answered if words else None
+        if words and outcome is not Asked.answered:
+            raise Invalid("asked", f"says {outcome}, and heard_from holds an answer; mend one of the two")
+        if outcome is Asked.answered and not words:
+            raise Invalid("heard_from", "is empty, and asked says answered; write the caller's words")
+        return outcome, words or None
+
+    @staticmethod
+    def _known(session: Session, events: Sequence[CallEvent]) -> dict[tuple[str, str], Call]:
+        ids = {event.provider_call_id for event in events}
+        rows = session.scalars(select(Call).where(Call.provider_call_id.in_(ids)))
+        return {(row.provider, row.provider_call_id): row for row in rows}
+
+
+def _key(event: CallEvent) -> tuple[str, str]:
+    return event.provider, event.provider_call_id
+
+
+def _answer_key(record: _Logged) -> str:
+    # The words belong to the key: another answer in a later file is a correction, the same one is not.
+    told = [*_key(record.event), record.asked, record.words, record.campaign, record.channel]
+    return "answer-" + hashlib.sha256("\x1f".join(map(str, told)).encode()).hexdigest()[:32]

@@ -1,0 +1,83 @@
+"""What the files with a header line have in common: columns by name, campaigns by name, rows without id."""
+
+import hashlib
+import sqlite3
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from tracking import campaigns
+from tracking.errors import Invalid
+from tracking.imports.mapping import Aliases, Columns, Told
+from tracking.imports.reading import Table
+from tracking.imports.values import Dialect
+from tracking.models import Campaign
+
+NO_CHANNEL = "other"
+
+
+class Headed:
+    """A format whose columns are found by their names."""
+
+    kind: str
+    name: str
+    aliases: Aliases
+
+    def __init__(self, table: Table, dialect: Dialect, told: Told | None = None) -> None:
+        head = table.head(1)
+        if not head:
+            raise Invalid("file", "it is empty; its first line must name the columns")
+        self.header: Sequence[str] | None = head[0].cells
+        self.dialect = dialect
+        self.columns = Columns(head[0].cells, self.aliases, told.columns if told else None)
+        self.campaigns = CampaignBook()
+        self.name = type(self).name
+
+    def begin(self, session: Session) -> None:
+        """Nothing is needed beforehand."""
+
+    def place(self, cells: Sequence[str], name: str) -> tuple[str, str]:
+        """Return the column and value that an error speaks of."""
+        at = self.columns.index(name)
+        if at is None or at >= len(cells):
+            return name, "" if name in self.aliases else ",".join(cells)
+        return self.columns.column(name), cells[at]
+
+    def added(self) -> Sequence[str]:
+        """Return the campaigns that were named first by this file."""
+        return list(self.campaigns.added)
+
+
+class CampaignBook:
+    """Campaigns by name; one that a file names first is added, and remembered for the summary."""
+
+    def __init__(self) -> None:
+        self.added: dict[str, None] = {}
+
+    def find(self, session: Session, wanted: Mapping[str, str | None], at: datetime) -> dict[str, Campaign]:
+        """Return the campaigns of a batch; ``wanted`` gives the channel of each, for those to be added."""
+        found = campaigns.named(session, wanted)
+        for name, channel in wanted.items():
+            if name not in found:
+                found[name] = campaigns.add(session, name, channel or NO_CHANNEL, at=at)
+                self.added[name] = None
+        return found
+
+
+class Occurrences:
+    """Gives rows without an id a key: their content, and which of its repetitions in the file they are."""
+
+    def __init__(self) -> None:
+        # A nameless database lives in a temporary file of its own, so that memory stays flat.
+        self._seen = sqlite3.connect("")
+        self._seen.execute("CREATE TABLE seen (key BLOB PRIMARY KEY, count INTEGER) WITHOUT ROWID")
+
+    def key(self, *content: object) -> str:
+        """Return the key of a row."""
+        digest = hashlib.sha256("\x1f".join(map(str, content)).encode()).digest()[:16]
+        (count,) = self._seen.execute(
+            "INSERT INTO seen VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1 RETURNING count",
+            (digest,),
+        ).fetchone()
+        return f"row-{digest.hex()}-{count}"
