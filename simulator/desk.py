@@ -70,13 +70,14 @@ class Calls:
     talk_s: Integers
 
 
-@dataclass
+@dataclass(slots=True)
 class _Call:
     caller: int
     account: int
     key: int
     purpose: int
     attempt: int
+    talk_s: int  # how long it will talk if answered; drawn beforehand, all calls at once, which is quicker
     at: int = 0
     gone: bool = False
 
@@ -129,7 +130,7 @@ class _Floor:
         self.seed, self.ends = world.seed, world.ends
         self.env = simpy.Environment()
         self.hours, self.log = _Hours(world), _Log()
-        self.reached = np.full(len(callers.account), NEVER)
+        self.reached = [int(NEVER)] * len(callers.account)
         self._week = week
         self._follow: dict[int, list[int]] = {}
         for owner, after in zip(callers.follow_owner.tolist(), callers.follow_after.tolist(), strict=True):
@@ -185,7 +186,7 @@ class _Floor:
     def talk(self, call: _Call) -> None:
         call.gone = True
         self._talking += 1
-        talk = int(_talk(self.desk, np.array([self.draw(call, "desk.talk")]))[0])
+        talk = call.talk_s
         now = int(self.env.now)
         self.log.add(call, ANSWERED, now - call.at, talk)
         self.take_up(call, now)
@@ -205,9 +206,12 @@ class _Floor:
             return
         self.reached[call.caller] = now
         for number, after in enumerate(self._follow.get(call.caller, ())[:_FOLLOW_KEY]):
-            self.later(
-                self.waking(after), self.ring, _Call(call.caller, call.account, call.key, FOLLOW_UP, number)
-            )
+            self.later(self.waking(after), self.ring, self.another(call, FOLLOW_UP, number))
+
+    def another(self, call: _Call, purpose: int, attempt: int) -> _Call:
+        again = _Call(call.caller, call.account, call.key, purpose, attempt, 0)
+        again.talk_s = int(_talk(self.desk, np.array([self.draw(again, "desk.talk")]))[0])
+        return again
 
     def unanswered(self, call: _Call, status: int, waited: int) -> None:
         leaves = call.purpose != JUNK and self.draw(call, "desk.voicemail") < self.desk.voicemail
@@ -219,8 +223,7 @@ class _Floor:
             self.later(self.hours.next_opening(now) + _RETURN_S - now, self.returned, call)
         elif call.attempt + 1 < self.desk.attempts and self.draw(call, "desk.retry") < self.desk.retry:
             wait = -math.log1p(-self.draw(call, "desk.retry_wait")) * self.desk.retry_hours * 3600
-            again = _Call(call.caller, call.account, call.key, ENQUIRY, call.attempt + 1)
-            self.later(self.waking(wait), self.ring, again)
+            self.later(self.waking(wait), self.ring, self.another(call, ENQUIRY, call.attempt + 1))
 
     def returned(self, call: _Call) -> None:
         self.take_up(call, int(self.env.now))
@@ -257,13 +260,14 @@ def answer(world: World, callers: Callers, *, background: bool = True) -> tuple[
     them.
     """
     others = _background(world) if background else []
-    if world.scenario.desk.reps == 0:
+    desk = world.scenario.desk
+    if desk.reps == 0:
         return callers.at.copy(), _all_answered(world, callers, others)
+    talk = _talk(desk, uniform(world.seed, callers.account, "desk.talk", callers.key * _KEYS))
+    columns = (callers.account.tolist(), callers.key.tolist(), callers.at.tolist(), talk.tolist())
     arrivals = [
-        (at, _Call(position, account, key, ENQUIRY, 0))
-        for position, (account, key, at) in enumerate(
-            zip(callers.account.tolist(), callers.key.tolist(), callers.at.tolist(), strict=True)
-        )
+        (at, _Call(position, account, key, ENQUIRY, 0, seconds))
+        for position, (account, key, at, seconds) in enumerate(zip(*columns, strict=True))
     ]
     arrivals += others
     # Calls of the same second ring in the order of their keys: ties must not hang on how the table was built.
@@ -271,7 +275,7 @@ def answer(world: World, callers: Callers, *, background: bool = True) -> tuple[
     floor = _Floor(world, callers, Week(world))
     floor.env.process(floor.arrivals(arrivals))
     floor.env.run(until=world.ends + 60 * DAY)
-    return floor.reached, _table(floor.log.rows)
+    return np.array(floor.reached, dtype=np.int64), _table(floor.log.rows)
 
 
 def _background(world: World) -> list[tuple[int, _Call]]:
@@ -287,12 +291,15 @@ def _background(world: World) -> list[tuple[int, _Call]]:
         at = week.wall(
             day * DAY + np.floor(uniform(seed, day, f"desk.{name}.at", index) * DAY).astype(np.int64)
         )
-        who = np.floor(uniform(seed, day, f"desk.{name}.who", index) * world.accounts).astype(np.int64)
-        account = who if purpose == CUSTOMER else -1 - day
+        customer = np.floor(uniform(seed, day, f"desk.{name}.who", index) * world.accounts).astype(np.int64)
+        account = customer if purpose == CUSTOMER else -1 - day
         # Keys below any enquiry's: a customer's call must not share draws with the same company's enquiry.
         key = -(2**40) - day * 4096 - index
-        rows = zip(at.tolist(), account.tolist(), key.tolist(), strict=True)
-        calls += [(moment, _Call(-1, caller, number, purpose, 0)) for moment, caller, number in rows]
+        talk = _talk(world.scenario.desk, uniform(seed, account, "desk.talk", key * _KEYS))
+        rows = zip(at.tolist(), account.tolist(), key.tolist(), talk.tolist(), strict=True)
+        calls += [
+            (moment, _Call(-1, who, number, purpose, 0, seconds)) for moment, who, number, seconds in rows
+        ]
     return calls
 
 

@@ -44,7 +44,7 @@ def none_like(column):
     return np.zeros(len(column), dtype=np.int64)
 
 
-def replicate(desk, load_erlangs, measure, count=3000):
+def replicate(desk, load_erlangs, measure, count=2000):
     """Return a measure over the settled part of independent replications."""
     results = []
     for seed in range(REPLICATIONS):

@@ -93,9 +93,7 @@ def simulate(
                 click.echo(f"{row['name']:<{width}}  {row['about']}")
         return
     if scenario is None or out is None:
-        fail(
-            "name a scenario and a directory: ringtrail simulate supplier --out DIR; --list names the scenarios"
-        )
+        fail("name a scenario and --out DIR, as in: simulate supplier --out market; see --list")
     try:
         parameters = scenarios.load(scenario, _settings(settings))
     except scenarios.ScenarioError as error:
@@ -126,9 +124,11 @@ def _sum(rows: dict[str, int]) -> str:
 
 def _show_truth(installation: Installation, report: dict[str, Any]) -> None:
     whole, baseline = report["all_campaigns"], report["baseline"]
+    currency = report["currency"]
+    came, anyway = whole["revenue_minor"] / 100, baseline["revenue_minor"] / 100
     click.echo(
-        f"{whole['orders']:,} orders worth {whole['revenue_minor'] / 100:,.2f} {report['currency']} in the window; "
-        f"{baseline['orders']:,} worth {baseline['revenue_minor'] / 100:,.2f} would have come without any campaign."
+        f"{whole['orders']:,} orders worth {came:,.2f} {currency} in the window; "
+        f"{baseline['orders']:,} worth {anyway:,.2f} would have come without any campaign."
     )
     rows = [
         {
@@ -151,7 +151,7 @@ def _show_truth(installation: Installation, report: dict[str, Any]) -> None:
         "earlier": "Only came earlier",
         "roi": "True ROI",
     }
-    installation.show(rows, columns, f"What each campaign caused, {report['currency']}:")
+    installation.show(rows, columns, f"What each campaign caused, {currency}:")
 
 
 @click.command("size-pool")
@@ -278,7 +278,7 @@ def _write_chart(path: Path, sizes: list[Size], loss: float, unit: str, measure:
         path.write_text(json.dumps(spec, indent=2) + "\n", encoding="utf-8")
         return
     try:
-        import vl_convert
+        import vl_convert  # type: ignore[import-not-found,unused-ignore]  # only with ringtrail[reports]
     except ImportError:
         fail(f"{path.name}: pictures need ringtrail[reports]; without it write a .json specification")
     if path.suffix == ".svg":

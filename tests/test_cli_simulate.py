@@ -1,0 +1,94 @@
+"""The simulated market on the command line."""
+
+import json
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from simulator.scenario import names
+from tracking.cli.simulate import simulator
+
+QUICK = ["--accounts", "150", "--days", "90", "--set", "warmup_days=60", "--set", "tail_days=30"]
+QUICK += ["--set", "desk.customer_calls_per_day=2", "--set", "desk.junk_per_day=1"]
+
+
+@pytest.fixture
+def run():
+    return lambda *words: CliRunner().invoke(simulator, [str(word) for word in words])
+
+
+def test_the_list_has_one_line_per_scenario_with_its_description(run):
+    lines = run("simulate", "--list").output.splitlines()
+    assert [line.split()[0] for line in lines] == names()
+    assert all(len(line.split(maxsplit=1)[1]) > 10 for line in lines)
+
+
+def test_simulating_writes_the_journey_tables_and_the_truth(run, tmp_path):
+    result = run("simulate", "supplier", "--out", tmp_path / "market", *QUICK)
+    assert result.exit_code == 0, result.output
+    assert "would have come without" in result.output
+    truth = json.loads((tmp_path / "market" / "truth.json").read_text(encoding="utf-8"))
+    assert truth["accounts"] == 150
+    assert set(truth["campaigns"]) == set(
+        pq.read_table(tmp_path / "market" / "costs.parquet")["campaign"].to_pylist()
+    )
+    for table in (
+        "touches",
+        "conversions",
+        "answers",
+        "calls",
+        "visits",
+        "accounts",
+        "contacts",
+        "truth_deals",
+    ):
+        assert pq.read_table(tmp_path / "market" / f"{table}.parquet").num_rows > 0
+
+
+def test_as_json_the_whole_truth_is_printed(run, tmp_path):
+    result = run(
+        "simulate", "one-touch", "--out", tmp_path, "--accounts", "100", "--json", "--truth", "shapley"
+    )
+    report = json.loads(result.output)
+    assert report["truth"]["shapley"] == "exact"
+    assert report["rows"]["accounts"] == 100
+
+
+def test_without_truth_only_the_tables_are_written(run, tmp_path):
+    assert run("simulate", "supplier", "--out", tmp_path, "--truth", "none", *QUICK).exit_code == 0
+    assert not (tmp_path / "truth.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["simulate"], "--list"),
+        (["simulate", "atlantis", "--out", "x"], "one of"),
+        (["simulate", "supplier", "--out", "x", "--set", "desk.reps=many"], "KEY=VALUE"),
+        (["simulate", "supplier", "--out", "x", "--set", "desk.reps=-1"], "desk.reps = -1"),
+    ],
+)
+def test_what_cannot_be_simulated_is_refused_with_the_remedy(run, words, told):
+    result = run(*words)
+    assert result.exit_code == 2
+    assert told in result.output
+
+
+def test_a_pool_is_sized_with_theory_beside_simulation(run, tmp_path):
+    chart = tmp_path / "pool.json"
+    result = run("size-pool", "--views-per-hour", 60, "--delay-minutes", 6, "--chart", chart)
+    assert result.output.startswith("13 numbers keep")
+    assert json.loads(chart.read_text(encoding="utf-8"))["data"]["values"][0]["by"] == "theory"
+
+
+def test_a_desk_is_sized_as_json(run):
+    result = run("size-desk", "--calls-per-hour", 30, "--talk-minutes", 4, "--json")
+    sized = json.loads(result.output)
+    assert sized["needed"] == 5
+    assert {size["people"] for size in sized["sizes"]} >= {4, 5, 6}
+
+
+def test_a_chart_of_unknown_kind_is_refused(run, tmp_path):
+    result = run("size-desk", "--calls-per-hour", 30, "--chart", tmp_path / "desk.bmp")
+    assert result.exit_code == 2
