@@ -94,7 +94,9 @@ def record(session: Session, events: Iterable[CallEvent], *, region: str) -> lis
     }
     existing = _existing(session, by_call)
     candidates = {d: phone.parse(d, region).e164 for e in events for d in e.dialled}
-    stock = numbers.inventory(session, [e164 for e164 in candidates.values() if e164])
+    # Also what the calls already known were made to: not every report names the number dialled.
+    dialled = {e164 for e164 in candidates.values() if e164} | {call.dialled for call in existing.values()}
+    stock = numbers.inventory(session, dialled)
     people = contacts.recognise(
         session,
         {

@@ -275,12 +275,12 @@ class Inbox:
     def _each_if_not_all(
         self,
         items: Sequence[_Item],
-        work: Callable[[Session, Sequence[_Item]], None],
+        work: Callable[[Session, Sequence[_Item]], list[Call]],
         fail: Callable[[Session, _Item, Exception], None],
     ) -> None:
         """Do ``work`` on all items in one transaction; if one of them spoils it, on each in its own."""
         try:
-            db.commit(self._engine, lambda session: work(session, items))
+            opened = db.commit(self._engine, lambda session: work(session, items))
         except _AWAY:
             raise
         except Exception as error:
@@ -290,22 +290,26 @@ class Inbox:
                 return
             for item in items:
                 self._each_if_not_all([item], work, fail)
+        else:
+            if opened and (waiting := self._waiting(opened)):
+                self._each_if_not_all(waiting, self._again, self._mark)
 
-    def _store_and_interpret(self, session: Session, arrivals: Sequence[Arrival]) -> None:
-        self._interpret(session, store(session, arrivals))
+    def _store_and_interpret(self, session: Session, arrivals: Sequence[Arrival]) -> list[Call]:
+        return self._interpret(session, store(session, arrivals))
 
     def _store_and_mark(self, session: Session, arrival: Arrival, error: Exception) -> None:
         for row in store(session, [arrival]):
             _mark_failed(row, error)
 
-    def _again(self, session: Session, ids: Sequence[int]) -> None:
+    def _again(self, session: Session, ids: Sequence[int]) -> list[Call]:
         rows = select(InboxEvent).where(InboxEvent.id.in_(ids)).order_by(InboxEvent.id)
-        self._interpret(session, session.scalars(rows).all())
+        return self._interpret(session, session.scalars(rows).all())
 
     def _mark(self, session: Session, event_id: int, error: Exception) -> None:
         _mark_failed(session.get_one(InboxEvent, event_id), error)
 
-    def _interpret(self, session: Session, rows: Sequence[InboxEvent]) -> None:
+    def _interpret(self, session: Session, rows: Sequence[InboxEvent]) -> list[Call]:
+        """Record what can be; return the calls that are new."""
         read: list[tuple[InboxEvent, CallEvent]] = []
         for row in rows:
             try:
@@ -329,18 +333,17 @@ class Inbox:
             row.attempts, row.processed_at, row.error = row.attempts + 1, None, None
         for row, _ in ready:
             row.processed_at = self._now()
-        opened = [r.call for r in recorded if r.effect is Effect.created]
-        if opened and (waited := self._waiting(session, opened)):
-            self._interpret(session, waited)
+        return [r.call for r in recorded if r.effect is Effect.created]
 
-    def _waiting(self, session: Session, opened: Sequence[Call]) -> Sequence[InboxEvent]:
+    def _waiting(self, opened: Sequence[Call]) -> Sequence[int]:
         theirs = [
             (InboxEvent.provider == call.provider)
             & InboxEvent.event_key.startswith(f"{call.provider_call_id}/", autoescape=True)
             for call in opened
         ]
         unread = (InboxEvent.processed_at.is_(None), InboxEvent.error.is_(None))
-        return session.scalars(select(InboxEvent).where(or_(*theirs), *unread).order_by(InboxEvent.id)).all()
+        with db.reading(self._engine) as session:
+            return session.scalars(select(InboxEvent.id).where(or_(*theirs), *unread)).all()
 
 
 def _mark_failed(row: InboxEvent, error: Exception) -> None:

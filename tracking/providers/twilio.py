@@ -155,13 +155,16 @@ def interpret(body: str, received_at: datetime) -> CallEvent:
     of_destination = to_destination or endpoint == "dial"
     status = _said(form, "DialCallStatus" if endpoint == "dial" else "CallStatus")
     lasted = _seconds(form, "DialCallDuration" if endpoint == "dial" else "CallDuration")
-    moment = _moment(form) or received_at
+    stamped = _moment(form)
     over = endpoint == "dial" or status in _OVER
     outcome = _OUTCOME.get(status) if of_destination else None
     answered = outcome in (CallStatus.answered, CallStatus.completed)
-    # The earliest moment any report implies is taken for the start: each is a moment at which the call
-    # was already there.
-    began = moment - timedelta(seconds=lasted or 0)
+    if over and not answered:
+        # Nothing here proves that anybody picked up; another report may.
+        outcome = CallStatus.missed
+    # Each of these moments is one at which the call was already there, so the earliest is taken for its
+    # start; for its end only Twilio's own stamp will do, since a report may come late.
+    began = (stamped or received_at) - timedelta(seconds=lasted or 0)
     return CallEvent(
         provider=PROVIDER,
         provider_call_id=_call(form),
@@ -171,7 +174,7 @@ def interpret(body: str, received_at: datetime) -> CallEvent:
         started_at=began,
         status=outcome,
         answered_at=began if answered else None,
-        ended_at=moment if over else None,
+        ended_at=stamped if over else None,
         duration_s=lasted if over and not of_destination else None,
         talk_s=lasted if over and answered else None,
     )
