@@ -10,11 +10,12 @@ from attribution.journeys import (
     TOUCHES,
     VISITS,
     JourneyError,
-    validate,
 )
 from attribution.markov import Markov
 from attribution.models import MODELS
-from attribution.rules import Positions, TimeDecay
+from attribution.positions import Positions
+from attribution.rules import TimeDecay
+from attribution.validation import validate
 
 __all__ = [
     "ANSWERS",

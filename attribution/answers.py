@@ -135,7 +135,9 @@ def by_stratum(
 
 def share_table(shares: Mapping[str, Mapping[Reported, int]]) -> pa.Table:
     """Give one row per stratum and source with its interval of the cumulative share."""
-    columns: dict[str, list[Any]] = {name: [] for name in ("stratum", "campaign", "channel", "from", "to", "of")}
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("stratum", "campaign", "channel", "from", "to", "of")
+    }
     for stratum, counts in shares.items():
         reached, whole = 0, sum(counts.values())
         for source, count in sorted(counts.items(), key=lambda item: tuple(part or "" for part in item[0])):

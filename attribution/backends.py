@@ -81,8 +81,8 @@ class DuckDB:
 
     def keep(self, frame: nw.LazyFrame[Any], name: str) -> nw.LazyFrame[Any]:
         """Work `frame` out into a temporary table, on disk where memory is short."""
-        relation = frame.to_native()
-        relation.query("kept", f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM kept")
+        # The name is this package's own, never a user's.
+        frame.to_native().query("asked", f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM asked")  # noqa: S608
         return nw.from_native(self._connection.table(name))
 
 

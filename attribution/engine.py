@@ -163,15 +163,28 @@ def explain(
     >>> won = pa.table({"conversion_id": ["c1"], "account_id": ["Borealis Foods"],
     ...     "converted_at": [day(20)], "value_minor": [1_000_00], "currency": ["EUR"]})
     >>> explain(touches, won, "c1", ["linear"]).select(["kind", "channel", "weight"]).to_pylist()
-    [{'kind': 'event', 'channel': 'fair', 'weight': 0.5}, {'kind': 'call', 'channel': 'search', 'weight': 0.5}]
+    [{'kind': 'event', 'channel': 'fair', 'weight': 0.5},
+     {'kind': 'call', 'channel': 'search', 'weight': 0.5}]
     """
     orders, path = read(conversions, "conversions").rows(), read(touches, "touches").rows()
     order = orders.filter(pc.equal(orders["conversion_id"], conversion_id))
     if not order.num_rows:
-        raise JourneyError(f"there is no conversion {conversion_id!r}", "check the identifier", table="conversions")
+        raise JourneyError(
+            f"there is no conversion {conversion_id!r}", "check the identifier", table="conversions"
+        )
     credit = attribute(path, orders, models, **options)
     mine = credit.filter(pc.equal(credit["conversion_id"], conversion_id))
     mine = mine.append_column("place", pa.array(range(mine.num_rows), pa.int64()))
     shown = mine.join(path.select(["touch_id", "occurred_at", "kind"]), "touch_id").sort_by("place")
-    columns = ["model", "touch_id", "occurred_at", "kind", "channel", "campaign", "weight", "credit_minor", "currency"]
+    columns = [
+        "model",
+        "touch_id",
+        "occurred_at",
+        "kind",
+        "channel",
+        "campaign",
+        "weight",
+        "credit_minor",
+        "currency",
+    ]
     return shown.select(columns).combine_chunks()

@@ -2,8 +2,8 @@
 
 The stated model. A conversion has one true source. With touches, a rule (the prior) says how likely each is.
 The answer of a buyer whose source is among the touches names the true one with probability rho and any other
-touched source with equal parts of the rest. An answer that no touch confirms is right with probability tau: then
-the source was never tracked. Bayes' rule gives the rest.
+touched source with equal parts of the rest. An answer that no touch confirms is right with probability tau:
+then the source was never tracked. Bayes' rule gives the rest.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from attribution.answers import Reported, by_answer, by_stratum, with_answers
 from attribution.credit import Share, Winner
 from attribution.journeys import JourneyError
 from attribution.paths import ORDER, PATH
-from attribution.rules import Model, RuleModel, WeightModel, position_based
+from attribution.positions import position_based
+from attribution.rules import Model, RuleModel, WeightModel
 
 if TYPE_CHECKING:
     from attribution.paths import Journeys
@@ -50,8 +51,8 @@ class Hybrid(Model):
     Notes
     -----
     The estimate of rho measures how often answers agree with the prior rule, corrected for chance. If the
-    rule is wrong, so is rho. Answers are compared by channel. Conversions without an answer keep their touches' prior, less
-    the share that untracked sources have among the answered.
+    rule is wrong, so is rho. Answers are compared by channel. Conversions without an answer keep their
+    touches' prior, less the share that untracked sources have among the answered.
 
     Examples
     --------
@@ -110,7 +111,9 @@ class Hybrid(Model):
         )
 
 
-def estimate_truthful(agreements: Mapping[tuple[float, int], int], heads: float = 8, tails: float = 2) -> float:
+def estimate_truthful(
+    agreements: Mapping[tuple[float, int], int], heads: float = 8, tails: float = 2
+) -> float:
     """Estimate rho by expectation and maximisation.
 
     Parameters
@@ -244,7 +247,7 @@ class Blended(WeightModel):
 
 
 def matched(journeys: Journeys) -> nw.LazyFrame[Any]:
-    """Give every conversion its answer, whether it has touches, and whether one of them confirms the answer."""
+    """Give every conversion its answer, whether it has touches, and whether one confirms the answer."""
     told = with_answers(journeys, "none")
     orders = journeys.conversions.select("conversion_id", "account_id", "converted_at")
     answers = told.select("conversion_id", "answer_channel")

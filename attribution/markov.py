@@ -43,8 +43,9 @@ class Markov(Model):
         What a state is.
     allocation : {"journey", "total"}, default "journey"
         ``"journey"`` shares each conversion over its own touches in proportion to their removal effects, so
-        that every deal is earned by those who met the buyer. ``"total"`` shares the sum of all conversions in proportion to
-        the removal effects (Anderl et al.), whoever met whom; only with ``by`` equal to `states`.
+        that every deal is earned by those who met the buyer. ``"total"`` shares the sum of all conversions
+        in proportion to the removal effects (Anderl et al.), whoever met whom; only with ``by`` equal to
+        `states`.
 
     Raises
     ------
@@ -57,8 +58,8 @@ class Markov(Model):
 
     References
     ----------
-    .. [1] E. Anderl, I. Becker, F. von Wangenheim, J. H. Schumann, "Mapping the customer journey", International
-       Journal of Research in Marketing 33(3), 2016, 457-474.
+    .. [1] E. Anderl, I. Becker, F. von Wangenheim, J. H. Schumann, "Mapping the customer journey",
+       International Journal of Research in Marketing 33(3), 2016, 457-474.
 
     Examples
     --------
@@ -96,9 +97,7 @@ class Markov(Model):
         )
 
 
-def removal_effects(
-    paths: Iterable[tuple[Sequence[str], float, float]], order: int = 1
-) -> dict[str, float]:
+def removal_effects(paths: Iterable[tuple[Sequence[str], float, float]], order: int = 1) -> dict[str, float]:
     """Give the exact removal effect of every channel in paths counted by outcome.
 
     Parameters
@@ -134,13 +133,14 @@ def removal_effects(
             row[0] += converted + lost
             row[1] += converted if last else 0
             row[2] += lost if last else 0
-    return chain_effects(((gram, *row) for gram, row in counts.items()), order)
+    return chain_effects(((gram, row[0], row[1], row[2]) for gram, row in counts.items()), order)
 
 
 def chain_effects(grams: Iterable[tuple[Gram, float, float, float]], order: int) -> dict[str, float]:
     """Give removal effects from how often each run of order + 1 touches occurs, and how often it ends a path.
 
-    Each item is (run of touches, oldest first, None before the start; occurrences; conversions at its end; paths lost at its end).
+    Each item holds the run (oldest first, None before the start), its occurrences, the conversions at its
+    end, and the paths lost there.
     """
     moves: dict[tuple[Gram, Gram], float] = {}
     ends: dict[Gram, list[float]] = {}
@@ -170,11 +170,15 @@ def chain_effects(grams: Iterable[tuple[Gram, float, float, float]], order: int)
 
 
 def _solve(
-    moves: Mapping[tuple[Gram, Gram], float], ends: Mapping[Gram, Sequence[float]], keys: list[str], order: int
+    moves: Mapping[tuple[Gram, Gram], float],
+    ends: Mapping[Gram, Sequence[float]],
+    keys: list[str],
+    order: int,
 ) -> dict[str, float]:
     states = sorted(ends, key=lambda gram: tuple(part or "" for part in gram))
     place = {gram: i for i, gram in enumerate(states)}
-    key_of = np.array([keys.index(gram[-1] or UNKNOWN) for gram in states]) if len(keys) < 50 else _codes(states, keys)
+    code = {key: i for i, key in enumerate(keys)}
+    key_of = np.array([code[gram[-1] or UNKNOWN] for gram in states])
     start: Gram = (None,) * order
     size = len(states)
     first = np.zeros(size)
@@ -200,11 +204,6 @@ def _solve(
     else:
         lost = _by_sweeps(stay.tocsr(), convert, first, members)
     return {key: float(value) for key, value in zip(keys, lost, strict=True)}
-
-
-def _codes(states: list[Gram], keys: list[str]) -> np.ndarray[Any, Any]:
-    code = {key: i for i, key in enumerate(keys)}
-    return np.array([code[gram[-1] or UNKNOWN] for gram in states])
 
 
 def _direct(stay: Any, convert: Any, first: Any, members: list[Any]) -> Any:

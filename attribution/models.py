@@ -8,6 +8,14 @@ from typing import TYPE_CHECKING
 from attribution.answers import SelfReported
 from attribution.hybrid import Hybrid
 from attribution.markov import Markov
+from attribution.positions import (
+    full_path,
+    inverse_j,
+    j_shaped,
+    position_based,
+    u_shaped,
+    w_shaped,
+)
 from attribution.rules import (
     FirstTouch,
     LastNonDirect,
@@ -15,12 +23,6 @@ from attribution.rules import (
     Linear,
     Model,
     TimeDecay,
-    full_path,
-    inverse_j,
-    j_shaped,
-    position_based,
-    u_shaped,
-    w_shaped,
 )
 from attribution.shapley import Shapley, ShapleyCoalitions
 
@@ -67,6 +69,7 @@ _SIMPLE: dict[str, Callable[[], Model]] = {
     "self-reported": SelfReported,
     "hybrid": Hybrid,
 }
+"""The models that need no setting."""
 
 
 def resolve(models: Sequence[ModelLike], half_life_days: float | None = None) -> list[Model]:

@@ -147,7 +147,8 @@ class Journeys:
         """Count every run of order + 1 touches, and how often it ends a converting or another path."""
         path = self._everyone(key)
         before = {
-            f"g{i}": nw.col(key).shift(i).over("account_id", PATH, order_by=ORDER) for i in range(1, order + 1)
+            f"g{i}": nw.col(key).shift(i).over("account_id", PATH, order_by=ORDER)
+            for i in range(1, order + 1)
         }
         following = nw.col(key).shift(-1).over("account_id", PATH, order_by=ORDER)
         path = path.with_columns(**before, following=following)
@@ -166,7 +167,9 @@ class Journeys:
 
     def coalitions(self, key: str, players: Sequence[str]) -> dict[int, tuple[int, int]]:
         """Count paths and conversions per set of sources met, as bit masks over `players`."""
-        bits = pa.table({key: list(players), "bit": pa.array([1 << i for i in range(len(players))], pa.int64())})
+        bits = pa.table(
+            {key: list(players), "bit": pa.array([1 << i for i in range(len(players))], pa.int64())}
+        )
         lookup = self.load("players", bits)
         met = self._everyone(key).select("account_id", PATH, "won", key).unique()
         masks = (
@@ -224,9 +227,7 @@ class Journeys:
         looked = f"{prefix}_looked"
         table = pa.table({model.key: list(model.weights), looked: list(model.weights.values())})
         lookup = self.load(looked, table)
-        return frame.join(lookup, on=model.key, how="left").with_columns(
-            nw.col(looked).fill_null(model.rest)
-        )
+        return frame.join(lookup, on=model.key, how="left").with_columns(nw.col(looked).fill_null(model.rest))
 
 
 def _rows(frame: nw.LazyFrame[Any]) -> list[tuple[Any, ...]]:

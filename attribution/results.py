@@ -118,11 +118,59 @@ def totals(journeys: Journeys, models: Sequence[Model], by: str) -> pa.Table:
     return pa.concat_tables(tables).combine_chunks()
 
 
+def by_account(journeys: Journeys, models: Sequence[Model], key: str) -> pa.Table:
+    """Add credit up by account, key and currency: columns ``c0``, ``c1``, ... for the models in turn."""
+    for model in models:
+        if isinstance(model, Lookup) and model.total:
+            raise ValueError(f"{model.shown}: allocation='total' belongs to no account; use 'journey'")
+    frame, cuts = cut(journeys, models, [key])
+    size, sign = nw.col("size"), nw.col("sign")
+    names = [f"c{i}" for i in range(len(models))]
+    keys = ["account_id", key, "currency"]
+    parts = {name: share.credit(size, sign) for name, share in zip(names, cuts, strict=True)}
+    tables = [_summed(frame.select(*keys, **parts), keys, names)]
+    values = {name: nw.col("value_minor") for name in names}
+    orders = journeys.conversions.select("account_id", "currency", nw.lit(UNATTRIBUTED).alias(key), **values)
+    everything = _summed(orders, keys, names)
+    for i, model in enumerate(models):
+        if isinstance(model, Reporting | Blended):
+            told, share = _reported(journeys, model)
+            told = _with_key(told, key)
+            zero = {name: nw.lit(0, nw.Int64) for name in names}
+            tables.append(
+                _summed(told.select(*keys, **{**zero, f"c{i}": share.credit(size, sign)}), keys, names)
+            )
+    given = pa.concat_tables(tables)
+    # What nothing explains is the account's value less what has been given.
+    owners = ["account_id", "currency"]
+    shared = given.group_by(owners).aggregate([(name, "sum") for name in names])
+    left = everything.join(shared, owners, join_type="left outer")
+    rest = {name: pc.subtract(left[name], pc.fill_null(left[f"{name}_sum"], 0)) for name in names}
+    left = pa.table({**{name: left[name] for name in keys}, **rest})
+    some = pc.not_equal(left[names[0]], 0)
+    for name in names[1:]:
+        some = pc.or_(some, pc.not_equal(left[name], 0))
+    return pa.concat_tables([given, left.filter(some).cast(given.schema)])
+
+
+def _summed(frame: nw.LazyFrame[Any], keys: Sequence[str], names: Sequence[str]) -> pa.Table:
+    grouped = frame.group_by(*keys).agg(*(nw.col(name).sum() for name in names))
+    grouped = grouped.select(*keys, *(nw.col(name).cast(nw.Int64) for name in names))
+    return plain(grouped.collect("pyarrow").to_arrow())
+
+
+def _with_key(told: nw.LazyFrame[Any], key: str) -> nw.LazyFrame[Any]:
+    if key == "kind":
+        return told.with_columns(kind=nw.lit("answer"))
+    return told.with_columns(ad_material=nw.lit(None, nw.String)) if key == "ad_material" else told
+
+
 def _reported(journeys: Journeys, model: Reporting | Blended) -> tuple[nw.LazyFrame[Any], Share]:
     """Give what goes to reported sources: rows with size and sign, and their cut."""
     value = nw.col("value_minor")
     orders = journeys.conversions.select(
         "conversion_id",
+        "account_id",
         "currency",
         size=value.abs().cast(nw.Float64),
         sign=nw.when(value < 0).then(nw.lit(-1.0)).otherwise(nw.lit(1.0)),
@@ -134,12 +182,11 @@ def _reported(journeys: Journeys, model: Reporting | Blended) -> tuple[nw.LazyFr
 
 def _with_reported(journeys: Journeys, model: Reporting | Blended, part: pa.Table, key: str) -> pa.Table:
     frame, share = _reported(journeys, model)
-    if key == "kind":
-        frame = frame.with_columns(kind=nw.lit("answer"))
-    elif key == "ad_material":
-        frame = frame.with_columns(ad_material=nw.lit(None, nw.String))
+    frame = _with_key(frame, key)
     told = (
-        frame.select(key, "currency", units=share.units(), credit_minor=share.credit(nw.col("size"), nw.col("sign")))
+        frame.select(
+            key, "currency", units=share.units(), credit_minor=share.credit(nw.col("size"), nw.col("sign"))
+        )
         .group_by(key, "currency")
         .agg(nw.col("units").sum(), nw.col("credit_minor").sum())
         .select(key, "currency", nw.col("units").cast(nw.Int64), nw.col("credit_minor").cast(nw.Int64))

@@ -57,7 +57,9 @@ class Shapley(Model):
 
     def fit(self, journeys: Journeys) -> Lookup:
         """Give every player the same weight, divided among its touches."""
-        return Lookup(label=self.label, called=self.name, key=self.players, unknown=1.0, rest=1.0, shared=True)
+        return Lookup(
+            label=self.label, called=self.name, key=self.players, unknown=1.0, rest=1.0, shared=True
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

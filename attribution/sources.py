@@ -11,16 +11,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.dataset
 
-from attribution.journeys import (
-    IDENTIFIERS,
-    SCHEMAS,
-    JourneyError,
-    check_type,
-    checks,
-    from_text,
-    refuse_duplicates,
-    validate,
-)
+from attribution.journeys import IDENTIFIERS, SCHEMAS, JourneyError
+from attribution.validation import check_type, checks, from_text, refuse_duplicates, validate
 
 
 @dataclass(frozen=True)
@@ -119,7 +111,7 @@ def check_rows(frame: nw.LazyFrame[Any], source: Source) -> None:
     rules = checks(source.name, source.columns)
     counted = frame.select(
         *(
-            nw.when(rule.broken()).then(nw.lit(1)).otherwise(nw.lit(0)).sum().alias(f"broken_{i}")
+            nw.when(rule.broken).then(nw.lit(1)).otherwise(nw.lit(0)).sum().alias(f"broken_{i}")
             for i, rule in enumerate(rules)
         )
     ).collect("pyarrow")

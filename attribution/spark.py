@@ -45,8 +45,10 @@ class Spark:
             F.unix_micros(F.col(name)).alias(name) if pa.types.is_timestamp(kind) else F.col(name)
             for name, kind in source.columns.items()
         ]
-        return nw.from_native(frame.select(*columns))
+        opened: nw.LazyFrame[Any] = nw.from_native(frame.select(*columns))
+        return opened
 
     def keep(self, frame: nw.LazyFrame[Any], name: str) -> nw.LazyFrame[Any]:
         """Work `frame` out and keep it on the cluster, in memory or on its disks."""
-        return nw.from_native(frame.to_native().persist())
+        kept: nw.LazyFrame[Any] = nw.from_native(frame.to_native().persist())
+        return kept

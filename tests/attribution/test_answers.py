@@ -39,7 +39,9 @@ def by_channel(paths, told, model, **options):
 
 def test_an_answer_takes_the_whole_deal_even_if_no_touch_confirms_it():
     told = answers(("Cobalt Mining", "colleague", 1))
-    assert by_channel([path("search > call", account="Cobalt Mining")], told, "self-reported") == {"colleague": 10000}
+    assert by_channel([path("search > call", account="Cobalt Mining")], told, "self-reported") == {
+        "colleague": 10000
+    }
 
 
 def test_a_buyer_nobody_tracked_counts_once_he_answers():
@@ -63,10 +65,12 @@ def test_a_stratum_without_answers_takes_all_answers():
 
 def test_the_last_answer_before_the_order_counts_else_the_first_after():
     order = path("call", account="a", converted=10)
-    assert by_channel([order], answers(("a", "fair", 1), ("a", "mail", 9), ("a", "search", 11)), "self-reported") == {
+    assert by_channel(
+        [order], answers(("a", "fair", 1), ("a", "mail", 9), ("a", "search", 11)), "self-reported"
+    ) == {"mail": 10000}
+    assert by_channel([order], answers(("a", "fair", 12), ("a", "mail", 11)), "self-reported") == {
         "mail": 10000
     }
-    assert by_channel([order], answers(("a", "fair", 12), ("a", "mail", 11)), "self-reported") == {"mail": 10000}
 
 
 def test_nobody_answered_is_an_error_that_says_so():
@@ -113,7 +117,7 @@ def test_hybrid_credits_per_touch_add_up():
 
 
 def test_truthfulness_is_found_again_in_answers_that_follow_the_model():
-    # The named source had prior weight 0.9 in 820 of 1000 two-source conversions: 0.8 x 0.9 + 0.2 x 0.1 = 0.74.
+    # With rho 0.8 the source of weight 0.9 is named by 0.8 x 0.9 + 0.2 x 0.1 = 0.74 of the buyers.
     found = estimate_truthful({(0.9, 2): 740, (0.1, 2): 260}, heads=1 + 1e-9, tails=1 + 1e-9)
     assert found == pytest.approx(0.8, abs=1e-6)
 

@@ -36,10 +36,14 @@ def world():
         touches = touches.set_column(touches.schema.get_field_index(name), name, column)
     kinds = pa.array([KINDS[i] for i in rng.integers(0, 4, touches.num_rows)])
     touches = touches.set_column(touches.schema.get_field_index("kind"), "kind", kinds)
-    material = pa.array([None if i == 0 else f"flyer {i}" for i in rng.integers(0, 4, touches.num_rows)], pa.string())
+    material = pa.array(
+        [None if i == 0 else f"flyer {i}" for i in rng.integers(0, 4, touches.num_rows)], pa.string()
+    )
     touches = touches.append_column("ad_material", material)
     days = touches["occurred_at"].to_pylist()
-    tied = pa.array([START + timedelta(days=(day - START).days // 20 * 20) for day in days], pa.timestamp("us", "UTC"))
+    tied = pa.array(
+        [START + timedelta(days=(day - START).days // 20 * 20) for day in days], pa.timestamp("us", "UTC")
+    )
     touches = touches.set_column(touches.schema.get_field_index("occurred_at"), "occurred_at", tied)
     n = conversions.num_rows
     value = pa.array(rng.integers(-1000, 10**6, n) * rng.integers(1, 10**9, n) // 10, pa.int64())
@@ -114,7 +118,9 @@ def test_spark_writes_the_credits_itself(world, spark, tmp_path):
     models = ["linear", "hybrid"]
     assert run(world, spark, models=models, output=tmp_path / "credits.parquet").num_rows == 0
     written = pq.read_table(tmp_path / "credits.parquet")
-    assert sorted(written.to_pylist(), key=str) == sorted(run(world, "duckdb", models=models).to_pylist(), key=str)
+    assert sorted(written.to_pylist(), key=str) == sorted(
+        run(world, "duckdb", models=models).to_pylist(), key=str
+    )
 
 
 def test_a_parquet_file_gives_what_the_table_gives(world, tmp_path):
@@ -139,18 +145,25 @@ def test_the_order_of_the_rows_never_matters(world):
 def test_every_model_adds_up_to_every_value(world, engine):
     table = run(world, engine)
     sums = table.group_by(["model", "conversion_id"]).aggregate([("credit_minor", "sum"), ("weight", "sum")])
-    values = dict(zip(world[1]["conversion_id"].to_pylist(), world[1]["value_minor"].to_pylist(), strict=True))
+    values = dict(
+        zip(world[1]["conversion_id"].to_pylist(), world[1]["value_minor"].to_pylist(), strict=True)
+    )
     assert sums.num_rows == len(values) * (len(EVERY) + len(SETTINGS))
     for row in sums.to_pylist():
         assert row["credit_minor_sum"] == values[row["conversion_id"]], row
         assert abs(row["weight_sum"] - 1) < 1e-12
-    signs = pc.multiply(pc.sign(table["credit_minor"]), pa.array([np.sign(values[i]) for i in table["conversion_id"].to_pylist()]))
+    signs = pc.multiply(
+        pc.sign(table["credit_minor"]),
+        pa.array([np.sign(values[i]) for i in table["conversion_id"].to_pylist()]),
+    )
     assert pc.min(signs).as_py() >= 0
 
 
 def test_every_key_adds_up_to_the_same_sums(world):
     totals = [
-        run(world, "duckdb", by).group_by(["model", "currency"]).aggregate([("credit_minor", "sum"), ("conversions", "sum")])
+        run(world, "duckdb", by)
+        .group_by(["model", "currency"])
+        .aggregate([("credit_minor", "sum"), ("conversions", "sum")])
         for by in ("campaign", "channel", "kind", "conversion", "ad_material")
     ]
     rows = [sorted(table.to_pylist(), key=str) for table in totals]

@@ -92,8 +92,9 @@ def mta_of(peer, world):
         {"path": " > ".join(path), "total_conversions": count * won, "total_null": count * (not won)}
         for (path, won), count in counted.items()
     ]
-    mta = peer("mta").MTA(pd.DataFrame(rows), allow_loops=True, add_timepoints=False, normalize_by_default=False)
-    return mta
+    return peer("mta").MTA(
+        pd.DataFrame(rows), allow_loops=True, add_timepoints=False, normalize_by_default=False
+    )
 
 
 @pytest.mark.parametrize(
@@ -184,11 +185,19 @@ def test_channel_attribution_agrees_on_the_heuristics_and_only_nears_the_chain(p
     ]
     frame = pd.DataFrame(rows)
     theirs = peers.heuristic_models(frame, "path", "conv", flg_pro=False)
-    for model, column in (("first-touch", "first_touch"), ("last-touch", "last_touch"), ("linear", "linear_touch")):
+    for model, column in (
+        ("first-touch", "first_touch"),
+        ("last-touch", "last_touch"),
+        ("linear", "linear_touch"),
+    ):
         expected = dict(zip(theirs["channel_name"], theirs[column], strict=True))
         assert_close(ours(world, model), expected)
-    sampled = peers.markov_model(frame, "path", "conv", var_null="null", out_more=True, seed=1, verbose=False, flg_pro=False)
-    theirs = dict(zip(*(sampled["removal_effects"][name] for name in ("channel_name", "removal_effect")), strict=True))
+    sampled = peers.markov_model(
+        frame, "path", "conv", var_null="null", out_more=True, seed=1, verbose=False, flg_pro=False
+    )
+    theirs = dict(
+        zip(*(sampled["removal_effects"][name] for name in ("channel_name", "removal_effect")), strict=True)
+    )
     errors = [abs(theirs[channel] - value) for channel, value in our_effects(world).items()]
     assert 1e-6 < max(errors) < 0.1  # it walks at random where a linear system can be solved
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from attribution import Positions, TimeDecay
-from attribution.rules import (
+from attribution import MODELS, Positions, TimeDecay
+from attribution.positions import (
     full_path,
     inverse_j,
     j_shaped,
@@ -13,6 +13,7 @@ from attribution.rules import (
 )
 from tests.attribution.journey import credit
 
+RULES = MODELS[: MODELS.index("time-decay")]
 PATH = "fair > search > mail > call"
 
 
@@ -37,8 +38,7 @@ def test_fair_search_mail_call(model, expected):
 
 @pytest.mark.parametrize(
     "model",
-    ["first-touch", "last-touch", "last-non-direct", "linear", "position-based", "u-shaped", "w-shaped"]
-    + ["full-path", "j-shaped", "inverse-j", TimeDecay(7), Positions({"lead": 1})],
+    [*(name for name in MODELS if name in RULES), TimeDecay(7), Positions({"lead": 1})],
 )
 def test_a_single_touch_gets_everything(model):
     assert credit("fair", model) == [10000]

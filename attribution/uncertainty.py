@@ -1,0 +1,371 @@
+"""How far the figures can be trusted: what other accounts might as well have come, and what they would change.
+
+The Poisson bootstrap counts each account 0, 1, 2, ... times, at random with mean 1. How often is a hash of
+account, replicate and seed: the same on every engine and in every order of rows. The engine adds credit up per
+account and key in one pass; the replicates are then sums of these rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from math import factorial
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import scipy.sparse
+import scipy.special
+
+from attribution.backends import open_backend
+from attribution.engine import By
+from attribution.models import ModelLike, fit, resolve
+from attribution.paths import Journeys, Lookback
+from attribution.results import by_account
+from attribution.sources import read
+
+Floats = npt.NDArray[np.float64]
+
+# Probabilities that a Poisson variable of mean 1 is at most 0, 1, 2, ...; beyond 18 they are 1 in doubles.
+_POISSON = np.cumsum([np.exp(-1.0) / factorial(k) for k in range(18)])
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Credit per model and source, with its replicates.
+
+    Attributes
+    ----------
+    models : tuple of str
+        Labels of the models, M of them.
+    by : str
+        What the sources are: campaign, channel, kind or ad_material.
+    sources : tuple of (str or None, str)
+        Source and currency, K pairs, sorted.
+    credit : ndarray of float, shape (M, K)
+        Credit in minor units.
+    replicates : ndarray of float, shape (M, K, R)
+        Credit in minor units in each of R replicates.
+    skewness : ndarray of float, shape (M, K)
+        The acceleration of BCa intervals, from the accounts' third moments.
+    cost : ndarray of float, shape (K,)
+        Cost in minor units of the same currency; NaN where none is known.
+    """
+
+    models: tuple[str, ...]
+    by: str
+    sources: tuple[tuple[str | None, str], ...]
+    credit: Floats
+    replicates: Floats
+    skewness: Floats
+    cost: Floats
+
+    def intervals(self, level: float = 0.9, method: Literal["percentile", "bca"] = "percentile") -> pa.Table:
+        """Give credit, return and rank of every source with intervals.
+
+        Parameters
+        ----------
+        level : float, default 0.9
+            Nominal coverage, above 0 and below 1.
+        method : {"percentile", "bca"}, default "percentile"
+            How the ends are found. ``"bca"`` corrects for bias and skewness; ranks are always percentiles.
+
+        Returns
+        -------
+        pyarrow.Table
+            One row per model, source and currency: ``model``, the key, ``currency``, ``credit_minor`` with
+            ``credit_low`` and ``credit_high`` (float64, minor units), ``roi``, ``roi_low``, ``roi_high``
+            ((credit - cost) / cost; null without cost), ``rank`` with ``rank_low`` and ``rank_high`` (int64,
+            1 is the most credit within model and currency).
+
+        Raises
+        ------
+        ValueError
+            For a level outside 0 to 1 or an unknown method.
+
+        Notes
+        -----
+        An interval says how much the figure depends on which accounts happened to come. It knows nothing of
+        touches that were never recorded, nor of a rule that misjudges them. Weights of fitted models
+        (markov, shapley-coalitions, self-reported, hybrid) are taken as they were fitted to all accounts.
+        """
+        if not 0 < level < 1:
+            raise ValueError(f"level is {level}; use a number between 0 and 1, such as 0.9")
+        if method not in ("percentile", "bca"):
+            raise ValueError(f"method is {method!r}; use 'percentile' or 'bca'")
+        ends = np.array([(1 - level) / 2, (1 + level) / 2])
+        rows: list[dict[str, Any]] = []
+        ranks, rank_replicates = self._ranks(self.credit[:, :, None]), self._ranks(self.replicates)
+        for m, model in enumerate(self.models):
+            for k, (source, currency) in enumerate(self.sources):
+                sample = self.replicates[m, k]
+                places = ends if method == "percentile" else self._bca(m, k, ends)
+                low, high = np.quantile(sample, places)
+                rank_low, rank_high = np.quantile(rank_replicates[m, k], ends, method="inverted_cdf")
+                cost = self.cost[k]
+                paid = bool(np.isfinite(cost) and cost > 0)
+                rows.append(
+                    {
+                        "model": model,
+                        self.by: source,
+                        "currency": currency,
+                        "credit_minor": round(self.credit[m, k]),
+                        "credit_low": float(low),
+                        "credit_high": float(high),
+                        "roi": float((self.credit[m, k] - cost) / cost) if paid else None,
+                        "roi_low": float((low - cost) / cost) if paid else None,
+                        "roi_high": float((high - cost) / cost) if paid else None,
+                        "rank": int(ranks[m, k, 0]),
+                        "rank_low": int(rank_low),
+                        "rank_high": int(rank_high),
+                    }
+                )
+        whole, real = pa.int64(), pa.float64()
+        kinds = [pa.string()] * 3 + [whole] + [real] * 5 + [whole] * 3
+        names = ["model", self.by, "currency", "credit_minor", "credit_low", "credit_high"]
+        names += ["roi", "roi_low", "roi_high", "rank", "rank_low", "rank_high"]
+        return pa.Table.from_pylist(rows, pa.schema(list(zip(names, kinds, strict=True))))
+
+    def beats(self, one: str | None, other: str | None, model: str, currency: str) -> float:
+        """Give the share of replicates in which `one` has more credit than `other`, ties counting half.
+
+        Parameters
+        ----------
+        one, other : str or None
+            The two sources.
+        model : str
+            Label of the model.
+        currency : str
+            Currency in which both have credit.
+
+        Returns
+        -------
+        float
+            Between 0 and 1. With costs known for both, return on cost is compared instead of credit.
+
+        Raises
+        ------
+        ValueError
+            For a source, model or currency that does not occur.
+        """
+        if model not in self.models:
+            raise ValueError(f"{model!r} was not computed; use one of {', '.join(self.models)}")
+        for source in (one, other):
+            if (source, currency) not in self.sources:
+                raise ValueError(f"{source!r} has no credit in {currency}")
+        m = self.models.index(model)
+        a, b = self.sources.index((one, currency)), self.sources.index((other, currency))
+        merit = self._merit(self.replicates)
+        if np.isnan(merit[m, [a, b]]).any():
+            merit = self.replicates
+        return float(np.mean(merit[m, a] > merit[m, b]) + np.mean(merit[m, a] == merit[m, b]) / 2)
+
+    def decision(self, currency: str) -> str:
+        """Say in a sentence whether the choice of model changes which source is best.
+
+        Parameters
+        ----------
+        currency : str
+            Currency to look at.
+
+        Returns
+        -------
+        str
+            Which source each model puts first (by return on cost where all costs are known, by credit
+            otherwise), and in what share of replicates it stays first under the model that is least sure.
+
+        Raises
+        ------
+        ValueError
+            For a currency that does not occur.
+        """
+        here = [
+            k for k, (source, c) in enumerate(self.sources) if c == currency and source != "(unattributed)"
+        ]
+        if not here:
+            raise ValueError(f"there is no credit in {currency}")
+        merit, point = self._merit(self.replicates)[:, here], self._merit(self.credit)[:, here]
+        measure = "return on cost"
+        if np.isnan(point).any():
+            merit, point, measure = self.replicates[:, here], self.credit[:, here], "credit"
+        first = point.argmax(axis=1)
+        sure = [float(np.mean(merit[m].argmax(axis=0) == best)) for m, best in enumerate(first)]
+        names = [self.sources[here[best]][0] or "(unknown)" for best in first]
+        if len(set(names)) == 1:
+            doubt = f"it stays first in {min(sure):.0%} of resamples or more"
+            return f"The choice of model does not change the decision: all put {names[0]} first by {measure}; {doubt}."
+        sides = "; ".join(
+            f"{', '.join(m for m, n in zip(self.models, names, strict=True) if n == name)}: {name}"
+            for name in dict.fromkeys(names)
+        )
+        return (
+            f"The choice of model changes the decision: which source comes first by {measure} depends on it "
+            f"({sides}); each stays first in {min(sure):.0%} of resamples or more."
+        )
+
+    def _merit(self, credit: Floats) -> Floats:
+        cost = np.where(self.cost > 0, self.cost, np.nan)
+        return credit / (cost[:, None] if credit.ndim == 3 else cost)
+
+    def _ranks(self, credit: Floats) -> npt.NDArray[np.int64]:
+        ranks = np.zeros(credit.shape, dtype=np.int64)
+        currencies = np.array([currency for _, currency in self.sources])
+        for currency in dict.fromkeys(currencies.tolist()):
+            mine = np.flatnonzero(currencies == currency)
+            for k in mine:
+                ranks[:, k] = 1 + (credit[:, mine] > credit[:, k : k + 1]).sum(axis=1)
+        return ranks
+
+    def _bca(self, m: int, k: int, ends: Floats) -> Floats:
+        sample, point = self.replicates[m, k], self.credit[m, k]
+        below = np.mean(sample < point) + np.mean(sample == point) / 2
+        count = len(sample)
+        shift = scipy.special.ndtri(np.clip(below, 0.5 / count, 1 - 0.5 / count))
+        z = shift + scipy.special.ndtri(ends)
+        return np.array(scipy.special.ndtr(shift + z / (1 - self.skewness[m, k] * z)))
+
+
+def bootstrap(
+    touches: Any,
+    conversions: Any,
+    models: Sequence[ModelLike],
+    *,
+    by: By = "campaign",
+    replicates: int = 500,
+    seed: int = 0,
+    costs: Any = None,
+    lookback_days: Lookback = None,
+    half_life_days: float | None = None,
+    answers: Any = None,
+    engine: Any = "duckdb",
+) -> Bootstrap:
+    """Attribute, and attribute again to accounts drawn at random, as often as wished.
+
+    Parameters
+    ----------
+    touches, conversions, models, lookback_days, half_life_days, answers, engine
+        As in `attribution.attribute`.
+    by : {"campaign", "channel", "kind", "ad_material"}, default "campaign"
+        What the sources are.
+    replicates : int, default 500
+        How many times, 2 to 100,000. 90 % intervals need some hundreds.
+    seed : int, default 0
+        Another seed gives other draws.
+    costs : path, table or None, default None
+        The table ``costs`` of the contract, for returns; with ``by`` campaign or channel.
+
+    Returns
+    -------
+    Bootstrap
+        Credits and replicates, with methods for intervals, comparisons and a plain sentence.
+
+    Raises
+    ------
+    JourneyError
+        For input that breaks the contract.
+    ValueError
+        For a setting out of range.
+
+    Notes
+    -----
+    Accounts are drawn, not touches or deals: what one buyer does hangs together.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from datetime import datetime, timezone
+    >>> day = lambda d: datetime(2026, 3, d, tzinfo=timezone.utc)
+    >>> names = [f"buyer {i}" for i in range(40)]
+    >>> touches = pa.table({"touch_id": names, "account_id": names, "occurred_at": [day(1)] * 40,
+    ...     "campaign": ["fair"] * 30 + ["mail"] * 10, "channel": ["x"] * 40, "kind": ["event"] * 40})
+    >>> won = pa.table({"conversion_id": names, "account_id": names, "converted_at": [day(9)] * 40,
+    ...     "value_minor": [100] * 40, "currency": ["EUR"] * 40})
+    >>> drawn = bootstrap(touches, won, ["linear"], replicates=200)
+    >>> drawn.beats("fair", "mail", "linear", "EUR")
+    1.0
+    >>> drawn.decision("EUR")
+    'The choice of model does not change the decision: all put fair first by credit; it stays first in 100% ...'
+    """
+    if not 2 <= replicates <= 100_000:
+        raise ValueError(f"replicates is {replicates}; use 2 to 100,000")
+    if by in ("touch", "conversion"):
+        raise ValueError(f"by is {by!r}; intervals are for campaign, channel, kind or ad_material")
+    if costs is not None and by not in ("campaign", "channel"):
+        raise ValueError("costs are known per campaign and channel; use by='campaign' or by='channel'")
+    chosen = resolve(models, half_life_days)
+    given = [touches, conversions] if answers is None else [touches, conversions, answers]
+    sources = [
+        read(table, name) for table, name in zip(given, ("touches", "conversions", "answers"), strict=False)
+    ]
+    with open_backend(engine) as backend:
+        journeys = Journeys(backend, sources, lookback_days)
+        journeys.check(chosen)
+        rows = by_account(journeys, [fit(model, journeys) for model in chosen], by)
+    return _draw(rows, [model.shown for model in chosen], by, replicates, seed, costs)
+
+
+def _draw(
+    rows: pa.Table, models: Sequence[str], by: str, replicates: int, seed: int, costs: Any
+) -> Bootstrap:
+    keys = list(zip(rows[by].to_pylist(), rows["currency"].to_pylist(), strict=True))
+    sources = sorted(set(keys), key=lambda pair: (pair[0] is None, pair[0] or "", pair[1]))
+    code = {pair: i for i, pair in enumerate(sources)}
+    columns = np.array([code[pair] for pair in keys], dtype=np.int64)
+    accounts = rows["account_id"].dictionary_encode().combine_chunks()
+    index = accounts.indices.to_numpy()
+    size = (len(accounts.dictionary), len(sources))
+    hashes = np.array(
+        [
+            int.from_bytes(blake2b(str(name).encode(), digest_size=8).digest())
+            for name in accounts.dictionary.to_pylist()
+        ],
+        dtype=np.uint64,
+    )
+    credit = np.zeros((len(models), len(sources)))
+    skewness = np.zeros_like(credit)
+    drawn = np.zeros((len(models), len(sources), replicates))
+    contributions = []
+    for m in range(len(models)):
+        amounts = rows[f"c{m}"].to_numpy().astype(float)
+        table = scipy.sparse.csr_array((amounts, (index, columns)), shape=size)
+        table.sum_duplicates()
+        contributions.append(table)
+        credit[m] = table.sum(axis=0)
+        square, cube = table.power(2).sum(axis=0), table.power(3).sum(axis=0)
+        skewness[m] = np.divide(cube, 6 * square**1.5, out=np.zeros(len(sources)), where=square > 0)
+    # Some replicates at a time: accounts x replicates need not fit into memory at once.
+    step = max(1, min(replicates, 40_000_000 // max(1, size[0])))
+    for start in range(0, replicates, step):
+        weights = poisson_weights(hashes, range(start, min(start + step, replicates)), seed)
+        for m, table in enumerate(contributions):
+            drawn[m, :, start : start + step] = table.T @ weights
+    return Bootstrap(tuple(models), by, tuple(sources), credit, drawn, skewness, _costs(costs, by, sources))
+
+
+def poisson_weights(hashes: npt.NDArray[np.uint64], replicates: range, seed: int) -> Floats:
+    """Give how often each account counts in each replicate: Poisson of mean 1, by hash."""
+    rounds = np.array([r + (seed << 20) for r in replicates], dtype=np.uint64)
+    mixed = _mix(hashes[:, None] ^ _mix(rounds + np.uint64(0x9E3779B97F4A7C15))[None, :])
+    uniform = (mixed >> np.uint64(11)).astype(np.float64) / 2.0**53
+    return np.searchsorted(_POISSON, uniform, side="right").astype(np.float64)
+
+
+def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Scatter 64 bits (the finaliser of SplitMix64)."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def _costs(costs: Any, by: str, sources: Sequence[tuple[str | None, str]]) -> Floats:
+    if costs is None:
+        return np.full(len(sources), np.nan)
+    rows = read(costs, "costs").rows()
+    spent: dict[tuple[str | None, str], int] = {}
+    for source, currency, amount in zip(
+        *(rows[name].to_pylist() for name in (by, "currency", "amount_minor")), strict=True
+    ):
+        spent[source, currency] = spent.get((source, currency), 0) + amount
+    return np.array([float(spent.get(pair, np.nan)) for pair in sources])
