@@ -96,7 +96,7 @@ def revoke(session: Session, prefix: str, *, at: datetime) -> ApiToken:
     """Make a token worthless from now on."""
     row = session.scalar(select(ApiToken).where(ApiToken.prefix == prefix))
     if row is None:
-        raise NotFound(f"there is no token {prefix!r}; `ringtrail token list` shows them")
+        raise NotFound(f"there is no token {prefix!r}; give the part between its two underscores")
     if row.revoked_at is not None:
         raise Conflict(f"token {prefix} was revoked at {row.revoked_at.isoformat()} already")
     row.revoked_at = at

@@ -46,7 +46,8 @@ def register(app: OpenAPI, engine: Engine, settings: Settings) -> None:
         app.register_api(section.routes.blueprint)
 
     def describe() -> Response:
-        return jsonify(app.api_doc)
+        ours = {path: item for path, item in app.api_doc["paths"].items() if path.startswith(PREFIX)}
+        return jsonify(app.api_doc | {"paths": ours})
 
     describe.rule = access.PUBLIC  # type: ignore[attr-defined]  # functions take attributes; mypy knows none
     app.add_url_rule(f"{PREFIX}/openapi.json", "api_description", describe)

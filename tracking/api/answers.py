@@ -22,7 +22,7 @@ from tracking.api.forms import (
     Words,
     page,
 )
-from tracking.api.problems import pointing_at
+from tracking.api.problems import naming, pointing_at
 from tracking.api.routes import Context, Section
 from tracking.errors import NotFound
 from tracking.models import Answer, Contact
@@ -133,17 +133,18 @@ def log_answer(context: Context, body: NewAnswer) -> ShownAnswer:
     if body.campaign is not None:
         with pointing_at("campaign"):
             campaign = campaigns.get(session, body.campaign)
-    row = answers.log(
-        session,
-        body.outcome,
-        asked_at=body.asked_at or context.at,
-        asked_by=body.asked_by,
-        call=call,
-        contact=contact,
-        campaign=campaign,
-        channel=body.channel,
-        verbatim=body.verbatim,
-    )
+    with naming({"call": "call_id"}):
+        row = answers.log(
+            session,
+            body.outcome,
+            asked_at=body.asked_at or context.at,
+            asked_by=body.asked_by,
+            call=call,
+            contact=contact,
+            campaign=campaign,
+            channel=body.channel,
+            verbatim=body.verbatim,
+        )
     return ShownAnswer.model_validate(row)
 
 

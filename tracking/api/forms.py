@@ -27,18 +27,24 @@ def _written(value: object) -> object:
     return value
 
 
-def _in_range(value: datetime) -> datetime:
+def _moment_in_range(value: datetime) -> datetime:
     if not _EARLIEST <= value < _LATEST:
         raise ValueError("lies outside the years 1970 to 2199; check the year")
     return value.astimezone(UTC)
+
+
+def _day_in_range(value: date) -> date:
+    if not _EARLIEST.date() <= value < _LATEST.date():
+        raise ValueError("lies outside the years 1970 to 2199; check the year")
+    return value
 
 
 # NUL is refused because PostgreSQL cannot store it; other control characters have no place on one line.
 Line = Annotated[str, Text(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Words = Annotated[str, Text(max_length=10_000, pattern=r"^[^\x00]*$")]
 PhoneText = Annotated[str, Text(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$")]
-Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_in_range)]
-Day = Annotated[date, BeforeValidator(_written)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_moment_in_range)]
+Day = Annotated[date, BeforeValidator(_written), AfterValidator(_day_in_range)]
 Whole = Annotated[int, Field(strict=True)]
 Flag = Annotated[bool, Field(strict=True)]
 Minor = Annotated[int, Field(strict=True, ge=0, le=money.LARGEST_MINOR)]

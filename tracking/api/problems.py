@@ -33,7 +33,7 @@ class Problem(BaseModel):
 
 
 # Status: the last word of the URN, the title.
-_KINDS = {
+KINDS = {
     400: ("malformed", "The request cannot be read"),
     401: ("unauthenticated", "A valid token is needed"),
     403: ("forbidden", "The token does not allow this"),
@@ -67,7 +67,7 @@ _E164 = re.compile(r"\+\d{3,12}(\d{3})")
 
 def problem(status: int, detail: str, errors: list[FieldError] | None = None) -> Response:
     """Compose a refusal; whatever looks like a telephone number is cut to its last three digits."""
-    kind, title = _KINDS.get(status, _KINDS[400] if status < 500 else _KINDS[500])
+    kind, title = KINDS.get(status, KINDS[400] if status < 500 else KINDS[500])
     body = Problem(
         type=f"urn:ringtrail:problem:{kind}",
         title=title,

@@ -1,28 +1,26 @@
 """Reports in the API: the same tables as on the command line and the pages."""
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated
 
 from pydantic import Field
 
-from attribution import MODELS
-from reports.kpis import Period
-from reports.roi import roi
-from tracking import journeys
+from tracking import reporting
 from tracking.api.forms import Day, Query, Shown
 from tracking.api.routes import Context, Section
-from tracking.errors import Invalid
 
 routes = Section("reports", "What campaigns cost and earned.")
 
 
-ModelName = Annotated[str, Field(json_schema_extra={"enum": list(MODELS)})]
+ModelName = Annotated[str, Field(json_schema_extra={"enum": list(reporting.REPORTED)})]
 
 
 class RoiQuery(Query):
     """Which models, which days."""
 
-    model: list[ModelName] = Field(default_factory=lambda: ["linear"], min_length=1, max_length=len(MODELS))
+    model: list[ModelName] = Field(
+        default_factory=lambda: ["linear"], min_length=1, max_length=len(reporting.REPORTED)
+    )
     since: Day | None = Field(
         None, alias="from", description="The first day covered; by default a year before the last."
     )
@@ -64,6 +62,7 @@ class Roi(Shown):
     time_zone: str = Field(description="Of the days.")
     currency: str
     lookback_days: float
+    unavailable: dict[str, str] = Field(description="Models that these data do not support, and why.")
     rows: list[RoiRow]
 
 
@@ -71,23 +70,21 @@ class Roi(Shown):
 def report_roi(context: Context, query: RoiQuery) -> Roi:
     """Set each campaign's credited revenue against its cost."""
     settings = context.settings
-    if unknown := [name for name in query.model if name not in MODELS]:
-        raise Invalid("model", f"{unknown[0]!r} is no attribution model; choose among {', '.join(MODELS)}")
-    last = query.until or context.at.astimezone(settings.zone).date()
-    first = query.since or last - timedelta(days=364)
-    if last < first:
-        raise Invalid("to", f"{last} lies before the first day, {first}; exchange them")
-    period = Period(first, last + timedelta(days=1), settings.zone)
-    days = query.lookback_days or settings.lookback_days
-    tables = journeys.export(context.session, currency=settings.currency)
-    table = roi(
-        tables, list(dict.fromkeys(query.model)), period, currency=settings.currency, lookback_days=days
+    report = reporting.roi_report(
+        context.session,
+        settings,
+        query.model,
+        today=context.at.astimezone(settings.zone).date(),
+        first=query.since,
+        last=query.until,
+        lookback_days=query.lookback_days,
     )
     return Roi(
-        first_day=first,
-        last_day=last,
+        first_day=report.period.start,
+        last_day=report.last_day,
         time_zone=settings.timezone,
-        currency=settings.currency,
-        lookback_days=days,
-        rows=[RoiRow.model_validate(row) for row in table.to_pylist()],
+        currency=report.currency,
+        lookback_days=report.lookback_days,
+        unavailable=report.unavailable,
+        rows=[RoiRow.model_validate(row) for row in report.table.to_pylist()],
     )
