@@ -238,7 +238,9 @@ def credit_anew(session: Session, number: TrackingNumber, *, since: datetime) ->
         source = {"campaign_id": held.ad_material.campaign_id, "ad_material_id": held.ad_material_id}
         touches = update(Touch).where(Touch.call_id.in_(select(Call.id).where(theirs)))
         session.execute(touches.values(source), execution_options=quiet)
-    session.expire_all()
+    for row in session.identity_map.values():
+        if isinstance(row, Call | Touch):
+            session.expire(row)
 
 
 def _busy(at: datetime) -> ColumnElement[bool]:

@@ -1,0 +1,195 @@
+"""The command line: a supplier at work with nothing but a terminal."""
+
+import csv
+import io
+import json
+from datetime import date
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.cast import ACME_DESK, BOREALIS, CATALOGUE_NUMBER, moment
+from tracking import campaigns, costs, db, deals
+from tracking.cli import main, ringtrail
+from tracking.config import Settings
+from tracking.contacts import Clues
+from tracking.costs import CostRecord
+from tracking.deals import DealRecord
+from tracking.touches import TouchRecord
+from tracking.touches import save as save_touch
+from tracking.vocabulary import Stage, TouchKind
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Terminal":
+    """A terminal in a folder of its own, with a fresh installation."""
+    monkeypatch.setenv("RINGTRAIL_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("COLUMNS", "250")
+    shell = Terminal()
+    assert "is at schema" in shell.run("db upgrade").stdout
+    return shell
+
+
+class Terminal:
+    """Runs commands as they are typed."""
+
+    def run(self, line: str, code: int = 0) -> Result:
+        result = CliRunner().invoke(ringtrail, line.split(), standalone_mode=True)
+        assert result.exit_code == code, result.output + repr(result.exception)
+        return result
+
+    def json(self, line: str) -> object:
+        return json.loads(self.run(line).stdout)
+
+
+def with_catalogue(terminal: Terminal) -> None:
+    terminal.run("campaign add Catalogue --channel print")
+    terminal.run("material add Catalogue Spring --medium print")
+    terminal.run(f"number add {CATALOGUE_NUMBER} --destination {ACME_DESK}")
+    terminal.run("number assign --campaign Catalogue --material Spring --from 2026-01-01")
+
+
+def with_a_sale(terminal: Terminal) -> None:
+    with_catalogue(terminal)
+    settings = Settings.load()
+    engine = db.open_installed(settings)
+    with db.transaction(engine) as session:
+        catalogue = campaigns.get(session, "Catalogue")
+        seen = TouchRecord(
+            source_key="t1",
+            clues=Clues(company="Borealis Foods"),
+            occurred_at=moment("2026-02-01"),
+            kind=TouchKind.visit,
+        )
+        save_touch(session, seen, at=moment("2026-02-01"), campaign=catalogue)
+        sale = DealRecord(
+            clues=Clues(company="Borealis Foods", phone=BOREALIS),
+            stage=Stage.won,
+            amount_minor=87_000_00,
+            currency="EUR",
+            closed_at=moment("2026-06-01"),
+        )
+        deals.save(session, sale, at=moment("2026-06-01"))
+        spent = CostRecord(
+            period_start=date(2026, 1, 1),
+            period_end=date(2027, 1, 1),
+            currency="EUR",
+            category="print",
+            amount_minor=25_750_00,
+        )
+        costs.save(session, spent, campaign=catalogue)
+    engine.dispose()
+
+
+YEAR = "--from 2026-01-01 --to 2026-12-31"
+
+
+def test_a_number_is_put_on_ad_material_and_taken_off_again(terminal: Terminal) -> None:
+    with_catalogue(terminal)
+    (row,) = terminal.json("number list --json")  # type: ignore[misc]  # a list of one
+    assert (row["number"], row["state"], row["material"]) == (CATALOGUE_NUMBER, "assigned", "Spring")
+    assert "rests until 2028-" in terminal.run(f"number release {CATALOGUE_NUMBER} --at 2026-03-01").stdout
+    (row,) = terminal.json("number list --json")  # type: ignore[misc]  # a list of one
+    assert row["state"] == "quarantined"
+
+
+def test_the_roi_of_a_campaign_is_read_as_a_table_as_json_and_as_csv(terminal: Terminal) -> None:
+    with_a_sale(terminal)
+    table = terminal.run(f"report roi --model linear {YEAR}").stdout
+    assert "237.86%" in table
+    assert "87,000.00" in table
+    document = terminal.json(f"report roi --model linear {YEAR} --format json")
+    assert isinstance(document, dict)
+    assert (document["from"], document["to"], document["models"]) == ("2026-01-01", "2026-12-31", ["linear"])
+    assert document["rows"][0]["roi"] == pytest.approx(2.378640776699029)
+    rows = list(csv.DictReader(io.StringIO(terminal.run(f"report roi {YEAR} --format csv").stdout)))
+    assert (rows[0]["campaign"], rows[0]["revenue_minor"]) == ("Catalogue", "8700000")
+
+
+def test_all_models_are_compared_and_those_the_data_do_not_support_are_named(terminal: Terminal) -> None:
+    with_a_sale(terminal)
+    shown = terminal.run(f"report roi --compare {YEAR}")
+    for model in ("first touch", "last touch", "linear", "time decay"):
+        assert model in shown.stdout.replace("\n", " ") or model.split()[0] in shown.stdout
+    assert "self-reported cannot be computed" in shown.stderr
+
+
+def test_the_desk_report_defines_what_it_counts(terminal: Terminal) -> None:
+    figures = terminal.json(f"report kpis {YEAR} --json")
+    assert isinstance(figures, dict)
+    assert (figures["calls"], figures["asked_rate"]) == (0, None)
+    assert "a call qualifies if it was answered" in terminal.run(f"report kpis {YEAR}").stdout
+
+
+def test_the_journey_tables_are_written_for_notebooks(terminal: Terminal, tmp_path: Path) -> None:
+    with_a_sale(terminal)
+    terminal.run(f"export {tmp_path / 'out'}")
+    written = {path.stem: pq.read_table(path) for path in (tmp_path / "out").glob("*.parquet")}
+    assert set(written) == {"touches", "conversions", "costs", "answers", "calls", "visits"}
+    assert written["touches"]["campaign"].to_pylist() == ["Catalogue"]
+
+
+def test_a_rate_makes_another_currency_reportable(terminal: Terminal) -> None:
+    assert "1 SEK = 0.09 EUR from 2026-01-01" in terminal.run("rate SEK 2026-01-01 0.09").stdout
+    assert "1 SEK = 0.1 EUR" in terminal.run("rate SEK 2026-01-01 0.1").stdout
+
+
+def test_a_token_is_shown_once_and_revoked_by_its_visible_part(terminal: Terminal) -> None:
+    secret = terminal.run("token add notebook --scope read").stdout.strip()
+    assert secret.startswith("rt_")
+    listed = terminal.run("token list").stdout
+    prefix = secret.split("_")[1]
+    assert prefix in listed
+    assert secret not in listed
+    assert f"{prefix} is revoked" in terminal.run(f"token revoke {prefix}").stdout
+
+
+def test_the_doctor_names_what_needs_attention_and_how_to_mend_it(terminal: Terminal) -> None:
+    findings = json.loads(terminal.run("doctor --json", code=1).stdout)
+    states = {finding["check"]: finding["state"] for finding in findings}
+    assert (states["database"], states["SQLite"], states["key"]) == ("ok", "ok", "ok")
+    assert states["default destination"] == "attention"
+    detail = next(f["detail"] for f in findings if f["check"] == "default destination")
+    assert "RINGTRAIL_DEFAULT_DESTINATION" in detail
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("number add 123", "number: '123' is not a telephone number; write it in full"),
+        ("material add Nowhere Spring --medium print", "there is no campaign named 'Nowhere'"),
+        ("rate XYZ 2026-01-01 1", "currency: 'XYZ' is not an ISO 4217 currency"),
+        ("report roi --from 2026-05-01 --to 2026-01-01", "to: 2026-01-01 lies before the first day"),
+        ("number release +46701740699", "ringtrail number add +46701740699"),
+    ],
+)
+def test_what_a_person_can_put_right_ends_in_one_line_and_exit_code_2(
+    terminal: Terminal,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    line: str,
+    reason: str,
+) -> None:
+    monkeypatch.setattr("sys.argv", ["ringtrail", *line.split()])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    told = capsys.readouterr().err
+    assert reason in told
+    assert told.count("\n") == 1
+
+
+def test_without_a_database_the_command_that_makes_one_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RINGTRAIL_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["ringtrail", "number", "list"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "has no tables yet; run `ringtrail db upgrade`" in capsys.readouterr().err
+
+
+def test_a_key_for_the_settings_can_be_made(terminal: Terminal) -> None:
+    assert terminal.run("key").stdout != terminal.run("key").stdout
