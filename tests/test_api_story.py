@@ -1,7 +1,7 @@
 """The JSON API as another program uses it: a campaign from its number to the line of the ROI table."""
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 
 from tests.api_client import Api, fair
 from tests.cast import BOREALIS, FAIR_NUMBER, SEARCH_NUMBER
@@ -77,6 +77,30 @@ def test_pages_cover_every_row_once(api: Api) -> None:
     assert {(page["total_pages"], page["total_records"], page["per_page"]) for page in pages} == {(3, 7, 3)}
     names = [item["name"] for page in pages for item in page["items"]]
     assert names == [f"Campaign {number}" for number in (6, 5, 4, 3, 2, 1, 0)]
+
+
+def test_a_page_costs_a_handful_of_queries_however_long_it_is(api: Api, engine: Engine) -> None:
+    fair(api)
+    counted: list[str] = []
+
+    def queries(path: str) -> int:
+        counted.clear()
+        api.get(path)
+        return len(counted)
+
+    for last in range(20):
+        caller = f"+4420794600{last + 10}"
+        call = {"dialled": FAIR_NUMBER, "caller": caller, "started_at": f"2026-03-{last + 1:02d}T09:00:00Z"}
+        call = api.post("/calls", call)
+        api.post("/answers", {"call_id": call["id"], "outcome": "answered", "campaign": "Fair 2026"})
+        deal = {"account": {"phone": caller}, "stage": "lead", "amount_minor": 1, "currency": "EUR"}
+        api.post("/deals", deal)
+        cost = {"period_start": "2026-02-01", "period_end": f"2026-03-{last + 1:02d}", "category": "stand"}
+        api.post("/costs", cost | {"campaign": "Fair 2026", "currency": "EUR", "amount_minor": last})
+    event.listen(engine, "before_cursor_execute", lambda *args: counted.append(args[2]))
+    for path in ("/calls", "/answers", "/deals", "/costs", "/touches", "/contacts", "/accounts"):
+        assert api.get(path)["total_records"] >= 20, path
+        assert queries(f"{path}?per_page=20") == queries(f"{path}?per_page=2"), path
 
 
 def test_a_page_holds_at_most_250_rows(api: Api) -> None:

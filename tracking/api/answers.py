@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 from sqlalchemy import exists, select
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, selectinload
 
 from tracking import answers, campaigns
 from tracking.api.calls import find
@@ -84,6 +84,7 @@ class Chain(Shown):
 def list_answers(context: Context, query: AnswerQuery) -> Page[ShownAnswer]:
     """List answers, the latest first."""
     rows = select(Answer).order_by(Answer.asked_at.desc(), Answer.id.desc())
+    rows = rows.options(selectinload(Answer.campaign))
     for column, wanted in (
         (Answer.call_id, query.call_id),
         (Answer.contact_id, query.contact_id),

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 from sqlalchemy import SQLColumnExpression, exists, select
+from sqlalchemy.orm import selectinload
 
 from tracking import calls
 from tracking.api import access
@@ -34,7 +35,7 @@ from tracking.api.routes import Context, Section
 from tracking.calls import CallEvent
 from tracking.effects import Effect
 from tracking.errors import Invalid, NotFound
-from tracking.models import Answer, Call, Campaign, Touch
+from tracking.models import AdMaterial, Answer, Call, Campaign, NumberAssignment, Touch
 from tracking.phone import NumberState
 from tracking.tokens import Scope
 from tracking.vocabulary import CallStatus, LeadStatus
@@ -146,7 +147,9 @@ class ShownCall(Shown):
 @routes.get("/calls")
 def list_calls(context: Context, query: CallQuery) -> Page[ShownCall]:
     """List calls, the latest first."""
+    source = selectinload(Call.assignment).selectinload(NumberAssignment.ad_material)
     rows = select(Call).order_by(*_ORDERS[query.sort])
+    rows = rows.options(selectinload(Call.contact), source.selectinload(AdMaterial.campaign))
     if query.since is not None:
         rows = rows.where(Call.started_at >= query.since)
     if query.until is not None:

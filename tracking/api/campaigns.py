@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 from sqlalchemy import SQLColumnExpression, select
+from sqlalchemy.orm import selectinload
 
 from tracking import campaigns
 from tracking.api.forms import (
@@ -189,6 +190,7 @@ def change_campaign(context: Context, path: ById, body: ChangedCampaign) -> Show
 def list_ad_materials(context: Context, query: MaterialQuery) -> Page[ShownMaterial]:
     """List ad material."""
     rows = select(AdMaterial).join(Campaign).order_by(Campaign.name, AdMaterial.name)
+    rows = rows.options(selectinload(AdMaterial.campaign))
     if query.campaign is not None:
         rows = rows.where(Campaign.name == query.campaign)
     if query.medium is not None:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 from sqlalchemy import select
+from sqlalchemy.orm import selectinload
 
 from tracking import costs
 from tracking.api.forms import (
@@ -87,7 +88,7 @@ class ShownCost(Shown):
 @routes.get("/costs")
 def list_costs(context: Context, query: CostQuery) -> Page[ShownCost]:
     """List costs by their first day."""
-    rows = select(Cost).order_by(Cost.period_start, Cost.id)
+    rows = select(Cost).order_by(Cost.period_start, Cost.id).options(selectinload(Cost.campaign))
     if query.campaign is not None:
         rows = rows.where(Cost.campaign.has(Campaign.name == query.campaign))
     if query.category is not None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 from sqlalchemy import SQLColumnExpression, select
+from sqlalchemy.orm import selectinload
 
 from tracking import deals, effects
 from tracking.api.forms import (
@@ -126,7 +127,7 @@ class ShownRate(Shown):
 @routes.get("/deals")
 def list_deals(context: Context, query: DealQuery) -> Page[ShownDeal]:
     """List deals."""
-    rows = select(Deal).order_by(*_ORDERS[query.sort])
+    rows = select(Deal).order_by(*_ORDERS[query.sort]).options(selectinload(Deal.account))
     for column, wanted in (
         (Deal.stage, query.stage),
         (Deal.account_id, query.account_id),

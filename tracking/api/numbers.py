@@ -4,6 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 from sqlalchemy import select
+from sqlalchemy.orm import selectinload
 
 from tracking import campaigns, numbers
 from tracking.api.forms import (
@@ -217,6 +218,8 @@ def change_tracking_number(context: Context, path: ById, body: ChangedNumber) ->
 def list_assignments(context: Context, query: AssignmentQuery) -> Page[ShownAssignment]:
     """List who holds or held which number, the latest first."""
     rows = select(NumberAssignment).order_by(NumberAssignment.starts_at.desc(), NumberAssignment.id.desc())
+    material = selectinload(NumberAssignment.ad_material).selectinload(AdMaterial.campaign)
+    rows = rows.options(selectinload(NumberAssignment.tracking_number), material)
     if query.number is not None:
         number = e164(query.number, context.settings.region, "number")
         rows = rows.where(NumberAssignment.tracking_number.has(TrackingNumber.number == number))

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 from sqlalchemy import select
+from sqlalchemy.orm import selectinload
 
 from tracking import contacts
 from tracking.api import access
@@ -133,7 +134,7 @@ def unmerge_account(context: Context, path: ById) -> ShownAccount:
 @routes.get("/contacts")
 def list_contacts(context: Context, query: ContactQuery) -> Page[ShownContact]:
     """List contacts."""
-    rows = select(Contact).order_by(Contact.id)
+    rows = select(Contact).order_by(Contact.id).options(selectinload(Contact.points))
     if query.account_id is not None:
         rows = rows.where(Contact.account_id == query.account_id)
     if query.merged is not None:

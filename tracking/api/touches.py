@@ -4,6 +4,7 @@ from datetime import datetime
 
 from pydantic import AliasPath, Field
 from sqlalchemy import select
+from sqlalchemy.orm import selectinload
 
 from tracking import touches
 from tracking.api.forms import Body, ById, Id, Line, Listing, Moment, NameOfAny, Page, Shown, page
@@ -62,7 +63,8 @@ class ShownTouch(Shown):
 @routes.get("/touches")
 def list_touches(context: Context, query: TouchQuery) -> Page[ShownTouch]:
     """List touches in order of time."""
-    rows = select(Touch).order_by(Touch.occurred_at, Touch.id)
+    named = (Touch.contact, Touch.campaign, Touch.ad_material)
+    rows = select(Touch).order_by(Touch.occurred_at, Touch.id).options(*map(selectinload, named))
     if query.kind is not None:
         rows = rows.where(Touch.kind == query.kind)
     if query.campaign is not None:
