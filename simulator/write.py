@@ -74,10 +74,14 @@ def write(world: World, directory: Path, spread: Mapper) -> dict[str, int]:
 
     Notes
     -----
+    The scenario is written beside the tables as ``scenario.json``, with all its values.
     Companies are written shard by shard and not kept. Only the telephone desk's calls, some 100 bytes each,
     are held for the whole market at once.
     """
     directory.mkdir(parents=True, exist_ok=True)
+    (directory / "scenario.json").write_text(
+        world.scenario.model_dump_json(indent=2) + "\n", encoding="utf-8"
+    )
     rows = dict.fromkeys(TABLES, 0)
     visits: list[pa.Table] = []
     with ExitStack() as stack:

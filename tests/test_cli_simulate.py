@@ -92,3 +92,19 @@ def test_a_desk_is_sized_as_json(run):
 def test_a_chart_of_unknown_kind_is_refused(run, tmp_path):
     result = run("size-desk", "--calls-per-hour", 30, "--chart", tmp_path / "desk.bmp")
     assert result.exit_code == 2
+
+
+def test_models_are_scored_on_what_was_written(run, tmp_path):
+    run("simulate", "supplier", "--out", tmp_path, *QUICK, "--set", "desk.reps=0")
+    table = run("score", tmp_path, "--no-regret")
+    assert table.exit_code == 0, table.output
+    assert "first-touch" in table.output
+    scores = json.loads(run("score", tmp_path, "--json").output)
+    assert len(scores) == 16
+    assert all(entry["regret_minor"] >= 0 for entry in scores)
+
+
+def test_scoring_an_empty_directory_names_what_is_missing(run, tmp_path):
+    result = run("score", tmp_path)
+    assert result.exit_code == 2
+    assert "scenario.json" in result.output

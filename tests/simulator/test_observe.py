@@ -104,7 +104,12 @@ def test_the_same_seed_gives_the_same_bytes_with_one_worker_and_with_two(tmp_pat
         files = sorted(path.name for path in out.iterdir())
         digests.append({name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in files})
     assert digests[0] == digests[1]
-    assert set(digests[0]) == {*(f"{name}.parquet" for name in TABLES), "truth.json", "truth_deals.parquet"}
+    assert set(digests[0]) == {
+        *(f"{name}.parquet" for name in TABLES),
+        "scenario.json",
+        "truth.json",
+        "truth_deals.parquet",
+    }
 
 
 def test_what_is_written_is_what_is_held_in_memory(tmp_path, world, seen):

@@ -3,12 +3,14 @@
 import json
 import tomllib
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
 from simulator import scenario as scenarios
+from simulator import score as scoring
 from simulator.market import World
 from simulator.runs import mapper
 from simulator.sizing import Size, desk_for, pool_for
@@ -289,7 +291,62 @@ def _write_chart(path: Path, sizes: list[Size], loss: float, unit: str, measure:
         fail(f"{path.name}: a chart ends in .json, .svg or .png")
 
 
-COMMANDS = (simulate, size_pool, size_desk)
+@click.command("score")
+@click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--lookback", type=click.FloatRange(0, min_open=True), default=365.0, show_default=True, help="Days."
+)
+@click.option(
+    "--regret/--no-regret", default=True, show_default=True, help="Run the market again for every move."
+)
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True)
+@json_option
+@pass_installation
+def score(installation: Installation, directory: Path, lookback: float, regret: bool, workers: int) -> None:
+    """Score every attribution model on a simulated market whose truth is known.
+
+    DIR is what `simulate` wrote. Shares are of the gross margin; a regret is the margin lost by moving a
+    fifth of the variable budget as the model's returns say, compared with the best such move.
+    """
+    try:
+        world, tables, report = scoring.read(directory)
+    except FileNotFoundError as error:
+        fail(str(error))
+    gains = None
+    if regret:
+        with mapper(workers) as spread:
+            gains = scoring.moves(world, spread)
+    scores = scoring.score(world, tables, report, lookback_days=lookback, gains=gains)
+    if installation.as_json:
+        installation.tell_json([asdict(each) for each in scores])
+        return
+    caused, currency = scores[0].caused, report["currency"]
+    click.echo(f"The campaigns really caused {caused:.1%} of the margin; what the models say instead:")
+    rows = [
+        {
+            "model": each.model,
+            "wrong": f"{each.total_variation:.1%}",
+            "credited": f"{each.credited:.1%}",
+            "ranks": each.rank_agreement,
+            "log": each.log_error,
+            "move": " → ".join(each.move) if each.move else None,
+            "regret": None if each.regret_minor is None else each.regret_minor / 100,
+        }
+        for each in scores
+    ]
+    columns = {
+        "model": "Model",
+        "wrong": "Margin in the wrong place",
+        "credited": "Given to campaigns",
+        "ranks": "Agreement of ranks",
+        "log": "Log error of ROI",
+        "move": "Would move budget",
+        "regret": f"Regret, {currency}",
+    }
+    installation.show(rows, columns)
+
+
+COMMANDS = (simulate, score, size_pool, size_desk)
 
 
 @click.group()

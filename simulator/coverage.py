@@ -1,0 +1,132 @@
+"""How often an interval of the engine holds what it should: measured, not promised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution.uncertainty import bootstrap
+from simulator.market import World
+from simulator.parameters import Scenario
+from simulator.runs import Mapper
+from simulator.score import HALF_LIFE_DAYS, credits, true_margin
+from simulator.truth import find
+from simulator.write import tables
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How often a model's intervals hold two different things.
+
+    Attributes
+    ----------
+    model : str
+        Its name.
+    intervals : int
+        Intervals looked at: markets times campaigns with any credit in the long run.
+    own : float
+        Share that hold the model's own long-run credit; the level, if the intervals are honest about chance.
+    truth : float
+        Share that hold what the campaign really causes in the long run.
+    """
+
+    model: str
+    intervals: int
+    own: float
+    truth: float
+
+
+def measure(
+    scenario: Scenario,
+    spread: Mapper,
+    *,
+    accounts: int,
+    markets: int,
+    models: Sequence[str],
+    population: int = 40_000,
+    replicates: int = 300,
+    level: float = 0.9,
+    method: Literal["percentile", "bca"] = "percentile",
+) -> list[Coverage]:
+    """Measure the coverage of the engine's intervals of credit.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What the markets are drawn from.
+    spread : Mapper
+        Where to run them.
+    accounts : int
+        Companies per market, 1 or more.
+    markets : int
+        Markets drawn, with seeds from 0.
+    models : sequence of str
+        Names of models.
+    population : int, default 40,000
+        Companies of the market that stands for the long run.
+    replicates : int, default 300
+        Bootstrap replicates per market.
+    level : float, default 0.9
+        Nominal coverage.
+    method : {"percentile", "bca"}, default "percentile"
+        How the ends are found.
+
+    Returns
+    -------
+    list of Coverage
+        One per model.
+
+    Notes
+    -----
+    The long run is a sample too: with few companies in `population` its own error lowers the measured
+    coverage. An interval about chance need not hold the truth: it knows nothing of what the model gets wrong.
+    """
+    large = World(scenario, population, scenario.days, seed=1_000_000)
+    long_run = credits(tables(large, spread), models, None)
+    cause = true_margin(find(large, spread).report)
+    size = accounts / population
+    held = {model: [0, 0, 0] for model in models}
+    for seed in range(markets):
+        seen = tables(World(scenario, accounts, scenario.days, seed), spread)
+        found = _intervals(seen, models, replicates, seed, level, method)
+        for model in models:
+            for campaign in scenario.campaigns:
+                expected = long_run[model].get(campaign, 0) * size
+                if expected <= 0:
+                    continue
+                # No credit at all in this market: an interval from 0 to 0.
+                low, high = found.get((model, campaign), (0.0, 0.0))
+                held[model][0] += 1
+                held[model][1] += low <= expected <= high
+                held[model][2] += low <= cause[campaign] * size <= high
+    return [Coverage(model, n, own / max(1, n), true / max(1, n)) for model, (n, own, true) in held.items()]
+
+
+def _intervals(
+    seen: dict[str, pa.Table],
+    models: Sequence[str],
+    replicates: int,
+    seed: int,
+    level: float,
+    method: Literal["percentile", "bca"],
+) -> dict[tuple[str, str], tuple[float, float]]:
+    orders = seen["conversions"].filter(pc.equal(seen["conversions"]["goal"], "won"))
+    place = orders.schema.get_field_index("value_minor")
+    orders = orders.set_column(place, orders.schema.field(place), orders["margin_minor"])
+    drawn = bootstrap(
+        seen["touches"],
+        orders,
+        models,
+        replicates=replicates,
+        seed=seed,
+        half_life_days=HALF_LIFE_DAYS,
+        answers=seen["answers"],
+    )
+    return {
+        (row["model"], row["campaign"]): (row["credit_low"], row["credit_high"])
+        for row in drawn.intervals(level, method).to_pylist()
+    }
