@@ -1,8 +1,8 @@
-"""How far the figures can be trusted: what other accounts might as well have come, and what they would change.
+"""How far the figures can be trusted: which other accounts might have come, and what they would change.
 
 The Poisson bootstrap counts each account 0, 1, 2, ... times, at random with mean 1. How often is a hash of
-account, replicate and seed: the same on every engine and in every order of rows. The engine adds credit up per
-account and key in one pass; the replicates are then sums of these rows.
+account, replicate and seed: the same on every engine and in every order of rows. The engine adds credit up
+per account and key in one pass; the replicates are then sums of these rows.
 """
 
 from __future__ import annotations
@@ -195,7 +195,8 @@ class Bootstrap:
         names = [self.sources[here[best]][0] or "(unknown)" for best in first]
         if len(set(names)) == 1:
             doubt = f"it stays first in {min(sure):.0%} of resamples or more"
-            return f"The choice of model does not change the decision: all put {names[0]} first by {measure}; {doubt}."
+            same = f"all put {names[0]} first by {measure}"
+            return f"The choice of model does not change the decision: {same}; {doubt}."
         sides = "; ".join(
             f"{', '.join(m for m, n in zip(self.models, names, strict=True) if n == name)}: {name}"
             for name in dict.fromkeys(names)
@@ -316,13 +317,9 @@ def _draw(
     accounts = rows["account_id"].dictionary_encode().combine_chunks()
     index = accounts.indices.to_numpy()
     size = (len(accounts.dictionary), len(sources))
-    hashes = np.array(
-        [
-            int.from_bytes(blake2b(str(name).encode(), digest_size=8).digest())
-            for name in accounts.dictionary.to_pylist()
-        ],
-        dtype=np.uint64,
-    )
+    names = [str(name).encode() for name in accounts.dictionary.to_pylist()]
+    digests = [int.from_bytes(blake2b(name, digest_size=8).digest()) for name in names]
+    hashes = np.array(digests, dtype=np.uint64)
     credit = np.zeros((len(models), len(sources)))
     skewness = np.zeros_like(credit)
     drawn = np.zeros((len(models), len(sources), replicates))

@@ -95,7 +95,8 @@ def test_every_engine_and_every_order_of_rows_draws_the_same():
 def test_another_seed_draws_otherwise():
     some = market(100)
     one, other = (
-        bootstrap(some.touches, some.conversions, ["linear"], replicates=20, seed=seed).replicates for seed in (0, 1)
+        bootstrap(some.touches, some.conversions, ["linear"], replicates=20, seed=seed).replicates
+        for seed in (0, 1)
     )
     assert not np.array_equal(one, other)
 
@@ -136,8 +137,10 @@ def test_the_sentence_says_whether_the_model_matters():
     drawn = bootstrap(*two_campaigns(), ["first-touch", "last-touch"], replicates=100)
     assert drawn.decision("EUR").startswith("The choice of model changes the decision")
     assert "first-touch: fair; last-touch: call" in drawn.decision("EUR")
-    assert bootstrap(*two_campaigns(), ["first-touch"], replicates=100).decision("EUR").startswith(
-        "The choice of model does not change the decision: all put fair first by credit"
+    assert (
+        bootstrap(*two_campaigns(), ["first-touch"], replicates=100)
+        .decision("EUR")
+        .startswith("The choice of model does not change the decision: all put fair first by credit")
     )
 
 

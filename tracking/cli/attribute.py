@@ -1,0 +1,241 @@
+"""``ringtrail attribute`` and ``ringtrail explain``: the engine on files, without any database."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import click
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet
+from rich.console import Console
+from rich.table import Table
+
+from attribution import MODELS, UNATTRIBUTED, JourneyError, attribute, explain
+from attribution.engine import By
+from attribution.sources import read
+from attribution.uncertainty import bootstrap
+from tracking.cli.installation import fail
+
+FORMATS = ("table", "json", "csv", "parquet")
+ENGINES = ("duckdb", "spark")
+NAMES = tuple(name for name in MODELS if name != "custom")
+
+WIDE = 200
+"""Columns of a table that goes to a file or a pipe."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+FILE = click.Path(exists=True, path_type=Path)
+
+
+class Window(click.ParamType[tuple[str, float]]):
+    """A lookback: days for everything, or KIND=DAYS and CHANNEL=DAYS."""
+
+    name = "days"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        """Split the name from the days."""
+        name, _, days = str(value).rpartition("=")
+        try:
+            return name or "*", float(days)
+        except ValueError:
+            self.fail(f"{value!r} is neither days nor NAME=DAYS, such as 90 or fair=365", param, ctx)
+
+
+def _shared(command: F) -> F:
+    """Add the options that both commands have."""
+    for option in (
+        click.option("--touches", required=True, type=FILE, help="Touches, .parquet or .csv."),
+        click.option("--conversions", required=True, type=FILE, help="Conversions, .parquet or .csv."),
+        click.option("--answers", type=FILE, help="Answers to “where did you hear about us?”."),
+        click.option(
+            "--model",
+            "models",
+            multiple=True,
+            type=click.Choice(NAMES),
+            default=("first-touch", "last-touch", "linear", "position-based"),
+            help="A model; may be given several times.",
+        ),
+        click.option(
+            "--lookback",
+            multiple=True,
+            type=Window(),
+            help="Days before the conversion in which a touch counts, or NAME=DAYS for a channel or kind.",
+        ),
+        click.option("--half-life", type=float, help="Days after which a touch counts half (time-decay)."),
+        click.option("--engine", type=click.Choice(ENGINES), default="duckdb", show_default=True),
+        click.option(
+            "--format", "form", type=click.Choice(FORMATS), help="Default: by the name of OUT, or table."
+        ),
+        click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to OUT instead."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command("attribute")
+@_shared
+@click.option("--costs", type=FILE, help="Costs, for returns by campaign or channel.")
+@click.option("--by", type=click.Choice(get_args(By)), default="campaign", show_default=True)
+@click.option("--intervals", type=click.IntRange(min=2), help="Add 90 % intervals from so many resamples.")
+def attribute_command(
+    touches: Path,
+    conversions: Path,
+    answers: Path | None,
+    models: tuple[str, ...],
+    lookback: tuple[tuple[str, float], ...],
+    half_life: float | None,
+    engine: str,
+    form: str | None,
+    output: Path | None,
+    costs: Path | None,
+    by: By,
+    intervals: int | None,
+) -> None:
+    """Share deals over the touches before them, from files, without any database."""
+    form = _format(form, output)
+    options: dict[str, Any] = {
+        "lookback_days": _windows(lookback),
+        "half_life_days": half_life,
+        "answers": answers,
+        "engine": engine,
+    }
+    with _told(f"{', '.join(models)} on {engine}"):
+        if intervals:
+            drawn = bootstrap(
+                touches, conversions, models, by=by, replicates=intervals, costs=costs, **options
+            )
+            table = drawn.intervals()
+            earning = {currency for source, currency in drawn.sources if source != UNATTRIBUTED}
+            said = [f"{currency}: {drawn.decision(currency)}" for currency in sorted(earning)]
+        elif by == "touch" and form == "parquet" and output is not None:
+            attribute(touches, conversions, models, by=by, output=output, **options)
+            click.echo(f"credits are in {output}", err=True)
+            return
+        else:
+            table, said = attribute(touches, conversions, models, by=by, **options), []
+            if costs is not None:
+                table = _with_return(table, costs, by)
+    _write(table, form, output)
+    for sentence in said:
+        click.echo(sentence, err=True)
+
+
+@click.command("explain")
+@click.argument("conversion")
+@_shared
+def explain_command(
+    conversion: str,
+    touches: Path,
+    conversions: Path,
+    answers: Path | None,
+    models: tuple[str, ...],
+    lookback: tuple[tuple[str, float], ...],
+    half_life: float | None,
+    engine: str,
+    form: str | None,
+    output: Path | None,
+) -> None:
+    """Show the journey of CONVERSION: each touch, and its weight under each model."""
+    with _told(f"the journey of {conversion}"):
+        table = explain(
+            touches,
+            conversions,
+            conversion,
+            models,
+            lookback_days=_windows(lookback),
+            half_life_days=half_life,
+            answers=answers,
+            engine=engine,
+        )
+    _write(table, _format(form, output), output)
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Show on the terminal that work goes on, and turn bad input into one line."""
+    try:
+        with Console(stderr=True).status(f"working out {what}"):
+            yield
+    except (JourneyError, ValueError, OSError) as error:
+        fail(str(error))
+
+
+def _windows(given: tuple[tuple[str, float], ...]) -> float | Mapping[str, float] | None:
+    windows = dict(given)
+    return windows["*"] if set(windows) == {"*"} else windows or None
+
+
+def _format(form: str | None, output: Path | None) -> str:
+    if form is None:
+        ending = output.suffix.lstrip(".") if output else "table"
+        form = ending if ending in FORMATS else "table"
+    if form == "parquet" and output is None:
+        raise click.UsageError("Parquet is for files: name one with -o")
+    return form
+
+
+def _with_return(table: pa.Table, costs: Path, by: str) -> pa.Table:
+    """Add cost and (credit - cost) / cost where a cost is known."""
+    if by not in ("campaign", "channel"):
+        raise click.UsageError("--costs goes with --by campaign or --by channel")
+    spent = read(costs, "costs").rows().group_by([by, "currency"]).aggregate([("amount_minor", "sum")])
+    cost = {(row[by], row["currency"]): row["amount_minor_sum"] for row in spent.to_pylist()}
+    mine = [cost.get((row[by], row["currency"])) for row in table.select([by, "currency"]).to_pylist()]
+    amounts = pa.array(mine, pa.int64())
+    paid = pc.if_else(pc.equal(amounts, 0), None, amounts).cast(pa.float64())
+    gained = pc.subtract(table["credit_minor"], amounts).cast(pa.float64())
+    return table.append_column("cost_minor", amounts).append_column("roi", pc.divide(gained, paid))
+
+
+def _write(table: pa.Table, form: str, output: Path | None) -> None:
+    if form == "parquet":
+        pyarrow.parquet.write_table(table, output)
+    elif form == "csv":
+        with output.open("wb") if output else nullcontext(sys.stdout.buffer) as stream:
+            pyarrow.csv.write_csv(table, stream)
+    else:
+        with output.open("w", encoding="utf-8") if output else nullcontext(sys.stdout) as stream:
+            if form == "json":
+                json.dump(table.to_pylist(), stream, default=str, indent=1, ensure_ascii=False)
+                stream.write("\n")
+            else:
+                Console(file=stream, width=None if stream.isatty() else WIDE).print(_drawn(table))
+
+
+def _drawn(table: pa.Table) -> Table:
+    drawn = Table(header_style="bold")
+    for name, kind in zip(table.column_names, table.schema.types, strict=True):
+        number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+        drawn.add_column(name, justify="right" if number else "left")
+    for row in table.to_pylist():
+        drawn.add_row(*(_cell(value) for value in row.values()))
+    return drawn
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:,.4f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+@click.group()
+def main() -> None:
+    """Run either command by itself: ``python -m tracking.cli.attribute``."""
+
+
+main.add_command(attribute_command)
+main.add_command(explain_command)
+
+if __name__ == "__main__":
+    main()
