@@ -7,7 +7,12 @@ from enum import StrEnum
 from functools import lru_cache
 
 import phonenumbers
-from phonenumbers import PhoneNumberFormat
+from phonenumbers import PhoneNumberFormat, ValidationResult
+
+from tracking.errors import Invalid
+
+REGIONS = frozenset(phonenumbers.SUPPORTED_REGIONS)
+"""Countries (ISO 3166) whose national numbers can be completed."""
 
 
 class NumberState(StrEnum):
@@ -36,7 +41,10 @@ _WITHHELD = frozenset(
     | {"266696687", "7378742833", "2562533", "8566696", "86282452253"}
 )
 _SIP = re.compile(r"^(?:sips?|tel):([^@;>]*)(?:@[^;>]*)?(?:;.*)?$", re.IGNORECASE)
-_CHARSET = re.compile(r"[0-9+()\-./\s]*(?:;ext=[0-9]+)?")
+_CONTEXT = re.compile(r";phone-context=(\+[0-9().\-]+)", re.IGNORECASE)
+_CHARSET = re.compile(r"[0-9+()\-./\s]*(?:(?:;ext=|\s*(?:ext\.?|x|#)\s*)[0-9]{1,7})?", re.IGNORECASE)
+# Shorter ones that no numbering plan knows are extensions of a switchboard, not subscribers.
+_SHORTEST_UNPLANNED = 7
 
 
 def parse(raw: str | None, region: str) -> Parsed:
@@ -47,10 +55,11 @@ def parse(raw: str | None, region: str) -> Parsed:
 
 @lru_cache(maxsize=65536)
 def _parse(raw: str, region: str) -> Parsed:
-    # Copy and paste brings direction marks and full-width digits; NFKC folds the latter.
-    text = "".join(c for c in unicodedata.normalize("NFKC", raw) if unicodedata.category(c) != "Cf").strip()
+    text = "".join(map(_plain, raw)).strip()
     if sip := _SIP.match(text):
-        text = sip.group(1)
+        # A local number says in its context which country and area it is local to (RFC 3966).
+        context = None if sip.group(1).startswith("+") else _CONTEXT.search(text)
+        text = (context.group(1) if context else "") + sip.group(1)
     if not text or text == "+" or text.lstrip("+").casefold() in _WITHHELD:
         return Parsed(raw, None, NumberState.withheld)
     if not _CHARSET.fullmatch(text):
@@ -59,23 +68,34 @@ def _parse(raw: str, region: str) -> Parsed:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return Parsed(raw, None, NumberState.malformed)
-    # An internal extension or 112 completed with the country code would become a stranger's number.
-    if phonenumbers.is_possible_short_number_for_region(number, region) and not text.startswith(("+", "00")):
-        return Parsed(raw, None, NumberState.malformed)
-    if not phonenumbers.is_possible_number(number):
-        return Parsed(raw, None, NumberState.malformed)
     e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
-    valid = phonenumbers.is_valid_number(number)
-    return Parsed(raw, e164, NumberState.valid if valid else NumberState.possible)
+    if phonenumbers.is_valid_number(number):
+        return Parsed(raw, e164, NumberState.valid)
+    # An internal extension or 112 completed with the country code would become a stranger's number, and
+    # so would a number without its area code, which is possible in many areas.
+    short = len(str(number.national_number)) < _SHORTEST_UNPLANNED
+    complete = phonenumbers.is_possible_number_with_reason(number) == ValidationResult.IS_POSSIBLE
+    if short or not complete or phonenumbers.is_possible_short_number(number):
+        return Parsed(raw, None, NumberState.malformed)
+    return Parsed(raw, e164, NumberState.possible)
+
+
+def _plain(character: str) -> str:
+    # Copy and paste brings direction marks, typographic dashes, and the digits of other scripts.
+    kind = unicodedata.category(character)
+    if kind == "Nd":
+        return str(unicodedata.digit(character))
+    if kind == "Pd" or character == "\u2212":
+        return "-"
+    # A footnote's ² is no digit; full-width signs are signs.
+    return "" if kind == "Cf" else character if kind == "No" else unicodedata.normalize("NFKC", character)
 
 
 def require(raw: str, region: str, field: str) -> str:
-    """Return ``raw`` in E.164 or raise ValueError naming ``field``, the value and the remedy."""
+    """Return ``raw`` in E.164 or raise Invalid naming ``field``, the value and the remedy."""
     parsed = parse(raw, region)
     if parsed.e164 is None:
-        raise ValueError(
-            f"{field}: {raw!r} is not a telephone number; write it in full, such as +46701740605"
-        )
+        raise Invalid(field, f"{raw!r} is not a telephone number; write it in full, such as +46701740605")
     return parsed.e164
 
 
