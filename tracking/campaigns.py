@@ -1,12 +1,14 @@
 """Campaigns, and the pieces of ad material that carry their numbers."""
 
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tracking import money
 from tracking.errors import Conflict, Invalid, NotFound
 from tracking.models import AdMaterial, Campaign
 from tracking.vocabulary import Direction, Medium
@@ -25,8 +27,8 @@ def add(
     name, channel = required(name, "name"), required(channel, "channel")
     if session.scalar(select(Campaign.id).where(Campaign.name == name)) is not None:
         raise Conflict(f"there is a campaign named {name!r} already; choose another name")
+    _check(details)
     campaign = Campaign(name=name, channel=channel, direction=direction, created_at=at, **details)
-    _check_days(campaign.starts_on, campaign.ends_on, "ends_on")
     session.add(campaign)
     session.flush()
     return campaign
@@ -34,27 +36,31 @@ def add(
 
 def change(session: Session, campaign: Campaign, **details: Any) -> Campaign:
     """Change what is said of a campaign; history keeps pointing to it."""
+    for field in {"name", "channel"} & details.keys():
+        details[field] = required(details[field], field)
+    # Checked before anything is written to the row, since a row once written goes out with the next flush.
+    _check({field: getattr(campaign, field) for field in _CHECKED} | details)
     if "name" in details:
-        details["name"] = required(details["name"], "name")
         taken = select(Campaign.id).where(Campaign.name == details["name"], Campaign.id != campaign.id)
         if session.scalar(taken) is not None:
             raise Conflict(f"there is a campaign named {details['name']!r} already; choose another name")
     for field, value in details.items():
         setattr(campaign, field, value)
-    _check_days(campaign.starts_on, campaign.ends_on, "ends_on")
     session.flush()
     return campaign
 
 
 def named(session: Session, names: Iterable[str]) -> dict[str, Campaign]:
     """Return the campaigns that exist among ``names``."""
-    found = session.scalars(select(Campaign).where(Campaign.name.in_(set(names))))
-    return {campaign.name: campaign for campaign in found}
+    written = {name: _tidy(name) for name in names}
+    rows = session.scalars(select(Campaign).where(Campaign.name.in_(set(written.values()))))
+    found = {campaign.name: campaign for campaign in rows}
+    return {name: found[tidy] for name, tidy in written.items() if tidy in found}
 
 
 def get(session: Session, name: str) -> Campaign:
     """Return the campaign of that name."""
-    campaign = session.scalar(select(Campaign).where(Campaign.name == name))
+    campaign = session.scalar(select(Campaign).where(Campaign.name == _tidy(name)))
     if campaign is None:
         raise NotFound(f"there is no campaign named {name!r}; `ringtrail campaign list` shows them")
     return campaign
@@ -102,21 +108,53 @@ def add_material(
 def material(session: Session, campaign: str, name: str) -> AdMaterial:
     """Return a piece of ad material by the names of its campaign and its own."""
     found = session.scalar(
-        select(AdMaterial).join(Campaign).where(Campaign.name == campaign, AdMaterial.name == name)
+        select(AdMaterial)
+        .join(Campaign)
+        .where(Campaign.name == _tidy(campaign), AdMaterial.name == _tidy(name))
     )
     if found is None:
         raise NotFound(f"campaign {campaign!r} has no ad material named {name!r}")
     return found
 
 
+def of_campaign(campaign: Campaign | None, material: AdMaterial | None) -> Campaign | None:
+    """Return the campaign, or the one that the ad material belongs to; both given must agree."""
+    if material is None:
+        return campaign
+    if campaign is not None and campaign.id != material.campaign_id:
+        raise Invalid("ad_material", f"{material.name!r} belongs to another campaign than {campaign.name!r}")
+    return material.campaign
+
+
 def required(value: str, field: str) -> str:
-    """Return ``value`` without surrounding blanks, or raise Invalid where nothing is left of it."""
-    value = " ".join(value.split())
+    """Return a name with its blanks tidied, or raise Invalid where nothing or too much is left of it."""
+    value = _tidy(value)
     if not value:
         raise Invalid(field, "is empty; give it a name")
     if len(value) > 200:
         raise Invalid(field, f"has {len(value)} characters; give at most 200")
     return value
+
+
+def _tidy(name: str) -> str:
+    # One name has one spelling: systems differ in how they write blanks and accents (NFC, NFD), and
+    # control characters break tables and PostgreSQL.
+    text = unicodedata.normalize("NFC", " ".join(name.split()))
+    return "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cs"))
+
+
+_CHECKED = ("starts_on", "ends_on", "budget_minor", "currency")
+
+
+def _check(details: Mapping[str, Any]) -> None:
+    starts_on, ends_on, budget, code = (details.get(field) for field in _CHECKED)
+    _check_days(starts_on, ends_on, "ends_on")
+    if budget is not None and budget < 0:
+        raise Invalid("budget_minor", f"{budget} is negative; give 0 or more")
+    if budget is not None and code is None:
+        raise Invalid("currency", "is missing; a budget needs its currency")
+    if code is not None and code != (known := money.currency(code)):
+        raise Invalid("currency", f"{code!r} is not in capitals; write {known}")
 
 
 def _check_days(start: date | None, end: date | None, field: str) -> None:

@@ -2,14 +2,15 @@
 
 import unicodedata
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, select, tuple_
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from tracking import vault
+from tracking.campaigns import required
 from tracking.errors import Conflict, Invalid, NotFound
 from tracking.models import Account, Contact, ContactPoint
 from tracking.vocabulary import PointKind
@@ -20,7 +21,10 @@ _Merged = TypeVar("_Merged", Account, Contact)
 
 @dataclass(frozen=True, slots=True)
 class Clues:
-    """What a foreign record says of a buying company and one of its people; all optional."""
+    """What a foreign record says of a buying company and one of its people; all optional.
+
+    ``phone`` is in E.164. Blanks count as nothing said.
+    """
 
     external_id: str | None = None
     company: str | None = None
@@ -30,12 +34,21 @@ class Clues:
     person: str | None = None
     person_id: str | None = None
 
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            tidy = required(value, field.name) if value and value.strip() else None
+            object.__setattr__(self, field.name, tidy)
+
     def points(self) -> list[Point]:
-        """Return the ways in which the person can be recognised."""
+        """Return the ways in which the person can be recognised, the most certain first.
+
+        A number comes last: colleagues share their company's.
+        """
         given = {
-            PointKind.phone: self.phone,
-            PointKind.email: self.email and self.email.strip().casefold(),
             PointKind.external: self.person_id,
+            PointKind.email: self.email and self.email.casefold(),
+            PointKind.phone: self.phone,
         }
         return [(kind, value) for kind, value in given.items() if value]
 
@@ -66,10 +79,7 @@ def introduce(
         name=name,
         account=account or Account(created_at=at),
         created_at=at,
-        points=[
-            ContactPoint(kind=kind, value=value, value_hash=vault.lookup_hash(kind, value))
-            for kind, value in points
-        ],
+        points=_points(points),
     )
     session.add(contact)
     return contact
@@ -78,35 +88,44 @@ def introduce(
 def account_for(session: Session, clues: Clues, *, at: datetime) -> Account:
     """Find the buying company that a record speaks of, or add it; what is learnt on the way is kept.
 
-    An id counts more than a name, a name more than a number. A company so far known only by a caller's
-    number becomes the one that is named; a number that belongs to another named company stays there.
+    An id counts more than a name, a name more than a domain, a domain more than a number. A company so
+    far known only by a caller's number becomes the one that is named; a number that belongs to another
+    named company stays there. A second id or name of a company is kept as a company merged into it, so
+    that it is found by either, and the two can be parted.
     """
     points = clues.points()
     known = recognise(session, points)
-    by_point = [root(session, contact.account) for contact in known.values()]
-    account = _by_id(session, clues.external_id) or _by_name(session, clues.company)
-    account = account or _by_domain(session, clues.domain)
-    nameless = clues.company is None and clues.external_id is None
+    people = [known[point] for point in points if point in known]
+    by_point = [account_of(session, contact) for contact in people]
+    by_id, by_name, account = _look_up(session, clues)
+    if account is None and _take_turn(session, clues):
+        by_id, by_name, account = _look_up(session, clues)
     if account is None:
-        account = next((a for a in by_point if nameless or a.name is None), None)
+        account = next((a for a in by_point if not _contradicts(a, clues)), None)
     if account is None:
         account = Account(created_at=at)
         session.add(account)
-    account.external_id = account.external_id or clues.external_id
-    if account.name is None and clues.company:
-        rename(account, clues.company)
-    account.domain = account.domain or (clues.domain and clues.domain.casefold())
+    new_id = clues.external_id if by_id is None else None
+    new_name = clues.company if by_name is None else None
+    if (new_id and account.external_id) or (new_name and account.name):
+        session.flush()
+        second = Account(external_id=new_id, merged_into_id=account.id, created_at=at)
+        if clues.company:
+            rename(second, clues.company)
+        session.add(second)
+    else:
+        account.external_id = account.external_id or new_id
+        if new_name:
+            rename(account, new_name)
+    account.domain = account.domain or _domain(clues)
     session.flush()
-    for other in by_point:
+    for other in filter(None, (*by_point, _find(session, Account.domain, _domain(clues)))):
         if other is not account and other.name is None and other.external_id is None:
-            other.merged_into_id = account.id
+            _join(session, other, account)
     if new := [point for point in points if point not in known]:
-        contact = next(iter(known.values()), None)
-        if contact is not None and root(session, contact.account) is account:
-            contact.points += [
-                ContactPoint(kind=kind, value=value, value_hash=vault.lookup_hash(kind, value))
-                for kind, value in new
-            ]
+        contact = next((c for c in people if account_of(session, c) is account), None)
+        if contact is not None and _may_be(contact, clues.person):
+            contact.points += _points(new)
             contact.name = contact.name or clues.person
         else:
             introduce(session, new, at=at, name=clues.person, account=account)
@@ -117,34 +136,40 @@ def account_for(session: Session, clues: Clues, *, at: datetime) -> Account:
 def contact_for(session: Session, clues: Clues, *, at: datetime) -> Contact:
     """Find or add the person a record speaks of; where it names none, the company's unnamed contact."""
     account = account_for(session, clues, at=at)
-    points = clues.points() or [(PointKind.external, f"account {account.id}")]
+    unnamed = (PointKind.external, f"account {account.id}")
+    points = [*clues.points(), unnamed]
     known = recognise(session, points)
     for point in points:
-        if (contact := known.get(point)) and root(session, contact.account) is account:
+        if (contact := known.get(point)) and account_of(session, contact) is account:
             return contact
-    contact = introduce(
-        session, [p for p in points if p not in known], at=at, name=clues.person, account=account
-    )
+    contact = introduce(session, [unnamed], at=at, name=clues.person, account=account)
     session.flush()
     return contact
 
 
 def rename(account: Account, name: str) -> None:
     """Give a buying company its name."""
-    account.name = " ".join(name.split())[:200]
+    account.name = required(name, "name")
     account.name_key = name_key(name)
 
 
 def name_key(name: str) -> str:
     """Return a company's name as it is matched: compatibility forms, case and spacing folded."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())[:200]
+    seen = "".join(c for c in name if unicodedata.category(c) != "Cf")
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold())
+    return " ".join(folded.split())[:200].rstrip()
 
 
-def root(session: Session, account: Account) -> Account:
-    """Return the company that ``account`` was merged into, or itself."""
-    while account.merged_into_id is not None:
-        account = session.get_one(Account, account.merged_into_id)
-    return account
+def root(session: Session, row: _Merged) -> _Merged:
+    """Return the company (or contact) that ``row`` was merged into, or itself."""
+    while row.merged_into_id is not None:
+        row = session.get_one(type(row), row.merged_into_id)
+    return row
+
+
+def account_of(session: Session, contact: Contact) -> Account:
+    """Return the buying company that a contact counts to, however often either was merged."""
+    return root(session, root(session, contact).account)
 
 
 def roots(session: Session, kind: type[_Merged]) -> Mapping[int, int]:
@@ -161,20 +186,22 @@ def roots(session: Session, kind: type[_Merged]) -> Mapping[int, int]:
 
 def merge(session: Session, kind: type[_Merged], source_id: int, target_id: int) -> None:
     """Let one account (or contact) count as another from now on; nothing else is rewritten."""
-    # Both chains are locked in a fixed order, so that two merges at once cannot close a ring.
-    rows = session.scalars(
-        select(kind).where(kind.id.in_([source_id, target_id])).order_by(kind.id).with_for_update()
-    )
-    found = {row.id: row for row in rows}
+    found = _locked(session, kind, {source_id, target_id})
     for wanted in (source_id, target_id):
         if wanted not in found:
             raise NotFound(f"there is no {kind.__tablename__} {wanted}")
+    # Whoever merges holds both ends of the new chain, so that two merges at once cannot close a ring;
+    # while the end was waited for, it may have become another.
+    end = None
+    while (at := _end(session, kind, target_id)) != end:
+        end = at
+        found |= _locked(session, kind, {source_id, target_id, end})
     source = found[source_id]
     if source.merged_into_id is not None:
         raise Conflict(
             f"{kind.__tablename__} {source_id} is merged into {source.merged_into_id}; part them first"
         )
-    if roots(session, kind).get(target_id, target_id) == source_id:
+    if end == source_id:
         raise Invalid("into", f"{kind.__tablename__} {target_id} counts as {source_id} itself")
     source.merged_into_id = target_id
     session.flush()
@@ -182,7 +209,7 @@ def merge(session: Session, kind: type[_Merged], source_id: int, target_id: int)
 
 def unmerge(session: Session, kind: type[_Merged], source_id: int) -> None:
     """Part what was merged."""
-    source = session.get(kind, source_id)
+    source = _locked(session, kind, {source_id}).get(source_id)
     if source is None:
         raise NotFound(f"there is no {kind.__tablename__} {source_id}")
     if source.merged_into_id is None:
@@ -195,25 +222,74 @@ def _merged_ids(kind: type[_Merged]) -> Select[*tuple[Any, ...]]:
     return select(kind.id, kind.merged_into_id).where(kind.merged_into_id.is_not(None))
 
 
-def _by_id(session: Session, external_id: str | None) -> Account | None:
-    if not external_id:
+def _locked(session: Session, kind: type[_Merged], ids: set[int]) -> dict[int, _Merged]:
+    # In the order of ids, so that two who lock the same rows do not wait for each other; read anew, since
+    # the session may hold them as they were before the wait.
+    rows = select(kind).where(kind.id.in_(ids)).order_by(kind.id).with_for_update()
+    return {row.id: row for row in session.scalars(rows.execution_options(populate_existing=True))}
+
+
+def _end(session: Session, kind: type[_Merged], start: int) -> int:
+    """Return the id at the end of a chain as the database has it now, whatever the session remembers."""
+    into = start
+    while (step := session.scalar(select(kind.merged_into_id).where(kind.id == into))) is not None:
+        into = step
+    return into
+
+
+def _join(session: Session, nameless: Account, account: Account) -> None:
+    try:
+        merge(session, Account, nameless.id, account.id)
+    except (Conflict, Invalid):
+        # Somebody merged it in the meantime: it has found its company.
+        return
+
+
+def _take_turn(session: Session, clues: Clues) -> bool:
+    """Wait for whoever is adding a company of this name or domain, and tell whether to look again.
+
+    Neither is unique, so no key keeps two records that name a new company at one moment from adding it
+    twice. SQLite lets in one writer at a time anyway.
+    """
+    named = [clue for clue in (name_key(clues.company or ""), _domain(clues)) if clue]
+    if not named or session.get_bind().dialect.name != "postgresql":
+        return False
+    for clue in named:
+        key = int(vault.lookup_hash("company", clue)[:15], 16)
+        session.execute(select(func.pg_advisory_xact_lock(key)))
+    return True
+
+
+def _look_up(session: Session, clues: Clues) -> tuple[Account | None, Account | None, Account | None]:
+    """Return the company of this id, the one of this name, and of all clues the one that counts most."""
+    by_id = _find(session, Account.external_id, clues.external_id)
+    by_name = _find(session, Account.name_key, name_key(clues.company or ""))
+    return by_id, by_name, by_id or by_name or _find(session, Account.domain, _domain(clues))
+
+
+def _find(session: Session, column: InstrumentedAttribute[str | None], value: str | None) -> Account | None:
+    if not value:
         return None
-    found = session.scalar(select(Account).where(Account.external_id == external_id))
+    found = session.scalar(select(Account).where(column == value).order_by(Account.id).limit(1))
     return found and root(session, found)
 
 
-def _by_name(session: Session, company: str | None) -> Account | None:
-    if not company or not name_key(company):
-        return None
-    named = select(Account).where(Account.name_key == name_key(company)).order_by(Account.id).limit(1)
-    found = session.scalar(named)
-    return found and root(session, found)
+def _domain(clues: Clues) -> str | None:
+    return clues.domain and clues.domain.casefold()
 
 
-def _by_domain(session: Session, domain: str | None) -> Account | None:
-    if not domain:
-        return None
-    found = session.scalar(
-        select(Account).where(Account.domain == domain.casefold()).order_by(Account.id).limit(1)
-    )
-    return found and root(session, found)
+def _contradicts(account: Account, clues: Clues) -> bool:
+    other_id = clues.external_id and account.external_id and account.external_id != clues.external_id
+    other_name = clues.company and account.name and account.name_key != name_key(clues.company)
+    return bool(other_id or other_name)
+
+
+def _may_be(contact: Contact, person: str | None) -> bool:
+    return not person or not contact.name or name_key(contact.name) == name_key(person)
+
+
+def _points(points: Collection[Point]) -> list[ContactPoint]:
+    return [
+        ContactPoint(kind=kind, value=value, value_hash=vault.lookup_hash(kind, value))
+        for kind, value in points
+    ]
