@@ -7,7 +7,8 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tracking import effects
+from tracking import effects, money
+from tracking.campaigns import of_campaign, required
 from tracking.effects import Effect
 from tracking.errors import Invalid
 from tracking.models import AdMaterial, Campaign, Cost
@@ -38,6 +39,12 @@ def save(
 ) -> tuple[Cost, Effect]:
     """Add a cost, or bring the one with the same source key up to date; without a campaign it is overhead."""
     amount = _amount(record)
+    if amount > money.LARGEST_MINOR:
+        raise Invalid("amount", f"{amount} is larger than {money.LARGEST_MINOR} minor units; check it")
+    if record.source_key is not None and not 1 <= len(record.source_key) <= 200:
+        raise Invalid("source_key", f"has {len(record.source_key)} characters; give 1 to 200")
+    code, category = money.currency(record.currency), required(record.category, "category")
+    campaign = of_campaign(campaign, material)
     if record.period_end <= record.period_start:
         raise Invalid(
             "period_end", f"{record.period_end} is not after {record.period_start}; it is exclusive"
@@ -56,10 +63,10 @@ def save(
         "period_start": record.period_start,
         "period_end": record.period_end,
         "amount_minor": amount,
-        "currency": record.currency,
+        "currency": code,
         "minutes": record.minutes,
         "hourly_rate_minor": record.hourly_rate_minor,
-        "category": record.category,
+        "category": category,
         "direct": record.direct,
         "note": record.note,
     }

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tracking import contacts, effects
+from tracking import contacts, effects, money
 from tracking.contacts import Clues
 from tracking.effects import Effect
 from tracking.errors import Invalid
@@ -34,18 +34,25 @@ class DealRecord:
 def save(session: Session, record: DealRecord, *, at: datetime) -> tuple[Deal, Effect]:
     """Add a deal, or bring the one with the same external id up to date.
 
-    A later record counts as the newer truth about stage, amount and dates; a moment it leaves out stays.
+    A later record counts as the newer truth about stage, amount, dates and, where it names one, company;
+    what it leaves out stays.
     """
-    _check(record)
     deal = None
     if record.external_id:
         deal = session.scalar(select(Deal).where(Deal.external_id == record.external_id))
+    _check(record, deal)
+    code = money.currency(record.currency)
     effect = Effect.unchanged
     if deal is None:
         account = contacts.account_for(session, record.clues, at=at)
         deal = Deal(external_id=record.external_id, account=account, created_at=at)
         session.add(deal)
         effect = Effect.created
+    elif record.clues != Clues():
+        account = contacts.account_for(session, record.clues, at=at)
+        named = record.clues.company or record.clues.external_id
+        if named and account is not contacts.root(session, deal.account):
+            deal.account, effect = account, Effect.updated
     given = {
         "name": record.name or None,
         "stage": record.stage,
@@ -55,22 +62,28 @@ def save(session: Session, record: DealRecord, *, at: datetime) -> tuple[Deal, E
         "closed_at": record.closed_at,
         "amount_minor": record.amount_minor,
         "margin_minor": record.margin_minor,
-        "currency": record.currency,
+        "currency": code,
     }
     effect = effects.apply(deal, {k: v for k, v in given.items() if v is not None}, effect)
     session.flush()
     return deal, effect
 
 
-def _check(record: DealRecord) -> None:
+def _check(record: DealRecord, deal: Deal | None) -> None:
     moments = ("lead_at", "qualified_at", "opportunity_at", "closed_at")
     for name in moments:
         value = getattr(record, name)
         if value is not None and value.tzinfo is None:
             raise Invalid(name, f"{value.isoformat()} names no time zone; give an offset")
-    if record.stage in (Stage.won, Stage.lost) and record.closed_at is None:
+    closed_at = record.closed_at or (deal and deal.closed_at)
+    if record.stage in (Stage.won, Stage.lost) and closed_at is None:
         raise Invalid("closed_at", f"a deal that is {record.stage} needs the day it was closed")
-    if record.clues == Clues():
+    if record.external_id is not None and not 1 <= len(record.external_id) <= 200:
+        raise Invalid("external_id", f"has {len(record.external_id)} characters; give 1 to 200")
+    for name in ("amount_minor", "margin_minor"):
+        if abs(getattr(record, name) or 0) > money.LARGEST_MINOR:
+            raise Invalid(name, f"is larger than {money.LARGEST_MINOR} minor units; check the decimal mark")
+    if deal is None and record.clues == Clues():
         raise Invalid(
             "company", "nothing says whose deal this is; give a company, an id, a number or an e-mail"
         )

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracking import contacts, effects
+from tracking.campaigns import of_campaign, required
 from tracking.contacts import Clues
 from tracking.effects import Effect
 from tracking.errors import Invalid
@@ -36,13 +37,17 @@ def save(
     """Add a touch, or bring the one with the same source key up to date."""
     if record.occurred_at.tzinfo is None:
         raise Invalid("occurred_at", f"{record.occurred_at.isoformat()} names no time zone; give an offset")
-    if record.clues == Clues():
-        raise Invalid(
-            "account_id", "nothing says whose touch this is; give an account id, a number or an e-mail"
-        )
+    if not 1 <= len(record.source_key) <= 200:
+        raise Invalid("touch_id", f"has {len(record.source_key)} characters; give 1 to 200")
+    campaign = of_campaign(campaign, material)
+    channel = required(record.channel, "channel") if record.channel and record.channel.strip() else None
     touch = session.scalar(select(Touch).where(Touch.source_key == record.source_key))
     if touch is not None and touch.call_id is not None:
         raise Invalid("touch_id", f"{record.source_key!r} is a call's touch; change the call")
+    if touch is None and record.clues == Clues():
+        raise Invalid(
+            "account_id", "nothing says whose touch this is; give an account id, a number or an e-mail"
+        )
     effect = Effect.unchanged
     if touch is None:
         touch = Touch(
@@ -50,12 +55,16 @@ def save(
         )
         session.add(touch)
         effect = Effect.created
+    elif record.clues != Clues():
+        person = contacts.contact_for(session, record.clues, at=at)
+        if contacts.account_of(session, person) is not contacts.account_of(session, touch.contact):
+            touch.contact, effect = person, Effect.updated
     given = {
         "occurred_at": record.occurred_at,
         "kind": record.kind,
         "campaign_id": campaign.id if campaign else None,
         "ad_material_id": material.id if material else None,
-        "channel": record.channel,
+        "channel": channel,
     }
     effect = effects.apply(touch, given, effect)
     session.flush()

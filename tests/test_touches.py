@@ -1,0 +1,115 @@
+"""Ready touches: what another system recorded is taken once, kept up to date, and given to its company."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from tests.cast import BOREALIS, CATALOGUE_NUMBER, moment
+from tracking import calls, campaigns, contacts, touches
+from tracking.calls import CallEvent
+from tracking.contacts import Clues
+from tracking.effects import Effect
+from tracking.errors import Invalid
+from tracking.models import Account, Campaign, Touch
+from tracking.touches import TouchRecord
+from tracking.vocabulary import Medium, TouchKind
+
+NOW = moment("2026-06-01")
+FAIR = TouchRecord(
+    source_key="badge 17",
+    clues=Clues(company="Borealis Foods", person="Ann", email="ann@borealis.example"),
+    occurred_at=moment("2026-03-02 09:00"),
+    kind=TouchKind.event,
+)
+
+
+def save(session: Session, record: TouchRecord, campaign: Campaign | None = None) -> tuple[Touch, Effect]:
+    return touches.save(session, record, at=NOW, campaign=campaign)
+
+
+def owner(session: Session, touch: Touch) -> str | None:
+    return contacts.account_of(session, touch.contact).name
+
+
+def test_a_touch_is_added_then_brought_up_to_date_then_left_alone(session: Session) -> None:
+    later = replace(FAIR, occurred_at=moment("2026-03-03"), channel=" Trade  fair ")
+    effects = [save(session, record)[1] for record in (FAIR, FAIR, later, later)]
+    assert effects == ["created", "unchanged", "updated", "unchanged"]
+    session.expire_all()
+    touch = session.scalars(select(Touch)).one()
+    assert (touch.occurred_at, touch.kind, touch.channel) == (later.occurred_at, "event", "Trade fair")
+    assert (touch.contact.name, owner(session, touch)) == ("Ann", "Borealis Foods")
+
+
+@pytest.mark.parametrize("kind", list(TouchKind))
+def test_every_kind_of_touch_can_come_from_elsewhere(session: Session, kind: TouchKind) -> None:
+    touch, _ = save(session, replace(FAIR, kind=kind))
+    assert (touch.kind, touch.call_id) == (kind, None)
+
+
+def test_touches_and_calls_of_one_company_meet(session: Session) -> None:
+    said = Clues(company="Borealis Foods", phone=BOREALIS)
+    touch, _ = save(session, replace(FAIR, clues=said))
+    assert session.scalar(select(func.count(Account.id))) == 1
+    assert touch.contact is calls.record(session, [RING], region="SE")[0].call.contact
+
+
+RING = CallEvent(
+    provider="twilio",
+    provider_call_id="CA1",
+    dialled=(CATALOGUE_NUMBER,),
+    caller=BOREALIS,
+    started_at=moment("2026-03-02 09:00"),
+)
+
+
+def test_a_calls_own_touch_is_not_overwritten_from_elsewhere(session: Session) -> None:
+    call = calls.record(session, [RING], region="SE")[0].call
+    call.touch.source_key = "badge 17"
+    with pytest.raises(Invalid, match="touch_id: 'badge 17' is a call's touch; change the call"):
+        save(session, FAIR)
+    assert call.touch.kind is TouchKind.call
+
+
+def test_a_touch_belongs_to_the_campaign_of_its_ad_material(session: Session) -> None:
+    fair = campaigns.add(session, "Fair", "fair", at=NOW)
+    stand = campaigns.add_material(session, fair, "Stand", at=NOW, medium=Medium.fair)
+    touch, _ = touches.save(session, FAIR, at=NOW, campaign=None, material=stand)
+    assert (touch.campaign_id, touch.ad_material_id) == (fair.id, stand.id)
+    other = campaigns.add(session, "Other", "fair", at=NOW)
+    with pytest.raises(Invalid, match="ad_material: 'Stand' belongs to another campaign than 'Other'"):
+        touches.save(session, FAIR, at=NOW, campaign=other, material=stand)
+    assert save(session, FAIR, other)[1] is Effect.updated
+
+
+def test_a_touch_moves_to_the_company_that_a_later_record_names(session: Session) -> None:
+    touch, _ = save(session, replace(FAIR, clues=Clues(person_id="visitor 9")))
+    assert owner(session, touch) is None
+    save(session, replace(FAIR, clues=Clues(person_id="visitor 9", company="Borealis Foods")))
+    assert owner(session, touch) == "Borealis Foods"
+    _, effect = save(session, replace(FAIR, clues=Clues(company="Cobalt Mining")))
+    assert (effect, owner(session, touch)) == (Effect.updated, "Cobalt Mining")
+    _, effect = save(session, replace(FAIR, clues=Clues()))
+    assert (effect, owner(session, touch)) == (Effect.unchanged, "Cobalt Mining")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"clues": Clues(company=" ")}, "account_id: nothing says whose touch this is; give an account id"),
+        ({"occurred_at": NOW.replace(tzinfo=None)}, "occurred_at: 2026-06-01T00:00:00 names no time zone"),
+        ({"source_key": ""}, "touch_id: has 0 characters; give 1 to 200"),
+        ({"source_key": "x" * 201}, "touch_id: has 201 characters"),
+        ({"channel": "x" * 201}, "channel: has 201 characters"),
+    ],
+)
+def test_a_touch_that_cannot_be_is_refused_by_field_and_leaves_nothing(
+    session: Session, wrong: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(Invalid, match=f"^{reason}"):
+        save(session, replace(FAIR, **wrong))
+    assert session.scalars(select(Touch)).all() == []
+    assert session.scalars(select(Account)).all() == []
