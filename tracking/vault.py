@@ -1,10 +1,10 @@
 """Callers' numbers at rest: sealed with AES-GCM, found again by a keyed hash, keys outside the database."""
 
 import base64
-import binascii
 import hashlib
 import hmac
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -48,28 +48,37 @@ class Keys:
         """Read the master key from base64."""
         try:
             master = base64.b64decode(text.strip(), validate=True)
-        except binascii.Error:
+        except ValueError:
             raise Invalid("key", "the master key is not base64; make one with `ringtrail key`") from None
         return cls.derive(master)
 
     @classmethod
     def from_file(cls, path: Path) -> Self:
         """Read the master key from a file, written on first use and readable by its owner only."""
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # O_EXCL decides which of two processes starting at once writes the key.
-            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(new_master_key() + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except FileExistsError:
-            pass
+        if not path.exists():
+            _write_once(path, new_master_key() + "\n")
         return cls.from_text(path.read_text())
 
 
 def new_master_key() -> str:
     """Make a master key: 32 random bytes in base64."""
     return base64.b64encode(os.urandom(32)).decode()
+
+
+def _write_once(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.urandom(6).hex()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        # The link appears whole or not at all, and for the first of two processes starting at once only:
+        # neither a crash nor the other one ever shows half a key.
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink()
 
 
 _keys: Keys | None = None
@@ -98,7 +107,7 @@ def unseal(sealed: bytes, purpose: str) -> str:
     """Decrypt what :func:`seal` made for the same purpose."""
     try:
         clear = AESGCM(_installed().sealing).decrypt(sealed[:_NONCE], sealed[_NONCE:], purpose.encode())
-    except InvalidTag:
+    except (InvalidTag, ValueError):
         raise Invalid(
             "key", "this key did not seal these data; restore the key file that belongs to them"
         ) from None
