@@ -142,11 +142,14 @@ def connect(settings: Settings) -> Engine:
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(settings.url)
     if url.get_backend_name() == "postgresql":
-        # Two waits are bounded so that a stuck session cannot hold up the telephone.
+        # The waits are bounded so that a server or session that is stuck cannot hold up the telephone.
         return create_engine(
             url.set(drivername="postgresql+psycopg"),
             pool_pre_ping=True,
-            connect_args={"options": "-c lock_timeout=3000 -c idle_in_transaction_session_timeout=60000"},
+            connect_args={
+                "connect_timeout": 3,
+                "options": "-c lock_timeout=3000 -c idle_in_transaction_session_timeout=60000",
+            },
         )
     raise Invalid("database_url", f"{url.get_backend_name()!r} is not supported; use sqlite or postgresql")
 

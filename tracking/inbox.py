@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 
 # How long an arrival waits for the database, in seconds: the strictest telephone provider hangs up after
 # five. A judgement.
-PATIENCE_S = 1.0
+PATIENCE_S = 2.0
 # How long the database is left alone after it failed, in seconds, before spooled arrivals are tried again.
 _PAUSE_S = 1.0
 _BATCH = 64
@@ -43,6 +43,9 @@ _BATCH = 64
 _AWAY = (sql.OperationalError, sql.InterfaceError, sql.TimeoutError)
 
 _Item = TypeVar("_Item")
+_WAITING = (InboxEvent.processed_at.is_(None), InboxEvent.error.is_(None))
+_ANY_WAITING = select(InboxEvent.id).where(*_WAITING).limit(1)
+
 Interpreter = Callable[[str, datetime], CallEvent]
 """Turns a kept body and the moment it came into a report about a call."""
 
@@ -133,10 +136,11 @@ class Inbox:
         self._queue: list[tuple[Arrival, Future[None]]] = []
         self._clerk: threading.Thread | None = None
         self._busy_since: float | None = None
+        self._away = False
         self._closed = False
 
     def take(self, arrival: Arrival) -> bool:
-        """Keep an arrival within about a second; False if neither database nor spool could."""
+        """Keep an arrival within a bounded time; False if neither database nor spool could."""
         if (kept := self._hand_over(arrival)) is not None:
             try:
                 kept.result(PATIENCE_S)
@@ -194,8 +198,10 @@ class Inbox:
 
     def _hand_over(self, arrival: Arrival) -> Future[None] | None:
         with self._state:
-            if self._busy_since is not None and time.monotonic() - self._busy_since > PATIENCE_S:
-                # The database hangs; a queue before it would only make every caller wait.
+            hangs = self._busy_since is not None and time.monotonic() - self._busy_since > PATIENCE_S
+            if hangs or self._away:
+                # A queue before a database that hangs would only make every caller wait. That it is back
+                # shows when the clerk can empty the spool.
                 return None
             kept: Future[None] = Future()
             self._queue.append((arrival, kept))
@@ -222,17 +228,18 @@ class Inbox:
                 batch = [item for item in self._queue[:_BATCH] if item[1].set_running_or_notify_cancel()]
                 del self._queue[:_BATCH]
                 if not batch and not self._queue and (self._closed or self._spool.is_empty()):
-                    self._clerk = None
+                    self._clerk, self._away = None, False
                     return
                 self._busy_since = time.monotonic()
             try:
                 if batch:
                     self._serve(batch)
                 self._drain_some()
+                self._away = False
             except Exception as error:
                 _log.warning("the spool stays full: %s", _where(error))
                 with self._state:
-                    self._busy_since = None
+                    self._busy_since, self._away = None, True
                     if not self._queue and not self._closed:
                         self._state.wait(_PAUSE_S)
 
@@ -241,8 +248,8 @@ class Inbox:
         try:
             if dialled := {a.dialled for a in arrivals if a.dialled}:
                 # Reading waits for no writer, so the answer is fresh even where the event must be spooled.
-                with db.reading(self._engine) as session:
-                    self._routing.refresh(session, dialled)
+                with self._engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
+                    self._routing.refresh(connection, dialled)
             self._keep(arrivals)
         except Exception as error:
             for _, kept in batch:
@@ -275,12 +282,12 @@ class Inbox:
     def _each_if_not_all(
         self,
         items: Sequence[_Item],
-        work: Callable[[Session, Sequence[_Item]], list[Call]],
+        work: Callable[[Session, Sequence[_Item]], Sequence[int]],
         fail: Callable[[Session, _Item, Exception], None],
     ) -> None:
         """Do ``work`` on all items in one transaction; if one of them spoils it, on each in its own."""
         try:
-            opened = db.commit(self._engine, lambda session: work(session, items))
+            waited = db.commit(self._engine, lambda session: work(session, items))
         except _AWAY:
             raise
         except Exception as error:
@@ -291,25 +298,25 @@ class Inbox:
             for item in items:
                 self._each_if_not_all([item], work, fail)
         else:
-            if opened and (waiting := self._waiting(opened)):
-                self._each_if_not_all(waiting, self._again, self._mark)
+            if waited:
+                self._each_if_not_all(waited, self._again, self._mark)
 
-    def _store_and_interpret(self, session: Session, arrivals: Sequence[Arrival]) -> list[Call]:
+    def _store_and_interpret(self, session: Session, arrivals: Sequence[Arrival]) -> Sequence[int]:
         return self._interpret(session, store(session, arrivals))
 
     def _store_and_mark(self, session: Session, arrival: Arrival, error: Exception) -> None:
         for row in store(session, [arrival]):
             _mark_failed(row, error)
 
-    def _again(self, session: Session, ids: Sequence[int]) -> list[Call]:
+    def _again(self, session: Session, ids: Sequence[int]) -> Sequence[int]:
         rows = select(InboxEvent).where(InboxEvent.id.in_(ids)).order_by(InboxEvent.id)
         return self._interpret(session, session.scalars(rows).all())
 
     def _mark(self, session: Session, event_id: int, error: Exception) -> None:
         _mark_failed(session.get_one(InboxEvent, event_id), error)
 
-    def _interpret(self, session: Session, rows: Sequence[InboxEvent]) -> list[Call]:
-        """Record what can be; return the calls that are new."""
+    def _interpret(self, session: Session, rows: Sequence[InboxEvent]) -> Sequence[int]:
+        """Record what can be; return the events that waited for one of these and can be read now."""
         read: list[tuple[InboxEvent, CallEvent]] = []
         for row in rows:
             try:
@@ -327,23 +334,25 @@ class Inbox:
             called |= set(session.execute(known).all())
         ready = [(row, event) for row, event in read if (event.provider, event.provider_call_id) in called]
         ready.sort(key=lambda pair: not pair[1].dialled)
-        events = [event for _, event in ready]
-        recorded = calls.record(session, events, region=self._region) if events else []
+        # Written before they are true, so that one INSERT says it all: if it fails, nothing is written.
         for row, _ in read:
             row.attempts, row.processed_at, row.error = row.attempts + 1, None, None
         for row, _ in ready:
             row.processed_at = self._now()
-        return [r.call for r in recorded if r.effect is Effect.created]
+        if not ready:
+            return []
+        with session.no_autoflush:
+            recorded = calls.record(session, [event for _, event in ready], region=self._region)
+        opened = [r.call for r in recorded if r.effect is Effect.created]
+        return self._waiting(session, opened) if opened and session.scalar(_ANY_WAITING) else []
 
-    def _waiting(self, opened: Sequence[Call]) -> Sequence[int]:
+    def _waiting(self, session: Session, opened: Sequence[Call]) -> Sequence[int]:
         theirs = [
             (InboxEvent.provider == call.provider)
             & InboxEvent.event_key.startswith(f"{call.provider_call_id}/", autoescape=True)
             for call in opened
         ]
-        unread = (InboxEvent.processed_at.is_(None), InboxEvent.error.is_(None))
-        with db.reading(self._engine) as session:
-            return session.scalars(select(InboxEvent.id).where(or_(*theirs), *unread)).all()
+        return session.scalars(select(InboxEvent.id).where(*_WAITING, or_(*theirs))).all()
 
 
 def _mark_failed(row: InboxEvent, error: Exception) -> None:

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.orm import Session
 
 from tracking import phone
@@ -17,6 +17,9 @@ _log = logging.getLogger(__name__)
 
 # How old the copy on the disk may grow while calls or health checks come in, in seconds.
 _WHOLE_EVERY_S = 60.0
+
+_ALL = select(TrackingNumber.number, TrackingNumber.destination)
+_THESE = _ALL.where(TrackingNumber.number.in_(bindparam("asked", expanding=True)))
 
 
 class Routing:
@@ -41,18 +44,17 @@ class Routing:
         candidates = (known.get(e164), self._default)
         return next((d for d in candidates if d and d not in known and d != e164), None)
 
-    def refresh(self, session: Session, dialled: Collection[str] = ()) -> None:
+    def refresh(self, database: Session | Connection, dialled: Collection[str] = ()) -> None:
         """Read the destinations of these numbers, and from time to time of all; keep a copy on the disk."""
         whole = self._read_at is None or time.monotonic() - self._read_at > _WHOLE_EVERY_S
-        rows = select(TrackingNumber.number, TrackingNumber.destination)
         if whole:
-            fresh = dict(session.execute(rows).all())
+            fresh = dict(database.execute(_ALL).all())
             self._read_at = time.monotonic()
         else:
             asked = {e164 for d in dialled if (e164 := phone.parse(d, self._region).e164)}
             if not asked:
                 return
-            found = dict(session.execute(rows.where(TrackingNumber.number.in_(asked))).all())
+            found = dict(database.execute(_THESE, {"asked": list(asked)}).all())
             fresh = {n: d for n, d in self._known.items() if n not in asked} | found
         if fresh != self._known:
             # Replaced, never changed in place: other threads read it meanwhile.
