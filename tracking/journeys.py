@@ -1,9 +1,7 @@
 """From the database to the journey tables: the only form in which anything is attributed or reported."""
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 import pyarrow as pa
@@ -11,9 +9,8 @@ from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from attribution import ANSWERS, CALLS, CONVERSIONS, COSTS, TOUCHES, VISITS
-from tracking import contacts, money
+from tracking import contacts, rates
 from tracking.db import micros, to_micros
-from tracking.errors import Invalid
 from tracking.models import (
     Account,
     AdMaterial,
@@ -23,7 +20,6 @@ from tracking.models import (
     Contact,
     Cost,
     Deal,
-    ExchangeRate,
     Touch,
     VisitCount,
 )
@@ -66,7 +62,7 @@ def export(session: Session, *, currency: str) -> Journeys:
         account_id = home.get(people.get(contact_id, contact_id), account_id)
         return companies.get(account_id, account_id)
 
-    convert = _converter(session, currency)
+    convert = rates.converter(session, currency)
     touches, leads = _touches(session, account, people)
     calls, qualified = _calls(session, account, people)
     return Journeys(
@@ -80,7 +76,6 @@ def export(session: Session, *, currency: str) -> Journeys:
 
 
 _AccountOf = Callable[[int, int], int]
-_Convert = Callable[[int, str, date, str], int]
 
 
 def _touches(
@@ -187,7 +182,7 @@ def _conversions(
     companies: Mapping[int, int],
     lead: "_Earliest",
     qualified: "_Earliest",
-    convert: _Convert,
+    convert: rates.Converter,
     currency: str,
 ) -> pa.Table:
     """Won deals, and for each buying company the moments it became a lead and a qualified lead.
@@ -248,7 +243,7 @@ def _conversions(
     return _table(CONVERSIONS, **{name: [row.get(name) for row in rows] for name in CONVERSIONS.names})
 
 
-def _costs(session: Session, convert: _Convert, currency: str) -> pa.Table:
+def _costs(session: Session, convert: rates.Converter, currency: str) -> pa.Table:
     query = (
         select(Cost, Campaign.name, Campaign.channel)
         .outerjoin(Campaign, Campaign.id == Cost.campaign_id)
@@ -338,29 +333,6 @@ class _Earliest:
 
     def items(self) -> Iterable[tuple[int, int]]:
         return list(self._moments.items())
-
-
-def _converter(session: Session, target: str) -> _Convert:
-    days: dict[str, list[tuple[date, float]]] = {}
-    for code, day, rate in session.execute(
-        select(ExchangeRate.currency, ExchangeRate.day, ExchangeRate.rate).order_by(ExchangeRate.day)
-    ):
-        days.setdefault(code, []).append((day, rate))
-
-    def convert(minor: int, source: str, day: date, what: str) -> int:
-        if source == target:
-            return minor
-        known = days.get(source, [])
-        index = bisect_right(known, day, key=lambda pair: pair[0]) - 1
-        if index < 0:
-            raise Invalid(
-                "currency",
-                f"{what} is in {source} and there is no rate to {target} on {day}; "
-                f"add one with `ringtrail rate {source} {day} RATE`",
-            )
-        return money.convert(minor, known[index][1], source, target)
-
-    return convert
 
 
 def _columns(session: Session, query: Select[*tuple[Any, ...]]) -> dict[str, list[Any]]:

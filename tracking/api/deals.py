@@ -8,7 +8,7 @@ from pydantic import Field
 from sqlalchemy import SQLColumnExpression, select
 from sqlalchemy.orm import selectinload
 
-from tracking import deals, effects
+from tracking import deals, rates
 from tracking.api.forms import (
     Body,
     ById,
@@ -30,7 +30,7 @@ from tracking.api.references import Whose
 from tracking.api.routes import Context, Section
 from tracking.deals import DealRecord
 from tracking.effects import Effect
-from tracking.errors import Invalid, NotFound
+from tracking.errors import NotFound
 from tracking.models import Deal, ExchangeRate
 from tracking.tokens import Scope
 from tracking.vocabulary import Stage
@@ -174,16 +174,7 @@ def list_exchange_rates(context: Context, query: RateQuery) -> Page[ShownRate]:
 @routes.post("/exchange-rates")
 def save_exchange_rate(context: Context, body: NewRate) -> tuple[ShownRate, Effect]:
     """Add an exchange rate, or mend the one of the same currency and day."""
-    if body.currency == context.settings.currency:
-        raise Invalid("currency", f"{body.currency} is the currency of reports itself; it needs no rate")
-    row = context.session.scalar(
-        select(ExchangeRate).where(ExchangeRate.currency == body.currency, ExchangeRate.day == body.day)
+    row, effect = rates.save(
+        context.session, body.currency, body.day, body.rate, target=context.settings.currency
     )
-    effect = Effect.unchanged
-    if row is None:
-        row = ExchangeRate(currency=body.currency, day=body.day)
-        context.session.add(row)
-        effect = Effect.created
-    effect = effects.apply(row, {"rate": body.rate}, effect)
-    context.session.flush()
     return ShownRate.model_validate(row), effect

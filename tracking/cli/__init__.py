@@ -29,8 +29,8 @@ for command in (
     numbers.campaign,
     numbers.material,
     numbers.number,
-    numbers.rate_command,
     report.export,
+    report.rate_command,
     report.report,
 ):
     ringtrail.add_command(command)

@@ -1,15 +1,15 @@
 """Campaigns, ad material and tracking numbers on the command line."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import click
 from sqlalchemy import select
 
 from tracking import campaigns as domain
-from tracking import clock, db, money, numbers
+from tracking import clock, db, numbers
 from tracking.cli.installation import Day, Installation, Moment, json_option, pass_installation
-from tracking.models import AdMaterial, Campaign, ExchangeRate, TrackingNumber
+from tracking.models import AdMaterial, Campaign, TrackingNumber
 from tracking.vocabulary import Direction, Medium
 
 
@@ -193,21 +193,3 @@ def number_release(installation: Installation, e164: str, at: datetime | None) -
     installation.tell(
         f"{found.number} is released and rests until {until:%Y-%m-%d}", number=found.number, rests_until=until
     )
-
-
-@click.command("rate")
-@click.argument("code", metavar="CURRENCY")
-@click.argument("day", type=Day())
-@click.argument("rate", type=click.FloatRange(0, min_open=True))
-@pass_installation
-def rate_command(installation: Installation, code: str, day: date, rate: float) -> None:
-    """Say that from DAY on one unit of CURRENCY is worth RATE in the currency of reports."""
-    code = money.currency(code)
-    with db.transaction(installation.engine) as session:
-        known = select(ExchangeRate).where(ExchangeRate.currency == code, ExchangeRate.day == day)
-        row = session.scalar(known)
-        if row is None:
-            session.add(ExchangeRate(currency=code, day=day, rate=rate))
-        else:
-            row.rate = rate
-    click.echo(f"1 {code} = {rate} {installation.settings.currency} from {day}")

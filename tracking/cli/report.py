@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from attribution import UNATTRIBUTED
 from reports.kpis import KPIS, Period, desk
 from reports.roi import TOTAL
-from tracking import clock, db, journeys, money, reporting
+from tracking import clock, db, journeys, money, rates, reporting
 from tracking.cli.installation import Day, Installation, json_option, pass_installation
 from tracking.reporting import RoiReport
 
@@ -125,6 +125,19 @@ def export(installation: Installation, folder: Path) -> None:
         table: pa.Table = getattr(tables, name)
         pq.write_table(table, folder / f"{name}.parquet")
         click.echo(f"{folder / name}.parquet: {table.num_rows} rows")
+
+
+@click.command("rate")
+@click.argument("code", metavar="CURRENCY")
+@click.argument("day", type=Day())
+@click.argument("rate", type=float)
+@pass_installation
+def rate_command(installation: Installation, code: str, day: date, rate: float) -> None:
+    """Say that from DAY on one unit of CURRENCY is worth RATE in the currency of reports."""
+    target = installation.settings.currency
+    with db.transaction(installation.engine) as session:
+        row, _ = rates.save(session, code, day, rate, target=target)
+    click.echo(f"1 {row.currency} = {row.rate} {target} from {row.day}")
 
 
 def percent(share: float | None) -> str:
