@@ -104,5 +104,5 @@ def test_what_cannot_be_begun_is_said_before_anything_is_read(command: Command, 
     copy = shutil.copy(CDR / "asterisk_18.csv", tmp_path)
     with pytest.raises(Invalid, match="refused: is the imported file itself"):
         command("cdr", copy, "--refused", copy)
-    with pytest.raises(Invalid, match="refused: cannot write .*: there is no folder"):
+    with pytest.raises(Invalid, match=r"refused: cannot write .*: there is no folder"):
         command("cdr", copy, "--refused", tmp_path / "nowhere" / "refused.csv")

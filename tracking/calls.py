@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -44,6 +45,24 @@ class CallEvent:
     tags: tuple[str, ...] = field(default=())
 
 
+@dataclass(slots=True)
+class Draft:
+    """What reports move forward in a call, for a call that is not stored yet."""
+
+    started_at: datetime
+    status: CallStatus = CallStatus.ringing
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    duration_s: int | None = None
+    talk_s: int | None = None
+    caller_name: str | None = None
+    lead_status: LeadStatus | None = None
+    value_minor: int | None = None
+    currency: str | None = None
+    note: str = ""
+    tags: list[str] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """A call as it stands now, and what the reports about it did."""
@@ -67,7 +86,7 @@ _RANK = {
     )
 }
 
-_Inventory = dict[str, tuple[TrackingNumber, list[NumberAssignment]]]
+Inventory = dict[str, tuple[TrackingNumber, list[NumberAssignment]]]
 
 
 def record(session: Session, events: Iterable[CallEvent], *, region: str) -> list[Recorded]:
@@ -82,18 +101,9 @@ def record(session: Session, events: Iterable[CallEvent], *, region: str) -> lis
     Invalid
         If a report names no time zone or a negative duration; nothing is written then.
     """
-    events = list(events)
-    for event in events:
-        _check(event)
-    by_call = {
-        key: list(group)
-        for key, group in groupby(
-            sorted(events, key=lambda e: (e.provider, e.provider_call_id)),
-            key=lambda e: (e.provider, e.provider_call_id),
-        )
-    }
+    by_call = gather(events)
     existing = _existing(session, by_call)
-    candidates = {d: phone.parse(d, region).e164 for e in events for d in e.dialled}
+    candidates = {d: phone.parse(d, region).e164 for g in by_call.values() for e in g for d in e.dialled}
     # Also what the calls already known were made to: not every report names the number dialled.
     dialled = {e164 for e164 in candidates.values() if e164} | {call.dialled for call in existing.values()}
     stock = numbers.inventory(session, dialled)
@@ -112,9 +122,9 @@ def record(session: Session, events: Iterable[CallEvent], *, region: str) -> lis
         call = existing.get(key)
         effect = Effect.unchanged
         if call is None:
-            call = _open(session, group[0], stock, candidates, people, region)
+            call = _open(session, group[0], stock, people, region)
             effect = Effect.created
-        changed = [_advance(call, event) for event in group]
+        changed = [advance(call, event) for event in group]
         if effect is Effect.unchanged and any(changed):
             effect = Effect.updated
         if effect is not Effect.unchanged:
@@ -168,6 +178,32 @@ def _check(event: CallEvent) -> None:
         )
 
 
+def gather(events: Iterable[CallEvent]) -> dict[tuple[str, str], list[CallEvent]]:
+    """Put the reports about each call together, in the order they came."""
+    by_call: dict[tuple[str, str], list[CallEvent]] = {}
+    for event in events:
+        _check(event)
+        by_call.setdefault((event.provider, event.provider_call_id), []).append(event)
+    return dict(sorted(by_call.items()))
+
+
+def opening(event: CallEvent, stock: Inventory, region: str) -> dict[str, Any]:
+    """Return what the first report says of a call for good: which it is, who rang which number."""
+    parsed = phone.parse(event.caller, region)
+    e164s = [e164 for d in event.dialled if (e164 := phone.parse(d, region).e164)]
+    ours = next((e164 for e164 in e164s if e164 in stock), None)
+    return {
+        "provider": event.provider,
+        "provider_call_id": event.provider_call_id,
+        "dialled": ours or next(iter(e164s), None) or next((d for d in event.dialled if d), "")[:80],
+        "tracking_number_id": stock[ours][0].id if ours else None,
+        "caller": parsed.e164 or (event.caller if parsed.state is NumberState.malformed else None),
+        "caller_hash": vault.lookup_hash(PointKind.phone, parsed.e164) if parsed.e164 else None,
+        "caller_state": parsed.state,
+        "started_at": event.started_at,
+    }
+
+
 def _existing(session: Session, by_call: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Call]:
     found: dict[tuple[str, str], Call] = {}
     for provider, keys in groupby(sorted(by_call), key=lambda key: key[0]):
@@ -180,8 +216,7 @@ def _existing(session: Session, by_call: Iterable[tuple[str, str]]) -> dict[tupl
 def _open(
     session: Session,
     event: CallEvent,
-    stock: _Inventory,
-    candidates: dict[str, str | None],
+    stock: Inventory,
     people: dict[contacts.Point, Contact],
     region: str,
 ) -> Call:
@@ -194,30 +229,14 @@ def _open(
         contact = contacts.introduce(session, points, at=event.started_at, name=event.caller_name)
         if parsed.e164:
             people[point] = contact
-    e164s = [e164 for d in event.dialled if (e164 := candidates[d])]
-    ours = next((e164 for e164 in e164s if e164 in stock), None)
-    dialled = ours or next(iter(e164s), None) or next((d for d in event.dialled if d), "")[:80]
-    kept = parsed.e164 or (event.caller if parsed.state is NumberState.malformed else None)
-    call = Call(
-        provider=event.provider,
-        provider_call_id=event.provider_call_id,
-        dialled=dialled,
-        tracking_number_id=stock[ours][0].id if ours else None,
-        contact=contact,
-        caller=kept,
-        caller_hash=vault.lookup_hash(PointKind.phone, parsed.e164) if parsed.e164 else None,
-        caller_state=parsed.state,
-        started_at=event.started_at,
-        status=CallStatus.ringing,
-        note="",
-        tags=[],
-    )
+    call = Call(**opening(event, stock, region), contact=contact, status=CallStatus.ringing, note="", tags=[])
     call.touch = Touch(contact=contact, kind=TouchKind.call, occurred_at=event.started_at)
     session.add(call)
     return call
 
 
-def _advance(call: Call, event: CallEvent) -> bool:
+def advance(call: Call | Draft, event: CallEvent) -> bool:
+    """Let a report move a call forward; tell whether it changed anything."""
     before = _state(call)
     call.started_at = min(call.started_at, event.started_at)
     call.answered_at = min(filter(None, (call.answered_at, event.answered_at)), default=None)
@@ -240,7 +259,7 @@ def _advance(call: Call, event: CallEvent) -> bool:
     return _state(call) != before
 
 
-def _state(call: Call) -> tuple[object, ...]:
+def _state(call: Call | Draft) -> tuple[object, ...]:
     return (
         call.started_at,
         call.answered_at,
@@ -256,7 +275,7 @@ def _state(call: Call) -> tuple[object, ...]:
     )
 
 
-def _credit(call: Call, stock: _Inventory) -> None:
+def _credit(call: Call, stock: Inventory) -> None:
     history = stock[call.dialled][1] if call.dialled in stock else []
     held = numbers.holder(history, call.started_at)
     call.assignment = held

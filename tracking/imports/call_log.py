@@ -142,15 +142,15 @@ class CallLog(Headed):
         keys = {_answer_key(r) for r in taken if r.asked}
         logged = set(session.scalars(select(Answer.source_key).where(Answer.source_key.in_(keys))))
         outcomes: list[Outcome] = []
-        for record, (outcome, call) in zip(taken, recorded, strict=True):
+        for record, (outcome, filed) in zip(taken, recorded, strict=True):
             if record.asked and (key := _answer_key(record)) not in logged:
                 logged.add(key)
                 answers.log(
                     session,
                     record.asked,
-                    asked_at=call.started_at,
+                    asked_at=filed.started_at,
                     asked_by=record.asked_by,
-                    call=call,
+                    call=session.get_one(Call, filed.call_id),
                     campaign=found.get(record.campaign or ""),
                     channel=None if record.campaign else record.channel,
                     verbatim=record.words,

@@ -4,31 +4,28 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from tracking import calls
+from tracking import bulk
+from tracking.bulk import Filed
 from tracking.calls import CallEvent
 from tracking.effects import Effect
 from tracking.imports.outcomes import KNOWN, Skip
-from tracking.models import Call
 
 ANOTHER_LEG = Skip("another leg of a call in this file")
 
 
 def record_rows(
     session: Session, events: Sequence[CallEvent], region: str
-) -> list[tuple[Effect | Skip, Call]]:
+) -> list[tuple[Effect | Skip, Filed]]:
     """Record calls; of several rows of one call, the first gets the outcome."""
-    recorded = {
-        (done.call.provider, done.call.provider_call_id): done
-        for done in calls.record(session, events, region=region)
-    }
+    filed = bulk.record(session, events, region=region)
     seen: set[tuple[str, str]] = set()
-    outcomes: list[tuple[Effect | Skip, Call]] = []
+    outcomes: list[tuple[Effect | Skip, Filed]] = []
     for event in events:
         key = (event.provider, event.provider_call_id)
-        done = recorded[key]
+        done = filed[key]
         if done.effect is Effect.unchanged:
-            outcomes.append((KNOWN, done.call))
+            outcomes.append((KNOWN, done))
         else:
-            outcomes.append((ANOTHER_LEG if key in seen else done.effect, done.call))
+            outcomes.append((ANOTHER_LEG if key in seen else done.effect, done))
         seen.add(key)
     return outcomes
