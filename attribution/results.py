@@ -256,39 +256,41 @@ def credits(journeys: Journeys, models: Sequence[Model], output: str | Path | No
     parts |= {f"c{i}": share.credit(size, sign) for i, share in enumerate(cuts)}
     wide = frame.select("conversion_id", "touch_id", *keep, "currency", "k", **parts)
     wide = nw.concat([wide, _untouched(journeys, wide, len(models))], how="vertical")
-    answers = any(isinstance(model, Reporting | Blended) for model in models)
-    if output is None and not answers:
-        return _split(plain(wide.collect("pyarrow").to_arrow()), models, material)
-    wide = journeys.backend.keep(wide, "wide")
     if output is not None:
+        wide = journeys.backend.keep(wide, "wide")
         whole = [_credits_of(journeys, model, i, wide, material) for i, model in enumerate(models)]
         nw.concat(whole, how="vertical").drop("place").sink_parquet(str(output))
-        whole = [frame.head(0) for frame in whole]
-    else:
-        whole = [_credits_of(journeys, model, i, wide, material) for i, model in enumerate(models)]
-    tables = []
-    for frame in whole:
-        table = plain(frame.collect("pyarrow").to_arrow())
-        order = ("conversion_id", "place", "campaign", "channel")
-        table = table.sort_by([(name, "ascending") for name in order])
-        tables.append(table.drop_columns(["place"]))
-    return pa.concat_tables(tables).combine_chunks()
-
-
-def _split(rows: pa.Table, models: Sequence[Model], material: Sequence[str]) -> pa.Table:
-    """Put the models' columns below each other: in memory this costs no second pass over the windows."""
+        wide = wide.head(0)
+    elif any(isinstance(model, Reporting | Blended) for model in models):
+        wide = journeys.backend.keep(wide, "wide")
+    rows = plain(wide.collect("pyarrow").to_arrow())
     rows = rows.sort_by([("conversion_id", "ascending"), ("k", "ascending")])
     tables = []
     for i, model in enumerate(models):
-        named = {
+        if isinstance(model, Reporting | Blended):
+            tables.append(_collected(_credits_of(journeys, model, i, wide, material), output is None))
+        else:
+            tables.append(_split(rows, model, i, material))
+    return pa.concat_tables(tables).combine_chunks()
+
+
+def _collected(frame: nw.LazyFrame[Any], filled: bool) -> pa.Table:
+    table = plain((frame if filled else frame.head(0)).collect("pyarrow").to_arrow())
+    order = ("conversion_id", "place", "campaign", "channel")
+    return table.sort_by([(name, "ascending") for name in order]).drop_columns(["place"])
+
+
+def _split(rows: pa.Table, model: Model, i: int, material: Sequence[str]) -> pa.Table:
+    """Take one model's columns out of all: in memory this costs no second pass over the windows."""
+    return pa.table(
+        {
             "model": pa.repeat(pa.scalar(model.shown), rows.num_rows),
             **{name: rows[name] for name in ("conversion_id", "touch_id", "campaign", "channel")},
             "weight": rows[f"w{i}"],
             "credit_minor": rows[f"c{i}"],
             **{name: rows[name] for name in ("currency", *material)},
         }
-        tables.append(pa.table(named))
-    return pa.concat_tables(tables).combine_chunks()
+    )
 
 
 def _credits_of(
