@@ -284,7 +284,7 @@ def _background(world: World) -> list[tuple[int, _Call]]:
     days = np.arange(world.closes // DAY, dtype=np.int64)
     calls = []
     for purpose, name, rate in (
-        (CUSTOMER, "customer", world.scenario.desk.customer_calls_per_day),
+        (CUSTOMER, "customer", world.scenario.desk.customer_calls_per_day * world.accounts / 1000),
         (JUNK, "junk", world.scenario.desk.junk_per_day),
     ):
         day, index = ragged(poisson(uniform(seed, days, f"desk.{name}.count"), rate))

@@ -212,7 +212,7 @@ class Desk(_Part):
     attempts: int = Field(ge=1, le=20, description="tries at most")
     junk_per_day: NonNegative = Field(description="sales calls, robots and wrong numbers a day")
     customer_calls_per_day: NonNegative = Field(
-        description="calls of existing customers a day, about other matters"
+        description="calls of existing customers about other matters, a day and 1,000 companies"
     )
 
     @model_validator(mode="after")

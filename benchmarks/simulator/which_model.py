@@ -34,6 +34,10 @@ WORLDS = (
 # Deals in the window, and markets drawn for each: few deals need more markets for a steady mean.
 SIZES = {100: 6, 300: 4, 1_000: 2, 10_000: 1}
 POPULATION = 20_000
+LEGEND = (
+    "Cells: share of the margin given to the wrong place / margin lost by the move;"
+    " the last two columns are for 10,000 deals."
+)
 DOCUMENT = Path(__file__).parents[2] / "docs" / "which-model.md"
 
 
@@ -128,8 +132,7 @@ def main() -> None:
         caused = next(iter(scores[10_000].values()))[0].caused
         parts += [
             f"### {name}",
-            f"{load(name).description}. Campaigns really caused {caused:.0%} of the margin. Cells: share of the"
-            " margin given to the wrong place / margin lost by the move; the last two columns are for 10,000 deals.",
+            f"{load(name).description}. Campaigns really caused {caused:.0%} of the margin. {LEGEND}",
             detail(scores, margin),
         ]
     text = "\n\n".join(parts)

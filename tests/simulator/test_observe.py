@@ -22,7 +22,7 @@ SMALL = {
     "tail_days": 30,
     "desk.reps": 1,
     "desk.lines": 2,
-    "desk.customer_calls_per_day": 4.0,
+    "desk.customer_calls_per_day": 7.0,
     "desk.junk_per_day": 2.0,
 }
 

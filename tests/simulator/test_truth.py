@@ -21,7 +21,7 @@ SHORT = {
     "tail_days": 60,
     "desk.reps": 1,
     "desk.lines": 2,
-    "desk.customer_calls_per_day": 3.0,
+    "desk.customer_calls_per_day": 10.0,
     "desk.junk_per_day": 1.0,
 }
 
@@ -147,7 +147,7 @@ def test_a_crowded_desk_can_lose_by_one_campaign_what_another_brings():
     # One line and one person: the others' callers keep a campaign's callers waiting, so the whole is less
     # than with room.
     def orders(reps):
-        desk = SHORT | {"desk.reps": reps, "desk.lines": reps, "desk.customer_calls_per_day": 40.0}
+        desk = SHORT | {"desk.reps": reps, "desk.lines": reps, "desk.customer_calls_per_day": 50.0}
         world = World(load("supplier", desk), accounts=800, days=180, seed=1)
         with mapper() as spread:
             return values(world, np.ones((1, 9)), spread).window[0][0]
