@@ -213,6 +213,18 @@ def test_the_destinations_leg_alone_waits_for_the_callers(
     assert outcome(engine, sid(1))[0]["status"] is CallStatus.answered
 
 
+def test_a_report_that_does_not_name_the_number_leaves_the_call_its_campaign(
+    acme: Settings, engine: Engine, inbox: Inbox
+) -> None:
+    voice, *_, picked_up, ended, _, callers_leg = story(acme, sid(1), answered=True)
+    for report in (voice, callers_leg, picked_up, ended):
+        inbox.take(report)
+    call, touch = outcome(engine, sid(1))
+    assert call["status"] is CallStatus.completed
+    assert call["assignment_id"] is not None
+    assert touch["campaign_id"] is not None
+
+
 def test_of_two_bodies_with_one_key_the_first_counts_and_the_other_is_counted(
     acme: Settings, engine: Engine, inbox: Inbox
 ) -> None:

@@ -39,6 +39,8 @@ from tracking.vocabulary import CallStatus
 
 SALES = "+46701740691"
 NINE = moment("2026-03-02 09:00")
+# The database has no part in this; one kind will do.
+on_sqlite = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -77,6 +79,7 @@ def test_a_signed_call_rings_where_its_number_points(client: FlaskClient, engine
     assert (call.dialled, call.caller, call.status) == (CATALOGUE_NUMBER, BOREALIS, CallStatus.ringing)
 
 
+@on_sqlite
 @pytest.mark.parametrize("endpoint", ["voice", "dial", "status"])
 @pytest.mark.parametrize(
     "headers",
@@ -119,6 +122,7 @@ def test_two_tokens_are_valid_while_one_replaces_the_other(settings: Settings, e
         assert client.post("/providers/twilio/voice", data=form, headers=headers).status_code == 200
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("key", "algorithm", "stated", "status"),
     [
@@ -146,6 +150,7 @@ def test_each_algorithm_has_keys_of_its_own(
     assert client.post("/providers/twilio/voice", data=form, headers=headers).status_code == status
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
@@ -179,6 +184,7 @@ def test_another_account_is_refused_where_ours_is_named(settings: Settings, engi
     assert post(client, "voice", incoming(sid(2)) | {"AccountSid": "AC" + "1" * 32}).status_code == 403
 
 
+@on_sqlite
 def test_a_json_body_is_covered_by_its_hash_in_the_address(client: FlaskClient, engine: Engine) -> None:
     body = json.dumps(incoming(sid(1))).encode()
     query = "bodySHA256=" + RequestValidator(TOKEN).compute_hash(body.decode())
@@ -369,6 +375,7 @@ def alike(ours: ET.Element, theirs: ET.Element) -> bool:
     )
 
 
+@on_sqlite
 def test_the_forwarding_is_what_twilios_package_writes(acme: Settings) -> None:
     theirs = VoiceResponse()
     dial = Dial(answer_on_bridge=True, timeout=25, action=f"{BASE}/providers/twilio/dial", method="POST")
@@ -382,6 +389,7 @@ def test_the_forwarding_is_what_twilios_package_writes(acme: Settings) -> None:
     assert alike(twilio.forwarding(SALES, acme), ET.fromstring(str(theirs)))
 
 
+@on_sqlite
 def test_with_nobody_to_ring_the_caller_is_told_so(acme: Settings) -> None:
     theirs = VoiceResponse()
     theirs.say(
@@ -391,6 +399,7 @@ def test_with_nobody_to_ring_the_caller_is_told_so(acme: Settings) -> None:
     assert alike(twilio.forwarding(None, acme), ET.fromstring(str(theirs)))
 
 
+@on_sqlite
 def test_text_in_an_answer_is_data_and_never_markup(acme: Settings) -> None:
     text = ET.tostring(twilio.forwarding("<Hangup/>&", acme))
     assert ET.fromstring(text).findtext("Dial/Number") == "<Hangup/>&"
