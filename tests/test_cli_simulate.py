@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from simulator.scenario import names
+from simulator.scenario import load, names
 from tracking.cli.simulate import simulator
 
 QUICK = ["--accounts", "150", "--days", "90", "--set", "warmup_days=60", "--set", "tail_days=30"]
@@ -108,3 +108,19 @@ def test_scoring_an_empty_directory_names_what_is_missing(run, tmp_path):
     result = run("score", tmp_path)
     assert result.exit_code == 2
     assert "scenario.json" in result.output
+
+
+def test_a_scenario_is_fitted_to_tables_and_written(run, tmp_path):
+    run("simulate", "supplier", "--out", tmp_path, *QUICK, "--truth", "none")
+    mine = tmp_path / "mine.toml"
+    result = run("calibrate", tmp_path, "--accounts", "150", "--trials", "1", "--out", mine)
+    assert result.exit_code == 0, result.output
+    assert "held out" in result.output
+    assert "Cannot be identified: the effects of campaigns" in result.output
+    assert load(mine).name == "calibrated"
+
+
+def test_tables_that_are_not_there_cannot_be_fitted_to(run, tmp_path):
+    result = run("calibrate", tmp_path, "--out", tmp_path / "mine.toml")
+    assert result.exit_code == 2
+    assert "touches.parquet" in result.output

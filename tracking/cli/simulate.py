@@ -1,6 +1,7 @@
 """The simulated market on the command line: make one, and size a number pool or a telephone desk."""
 
 import json
+import math
 import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -8,7 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pyarrow.parquet as pq
 
+from attribution import validate
+from simulator import calibrate as calibration
+from simulator import moments
 from simulator import scenario as scenarios
 from simulator import score as scoring
 from simulator.market import World
@@ -346,7 +351,88 @@ def score(installation: Installation, directory: Path, lookback: float, regret: 
     installation.show(rows, columns)
 
 
-COMMANDS = (simulate, score, size_pool, size_desk)
+@click.command("calibrate")
+@click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--base", default="supplier", show_default=True, help="Scenario to start from: a name or a TOML file."
+)
+@click.option(
+    "--accounts",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    help="About as many as your market.",
+)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--trials", type=click.IntRange(1), default=12, show_default=True, help="Optimiser steps at most."
+)
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Scenario file to write."
+)
+@json_option
+@pass_installation
+def calibrate(
+    installation: Installation, directory: Path, base: str, accounts: int, seed: int, trials: int, out: Path
+) -> None:
+    """Fit a scenario to your own journey tables.
+
+    DIR holds touches, conversions, answers and calls as Parquet. The report says how well figures fit that
+    were not used, and which parameters these tables cannot tell.
+    """
+    needed = [directory / f"{name}.parquet" for name in moments.TABLES]
+    if missing := [path.name for path in needed if not path.is_file()]:
+        fail(f"{directory} holds no {', '.join(missing)}; write the journey tables there as Parquet")
+    data = {path.stem: validate(pq.read_table(path), path.stem) for path in needed}
+    try:
+        with mapper() as spread:
+            found = calibration.fit(
+                data, scenarios.load(base), spread, accounts=accounts, seed=seed, trials=trials
+            )
+    except ValueError as error:
+        fail(str(error))
+    out.write_text(calibration.as_toml(found), encoding="utf-8")
+    estimates = [
+        {
+            "parameter": calibration.PARAMETERS[name][0],
+            "shift": shift,
+            "error": error if math.isfinite(error) else None,
+            "identified": "no" if name in found.unidentified else "yes",
+        }
+        for name, (shift, error) in found.estimates.items()
+    ]
+    figures = [
+        {"figure": name, "used": used, "data": in_data, "simulated": simulated, "off": off}
+        for used, group in (("fitted", found.fitted), ("held out", found.held_out))
+        for name, (in_data, simulated, off) in group.items()
+    ]
+    if installation.as_json:
+        installation.tell_json(
+            {"estimates": estimates, "figures": figures, "tied": found.tied, "runs": found.runs}
+        )
+        return
+    heading = {
+        "parameter": "Parameter",
+        "shift": "Shift",
+        "error": "Standard error",
+        "identified": "Identified",
+    }
+    installation.show(estimates, heading, f"Fitted in {found.runs} simulated markets; written to {out}")
+    heading = {
+        "figure": "Figure",
+        "used": "Use",
+        "data": "Data",
+        "simulated": "Simulated",
+        "off": "Off by, errors",
+    }
+    installation.show(figures, heading)
+    for pair in found.tied:
+        click.echo(f"These tables cannot tell {pair[0]} from {pair[1]}.")
+    for text in calibration.NEVER_IDENTIFIED:
+        click.echo(f"Cannot be identified: {text}.")
+
+
+COMMANDS = (simulate, score, calibrate, size_pool, size_desk)
 
 
 @click.group()
