@@ -18,6 +18,7 @@ from tracking import calls, contacts, db, vault
 from tracking.calls import CallEvent
 from tracking.config import Settings
 from tracking.errors import Invalid
+from tracking.imports.values import content_key
 from tracking.models import Campaign, ContactPoint, InboxEvent
 from tracking.vocabulary import Base, PointKind
 
@@ -333,3 +334,13 @@ def test_the_call_table_takes_no_negative_duration(session: Session) -> None:
 def test_the_standard_library_would_have_been_refused_wal_if_it_is_old() -> None:
     """Why another SQLite is brought along: this machine's own may be one that loses writes."""
     assert db.sqlite_is_safe(sqlite3.sqlite_version_info) or db.sqlite is not sqlite3
+
+
+def test_the_key_of_a_record_without_an_id_cannot_be_made_without_our_key(settings: Settings) -> None:
+    vault.install(settings.keys)
+    ours = content_key(BOREALIS, "2026-03-01 09:00")
+    assert ours == content_key(BOREALIS, "2026-03-01 09:00")
+    vault.install(vault.Keys.from_text(vault.new_master_key()))
+    theirs = content_key(BOREALIS, "2026-03-01 09:00")
+    vault.install(settings.keys)
+    assert ours != theirs, "or trying all numbers would tell which one called"

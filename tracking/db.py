@@ -146,6 +146,8 @@ def connect(settings: Settings) -> Engine:
         return create_engine(
             url.set(drivername="postgresql+psycopg"),
             pool_pre_ping=True,
+            # An error message must not carry the caller's number it failed on.
+            hide_parameters=True,
             connect_args={
                 "connect_timeout": 3,
                 "options": "-c lock_timeout=3000 -c idle_in_transaction_session_timeout=60000",
@@ -161,7 +163,7 @@ def _sqlite_engine(url: str) -> Engine:
     if hasattr(sqlite, "LEGACY_TRANSACTION_CONTROL"):
         # The standard library changes its default in Python 3.16; our own BEGIN needs the old one.
         args["autocommit"] = sqlite.LEGACY_TRANSACTION_CONTROL
-    engine = create_engine(url, module=sqlite, connect_args=args)
+    engine = create_engine(url, module=sqlite, connect_args=args, hide_parameters=True)
     # WAL on a vulnerable library can lose committed writes; the rollback journal cannot.
     journal = "wal" if sqlite_is_safe(SQLITE_VERSION) else "truncate"
     wanted = {

@@ -1,6 +1,5 @@
 """Call logs with a header: CallRail's export, and our own layout for calls, judgements and answers."""
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -197,9 +196,7 @@ class CallLog(Headed):
         )
         if call_id is None:
             told = [cell(name) for name in ("caller", "dialled", "duration_s")]
-            call_id = (
-                "row-" + hashlib.sha256("|".join([started.isoformat(), *told]).encode()).hexdigest()[:32]
-            )
+            call_id = values.content_key(started.isoformat(), *told)
         return CallEvent(
             provider=provider,
             provider_call_id=call_id,
@@ -243,4 +240,4 @@ def _key(event: CallEvent) -> tuple[str, str]:
 def _answer_key(record: _Logged) -> str:
     # The words belong to the key: another answer in a later file is a correction, the same one is not.
     told = [*_key(record.event), record.asked, record.words, record.campaign, record.channel]
-    return "answer-" + hashlib.sha256("\x1f".join(map(str, told)).encode()).hexdigest()[:32]
+    return "answer-" + values.content_key(*told)

@@ -3,7 +3,6 @@
 The format is told from the content: a header by its names, a file without one by where the times stand.
 """
 
-import hashlib
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -124,7 +123,7 @@ class CallRecords:
         if not (self._keep_outgoing or did) and (skip := self._not_incoming(caller, dialled, context)):
             return skip
         name = caller_name.strip() or ((found := _CLID.match(clid)) and found[1].strip()) or None
-        call_id = linkedid or uniqueid or _content_key(start, caller, channel or dst)
+        call_id = linkedid or uniqueid or values.content_key(start, caller, channel or dst)
         event = CallEvent(
             provider=layout.provider,
             provider_call_id=call_id.strip(),
@@ -236,7 +235,3 @@ def _after(started: datetime, moment: datetime, within: int | None, field: str) 
 def _candidates(did: str, dst: str, userfield: str, lastdata: str) -> tuple[str, ...]:
     within = [found for text in (userfield, lastdata) if text for found in _NUMBER_WITHIN.findall(text)]
     return tuple(dict.fromkeys(d for d in (did.strip(), dst.strip(), *within) if d))
-
-
-def _content_key(*parts: str) -> str:
-    return "row-" + hashlib.sha256("|".join(parts).encode()).hexdigest()[:32]

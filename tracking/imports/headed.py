@@ -1,6 +1,5 @@
 """What the files with a header line have in common: columns by name, campaigns by name, rows without id."""
 
-import hashlib
 import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,7 +10,7 @@ from tracking import campaigns
 from tracking.errors import Invalid
 from tracking.imports.mapping import Aliases, Columns, Told
 from tracking.imports.reading import Table
-from tracking.imports.values import Dialect
+from tracking.imports.values import Dialect, content_key
 from tracking.models import Campaign
 
 NO_CHANNEL = "other"
@@ -71,13 +70,13 @@ class Occurrences:
     def __init__(self) -> None:
         # A nameless database lives in a temporary file of its own, so that memory stays flat.
         self._seen = sqlite3.connect("")
-        self._seen.execute("CREATE TABLE seen (key BLOB PRIMARY KEY, count INTEGER) WITHOUT ROWID")
+        self._seen.execute("CREATE TABLE seen (key TEXT PRIMARY KEY, count INTEGER) WITHOUT ROWID")
 
     def key(self, *content: object) -> str:
         """Return the key of a row."""
-        digest = hashlib.sha256("\x1f".join(map(str, content)).encode()).digest()[:16]
+        row = content_key(*content)
         (count,) = self._seen.execute(
             "INSERT INTO seen VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1 RETURNING count",
-            (digest,),
+            (row,),
         ).fetchone()
-        return f"row-{digest.hex()}-{count}"
+        return f"{row}-{count}"

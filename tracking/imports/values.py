@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from typing import TypeVar
 
-from tracking import money
+from tracking import money, vault
 from tracking.errors import Invalid
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -211,3 +211,11 @@ def _clock(text: str, field: str) -> time:
         return time(hour, int(parts[2]), int(parts[3] or 0))
     except ValueError:
         raise Invalid(field, "is no time of day; write it as 2026-12-31 09:30:00") from None
+
+
+def content_key(*content: object) -> str:
+    """Return a key for a record that brings none of its own: a keyed hash of what it says.
+
+    Keyed, because the record may hold a caller's number, which a plain hash would give away to trial.
+    """
+    return "row-" + vault.lookup_hash("imported record", "\x1f".join(map(str, content)))[:32]
