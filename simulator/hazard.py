@@ -82,7 +82,8 @@ class Stage:
         )
         # The fences come first and last of their need whatever else falls on the same second.
         rank = np.where(exposure >= 0, 1, np.where(time == 0, 0, 2))
-        order = np.lexsort((rank, time, need))
+        # One sort of one whole number is twice as quick as a sort by three columns.
+        order = np.argsort((need * _BIG + time) * 4 + rank, kind="stable")
         self._need, self._time = need[order], time[order]
         self._height, self._exposure, self._campaign = step_height[order], exposure[order], campaign[order]
         self._key = self._need * _BIG + self._time

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from faker import Faker
 
-from simulator.chance import Integers, choose, ragged, uniform
+from simulator.chance import Floats, Integers, choose, ragged, uniform
 from simulator.market import Shard
 
 ROLES: Final = ("engineer", "purchasing", "plant manager", "finance", "maintenance")
@@ -45,18 +45,36 @@ _WEIGHTS: Final = (0.3, 0.2, 0.35, 0.15)
 
 
 @lru_cache(maxsize=1)
-def _pools() -> list[tuple[list[str], list[str]]]:
-    pools = []
+def _pools() -> tuple[pa.Array, pa.Array]:
+    """Return first and last names, the pools of the countries after each other."""
+    first: list[str] = []
+    last: list[str] = []
     for country in _COUNTRIES:
         faker = Faker(country.locale)
         faker.seed_instance(1)
-        pools.append(([faker.first_name() for _ in range(_POOL)], [faker.last_name() for _ in range(_POOL)]))
-    return pools
+        first += [faker.first_name() for _ in range(_POOL)]
+        last += [faker.last_name() for _ in range(_POOL)]
+    return pa.array(first), pa.array(last)
 
 
-def _number(country: int, position: int) -> str:
-    where = _COUNTRIES[country]
-    return f"{where.prefix}{where.first + position % where.count:0{where.digits}d}"
+@lru_cache(maxsize=1)
+def _numbers() -> pa.Array:
+    """Return the telephone numbers for fiction, the ranges of the countries after each other."""
+    return pa.array(
+        f"{each.prefix}{each.first + position:0{each.digits}d}"
+        for each in _COUNTRIES
+        for position in range(each.count)
+    )
+
+
+def _pick(country: Integers, share: Floats) -> Integers:
+    return country * _POOL + np.floor(share * _POOL).astype(np.int64)
+
+
+def _dial(country: Integers, share: Floats) -> pa.Array:
+    counts = np.array([each.count for each in _COUNTRIES])
+    begins = np.cumsum(counts) - counts
+    return _numbers().take(pa.array(begins[country] + np.floor(share * counts[country]).astype(np.int64)))
 
 
 def account_ids(accounts: Integers) -> pa.Array:
@@ -90,43 +108,36 @@ def directory(shard: Shard) -> tuple[pa.Table, pa.Table]:
     """
     seed, ids = shard.world.seed, shard.accounts
     market = shard.world.scenario.market
-    pools = _pools()
+    first_names, last_names = _pools()
     country = choose(uniform(seed, ids, "name.country"), _WEIGHTS)
-    owner_name = np.floor(uniform(seed, ids, "name.company") * _POOL).astype(np.int64)
     industries, regions, sizes = list(market.industries), list(market.regions), list(market.sizes)
-    names = [
-        f"{pools[land][1][pick]} {industries[branch].replace('_', ' ').title()} {_COUNTRIES[land].legal}"
-        for land, pick, branch in zip(
-            country.tolist(), owner_name.tolist(), shard.industry.tolist(), strict=True
-        )
-    ]
-    board = np.floor(uniform(seed, ids, "name.switchboard") * 1000).astype(np.int64)
+    branch = pa.array(shard.industry)
+    trades = pa.array([industry.replace("_", " ").title() for industry in industries])
+    legal = pa.array([each.legal for each in _COUNTRIES])
+    family = last_names.take(pa.array(_pick(country, uniform(seed, ids, "name.company"))))
     accounts = pa.table(
         {
             "account_id": account_ids(ids),
-            "name": pa.array(names, pa.string()),
-            "industry": pa.array(industries).take(pa.array(shard.industry)),
+            "name": pc.binary_join_element_wise(
+                family, trades.take(branch), legal.take(pa.array(country)), " "
+            ),
+            "industry": pa.array(industries).take(branch),
             "region": pa.array(regions).take(pa.array(shard.region)),
             "size": pa.array(sizes).take(pa.array(shard.size)),
-            "switchboard": [_number(*pair) for pair in zip(country.tolist(), board.tolist(), strict=True)],
+            "switchboard": _dial(country, uniform(seed, ids, "name.switchboard")),
         }
     )
     owner, person = ragged(shard.group)
-    account = ids[owner]
-    first = np.floor(uniform(seed, account, "name.first", person) * _POOL).astype(np.int64)
-    last = np.floor(uniform(seed, account, "name.last", person) * _POOL).astype(np.int64)
-    line = np.floor(uniform(seed, account, "name.phone", person) * 1000).astype(np.int64)
-    land = country[owner].tolist()
+    account, land = ids[owner], country[owner]
+    given = first_names.take(pa.array(_pick(land, uniform(seed, account, "name.first", person))))
+    surname = last_names.take(pa.array(_pick(land, uniform(seed, account, "name.last", person))))
     contacts = pa.table(
         {
             "contact_id": contact_ids(account, person),
             "account_id": account_ids(account),
-            "name": [
-                f"{pools[c][0][f]} {pools[c][1][name]}"
-                for c, f, name in zip(land, first.tolist(), last.tolist(), strict=True)
-            ],
+            "name": pc.binary_join_element_wise(given, surname, " "),
             "role": pa.array(ROLES).take(pa.array(person % len(ROLES))),
-            "phone": [_number(*pair) for pair in zip(land, line.tolist(), strict=True)],
+            "phone": _dial(land, uniform(seed, account, "name.phone", person)),
         }
     )
     return accounts, contacts
