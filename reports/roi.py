@@ -208,8 +208,9 @@ def _rows(
             **figures,
             "roi": ratio(revenue - cost, cost),
             "roas": ratio(revenue, cost),
-            "cost_per_lead_minor": ratio(cost, figures["leads"]),
-            "cost_per_qualified_lead_minor": ratio(cost, figures["qualified_leads"]),
-            "acquisition_cost_minor": ratio(cost, figures["customers"]),
+            # Where no cost is known, a lead was not free: its cost is unknown.
+            "cost_per_lead_minor": ratio(cost, figures["leads"]) if cost else None,
+            "cost_per_qualified_lead_minor": ratio(cost, figures["qualified_leads"]) if cost else None,
+            "acquisition_cost_minor": ratio(cost, figures["customers"]) if cost else None,
             "lead_to_customer_rate": ratio(figures["customers"], figures["leads"]),
         }

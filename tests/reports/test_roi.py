@@ -172,8 +172,9 @@ def test_direct_and_indirect_costs_make_the_cost_and_overhead_stands_apart() -> 
     assert rows[TOTAL]["cost_minor"] == 1_300_00
 
 
-def test_without_cost_there_is_no_roi_rather_than_an_infinite_one() -> None:
-    rows = report(World().path("Borealis", "fair").won("Borealis", 100_00))
+def test_without_cost_there_is_no_roi_rather_than_an_infinite_one_and_no_lead_is_free() -> None:
+    world = World().path("Borealis", "fair").won("Borealis", 100_00).won("Borealis", 0, goal="lead")
+    rows = report(world)
     assert rows["fair"]["roi"] is None
     assert rows["fair"]["roas"] is None
     assert rows["fair"]["cost_per_lead_minor"] is None

@@ -15,6 +15,7 @@ _COMMANDS = {
     "attribute": "attribute:attribute_command",
     "campaign": "numbers:campaign",
     "db": "admin:database",
+    "demo": "admin:demo",
     "doctor": "admin:doctor",
     "explain": "attribute:explain_command",
     "export": "report:export",

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from tracking import clock, db, tokens, vault
 from tracking.cli.installation import Installation, Moment, json_option, pass_installation
 from tracking.config import Settings
-from tracking.errors import Invalid
+from tracking.errors import Conflict, Invalid
 from tracking.inbox import Inbox
 from tracking.models import ApiToken, Call, Campaign, InboxEvent
 from tracking.providers import INTERPRETERS
@@ -71,6 +71,28 @@ def serve(installation: Installation, host: str, port: int, threads: int) -> Non
 
     click.echo(f"Ringtrail at http://{host}:{port}/ (stop with Ctrl+C)")
     Server().run()
+
+
+@click.command()
+@click.option("--if-empty", is_flag=True, help="Do nothing where there are data already.")
+@pass_installation
+def demo(installation: Installation, if_empty: bool) -> None:
+    """Fill an empty installation with Acme Pumps, a made-up supplier of industrial pumps."""
+    from tracking import demo as example
+
+    try:
+        results = example.load(installation.engine, clock.now())
+    except Conflict:
+        if not if_empty:
+            raise
+        click.echo("There are data already; the example supplier stays away.")
+        return
+    for name, result in results.items():
+        click.echo(
+            f"{name}: {result.created} created, {result.updated} updated, "
+            f"{result.skipped} skipped, {result.refused} refused"
+        )
+    click.echo("Loaded Acme Pumps, the example supplier. All its telephone numbers are made up.")
 
 
 @click.command()

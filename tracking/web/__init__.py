@@ -9,7 +9,7 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import joinedload, selectinload
 from werkzeug.wrappers import Response as AnyResponse
 
-from tracking import clock, db, money, phone, reporting, tokens
+from tracking import clock, contacts, db, money, phone, reporting, tokens
 from tracking.config import Settings
 from tracking.errors import Invalid
 from tracking.models import Call, Contact, NumberAssignment
@@ -87,7 +87,11 @@ def blueprint(settings: Settings, engine: Engine) -> Blueprint:
         with db.reading(engine) as session:
             rows = session.scalars(newest).all()
             count = session.scalar(select(func.count(Call.id)))
-            return render_template("calls.html", calls=rows, count=count, said=_said, settings=settings)
+            # A merged company is shown as the one it turned out to be.
+            firms = {row.id: contacts.account_of(session, row.contact).name for row in rows}
+            return render_template(
+                "calls.html", calls=rows, count=count, firms=firms, said=_said, settings=settings
+            )
 
     @pages.get("/roi")
     def roi() -> str | tuple[str, int]:
