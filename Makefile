@@ -19,7 +19,7 @@ $(VENV)/.run: $(BIN)/python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.test: $(BIN)/python pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[dev,postgres]'
+	$(INSTALL) --editable '.[dev]'
 	@touch $@ $(VENV)/.run
 
 run: $(VENV)/.run  ## Set up, load the example supplier if there are no data, serve on 127.0.0.1:8000
