@@ -40,7 +40,7 @@ def test_the_encoding_is_told_from_the_bytes(text: str, encoding: str, told: str
 
 
 def test_the_first_foreign_letter_may_come_late() -> None:
-    file = table(b"kund;svar\n" + b"Borealis;call\n" * 200_000 + "Göteborg;mässa\n".encode("cp1252"))
+    file = table(b"kund;svar\n" + b"Borealis;call\n" * 20_000 + "Göteborg;mässa\n".encode("cp1252"))
     assert file.encoding == "cp1252"
     *_, last = file.rows()
     assert last.cells == ["Göteborg", "mässa"]
