@@ -69,8 +69,12 @@ class Occurrences:
 
     def __init__(self) -> None:
         # A nameless database lives in a temporary file of its own, so that memory stays flat.
-        self._seen = sqlite3.connect("")
+        self._seen = sqlite3.connect("", check_same_thread=False)
         self._seen.execute("CREATE TABLE seen (key TEXT PRIMARY KEY, count INTEGER) WITHOUT ROWID")
+
+    def __del__(self) -> None:
+        """Remove the temporary file."""
+        self._seen.close()
 
     def key(self, *content: object) -> str:
         """Return the key of a row."""
