@@ -7,9 +7,9 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tracking.campaigns import required
 from tracking.errors import Conflict, Invalid
 from tracking.models import Answer, Call, Campaign, Contact
+from tracking.names import required
 from tracking.vocabulary import Outcome
 
 LONGEST_VERBATIM = 2000

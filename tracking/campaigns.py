@@ -1,6 +1,5 @@
 """Campaigns, and the pieces of ad material that carry their numbers."""
 
-import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Session
 from tracking import money
 from tracking.errors import Conflict, Invalid, NotFound
 from tracking.models import AdMaterial, Campaign
+from tracking.names import required, tidy
 from tracking.vocabulary import Direction, Medium
 
 
@@ -52,15 +52,15 @@ def change(session: Session, campaign: Campaign, **details: Any) -> Campaign:
 
 def named(session: Session, names: Iterable[str]) -> dict[str, Campaign]:
     """Return the campaigns that exist among ``names``."""
-    written = {name: _tidy(name) for name in names}
+    written = {name: tidy(name) for name in names}
     rows = session.scalars(select(Campaign).where(Campaign.name.in_(set(written.values()))))
     found = {campaign.name: campaign for campaign in rows}
-    return {name: found[tidy] for name, tidy in written.items() if tidy in found}
+    return {name: found[spelt] for name, spelt in written.items() if spelt in found}
 
 
 def get(session: Session, name: str) -> Campaign:
     """Return the campaign of that name."""
-    campaign = session.scalar(select(Campaign).where(Campaign.name == _tidy(name)))
+    campaign = session.scalar(select(Campaign).where(Campaign.name == tidy(name)))
     if campaign is None:
         raise NotFound(f"there is no campaign named {name!r}; `ringtrail campaign list` shows them")
     return campaign
@@ -110,7 +110,7 @@ def material(session: Session, campaign: str, name: str) -> AdMaterial:
     found = session.scalar(
         select(AdMaterial)
         .join(Campaign)
-        .where(Campaign.name == _tidy(campaign), AdMaterial.name == _tidy(name))
+        .where(Campaign.name == tidy(campaign), AdMaterial.name == tidy(name))
     )
     if found is None:
         raise NotFound(f"campaign {campaign!r} has no ad material named {name!r}")
@@ -124,23 +124,6 @@ def of_campaign(campaign: Campaign | None, material: AdMaterial | None) -> Campa
     if campaign is not None and campaign.id != material.campaign_id:
         raise Invalid("ad_material", f"{material.name!r} belongs to another campaign than {campaign.name!r}")
     return material.campaign
-
-
-def required(value: str, field: str) -> str:
-    """Return a name with its blanks tidied, or raise Invalid where nothing or too much is left of it."""
-    value = _tidy(value)
-    if not value:
-        raise Invalid(field, "is empty; give it a name")
-    if len(value) > 200:
-        raise Invalid(field, f"has {len(value)} characters; give at most 200")
-    return value
-
-
-def _tidy(name: str) -> str:
-    # One name has one spelling: systems differ in how they write blanks and accents (NFC, NFD), and
-    # control characters break tables and PostgreSQL.
-    text = unicodedata.normalize("NFC", " ".join(name.split()))
-    return "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cs"))
 
 
 _CHECKED = ("starts_on", "ends_on", "budget_minor", "currency")

@@ -10,9 +10,9 @@ from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from tracking import vault
-from tracking.campaigns import required
 from tracking.errors import Conflict, Invalid, NotFound
 from tracking.models import Account, Contact, ContactPoint
+from tracking.names import required
 from tracking.vocabulary import PointKind
 
 Point = tuple[PointKind, str]

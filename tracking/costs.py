@@ -8,10 +8,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracking import effects, money
-from tracking.campaigns import of_campaign, required
+from tracking.campaigns import of_campaign
 from tracking.effects import Effect
 from tracking.errors import Invalid
 from tracking.models import AdMaterial, Campaign, Cost
+from tracking.names import required
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,9 +10,9 @@ from enum import StrEnum
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tracking.campaigns import required
 from tracking.errors import Conflict, Invalid, NotFound
 from tracking.models import ApiToken
+from tracking.names import required
 
 
 class Scope(StrEnum):

@@ -7,11 +7,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracking import contacts, effects
-from tracking.campaigns import of_campaign, required
+from tracking.campaigns import of_campaign
 from tracking.contacts import Clues
 from tracking.effects import Effect
 from tracking.errors import Invalid
 from tracking.models import AdMaterial, Campaign, Touch
+from tracking.names import required
 from tracking.vocabulary import TouchKind
 
 

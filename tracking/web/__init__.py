@@ -43,7 +43,9 @@ def blueprint(settings: Settings, engine: Engine) -> Blueprint:
     On a trial on one's own machine they are open. Anywhere else the browser asks for a password, which is
     a token with the scope ``read``; people, roles and sign-in are yet to come.
     """
-    pages = Blueprint("web", __name__, template_folder="templates", static_folder="static", static_url_path="/style")
+    pages = Blueprint(
+        "web", __name__, template_folder="templates", static_folder="static", static_url_path="/style"
+    )
     pages.add_app_template_filter(lambda minor: _amount(minor, settings.currency), "amount")
     pages.add_app_template_filter(_percent, "percent")
     pages.add_app_template_filter(phone.mask, "mask")
