@@ -259,7 +259,7 @@ def answer(world: World, callers: Callers, *, background: bool = True) -> tuple[
     .. [1] Erlang's loss and delay formulas; `simulator.erlang` has both and the tests compare this desk with
     them.
     """
-    others = _background(world) if background else []
+    others = _background(world) if background else np.zeros((0, 5), dtype=np.int64)
     desk = world.scenario.desk
     if desk.reps == 0:
         return callers.at.copy(), _all_answered(world, callers, others)
@@ -269,7 +269,10 @@ def answer(world: World, callers: Callers, *, background: bool = True) -> tuple[
         (at, _Call(position, account, key, ENQUIRY, 0, seconds))
         for position, (account, key, at, seconds) in enumerate(zip(*columns, strict=True))
     ]
-    arrivals += others
+    arrivals += [
+        (at, _Call(-1, account, key, purpose, 0, seconds))
+        for account, key, purpose, at, seconds in others.tolist()
+    ]
     # Calls of the same second ring in the order of their keys: ties must not hang on how the table was built.
     arrivals.sort(key=lambda item: (item[0], item[1].account, item[1].key))
     floor = _Floor(world, callers, Week(world))
@@ -278,39 +281,32 @@ def answer(world: World, callers: Callers, *, background: bool = True) -> tuple[
     return np.array(floor.reached, dtype=np.int64), _table(floor.log.rows)
 
 
-def _background(world: World) -> list[tuple[int, _Call]]:
-    """Lay out the calls of existing customers and of nobody in particular, day by day."""
+def _background(world: World) -> Integers:
+    """Lay out the calls of customers and junk: columns account, key, purpose, moment, seconds of talk."""
     week, seed = Week(world), world.seed
     days = np.arange(world.closes // DAY, dtype=np.int64)
-    calls = []
+    parts = [np.zeros((0, 5), dtype=np.int64)]
     for purpose, name, rate in (
         (CUSTOMER, "customer", world.scenario.desk.customer_calls_per_day * world.accounts / 1000),
         (JUNK, "junk", world.scenario.desk.junk_per_day),
     ):
         day, index = ragged(poisson(uniform(seed, days, f"desk.{name}.count"), rate))
-        at = week.wall(
-            day * DAY + np.floor(uniform(seed, day, f"desk.{name}.at", index) * DAY).astype(np.int64)
-        )
+        share = uniform(seed, day, f"desk.{name}.at", index)
+        at = week.wall(day * DAY + np.floor(share * DAY).astype(np.int64))
         customer = np.floor(uniform(seed, day, f"desk.{name}.who", index) * world.accounts).astype(np.int64)
         account = customer if purpose == CUSTOMER else -1 - day
         # Keys below any enquiry's: a customer's call must not share draws with the same company's enquiry.
-        key = -(2**40) - day * 4096 - index
+        key = -(2**40) - day * 2**20 - index
         talk = _talk(world.scenario.desk, uniform(seed, account, "desk.talk", key * _KEYS))
-        rows = zip(at.tolist(), account.tolist(), key.tolist(), talk.tolist(), strict=True)
-        calls += [
-            (moment, _Call(-1, who, number, purpose, 0, seconds)) for moment, who, number, seconds in rows
-        ]
-    return calls
+        parts.append(np.column_stack((account, key, np.full(len(day), purpose), at, talk)))
+    return np.concatenate(parts)
 
 
-def _all_answered(world: World, callers: Callers, others: list[tuple[int, _Call]]) -> Calls:
+def _all_answered(world: World, callers: Callers, background: Integers) -> Calls:
     count, more = len(callers.account), len(callers.follow_owner)
     owner = callers.follow_owner
     starts = np.searchsorted(owner, owner, side="left") if more else owner
     number = np.arange(more) - starts
-    background = np.array([(c.account, c.key, c.purpose, at) for at, c in others], dtype=np.int64).reshape(
-        -1, 4
-    )
     caller = np.concatenate((np.arange(count), owner, np.full(len(background), -1)))
     account = np.concatenate((callers.account, callers.account[owner], background[:, 0]))
     key = np.concatenate((callers.key, callers.key[owner], background[:, 1]))
