@@ -60,6 +60,19 @@ def test_every_relative_link_in_the_documents_leads_somewhere() -> None:
     assert [f"{page.name}: {target}" for page, target in links if not (page.parent / target).exists()] == []
 
 
+def test_every_module_stands_in_the_picture_of_the_architecture() -> None:
+    picture = (ROOT / "docs" / "architecture.md").read_text()
+    parts = re.split(r"^\*\*([a-z/]+)/\*\*", picture, flags=re.MULTILINE)
+    named = dict(zip(parts[1::2], parts[2::2], strict=True))
+    missing = [
+        path.relative_to(ROOT).as_posix()
+        for path in SOURCES
+        if not path.stem.startswith("__") and path.parent.name not in ("migrations", "versions")
+        if f"| `{path.name}` |" not in named.get(path.parent.relative_to(ROOT).as_posix(), "")
+    ]
+    assert missing == []
+
+
 def test_every_decision_stands_in_the_list() -> None:
     folder = ROOT / "docs" / "decisions"
     listed = re.findall(r"\]\((\d{4}-[^)]+\.md)\)", (folder / "README.md").read_text())
