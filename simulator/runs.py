@@ -8,6 +8,8 @@ them is handed back.
 from __future__ import annotations
 
 import math
+import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -93,10 +95,14 @@ def _spark(workers: int) -> Iterator[Mapper]:
     except ImportError:
         raise RuntimeError("engine 'spark' needs pyspark: install ringtrail[spark], and Java 17") from None
     held = SparkSession.getActiveSession()
+    if held is None:
+        # Spark starts "python3" and looks for modules where that one does, unless told to do as we do.
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     session = held or (
         SparkSession.builder.master(f"local[{workers}]")
         .appName("ringtrail simulator")
         .config("spark.ui.enabled", "false")
+        .config("spark.executorEnv.PYTHONPATH", os.pathsep.join(path for path in sys.path if path))
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .getOrCreate()
@@ -104,8 +110,12 @@ def _spark(workers: int) -> Iterator[Mapper]:
     context: Any = session.sparkContext
 
     def spread(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-        rows = context.parallelize(list(items), max(1, len(items))).map(function)
-        yield from rows.toLocalIterator()
+        # A few shards at a time: all at once would bring every result to this process together, and Spark's
+        # own local iterator computes one partition after the other.
+        width = 2 * int(context.defaultParallelism)
+        for first in range(0, len(items), width):
+            batch = list(items[first : first + width])
+            yield from context.parallelize(batch, len(batch)).map(function).collect()
 
     try:
         yield spread

@@ -2,6 +2,8 @@
 says so."""
 
 import hashlib
+import importlib.util
+import os
 from collections import Counter
 
 import numpy as np
@@ -91,25 +93,37 @@ def test_in_the_world_of_one_touch_and_no_baseline_every_model_equals_the_truth(
     assert set(seen["touches"]["kind"].to_pylist()) == {"call"}
 
 
-def test_the_same_seed_gives_the_same_bytes_with_one_worker_and_with_two(tmp_path, monkeypatch):
-    world = World(load("supplier", SMALL), accounts=500, days=120, seed=2)
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(("workers", "engine"), [(2, "local"), (2, "spark")])
+def test_the_same_seed_gives_the_same_bytes_on_one_worker_on_two_and_on_spark(
+    tmp_path, monkeypatch, one_worker, workers, engine
+):
+    # The Java side closes its sockets when it pleases, hence the two warnings.
+    if engine == "spark" and not importlib.util.find_spec("pyspark") and not os.environ.get("CI"):
+        pytest.skip("install ringtrail[spark] to compare with Spark")
     monkeypatch.setattr("simulator.runs.SHARD", 128)
-    digests = []
-    for workers in (1, 2):
-        out = tmp_path / str(workers)
-        with mapper(workers) as spread:
-            rows = write(world, out, spread)
-            write_truth(world, find(world, spread), out)
-        assert all(count > 0 for count in rows.values())
-        files = sorted(path.name for path in out.iterdir())
-        digests.append({name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in files})
-    assert digests[0] == digests[1]
-    assert set(digests[0]) == {
-        *(f"{name}.parquet" for name in TABLES),
-        "scenario.json",
-        "truth.json",
-        "truth_deals.parquet",
-    }
+    assert digests(tmp_path, workers, engine) == one_worker
+
+
+@pytest.fixture(scope="module")
+def one_worker(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("simulator.runs.SHARD", 128)
+        found = digests(tmp_path_factory.mktemp("one"), 1, "local")
+    files = {*(f"{name}.parquet" for name in TABLES), "scenario.json", "truth.json", "truth_deals.parquet"}
+    assert set(found) == files
+    return found
+
+
+def digests(out, workers, engine):
+    """Write a market and its truth; return what its files hold, as checksums."""
+    world = World(load("supplier", SMALL), accounts=300, days=120, seed=2)
+    with mapper(workers, engine) as spread:
+        rows = write(world, out, spread)
+        write_truth(world, find(world, spread), out)
+    assert all(count > 0 for count in rows.values())
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in out.iterdir()}
 
 
 def test_what_is_written_is_what_is_held_in_memory(tmp_path, world, seen):
