@@ -22,6 +22,14 @@ LARGEST_DENOMINATOR = 2**26
 """Fractions p/q are cut exactly while 2q² + q stays below 2^53."""
 
 
+def whole_column(divisor: nw.Expr) -> nw.Expr:
+    """Keep `divisor` from being folded into one number where it happens to be the same in every row.
+
+    Polars divides by a single number by multiplying with its reciprocal, which is not correctly rounded.
+    """
+    return nw.col("k") * 0.0 + divisor
+
+
 class Cut(Protocol):
     """The part of a path's credit that belongs to one row."""
 

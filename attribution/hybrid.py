@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from attribution.answers import Reported, by_answer, by_stratum, with_answers
-from attribution.credit import Share, Winner
+from attribution.credit import Share, Winner, whole_column
 from attribution.journeys import JourneyError
 from attribution.paths import ORDER, PATH
 from attribution.positions import position_based
@@ -205,7 +205,11 @@ class Blended(WeightModel):
             f"{prefix}_nth": nth,
         }
         if isinstance(share, Share):
-            single |= {f"{prefix}_a": share.before, f"{prefix}_b": share.after, f"{prefix}_c": share.total}
+            single |= {
+                f"{prefix}_a": share.before,
+                f"{prefix}_b": share.after,
+                f"{prefix}_c": whole_column(share.total),
+            }
             weight = (nw.col(f"{prefix}_b") - nw.col(f"{prefix}_a")) / nw.col(f"{prefix}_c")
         else:
             assert isinstance(share, Winner)

@@ -59,12 +59,16 @@ class Journeys:
                     table="conversions",
                     column="value_minor",
                 )
-        touches = self.touches.group_by("account_id").agg(nw.len().alias("n"))
+        parts = max(model.parts for model in models)
+        [(count,)] = _rows(self.touches.select(nw.len()))
         orders = self.conversions.group_by("account_id").agg(nw.len().alias("orders"))
+        [(most,)] = _rows(orders.select(nw.col("orders").max()))
+        if count * parts < LARGEST_DENOMINATOR and count * (most or 0) < MOST_PAIRS:
+            return  # even if all touches were one account's
+        touches = self.touches.group_by("account_id").agg(nw.len().alias("n"))
         both = touches.join(orders, on="account_id", how="inner")
         pairs = (nw.col("n") * nw.col("orders")).sum()
         [(longest, together)] = _rows(both.select(nw.col("n").max(), pairs.alias("pairs")))
-        parts = max(model.parts for model in models)
         if (longest or 0) * parts >= LARGEST_DENOMINATOR:
             raise JourneyError(
                 f"one account has {longest} touches, too many to share exactly in parts of 1/{parts}",
@@ -186,8 +190,19 @@ class Journeys:
         orders = self.conversions.select(
             "account_id", "conversion_id", "converted_at", won=nw.lit(1, nw.Int64)
         )
+        if self.lookback is None:
+            touches = self.touches.select("touch_id", "account_id", key, at=nw.col("occurred_at"))
+            path = touches.join(orders, on="account_id", how="left")
+            before = nw.col("converted_at").is_null() | (nw.col("at") <= nw.col("converted_at"))
+            path = path.filter(before).with_columns(nw.col("won").fill_null(0))
+        else:
+            path = self.inside(nw.concat([orders, self._never(orders)], how="vertical"), [key])
+        return path.with_columns(nw.col(key).fill_null(UNKNOWN))
+
+    def _never(self, orders: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+        """Give accounts without a conversion one that did not happen, at their last touch."""
         schema = orders.collect_schema()
-        others = (
+        return (
             self.touches.group_by("account_id")
             .agg(nw.col("occurred_at").max().alias("converted_at"))
             .join(self.conversions.select("account_id"), on="account_id", how="anti")
@@ -198,8 +213,6 @@ class Journeys:
                 nw.lit(0, nw.Int64).alias("won"),
             )
         )
-        path = self.inside(nw.concat([orders, others], how="vertical"), [key])
-        return path.with_columns(nw.col(key).fill_null(UNKNOWN))
 
     def inside(self, orders: nw.LazyFrame[Any], columns: Sequence[str]) -> nw.LazyFrame[Any]:
         """Join `orders` with their accounts' touches inside the window."""

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.answers import Reporting
-from attribution.credit import UNIT, Cut, Share, Winner
+from attribution.credit import UNIT, Cut, Share, Winner, whole_column
 from attribution.hybrid import Blended
 from attribution.paths import ORDER, PATH, Journeys
 from attribution.rules import Lookup, Model, RuleModel, WeightModel
@@ -44,7 +44,11 @@ def cut(
             continue
         share = model.cut(f"m{i}") if isinstance(model, RuleModel) else _share_of_weights(f"m{i}")
         if isinstance(share, Share):
-            ends |= {f"m{i}_from": share.before, f"m{i}_to": share.after, f"m{i}_of": share.total}
+            ends |= {
+                f"m{i}_from": share.before,
+                f"m{i}_to": share.after,
+                f"m{i}_of": whole_column(share.total),
+            }
             columns = nw.col(f"m{i}_from"), nw.col(f"m{i}_to"), nw.col(f"m{i}_of")
             part = (model.scale(f"m{i}"), nw.lit(0.0)) if isinstance(model, Blended) else (None, None)
             share = Share(*columns, share.exact, *part)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import narwhals as nw
 
-from attribution.credit import Cut, Share, Winner
+from attribution.credit import Cut, Share, Winner, whole_column
 
 DAY = 86_400_000_000
 """Microseconds in a day."""
@@ -270,4 +270,4 @@ class Lookup(WeightModel):
         """Give the source's weight, or its part of it."""
         known = nw.col(f"{prefix}_looked") if self.weights else nw.lit(self.rest)
         weight = nw.when(nw.col(self.key).is_null()).then(nw.lit(self.unknown)).otherwise(known)
-        return weight / nw.col(f"{self.key}_m") if self.shared else weight
+        return weight / whole_column(nw.col(f"{self.key}_m")) if self.shared else weight

@@ -287,7 +287,7 @@ def bootstrap(
     >>> drawn.beats("fair", "mail", "linear", "EUR")
     1.0
     >>> drawn.decision("EUR")
-    'The choice of model does not change the decision: all put fair first by credit; it stays first in 100% ...'
+    'The choice of model does not change the decision: all put fair first by credit; it stays first ...'
     """
     if not 2 <= replicates <= 100_000:
         raise ValueError(f"replicates is {replicates}; use 2 to 100,000")

@@ -6,6 +6,7 @@ import os
 import pyarrow.parquet as pq
 import pytest
 
+from attribution import TimeDecay
 from tests.attribution.oddities import assert_same, oddities, run
 
 # The Java side closes its sockets when it pleases.
