@@ -32,7 +32,7 @@ test: $(VENV)/.test  ## Set up what the tests need and run them all
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2
 
 check: $(VENV)/.test  ## Only the quick checks: style, types, import contracts
 	$(BIN)/ruff format --check .

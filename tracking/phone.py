@@ -45,6 +45,7 @@ _CONTEXT = re.compile(r";phone-context=(\+[0-9().\-]+)", re.IGNORECASE)
 _CHARSET = re.compile(r"[0-9+()\-./\s]*(?:(?:;ext=|\s*(?:ext\.?|x|#)\s*)[0-9]{1,7})?", re.IGNORECASE)
 # Shorter ones that no numbering plan knows are extensions of a switchboard, not subscribers.
 _SHORTEST_UNPLANNED = 7
+_LONGEST = len("+") + 15
 
 
 def parse(raw: str | None, region: str) -> Parsed:
@@ -75,7 +76,9 @@ def _parse(raw: str, region: str) -> Parsed:
     # so would a number without its area code, which is possible in many areas.
     short = len(str(number.national_number)) < _SHORTEST_UNPLANNED
     complete = phonenumbers.is_possible_number_with_reason(number) == ValidationResult.IS_POSSIBLE
-    if short or not complete or phonenumbers.is_possible_short_number(number):
+    # Some plans admit more digits than a number may have (15, ITU-T E.164).
+    long = len(e164) > _LONGEST
+    if short or long or not complete or phonenumbers.is_possible_short_number(number):
         return Parsed(raw, None, NumberState.malformed)
     return Parsed(raw, e164, NumberState.possible)
 
