@@ -33,11 +33,7 @@ def main() -> None:
                         method=method,
                     )
                 for each in found:
-                    print(
-                        f"{name}, {accounts} companies, {method}, {each.model}: {each.own:.0%} hold the model's own"
-                        f" long run, {each.truth:.0%} the truth, of {each.intervals}",
-                        flush=True,
-                    )
+                    print(f"{name}, {accounts} companies, {method}, {each}", flush=True)
 
 
 if __name__ == "__main__":

@@ -92,9 +92,8 @@ def touches(rounds: int) -> None:
             lambda: heap_loop(met),
         )
         times = [[clock(action) for action in actions] for _ in range(rounds)]
-    print(
-        f"{market.accounts:,} companies, {market.closes // DAY} days: {met:,} meetings, {written:,} touches seen"
-    )
+    days = market.closes // DAY
+    print(f"{market.accounts:,} companies, {days} days: {met:,} meetings, {written:,} touches seen")
     for position, name in enumerate(names):
         took = statistics.median(row[position] for row in times)
         ratio = statistics.median(row[2] / row[position] for row in times)

@@ -1,0 +1,26 @@
+"""What the documents say about the simulator is there."""
+
+from pathlib import Path
+
+import pytest
+
+from simulator.scenario import names
+from simulator.score import SCORED
+from tracking.cli.simulate import COMMANDS
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_shipped_world_is_in_the_comparison_of_models(name):
+    assert f"### {name}\n" in (DOCS / "which-model.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("model", SCORED)
+def test_every_model_is_in_the_comparison(model):
+    assert f"| {model} |" in (DOCS / "which-model.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
+def test_every_command_is_described(command):
+    assert f"ringtrail {command}" in (DOCS / "simulator.md").read_text(encoding="utf-8")
