@@ -124,7 +124,7 @@ def removal_effects(paths: Iterable[tuple[Sequence[str], float, float]], order: 
     """
     counts: dict[Gram, list[float]] = {}
     for path, converted, lost in paths:
-        if not path:
+        if not path or not converted + lost:
             continue
         padded: Gram = (None,) * order + tuple(path)
         for end in range(order, len(padded)):

@@ -48,7 +48,8 @@ def join_and_sort(folder: Path, touches: Path, conversions: Path, memory: str = 
         SELECT max(conversion_id), max(moment), max(touch_id), max(campaign), max(currency), sum(value_minor)
         FROM (
             SELECT *, row_number() OVER () FROM (
-                SELECT conversion_id, epoch_us(occurred_at) AS moment, touch_id, campaign, currency, value_minor
+                SELECT conversion_id, epoch_us(occurred_at) AS moment, touch_id, campaign, currency,
+                       value_minor
                 FROM '{touches}' JOIN '{conversions}' USING (account_id)
                 WHERE occurred_at <= converted_at
                 ORDER BY conversion_id, moment, touch_id
