@@ -176,6 +176,28 @@ def test_a_call_to_a_number_we_do_not_have_is_kept(session: Session) -> None:
     assert call.touch.campaign_id is None
 
 
+def test_calls_that_nobody_is_credited_with_are_reported_number_by_number(session: Session) -> None:
+    number = numbers.add(session, NUMBER, at=NEW_YEAR, provider="twilio")
+    numbers.add(session, OTHER, at=NEW_YEAR, provider="twilio")
+    held = numbers.assign(
+        session, number, material(session, "Fair", "Stand", Medium.fair), starts_at=NEW_YEAR
+    )
+    numbers.release(session, held, at=moment("2026-02-01"))
+    ring(session, "2026-01-10 09:00")
+    ring(session, "2026-02-10 09:00")
+    ring(session, "2026-02-11 09:00")
+    ring(session, "2026-02-12 09:00", number=OTHER)
+    ring(session, "2026-02-13 09:00", number="+442079460999")
+    calls.judge(session, ring(session, "2026-02-14 09:00", number="+442079460999"), spam=True)
+    found = numbers.strays(session, NEW_YEAR, moment("2026-03-01"))
+    assert [(s.dialled, s.calls, s.last_at.day, s.life) for s in found] == [
+        (NUMBER, 2, 11, NumberLife.quarantined),
+        ("+442079460999", 1, 13, None),
+        (OTHER, 1, 12, NumberLife.available),
+    ]
+    assert found[0].former is held
+
+
 def test_a_release_before_its_assignment_is_refused_by_name(session: Session) -> None:
     number = numbers.add(session, NUMBER, at=NEW_YEAR, provider="twilio")
     held = numbers.assign(session, number, material(session, "A", "1"), starts_at=moment("2026-02-01"))

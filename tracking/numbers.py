@@ -36,6 +36,19 @@ class NumberLife(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Stray:
+    """Calls to a number that nobody held when they rang: how many, the last, and why nobody held it."""
+
+    dialled: str
+    calls: int
+    last_at: datetime
+    life: NumberLife | None
+    """At the last call; None for a number that is not in the inventory."""
+    former: NumberAssignment | None
+    """On which ad material it was before, if it rested."""
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """A number's state at a moment, and the assignment that explains it, if any."""
 
@@ -218,6 +231,25 @@ def inventory(
     rows = session.scalars(select(TrackingNumber).where(TrackingNumber.number.in_(set(dialled)))).all()
     histories = _history(session, [row.id for row in rows])
     return {row.number: (row, histories.get(row.id, [])) for row in rows}
+
+
+def strays(session: Session, since: datetime, until: datetime) -> list[Stray]:
+    """Return the calls of a period that no ad material is credited with, by number, most calls first."""
+    rows = session.execute(
+        select(Call.dialled, func.count(Call.id), func.max(Call.started_at))
+        .where(Call.assignment_id.is_(None), Call.spam.is_(False))
+        .where(Call.started_at >= since, Call.started_at < until)
+        .group_by(Call.dialled)
+        .order_by(func.count(Call.id).desc(), Call.dialled)
+    ).all()
+    ours = inventory(session, [dialled for dialled, _, _ in rows])
+    found = []
+    for dialled, calls, last_at in rows:
+        known = standing(*ours[dialled], last_at) if dialled in ours else None
+        found.append(
+            Stray(dialled, calls, last_at, known.life if known else None, known.assignment if known else None)
+        )
+    return found
 
 
 def credit_anew(session: Session, number: TrackingNumber, *, since: datetime) -> None:

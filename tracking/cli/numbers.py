@@ -1,6 +1,6 @@
 """Campaigns, ad material and tracking numbers on the command line."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
@@ -140,6 +140,31 @@ def number_list(installation: Installation) -> None:
         "destination": "Rings at",
     }
     installation.show(rows, headings)
+
+
+@number.command("strays")
+@click.option("--from", "since", type=Moment(), help="By default a year ago.")
+@click.option("--to", "until", type=Moment(), help="By default now.")
+@json_option
+@pass_installation
+def number_strays(installation: Installation, since: datetime | None, until: datetime | None) -> None:
+    """List calls to numbers that were on no ad material when they rang: at rest, free, or not ours."""
+    until = until or clock.now()
+    since = since or until - timedelta(days=365)
+    with db.reading(installation.engine) as session:
+        rows = [
+            {
+                "number": stray.dialled,
+                "why": stray.life or "not in the inventory",
+                "calls": stray.calls,
+                "last": stray.last_at,
+                "campaign": stray.former.ad_material.campaign.name if stray.former else None,
+                "material": stray.former.ad_material.name if stray.former else None,
+            }
+            for stray in numbers.strays(session, since, until)
+        ]
+    headings = {"number": "Dialled", "why": "Why credited to nobody", "calls": "Calls", "last": "Last (UTC)"}
+    installation.show(rows, headings | {"campaign": "Formerly", "material": "Ad material"})
 
 
 @number.command("assign")
