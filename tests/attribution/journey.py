@@ -65,11 +65,11 @@ def _table(rows: list[dict[str, Any]], schema: pa.Schema) -> pa.Table:
     return pa.Table.from_pylist(rows, pa.schema([f.with_nullable(True) for f in fields]))
 
 
-def credit(text: str, model: Any, value: int = 100_00, *, by: str = "touch", **how: Any) -> list[int]:
-    """Give the credit of each touch of one path, in order."""
-    options = {name: how.pop(name) for name in ("lookback_days", "half_life_days", "engine") if name in how}
+def credit(text: str, model: Any, value: int = 100_00, **how: Any) -> list[int]:
+    """Give the credit of each touch of one path, in order; DuckDB and Polars have to agree on it."""
+    options = {name: how.pop(name) for name in ("lookback_days", "half_life_days") if name in how}
     touches, conversions = tables(path(text, value, **how))
     result = attribute(touches, conversions, [model], **options)
-    order = {touch: i for i, touch in enumerate(touches["touch_id"].to_pylist())}
+    assert attribute(touches, conversions, [model], engine="polars", **options).equals(result)
     found = dict(zip(result["touch_id"].to_pylist(), result["credit_minor"].to_pylist(), strict=True))
-    return [found.get(touch, 0) for touch in order]
+    return [found.get(touch, 0) for touch in touches["touch_id"].to_pylist()]

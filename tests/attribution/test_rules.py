@@ -2,7 +2,7 @@
 
 import pytest
 
-from attribution import MODELS, Positions, TimeDecay
+from attribution import MODELS, Positions, TimeDecay, attribute
 from attribution.positions import (
     full_path,
     inverse_j,
@@ -11,7 +11,8 @@ from attribution.positions import (
     u_shaped,
     w_shaped,
 )
-from tests.attribution.journey import credit
+from attribution.rules import FirstTouch, LastNonDirect, LastTouch, Linear
+from tests.attribution.journey import credit, path, tables
 
 RULES = MODELS[: MODELS.index("time-decay")]
 PATH = "fair > search > mail > call"
@@ -151,3 +152,88 @@ def test_a_half_life_must_be_positive(half_life):
 def test_shares_that_cannot_be_are_refused(shares, options, message):
     with pytest.raises(ValueError, match=message):
         Positions(shares, **options)
+
+
+def test_the_shortest_half_life_is_a_microsecond():
+    assert credit("fair > call", TimeDecay(1 / 86_400_000_000)) == [0, 10000]
+    with pytest.raises(ValueError, match="half-life"):
+        TimeDecay(0.9 / 86_400_000_000)
+
+
+def test_the_largest_values_are_cut_exactly():
+    # The nearest double to value x 2/7 or the like would round the wrong way here.
+    assert credit("a > b > c > d > e > f > g", "linear", 916592554177596) == [
+        130941793453942,
+        130941793453943,
+        130941793453942,
+        130941793453942,
+        130941793453942,
+        130941793453943,
+        130941793453942,
+    ]
+    seventh = Positions({"first": 1, "last": 1}, middle=5)
+    assert credit("a > b > c > d > e > f > g", seventh, 916592554177596) == [
+        130941793453942,
+        130941793453943,
+        130941793453942,
+        130941793453942,
+        130941793453942,
+        130941793453943,
+        130941793453942,
+    ]
+
+
+def test_models_keep_their_names_and_take_labels():
+    makers = {
+        "position-based": position_based,
+        "u-shaped": u_shaped,
+        "w-shaped": w_shaped,
+        "full-path": full_path,
+        "j-shaped": j_shaped,
+        "inverse-j": inverse_j,
+    }
+    for name, maker in makers.items():
+        assert (maker().name, maker().shown, maker().label) == (name, name, "")
+        labelled = maker(label="ours", no_middle="equal", missing="spread")
+        assert (labelled.name, labelled.shown) == (name, "ours")
+        assert (labelled.no_middle, labelled.missing) == ("equal", "spread")
+    rules = [FirstTouch(), LastTouch(), LastNonDirect(), Linear(), TimeDecay(1), Positions({"first": 1})]
+    assert [rule.name for rule in rules] == [
+        "first-touch",
+        "last-touch",
+        "last-non-direct",
+        "linear",
+        "time-decay",
+        "custom",
+    ]
+
+
+def test_denominators_are_the_smallest_whole_parts():
+    assert [
+        maker().parts for maker in (position_based, u_shaped, w_shaped, full_path, j_shaped, inverse_j)
+    ] == [
+        5,
+        5,
+        10,
+        40,
+        5,
+        5,
+    ]
+    assert Linear().parts == 1
+    assert Positions({"first": 500, "last": 499}, middle=1).parts == 1000
+
+
+def test_weights_and_conversions_are_the_same_shares():
+    touches, conversions = tables(path("fair > search > call", lead=1, opportunity=1))
+    models = ["first-touch", "linear", "w-shaped", TimeDecay(1)]
+    touch = attribute(touches, conversions, models)
+    weights = [0, 0, 0] + [1 / 3] * 3 + [0.3, 0.6, 0.1] + [1 / 7, 2 / 7, 4 / 7]
+    weights[0] = 1
+    assert touch["weight"].to_pylist() == pytest.approx(weights, abs=1e-12)
+    by_channel = attribute(touches, conversions, models, by="channel")
+    found = {(row["model"], row["channel"]): row["conversions"] for row in by_channel.to_pylist()}
+    assert len(found) == 12
+    for row in touch.to_pylist():
+        assert found[row["model"], row["channel"]] == pytest.approx(row["weight"], abs=1e-12)
+    sums = by_channel.group_by("model").aggregate([("conversions", "sum")])
+    assert sums["conversions_sum"].to_pylist() == [1.0] * 4
