@@ -49,12 +49,12 @@ class World:
 
     @property
     def opens(self) -> int:
-        """First second of the reporting window."""
+        """First second of the reporting window, on the wall clock."""
         return self.scenario.warmup_days * DAY
 
     @property
     def closes(self) -> int:
-        """First second after the reporting window; all campaigns stop here."""
+        """First second after the reporting window, on the wall clock; all campaigns stop about here."""
         return self.opens + self.days * DAY
 
     @property

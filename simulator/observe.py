@@ -6,7 +6,7 @@ is known and never what happened.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
@@ -38,7 +38,6 @@ from simulator.tables import (
     moments,
     touch_table,
     visit_table,
-    wall_close,
 )
 
 # A brand search follows the banner within this many days, evenly. Assumption.
@@ -47,11 +46,17 @@ _ECHO_DAYS: Final = 3.0
 Tables = dict[str, pa.Table]
 
 
-def slice_calls(calls: Calls, first: int, count: int) -> tuple[Integers, Calls]:
-    """Return the calls of the callers from `first` on, with their numbers in the whole world."""
-    rows = np.flatnonzero((calls.caller >= first) & (calls.caller < first + count))
-    picked = Calls(*(getattr(calls, column.name)[rows] for column in fields(Calls)))
-    return rows, picked
+def calls_by_shard(calls: Calls, callers: Sequence[int]) -> Iterator[tuple[Integers, Calls, int]]:
+    """Hand out the calls of each shard, given how many callers each has: numbers, calls, first caller."""
+    order = np.argsort(calls.caller, kind="stable")
+    sorted_callers = calls.caller[order]
+    first = 0
+    for count in callers:
+        begin, end = np.searchsorted(sorted_callers, [first, first + count])
+        # Back into the order of time, in which calls are numbered.
+        rows = np.sort(order[begin:end])
+        yield rows, Calls(*(getattr(calls, column.name)[rows] for column in fields(Calls))), first
+        first += count
 
 
 def observe(job: Job, calls: Calls, numbers: Integers, first_caller: int) -> Tables:
@@ -124,8 +129,9 @@ def _visits(shard: Shard, active: Flags, outcome: Outcome) -> _Visits:
     def note(
         account: Integers, owner: Integers, key: Integers, at: Integers, source: int, kind: int, name: str
     ) -> None:
+        at = week.wall(at)
         inside = at < world.closes
-        account, owner, key, at = account[inside], owner[inside], key[inside], week.wall(at[inside])
+        account, owner, key, at = account[inside], owner[inside], key[inside], at[inside]
         person = np.floor(uniform(seed, account, f"see.{name}.who", key) * shard.group[owner]).astype(
             np.int64
         )
@@ -185,16 +191,14 @@ def _visits(shard: Shard, active: Flags, outcome: Outcome) -> _Visits:
 
 def _written(shard: Shard, enquiries: Enquiries, source: Integers) -> Touches:
     """Turn enquiries by form and message into touches; those made in person leave none."""
-    rows = np.flatnonzero(
-        (enquiries.mode > PHONE) & (enquiries.mode <= MESSAGE) & (enquiries.at < shard.world.closes)
-    )
+    form, message = (enquiries.mode == MODES.index(mode) for mode in ("form", "message"))
+    wall = Week(shard.world).wall(enquiries.at)
+    rows = np.flatnonzero((form | message) & (wall < shard.world.closes))
     account = enquiries.account[rows]
-    kind = np.where(enquiries.mode[rows] == MODES.index("form"), FORM, MESSAGE)
+    kind = np.where(form[rows], FORM, MESSAGE)
     everyone = np.ones(len(rows), dtype=bool)
-    at = Week(shard.world).wall(enquiries.at[rows])
-    return Touches(
-        account, everyone, _caller(shard, enquiries, rows), at, source[rows], kind, np.full(len(rows), -1)
-    )
+    person = _caller(shard, enquiries, rows)
+    return Touches(account, everyone, person, wall[rows], source[rows], kind, np.full(len(rows), -1))
 
 
 def _caller(shard: Shard, enquiries: Enquiries, rows: Integers) -> Integers:
@@ -226,7 +230,7 @@ def _calls(
     world, observer = shard.world, shard.world.scenario.observer
     enquiry = phone[calls.caller - first_caller]
     draw = _per_call(world, calls)
-    told = (draw("see.webhook") >= observer.lost_webhooks) & (calls.at < wall_close(world))
+    told = (draw("see.webhook") >= observer.lost_webhooks) & (calls.at < world.closes)
     hidden = draw("see.withheld") < observer.withheld
     # Whether the company is learnt in the talk presumes a talk.
     learnt = (draw("see.identified") < observer.identified) & (calls.status == ANSWERED)
@@ -284,7 +288,7 @@ def observe_background(world: World, calls: Calls) -> Tables:
     picked = Calls(*(getattr(calls, column.name)[rows] for column in fields(Calls)))
     observer, count = world.scenario.observer, len(world.campaigns)
     draw = _per_call(world, picked)
-    told = (draw("see.webhook") >= observer.lost_webhooks) & (picked.at < wall_close(world))
+    told = (draw("see.webhook") >= observer.lost_webhooks) & (picked.at < world.closes)
     junk = picked.purpose == JUNK
     spam = junk & (draw("see.junk") < observer.junk_marked)
     known = ~junk & (draw("see.withheld") >= observer.withheld)

@@ -11,10 +11,11 @@ import math
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing import get_context
 from typing import Any, Final, Literal, Protocol, TypeVar
 
@@ -38,7 +39,7 @@ Result = TypeVar("Result")
 class Mapper(Protocol):
     """Applies a function to items and yields the results in the order of the items."""
 
-    def __call__(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    def __call__(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield ``function(item)`` for each item."""
 
 
@@ -72,7 +73,7 @@ def mapper(workers: int = 1, engine: Engine = "local") -> Iterator[Mapper]:
         # Spawned, not forked: a forked child could inherit a lock that a thread of DuckDB or Arrow holds.
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
 
-            def spread(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+            def spread(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
                 pending: deque[Future[Result]] = deque()
                 for item in items:
                     pending.append(pool.submit(function, item))
@@ -84,7 +85,7 @@ def mapper(workers: int = 1, engine: Engine = "local") -> Iterator[Mapper]:
             yield spread
 
 
-def _here(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+def _here(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     return (function(item) for item in items)
 
 
@@ -109,12 +110,11 @@ def _spark(workers: int) -> Iterator[Mapper]:
     )
     context: Any = session.sparkContext
 
-    def spread(function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    def spread(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         # A few shards at a time: all at once would bring every result to this process together, and Spark's
         # own local iterator computes one partition after the other.
-        width = 2 * int(context.defaultParallelism)
-        for first in range(0, len(items), width):
-            batch = list(items[first : first + width])
+        waiting = iter(items)
+        while batch := list(islice(waiting, 2 * int(context.defaultParallelism))):
             yield from context.parallelize(batch, len(batch)).map(function).collect()
 
     try:

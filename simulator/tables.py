@@ -161,8 +161,6 @@ def conversions(
         known = at < NEVER
         return np.where(known, week.wall(np.where(known, at, 0)), NEVER)
 
-    opened = wall(np.array([world.opens], dtype=np.int64))[0]
-    closed = wall_close(world)
     every = np.arange(len(needs), dtype=np.int64)
     idle = np.flatnonzero(enquiries.need < 0)
     none = np.zeros(len(idle), dtype=np.int64)
@@ -187,7 +185,7 @@ def conversions(
     ]
     tables = []
     for goal, need, account, at, value, margin, idle_key in parts:
-        rows = np.flatnonzero((at >= opened) & (at < closed))
+        rows = np.flatnonzero((at >= world.opens) & (at < world.closes))
         if idle_key is None:
             index = needs.index[need][rows]
             again = orders.repeat[rows] if goal == "won" else np.zeros(len(rows), dtype=np.int64)
@@ -259,8 +257,3 @@ def _months(start: dt.date, stop: dt.date) -> Iterator[tuple[dt.date, dt.date]]:
         following = (start.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
         yield start, min(following, stop)
         start = following
-
-
-def wall_close(world: World) -> int:
-    """Return the first wall-clock second after the window."""
-    return int(Week(world).wall(np.array([world.closes], dtype=np.int64))[0])

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from simulator.chance import Integers
 from simulator.desk import Calls
 from simulator.market import World
-from simulator.observe import Tables, observe, observe_background, slice_calls
+from simulator.observe import Tables, calls_by_shard, observe, observe_background
 from simulator.people import account_ids
 from simulator.runs import Job, Mapper, jobs, through_desk
 from simulator.tables import costs
@@ -106,11 +106,9 @@ def _pieces(world: World, spread: Mapper) -> Iterator[Tables]:
     reached, calls = through_desk(world, spread)
     limited = world.scenario.desk.reps > 0
     work = jobs(world, np.ones((1, len(world.campaigns))), reached if limited else None)
-    tasks, first = [], 0
-    for job, taken_up in zip(work, reached, strict=True):
-        numbers, own = slice_calls(calls, first, len(taken_up[0]))
-        tasks.append((job, own, numbers, first))
-        first += len(taken_up[0])
+    # Cut out when a worker is free for it, so that the calls are not held twice.
+    shards = calls_by_shard(calls, [len(taken_up[0]) for taken_up in reached])
+    tasks = ((job, own, numbers, first) for job, (numbers, own, first) in zip(work, shards, strict=True))
     yield from spread(_observe, tasks)
     yield observe_background(world, calls)
     yield {"costs": costs(world)}

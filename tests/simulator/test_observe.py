@@ -257,6 +257,26 @@ def test_all_moments_lie_between_the_warm_up_and_the_end_of_the_window(seen):
         assert span["max"].date().isoformat() <= "2025-09-03", name
 
 
+def test_contact_in_person_leaves_no_touch():
+    nobody_calls = {"contact.phone": 0.0, "contact.form": 0.0, "contact.message": 0.0}
+    quiet = {"desk.customer_calls_per_day": 0.0, "desk.junk_per_day": 0.0, "observer.organic_visits": 0.0}
+    scenario = load("supplier", SMALL | nobody_calls | quiet).model_copy(update={"campaigns": {}})
+    with mapper() as spread:
+        seen = tables(World(scenario, 300, 240, 6), spread)
+    assert seen["conversions"].num_rows > 0
+    assert seen["touches"].num_rows == 0
+
+
+def test_forms_and_messages_are_seen_as_what_they_are():
+    for mode in ("form", "message"):
+        ways = {"contact.phone": 0.0, "contact.form": 0.0, "contact.message": 0.0, f"contact.{mode}": 1.0}
+        quiet = {"desk.customer_calls_per_day": 0.0, "desk.junk_per_day": 0.0, "observer.organic_visits": 0.0}
+        scenario = load("supplier", SMALL | ways | quiet).model_copy(update={"campaigns": {}})
+        with mapper() as spread:
+            kinds = tables(World(scenario, 200, 240, 6), spread)["touches"]["kind"].to_pylist()
+        assert set(kinds) == {mode}
+
+
 def test_cobalt_mining_whom_no_campaign_met_says_a_colleague():
     # No campaigns at all: whoever names a source names a colleague.
     scenario = load("supplier", SMALL | {"observer.answers.asked": 1.0}).model_copy(update={"campaigns": {}})
