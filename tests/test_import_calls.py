@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from tests.cast import BOREALIS, moment
 from tests.imports import DATA, ON_SQLITE, advertise, import_calls, import_table
+from tracking import contacts
 from tracking.errors import Invalid
 from tracking.models import Answer, Call
 from tracking.vocabulary import CallStatus, LeadStatus, Outcome
@@ -52,6 +53,20 @@ def test_columns_may_come_in_any_order_and_some_not_at_all(engine: Engine) -> No
         Invalid, match=r'no column for dialled; .* say which it is with --map dialled="COLUMN"'
     ):
         import_table(engine, "calls", "Phone Number,Start Time\n")
+
+
+def test_a_callers_e_mail_address_joins_a_deal_that_names_no_number(engine: Engine) -> None:
+    call = "Start Time,Call Status,Tracking Number,Phone Number,Email\n"
+    call += "2026-03-02 09:00,Answered Call,+46701740605,+442079460001,buyer@borealis.example\n"
+    call += "2026-03-02 10:00,Answered Call,+46701740605,Anonymous,buyer@borealis.example\n"
+    assert import_table(engine, "calls", call).created == 2
+    deal = "deal_id,company,email,stage,amount,closed_at\n"
+    deal += "D1,Borealis Foods,Buyer@Borealis.example,won,100,2026-04-01\n"
+    assert import_table(engine, "deals", deal).created == 1
+    with Session(engine) as session:
+        known, withheld = session.scalars(select(Call).order_by(Call.started_at))
+        assert contacts.account_of(session, known.contact).name == "Borealis Foods"
+        assert contacts.account_of(session, withheld.contact).name is None, "a withheld caller stays nobody"
 
 
 def test_answers_become_rows_of_their_own(engine: Engine) -> None:

@@ -37,7 +37,6 @@ class CallEvent:
     duration_s: int | None = None
     talk_s: int | None = None
     caller_name: str | None = None
-    caller_email: str | None = None
     lead_status: LeadStatus | None = None
     value_minor: int | None = None
     currency: str | None = None

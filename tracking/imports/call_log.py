@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tracking import answers, money
+from tracking import answers, contacts, money, phone
 from tracking.calls import CallEvent
+from tracking.contacts import Clues
 from tracking.effects import Effect
 from tracking.errors import Invalid
 from tracking.imports import values
@@ -63,6 +64,7 @@ class _Logged:
     asked_by: str | None
     campaign: str | None
     channel: str | None
+    email: str | None
 
 
 class CallLog(Headed):
@@ -122,7 +124,14 @@ class CallLog(Headed):
             raise Invalid("heard_campaign", "names a source, and the row has no answer; fill in heard_from")
         event, whole = self._event(cells)
         return _Logged(
-            event, whole, asked, words, values.text(cell("asked_by"), "asked_by"), campaign, channel
+            event,
+            whole,
+            asked,
+            words,
+            values.text(cell("asked_by"), "asked_by"),
+            campaign,
+            channel,
+            values.text(cell("email"), "email"),
         )
 
     def save(self, session: Session, records: Sequence[_Logged], at: datetime) -> Sequence[Outcome]:
@@ -156,12 +165,20 @@ class CallLog(Headed):
                     source_key=key,
                 )
                 outcome = outcome if outcome is Effect.created else Effect.updated
+            if record.email and outcome is Effect.created:
+                self._introduce(session, record, at)
             outcomes.append(outcome)
         done = iter(outcomes)
         unknown = Invalid(
             "call_id", "no call with this id is known, and the row has no started_at; import the calls first"
         )
         return [next(done) if r.whole or _key(r.event) in known else unknown for r in records]
+
+    def _introduce(self, session: Session, record: _Logged, at: datetime) -> None:
+        # The address joins the caller to deals that name no number. A withheld caller stays nobody.
+        if number := phone.parse(record.event.caller, self._region).e164:
+            clues = Clues(phone=number, email=record.email, person=record.event.caller_name)
+            contacts.account_for(session, clues, at=at)
 
     def _event(self, cells: Sequence[str]) -> tuple[CallEvent, bool]:
         def cell(name: str) -> str:
@@ -208,7 +225,6 @@ class CallLog(Headed):
             duration_s=duration,
             talk_s=talk,
             caller_name=values.text(cell("caller_name"), "caller_name"),
-            caller_email=values.text(cell("email"), "email"),
             lead_status=None if judged in _UNJUDGED else values.choice(judged, "lead_status", _LEAD),
             value_minor=value,
             currency=currency if value is not None else None,
