@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from tests.cast import ACME_DESK, BOREALIS, CATALOGUE_NUMBER, moment
 from tracking import campaigns, costs, db, deals
 from tracking.cli import main, ringtrail
+from tracking.cli.report import percent
 from tracking.config import Settings
 from tracking.contacts import Clues
 from tracking.costs import CostRecord
@@ -20,6 +21,8 @@ from tracking.deals import DealRecord
 from tracking.touches import TouchRecord
 from tracking.touches import save as save_touch
 from tracking.vocabulary import Stage, TouchKind
+
+DATA = Path(__file__).parent / "data"
 
 
 @pytest.fixture
@@ -106,6 +109,35 @@ def test_the_roi_of_a_campaign_is_read_as_a_table_as_json_and_as_csv(terminal: T
     assert document["rows"][0]["roi"] == pytest.approx(2.378640776699029)
     rows = list(csv.DictReader(io.StringIO(terminal.run(f"report roi {YEAR} --format csv").stdout)))
     assert (rows[0]["campaign"], rows[0]["revenue_minor"]) == ("Catalogue", "8700000")
+
+
+@pytest.mark.parametrize(
+    ("folder", "commands", "campaign", "roi"),
+    [
+        (
+            "worked_100",
+            ["supplier {}/supplier.yaml", "cdr {}/calls.csv", "costs {}/costs.csv", "deals {}/deals.csv"],
+            "Catalogue 2026",
+            "100.00%",
+        ),
+        (
+            "worked_237_86",
+            ["costs {}/costs.csv", "touches {}/touches.csv", "deals {}/deals.csv"],
+            "Pump fair 2026",
+            "237.86%",
+        ),
+    ],
+)
+def test_the_worked_figures_of_the_trade_come_out_of_imported_files(
+    terminal: Terminal, folder: str, commands: list[str], campaign: str, roi: str
+) -> None:
+    for command in commands:
+        terminal.run(f"import {command.format(DATA / folder)}")
+    document = terminal.json(f"report roi --model linear {YEAR} --format json")
+    assert isinstance(document, dict)
+    line = next(row for row in document["rows"] if row["campaign"] == campaign)
+    assert percent(line["roi"]) == roi
+    assert roi in terminal.run(f"report roi --model linear {YEAR}").stdout
 
 
 def test_all_models_are_compared_and_those_the_data_do_not_support_are_named(terminal: Terminal) -> None:
