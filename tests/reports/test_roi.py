@@ -88,7 +88,13 @@ class World:
         return self
 
     def __getattr__(self, name: str) -> pa.Table:
-        schemas = {"touches": TOUCHES, "conversions": CONVERSIONS, "costs": COSTS, "calls": CALLS, "answers": ANSWERS}
+        schemas = {
+            "touches": TOUCHES,
+            "conversions": CONVERSIONS,
+            "costs": COSTS,
+            "calls": CALLS,
+            "answers": ANSWERS,
+        }
         if name not in schemas:
             raise AttributeError(name)
         return pa.Table.from_pylist(self.rows[name], schema=schemas[name])
