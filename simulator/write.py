@@ -117,7 +117,7 @@ def _pieces(world: World, spread: Mapper) -> Iterator[Tables]:
 def write_truth(world: World, truth: Truth, directory: Path) -> None:
     """Write `truth.json`, and `truth_deals.parquet` with a label per deal and campaign."""
     directory.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(truth.report, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    text = json.dumps(truth.report, indent=2, ensure_ascii=False) + "\n"
     (directory / "truth.json").write_text(text, encoding="utf-8")
     account, need = truth.deals[:, 0], truth.deals[:, 1]
     parts = (pc.cast(pa.array(column), pa.string()) for column in (account, need, np.zeros_like(need)))
