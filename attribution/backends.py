@@ -35,7 +35,12 @@ def open_backend(engine: Any) -> Iterator[Backend]:
         if isinstance(engine, duckdb.DuckDBPyConnection):
             yield DuckDB(engine)
         elif engine == "duckdb":
-            with duckdb.connect(config={"temp_directory": scratch}) as connection:
+            # The order of rows never matters here, and keeping it would cost memory.
+            settings: dict[str, str | bool | int | float | list[str]] = {
+                "temp_directory": scratch,
+                "preserve_insertion_order": False,
+            }
+            with duckdb.connect(config=settings) as connection:
                 yield DuckDB(connection)
         elif engine == "polars":
             yield Polars(scratch)
@@ -64,8 +69,6 @@ class DuckDB:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        # The order of rows never matters here, and keeping it would cost memory.
-        connection.execute("SET preserve_insertion_order = false")
 
     def load(self, source: Source) -> nw.LazyFrame[Any]:
         """Open a table lazily, its moments as int64 microseconds since 1970."""
@@ -82,8 +85,9 @@ class DuckDB:
     def keep(self, frame: nw.LazyFrame[Any], name: str) -> nw.LazyFrame[Any]:
         """Work `frame` out into a temporary table, on disk where memory is short."""
         # The name is this package's own, never a user's.
-        frame.to_native().query("asked", f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM asked")  # noqa: S608
-        return nw.from_native(self._connection.table(name))
+        query = f"CREATE OR REPLACE TEMP TABLE ringtrail_{name} AS SELECT * FROM asked"  # noqa: S608
+        frame.to_native().query("asked", query)
+        return nw.from_native(self._connection.table(f"ringtrail_{name}"))
 
 
 class Polars:

@@ -23,7 +23,12 @@ def connection(folder: Path, memory: str = "3GB") -> Any:
     import duckdb
 
     return duckdb.connect(
-        config={"threads": THREADS, "memory_limit": memory, "temp_directory": str(folder / "spill")}
+        config={
+            "threads": THREADS,
+            "memory_limit": memory,
+            "temp_directory": str(folder / "spill"),
+            "preserve_insertion_order": False,
+        }
     )
 
 

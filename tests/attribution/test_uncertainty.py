@@ -6,9 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from attribution import attribute
 from attribution.uncertainty import bootstrap, poisson_weights
 from tests.attribution.journey import START
 from tests.attribution.market import market
+from tests.attribution.oddities import EVERY, oddities
 
 WORLDS = 200
 BUYERS = 120
@@ -188,3 +190,21 @@ def test_settings_out_of_range_are_refused():
         drawn.beats("fair", "mail", "linear", "SEK")
     with pytest.raises(ValueError, match="no credit in SEK"):
         drawn.decision("SEK")
+
+
+def test_the_point_of_every_interval_is_the_credit_itself():
+    touches, conversions, answers = oddities()
+    for by in ("channel", "kind", "ad_material"):
+        drawn = bootstrap(touches, conversions, EVERY, by=by, replicates=2, answers=answers)
+        found = {
+            (model, *source): round(drawn.credit[m, k])
+            for m, model in enumerate(drawn.models)
+            for k, source in enumerate(drawn.sources)
+        }
+        table = attribute(touches, conversions, EVERY, by=by, answers=answers)
+        expected = {
+            (row["model"], row[by], row["currency"]): row["credit_minor"] for row in table.to_pylist()
+        }
+        assert {key: credit for key, credit in found.items() if credit} == {
+            key: credit for key, credit in expected.items() if credit
+        }
