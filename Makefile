@@ -6,7 +6,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint c
 export RINGTRAIL_DATA_DIR ?= var
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench-ingest clean
+.PHONY: help run test check format bench-ingest bench-imports bench-attribution bench-simulator which-model clean
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -45,7 +45,20 @@ format: $(VENV)/.test  ## Put every file in shape
 	$(BIN)/ruff check --fix .
 
 bench-ingest: $(VENV)/.test  ## Webhook requests per second against a bare insert
-	$(BIN)/python benchmarks/ingest.py
+	$(BIN)/python -m benchmarks.ingest
+
+bench-imports: $(VENV)/.test  ## Rows per second and memory of importing a large file
+	$(BIN)/python -m benchmarks.imports
+
+bench-attribution: $(VENV)/.test  ## The engine against DuckDB itself and other people's engines
+	$(BIN)/python -m benchmarks.attribution.run
+
+bench-simulator: $(VENV)/.test  ## The simulator against a bare SimPy loop
+	$(BIN)/python -m benchmarks.simulator.speed touches
+	$(BIN)/python -m benchmarks.simulator.speed workers
+
+which-model: $(VENV)/.test  ## Score every model in every world and write docs/which-model.md anew (hours)
+	$(BIN)/python -m benchmarks.simulator.which_model
 
 clean:  ## Remove the environment and caches, not the data in var/
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
