@@ -9,7 +9,7 @@ export RINGTRAIL_DATA_DIR ?= var
 .PHONY: help run test check format bench-ingest bench-imports bench-attribution bench-simulator which-model clean
 
 help:  ## List the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -57,7 +57,7 @@ bench-simulator: $(VENV)/.test  ## The simulator against a bare SimPy loop
 	$(BIN)/python -m benchmarks.simulator.speed touches
 	$(BIN)/python -m benchmarks.simulator.speed workers
 
-which-model: $(VENV)/.test  ## Score every model in every world and write docs/which-model.md anew (hours)
+which-model: $(VENV)/.test  ## Score every model in every world and write docs/which-model.md anew (takes long)
 	$(BIN)/python -m benchmarks.simulator.which_model
 
 clean:  ## Remove the environment and caches, not the data in var/
