@@ -13,6 +13,7 @@ from tracking.errors import Conflict, Invalid, NotFound
 # them need take longer to load than most of the others take to run.
 _COMMANDS = {
     "attribute": "attribute:attribute_command",
+    "calibrate": "simulate:calibrate",
     "campaign": "numbers:campaign",
     "db": "admin:database",
     "demo": "admin:demo",
