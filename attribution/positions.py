@@ -122,7 +122,6 @@ class Positions(RuleModel):
         following = nw.col("n")
         for position in reversed(self._held):
             if position in ("first", "last"):
-                following = nw.lit(1.0) if position == "first" else nw.col("n")
                 continue
             place = _between(nw.lit(1.0), nw.col(f"{position}_k"), following)
             places[f"{prefix}_{position}"] = (

@@ -82,6 +82,8 @@ def test_a_missing_milestone_goes_to_the_next_or_is_spread():
     assert credit("fair > mail > call", w_shaped(), opportunity=1) == [3000, 6000, 1000]
     assert credit("fair > mail > call", w_shaped(missing="spread"), opportunity=1) == [4286, 4285, 1429]
     assert credit("fair > mail > call", w_shaped()) == [3000, 1000, 6000]
+    # 22.5 + 22.5 for the fair, 10 for the mail, 22.5 for the call, of 77.5.
+    assert credit("fair > mail > call", full_path(missing="spread"), lead=0.5) == [5806, 1291, 2903]
     assert credit("fair > mail > call", w_shaped(missing="spread")) == [7500, 1250, 1250]
 
 
