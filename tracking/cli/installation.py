@@ -46,7 +46,8 @@ class Installation:
         table = Table(header_style="bold")
         for key, heading in columns.items():
             numeric = any(isinstance(row.get(key), int | float | Decimal) for row in rows)
-            table.add_column(heading, justify="right" if numeric else "left")
+            # Folded rather than cut: a figure without its last digits is another figure.
+            table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
         for row in rows:
             table.add_row(*(_text(row.get(key)) for key in columns))
         console().print(table)
@@ -69,7 +70,7 @@ pass_installation = click.make_pass_decorator(Installation, ensure=True)
 def console() -> Console:
     """Return a console that writes plain text where nobody watches, and no colour under NO_COLOR."""
     # Piped output is not wrapped at 80 columns: a reader after us would see torn lines.
-    return Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+    return Console(width=None if sys.stdout.isatty() else 280, highlight=False)
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,7 +14,7 @@ from attribution import UNATTRIBUTED
 from reports.kpis import KPIS, Period, desk
 from reports.roi import TOTAL
 from tracking import clock, db, journeys, money, rates, reporting
-from tracking.cli.installation import Day, Installation, json_option, pass_installation
+from tracking.cli.installation import Day, Installation, console, json_option, pass_installation
 from tracking.reporting import RoiReport
 
 
@@ -150,6 +150,11 @@ def amount(minor: float | None, currency: str) -> str:
     return "–" if minor is None else f"{money.to_major(round(minor), currency):,}"
 
 
+def _whole(minor: int, currency: str) -> str:
+    # Side by side there is no room for cents; one model alone shows them.
+    return f"{round(money.to_major(minor, currency)):,}"
+
+
 def _span(period: Period) -> str:
     return f"{period.start} to {period.end - timedelta(days=1)}"
 
@@ -207,17 +212,22 @@ def _show_compared(installation: Installation, result: RoiReport) -> None:
     for line in result.table.to_pylist():
         row = lines.setdefault(
             line["campaign"],
-            {"campaign": line["campaign"], "cost": amount(line["cost_minor"], result.currency)},
+            {"campaign": line["campaign"], "cost": _whole(line["cost_minor"], result.currency)},
         )
-        row[line["model"]] = f"{amount(line['revenue_minor'], result.currency)}\n{percent(line['roi'])}"
+        share = "–" if line["roi"] is None else f"{line['roi']:.0%}"
+        row[line["model"]] = f"{_whole(line['revenue_minor'], result.currency)}\n{share}"
     order = sorted(lines, key=lambda c: (c == TOTAL, c.startswith("("), c))
-    # A hyphen is no place to break a line for the table printer, a blank is.
-    headings = {"campaign": "Campaign", "cost": "Cost"} | {m: m.replace("-", " ") for m in result.models}
     title = (
         f"Revenue credited ({result.currency}) and ROI by model, {_span(result.period)}, "
         f"lookback {result.lookback_days:g} days"
     )
-    installation.show([lines[c] for c in order], headings, title)
+    # As many models side by side as the terminal holds, the others below.
+    abreast = max(2, (console().width - 36) // 14)
+    for first in range(0, len(result.models), abreast):
+        models = result.models[first : first + abreast]
+        # A hyphen is no place to break a line for the table printer, a blank is.
+        headings = {"campaign": "Campaign", "cost": "Cost"} | {m: m.replace("-", " ") for m in models}
+        installation.show([lines[c] for c in order], headings, title if first == 0 else "")
 
 
 def _document(result: RoiReport) -> dict[str, Any]:
