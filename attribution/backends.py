@@ -85,7 +85,6 @@ class DuckDB:
     def keep(self, frame: nw.LazyFrame[Any], name: str) -> nw.LazyFrame[Any]:
         """Work `frame` out into a temporary table, on disk where memory is short."""
         # The name is this package's own, never a user's.
-        # The name is one of ours, never input: nothing can be injected by it.
         query = f"CREATE OR REPLACE TEMP TABLE ringtrail_{name} AS SELECT * FROM asked"  # noqa: S608
         frame.to_native().query("asked", query)
         return nw.from_native(self._connection.table(f"ringtrail_{name}"))

@@ -111,7 +111,6 @@ def compute(tables: Mapping[str, pa.Table], start: dt.datetime, end: dt.datetime
             when = _WHEN[name]
             # Names come from the constants above, never from outside.
             connection.execute(
-                # Both names are ours, never input: nothing can be injected by them.
                 f"create temp table {name} as select * from all_{name} where {when} >= ? and {when} < ?",  # noqa: S608
                 [start, end],
             )
