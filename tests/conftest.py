@@ -12,7 +12,7 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
 from tests.cast import ACME_DESK
-from tracking import db, models
+from tracking import db, models, office
 from tracking.config import Settings
 
 # PostgreSQL's wheel asks for a runtime folder, which a bare machine does not name.
@@ -27,6 +27,7 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "developer")
 
 KEY = "cmluZ3RyYWlsLXRlc3Qta2V5LTMyLWJ5dGVzLWxvbmc="
 DATABASES = ["sqlite", "postgresql"]
+TABLES = models.Call.metadata.tables | office.User.metadata.tables
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +71,7 @@ def _empty(address: str, settings: Settings) -> None:
         address,
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE datname = current_database() AND pid <> pg_backend_pid()",
-        f"TRUNCATE {', '.join(models.Call.metadata.tables)} RESTART IDENTITY CASCADE",
+        f"TRUNCATE {', '.join(TABLES)} RESTART IDENTITY CASCADE",
         f"INSERT INTO installation (id, key_fingerprint) VALUES (1, '{settings.keys.fingerprint}')",
     )
 

@@ -1,8 +1,14 @@
 #!/bin/sh
-# What the tests need from the system: Java for Spark. Debian as root gets it installed; elsewhere it is named.
+# What the tests need from the system: Java for Spark, a browser, fonts, and programs that look at PDFs and QR codes.
+# Debian as root gets them installed; elsewhere they are named.
 set -eu
 missing=""
+need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
 java -version >/dev/null 2>&1 || missing="openjdk-17-jre-headless"
+need chromium chromium
+need pdftoppm poppler-utils
+need zbarimg zbar-tools
+[ -n "$(find /usr/share/fonts "${HOME:-/root}/.fonts" -iname 'NotoSansCJK*' 2>/dev/null | head -n 1)" ] || missing="$missing fonts-noto-cjk"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
     # shellcheck disable=SC2086

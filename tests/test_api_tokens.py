@@ -98,10 +98,6 @@ def test_a_use_is_noted_at_most_every_ten_minutes(session: Session) -> None:
 # What lies outside the API and needs no token of it. A new address must be added here, or have a rule.
 OUTSIDE = {
     "static": "files that everybody may read",
-    "web.static": "files that everybody may read",
-    "web.home": "pages, callers' numbers in part, for who can reach the machine's own address",
-    "web.calls": "as above",
-    "web.roi": "as above",
     "livez": "says only that the process runs",
     "readyz": "says only whether the service is ready",
     "twilio.voice": "signed by the provider; tests/test_twilio.py",
@@ -120,7 +116,8 @@ def addresses(api: Api) -> list[tuple[str, str, str]]:
     """Return method, address and access rule of whatever needs a token."""
     found = []
     for rule in api.app.url_map.iter_rules():
-        if rule.endpoint in OUTSIDE:
+        # Pages have rules of their own: tests/web/test_access.py.
+        if rule.endpoint in OUTSIDE or rule.endpoint.startswith(("web.", "security.")):
             continue
         scope = getattr(api.app.view_functions[rule.endpoint], "rule", None)
         assert scope, f"{rule} has no access rule"

@@ -55,6 +55,10 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
         TWILIO_AUTH_TOKENS="new-one, old-one,",
         TWILIO_SHARED_KEYS="one=a=b, two=c",
         MAX_REQUEST_BYTES="4096",
+        MAX_UPLOAD_BYTES="8192",
+        SMTP_URL="smtp://mail.acme.example:587",
+        MAIL_FROM="Ringtrail <calls@acme.example>",
+        FIRST_ADMINISTRATOR="anna@acme.example",
     )
     assert settings.model_fields_set == set(Settings.model_fields)
     assert settings.url == "postgresql://acme@db/ringtrail"

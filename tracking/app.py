@@ -36,7 +36,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
         _log.error("the database is away (%s); calls ring by the last known routing", type(error).__name__)
     app.register_blueprint(twilio.blueprint(settings, inbox, routing))
     api.register(app, engine, settings)
-    app.register_blueprint(web.blueprint(settings, engine))
+    web.register(app, engine, settings)
 
     @app.get("/livez")
     def livez() -> dict[str, Any]:

@@ -94,6 +94,18 @@ class Settings(BaseSettings):
     twilio_shared_keys: Annotated[dict[str, SecretStr], NoDecode] = Field(
         {}, description="Twilio webhook keys as id=secret, comma separated, for the HMAC-SHA256 signature."
     )
+    smtp_url: SecretStr = Field(
+        SecretStr(""),
+        description="Mail server, smtp://user:password@host:587 or smtps://host:465; empty: no mail.",
+    )
+    mail_from: str = Field("", description="Sender of mail, such as Ringtrail <calls@acme.example>.")
+    first_administrator: str = Field(
+        "admin@ringtrail.example",
+        description="Address with which the first administrator signs in; used once, on the first start.",
+    )
+    max_upload_bytes: int = Field(
+        1_100_000_000, ge=1024, description="Largest file that the pages take, in bytes."
+    )
     max_request_bytes: int = Field(
         262_144, ge=1024, description="Largest request body that is read, in bytes."
     )

@@ -92,6 +92,29 @@ class Stage(StrEnum):
     lost = "lost"
 
 
+class Role(StrEnum):
+    """What somebody who signs in may do; each may do what those before it may."""
+
+    viewer = "viewer"
+    """See reports and records, telephone numbers and e-mail addresses in part."""
+    rep = "rep"
+    """See who calls, log calls and answers."""
+    marketer = "marketer"
+    """Keep campaigns, numbers, costs, companies and deals; import files; schedule reports."""
+    administrator = "administrator"
+    """Let people and programs in and out, see the audit trail."""
+
+
+class JobState(StrEnum):
+    """How far a job came."""
+
+    waiting = "waiting"
+    running = "running"
+    done = "done"
+    failed = "failed"
+    stopped = "stopped"
+
+
 Key = Annotated[int, mapped_column(RowId, primary_key=True)]
 Name = Annotated[str, mapped_column(String(200))]
 Minor = Annotated[int, mapped_column(BigInteger)]
@@ -130,4 +153,6 @@ class Base(DeclarativeBase):
         PointKind: _states(PointKind),
         Stage: _states(Stage),
         NumberState: _states(NumberState),
+        Role: _states(Role),
+        JobState: _states(JobState),
     }

@@ -48,9 +48,11 @@ def serve(installation: Installation, host: str, port: int, threads: int) -> Non
     from gunicorn.app.base import BaseApplication
 
     from tracking.app import create_app
+    from tracking.web import signin
 
     # Opened here so that a wrong setting or an old schema is told at once, not in a worker's log.
     settings = installation.settings
+    password = signin.first_administrator(installation.engine, settings, at=clock.now())
     installation.engine.dispose()
 
     class Server(BaseApplication):
@@ -69,6 +71,10 @@ def serve(installation: Installation, host: str, port: int, threads: int) -> Non
         def load(self) -> Any:
             return create_app(settings)
 
+    if password is not None:
+        click.echo(
+            f"First administrator: {settings.first_administrator}, password {password} (shown only now)"
+        )
     click.echo(f"Ringtrail at http://{host}:{port}/ (stop with Ctrl+C)")
     Server().run()
 

@@ -5,8 +5,9 @@ from typing import Any, Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
-from tracking import models
+from tracking import models, office  # noqa: F401 - so that their tables are known
 from tracking.db import Moment, Sealed
+from tracking.vocabulary import Base
 
 
 def render_item(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:
@@ -21,7 +22,7 @@ def render_item(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=models.Deal.metadata,
+    target_metadata=Base.metadata,
     render_as_batch=True,
     compare_type=True,
     render_item=render_item,

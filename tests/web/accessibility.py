@@ -1,0 +1,46 @@
+"""What every page keeps: axe's rules for WCAG 2.2 AA, and what axe cannot see."""
+
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page
+
+_AXE = (Path(__file__).parents[1] / "vendor" / "axe.min.js").read_text()
+_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+def findings(page: Page) -> list[str]:
+    """Return what axe finds wrong, as rule and place."""
+    page.evaluate(_AXE)
+    run = "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})"
+    result: dict[str, Any] = page.evaluate(run, _TAGS)
+    return [f"{v['id']}: {node['html'][:120]}" for v in result["violations"] for node in v["nodes"]]
+
+
+def reflows(page: Page, width: int = 320) -> bool:
+    """Tell whether the page itself needs no sideways scrolling at this width (WCAG 1.4.10)."""
+    page.set_viewport_size({"width": width, "height": 800})
+    fits: bool = page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    return fits
+
+
+def unseen_focus(page: Page, presses: int = 60) -> list[str]:
+    """Walk the page with Tab and return what gets the focus without showing it or under something else."""
+    lost = page.evaluate("() => { document.activeElement?.blur(); window.scrollTo(0, 0); return []; }")
+    look = """() => {
+        const e = document.activeElement;
+        if (!e || e === document.body) return null;
+        const box = e.getBoundingClientRect(), style = getComputedStyle(e);
+        const shown = style.outlineStyle !== 'none' || style.boxShadow !== 'none';
+        const top = document.elementFromPoint(box.x + box.width / 2, box.y + Math.min(box.height / 2, 20));
+        const seen = top && (e.contains(top) || top.contains(e) || top.closest('label')?.contains(e));
+        return shown && seen ? '' : e.outerHTML.slice(0, 120);
+    }"""
+    for _ in range(presses):
+        page.keyboard.press("Tab")
+        found = page.evaluate(look)
+        if found is None:
+            break
+        if found and found not in lost:
+            lost.append(found)
+    return list(lost)

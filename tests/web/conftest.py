@@ -1,0 +1,147 @@
+"""Fixtures of the pages: clients without a browser, and a real browser on the real server."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from sqlalchemy import Engine
+
+from tests.conftest import KEY
+from tests.web.people import ADDRESSES, PASSWORD, enter, hire
+from tracking import db
+from tracking.app import create_app
+from tracking.config import Settings
+from tracking.vocabulary import Role
+
+CHROMIUM = shutil.which("chromium")
+# Nothing of the browser's own goes out to the network.
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture
+def office(settings: Settings, engine: Engine) -> Iterator[Flask]:
+    """The application with a user for each role."""
+    hire(engine)
+    app = create_app(settings, engine)
+    yield app
+    app.extensions["ringtrail"]["inbox"].close()
+
+
+@pytest.fixture
+def signed_in(office: Flask) -> Callable[[str], FlaskClient]:
+    """A client that has signed in as somebody with a role."""
+    return lambda role: enter(office.test_client(), role)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running installation."""
+
+    url: str
+    engine: Engine
+    settings: Settings
+
+
+@pytest.fixture(scope="module")
+def service(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """The real server on a fresh SQLite installation with a user for each role; one for each test module."""
+    folder = tmp_path_factory.mktemp("service")
+    shutil.copy(sqlite_template, folder / "ringtrail.db")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    settings = Settings(data_dir=folder, key=KEY, base_url=url)
+    engine = db.connect(settings)
+    hire(engine)
+    told = {"RINGTRAIL_DATA_DIR": str(folder), "RINGTRAIL_KEY": KEY, "RINGTRAIL_BASE_URL": url}
+    with (folder / "server.log").open("w") as log:
+        command = [sys.executable, "-m", "tracking", "serve", "--port", str(port)]
+        server = subprocess.Popen(command, env=os.environ | told, stdout=log, stderr=log)
+    try:
+        wait_for(url, server, folder / "server.log")
+        yield Service(url, engine, settings)
+    finally:
+        server.terminate()
+        server.wait(20)
+        engine.dispose()
+
+
+def wait_for(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until the server answers; say what it wrote where it does not."""
+    for _ in range(300):
+        if server.poll() is not None:
+            break
+        try:
+            urlopen(f"{url}/livez", timeout=5).close()
+        except (URLError, OSError):
+            time.sleep(0.2)
+        else:
+            return
+    raise AssertionError(log.read_text())
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The browser of the whole run."""
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            raise AssertionError("there is no chromium; tests/system.sh installs it")
+        pytest.skip("needs chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: Browser, service: Service) -> Iterator[Callable[..., Page]]:
+    """Open pages as somebody with a role: ``open_page("rep", "/calls", color_scheme="dark")``.
+
+    Further arguments are Playwright's for a context, such as ``viewport``. A page on which a script failed,
+    or on which the policy for content stopped something, fails the test.
+    """
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def open_as(role: str | None, path: str = "/", **options: object) -> Page:
+        context = chromium.new_context(base_url=service.url, **options)  # type: ignore[arg-type]  # Playwright's own
+        context.set_default_timeout(20_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+        if role is not None:
+            page.goto("/sign-in")
+            page.get_by_label("Email").fill(ADDRESSES[Role(role)])
+            page.get_by_label("Password", exact=True).fill(PASSWORD)
+            page.get_by_role("button", name="Sign in").click()
+            page.wait_for_url(lambda url: "/sign-in" not in url)
+        page.goto(path)
+        return page
+
+    yield open_as
+    for context in contexts:
+        context.close()
+    # A refused form is an answer, which the browser reports as an error of loading.
+    assert [text for text in complaints if "Failed to load resource" not in text] == []

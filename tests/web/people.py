@@ -1,0 +1,57 @@
+"""Those who sign in at Acme Pumps, one for each role, all with one password."""
+
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from flask.testing import FlaskClient
+from sqlalchemy import Engine
+
+from tests.cast import moment
+from tracking import db, users
+from tracking.config import Settings
+from tracking.vocabulary import Role
+from tracking.web import signin
+
+PASSWORD = "correct horse battery staple"
+ADDRESSES = {
+    Role.administrator: "anna@acme.example",
+    Role.marketer: "mikael@acme.example",
+    Role.rep: "rita@acme.example",
+    Role.viewer: "viktor@acme.example",
+}
+_KEY = "cmluZ3RyYWlsLXRlc3Qta2V5LTMyLWJ5dGVzLWxvbmc="
+
+
+@cache
+def password_hash() -> str:
+    """What is stored of the password; made once, since argon2 takes its time on purpose."""
+    with TemporaryDirectory() as folder:
+        settings = Settings(data_dir=Path(folder), key=_KEY)
+        engine = db.connect(settings)
+        try:
+            return signin.hash_for(engine, settings, PASSWORD)
+        finally:
+            engine.dispose()
+
+
+def hire(engine: Engine) -> None:
+    """Let one user for each role sign in."""
+    with db.transaction(engine) as session:
+        for role, address in ADDRESSES.items():
+            name = address.partition("@")[0].title()
+            users.add(session, address, name, role, at=moment("2026-01-01")).password = password_hash()
+
+
+def enter(client: FlaskClient, role: str) -> FlaskClient:
+    """Sign in by the form, as a browser does."""
+    page = client.get("/sign-in")
+    answer = client.post("/sign-in", data=form(page.text, email=ADDRESSES[Role(role)], password=PASSWORD))
+    assert answer.status_code == 302, answer.text
+    return client
+
+
+def form(page: str, **fields: str) -> dict[str, str]:
+    """Return fields to send with the token that a page's forms carry."""
+    token = page.split('name="csrf-token" content="')[1].split('"')[0]
+    return {"csrf_token": token, **fields}

@@ -1,0 +1,78 @@
+"""What the pages show, and that nothing in them can run."""
+
+from collections.abc import Callable
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import Engine
+
+from tests.cast import BOREALIS, CATALOGUE_NUMBER, moment
+from tracking import answers, calls, campaigns, db, numbers
+from tracking.calls import CallEvent
+from tracking.vocabulary import CallStatus, Medium, Outcome
+
+SCRIPT = "<script>alert(1)</script>"
+Enter = Callable[[str], FlaskClient]
+
+
+def ring(engine: Engine, name: str = "Borealis", said: str | None = None) -> None:
+    with db.transaction(engine) as session:
+        event = CallEvent(
+            provider="twilio",
+            provider_call_id="CA1",
+            dialled=(CATALOGUE_NUMBER,),
+            caller=BOREALIS,
+            caller_name=name,
+            started_at=moment("2026-03-29 00:30"),
+            status=CallStatus.completed,
+            talk_s=95,
+        )
+        number = numbers.add(session, CATALOGUE_NUMBER, at=event.started_at, provider="twilio")
+        owner = campaigns.add(session, f"Catalogue {name}", "print", at=event.started_at)
+        piece = campaigns.add_material(session, owner, "Spring", at=event.started_at, medium=Medium.print)
+        numbers.assign(session, number, piece, starts_at=moment("2026-01-01"))
+        call = calls.record(session, [event], region="SE")[0].call
+        if said:
+            answers.log(session, Outcome.answered, asked_at=event.started_at, call=call, verbatim=said)
+
+
+def test_a_call_is_listed_with_its_campaign_and_the_callers_last_digits_only(
+    signed_in: Enter, engine: Engine
+) -> None:
+    ring(engine, said="saw you at the fair")
+    page = signed_in("viewer").get("/calls").text
+    assert "Catalogue Borealis" in page
+    assert "saw you at the fair" in page
+    assert "…001" in page
+    assert BOREALIS.lstrip("+") not in page
+
+
+def test_roi_is_shown_side_by_side_under_three_models(signed_in: Enter, engine: Engine) -> None:
+    ring(engine)
+    page = signed_in("viewer").get("/roi?from=2026-01-01&to=2026-12-31")
+    assert page.status_code == 200
+    for words in ("first-touch", "last-touch", "linear", "Catalogue Borealis", "(total)"):
+        assert words in page.text
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("from=spring", "from: is not a day"),
+        ("from=2026-05-01&to=2026-01-01", "to: 2026-01-01 lies before the first day"),
+    ],
+)
+def test_a_wrong_period_is_explained_beside_the_default_one(
+    signed_in: Enter, query: str, reason: str
+) -> None:
+    page = signed_in("viewer").get(f"/roi?{query}")
+    assert page.status_code == 422
+    assert reason in page.text
+
+
+@pytest.mark.parametrize("path", ["/calls", "/roi?from=2026-01-01&to=2026-12-31"])
+def test_a_script_in_a_name_or_an_answer_is_text(signed_in: Enter, engine: Engine, path: str) -> None:
+    ring(engine, name=SCRIPT, said=SCRIPT)
+    page = signed_in("viewer").get(path)
+    assert SCRIPT not in page.text
+    assert "&lt;script&gt;" in page.text

@@ -1,0 +1,25 @@
+// Draws each Vega-Lite specification of the page. The interpreter evaluates expressions as trees, so that the page
+// needs no right to run text as a program.
+import { expressionInterpreter } from "./vendor/vega-interpreter.js";
+
+const dark = () => {
+  const told = document.documentElement.dataset.theme;
+  return told ? told === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+};
+const options = () => ({
+  ast: true, expr: expressionInterpreter, renderer: "svg", actions: false, defaultStyle: false,
+  tooltip: { disableDefaultStyle: true }, config: dark() ? { background: null, ...darkConfig } : { background: null },
+});
+const darkConfig = {
+  view: { stroke: "#3a4452" }, title: { color: "#e8eaed" }, style: { "guide-label": { fill: "#c2c7d0" }, "guide-title": { fill: "#c2c7d0" } },
+  axis: { domainColor: "#6b7686", gridColor: "#3a4452", tickColor: "#6b7686" },
+};
+const draw = () => {
+  for (const place of document.querySelectorAll(".chart[data-spec]")) {
+    const spec = JSON.parse(document.getElementById(place.dataset.spec).textContent);
+    vegaEmbed(place, spec, options()).catch((error) => console.error(error));
+  }
+};
+draw();
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+document.body.addEventListener("htmx:after:swap", draw);

@@ -1,0 +1,40 @@
+// What every page does by itself: forged requests are refused by a header, single keys do things, "?" shows which.
+// Pages bind keys with data-key="n" on a link or button; nothing here knows a particular page.
+"use strict";
+(() => {
+  const token = document.querySelector('meta[name="csrf-token"]')?.content;
+  document.addEventListener("htmx:config:request", (event) => {
+    const headers = event.detail?.ctx?.request?.headers;
+    if (headers) headers["X-CSRFToken"] = token;
+  });
+
+  const typing = (target) => target.closest?.("input, select, textarea, [contenteditable]");
+  document.addEventListener("keydown", (event) => {
+    if (!document.body.hasAttribute("data-shortcuts")) return;
+    // Bare keys only: with Alt, Ctrl or Meta they belong to the browser.
+    if (event.altKey || event.ctrlKey || event.metaKey || typing(event.target)) return;
+    if (event.key === "?") { document.getElementById("keys")?.showModal(); event.preventDefault(); return; }
+    const bound = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+    if (!bound || document.querySelector("dialog[open]")) return;
+    event.preventDefault();
+    if (bound.matches("input, select, textarea")) bound.focus(); else bound.click();
+  });
+
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest?.("[data-opens]");
+    if (opener) document.getElementById(opener.dataset.opens)?.showModal();
+    if (event.target.closest?.("[data-closes]")) event.target.closest("dialog")?.close();
+    if (event.target.closest?.("[data-print]")) window.print();
+  });
+
+  // A form that asks first: data-confirm holds the question.
+  document.addEventListener("submit", (event) => {
+    const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
+    if (question && !window.confirm(question)) event.preventDefault();
+  });
+
+  // A choice that acts at once, for filters: the form it stands in is sent.
+  document.addEventListener("change", (event) => {
+    if (event.target.matches?.("[data-sends]")) event.target.form.requestSubmit();
+  });
+})();

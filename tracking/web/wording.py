@@ -1,0 +1,105 @@
+"""How pages speak: the user's language, and money, shares, numbers and moments as it writes them."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+
+from babel import Locale
+from babel.dates import format_date, format_datetime, format_time
+from babel.numbers import format_currency, format_decimal, format_percent
+from flask import Flask, has_request_context, request, url_for
+from flask_babel import Babel, get_locale
+from flask_login import current_user
+
+from tracking import money, phone
+from tracking.config import Settings
+
+LANGUAGES = {"en": "English", "sv": "Svenska", "ru": "Русский", "zh": "简体中文"}
+"""Languages of the pages, each in its own words."""
+_HERE = Path(__file__).parent
+NONE = "–"
+
+
+def register(app: Flask, settings: Settings) -> None:
+    """Teach the templates to speak."""
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(_HERE / "translations")
+    app.config["BABEL_DEFAULT_TIMEZONE"] = settings.timezone
+    Babel(app, locale_selector=language, timezone_selector=lambda: settings.timezone)
+    filters: dict[str, Callable[..., str]] = {
+        "amount": lambda minor, currency=settings.currency: amount(minor, currency),
+        "share": share,
+        "count": count,
+        "day": day,
+        "moment": lambda at: moment(at, settings),
+        "clock": lambda at: format_time(at.astimezone(settings.zone), "short", locale=_locale()),
+        "mask": phone.mask,
+        "ratio": lambda figure: NONE if figure is None else format_decimal(figure, "#,##0.0", _locale()),
+    }
+    for name, function in filters.items():
+        app.add_template_filter(function, name)
+    app.add_template_global(asset, "asset")
+    app.jinja_env.globals.update(languages=LANGUAGES, settings=settings)
+    app.add_template_global(lambda: str(_locale()).replace("_", "-"), "lang")
+
+
+def language() -> str:
+    """Return the language of this request: the user's own, else the best that the browser asks for."""
+    if not has_request_context():
+        return "en"
+    chosen = getattr(current_user, "language", None) if request.blueprint != "twilio" else None
+    if chosen in LANGUAGES:
+        return str(chosen)
+    return request.accept_languages.best_match(LANGUAGES) or "en"
+
+
+def _locale() -> Locale:
+    return get_locale() or Locale("en")
+
+
+def amount(minor: int | float | None, currency: str) -> str:
+    """Write minor units of a currency as people read money, such as €1,250.00; whole units from 10,000 on."""
+    if minor is None:
+        return NONE
+    major = money.to_major(round(minor), currency)
+    if abs(major) >= 10_000:
+        return format_currency(
+            round(major),
+            currency,
+            locale=_locale(),
+            format_type="standard",
+            currency_digits=False,
+            decimal_quantization=False,
+        )
+    return format_currency(major, currency, locale=_locale())
+
+
+def share(fraction: float | None) -> str:
+    """Write a fraction as a percentage with one decimal."""
+    return NONE if fraction is None else format_percent(fraction, "#,##0.0 %", locale=_locale())
+
+
+def count(number: float | None) -> str:
+    """Write a count, with one decimal where it is no whole number."""
+    return NONE if number is None else format_decimal(number, "#,##0.#", locale=_locale())
+
+
+def day(value: date | None) -> str:
+    """Write a day."""
+    return NONE if value is None else format_date(value, "medium", locale=_locale())
+
+
+def moment(at: datetime | None, settings: Settings) -> str:
+    """Write a moment in the installation's time zone."""
+    return NONE if at is None else format_datetime(at.astimezone(settings.zone), "short", locale=_locale())
+
+
+def asset(name: str) -> str:
+    """Return the address of a static file; it names the content, so browsers keep it for ever."""
+    return url_for("web.static", filename=name, v=_digest(name))
+
+
+@cache
+def _digest(name: str) -> str:
+    return hashlib.sha256((_HERE / "static" / name).read_bytes()).hexdigest()[:12]
