@@ -7,12 +7,14 @@ from flask import Flask
 from flask_openapi.openapi import OpenAPI
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException
 
 from tracking import api, clock, db, providers, web
 from tracking.config import Settings
 from tracking.inbox import Inbox
 from tracking.providers import twilio
 from tracking.routing import Routing
+from tracking.web.pages import explain
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +39,10 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
     app.register_blueprint(twilio.blueprint(settings, inbox, routing))
     api.register(app, engine, settings)
     web.register(app, engine, settings)
+
+    @app.errorhandler(HTTPException)
+    def refuse(error: HTTPException) -> Any:
+        return api.refusal(error) or explain(error)
 
     @app.get("/livez")
     def livez() -> dict[str, Any]:

@@ -51,9 +51,8 @@ def register(app: OpenAPI, engine: Engine, settings: Settings) -> None:
 
     describe.rule = access.PUBLIC  # type: ignore[attr-defined]  # functions take attributes; mypy knows none
     app.add_url_rule(f"{PREFIX}/openapi.json", "api_description", describe)
-    app.register_error_handler(HTTPException, _outside)
 
 
-def _outside(error: HTTPException) -> Response | HTTPException:
-    # A wrong address or method belongs to no part of the API, so its own handlers are not asked.
-    return problems.from_exception(error) if request.path.startswith(f"{PREFIX}/") else error
+def refusal(error: HTTPException) -> Response | None:
+    """Return the answer to a wrong address or method within the API, to which no part of it belongs."""
+    return problems.from_exception(error) if request.path.startswith(f"{PREFIX}/") else None

@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, HTTPException, UnsupportedMediaType
 
-from tracking import clock, db, vault
+from tracking import audit, clock, db, vault
 from tracking.api import access, problems
 from tracking.api.forms import Query
 from tracking.config import Settings
@@ -89,7 +89,7 @@ class Section:
             return db.commit(
                 _engine(),
                 lambda session: _once(
-                    session, key, context, lambda: _reply(view(context(session), **arguments), status)
+                    session, key, context, lambda: _noted(view, context(session), arguments, status)
                 ),
             )
 
@@ -99,7 +99,7 @@ class Section:
         """Declare an address whose repetition changes nothing more: PATCH, or PUT."""
 
         def work(view: _View, context: Callable[[Session], Context], arguments: dict[str, Any]) -> Response:
-            return db.commit(_engine(), lambda session: _reply(view(context(session), **arguments), 200))
+            return db.commit(_engine(), lambda session: _noted(view, context(session), arguments, 200))
 
         return self._declare(method, rule, self.write, work, {200})
 
@@ -187,6 +187,14 @@ def _seal(response: Response) -> Response:
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+def _noted(view: Callable[..., Any], context: Context, arguments: dict[str, Any], status: int) -> Response:
+    reply = _reply(view(context, **arguments), status)
+    token = access.token()
+    actor = f"token {token.name}"[:200]
+    audit.note(context.session, actor, view.__name__.replace("_", " "), request.path, at=context.at)
+    return reply
 
 
 def _reply(result: BaseModel | tuple[BaseModel, Effect], status: int) -> Response:

@@ -33,6 +33,7 @@ _COMMANDS = {
     "size-desk": "simulate:size_desk",
     "size-pool": "simulate:size_pool",
     "token": "admin:token",
+    "user": "users:user",
 }
 
 

@@ -2,13 +2,12 @@
 
 from flask import Flask
 from sqlalchemy import Engine
-from werkzeug.exceptions import HTTPException
 
 from tracking.config import Settings
-from tracking.web import calls, comparison, signin, wording
-from tracking.web.pages import Pages, explain, may, protect
+from tracking.web import account, calls, comparison, signin, staff, wording
+from tracking.web.pages import Pages, may, protect
 
-_GROUPS = (calls, comparison)
+_GROUPS = (calls, comparison, account, staff)
 
 
 def register(app: Flask, engine: Engine, settings: Settings) -> None:
@@ -25,4 +24,3 @@ def register(app: Flask, engine: Engine, settings: Settings) -> None:
             guard.exempt(blueprint)
     app.add_template_global(may, "may")
     app.after_request(protect)
-    app.register_error_handler(HTTPException, explain)

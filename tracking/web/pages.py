@@ -160,7 +160,7 @@ def protect(response: Response) -> Response:
 
 def explain(error: HTTPException) -> AnyResponse | tuple[str, int]:
     """Answer with a page for people, and leave alone what belongs to programs."""
-    if request.path.startswith(("/api/", "/webhooks/")):
+    if request.path.startswith("/webhooks/"):
         return error.get_response()
     reasons = {
         403: gettext("Your role does not allow this. An administrator can change it."),

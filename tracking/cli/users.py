@@ -1,0 +1,79 @@
+"""Users on the command line, for whoever stands before a closed door."""
+
+import secrets
+
+import click
+from sqlalchemy import select
+
+from tracking import audit, clock, db, users
+from tracking.cli.installation import Installation, json_option, pass_installation
+from tracking.errors import NotFound
+from tracking.office import User
+from tracking.vocabulary import Role
+from tracking.web import signin
+
+
+@click.group()
+def user() -> None:
+    """Let people in and out; the pages do the same under Administration."""
+
+
+@user.command("list")
+@json_option
+@pass_installation
+def user_list(installation: Installation) -> None:
+    """List who may sign in."""
+    with db.reading(installation.engine) as session:
+        rows = [
+            {
+                "email": row.email,
+                "name": row.name,
+                "role": row.role.value if row.active else "closed",
+                "second_factor": "on" if row.tf_primary_method else "off",
+                "last": row.current_login_at,
+            }
+            for row in session.scalars(select(User).order_by(User.email))
+        ]
+    columns = {
+        "email": "E-mail",
+        "name": "Name",
+        "role": "Role",
+        "second_factor": "Second factor",
+        "last": "Last sign-in",
+    }
+    installation.show(rows, columns)
+
+
+@user.command("add")
+@click.argument("email")
+@click.option("--name", help="Name for people; by default what stands before the @.")
+@click.option("--role", type=click.Choice([role.value for role in Role]), default="rep", show_default=True)
+@pass_installation
+def user_add(installation: Installation, email: str, name: str | None, role: str) -> None:
+    """Let the person with this EMAIL address in, and print a first password once."""
+    password = secrets.token_urlsafe(12)
+    hashed = signin.hash_for(installation.engine, installation.settings, password)
+    with db.transaction(installation.engine) as session:
+        row = users.add(session, email, name or email.partition("@")[0], role, at=clock.now())
+        row.password = hashed
+        audit.note(session, "terminal", "user add", f"{row.email}: {role}", at=clock.now())
+    click.echo(f"{row.email} signs in with the password {password} (shown only now)")
+
+
+@user.command("rescue")
+@click.argument("email")
+@pass_installation
+def user_rescue(installation: Installation, email: str) -> None:
+    """Give the user with this EMAIL address a new password, and take a lost second factor away."""
+    password = secrets.token_urlsafe(12)
+    hashed = signin.hash_for(installation.engine, installation.settings, password)
+    with db.transaction(installation.engine) as session:
+        row = session.scalar(select(User).where(User.email == email.strip().casefold()))
+        if row is None:
+            raise NotFound(f"there is no user {email!r}; `ringtrail user list` shows them")
+        row.password, row.active = hashed, True
+        row.fs_uniquifier = secrets.token_hex(16)
+        row.tf_primary_method = row.tf_totp_secret = row.mf_recovery_codes = None
+        users.forget_failures(session, row.email)
+        audit.note(session, "terminal", "user rescue", row.email, at=clock.now())
+    click.echo(f"{row.email} signs in with the password {password} (shown only now)")
