@@ -149,6 +149,7 @@ def register(app: Flask, engine: Engine, settings: Settings) -> CSRFProtect:
     store = _Datastore(people, SignedIn, RoleMixin)
     Security(app, store, login_form=_SignIn, mail_util_cls=_Mail)
     guard = CSRFProtect(app)
+    app.jinja_env.globals["mail_is_possible"] = mail.is_possible(settings)
 
     @app.before_request
     def know_the_user() -> None:

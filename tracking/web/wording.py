@@ -1,13 +1,14 @@
 """How pages speak: the user's language, and money, shares, numbers and moments as it writes them."""
 
 import hashlib
+import re
 from collections.abc import Callable
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 
 from babel import Locale
-from babel.dates import format_date, format_datetime, format_time
+from babel.dates import format_date, format_time
 from babel.numbers import format_currency, format_decimal, format_percent
 from flask import Flask, has_request_context, request, url_for
 from flask_babel import Babel, get_locale
@@ -20,6 +21,8 @@ LANGUAGES = {"en": "English", "sv": "Svenska", "ru": "Русский", "zh": "�
 """Languages of the pages, each in its own words."""
 _HERE = Path(__file__).parent
 NONE = "–"
+_WHOLE_FROM = 1000
+_DECIMALS = re.compile(r"\.0+")
 
 
 def register(app: Flask, settings: Settings) -> None:
@@ -29,11 +32,12 @@ def register(app: Flask, settings: Settings) -> None:
     Babel(app, locale_selector=language, timezone_selector=lambda: settings.timezone)
     filters: dict[str, Callable[..., str]] = {
         "amount": lambda minor, currency=settings.currency: amount(minor, currency),
+        "exact": lambda minor, currency=settings.currency: exact(minor, currency),
         "share": share,
         "count": count,
         "day": day,
         "moment": lambda at: moment(at, settings),
-        "clock": lambda at: format_time(at.astimezone(settings.zone), "short", locale=_locale()),
+        "clock": lambda at: format_time(at.astimezone(settings.zone), "HH:mm", locale=_locale()),
         "mask": phone.mask,
         "ratio": lambda figure: NONE if figure is None else format_decimal(figure, "#,##0.0", _locale()),
     }
@@ -59,20 +63,21 @@ def _locale() -> Locale:
 
 
 def amount(minor: int | float | None, currency: str) -> str:
-    """Write minor units of a currency as people read money, such as €1,250.00; whole units from 10,000 on."""
+    """Write minor units as people read money: €84.50; from a thousand on in whole units, €32,400."""
     if minor is None:
         return NONE
     major = money.to_major(round(minor), currency)
-    if abs(major) >= 10_000:
-        return format_currency(
-            round(major),
-            currency,
-            locale=_locale(),
-            format_type="standard",
-            currency_digits=False,
-            decimal_quantization=False,
-        )
-    return format_currency(major, currency, locale=_locale())
+    if abs(major) < _WHOLE_FROM:
+        return format_currency(major, currency, locale=_locale())
+    pattern = _locale().currency_formats["standard"].pattern
+    return format_currency(major, currency, _DECIMALS.sub("", pattern), _locale(), currency_digits=False)
+
+
+def exact(minor: int | None, currency: str) -> str:
+    """Write minor units to the last one, where figures have to add up on the page."""
+    if minor is None:
+        return NONE
+    return format_currency(money.to_major(minor, currency), currency, locale=_locale())
 
 
 def share(fraction: float | None) -> str:
@@ -91,8 +96,11 @@ def day(value: date | None) -> str:
 
 
 def moment(at: datetime | None, settings: Settings) -> str:
-    """Write a moment in the installation's time zone."""
-    return NONE if at is None else format_datetime(at.astimezone(settings.zone), "short", locale=_locale())
+    """Write a moment to the minute, in the installation's time zone."""
+    if at is None:
+        return NONE
+    local = at.astimezone(settings.zone)
+    return f"{format_date(local, 'medium', _locale())} {format_time(local, 'HH:mm', locale=_locale())}"
 
 
 def asset(name: str) -> str:
