@@ -1,0 +1,61 @@
+"""One specification draws the page and the document; what is not known is not drawn."""
+
+from datetime import date
+
+import pyarrow as pa
+
+from reports import charts
+
+
+def roi(*rows: tuple[str, str, float | None]) -> pa.Table:
+    told = [
+        {"campaign": c, "model": m, "roi": r, "roi_low": r and r - 0.5, "roi_high": r and r + 0.5}
+        for c, m, r in rows
+    ]
+    return pa.Table.from_pylist(told)
+
+
+def drawn(spec: charts.Spec) -> list[dict[str, object]]:
+    return [row for rows in spec["datasets"].values() for row in rows]
+
+
+def test_a_mark_stands_for_each_campaign_and_model_and_none_for_lines_in_brackets() -> None:
+    table = roi(("Fair", "linear", 1.0), ("Fair", "last-touch", 2.0), ("(total)", "linear", 1.5))
+    rows = [row for row in drawn(charts.roi_by_model(table)) if "campaign" in row]
+    assert [(row["campaign"], row["model"], row["roi"]) for row in rows] == [
+        ("Fair", "linear", 1.0),
+        ("Fair", "last-touch", 2.0),
+    ]
+    assert [(row["low"], row["high"]) for row in rows] == [(0.5, 1.5), (1.5, 2.5)]
+
+
+def test_a_campaign_without_a_known_cost_has_no_mark() -> None:
+    spec = charts.roi_by_model(roi(("Fair", "linear", None), ("Mail", "linear", 0.0)))
+    assert {row["campaign"] for row in drawn(spec) if "campaign" in row} == {"Mail"}
+
+
+def test_the_same_specification_becomes_a_picture_of_both_kinds_with_its_words() -> None:
+    spec = charts.roi_by_model(roi(("Fair <b>", "linear", 1.0)), words={"linear": "jämn fördelning"})
+    picture = charts.svg(spec)
+    assert "jämn fördelning" in picture
+    assert "Fair &lt;b&gt;" in picture
+    assert charts.png(spec).startswith(b"\x89PNG")
+
+
+def test_what_happened_beside_the_figures_is_drawn_on_the_axis_of_time() -> None:
+    table = pa.Table.from_pylist(
+        [{"start": date(2026, month, 1), "series": "Calls", "value": 3.0 * month} for month in (1, 2, 3)]
+    )
+    strike = {"starts_on": date(2026, 2, 3), "ends_on": None, "title": "Strike at the port"}
+    spec = charts.trend(table, [strike], title="calls")
+    assert {"start": "2026-02-03T00:00:00", "end": "2026-02-03T00:00:00", "title": "Strike at the port"} in (
+        drawn(spec)
+    )
+    assert "Strike at the port" in charts.svg(spec)
+
+
+def test_a_chart_of_nothing_is_still_a_chart() -> None:
+    nothing = pa.table({"start": pa.array([], pa.date32()), "series": pa.array([], pa.string())})
+    nothing = nothing.append_column("value", pa.array([], pa.float64()))
+    for spec in (charts.trend(nothing), charts.still_to_come([]), charts.roi_by_model(roi())):
+        assert charts.svg(spec).startswith("<svg")
