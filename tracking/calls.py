@@ -1,18 +1,19 @@
 """Calls: reports from providers and files, in any order and number, become one Call and one Touch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, exists, select
+from sqlalchemy.orm import Session, joinedload
 
 from tracking import contacts, numbers, phone, vault
 from tracking.effects import Effect
 from tracking.errors import Invalid
-from tracking.models import Call, Contact, NumberAssignment, Touch, TrackingNumber
+from tracking.models import Answer, Call, Contact, NumberAssignment, Touch, TrackingNumber
+from tracking.office import CallDesk
 from tracking.phone import NumberState
 from tracking.vocabulary import CallStatus, LeadStatus, PointKind, TouchKind
 
@@ -85,6 +86,9 @@ _RANK = {
     )
 }
 
+GONE = timedelta(seconds=15)
+"""After this long without a sign a user counts as no longer at a call's form."""
+
 Inventory = dict[str, tuple[TrackingNumber, list[NumberAssignment]]]
 
 
@@ -143,8 +147,12 @@ def judge(
     note: str | None = None,
     tags: Sequence[str] | None = None,
     spam: bool | None = None,
+    clear: Collection[str] = (),
 ) -> Call:
-    """Write down a sales rep's judgement of a call; None leaves a field as it is."""
+    """Write down a sales rep's judgement of a call; None leaves a field as it is.
+
+    ``clear`` names what is taken back: "lead_status", "value", or both.
+    """
     if (value_minor is None) != (currency is None):
         raise Invalid("value_minor", "an amount and its currency go together; give both or neither")
     if value_minor is not None and value_minor < 0:
@@ -160,8 +168,44 @@ def judge(
     for name, value in given.items():
         if value is not None:
             setattr(call, name, value)
+    if "lead_status" in clear:
+        call.lead_status = None
+    if "value" in clear:
+        call.value_minor = call.currency = None
     session.flush()
     return call
+
+
+def unlogged(*, since: datetime) -> Select[Call]:
+    """Return the query for calls since a moment that somebody took and nobody logged, the latest first."""
+    taken = (CallStatus.ringing, CallStatus.answered, CallStatus.completed)
+    return (
+        select(Call)
+        .where(
+            Call.started_at >= since,
+            Call.status.in_(taken),
+            Call.spam.is_(False),
+            ~exists().where(Answer.call_id == Call.id),
+        )
+        .order_by(Call.started_at.desc(), Call.id.desc())
+    )
+
+
+def sit_down(session: Session, call: Call, user_id: int, *, at: datetime) -> list[str]:
+    """Note that a user has the form of a call open, and return the names of others who do.
+
+    Whoever was not heard of for :data:`GONE` has gone.
+    """
+    rows = session.scalars(
+        select(CallDesk).where(CallDesk.call_id == call.id).options(joinedload(CallDesk.user))
+    ).all()
+    mine = next((row for row in rows if row.user_id == user_id), None)
+    if mine is None:
+        session.add(CallDesk(call_id=call.id, user_id=user_id, seen_at=at))
+    else:
+        mine.seen_at = at
+    session.flush()
+    return sorted(row.user.name for row in rows if row.user_id != user_id and row.seen_at > at - GONE)
 
 
 def _check(event: CallEvent) -> None:

@@ -4,10 +4,10 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from tracking.config import Settings
-from tracking.web import account, calls, comparison, signin, staff, wording
+from tracking.web import account, calls, comparison, desk, signin, staff, wording
 from tracking.web.pages import Pages, may, protect
 
-_GROUPS = (calls, comparison, account, staff)
+_GROUPS = (comparison, desk, calls, staff, account)
 
 
 def register(app: Flask, engine: Engine, settings: Settings) -> None:

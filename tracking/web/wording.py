@@ -33,6 +33,7 @@ def register(app: Flask, settings: Settings) -> None:
     filters: dict[str, Callable[..., str]] = {
         "amount": lambda minor, currency=settings.currency: amount(minor, currency),
         "exact": lambda minor, currency=settings.currency: exact(minor, currency),
+        "major": lambda minor, currency: str(money.to_major(minor, currency)),
         "share": share,
         "count": count,
         "day": day,
