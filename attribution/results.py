@@ -138,7 +138,7 @@ def by_account(journeys: Journeys, models: Sequence[Model], key: str) -> pa.Tabl
     everything = _summed(orders, keys, names)
     for i, model in enumerate(models):
         if isinstance(model, Reporting | Blended):
-            told, share = _reported(journeys, model)
+            told, share = reported(journeys, model)
             told = _with_key(told, key)
             zero = {name: nw.lit(0, nw.Int64) for name in names}
             tables.append(
@@ -169,7 +169,7 @@ def _with_key(told: nw.LazyFrame[Any], key: str) -> nw.LazyFrame[Any]:
     return told.with_columns(ad_material=nw.lit(None, nw.String)) if key == "ad_material" else told
 
 
-def _reported(journeys: Journeys, model: Reporting | Blended) -> tuple[nw.LazyFrame[Any], Share]:
+def reported(journeys: Journeys, model: Reporting | Blended) -> tuple[nw.LazyFrame[Any], Share]:
     """Give what goes to reported sources: rows with size and sign, and their cut."""
     value = nw.col("value_minor")
     orders = journeys.conversions.select(
@@ -185,7 +185,7 @@ def _reported(journeys: Journeys, model: Reporting | Blended) -> tuple[nw.LazyFr
 
 
 def _with_reported(journeys: Journeys, model: Reporting | Blended, part: pa.Table, key: str) -> pa.Table:
-    frame, share = _reported(journeys, model)
+    frame, share = reported(journeys, model)
     frame = _with_key(frame, key)
     told = (
         frame.select(
@@ -304,10 +304,10 @@ def _credits_of(
     schema = wide.collect_schema()
     nothing = [nw.lit(None, schema[name]).alias(name) for name in material]
     own = wide
-    reported = None
+    told = None
     if isinstance(model, Reporting | Blended):
-        frame, share = _reported(journeys, model)
-        reported = frame.select(
+        frame, share = reported(journeys, model)
+        told = frame.select(
             nw.lit(model.shown).alias("model"),
             "conversion_id",
             nw.lit(None, schema["touch_id"]).alias("touch_id"),
@@ -336,7 +336,7 @@ def _credits_of(
         *material,
         nw.col("k").alias("place"),
     )
-    return mine if reported is None else nw.concat([mine, reported], how="vertical")
+    return mine if told is None else nw.concat([mine, told], how="vertical")
 
 
 def _untouched(journeys: Journeys, wide: nw.LazyFrame[Any], models: int) -> nw.LazyFrame[Any]:

@@ -304,12 +304,29 @@ def bootstrap(
         journeys = Journeys(backend, sources, lookback_days)
         journeys.check(chosen)
         rows = by_account(journeys, [fit(model, journeys) for model in chosen], by)
-    return _draw(rows, [model.shown for model in chosen], by, replicates, seed, costs)
+    return draw(rows, [model.shown for model in chosen], by, replicates, seed, costs)
 
 
-def _draw(
-    rows: pa.Table, models: Sequence[str], by: str, replicates: int, seed: int, costs: Any
+def draw(
+    rows: pa.Table, models: Sequence[str], by: str, replicates: int, seed: int, costs: Any = None
 ) -> Bootstrap:
+    """Draw accounts at random from credit that has been added up per account already.
+
+    Parameters
+    ----------
+    rows : pyarrow.Table
+        ``account_id``, the column named by `by`, ``currency``, and credit in minor units as ``c0``, ``c1``,
+        ... for the models in turn.
+    models : sequence of str
+        Labels of the models.
+    by, replicates, seed, costs
+        As in `bootstrap`.
+
+    Returns
+    -------
+    Bootstrap
+        Credits and replicates.
+    """
     keys = list(zip(rows[by].to_pylist(), rows["currency"].to_pylist(), strict=True))
     sources = sorted(set(keys), key=lambda pair: (pair[0] is None, pair[0] or "", pair[1]))
     code = {pair: i for i, pair in enumerate(sources)}

@@ -1,13 +1,15 @@
 """Credit against cost: what each campaign cost, what it is credited with, and what that makes of it."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution import UNATTRIBUTED, attribute
+from attribution import UNATTRIBUTED
+from attribution.shares import UNIT, shares
 from reports.kpis import Period, ratio
 
 UNKNOWN = "(unknown source)"
@@ -16,9 +18,14 @@ OVERHEAD = "(overhead)"
 """Costs that belong to no campaign."""
 TOTAL = "(total)"
 
+Credited = Mapping[str, pa.Table]
+"""For each model a table as :func:`credited` returns."""
+
 _COUNTS = ("calls", "answered_calls", "leads", "qualified_leads", "customers", "deals")
 _MONEY = ("direct_cost_minor", "indirect_cost_minor", "cost_minor", "revenue_minor")
 _RATIOS = ("roi", "roas", "cost_per_lead_minor", "cost_per_qualified_lead_minor", "acquisition_cost_minor")
+_GOALS = {"lead": "leads", "qualified": "qualified_leads", "won": "deals"}
+_KEPT = ("conversion_id", "goal", "account_id", "converted_at", "first", "value_minor")
 
 ROI = pa.schema(
     [
@@ -103,54 +110,139 @@ def roi(
     Notes
     -----
     Credit says which touches a model holds responsible, not what would have happened without them. This
-    period's cost may earn its revenue in a later one: a young campaign looks worse than it is.
+    period's cost may earn its revenue in a later one: a young campaign looks worse than it is. Models that
+    are fitted to data learn from all conversions, whenever they were.
     """
-    cells: dict[str, dict[str, dict[str, Any]]] = {m: defaultdict(lambda: defaultdict(int)) for m in models}
+    table = credited(journeys, models, lookback_days=lookback_days, half_life_days=half_life_days)
+    return summed(dict.fromkeys(models, table), journeys, period, currency=currency)
+
+
+def credited(
+    journeys: JourneyTables,
+    models: Sequence[str],
+    *,
+    lookback_days: float | None = None,
+    half_life_days: float | None = None,
+) -> pa.Table:
+    """Share every conversion over campaigns, for sums over any period and choice of campaigns.
+
+    Parameters
+    ----------
+    journeys, models, lookback_days, half_life_days
+        As in :func:`roi`.
+
+    Returns
+    -------
+    pyarrow.Table
+        A row per conversion and campaign: ``conversion_id``, ``goal``, ``account_id``, ``converted_at``,
+        ``first`` (whether it made its company a customer), ``value_minor``, ``campaign`` (or
+        :data:`UNKNOWN`, or ``(unattributed)``) and for each model ``units NAME`` and ``credit NAME`` as in
+        `attribution.shares.shares`.
+
+    Raises
+    ------
+    attribution.JourneyError
+        As :func:`roi`.
+    """
     conversions = journeys.conversions
-    now = conversions.filter(period.holds(conversions["converted_at"]))
-    goals = {
-        "deals": now.filter(pc.equal(now["goal"], "won")),
-        "customers": _first_deals(conversions, now),
-        "leads": now.filter(pc.equal(now["goal"], "lead")),
-        "qualified_leads": now.filter(pc.equal(now["goal"], "qualified")),
-    }
-    for name, wanted in goals.items():
+    conversions = conversions.append_column("first", _first(conversions))
+    parts = []
+    for goal in _GOALS:
+        wanted = conversions.filter(pc.equal(conversions["goal"], goal))
         if wanted.num_rows == 0:
             continue
-        table = attribute(
+        part = shares(
             journeys.touches,
-            wanted,
+            wanted.drop_columns(["first"]),
             models,
             lookback_days=lookback_days,
             half_life_days=half_life_days,
             answers=journeys.answers,
-            by="campaign",
         )
-        for row in table.to_pylist():
-            cell = cells[row["model"]][row["campaign"] or UNKNOWN]
-            cell[name] += row["conversions"]
-            if name == "deals":
-                cell["revenue_minor"] += row["credit_minor"]
-    shared = _shared(journeys, period)
-    channels = _channels(journeys)
+        place = pc.index_in(part["conversion_id"], wanted["conversion_id"].combine_chunks())
+        kept = wanted.select(_KEPT).take(place)
+        campaign = pc.fill_null(part["campaign"], UNKNOWN).dictionary_encode()
+        columns = {name: kept[name] for name in _KEPT} | {"campaign": campaign}
+        columns |= {name: part[name] for name in part.column_names[2:]}
+        parts.append(pa.table(columns))
+    if not parts:
+        kinds = {name: conversions.schema.field(name).type for name in _KEPT}
+        kinds |= {"campaign": pa.dictionary(pa.int32(), pa.string())}
+        kinds |= {f"{kind} {name}": pa.int64() for name in models for kind in ("units", "credit")}
+        return pa.schema(list(kinds.items())).empty_table()
+    return pa.concat_tables(parts).unify_dictionaries().combine_chunks()
+
+
+def summed(
+    tables: Credited,
+    journeys: JourneyTables,
+    period: Period,
+    *,
+    currency: str,
+    campaigns: Collection[str] | None = None,
+) -> pa.Table:
+    """Add credit and cost up by campaign for a period.
+
+    Parameters
+    ----------
+    tables : mapping of str to pyarrow.Table
+        For each model a table of :func:`credited` that holds it.
+    journeys : JourneyTables
+        Where costs and calls are taken from.
+    period, currency
+        As in :func:`roi`.
+    campaigns : collection of str, optional
+        Names to keep, lines in brackets included; by default all. The total is over what is kept.
+
+    Returns
+    -------
+    pyarrow.Table
+        As :func:`roi`.
+    """
+    shared, channels = _shared(journeys, period), _channels(journeys)
     rows: list[dict[str, Any]] = []
-    for model, campaigns in cells.items():
-        for campaign, cell in shared.items():
-            campaigns[campaign].update(cell)
-        rows += _rows(model, campaigns, channels, currency)
+    for model, table in tables.items():
+        cells: dict[str, dict[str, Any]] = defaultdict(lambda: defaultdict(int))
+        for campaign, cell in _credit(table, model, period).items():
+            cells[campaign] |= cell
+        for campaign, spent in shared.items():
+            cells[campaign].update(spent)
+        kept = {name: cell for name, cell in cells.items() if campaigns is None or name in campaigns}
+        rows += _rows(model, kept, channels, currency)
     return pa.Table.from_pylist(rows, schema=ROI)
 
 
-def _first_deals(conversions: pa.Table, now: pa.Table) -> pa.Table:
-    """Return the won deals of the period that made their company a customer."""
-    won = conversions.filter(pc.equal(conversions["goal"], "won"))
-    won = won.sort_by([("converted_at", "ascending"), ("conversion_id", "ascending")])
-    first: dict[Any, str] = {}
-    for account, conversion in zip(
-        won["account_id"].to_pylist(), won["conversion_id"].to_pylist(), strict=True
-    ):
-        first.setdefault(account, conversion)
-    return now.filter(pc.is_in(now["conversion_id"], pa.array(list(first.values()), pa.string())))
+def _credit(table: pa.Table, model: str, period: Period) -> dict[str, dict[str, Any]]:
+    """Return what each campaign is credited with in the period."""
+    units, credit = f"units {model}", f"credit {model}"
+    chosen = table.select(["goal", "first", "converted_at", "campaign", units, credit])
+    chosen = chosen.filter(period.holds(chosen["converted_at"]))
+    # Whole units add up to the same in any order, which shares in doubles do not.
+    sums = chosen.group_by(["goal", "first", "campaign"]).aggregate([(units, "sum"), (credit, "sum")])
+    cells: dict[str, dict[str, Any]] = defaultdict(lambda: defaultdict(int))
+    for row in sums.to_pylist():
+        cell, whole = cells[row["campaign"]], row[f"{units}_sum"]
+        cell[_GOALS[row["goal"]]] += whole
+        if row["goal"] == "won":
+            cell["revenue_minor"] += row[f"{credit}_sum"]
+            cell["customers"] += whole if row["first"] else 0
+    for cell in cells.values():
+        for name in ("leads", "qualified_leads", "customers", "deals"):
+            cell[name] = cell[name] / UNIT
+    return {name: cell for name, cell in cells.items() if any(cell.values())}
+
+
+def _first(conversions: pa.Table) -> pa.Array:
+    """Say of each conversion whether it is the won deal that made its company a customer."""
+    won = pc.equal(conversions["goal"], "won")
+    order = conversions.select(["account_id", "converted_at", "conversion_id"])
+    order = order.append_column("row", pa.array(np.arange(conversions.num_rows))).filter(won)
+    order = order.sort_by([("converted_at", "ascending"), ("conversion_id", "ascending")])
+    accounts = order["account_id"].combine_chunks().dictionary_encode()
+    _, places = np.unique(accounts.indices.to_numpy(zero_copy_only=False), return_index=True)
+    flags = np.zeros(conversions.num_rows, dtype=bool)
+    flags[order["row"].to_numpy()[places]] = True
+    return pa.array(flags)
 
 
 def _shared(journeys: JourneyTables, period: Period) -> dict[str, dict[str, int]]:
