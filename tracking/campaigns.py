@@ -86,9 +86,7 @@ def add_material(
         raise Conflict(
             f"campaign {campaign.name!r} has ad material named {name!r} already; choose another name"
         )
-    if print_run is not None and print_run < 1:
-        raise Invalid("print_run", f"{print_run} copies is not a print run; give 1 or more, or leave it out")
-    _check_days(issued_on, expires_on, "expires_on")
+    _check_material(print_run, issued_on, expires_on)
     material = AdMaterial(
         campaign=campaign,
         name=name,
@@ -103,6 +101,33 @@ def add_material(
     session.add(material)
     session.flush()
     return material
+
+
+def change_material(session: Session, material: AdMaterial, **details: Any) -> AdMaterial:
+    """Change what is said of a piece of ad material; its numbers and calls stay with it."""
+    if "name" in details:
+        details["name"] = required(details["name"], "name")
+        taken = select(AdMaterial.id).where(
+            AdMaterial.campaign_id == material.campaign_id,
+            AdMaterial.name == details["name"],
+            AdMaterial.id != material.id,
+        )
+        if session.scalar(taken) is not None:
+            raise Conflict(
+                f"the campaign has ad material named {details['name']!r} already; choose another name"
+            )
+    fields = ("print_run", "issued_on", "expires_on")
+    _check_material(*(details.get(field, getattr(material, field)) for field in fields))
+    for field, value in details.items():
+        setattr(material, field, value)
+    session.flush()
+    return material
+
+
+def _check_material(print_run: int | None, issued_on: date | None, expires_on: date | None) -> None:
+    if print_run is not None and print_run < 1:
+        raise Invalid("print_run", f"{print_run} copies is not a print run; give 1 or more, or leave it out")
+    _check_days(issued_on, expires_on, "expires_on")
 
 
 def material(session: Session, campaign: str, name: str) -> AdMaterial:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tracking import effects, money
@@ -39,17 +39,9 @@ def save(
     session: Session, record: CostRecord, *, campaign: Campaign | None, material: AdMaterial | None = None
 ) -> tuple[Cost, Effect]:
     """Add a cost, or bring the one with the same source key up to date; without a campaign it is overhead."""
-    amount = _amount(record)
-    if amount > money.LARGEST_MINOR:
-        raise Invalid("amount", f"{amount} is larger than {money.LARGEST_MINOR} minor units; check it")
     if record.source_key is not None and not 1 <= len(record.source_key) <= 200:
         raise Invalid("source_key", f"has {len(record.source_key)} characters; give 1 to 200")
-    code, category = money.currency(record.currency), required(record.category, "category")
-    campaign = of_campaign(campaign, material)
-    if record.period_end <= record.period_start:
-        raise Invalid(
-            "period_end", f"{record.period_end} is not after {record.period_start}; it is exclusive"
-        )
+    given = _given(record, campaign, material)
     cost = None
     if record.source_key:
         cost = session.scalar(select(Cost).where(Cost.source_key == record.source_key))
@@ -58,22 +50,60 @@ def save(
         cost = Cost(source_key=record.source_key)
         session.add(cost)
         effect = Effect.created
-    given = {
+    effect = effects.apply(cost, given, effect)
+    session.flush()
+    return cost, effect
+
+
+def change(
+    session: Session,
+    cost: Cost,
+    record: CostRecord,
+    *,
+    campaign: Campaign | None,
+    material: AdMaterial | None = None,
+) -> Cost:
+    """Let a cost say what ``record`` says; where it came from stays."""
+    effects.apply(cost, _given(record, campaign, material), Effect.unchanged)
+    session.flush()
+    return cost
+
+
+def _given(record: CostRecord, campaign: Campaign | None, material: AdMaterial | None) -> dict[str, object]:
+    amount = _amount(record)
+    if amount > money.LARGEST_MINOR:
+        raise Invalid("amount", f"{amount} is larger than {money.LARGEST_MINOR} minor units; check it")
+    campaign = of_campaign(campaign, material)
+    if record.period_end <= record.period_start:
+        raise Invalid(
+            "period_end", f"{record.period_end} is not after {record.period_start}; it is exclusive"
+        )
+    return {
         "campaign_id": campaign.id if campaign else None,
         "ad_material_id": material.id if material else None,
         "period_start": record.period_start,
         "period_end": record.period_end,
         "amount_minor": amount,
-        "currency": code,
+        "currency": money.currency(record.currency),
         "minutes": record.minutes,
         "hourly_rate_minor": record.hourly_rate_minor,
-        "category": category,
+        "category": required(record.category, "category"),
         "direct": record.direct,
         "note": record.note,
     }
-    effect = effects.apply(cost, given, effect)
-    session.flush()
-    return cost, effect
+
+
+def spent(session: Session) -> dict[int | None, list[tuple[str, int]]]:
+    """Return what was spent on each campaign so far, per currency in minor units; None: overhead."""
+    rows = session.execute(
+        select(Cost.campaign_id, Cost.currency, func.sum(Cost.amount_minor))
+        .group_by(Cost.campaign_id, Cost.currency)
+        .order_by(Cost.campaign_id, Cost.currency)
+    )
+    found: dict[int | None, list[tuple[str, int]]] = {}
+    for campaign_id, currency, total in rows:
+        found.setdefault(campaign_id, []).append((currency, int(total)))
+    return found
 
 
 def _amount(record: CostRecord) -> int:

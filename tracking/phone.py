@@ -110,6 +110,23 @@ def national(e164: str, region: str) -> str:
     return phonenumbers.format_number(number, style)
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A number as people dial it at home and from abroad."""
+
+    national: str
+    international: str
+
+
+def show(e164: str) -> Shown:
+    """Write a number for print, spaced as its country does."""
+    number = phonenumbers.parse(e164, None)
+    return Shown(
+        phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL),
+        phonenumbers.format_number(number, PhoneNumberFormat.INTERNATIONAL),
+    )
+
+
 def mask(e164: str | None) -> str:
     """Show a caller's number by its last three digits, as lists and logs do."""
     return "withheld" if not e164 else f"…{e164[-3:]}"

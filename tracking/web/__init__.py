@@ -4,10 +4,21 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from tracking.config import Settings
-from tracking.web import account, calls, comparison, desk, signin, staff, wording
-from tracking.web.pages import Pages, may, protect
+from tracking.web import (
+    account,
+    calls,
+    campaigns,
+    comparison,
+    costs,
+    desk,
+    numbers,
+    signin,
+    staff,
+    wording,
+)
+from tracking.web.pages import Pages, make_room, may, protect
 
-_GROUPS = (comparison, desk, calls, staff, account)
+_GROUPS = (comparison, desk, calls, campaigns, numbers, costs, staff, account)
 
 
 def register(app: Flask, engine: Engine, settings: Settings) -> None:
@@ -18,6 +29,7 @@ def register(app: Flask, engine: Engine, settings: Settings) -> None:
     # Before sign-in, whose templates ours replace by coming first.
     app.register_blueprint(pages)
     wording.register(app, settings)
+    app.before_request(make_room)
     guard = signin.register(app, engine, settings)
     for name, blueprint in app.blueprints.items():
         if name.startswith("api_") or name == "twilio":

@@ -1,6 +1,8 @@
 """What people type into forms, read as what it means, or refused with the field and the remedy."""
 
 from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from flask import request
@@ -8,6 +10,8 @@ from flask_babel import gettext
 
 from tracking import money
 from tracking.errors import Invalid
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 def text(name: str) -> str | None:
@@ -48,6 +52,18 @@ def whole(name: str) -> int | None:
         return int(told) if told else None
     except ValueError:
         raise Invalid(name, gettext("is not a whole number; write digits only")) from None
+
+
+def one_of(kind: type[_Choice], name: str) -> _Choice:
+    """Return one of a field's choices."""
+    told = text(name) or ""
+    try:
+        return kind(told)
+    except ValueError:
+        known = ", ".join(kind)
+        raise Invalid(
+            name, gettext("%(told)s is not known; choose among %(known)s", told=repr(told), known=known)
+        ) from None
 
 
 def amount(name: str, currency: str) -> int | None:

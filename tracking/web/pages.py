@@ -73,12 +73,21 @@ class Pages(Blueprint):
         self.register_error_handler(Invalid, lambda error: self._problem(error, 422))
 
     def page(
-        self, rule: str, roles: frozenset[Role], *, methods: tuple[str, ...] = ("GET",)
+        self,
+        rule: str,
+        roles: frozenset[Role],
+        *,
+        methods: tuple[str, ...] = ("GET",),
+        largest: int | None = None,
     ) -> Callable[[_View], _View]:
-        """Declare an address and who may use it; the view's name is its endpoint, ``web.<name>``."""
+        """Declare an address and who may use it; the view's name is its endpoint, ``web.<name>``.
+
+        ``largest`` is the largest request it takes, in bytes, where files are given to it.
+        """
 
         def declare(view: _View) -> _View:
             view.roles = roles  # type: ignore[attr-defined]  # functions take attributes; mypy knows none
+            view.largest = largest  # type: ignore[attr-defined]  # as above
             self.add_url_rule(rule, view.__name__, view, methods=list(methods))
             return view
 
@@ -122,6 +131,13 @@ class Pages(Blueprint):
     @staticmethod
     def _problem(error: Exception, status: int) -> tuple[str, int]:
         return render_template("problem.html", status=status, reason=str(error)), status
+
+
+def make_room() -> None:
+    """Let an address take a request as large as it declares; before anything reads the form."""
+    largest = getattr(current_app.view_functions.get(request.endpoint or ""), "largest", None)
+    if largest is not None:
+        request.max_content_length = largest
 
 
 def user() -> User:

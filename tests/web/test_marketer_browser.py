@@ -1,0 +1,74 @@
+"""The marketer in a real browser, by keyboard: from a new campaign to a printed sheet and the test call."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.web.accessibility import findings, reflows, unseen_focus
+from tests.web.conftest import Service
+from tests.web.ringing import ring
+from tracking import clock
+
+Open = Callable[..., Page]
+NUMBER = "+46701740621"
+
+
+def press(page: Page, role: str, name: str) -> None:
+    """Go to a button or link with the keyboard and press Enter."""
+    page.get_by_role(role, name=name).first.focus()  # type: ignore[arg-type]  # a role in words
+    page.keyboard.press("Enter")
+
+
+def test_by_keyboard_from_a_new_campaign_to_a_sheet_and_its_test_call(
+    open_page: Open, service: Service, tmp_path: Path
+) -> None:
+    page = open_page("marketer", "/numbers/new", accept_downloads=True)
+    page.keyboard.type(NUMBER)
+    press(page, "button", "Add them all")
+    expect(page.get_by_text("1 numbers are added")).to_be_visible()
+    page.goto("/campaigns")
+    press(page, "link", "Add the first campaign")
+    expect(page.get_by_label("Name")).to_be_focused()
+    page.keyboard.type("Winter catalogue")
+    page.keyboard.press("Tab")
+    page.keyboard.type("print")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Winter catalogue")).to_be_visible()
+    press(page, "link", "Add the first piece")
+    expect(page.get_by_label("Name")).to_be_focused()
+    page.keyboard.type("Back cover")
+    page.keyboard.press("Enter")
+    press(page, "button", "Give it a number")
+    expect(page.get_by_text(f"Back cover has the number {NUMBER} now")).to_be_visible()
+    with page.expect_download() as download:
+        press(page, "link", "Number sheets to print")
+    download.value.save_as(tmp_path / "sheets.pdf")
+    subprocess.run(["pdftoppm", "-r", "120", "-png", "sheets.pdf", "sheet"], cwd=tmp_path, check=True)
+    picture = next(tmp_path.glob("*.png"))
+    read = subprocess.run(
+        ["zbarimg", "--quiet", "--raw", str(picture)], capture_output=True, text=True, check=True
+    )
+    assert f"tel:{NUMBER}" in read.stdout
+    press(page, "link", NUMBER)
+    expect(page.get_by_text("This page waits")).to_be_visible()
+    ring(service.engine, "test call", clock.now(), to=NUMBER)
+    expect(page.get_by_text("The call came")).to_be_visible()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_pages_of_the_marketer_keep_the_rules_of_accessibility(
+    open_page: Open, service: Service, theme: str
+) -> None:
+    page = open_page("marketer", "/campaigns", color_scheme=theme)
+    for path in (
+        "/campaigns", "/campaigns/1", "/campaigns/1/change", "/campaigns/1/material", "/campaigns/1/bulk",
+        "/numbers", "/numbers/1", "/numbers/new", "/costs", "/t/1",
+    ):  # fmt: skip
+        page.set_viewport_size({"width": 1280, "height": 800})
+        page.goto(path)
+        assert findings(page) == [], path
+        assert unseen_focus(page) == [], path
+        assert reflows(page), path

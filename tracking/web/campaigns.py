@@ -1,0 +1,362 @@
+"""Campaigns and their ad material: what is advertised, where, when, for how much, and on which number."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from flask import Response, flash, redirect, render_template, request, url_for
+from flask_babel import gettext
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, joinedload, selectinload
+from werkzeug.wrappers import Response as AnyResponse
+
+from tracking import campaigns, clock, costs, numbers
+from tracking.errors import Conflict, Invalid, NotFound
+from tracking.models import AdMaterial, Call, Campaign, Cost, NumberAssignment, Touch
+from tracking.office import MaterialPicture
+from tracking.vocabulary import Direction, Medium
+from tracking.web import forms
+from tracking.web.pages import EVERYONE, MARKETERS, Pages, Work
+
+Page = str | tuple[str, int] | AnyResponse
+_RECENT = timedelta(days=30)
+_LARGEST_PICTURE = 2_000_000
+_LARGEST_FORM = 10_000_000
+"""Larger than a picture may be, so that the form can say what is wrong with it."""
+_PICTURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp"}
+
+
+def add(pages: Pages) -> None:
+    """Add the pages of campaigns and ad material."""
+
+    @pages.page("/campaigns", EVERYONE)
+    def campaign_list() -> str:
+        at, today = clock.now(), pages.today()
+        with pages.reading() as session:
+            rows = session.scalars(select(Campaign).order_by(Campaign.name)).all()
+            return render_template(
+                "campaigns/list.html",
+                campaigns=rows,
+                calls=_counts(
+                    session,
+                    select(Touch.campaign_id, func.count(Touch.id))
+                    .where(Touch.call_id.is_not(None), Touch.occurred_at >= at - _RECENT)
+                    .group_by(Touch.campaign_id),
+                ),
+                in_use=_counts(
+                    session,
+                    select(AdMaterial.campaign_id, func.count(NumberAssignment.id))
+                    .join(NumberAssignment.ad_material)
+                    .where(NumberAssignment.ends_at.is_(None))
+                    .group_by(AdMaterial.campaign_id),
+                ),
+                spent=costs.spent(session),
+                state=lambda campaign: _state(campaign, today),
+            )
+
+    @pages.page("/campaigns/new", MARKETERS, methods=("GET", "POST"))
+    def new_campaign() -> Page:
+        problem = None
+        if request.method == "POST":
+            try:
+                row = pages.change(lambda job: _save(job, pages, None))
+            except (Invalid, Conflict) as error:
+                problem = error
+            else:
+                flash(gettext("%(name)s is added.", name=row.name))
+                return redirect(url_for("web.campaign_page", campaign_id=row.id), 303)
+        page = render_template("campaigns/form.html", campaign=None, problem=problem, words=words())
+        return _status(page, problem)
+
+    @pages.page("/campaigns/<int:campaign_id>", EVERYONE)
+    def campaign_page(campaign_id: int) -> str:
+        with pages.reading() as session:
+            row = _campaign(session, campaign_id)
+            material = session.scalars(
+                select(AdMaterial)
+                .where(AdMaterial.campaign_id == row.id)
+                .order_by(AdMaterial.id)
+                .options(selectinload(AdMaterial.assignments).joinedload(NumberAssignment.tracking_number))
+            ).all()
+            recent = session.scalars(
+                select(Call)
+                .where(Call.touch.has(Touch.campaign_id == row.id))
+                .order_by(Call.started_at.desc())
+                .limit(10)
+                .options(joinedload(Call.contact))
+            ).all()
+            spent = session.scalars(
+                select(Cost).where(Cost.campaign_id == row.id).order_by(Cost.period_start.desc()).limit(20)
+            ).all()
+            return render_template(
+                "campaigns/campaign.html",
+                campaign=row,
+                state=_state(row, pages.today()),
+                material=material,
+                calls=recent,
+                costs=spent,
+                total=costs.spent(session).get(row.id, []),
+                pictures=set(session.scalars(select(MaterialPicture.ad_material_id)).all()),
+                free=session.scalar(numbers.free(at=clock.now()).limit(1)),
+                words=words(),
+                today=pages.today(),
+            )
+
+    @pages.page("/campaigns/<int:campaign_id>/change", MARKETERS, methods=("GET", "POST"))
+    def change_campaign(campaign_id: int) -> Page:
+        problem = None
+        if request.method == "POST":
+            try:
+                row = pages.change(lambda job: _save(job, pages, campaign_id))
+            except (Invalid, Conflict) as error:
+                problem = error
+            else:
+                flash(gettext("%(name)s is changed.", name=row.name))
+                return redirect(url_for("web.campaign_page", campaign_id=row.id), 303)
+        with pages.reading() as session:
+            row = _campaign(session, campaign_id)
+            page = render_template("campaigns/form.html", campaign=row, problem=problem, words=words())
+        return _status(page, problem)
+
+    @pages.page(
+        "/campaigns/<int:campaign_id>/material", MARKETERS, methods=("GET", "POST"), largest=_LARGEST_FORM
+    )
+    def new_material(campaign_id: int) -> Page:
+        problem = None
+        if request.method == "POST":
+            try:
+                made = pages.change(
+                    lambda job: _save_material(job, _campaign(job.session, campaign_id), None)
+                )
+            except (Invalid, Conflict) as error:
+                problem = error
+            else:
+                flash(gettext("%(name)s is added.", name=made.name))
+                return redirect(url_for("web.campaign_page", campaign_id=campaign_id), 303)
+        with pages.reading() as session:
+            row = _campaign(session, campaign_id)
+            page = render_template(
+                "campaigns/material.html", campaign=row, piece=None, problem=problem, words=words()
+            )
+        return _status(page, problem)
+
+    @pages.page("/material/<int:material_id>", MARKETERS, methods=("GET", "POST"), largest=_LARGEST_FORM)
+    def change_material(material_id: int) -> Page:
+        problem = None
+        if request.method == "POST":
+            try:
+                made = pages.change(lambda job: _save_material(job, None, material_id))
+            except (Invalid, Conflict) as error:
+                problem = error
+            else:
+                flash(gettext("%(name)s is changed.", name=made.name))
+                return redirect(url_for("web.campaign_page", campaign_id=made.campaign_id), 303)
+        with pages.reading() as session:
+            piece = _material(session, material_id)
+            page = render_template(
+                "campaigns/material.html",
+                campaign=piece.campaign,
+                piece=piece,
+                problem=problem,
+                words=words(),
+            )
+        return _status(page, problem)
+
+    @pages.page("/material/<int:material_id>/picture", EVERYONE)
+    def material_picture(material_id: int) -> Response:
+        with pages.reading() as session:
+            found = session.scalar(
+                select(MaterialPicture).where(MaterialPicture.ad_material_id == material_id)
+            )
+            if found is None:
+                raise NotFound(gettext("There is no picture of this material."))
+            return Response(found.content, mimetype=found.content_type)
+
+    @pages.page("/material/<int:material_id>/number", MARKETERS, methods=("POST",))
+    def give_number(material_id: int) -> AnyResponse:
+        """Put the next free number on the material: the second of two clicks."""
+
+        def work(job: Work) -> tuple[int, str, str]:
+            piece = _material(job.session, material_id)
+            held = numbers.assign_next_free(job.session, piece, at=job.at)
+            job.note("number assign", f"{held.tracking_number.number}: {piece.campaign.name}, {piece.name}")
+            return piece.campaign_id, held.tracking_number.number, piece.name
+
+        campaign_id, number, name = pages.change(work)
+        flash(gettext("%(name)s has the number %(number)s now.", name=name, number=number))
+        return redirect(url_for("web.campaign_page", campaign_id=campaign_id), 303)
+
+    @pages.page("/campaigns/<int:campaign_id>/bulk", MARKETERS, methods=("GET", "POST"))
+    def bulk_material(campaign_id: int) -> Page:
+        """Add many pieces at once, each with a number: the pages of a catalogue."""
+        problem = None
+        if request.method == "POST":
+            try:
+                made = pages.change(lambda job: _bulk(job, campaign_id))
+            except (Invalid, Conflict) as error:
+                problem = error
+            else:
+                flash(gettext("%(n)d pieces of material have numbers now.", n=made))
+                return redirect(url_for("web.campaign_page", campaign_id=campaign_id), 303)
+        with pages.reading() as session:
+            row = _campaign(session, campaign_id)
+            idle = numbers.free(at=clock.now()).order_by(None).subquery()
+            count = session.scalar(select(func.count()).select_from(idle))
+            page = render_template(
+                "campaigns/bulk.html", campaign=row, free=count, problem=problem, words=words()
+            )
+        return _status(page, problem)
+
+
+def words() -> dict[str, list[tuple[str, str]]]:
+    """Return the choices of the forms with their names."""
+    return {
+        "direction": [
+            (Direction.inbound, gettext("inbound: buyers find it")),
+            (Direction.outbound, gettext("outbound: it goes to buyers")),
+        ],
+        "medium": [
+            (Medium.online, gettext("online")),
+            (Medium.email, gettext("e-mail")),
+            (Medium.print, gettext("print")),
+            (Medium.fair, gettext("fair")),
+            (Medium.other, gettext("other")),
+        ],
+    }
+
+
+def _status(page: str, problem: Exception | None) -> Page:
+    if problem is None:
+        return page
+    return page, 409 if isinstance(problem, Conflict) else 422
+
+
+def _state(campaign: Campaign, today: date) -> Any:
+    if campaign.starts_on and campaign.starts_on > today:
+        return gettext("planned")
+    if campaign.ends_on and campaign.ends_on < today:
+        return gettext("ended")
+    return gettext("running")
+
+
+def _counts(session: Session, query: Any) -> dict[int, int]:
+    return {key: number for key, number in session.execute(query) if key is not None}
+
+
+def _campaign(session: Session, campaign_id: int) -> Campaign:
+    row = session.get(Campaign, campaign_id)
+    if row is None:
+        raise NotFound(gettext("There is no campaign %(n)d.", n=campaign_id))
+    return row
+
+
+def _material(session: Session, material_id: int) -> AdMaterial:
+    row = session.scalar(
+        select(AdMaterial).where(AdMaterial.id == material_id).options(joinedload(AdMaterial.campaign))
+    )
+    if row is None:
+        raise NotFound(gettext("There is no ad material %(n)d.", n=material_id))
+    return row
+
+
+def _save(job: Work, pages: Pages, campaign_id: int | None) -> Campaign:
+    currency = forms.text("currency") or pages.settings.currency
+    budget = forms.amount("budget_minor", currency)
+    details: dict[str, Any] = {
+        "direction": forms.one_of(Direction, "direction"),
+        "objective": forms.text("objective") or "",
+        "targets": _targets(request.form.get("targets", "")),
+        "budget_minor": budget,
+        "currency": currency if budget is not None else None,
+        "utm_source": forms.text("utm_source"),
+        "utm_medium": forms.text("utm_medium"),
+        "utm_campaign": forms.text("utm_campaign"),
+        "starts_on": forms.day("starts_on"),
+        "ends_on": forms.day("ends_on"),
+    }
+    name, channel = forms.text("name") or "", forms.text("channel") or ""
+    if campaign_id is None:
+        row = campaigns.add(job.session, name, channel, at=job.at, **details)
+        job.note("campaign add", row.name)
+        return row
+    row = _campaign(job.session, campaign_id)
+    campaigns.change(job.session, row, name=name, channel=channel, **details)
+    job.note("campaign change", row.name)
+    return row
+
+
+def _targets(text: str) -> dict[str, float]:
+    """Read one target a line, such as "leads: 40"."""
+    found: dict[str, float] = {}
+    for line in filter(None, (line.strip() for line in text.splitlines())):
+        measure, _, figure = line.rpartition(":")
+        try:
+            found[measure.strip()] = float(figure.strip().replace(",", "."))
+        except ValueError:
+            measure = ""
+        if not measure.strip():
+            raise Invalid("targets", gettext("%(line)s is no target; write leads: 40", line=repr(line)))
+    return found
+
+
+def _save_material(job: Work, campaign: Campaign | None, material_id: int | None) -> AdMaterial:
+    details: dict[str, Any] = {
+        "medium": forms.one_of(Medium, "medium"),
+        "kind": forms.text("kind") or "other",
+        "edition": forms.text("edition"),
+        "print_run": forms.whole("print_run"),
+        "issued_on": forms.day("issued_on"),
+        "expires_on": forms.day("expires_on"),
+    }
+    name = forms.text("name") or ""
+    if campaign is not None:
+        piece = campaigns.add_material(job.session, campaign, name, at=job.at, **details)
+        job.note("material add", f"{campaign.name}, {piece.name}")
+    else:
+        assert material_id is not None
+        piece = _material(job.session, material_id)
+        campaigns.change_material(job.session, piece, name=name, **details)
+        job.note("material change", f"{piece.campaign.name}, {piece.name}")
+    if (file := request.files.get("picture")) and file.filename:
+        _picture(job.session, piece, file.read(_LARGEST_PICTURE + 1))
+    return piece
+
+
+def _picture(session: Session, piece: AdMaterial, content: bytes) -> None:
+    if len(content) > _LARGEST_PICTURE:
+        raise Invalid("picture", gettext("is larger than 2 MB; make it smaller"))
+    # Told by its first bytes: what a file calls itself is no proof of what it is.
+    kind = next((kind for mark, kind in _PICTURES.items() if content.startswith(mark)), None)
+    if kind is None or (kind == "image/webp" and content[8:12] != b"WEBP"):
+        raise Invalid("picture", gettext("is no PNG, JPEG or WebP picture"))
+    found = session.scalar(select(MaterialPicture).where(MaterialPicture.ad_material_id == piece.id))
+    if found is None:
+        found = MaterialPicture(ad_material_id=piece.id)
+        session.add(found)
+    found.content_type, found.content = kind, content
+    session.flush()
+
+
+def _bulk(job: Work, campaign_id: int) -> int:
+    campaign, medium = _campaign(job.session, campaign_id), forms.one_of(Medium, "medium")
+    names = [line.strip() for line in request.form.get("names", "").splitlines() if line.strip()]
+    if not names:
+        raise Invalid("names", gettext("is empty; write one name a line"))
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise Invalid("names", gettext("%(name)s stands there twice", name=repr(twice[0])))
+    idle = job.session.scalars(numbers.free(at=job.at).limit(len(names))).all()
+    if len(idle) < len(names):
+        raise Conflict(
+            gettext(
+                "%(names)d pieces need a number each and %(free)d are free; add %(missing)d numbers first",
+                names=len(names),
+                free=len(idle),
+                missing=len(names) - len(idle),
+            )
+        )
+    for name in names:
+        piece = campaigns.add_material(
+            job.session, campaign, name, at=job.at, medium=medium, kind=forms.text("kind") or "other"
+        )
+        numbers.assign_next_free(job.session, piece, at=job.at)
+    job.note("material add", f"{campaign.name}: {len(names)} pieces with numbers")
+    return len(names)

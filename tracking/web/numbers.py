@@ -1,0 +1,244 @@
+"""Tracking numbers: the stock, who holds which, what still rings, sheets to print, and the test call."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from flask import Response, flash, jsonify, redirect, render_template, request, url_for
+from flask_babel import gettext
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, joinedload, selectinload
+from werkzeug.wrappers import Response as AnyResponse
+
+from reports import sheets
+from reports.sheets import Sheet
+from tracking import clock, numbers, phone
+from tracking.errors import Conflict, Invalid, NotFound
+from tracking.models import AdMaterial, Call, NumberAssignment, TrackingNumber
+from tracking.vocabulary import NumberStatus
+from tracking.web import forms
+from tracking.web.pages import EVERYONE, MARKETERS, PUBLIC, Pages, Work
+
+Page = str | tuple[str, int] | AnyResponse
+_PAGE = 100
+_STRAYS = timedelta(days=90)
+"""How far back calls to resting, free and expired numbers are warned of."""
+_MOST_SHEETS = 300
+
+
+def add(pages: Pages) -> None:
+    """Add the pages of tracking numbers."""
+
+    @pages.page("/numbers", EVERYONE, methods=("GET",))
+    def number_list() -> str:
+        at = clock.now()
+        skip = max(request.args.get("skip", 0, type=int), 0)
+        wanted = select(TrackingNumber).order_by(TrackingNumber.number)
+        if digits := "".join(c for c in request.args.get("q", "") if c.isdigit()):
+            wanted = wanted.where(TrackingNumber.number.contains(digits.lstrip("0") or digits))
+        with pages.reading() as session:
+            rows = session.scalars(_loaded(wanted).offset(skip).limit(_PAGE + 1)).all()
+            return render_template(
+                "numbers/list.html",
+                numbers=[(row, numbers.standing(row, row.assignments, at)) for row in rows[:_PAGE]],
+                older=skip + _PAGE if len(rows) > _PAGE else None,
+                strays=numbers.strays(session, at - _STRAYS, at),
+                expired=_expired(session, pages),
+                lives=lives(),
+                digits=digits,
+                days=_STRAYS.days,
+            )
+
+    @pages.page("/numbers/new", MARKETERS, methods=("GET", "POST"))
+    def new_numbers() -> Page:
+        problem = None
+        if request.method == "POST":
+            try:
+                count = pages.change(lambda job: _add(job, pages))
+            except (Invalid, Conflict) as error:
+                problem = error
+            else:
+                flash(gettext("%(n)d numbers are added.", n=count))
+                return redirect(url_for("web.number_list"), 303)
+        page = render_template("numbers/new.html", problem=problem)
+        return (page, 422) if problem else page
+
+    @pages.page("/numbers/<int:number_id>", EVERYONE)
+    def number_page(number_id: int) -> str:
+        at = clock.now()
+        with pages.reading() as session:
+            row = _number(session, number_id)
+            calls = session.scalars(
+                select(Call)
+                .where(Call.tracking_number_id == row.id)
+                .order_by(Call.started_at.desc())
+                .limit(10)
+            ).all()
+            return render_template(
+                "numbers/number.html",
+                number=row,
+                shown=phone.show(row.number),
+                stands=numbers.standing(row, row.assignments, at),
+                lives=lives(),
+                calls=calls,
+                newest=calls[0].id if calls else 0,
+            )
+
+    @pages.page("/numbers/<int:number_id>", MARKETERS, methods=("POST",))
+    def change_number(number_id: int) -> AnyResponse:
+        def work(job: Work) -> Any:
+            row = _number(job.session, number_id)
+            match request.form.get("do"):
+                case "release":
+                    held = next((a for a in row.assignments if a.ends_at is None), None)
+                    if held is None:
+                        raise Conflict(gettext("%(number)s is on no material.", number=row.number))
+                    numbers.release(job.session, held, at=job.at)
+                    job.note("number release", f"{row.number}: {held.ad_material.name}")
+                    return gettext("%(number)s rests now; it still rings.", number=row.number)
+                case "disable":
+                    row.status = NumberStatus.disabled
+                    job.note("number disable", row.number)
+                    return gettext("%(number)s is out of service.", number=row.number)
+                case "enable":
+                    row.status = NumberStatus.active
+                    job.note("number enable", row.number)
+                    return gettext("%(number)s is in service.", number=row.number)
+                case "forward":
+                    target = forms.text("destination") or ""
+                    numbers.forward_to(job.session, row, target, region=pages.settings.region)
+                    job.note("number forward", f"{row.number} to {row.destination}")
+                    return gettext("%(number)s rings at %(to)s.", number=row.number, to=row.destination)
+            raise Invalid("do", gettext("is nothing that can be done to a number"))
+
+        flash(pages.change(work))
+        return redirect(url_for("web.number_page", number_id=number_id), 303)
+
+    @pages.page("/numbers/<int:number_id>/calls", EVERYONE)
+    def number_calls(number_id: int) -> AnyResponse:
+        """Tell the number's latest call, for whoever waits for the test call."""
+        with pages.reading() as session:
+            newest = session.scalar(select(func.max(Call.id)).where(Call.tracking_number_id == number_id))
+        return jsonify({"newest": newest or 0})
+
+    @pages.page("/numbers/<int:number_id>/sheet.pdf", EVERYONE)
+    def number_sheet(number_id: int) -> Response:
+        with pages.reading() as session:
+            row = _number(session, number_id)
+            return _pdf([_sheet(pages, row, _held(row))], row.number.lstrip("+"))
+
+    @pages.page("/campaigns/<int:campaign_id>/sheets.pdf", EVERYONE)
+    def campaign_sheets(campaign_id: int) -> Response:
+        with pages.reading() as session:
+            held = session.scalars(
+                select(NumberAssignment)
+                .join(NumberAssignment.ad_material)
+                .where(AdMaterial.campaign_id == campaign_id, NumberAssignment.ends_at.is_(None))
+                .order_by(AdMaterial.id)
+                .limit(_MOST_SHEETS)
+                .options(joinedload(NumberAssignment.tracking_number))
+            ).all()
+            if not held:
+                raise NotFound(gettext("No material of this campaign has a number."))
+            made = [_sheet(pages, one.tracking_number, one) for one in held]
+        return _pdf(made, f"campaign-{campaign_id}")
+
+    @pages.page("/t/<int:number_id>", PUBLIC)
+    def short_link(number_id: int) -> str:
+        """Show a published number to whoever read its code; the page says nothing else and counts nobody."""
+        with pages.reading() as session:
+            row = session.get(TrackingNumber, number_id)
+            if row is None or not any(held.ends_at is None for held in row.assignments):
+                raise NotFound(gettext("There is no such number."))
+            return render_template("numbers/short.html", number=row.number, shown=phone.show(row.number))
+
+
+def lives() -> dict[str, str]:
+    """Return where a number can stand, in words."""
+    return {
+        "available": gettext("free"),
+        "assigned": gettext("in use"),
+        "quarantined": gettext("resting"),
+        "disabled": gettext("out of service"),
+    }
+
+
+def _loaded(query: Any) -> Any:
+    return query.options(
+        selectinload(TrackingNumber.assignments)
+        .joinedload(NumberAssignment.ad_material)
+        .joinedload(AdMaterial.campaign)
+    )
+
+
+def _number(session: Session, number_id: int) -> TrackingNumber:
+    row = session.scalar(_loaded(select(TrackingNumber).where(TrackingNumber.id == number_id)))
+    if not isinstance(row, TrackingNumber):
+        raise NotFound(gettext("There is no number %(n)d.", n=number_id))
+    return row
+
+
+def _held(row: TrackingNumber) -> NumberAssignment | None:
+    return next((held for held in row.assignments if held.ends_at is None), None)
+
+
+def _expired(session: Session, pages: Pages) -> Sequence[Any]:
+    """Return ad material that has expired and still rings: more of it is about than was thought."""
+    since = clock.now() - _STRAYS
+    return session.execute(
+        select(AdMaterial, func.count(Call.id))
+        .join(NumberAssignment, NumberAssignment.ad_material_id == AdMaterial.id)
+        .join(Call, Call.assignment_id == NumberAssignment.id)
+        .where(AdMaterial.expires_on < pages.today(), Call.started_at >= since, Call.spam.is_(False))
+        .group_by(AdMaterial.id)
+        .order_by(func.count(Call.id).desc())
+        .limit(20)
+        .options(joinedload(AdMaterial.campaign))
+    ).all()
+
+
+def _add(job: Work, pages: Pages) -> int:
+    given = [line.strip() for line in request.form.get("numbers", "").splitlines() if line.strip()]
+    if not given:
+        raise Invalid("numbers", gettext("is empty; write one number a line"))
+    provider = forms.text("provider") or ""
+    if not provider:
+        raise Invalid("provider", gettext("is empty; say who carries the calls"))
+    for line in given:
+        numbers.add(
+            job.session,
+            line,
+            at=job.at,
+            provider=provider,
+            destination=forms.text("destination"),
+            region=pages.settings.region,
+        )
+    job.note("number add", f"{len(given)}: {', '.join(given[:5])}{' …' if len(given) > 5 else ''}")
+    return len(given)
+
+
+def _sheet(pages: Pages, row: TrackingNumber, held: NumberAssignment | None) -> Sheet:
+    shown = phone.show(row.number)
+    material = held.ad_material if held else None
+    parts = [material.campaign.name, material.edition] if material else []
+    return Sheet(
+        number=shown.international,
+        national=shown.national,
+        call=f"tel:{row.number}",
+        link=f"{pages.settings.base_url}{url_for('web.short_link', number_id=row.id)}",
+        title=material.name if material else gettext("A free number"),
+        subtitle=" · ".join(filter(None, parts)),
+        steps=[
+            gettext("The number on the proof is this one, digit by digit."),
+            gettext("Both codes open the right number on a telephone."),
+            gettext("A call from outside rings at the desk, and the caller hears it ring."),
+            gettext("The call appears in Ringtrail under this material within a minute."),
+            gettext("The rep who took it knows to ask: where did you hear about us?"),
+        ],
+        captions=(gettext("Scan to call"), gettext("Scan to open"), gettext("Before it goes out")),
+    )
+
+
+def _pdf(made: Sequence[Sheet], name: str) -> Response:
+    head = {"Content-Disposition": f'attachment; filename="ringtrail-{name}.pdf"'}
+    return Response(sheets.pdf(made), mimetype="application/pdf", headers=head)
