@@ -1,5 +1,6 @@
 """The marketer's pages without a browser: campaigns, material, numbers, sheets and costs."""
 
+import gc
 import io
 import re
 import subprocess
@@ -233,6 +234,7 @@ def test_a_picture_is_known_by_its_bytes_and_shown(signed_in: Enter, engine: Eng
 
     assert save(b"<svg onload='alert(1)'/>") == 422
     assert save(PNG + bytes(2_000_001)) == 422
+    gc.collect()
     assert save(PNG) == 303
     shown = client.get(f"/material/{piece}/picture")
     assert (shown.mimetype, shown.data) == ("image/png", PNG)
