@@ -8,85 +8,9 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from reports.definitions import KPIS, Kpi
 
-@dataclass(frozen=True, slots=True)
-class Kpi:
-    """One indicator, as it is explained wherever it is shown.
-
-    Parameters
-    ----------
-    name : str
-        Column name in tables.
-    label : str
-        Heading for people.
-    formula : str
-        Numerator and denominator in words.
-    unit : str
-        Unit of the figure.
-    hides : str
-        What the figure does not show.
-    """
-
-    name: str
-    label: str
-    formula: str
-    unit: str
-    hides: str
-
-
-KPIS: tuple[Kpi, ...] = (
-    Kpi(
-        "roi",
-        "ROI",
-        "(credited revenue - cost) / cost, direct and indirect cost together",
-        "share; 1.0 is 100 %",
-        "revenue is not margin, and credit is a convention, not proof of cause",
-    ),
-    Kpi("roas", "ROAS", "credited revenue / cost", "ratio", "as ROI; 1.0 means cost and revenue are equal"),
-    Kpi(
-        "cost_per_lead_minor",
-        "Cost per lead",
-        "cost / leads credited",
-        "minor units of the currency",
-        "leads differ in worth; see cost per qualified lead",
-    ),
-    Kpi(
-        "cost_per_qualified_lead_minor",
-        "Cost per qualified lead",
-        "cost / qualified leads credited",
-        "minor units of the currency",
-        "depends on reps judging their calls",
-    ),
-    Kpi(
-        "acquisition_cost_minor",
-        "Cost of acquisition",
-        "cost / customers won, a customer being a buying company with its first won deal in the period",
-        "minor units of the currency",
-        "leaves out sales pay unless it was entered as a cost",
-    ),
-    Kpi(
-        "lead_to_customer_rate",
-        "Lead-to-customer rate",
-        "customers won / leads, both credited in the period",
-        "share",
-        "this period's customers were often an earlier period's leads",
-    ),
-    Kpi(
-        "answered_rate",
-        "Answered rate",
-        "calls answered / calls, spam left out",
-        "share",
-        "says nothing of how long callers waited",
-    ),
-    Kpi(
-        "asked_rate",
-        "Asked rate",
-        "qualifying calls in which the rep asked where the caller heard of us / qualifying calls; a call "
-        "qualifies if it was answered, is the caller's first and is neither spam nor judged not a lead",
-        "share",
-        "asking is not answering; see the share of answers among those asked",
-    ),
-)
+__all__ = ["KPIS", "Kpi", "Period", "desk", "last_days", "ratio"]
 
 
 def ratio(numerator: float, denominator: float) -> float | None:

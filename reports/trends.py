@@ -1,0 +1,200 @@
+"""Figures by week, month, quarter or year, and the periods to compare a period with."""
+
+from collections.abc import Collection
+from datetime import date, timedelta
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution.shares import UNIT
+from reports.kpis import Period, ratio
+from reports.roi import OVERHEAD, UNKNOWN, JourneyTables
+
+Step = Literal["week", "month", "quarter", "year"]
+STEPS: tuple[Step, ...] = ("week", "month", "quarter", "year")
+_MONTHS = {"month": 1, "quarter": 3, "year": 12}
+_GOALS = {"lead": "leads", "qualified": "qualified_leads", "won": "deals"}
+
+TREND = pa.schema(
+    [
+        pa.field("start", pa.date32(), nullable=False),
+        pa.field("end", pa.date32(), nullable=False),
+        pa.field("cost_minor", pa.int64(), nullable=False),
+        pa.field("revenue_minor", pa.int64(), nullable=False),
+        pa.field("calls", pa.int64(), nullable=False),
+        pa.field("answered_calls", pa.int64(), nullable=False),
+        pa.field("leads", pa.float64(), nullable=False),
+        pa.field("qualified_leads", pa.float64(), nullable=False),
+        pa.field("deals", pa.float64(), nullable=False),
+        pa.field("customers", pa.float64(), nullable=False),
+        pa.field("roi", pa.float64()),
+    ]
+)
+"""Columns of a trend; ``end`` is exclusive, amounts are minor units, ``roi`` a fraction or null."""
+
+
+def spans(period: Period, step: Step) -> list[Period]:
+    """Cut a period at the starts of weeks (Mondays), months, quarters or years.
+
+    Parameters
+    ----------
+    period : Period
+        What to cut.
+    step : {"week", "month", "quarter", "year"}
+        How long the parts are; the first and the last may be shorter.
+
+    Returns
+    -------
+    list of Period
+        Adjoining parts that make up the period.
+
+    Examples
+    --------
+    >>> from zoneinfo import ZoneInfo
+    >>> winter = Period(date(2025, 12, 15), date(2026, 2, 10), ZoneInfo("UTC"))
+    >>> [str(part.start) for part in spans(winter, "month")]
+    ['2025-12-15', '2026-01-01', '2026-02-01']
+    """
+    cuts = [period.start]
+    while (after := _next(cuts[-1], step)) < period.end:
+        cuts.append(after)
+    ends = [*cuts[1:], period.end]
+    return [Period(start, end, period.zone) for start, end in zip(cuts, ends, strict=True)]
+
+
+def preceding(period: Period) -> Period:
+    """Return the period of as many days just before.
+
+    Parameters
+    ----------
+    period : Period
+        Any.
+
+    Returns
+    -------
+    Period
+        It ends where the other starts.
+    """
+    return Period(period.start - (period.end - period.start), period.start, period.zone)
+
+
+def year_before(period: Period) -> Period:
+    """Return the same days a year earlier; of a 29th of February, the 28th.
+
+    Parameters
+    ----------
+    period : Period
+        Any.
+
+    Returns
+    -------
+    Period
+        Of the same days, as many but for leap days.
+
+    Examples
+    --------
+    >>> from zoneinfo import ZoneInfo
+    >>> leap = Period(date(2024, 2, 1), date(2024, 3, 1), ZoneInfo("UTC"))
+    >>> str(year_before(leap).start), str(year_before(leap).end)
+    ('2023-02-01', '2023-03-01')
+    """
+    return Period(_year_earlier(period.start), _year_earlier(period.end), period.zone)
+
+
+def trend(
+    table: pa.Table,
+    model: str,
+    journeys: JourneyTables,
+    parts: list[Period],
+    *,
+    campaigns: Collection[str] | None = None,
+) -> pa.Table:
+    """Add up what a model credits, what was spent and who called, part by part.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        From :func:`reports.roi.credited`, holding ``model``.
+    model : str
+        The model by which leads, deals and revenue are credited where ``campaigns`` leaves some out.
+    journeys : JourneyTables
+        Where costs and calls are taken from.
+    parts : list of Period
+        Adjoining parts, as from :func:`spans`.
+    campaigns : collection of str, optional
+        Names to keep, lines in brackets included; by default all.
+
+    Returns
+    -------
+    pyarrow.Table
+        Columns as in :data:`TREND`, a row for each part.
+    """
+    names = ("leads", "qualified_leads", "deals", "customers", "revenue_minor", "calls", "answered_calls")
+    sums = {name: np.zeros(len(parts), dtype=np.int64) for name in (*names, "cost_minor")}
+    units, credit = f"units {model}", f"credit {model}"
+    wanted = table.select(["goal", "first", "converted_at", "campaign", units, credit])
+    if campaigns is not None:
+        wanted = wanted.filter(pc.is_in(wanted["campaign"].cast(pa.string()), pa.array(sorted(campaigns))))
+    wanted, place = _placed(wanted, "converted_at", parts)
+    wanted = wanted.append_column("part", pa.array(place))
+    grouped = wanted.group_by(["goal", "first", "part"]).aggregate([(units, "sum"), (credit, "sum")])
+    for row in grouped.to_pylist():
+        sums[_GOALS[row["goal"]]][row["part"]] += row[f"{units}_sum"]
+        if row["goal"] == "won":
+            sums["revenue_minor"][row["part"]] += row[f"{credit}_sum"]
+            sums["customers"][row["part"]] += row[f"{units}_sum"] if row["first"] else 0
+    _add_calls(sums, journeys.calls, parts, campaigns)
+    for cost in journeys.costs.to_pylist():
+        if campaigns is None or (cost["campaign"] or OVERHEAD) in campaigns:
+            for i, part in enumerate(parts):
+                sums["cost_minor"][i] += part.share(
+                    cost["amount_minor"], cost["period_start"], cost["period_end"]
+                )
+    rows = []
+    for i, part in enumerate(parts):
+        row = {name: int(values[i]) for name, values in sums.items()}
+        row |= {name: row[name] / UNIT for name in ("leads", "qualified_leads", "deals", "customers")}
+        row["roi"] = ratio(row["revenue_minor"] - row["cost_minor"], row["cost_minor"])
+        rows.append({"start": part.start, "end": part.end, **row})
+    return pa.Table.from_pylist(rows, schema=TREND)
+
+
+def _add_calls(
+    sums: dict[str, np.ndarray], calls: pa.Table, parts: list[Period], campaigns: Collection[str] | None
+) -> None:
+    calls = calls.select(["started_at", "campaign", "status", "spam"])
+    calls = calls.filter(pc.invert(calls["spam"]))
+    if campaigns is not None:
+        calls = calls.filter(
+            pc.is_in(pc.fill_null(calls["campaign"], UNKNOWN), pa.array(sorted(campaigns), pa.string()))
+        )
+    calls, place = _placed(calls, "started_at", parts)
+    taken = pc.is_in(calls["status"], pa.array(["answered", "completed"])).to_numpy(zero_copy_only=False)
+    sums["calls"] += np.bincount(place, minlength=len(parts))
+    sums["answered_calls"] += np.bincount(place[taken.astype(bool)], minlength=len(parts))
+
+
+def _placed(table: pa.Table, column: str, parts: list[Period]) -> tuple[pa.Table, np.ndarray]:
+    """Keep the rows within the parts, and say in which each of them lies."""
+    edges = np.array([int(part.since.timestamp()) * 10**6 for part in parts])
+    end = int(parts[-1].until.timestamp()) * 10**6
+    at = table[column].cast(pa.int64()).to_numpy()
+    inside = (at >= edges[0]) & (at < end)
+    return table.filter(pa.array(inside)), np.searchsorted(edges, at[inside], side="right") - 1
+
+
+def _next(day: date, step: Step) -> date:
+    if step == "week":
+        return day + timedelta(days=7 - day.weekday())
+    months = _MONTHS[step]
+    place = day.year * 12 + (day.month - 1) // months * months + months
+    return date(place // 12, place % 12 + 1, 1)
+
+
+def _year_earlier(day: date) -> date:
+    try:
+        return day.replace(year=day.year - 1)
+    except ValueError:
+        return day.replace(year=day.year - 1, day=28)
