@@ -1,87 +1,163 @@
-"""The example supplier: every file is taken whole, and tells a plausible year."""
+"""The demo: a made-up supplier with every kind of record, which is gone without a trace when it is wiped."""
 
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
-from tests.cast import BOREALIS
 from tests.conftest import KEY
 from tests.imports import NOW
-from tracking import contacts, db, demo, phone
+from tests.web.people import hire
+from tracking import calls, db, demo, numbers, phone, reporting
 from tracking.config import Settings
 from tracking.errors import Conflict
-from tracking.models import Account, Answer, Call, Campaign, Cost, Deal, Touch, TrackingNumber
-from tracking.vocabulary import Outcome, Stage, TouchKind
-
-
-def test_an_empty_installation_is_filled_once(engine: Engine) -> None:
-    results = demo.load(engine, NOW)
-    assert {name: result.refused for name, result in results.items()} == dict.fromkeys(results, 0)
-    assert {name: result.campaigns_created for name, result in results.items()} == {
-        name: [] for name in results
-    }
-    with Session(engine) as session:
-        counts = [session.scalar(select(func.count(t.id))) for t in (Campaign, TrackingNumber, Deal)]
-        assert counts == [6, 7, 25]
-        calls = session.scalar(select(func.count(Call.id))) or 0
-        named = session.scalar(select(func.count(Account.id)).where(Account.name.is_not(None)))
-        touches = session.scalar(select(func.count(Touch.id))) or 0
-        assert calls == results["calls.csv"].created >= 140
-        assert named is not None
-        assert named >= 30
-        assert touches == calls + results["touches.csv"].created
-        stages = set(session.scalars(select(Deal.stage)))
-        assert {Stage.won, Stage.lost, Stage.opportunity} <= stages
-        assert set(session.scalars(select(Answer.outcome))) == set(Outcome)
-        assert session.scalar(select(func.min(Cost.period_start))) is not None
-    with pytest.raises(Conflict, match="not empty"):
-        demo.load(engine, NOW)
-
-
-def touches_of(session: Session, company: str) -> list[Touch]:
-    touches = session.scalars(select(Touch).order_by(Touch.occurred_at))
-    return [t for t in touches if contacts.account_of(session, t.contact).name == company]
+from tracking.models import (
+    Account,
+    AdMaterial,
+    Answer,
+    Call,
+    Campaign,
+    ContactPoint,
+    Cost,
+    Deal,
+    NumberAssignment,
+    Touch,
+    TrackingNumber,
+    VisitCount,
+)
+from tracking.numbers import NumberLife
+from tracking.office import User
+from tracking.vocabulary import Base, CallStatus, LeadStatus, Outcome, PointKind, Stage, TouchKind
 
 
 @pytest.fixture(scope="module")
 def acme(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """The example in an installation of its own, to be read only."""
+    """A small demo in an installation of its own, to be read only."""
     folder = tmp_path_factory.mktemp("acme")
     shutil.copy(sqlite_template, folder / "ringtrail.db")
     engine = db.connect(Settings(data_dir=folder, key=KEY))
-    demo.load(engine, NOW)
+    demo.fill(engine, NOW, accounts=200)
     yield engine
     engine.dispose()
 
 
-def test_borealis_was_met_at_the_fair_and_called_three_times(acme: Engine) -> None:
-    with Session(acme) as session:
-        touches = touches_of(session, "Borealis Foods")
-        calls = [touch.call for touch in touches if touch.call is not None]
-        assert touches[0].kind is TouchKind.event
-        assert [call.caller for call in calls] == [BOREALIS] * 3
+@pytest.fixture
+def market(acme: Engine) -> Iterator[Session]:
+    with db.reading(acme) as session:
+        yield session
 
 
-def test_cobalt_mining_bought_and_was_never_tracked(acme: Engine) -> None:
-    with Session(acme) as session:
-        deal = session.scalars(select(Deal).join(Deal.account).where(Account.name == "Cobalt Mining")).one()
-        assert deal.stage is Stage.won
-        touches = touches_of(session, "Cobalt Mining")
-        assert touches
-        assert [touch.campaign_id for touch in touches] == [None] * len(touches)
-        said = {a.verbatim for touch in touches if touch.call for a in touch.call.answers}
-        assert "a colleague" in said
+def kinds(session: Session, column: object) -> set[object]:
+    return set(session.scalars(select(column).distinct()))  # type: ignore[call-overload]  # any column
 
 
-def test_every_number_comes_from_a_range_kept_for_fiction(acme: Engine) -> None:
-    fiction = ("+46701740", "+442079460", "+493023125", "+12025550")
-    with Session(acme) as session:
-        callers = set(session.scalars(select(Call.caller))) - {None}
-        for number in callers | set(session.scalars(select(TrackingNumber.number))):
-            assert number is not None
-            assert number.startswith(fiction)
-            assert phone.parse(number, "SE").e164 == number
+def test_every_kind_of_record_is_there(market: Session) -> None:
+    assert kinds(market, Call.status) == {CallStatus.completed, CallStatus.missed, CallStatus.voicemail}
+    assert kinds(market, Call.lead_status) == {None, *LeadStatus}
+    assert kinds(market, Call.spam) == {True, False}
+    assert kinds(market, Answer.outcome) == set(Outcome)
+    assert kinds(market, Answer.asked_by) == {"Rita", "Sven", "Olga"}
+    assert {Stage.won, Stage.lost, Stage.opportunity} <= kinds(market, Deal.stage)
+    assert kinds(market, Touch.kind) >= {
+        TouchKind.call,
+        TouchKind.visit,
+        TouchKind.form,
+        TouchKind.message,
+        TouchKind.event,
+    }
+    assert kinds(market, Cost.direct) == {True, False}
+    assert market.scalar(select(func.count(AdMaterial.id)).where(AdMaterial.expires_on < NOW.date())) == 1
+    assert (market.scalar(select(func.sum(VisitCount.visits))) or 0) > 100
+
+
+def test_numbers_are_in_use_free_and_at_rest(market: Session) -> None:
+    lives = {
+        numbers.standing(row, row.assignments, NOW).life for row in market.scalars(select(TrackingNumber))
+    }
+    assert lives == {NumberLife.assigned, NumberLife.available, NumberLife.quarantined}
+
+
+def test_it_ends_now_and_the_last_calls_are_still_to_log(market: Session) -> None:
+    latest = market.scalar(select(func.max(Call.started_at)))
+    assert latest is not None
+    assert NOW - timedelta(days=5) < latest <= NOW
+    first = market.scalar(select(func.min(Call.started_at)))
+    assert first is not None
+    assert first < NOW - timedelta(days=600)
+    old = market.scalars(
+        calls.unlogged(since=NOW - demo.WINDOW).where(Call.started_at < NOW - timedelta(days=3))
+    )
+    assert list(old) == []
+
+
+def test_each_company_has_a_name_and_each_number_is_kept_for_fiction(market: Session) -> None:
+    names = list(market.scalars(select(Account.name).where(Account.external_id.is_not(None))))
+    assert len(names) == len(set(names)) > 50
+    told = set(market.scalars(select(ContactPoint.value).where(ContactPoint.kind == PointKind.phone)))
+    told |= set(market.scalars(select(TrackingNumber.number)))
+    fiction = ("+493023125", "+442079460", "+46701740")
+    assert told
+    for number in told:
+        assert phone.parse(number, "SE").e164 == number
+        assert number.startswith(fiction), number
+
+
+def test_calls_are_credited_to_who_held_the_number_when_it_rang(market: Session) -> None:
+    rows = market.execute(
+        select(Call.started_at, NumberAssignment.starts_at, NumberAssignment.ends_at).join(
+            NumberAssignment, Call.assignment_id == NumberAssignment.id
+        )
+    ).all()
+    assert len(rows) > 100
+    assert all(starts <= rang and (ends is None or rang < ends) for rang, starts, ends in rows)
+
+
+def test_the_models_disagree_about_it(market: Session, acme: Engine) -> None:
+    told = Settings(key=KEY, data_dir=Path(str(acme.url.database)).parent)
+    models = ("first-touch", "last-touch", "linear", "self-reported")
+    report = reporting.roi_report(market, told, models, today=NOW.date())
+    best = {}
+    for row in report.table.to_pylist():
+        if not row["campaign"].startswith("("):
+            best.setdefault(row["model"], row["campaign"])
+    assert len(best) == 4
+    assert len(set(best.values())) >= 2
+
+
+def test_the_same_seed_and_moment_give_the_same_demo(acme: Engine, engine: Engine) -> None:
+    demo.fill(engine, NOW, accounts=200)
+    wanted = select(Call.provider_call_id, Call.started_at, Call.dialled, Call.caller, Call.talk_s).order_by(
+        Call.id
+    )
+    with db.reading(acme) as one, db.reading(engine) as other:
+        assert one.execute(wanted).all() == other.execute(wanted).all()
+
+
+def test_it_fills_only_what_is_empty_and_leaves_nothing_but_people(engine: Engine) -> None:
+    hire(engine)
+    demo.fill(engine, NOW, accounts=30)
+    with db.reading(engine) as session:
+        assert demo.is_here(session)
+    with pytest.raises(Conflict, match="not empty"):
+        demo.fill(engine, NOW)
+    with db.transaction(engine) as session:
+        demo.wipe(session)
+    with db.reading(engine) as session:
+        left = {
+            table.name
+            for table in Base.metadata.sorted_tables
+            if session.scalar(select(func.count()).select_from(table))
+        }
+        assert left <= {"installation", User.__tablename__, "data_change"}
+        assert not demo.is_here(session)
+
+
+def test_live_data_are_not_taken_for_a_demo(engine: Engine) -> None:
+    with db.transaction(engine) as session:
+        session.add(Campaign(name="Live", channel="fair", created_at=NOW))
+    with pytest.raises(Conflict, match="no demo"), db.transaction(engine) as session:
+        demo.wipe(session)

@@ -12,8 +12,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, select
 
+from tests.imports import NOW
 from tests.web.people import ADDRESSES, PASSWORD, enter, form
-from tracking import db
+from tracking import db, demo
 from tracking.app import create_app
 from tracking.cli import ringtrail
 from tracking.config import Settings
@@ -141,6 +142,19 @@ def test_signing_out_everywhere_ends_every_session(office: Flask, signed_in: Ent
     here, there = signed_in("rep"), signed_in("rep")
     sent(here, "/account/sign-out-everywhere")
     assert there.get("/calls").status_code == 302
+
+
+def test_a_demo_says_that_it_is_one_and_is_taken_out_in_one_click(
+    office: Flask, signed_in: Enter, engine: Engine
+) -> None:
+    client = signed_in("administrator")
+    assert "This is a demo" not in client.get("/calls").text
+    demo.fill(engine, NOW, accounts=20)
+    assert "This is a demo" in client.get("/calls").text
+    assert "/demo/wipe" not in signed_in("marketer").get("/calls").text
+    assert "The demo is taken out" in sent(client, "/demo/wipe")
+    assert "This is a demo" not in client.get("/calls").text
+    assert client.post("/demo/wipe", data=form(client.get("/account").text)).status_code == 409
 
 
 def test_a_name_with_markup_is_text(signed_in: Enter) -> None:

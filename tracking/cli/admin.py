@@ -8,7 +8,7 @@ from typing import Any
 import click
 from sqlalchemy import func, select
 
-from tracking import clock, db, tokens, vault
+from tracking import audit, clock, db, tokens, vault
 from tracking.cli.installation import Installation, Moment, json_option, pass_installation
 from tracking.config import Settings
 from tracking.errors import Conflict, Invalid
@@ -81,24 +81,36 @@ def serve(installation: Installation, host: str, port: int, threads: int) -> Non
 
 @click.command()
 @click.option("--if-empty", is_flag=True, help="Do nothing where there are data already.")
+@click.option("--wipe", is_flag=True, help="Take the demo out again; users and the audit trail stay.")
+@click.option(
+    "--accounts", type=click.IntRange(1), default=400, show_default=True, help="Buying companies to simulate."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another market.")
+@json_option
 @pass_installation
-def demo(installation: Installation, if_empty: bool) -> None:
-    """Fill an empty installation with Acme Pumps, a made-up supplier of industrial pumps."""
-    from tracking import demo as example
+def demo(installation: Installation, if_empty: bool, wipe: bool, accounts: int, seed: int) -> None:
+    """Fill an empty installation with Acme Pumps, a made-up supplier of industrial pumps.
 
+    A simulated market of two years that end now: campaigns, calls, answers, deals and costs, through the
+    same rules as live data. All its telephone numbers are kept for fiction.
+    """
+    from tracking import demo as acme
+
+    if wipe:
+        with db.transaction(installation.engine) as session:
+            acme.wipe(session)
+            audit.note(session, "terminal", "demo wipe", at=clock.now())
+        installation.tell("The demo is taken out.", wiped=True)
+        return
     try:
-        results = example.load(installation.engine, clock.now())
+        rows = acme.fill(installation.engine, clock.now(), accounts=accounts, seed=seed)
     except Conflict:
         if not if_empty:
             raise
-        click.echo("There are data already; the example supplier stays away.")
+        installation.tell("There are data already; the demo stays away.", filled=False)
         return
-    for name, result in results.items():
-        click.echo(
-            f"{name}: {result.created} created, {result.updated} updated, "
-            f"{result.skipped} skipped, {result.refused} refused"
-        )
-    click.echo("Loaded Acme Pumps, the example supplier. All its telephone numbers are made up.")
+    counts = ", ".join(f"{count:,} {name.replace('_', ' ')}s" for name, count in rows.items())
+    installation.tell(f"Acme Pumps is here: {counts}. All of it is made up.", filled=True, rows=rows)
 
 
 @click.command()

@@ -3,6 +3,7 @@
 from flask import Flask
 from sqlalchemy import Engine
 
+from tracking import db, demo
 from tracking.config import Settings
 from tracking.web import (
     account,
@@ -35,4 +36,10 @@ def register(app: Flask, engine: Engine, settings: Settings) -> None:
         if name.startswith("api_") or name == "twilio":
             guard.exempt(blueprint)
     app.add_template_global(may, "may")
+    app.add_template_global(lambda: _is_demo(engine), "is_demo")
     app.after_request(protect)
+
+
+def _is_demo(engine: Engine) -> bool:
+    with db.reading(engine) as session:
+        return demo.is_here(session)

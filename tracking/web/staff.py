@@ -8,7 +8,7 @@ from flask_babel import gettext
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
-from tracking import clock, mail, tokens, users
+from tracking import clock, demo, mail, tokens, users
 from tracking.errors import Conflict, Invalid
 from tracking.models import ApiToken
 from tracking.office import AuditEntry, User
@@ -97,6 +97,16 @@ def add(pages: Pages) -> None:
 
         flash(gettext("The token %(name)s opens nothing any more.", name=pages.change(work)))
         return redirect(url_for("web.api_tokens"), 303)
+
+    @pages.page("/demo/wipe", ADMINISTRATORS, methods=("POST",))
+    def wipe_demo() -> Response:
+        def work(job: Work) -> None:
+            demo.wipe(job.session)
+            job.note("demo wipe")
+
+        pages.change(work)
+        flash(gettext("The demo is taken out. What you see from now on is yours."))
+        return redirect(url_for("web.home"), 303)
 
     @pages.page("/audit", ADMINISTRATORS)
     def audit_trail() -> str | tuple[str, int]:
