@@ -17,7 +17,7 @@ import narwhals as nw
 from attribution.answers import Reported, by_answer, by_stratum, with_answers
 from attribution.credit import Share, Winner, whole_column
 from attribution.journeys import JourneyError
-from attribution.paths import ORDER, PATH
+from attribution.paths import PATH
 from attribution.positions import position_based
 from attribution.rules import Model, RuleModel, WeightModel
 
@@ -199,7 +199,7 @@ class Blended(WeightModel):
         """Give the prior, whether the answer names the touch, and how many sources there are."""
         share = self.prior.cut(f"{prefix}_p")
         named = (nw.col("answered") == 1) & (nw.col("channel") == nw.col("answer_channel"))
-        nth = nw.col(PATH).cum_count().over(PATH, "channel", order_by=ORDER)
+        nth = nw.col(PATH).cum_count().over(PATH, "channel", order_by="k")
         single = {
             f"{prefix}_hit": nw.when(named).then(nw.lit(1)).otherwise(nw.lit(0)),
             f"{prefix}_nth": nth,

@@ -20,7 +20,7 @@ Lookback = float | Mapping[str, float] | None
 MILESTONES = ("lead", "qualified", "opportunity")
 DIRECT = ("direct",)
 UNKNOWN = "(unknown)"
-PATH = "conversion_id"
+PATH = "path"
 ORDER = ("at", "touch_id")
 LARGEST_SUM = 9.2e18
 MOST_PAIRS = 20_000_000_000
@@ -43,6 +43,7 @@ class Journeys:
         if absent:
             unknown = {f"{m}_at": nw.lit(None, nw.Int64) for m in absent}
             self.conversions = self.conversions.with_columns(**unknown)
+        self.conversions = backend.number(self.conversions)
 
     def check(self, models: Sequence[Model]) -> None:
         """Refuse rows that break the contract, and figures too large to stay exact or to be worked out."""
@@ -92,7 +93,7 @@ class Journeys:
             wanted |= model.windows
             reads |= model.reads
         milestones = [m for m in MILESTONES if f"{m}_k" in wanted]
-        columns = ["conversion_id", "account_id", "converted_at", "value_minor", "currency"]
+        columns = [PATH, "conversion_id", "account_id", "converted_at", "value_minor", "currency"]
         orders = self.conversions.select(*columns, *(f"{m}_at" for m in milestones))
         if "answer" in wanted:
             told = with_answers(self, "none").select("conversion_id", "answered", "answer_channel")
@@ -137,7 +138,7 @@ class Journeys:
 
     def last_channels(self) -> nw.LazyFrame[Any]:
         """Give the channel of the last touch before each conversion that has one."""
-        orders = self.conversions.select("conversion_id", "account_id", "converted_at")
+        orders = self.conversions.select(PATH, "conversion_id", "account_id", "converted_at")
         path = self.inside(orders, ["channel"])
         left = nw.col(PATH).cum_count(reverse=True).over(PATH, order_by=ORDER)
         return path.with_columns(left=left).filter(nw.col("left") == 1)
@@ -151,10 +152,9 @@ class Journeys:
         """Count every run of order + 1 touches, and how often it ends a converting or another path."""
         path = self._everyone(key)
         before = {
-            f"g{i}": nw.col(key).shift(i).over("account_id", PATH, order_by=ORDER)
-            for i in range(1, order + 1)
+            f"g{i}": nw.col(key).shift(i).over("account", PATH, order_by=ORDER) for i in range(1, order + 1)
         }
-        following = nw.col(key).shift(-1).over("account_id", PATH, order_by=ORDER)
+        following = nw.col(key).shift(-1).over("account", PATH, order_by=ORDER)
         path = path.with_columns(**before, following=following)
         last = nw.when(nw.col("following").is_null()).then(nw.lit(1)).otherwise(nw.lit(0))
         path = path.with_columns(converted=last * nw.col("won"), lost=last * (1 - nw.col("won")))
@@ -187,16 +187,15 @@ class Journeys:
 
     def _everyone(self, key: str) -> nw.LazyFrame[Any]:
         """Give the touches of all paths; an account that never converted has one, up to its last touch."""
-        orders = self.conversions.select(
-            "account_id", "conversion_id", "converted_at", won=nw.lit(1, nw.Int64)
-        )
+        orders = self.conversions.select("account_id", PATH, "converted_at", won=nw.lit(1, nw.Int64))
         if self.lookback is None:
-            touches = self.touches.select("touch_id", "account_id", key, at=nw.col("occurred_at"))
+            touches = self.touches.select("touch_id", "account_id", "account", key, at=nw.col("occurred_at"))
             path = touches.join(orders, on="account_id", how="left")
             before = nw.col("converted_at").is_null() | (nw.col("at") <= nw.col("converted_at"))
             path = path.filter(before).with_columns(nw.col("won").fill_null(0))
         else:
-            path = self.inside(nw.concat([orders, self._never(orders)], how="vertical"), [key])
+            orders = nw.concat([orders, self._never(orders)], how="vertical")
+            path = self.inside(orders, ["account", key])
         return path.with_columns(nw.col(key).fill_null(UNKNOWN))
 
     def _never(self, orders: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
@@ -208,7 +207,7 @@ class Journeys:
             .join(self.conversions.select("account_id"), on="account_id", how="anti")
             .select(
                 "account_id",
-                nw.lit(None, schema["conversion_id"]).alias("conversion_id"),
+                nw.lit(None, schema[PATH]).alias(PATH),
                 "converted_at",
                 nw.lit(0, nw.Int64).alias("won"),
             )

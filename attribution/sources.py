@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 
 import narwhals as nw
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.dataset
+import pyarrow.parquet
 
 from attribution.journeys import IDENTIFIERS, SCHEMAS, JourneyError
 from attribution.validation import check_type, checks, from_text, refuse_duplicates, validate
@@ -28,8 +30,7 @@ class Source:
         """Give the checked rows in memory."""
         if self.table is not None:
             return self.table
-        data = pyarrow.dataset.dataset(self.path.removesuffix("/*.parquet"), format="parquet")
-        return validate(data.to_table(columns=list(self.columns)), self.name)
+        return validate(_stored(self.path, list(self.columns)), self.name)
 
 
 def read(source: Any, name: str) -> Source:
@@ -78,7 +79,9 @@ def _parquet(path: Path, name: str) -> Source:
     if not path.exists():
         raise JourneyError(f"there is no file {path}", "check the path", table=name)
     try:
-        schema = pyarrow.dataset.dataset(path, format="parquet").schema
+        # A dataset would cost 40 MB of memory for its library: only where there are several files.
+        several = path.is_dir()
+        schema = _dataset(path).schema if several else pyarrow.parquet.read_schema(path)
     except pa.ArrowInvalid as error:
         raise JourneyError(
             f"{path.name} cannot be read: {error}", "write it as Parquet", table=name
@@ -94,10 +97,18 @@ def _parquet(path: Path, name: str) -> Source:
     odd = [c for c, kind in columns.items() if pa.types.is_floating(kind) or _nanoseconds(kind)]
     if odd:
         # Fractions must be refused row by row, and Spark reads no nanoseconds: by way of memory then.
-        return _in_memory(
-            pyarrow.dataset.dataset(path, format="parquet").to_table(columns=list(columns)), name
-        )
-    return Source(name, columns, path=str(path / "*.parquet") if path.is_dir() else str(path))
+        return _in_memory(_stored(path, list(columns)), name)
+    return Source(name, columns, path=str(path / "*.parquet") if several else str(path))
+
+
+def _dataset(path: str | Path) -> Any:
+    import pyarrow.dataset
+
+    return pyarrow.dataset.dataset(str(path).removesuffix("/*.parquet"), format="parquet")
+
+
+def _stored(path: str | Path, columns: list[str]) -> pa.Table:
+    return _dataset(path).to_table(columns=columns)
 
 
 def _nanoseconds(kind: pa.DataType) -> bool:
@@ -108,14 +119,9 @@ def check_rows(frame: nw.LazyFrame[Any], source: Source) -> None:
     """Check the rows of a file inside the engine; only if one is bad, read the file to name the row."""
     if source.table is not None:
         return
-    rules = checks(source.name, source.columns)
-    counted = frame.select(
-        *(
-            nw.when(rule.broken).then(nw.lit(1)).otherwise(nw.lit(0)).sum().alias(f"broken_{i}")
-            for i, rule in enumerate(rules)
-        )
-    ).collect("pyarrow")
-    bad = any(value for row in counted.rows() for value in row)
+    # A filter, not a count: engines skip what a file's own statistics already rule out, such as nulls.
+    broken = reduce(or_, (rule.broken for rule in checks(source.name, source.columns)))
+    bad = len(frame.filter(broken).select(found=nw.lit(1)).head(1).collect("pyarrow")) > 0
     identifier = IDENTIFIERS.get(source.name)
     if identifier and not bad:
         repeated = frame.group_by(identifier).agg(nw.len().alias("times")).filter(nw.col("times") > 1)
@@ -125,8 +131,7 @@ def check_rows(frame: nw.LazyFrame[Any], source: Source) -> None:
 
 
 def _name_the_row(source: Source, identifier: str | None) -> None:
-    path = source.path.removesuffix("/*.parquet")
-    data = pyarrow.dataset.dataset(path, format="parquet")
+    data = _dataset(source.path)
     done = 0
     for batch in data.to_batches(columns=list(source.columns)):
         try:

@@ -46,9 +46,13 @@ class Spark:
             for name, kind in source.columns.items()
         ]
         opened: nw.LazyFrame[Any] = nw.from_native(frame.select(*columns))
-        return opened
+        return opened.with_columns(account=nw.col("account_id")) if source.name == "touches" else opened
 
     def keep(self, frame: nw.LazyFrame[Any], name: str) -> nw.LazyFrame[Any]:
         """Work `frame` out and keep it on the cluster, in memory or on its disks."""
         kept: nw.LazyFrame[Any] = nw.from_native(frame.to_native().persist())
         return kept
+
+    def number(self, conversions: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+        """Add ``path``: the identifier itself, since numbers would need all rows on one machine."""
+        return conversions.with_columns(path=nw.col("conversion_id"))

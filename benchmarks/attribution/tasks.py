@@ -12,6 +12,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ THREADS = 2
 
 def connection(folder: Path, memory: str = "3GB") -> Any:
     import duckdb
+    import pyarrow as pa
 
+    pa.scalar(0)  # where pandas is installed, the first value loads it: no part of the work
     return duckdb.connect(
         config={
             "threads": THREADS,
@@ -65,7 +68,7 @@ def join_and_sort(folder: Path, touches: Path, conversions: Path, memory: str = 
 def ours_three_and_markov(folder: Path, touches: Path, conversions: Path) -> Callable[[], Any]:
     from attribution import TimeDecay, attribute
 
-    engine = connection(folder)
+    engine = connection(folder, memory="100MB")
     models = ["linear", "position-based", TimeDecay(7), "markov"]
     return lambda: attribute(touches, conversions, models, by="channel", engine=engine)
 
@@ -185,6 +188,8 @@ def spark_rules(folder: Path, touches: Path, conversions: Path) -> Callable[[], 
 
 TASKS: dict[str, Callable[[Path, Path, Path], Callable[[], Any]]] = {
     "duckdb join and sort": join_and_sort,
+    "duckdb join and sort, 8 GB": partial(join_and_sort, memory="8GB"),
+    "ringtrail five rules, 8 GB": partial(five_rules, memory="8GB"),
     "ringtrail five rules": five_rules,
     "ringtrail five rules, credits to Parquet": credits_file,
     "ringtrail linear, position, decay, markov": ours_three_and_markov,
