@@ -36,7 +36,8 @@ the share of the margin in the wrong place with 1,000 deals, and the margin lost
 budget as the model says with 300 deals; and the most lost in any of the nine worlds with 300 deals."""
 
 RIPE = 0.3
-"""With a larger share of its revenue still to come a campaign is not judged (an assumption)."""
+"""With a larger share of its revenue still to come a campaign that does not pay yet is not judged (an
+assumption)."""
 SURE, LIKELY = 0.9, 0.7
 """Least chances for "invest" and "stop", and for "keep" (assumptions)."""
 FEW = 5.0
@@ -145,7 +146,7 @@ def advise(
         verdict = _verdict(list(pays.values()), list(beats.values()), credited)
         if campaign in other_aims:
             verdict = Verdict.elsewhere
-        elif share is not None and share > RIPE and verdict is not Verdict.invest:
+        elif share is not None and share > RIPE and verdict in (Verdict.reconsider, Verdict.stop):
             verdict = Verdict.wait
         found.append(Advice(campaign, verdict, pays, beats, credited, share))
     return found

@@ -61,12 +61,12 @@ def roi_by_model(table: pa.Table, *, words: Words | None = None, locale: Spec | 
     told = [
         alt.Tooltip("campaign:N", title=say("Campaign")),
         alt.Tooltip("model:N", title=say("Model")),
-        alt.Tooltip("roi:Q", title=say("ROI"), format=".0%"),
-        alt.Tooltip("low:Q", title=say("from"), format=".0%"),
-        alt.Tooltip("high:Q", title=say("to"), format=".0%"),
+        alt.Tooltip("roi:Q", title=say("ROI"), format=",.0%"),
+        alt.Tooltip("low:Q", title=say("from"), format=",.0%"),
+        alt.Tooltip("high:Q", title=say("to"), format=",.0%"),
     ]
     base = alt.Chart(alt.InlineData(values=rows)).encode(y=y, yOffset=offset)
-    x = alt.X("roi:Q", title=say("ROI"), axis=alt.Axis(format="%"))
+    x = alt.X("roi:Q", title=say("ROI"), axis=alt.Axis(format=",.0%"))
     lines = base.mark_rule(strokeWidth=2, opacity=0.55).encode(
         x=alt.X("low:Q", title=say("ROI")), x2="high:Q", color=colour
     )
@@ -130,7 +130,11 @@ def trend(
     )
     layers: list[Any] = [*_beside(annotations, say), base.mark_line(strokeWidth=2.5)]
     dots = base.mark_point(size=45, filled=True, opacity=1)
-    layers.append(dots.encode(shape=alt.Shape("series:N", sort=series, scale=_shapes(series), legend=None)))
+    layers.append(
+        dots.encode(
+            shape=alt.Shape("series:N", title=None, sort=series, scale=_shapes(series), legend=_LEGEND)
+        )
+    )
     return _finished(alt.layer(*layers).properties(height=260), locale)
 
 

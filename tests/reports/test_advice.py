@@ -63,7 +63,7 @@ def test_a_campaign_that_one_model_praises_and_another_condemns_is_reconsidered(
 
 
 def test_what_is_too_young_or_aims_at_something_else_is_not_judged_by_its_return() -> None:
-    young = ToCome(leads=10, so_far=100_00, expected=900_00, low=0, high=2_000_00)
+    young = ToCome(leads=10, so_far=10_00, expected=90_00, low=0, high=200_00)
     found = judged(shop(), {"radio": young}, other_aims=frozenset({"print"}))
     assert found["radio"].to_come == 0.9
     assert found["radio"].verdict == Verdict.wait

@@ -97,8 +97,8 @@ def test_the_interval_holds_what_comes_as_often_as_it_says() -> None:
         table, now, later = market(seed)
         total = still_to_come(table, "linear", recent, now, seed=seed).total
         inside += total.low <= later <= total.high
-    # 80 of 100 are expected; by chance alone 68 to 91 in all but one of a thousand runs.
-    assert 68 <= inside <= 91
+    # 80 of 100 are expected; by chance alone 66 to 92 in all but one of a thousand runs (binomial).
+    assert 66 <= inside <= 92
 
 
 def test_the_longest_delay_is_an_assumption_that_stands_in_one_place() -> None:

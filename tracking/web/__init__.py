@@ -7,19 +7,36 @@ from tracking import db, demo
 from tracking.config import Settings
 from tracking.web import (
     account,
+    beside,
     calls,
     campaigns,
     comparison,
     costs,
+    dashboard,
     desk,
     numbers,
+    outlook,
     signin,
     staff,
+    views,
     wording,
 )
 from tracking.web.pages import Pages, make_room, may, protect
 
-_GROUPS = (comparison, desk, calls, campaigns, numbers, costs, staff, account)
+_GROUPS = (
+    dashboard,
+    comparison,
+    outlook,
+    beside,
+    views,
+    desk,
+    calls,
+    campaigns,
+    numbers,
+    costs,
+    staff,
+    account,
+)
 
 
 def register(app: Flask, engine: Engine, settings: Settings) -> None:

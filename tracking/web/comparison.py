@@ -1,61 +1,153 @@
-"""ROI by campaign, side by side under several models."""
+"""ROI by campaign, side by side under several models, and the deals and leads behind each figure."""
 
-from datetime import date
+from typing import Any
 
-from flask import redirect, render_template, request, url_for
-from werkzeug.wrappers import Response
+from flask import abort, render_template, request
+from flask_babel import gettext
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
 
-from tracking import reporting
+from attribution import UNATTRIBUTED
+from reports import charts
+from reports.roi import OVERHEAD, TOTAL, UNKNOWN
+from tracking import clock, reporting, views
 from tracking.errors import Invalid
-from tracking.web.pages import EVERYONE, Pages
+from tracking.models import Account, Deal
+from tracking.reporting import Comparison
+from tracking.snapshots import Preparing
+from tracking.web import questions
+from tracking.web.pages import EVERYONE, Pages, user
+from tracking.web.questions import SHOWN_MODELS, Asked, chart_locale, chart_words, day_from_query, line_words
 
-SHOWN_MODELS = ("first-touch", "last-touch", "linear")
+__all__ = ["SHOWN_MODELS", "add", "day_from_query"]
+
+_PAGE = 100
+_GOALS = ("won", "customers", "lead", "qualified")
+# More models than this make a chart that nobody can read; the table shows all.
+_DRAWN = 7
 
 
 def add(pages: Pages) -> None:
-    """Add the pages of the one who decides."""
-
-    @pages.page("/", EVERYONE)
-    def home() -> Response:
-        return redirect(url_for("web.roi"))
+    """Add the comparison and what is behind it."""
 
     @pages.page("/roi", EVERYONE)
-    def roi() -> str | tuple[str, int]:
-        problem, first, last = None, None, None
-        try:
-            first, last = day_from_query("from"), day_from_query("to")
-        except Invalid as error:
-            problem = str(error)
+    def roi() -> tuple[str, int]:
         with pages.reading() as session:
-            today = pages.today()
+            asked = questions.read(session, pages.settings, pages.today())
+            problem: Exception | None = asked.problem
             try:
-                report = reporting.roi_report(
-                    session, pages.settings, SHOWN_MODELS, today=today, first=first, last=last
-                )
-            except Invalid as error:
-                problem = str(error)
-                report = reporting.roi_report(session, pages.settings, SHOWN_MODELS, today=today)
-        page = render_template("roi.html", report=report, lines=_lines(report), problem=problem)
-        return (page, 422) if problem else page
+                taken = reporting.snapshot(session, pages.settings, at=clock.now())
+                found, problem_now = _compared(pages, taken, asked)
+            except Preparing:
+                return render_template("decide/preparing.html"), 200
+            problem = problem or problem_now
+            page = render_template(
+                "decide/roi.html",
+                asked=asked,
+                found=found,
+                lines=found.lines(),
+                best=_best(found),
+                split=_split(found),
+                words=line_words(),
+                spec=_chart(found),
+                all_models=reporting.REPORTED,
+                saved=views.visible(session, user().id, "/roi"),
+                problem=problem,
+                constants={
+                    "total": TOTAL,
+                    "unattributed": UNATTRIBUTED,
+                    "unknown": UNKNOWN,
+                    "overhead": OVERHEAD,
+                },
+            )
+        return page, 422 if problem else 200
+
+    @pages.page("/roi/behind", EVERYONE)
+    def roi_behind() -> tuple[str, int]:
+        goal, line = request.args.get("goal", "won"), request.args.get("line", TOTAL)
+        if goal not in _GOALS:
+            abort(404)
+        with pages.reading() as session:
+            asked = questions.read(session, pages.settings, pages.today(), models=("linear",))
+            if asked.problem:
+                raise asked.problem
+            try:
+                taken = reporting.snapshot(session, pages.settings, at=clock.now())
+            except Preparing:
+                return render_template("decide/preparing.html"), 200
+            table = reporting.behind(taken, pages.settings, asked.question, goal, line)
+            start = max(request.args.get("skip", 0, type=int), 0)
+            rows = table.slice(start, _PAGE).to_pylist()
+            deals = [
+                int(row["conversion_id"].split()[1]) for row in rows if row["conversion_id"][:5] == "deal "
+            ]
+            query = select(Deal).where(Deal.id.in_(deals)).options(joinedload(Deal.account))
+            companies = select(Account).where(Account.id.in_([row["account_id"] for row in rows]))
+            page = render_template(
+                "decide/behind.html",
+                asked=asked,
+                goal=goal,
+                line=line,
+                rows=rows,
+                count=table.num_rows,
+                weight=sum(table["weight"].to_pylist()),
+                credit=sum(table["credit_minor"].to_pylist()),
+                deals={deal.id: deal for deal in session.scalars(query)},
+                companies={account.id: account for account in session.scalars(companies)},
+                words=line_words(),
+                newer=max(start - _PAGE, 0) if start else None,
+                older=start + _PAGE if start + _PAGE < table.num_rows else None,
+                taken=taken,
+            )
+        return page, 200
 
 
-def day_from_query(name: str) -> date | None:
-    """Return a day of the address, such as ?from=2026-03-01; None where it names none."""
-    text = request.args.get(name, "")
+def _compared(pages: Pages, taken: Any, asked: Asked) -> tuple[Comparison, Invalid | None]:
+    """Answer the question; where no model of it can be computed, the first one that always can."""
+    at = clock.now()
     try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise Invalid(name, "is not a day; write it as 2026-03-01") from None
+        return (
+            reporting.compare(taken, pages.settings, asked.question, at=at, against=asked.other_period),
+            None,
+        )
+    except Invalid as error:
+        plain = reporting.Question(("linear",), asked.period, asked.question.lookback_days)
+        return reporting.compare(taken, pages.settings, plain, at=at), error
 
 
-def _lines(report: reporting.RoiReport) -> list[dict[str, object]]:
-    lines: dict[str, dict[str, object]] = {}
-    for row in report.table.to_pylist():
-        line = lines.setdefault(row["campaign"], {"campaign": row["campaign"], "row": row, "models": {}})
-        models = line["models"]
-        assert isinstance(models, dict)
-        models[row["model"]] = row
-    named = [name for name in lines if not name.startswith("(")]
-    # The line of the total comes last, the other lines in brackets before it.
-    rest = sorted((name for name in lines if name.startswith("(")), key=lambda name: name == "(total)")
-    return [lines[name] for name in [*sorted(named), *rest]]
+def _best(found: Comparison) -> dict[str, Any]:
+    """Return which campaign each model puts first, and how sure that is."""
+    first = found.drawn.best()
+    sides: dict[str, list[str]] = {}
+    for model, (campaign, _) in first.items():
+        sides.setdefault(campaign, []).append(model)
+    sure = min((share for _, share in first.values()), default=None)
+    return {"sides": sides, "sure": sure}
+
+
+def _split(found: Comparison) -> set[str]:
+    """Return the campaigns that pay under some models and not under others."""
+    signs: dict[str, set[bool]] = {}
+    for row in found.table.to_pylist():
+        if row["roi"] is not None and not row["campaign"].startswith("("):
+            signs.setdefault(row["campaign"], set()).add(row["roi"] >= 0)
+    return {campaign for campaign, met in signs.items() if len(met) > 1}
+
+
+def _chart(found: Comparison) -> charts.Spec | None:
+    shown = found.models[:_DRAWN]
+    rows = [row for row in found.table.to_pylist() if row["model"] in shown]
+    if not any(row["roi"] is not None and not row["campaign"].startswith("(") for row in rows):
+        return None
+    table = type(found.table).from_pylist(rows, schema=found.table.schema)
+    return charts.roi_by_model(table, words=chart_words(), locale=chart_locale())
+
+
+def goal_words() -> dict[str, str]:
+    """Return what the conversions behind a figure are called."""
+    return {
+        "won": gettext("Deals won"),
+        "customers": gettext("New customers"),
+        "lead": gettext("Leads"),
+        "qualified": gettext("Qualified leads"),
+    }

@@ -1,0 +1,207 @@
+"""Trends over time, advice on each campaign, and what moving money between campaigns would change."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from flask import render_template, request
+from flask_babel import gettext
+
+from reports import charts
+from reports.advice import FEW, LIKELY, RIPE, SURE, WORTH, Verdict, advise, what_if
+from tracking import clock, context, money, reporting, views
+from tracking.errors import Invalid
+from tracking.reporting import Comparison
+from tracking.snapshots import Preparing
+from tracking.web import questions
+from tracking.web.pages import EVERYONE, Pages, user
+from tracking.web.questions import Asked, chart_locale, chart_words
+
+_SALES = frozenset({"leads", "qualified leads", "customers", "deals", "revenue", "calls"})
+_ELASTICITIES = {"proportional": 1.0, "diminishing": 0.5}
+_ADVISORS = ("first-touch", "last-touch", "linear", "position-based")
+
+
+def add(pages: Pages) -> None:
+    """Add the pages that look along time."""
+
+    @pages.page("/roi/trends", EVERYONE)
+    def trends() -> tuple[str, int]:
+        with pages.reading() as session:
+            asked = questions.read(session, pages.settings, pages.today(), models=("linear",))
+            problem: Exception | None = asked.problem
+            try:
+                taken = reporting.snapshot(session, pages.settings, at=clock.now())
+            except Preparing:
+                return render_template("decide/preparing.html"), 200
+            question = replace(asked.question, models=asked.question.models[:1])
+            try:
+                table = reporting.trend_of(taken, pages.settings, question, asked.step)
+            except Invalid as error:
+                problem, question = error, replace(question, models=("linear",))
+                table = reporting.trend_of(taken, pages.settings, question, asked.step)
+            other = None
+            if asked.other_period:
+                earlier = replace(question, period=asked.other_period)
+                other = reporting.trend_of(taken, pages.settings, earlier, asked.step).to_pylist()
+            events = context.events(session, first=asked.period.start, last=asked.last_day)
+            readings = context.readings(session, first=asked.period.start, last=asked.last_day)
+            told = [{"starts_on": e.starts_on, "ends_on": e.ends_on, "title": e.title} for e in events]
+            page = render_template(
+                "decide/trends.html",
+                asked=asked,
+                model=question.models[0],
+                rows=table.to_pylist(),
+                other=other,
+                specs=_trend_charts(table, readings, told, pages.settings.currency),
+                events=events,
+                readings=readings,
+                taken=taken,
+                problem=problem,
+                all_models=reporting.REPORTED,
+                saved=views.visible(session, user().id, "/roi/trends"),
+                timedelta=timedelta,
+            )
+        return page, 422 if problem else 200
+
+    @pages.page("/roi/advice", EVERYONE)
+    def advice() -> tuple[str, int]:
+        with pages.reading() as session:
+            asked = questions.read(session, pages.settings, pages.today(), models=_ADVISORS)
+            problem: Exception | None = asked.problem
+            try:
+                taken = reporting.snapshot(session, pages.settings, at=clock.now())
+            except Preparing:
+                return render_template("decide/preparing.html"), 200
+            try:
+                found = reporting.compare(taken, pages.settings, asked.question, at=clock.now())
+            except Invalid as error:
+                problem = error
+                plain = replace(asked.question, models=("linear",), campaigns=None)
+                found = reporting.compare(taken, pages.settings, plain, at=clock.now())
+            try:
+                budget, elasticity = _budget(found, pages.settings.currency)
+            except Invalid as error:
+                problem, budget, elasticity = error, {}, "diminishing"
+            moved = what_if(found.drawn, budget, _ELASTICITIES[elasticity])
+            page = render_template(
+                "decide/advice.html",
+                asked=asked,
+                found=found,
+                advice=_judged(found, asked),
+                costs=_costs(found),
+                budget=budget,
+                elasticity=elasticity,
+                moved=moved,
+                spec=_coming(found, pages.settings.currency),
+                verdicts=verdict_words(),
+                worth={model: WORTH[model] for model in found.models},
+                limits={"ripe": RIPE, "sure": SURE, "likely": LIKELY, "few": FEW},
+                problem=problem,
+                all_models=reporting.REPORTED,
+                major=lambda minor: str(money.to_major(round(minor), pages.settings.currency)),
+            )
+        return page, 422 if problem else 200
+
+
+def verdict_words() -> dict[str, str]:
+    """Return what each advice is called."""
+    return {
+        Verdict.invest: gettext("invest"),
+        Verdict.keep: gettext("keep"),
+        Verdict.reconsider: gettext("reconsider"),
+        Verdict.stop: gettext("stop"),
+        Verdict.wait: gettext("wait"),
+        Verdict.elsewhere: gettext("by its targets"),
+        Verdict.unknown: gettext("no cost known"),
+    }
+
+
+def _judged(found: Comparison, asked: Asked) -> list[Any]:
+    deals: dict[str, dict[str, float]] = {}
+    for row in found.table.to_pylist():
+        deals.setdefault(row["campaign"], {})[row["model"]] = row["deals"]
+    other = frozenset(
+        name
+        for name, fact in asked.facts.items()
+        if fact.targets and not _SALES & {measure.strip().lower() for measure in fact.targets}
+    )
+    return advise(found.drawn, deals, found.maturity.campaigns, other)
+
+
+def _costs(found: Comparison) -> dict[str, int]:
+    rows = found.table.to_pylist()
+    return {
+        row["campaign"]: row["cost_minor"]
+        for row in sorted(rows, key=lambda row: str(row["campaign"]))
+        if row["model"] == found.models[0] and row["cost_minor"] and not row["campaign"].startswith("(")
+    }
+
+
+def _budget(found: Comparison, currency: str) -> tuple[dict[str, int], str]:
+    """Return the new cost of each campaign that the address changes, and how revenue follows cost."""
+    elasticity = request.args.get("returns", "diminishing")
+    if elasticity not in _ELASTICITIES:
+        raise Invalid("returns", gettext("%(name)s is no assumption; choose from the list", name=elasticity))
+    budget = {}
+    for place, name in enumerate(_costs(found)):
+        text = request.args.get(f"cost{place}", "").strip()
+        if text:
+            minor = money.to_minor(text, currency, name)
+            if minor < 0:
+                raise Invalid(name, gettext("a cost is 0 or more"))
+            budget[name] = minor
+    return budget, elasticity
+
+
+def _coming(found: Comparison, currency: str) -> charts.Spec | None:
+    def whole(minor: float) -> float:
+        return float(money.to_major(round(minor), currency))
+
+    rows = [
+        {
+            "campaign": name,
+            "revenue": whole(c.so_far),
+            "expected": whole(c.expected),
+            "low": whole(c.low),
+            "high": whole(c.high),
+        }
+        for name, c in sorted(found.maturity.campaigns.items())
+        if not name.startswith("(") and (c.so_far or c.expected)
+    ]
+    return charts.still_to_come(rows, words=chart_words(), locale=chart_locale()) if rows else None
+
+
+def _trend_charts(
+    table: Any, readings: list[Any], told: list[dict[str, Any]], currency: str
+) -> dict[str, charts.Spec]:
+    words, locale = chart_words(), chart_locale()
+    amounts = [("revenue_minor", gettext("Revenue")), ("cost_minor", gettext("Cost"))]
+    counts = [
+        ("calls", gettext("Calls")),
+        ("leads", gettext("Leads")),
+        ("customers", gettext("New customers")),
+    ]
+    specs = {
+        "money": charts.trend(
+            questions.series(table, amounts, currency),
+            told,
+            title=currency,
+            money=True,
+            words=words,
+            locale=locale,
+        ),
+        "counts": charts.trend(
+            questions.series(table, counts, currency),
+            told,
+            title=gettext("number"),
+            words=words,
+            locale=locale,
+        ),
+    }
+    for name in sorted({reading.name for reading in readings}):
+        mine = [reading for reading in reversed(readings) if reading.name == name]
+        rows = [{"start": r.day, "series": r.name, "value": r.value} for r in mine]
+        drawn = questions.plain_series(rows)
+        specs[name] = charts.trend(drawn, told, title=mine[0].unit, words=words, locale=locale)
+    return specs
