@@ -26,6 +26,7 @@ _COMMANDS = {
     "material": "numbers:material",
     "number": "numbers:number",
     "rate": "report:rate_command",
+    "replay": "replay:replay_command",
     "report": "report:report",
     "score": "simulate:score",
     "serve": "admin:serve",

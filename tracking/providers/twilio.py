@@ -64,20 +64,22 @@ def is_signed(
     Twilio signs the address followed by each name and its values, sorted and without repetition; a body
     that is no form is covered by its hash in the query. It is not constant about writing the default port.
     """
-    if (hashing := _HASHES.get(algorithm.upper())) is None:
+    if algorithm.upper() not in _HASHES:
         return False
-    signed = ""
-    if form is not None:
-        signed = "".join(name + value for name in sorted(form) for value in sorted(set(form[name])))
-    else:
+    if form is None:
         claimed = parse_qs(urlsplit(url).query).get("bodySHA256", [""])[0]
         if not hmac.compare_digest(hashlib.sha256(body).hexdigest().encode(), claimed.encode()):
             return False
-    verdicts = []
-    for spelling in _spellings(url):
-        made = base64.b64encode(hmac.new(key.encode(), (spelling + signed).encode(), hashing).digest())
-        verdicts.append(hmac.compare_digest(made, signature.encode()))
+    made = [sign(spelling, form or {}, key, algorithm) for spelling in _spellings(url)]
+    verdicts = [hmac.compare_digest(one.encode(), signature.encode()) for one in made]
     return any(verdicts)
+
+
+def sign(url: str, form: Mapping[str, Sequence[str]], key: str, algorithm: str = "HMAC_SHA1") -> str:
+    """Return the signature of a form that is sent to an address."""
+    told = "".join(name + value for name in sorted(form) for value in sorted(set(form[name])))
+    digest = hmac.new(key.encode(), (url + told).encode(), _HASHES[algorithm.upper()]).digest()
+    return base64.b64encode(digest).decode()
 
 
 def _spellings(url: str) -> tuple[str, str]:

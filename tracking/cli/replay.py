@@ -1,0 +1,87 @@
+"""Playing simulated calls to a running service, to see that it loses nothing."""
+
+import click
+
+from tracking import clock, replay
+from tracking.cli.installation import Installation, console, json_option, pass_installation
+from tracking.errors import Invalid
+
+_SHOWN = 20
+
+
+@click.command("replay")
+@click.option("--base-url", default="http://127.0.0.1:8000", show_default=True, help="The running service.")
+@click.option("--token", required=True, help="An API token of it with the scopes read and read:personal.")
+@click.option(
+    "--rate", type=click.FloatRange(min=0.01), default=20, show_default=True, help="Calls a second."
+)
+@click.option(
+    "--scenario", default="supplier", show_default=True, help="A name of `ringtrail simulate --list`."
+)
+@click.option("--accounts", type=click.IntRange(1), default=300, show_default=True, help="Buying companies.")
+@click.option(
+    "--days", type=click.IntRange(1), default=30, show_default=True, help="Simulated days, up to now."
+)
+@click.option("--seed", type=int, default=1, show_default=True)
+@json_option
+@pass_installation
+def replay_command(
+    installation: Installation,
+    base_url: str,
+    token: str,
+    rate: float,
+    scenario: str,
+    accounts: int,
+    days: int,
+    seed: int,
+) -> None:
+    """Play simulated calls as signed webhooks against a running service, then compare what it stored.
+
+    Some reports come twice and some out of order, as providers send them. The service must have tracking
+    numbers, and RINGTRAIL_TWILIO_AUTH_TOKENS must be set here as it is there; try it on an installation of
+    its own, since the calls stay. Exit code 1 if anything is lost or differs.
+    """
+    keys = installation.settings.twilio_auth_tokens
+    if not keys:
+        raise Invalid(
+            "twilio_auth_tokens", "is empty; set RINGTRAIL_TWILIO_AUTH_TOKENS as the service has it"
+        )
+    base_url = base_url.rstrip("/")
+    stock = replay.ask(base_url, token, "tracking-numbers", {"status": "active"})
+    calls = replay.simulate(
+        [row["number"] for row in stock],
+        clock.now(),
+        scenario=scenario,
+        accounts=accounts,
+        days=days,
+        seed=seed,
+    )
+    if not calls:
+        raise Invalid("days", "not one call rang in that time; simulate more days or accounts")
+    key = keys[0].get_secret_value()
+    with console().status(f"{len(calls)} calls …"):
+        played = replay.play(calls, base_url, key, rate=rate, seed=seed)
+    stored = replay.ask(base_url, token, "calls", {"from": calls[0].started_at.isoformat()})
+    wrong = replay.differences(calls, stored)
+    if installation.as_json:
+        installation.tell_json(
+            {
+                "calls": played.calls,
+                "requests": played.requests,
+                "refused": played.refused,
+                "seconds": round(played.seconds, 2),
+                "times_the_busiest_hour": round(played.load, 1),
+                "differences": wrong,
+            }
+        )
+    else:
+        click.echo(
+            f"{played.calls} calls in {played.requests} requests, {played.refused} refused, in "
+            f"{played.seconds:.1f} s: {played.load:.0f} times the load of the busiest simulated hour."
+        )
+        if wrong:
+            columns = {"call": "Call", "field": "Field", "happened": "Happened", "stored": "Stored"}
+            installation.show(wrong[:_SHOWN], columns, f"{len(wrong)} differences:")
+        else:
+            click.echo("Nothing is lost; what is stored is what happened.")
+    raise SystemExit(1 if wrong or played.refused else 0)
