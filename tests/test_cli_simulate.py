@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from simulator.scenario import load, names
-from tracking.cli.simulate import simulator
+from tracking.cli import ringtrail
 
 QUICK = ["--accounts", "150", "--days", "90", "--set", "warmup_days=60", "--set", "tail_days=30"]
 QUICK += ["--set", "desk.customer_calls_per_day=2", "--set", "desk.junk_per_day=1"]
@@ -15,7 +15,7 @@ QUICK += ["--set", "desk.customer_calls_per_day=2", "--set", "desk.junk_per_day=
 
 @pytest.fixture
 def run():
-    return lambda *words: CliRunner().invoke(simulator, [str(word) for word in words])
+    return lambda *words: CliRunner().invoke(ringtrail, [str(word) for word in words])
 
 
 def test_the_list_has_one_line_per_scenario_with_its_description(run):

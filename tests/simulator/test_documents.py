@@ -6,7 +6,6 @@ import pytest
 
 from simulator.scenario import names
 from simulator.score import SCORED
-from tracking.cli.simulate import COMMANDS
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -21,6 +20,8 @@ def test_every_model_is_in_the_comparison(model):
     assert f"| {model} |" in (DOCS / "which-model.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
+@pytest.mark.parametrize(
+    "command", ["simulate", "score", "calibrate", "size-pool", "size-desk", "demo", "replay"]
+)
 def test_every_command_is_described(command):
     assert f"ringtrail {command}" in (DOCS / "simulator.md").read_text(encoding="utf-8")

@@ -31,8 +31,8 @@ _COMMANDS = {
     "score": "simulate:score",
     "serve": "admin:serve",
     "simulate": "simulate:simulate",
-    "size-desk": "simulate:size_desk",
-    "size-pool": "simulate:size_pool",
+    "size-desk": "sizing:size_desk",
+    "size-pool": "sizing:size_pool",
     "token": "admin:token",
     "user": "users:user",
 }

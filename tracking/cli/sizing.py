@@ -1,0 +1,146 @@
+"""How many numbers a pool needs and how many people a telephone desk, on the command line."""
+
+import json
+from pathlib import Path
+
+import click
+
+from simulator.sizing import Size, desk_for, pool_for
+from tracking.cli.installation import Installation, console, fail, json_option, pass_installation
+
+_BAR = 40
+
+
+@click.command("size-pool")
+@click.option(
+    "--views-per-hour", type=click.FloatRange(0, min_open=True), required=True, help="In the busy hour."
+)
+@click.option(
+    "--delay-minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Time from visit to call that the pool must bridge, such as the 95th percentile.",
+)
+@click.option("--loss", type=click.FloatRange(0, 1, min_open=True), default=0.01, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--chart", type=click.Path(dir_okay=False, path_type=Path), help="Write a chart: .json, .svg or .png."
+)
+@json_option
+@pass_installation
+def size_pool(
+    installation: Installation,
+    views_per_hour: float,
+    delay_minutes: float,
+    loss: float,
+    seed: int,
+    chart: Path | None,
+) -> None:
+    """Say how many tracking numbers a pool of visitor numbers needs.
+
+    LOSS is the share of calls after that delay whose number has meanwhile been shown to another visitor. The
+    pool always shows the number unused longest; views are taken to come at random at a steady rate.
+    """
+    sizes = pool_for(views_per_hour, delay_minutes / 60, loss, seed=seed)
+    _show_sizes(installation, sizes, loss, "numbers", "calls credited to another visitor", chart)
+
+
+@click.command("size-desk")
+@click.option(
+    "--calls-per-hour", type=click.FloatRange(0, min_open=True), required=True, help="In the busy hour."
+)
+@click.option(
+    "--talk-minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=4.0,
+    show_default=True,
+    help="Mean minutes per call, after-work included.",
+)
+@click.option("--loss", type=click.FloatRange(0, 1, min_open=True), default=0.05, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--chart", type=click.Path(dir_okay=False, path_type=Path), help="Write a chart: .json, .svg or .png."
+)
+@json_option
+@pass_installation
+def size_desk(
+    installation: Installation,
+    calls_per_hour: float,
+    talk_minutes: float,
+    loss: float,
+    seed: int,
+    chart: Path | None,
+) -> None:
+    """Say how many people a telephone desk needs.
+
+    LOSS is the share of callers who find everyone engaged, when nobody waits and nobody tries again.
+    """
+    sizes = desk_for(calls_per_hour, talk_minutes, loss, seed=seed)
+    _show_sizes(installation, sizes, loss, "people", "callers who find everyone engaged", chart)
+
+
+def _show_sizes(
+    installation: Installation, sizes: list[Size], loss: float, unit: str, measure: str, chart: Path | None
+) -> None:
+    needed = next(size.count for size in sizes if size.theory <= loss)
+    if chart is not None:
+        _write_chart(chart, sizes, loss, unit, measure)
+    rows = [{unit: size.count, "theory": size.theory, "simulated": size.simulated} for size in sizes]
+    if installation.as_json:
+        installation.tell_json({"needed": needed, "loss": loss, "sizes": rows})
+        return
+    click.echo(f"{needed} {unit} keep the share of {measure} at or below {loss:.2%}.")
+    largest = max(size.theory for size in sizes)
+    for size in sizes:
+        bar = "█" * round(_BAR * size.theory / largest)
+        mark = "←" if size.count == needed else " "
+        console().print(
+            f"{size.count:>6} {size.theory:>8.2%} {size.simulated:>8.2%} {mark} {bar}", highlight=False
+        )
+    click.echo(f"{unit:>6}   theory simulated")
+
+
+def _write_chart(path: Path, sizes: list[Size], loss: float, unit: str, measure: str) -> None:
+    values = [
+        {"size": size.count, "share": share, "by": by}
+        for size in sizes
+        for by, share in (("theory", size.theory), ("simulation", size.simulated))
+    ]
+    share = {
+        "field": "share",
+        "type": "quantitative",
+        "title": f"share of {measure}",
+        "axis": {"format": "%"},
+    }
+    spec = {
+        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "width": 480,
+        "height": 280,
+        "data": {"values": values},
+        "layer": [
+            {
+                "mark": {"type": "line", "point": True},
+                "encoding": {
+                    "x": {"field": "size", "type": "quantitative", "title": unit, "scale": {"zero": False}},
+                    "y": share,
+                    "color": {"field": "by", "type": "nominal", "title": None},
+                    "strokeDash": {"field": "by", "type": "nominal", "title": None},
+                },
+            },
+            {"mark": {"type": "rule", "color": "grey"}, "encoding": {"y": {"datum": loss}}},
+        ],
+    }
+    if path.suffix == ".json":
+        path.write_text(json.dumps(spec, indent=2) + "\n", encoding="utf-8")
+        return
+    try:
+        import vl_convert  # type: ignore[import-not-found,unused-ignore]  # only with ringtrail[reports]
+    except ImportError:
+        fail(f"{path.name}: pictures need ringtrail[reports]; without it write a .json specification")
+    if path.suffix == ".svg":
+        path.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
+    elif path.suffix == ".png":
+        path.write_bytes(vl_convert.vegalite_to_png(spec))
+    else:
+        fail(f"{path.name}: a chart ends in .json, .svg or .png")
