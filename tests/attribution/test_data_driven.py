@@ -46,6 +46,16 @@ def test_journey_allocation_keeps_each_deal_with_those_who_met_the_buyer():
     assert credit == {("a", "fair"): 3333, ("a", "call"): 6667, ("b", "mail"): 10000}
 
 
+def test_a_touch_of_unknown_source_weighs_what_the_chain_lost_without_it():
+    # Unknown > call orders, unknown alone does not, mail orders. Start: 2/3 to unknown, 1/3 to mail; half of
+    # those go on to call. Won 2/3; without unknown or call 1/3, without mail 1/3: all weigh the same.
+    paths = [path("- > call", account="a"), path("mail", account="b"), lost("-", "c")]
+    touches, conversions = tables(*paths)
+    table = attribute(touches, conversions, ["markov"])
+    credit = {(row["conversion_id"][0], row["channel"]): row["credit_minor"] for row in table.to_pylist()}
+    assert credit == {("a", None): 5000, ("a", "call"): 5000, ("b", "mail"): 10000}
+
+
 def test_higher_orders_remember_how_the_buyer_came():
     # After fair > call everyone orders, after mail > call nobody: order 1 cannot tell, order 2 can.
     paths = [(("fair", "call"), 10, 0), (("mail", "call"), 0, 10)]
