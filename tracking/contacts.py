@@ -167,6 +167,18 @@ def root(session: Session, row: _Merged) -> _Merged:
     return row
 
 
+def family(session: Session, account: Account) -> list[Account]:
+    """Return a company and all that were merged into it, directly or by way of others."""
+    found, step = [account], [account.id]
+    while step:
+        rows = session.scalars(
+            select(Account).where(Account.merged_into_id.in_(step)).order_by(Account.id)
+        ).all()
+        found += rows
+        step = [row.id for row in rows]
+    return found
+
+
 def account_of(session: Session, contact: Contact) -> Account:
     """Return the buying company that a contact counts to, however often either was merged."""
     return root(session, root(session, contact).account)

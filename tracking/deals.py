@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from tracking import contacts, effects, money
 from tracking.contacts import Clues
 from tracking.effects import Effect
-from tracking.errors import Invalid
+from tracking.errors import Conflict, Invalid
 from tracking.models import Deal
 from tracking.vocabulary import Stage
 
@@ -67,6 +67,45 @@ def save(session: Session, record: DealRecord, *, at: datetime) -> tuple[Deal, E
     effect = effects.apply(deal, {k: v for k, v in given.items() if v is not None}, effect)
     session.flush()
     return deal, effect
+
+
+def change(session: Session, deal: Deal, record: DealRecord, *, at: datetime) -> Deal:
+    """Let a deal say what ``record`` says, also where that is nothing; without clues its company stays.
+
+    Raises
+    ------
+    Conflict
+        If another deal has the external id.
+    """
+    _check(record, deal)
+    # What the form shows empty is meant empty, so the former closing day is no stand-in.
+    if record.stage in (Stage.won, Stage.lost) and record.closed_at is None:
+        raise Invalid("closed_at", f"a deal that is {record.stage} needs the day it was closed")
+    if record.external_id:
+        taken = select(Deal.id).where(Deal.external_id == record.external_id, Deal.id != deal.id)
+        if session.scalar(taken) is not None:
+            raise Conflict(f"there is a deal {record.external_id!r} already; change that one")
+    code = money.currency(record.currency)
+    if record.clues != Clues():
+        deal.account = contacts.account_for(session, record.clues, at=at)
+    for name in _FIELDS:
+        setattr(deal, name, getattr(record, name))
+    deal.currency = code
+    session.flush()
+    return deal
+
+
+_FIELDS = (
+    "name",
+    "stage",
+    "lead_at",
+    "qualified_at",
+    "opportunity_at",
+    "closed_at",
+    "amount_minor",
+    "margin_minor",
+    "external_id",
+)
 
 
 def _check(record: DealRecord, deal: Deal | None) -> None:

@@ -1,0 +1,187 @@
+"""Companies and deals in the pages: found, merged and parted, told along time, and explained touch by touch."""
+
+from collections.abc import Callable
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, select
+
+from tests.cast import BOREALIS, BOREALIS_BUYER, FAIR_NUMBER, moment
+from tests.web.people import form
+from tests.web.ringing import CATALOGUE, FAIR, advertise, ring
+from tracking import clock, contacts, db
+from tracking.contacts import Clues
+from tracking.models import Account, Contact, Deal
+
+Enter = Callable[[str], FlaskClient]
+SCRIPT = '<script>alert(1)</script>" onload="alert(2)'
+DEAL = {"company": "Borealis Foods", "stage": "won", "amount_minor": "1 000", "closed_at": "2026-04-01T12:00"}
+
+
+def sent(client: FlaskClient, path: str, **fields: str) -> tuple[int, str]:
+    answer = client.post(path, data=form(client.get("/account").text, **fields))
+    return answer.status_code, answer.headers.get("Location", "") or answer.text
+
+
+@pytest.fixture
+def borealis(engine: Engine) -> int:
+    """Borealis Foods, which called on the catalogue's number and ten days later on the fair's."""
+    advertise(engine, moment("2026-01-01"))
+    ring(engine, "CA1", moment("2026-03-01 09:00"))
+    ring(engine, "CA2", moment("2026-03-11 09:00"), to=FAIR_NUMBER)
+    with db.reading(engine) as session:
+        return session.scalars(select(Account.id).where(Account.name == "Borealis Foods")).one()
+
+
+@pytest.mark.parametrize("text", ["borealis", "BOREALIS F", BOREALIS, "+44 20 7946 0001"])
+def test_a_company_is_found_by_name_or_by_a_whole_number(signed_in: Enter, borealis: int, text: str) -> None:
+    page = signed_in("viewer").get("/companies", query_string={"q": text}).text
+    assert f'href="/companies/{borealis}"' in page
+
+
+def test_a_timeline_tells_calls_answers_and_deals_the_latest_first(
+    signed_in: Enter, engine: Engine, borealis: int
+) -> None:
+    client = signed_in("marketer")
+    sent(client, "/deals/new", **DEAL, name="Two pumps")
+    page = client.get(f"/companies/{borealis}").text
+    places = [page.index(words) for words in ("Two pumps", f"{FAIR}, first", f"{CATALOGUE}, first")]
+    assert places == sorted(places)
+    only = client.get(f"/companies/{borealis}?kind=deal").text
+    assert "Two pumps" in only
+    assert f"{FAIR}, first" not in only
+
+
+def test_two_companies_become_one_and_are_parted_again(
+    signed_in: Enter, engine: Engine, borealis: int
+) -> None:
+    with db.transaction(engine) as session:
+        clues = Clues(company="Borealis GmbH", phone=BOREALIS_BUYER)
+        other = contacts.account_for(session, clues, at=clock.now()).id
+    client = signed_in("marketer")
+    assert "Borealis Foods" in client.get(f"/companies/{other}/merge?q=borealis").text
+    assert sent(client, f"/companies/{other}/merge", into=str(borealis))[0] == 303
+    page = client.get(f"/companies/{borealis}").text
+    assert "Borealis GmbH" in page
+    assert BOREALIS_BUYER in page, "its people are the whole company's"
+    assert sent(client, f"/companies/{other}/merge", into=str(borealis))[0] == 409
+    assert sent(client, f"/companies/{other}/part")[0] == 303
+    assert "Borealis GmbH" not in client.get(f"/companies/{borealis}").text
+
+
+def test_a_company_cannot_count_as_itself_or_as_nobody(signed_in: Enter, borealis: int) -> None:
+    client = signed_in("marketer")
+    assert sent(client, f"/companies/{borealis}/merge", into=str(borealis))[0] == 422
+    assert sent(client, f"/companies/{borealis}/merge", into="99999")[0] == 404
+
+
+def test_people_are_renamed_merged_and_parted(signed_in: Enter, engine: Engine, borealis: int) -> None:
+    with db.transaction(engine) as session:
+        clues = Clues(company="Borealis Foods", phone=BOREALIS_BUYER, person="Bo")
+        contacts.account_for(session, clues, at=clock.now())
+    with db.reading(engine) as session:
+        first, second = session.scalars(
+            select(Contact.id).where(Contact.account_id == borealis).order_by(Contact.id)
+        ).all()
+    client = signed_in("marketer")
+    assert sent(client, f"/contacts/{first}", do="rename", name="Berta")[0] == 303
+    assert sent(client, f"/contacts/{second}", do="merge", into=str(first))[0] == 303
+    page = client.get(f"/companies/{borealis}").text
+    assert "Berta" in page
+    assert f"counts as {first}" in page
+    assert sent(client, f"/contacts/{second}", do="part")[0] == 303
+    assert sent(client, f"/contacts/{second}", do="dance")[0] == 422
+
+
+def test_companies_of_one_name_are_proposed_for_merging(signed_in: Enter, engine: Engine) -> None:
+    with db.transaction(engine) as session:
+        for _ in range(2):
+            row = Account(created_at=clock.now())
+            contacts.rename(row, "Cobalt  Mining")
+            session.add(row)
+    assert "Cobalt Mining (2)" in signed_in("viewer").get("/companies").text
+
+
+def test_a_viewer_sees_numbers_in_part(signed_in: Enter, borealis: int) -> None:
+    assert BOREALIS not in signed_in("viewer").get(f"/companies/{borealis}").text
+    assert BOREALIS in signed_in("rep").get(f"/companies/{borealis}").text
+
+
+def test_a_deal_is_explained_touch_by_touch_under_each_model(
+    signed_in: Enter, engine: Engine, borealis: int
+) -> None:
+    client = signed_in("marketer")
+    ring(engine, "old", moment("2024-01-01 09:00"))
+    ring(engine, "late", moment("2026-05-01 09:00"))
+    status, address = sent(client, "/deals/new", **DEAL)
+    assert status == 303
+    page = client.get(address).text
+    # 1,000.00 over two touches in the window: linear gives each half, first and last touch all to one.
+    assert page.count("€500.00") >= 2
+    assert page.count("€1,000.00") > 8
+    assert "before the window" in page
+    assert "after the deal was won" in page
+    assert f"first-touch: {CATALOGUE}" in page
+    assert f"last-touch: {FAIR}" in page
+
+
+def test_a_deal_without_a_touch_says_that_it_is_unattributed(signed_in: Enter, engine: Engine) -> None:
+    client = signed_in("marketer")
+    _, address = sent(client, "/deals/new", **DEAL | {"company": "Cobalt Mining"})
+    assert "the deal is unattributed" in client.get(address).text
+
+
+def test_a_deal_is_changed_and_what_is_emptied_is_empty(
+    signed_in: Enter, engine: Engine, borealis: int
+) -> None:
+    client = signed_in("marketer")
+    _, address = sent(client, "/deals/new", **DEAL, margin_minor="300", lead_at="2026-03-01T09:00")
+    changed = DEAL | {"stage": "opportunity", "closed_at": "", "amount_minor": "900"}
+    assert sent(client, f"{address}/change", **changed)[0] == 303
+    with db.reading(engine) as session:
+        deal = session.scalars(select(Deal)).one()
+        assert (deal.stage, deal.closed_at, deal.margin_minor) == ("opportunity", None, None)
+        assert (deal.amount_minor, deal.lead_at) == (90_000, None)
+    assert "Only a won deal" in client.get(address).text
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"company": ""}, "whose deal this is"),
+        ({"stage": "dreamt"}, "is not known"),
+        ({"amount_minor": ""}, "what the deal is worth"),
+        ({"amount_minor": "lots"}, "is not an amount"),
+        ({"closed_at": ""}, "needs the day it was closed"),
+        ({"closed_at": "soon"}, "is not a moment"),
+        ({"currency": "EURO"}, "ISO 4217"),
+    ],
+)
+def test_what_is_wrong_with_a_deal_is_said_and_what_was_typed_stays(
+    signed_in: Enter, fields: dict[str, str], reason: str
+) -> None:
+    status, page = sent(signed_in("marketer"), "/deals/new", **DEAL | {"name": "keep me"} | fields)
+    assert status == 422
+    assert reason in page
+    assert "keep me" in page
+
+
+def test_scripts_in_names_are_text(signed_in: Enter, engine: Engine) -> None:
+    client = signed_in("marketer")
+    _, address = sent(client, "/deals/new", **DEAL | {"company": SCRIPT, "name": SCRIPT})
+    with db.reading(engine) as session:
+        company = session.scalars(select(Account.id)).one()
+    for path in ("/companies", f"/companies/{company}", "/deals", address, f"/companies/{company}/merge?q=x"):
+        page = client.get(path).text
+        assert "<script>alert" not in page, path
+        assert '" onload="alert' not in page, path
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_lists_of_deals_are_filtered_by_stage_and_company(signed_in: Enter, engine: Engine) -> None:
+    client = signed_in("marketer")
+    sent(client, "/deals/new", **DEAL, name="Won one")
+    lost = DEAL | {"stage": "lost", "company": "Cobalt Mining", "closed_at": "2026-04-02T10:00"}
+    sent(client, "/deals/new", **lost, name="Lost one")
+    assert "Lost one" not in client.get("/deals?stage=won").text
+    assert "Won one" not in client.get("/deals?q=cobalt").text

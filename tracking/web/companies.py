@@ -1,0 +1,259 @@
+"""Buying companies and their people: found, named, merged and parted, and the timeline of each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import flash, redirect, render_template, request, url_for
+from flask_babel import gettext
+from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy.orm import Session, joinedload, selectinload
+from werkzeug.wrappers import Response
+
+from tracking import contacts, phone, vault
+from tracking.errors import Invalid, NotFound
+from tracking.models import Account, Answer, Call, Contact, ContactPoint, Deal, NumberAssignment, Touch
+from tracking.vocabulary import PointKind, TouchKind
+from tracking.web import forms
+from tracking.web.calls import in_words, sees_numbers
+from tracking.web.pages import EVERYONE, MARKETERS, Pages, Work
+
+_PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One line of a company's timeline: a touch with its call and answers, an answer alone, or a deal."""
+
+    at: datetime
+    kind: str
+    touch: Touch | None = None
+    answer: Answer | None = None
+    deal: Deal | None = None
+
+
+def add(pages: Pages) -> None:
+    """Add the pages of companies."""
+
+    @pages.page("/companies", EVERYONE)
+    def company_list() -> str:
+        text = request.args.get("q", "").strip()
+        skip = max(request.args.get("skip", 0, type=int), 0)
+        with pages.reading() as session:
+            rows = session.scalars(_search(text, pages.settings.region).offset(skip).limit(_PAGE + 1)).all()
+            return render_template(
+                "companies/list.html",
+                companies=[(row, contacts.root(session, row)) for row in rows[:_PAGE]],
+                twins=_twins(session) if not text else [],
+                text=text,
+                newer=max(skip - _PAGE, 0) if skip else None,
+                older=skip + _PAGE if len(rows) > _PAGE else None,
+            )
+
+    @pages.page("/companies/<int:company_id>", EVERYONE)
+    def company_page(company_id: int) -> str:
+        kind = request.args.get("kind", "")
+        skip = max(request.args.get("skip", 0, type=int), 0)
+        with pages.reading() as session:
+            row = _company(session, company_id)
+            whole = contacts.root(session, row)
+            family = contacts.family(session, whole)
+            people = session.scalars(
+                select(Contact)
+                .where(Contact.account_id.in_([one.id for one in family]))
+                .order_by(Contact.id)
+                .options(selectinload(Contact.points))
+                .limit(200)
+            ).all()
+            lines, more = _timeline(session, family, people, kind, skip)
+            return render_template(
+                "companies/company.html",
+                company=row,
+                whole=whole,
+                parts=[one for one in family if one.id != whole.id],
+                people=people,
+                full=sees_numbers(),
+                lines=lines,
+                kind=kind,
+                kinds=kind_words(),
+                in_words=in_words,
+                newer=max(skip - _PAGE, 0) if skip else None,
+                older=skip + _PAGE if more else None,
+            )
+
+    @pages.page("/companies/<int:company_id>/change", MARKETERS, methods=("POST",))
+    def change_company(company_id: int) -> Response:
+        def work(job: Work) -> None:
+            row = _company(job.session, company_id)
+            contacts.rename(row, forms.text("name") or "")
+            row.domain = (forms.text("domain") or "").casefold() or None
+            row.industry, row.region = forms.text("industry"), forms.text("region")
+            job.note("company change", f"{row.id}: {row.name}")
+
+        pages.change(work)
+        flash(gettext("Saved."))
+        return redirect(url_for("web.company_page", company_id=company_id), 303)
+
+    @pages.page("/companies/<int:company_id>/merge", MARKETERS, methods=("GET", "POST"))
+    def merge_company(company_id: int) -> str | Response:
+        if request.method == "POST":
+            target_id = forms.whole("into") or 0
+
+            def work(job: Work) -> str:
+                contacts.merge(job.session, Account, company_id, target_id)
+                target = _company(job.session, target_id)
+                job.note("company merge", f"{company_id} into {target_id}")
+                return target.name or str(target_id)
+
+            name = pages.change(work)
+            flash(gettext("It counts as %(name)s from now on; that can be undone here.", name=name))
+            return redirect(url_for("web.company_page", company_id=target_id), 303)
+        text = request.args.get("q", "").strip()
+        with pages.reading() as session:
+            row = _company(session, company_id)
+            found = session.scalars(_search(text, pages.settings.region).limit(20)).all() if text else []
+            same = {one.id for one in contacts.family(session, contacts.root(session, row))}
+            return render_template(
+                "companies/merge.html",
+                company=row,
+                text=text,
+                found=[one for one in found if one.id not in same],
+            )
+
+    @pages.page("/companies/<int:company_id>/part", MARKETERS, methods=("POST",))
+    def part_company(company_id: int) -> Response:
+        def work(job: Work) -> None:
+            contacts.unmerge(job.session, Account, company_id)
+            job.note("company part", str(company_id))
+
+        pages.change(work)
+        flash(gettext("They are two companies again."))
+        return redirect(url_for("web.company_page", company_id=company_id), 303)
+
+    @pages.page("/contacts/<int:contact_id>", MARKETERS, methods=("POST",))
+    def change_contact(contact_id: int) -> Response:
+        """Rename a person, let one count as another, or part them again."""
+
+        def work(job: Work) -> int:
+            row = job.session.get(Contact, contact_id)
+            if row is None:
+                raise NotFound(gettext("There is no contact %(n)d.", n=contact_id))
+            match request.form.get("do"):
+                case "merge":
+                    contacts.merge(job.session, Contact, contact_id, forms.whole("into") or 0)
+                    job.note("contact merge", f"{contact_id} into {forms.whole('into')}")
+                case "part":
+                    contacts.unmerge(job.session, Contact, contact_id)
+                    job.note("contact part", str(contact_id))
+                case "rename":
+                    row.name = forms.text("name")
+                    job.note("contact change", str(contact_id))
+                case _:
+                    raise Invalid("do", gettext("is nothing that can be done to a contact"))
+            return row.account_id
+
+        account_id = pages.change(work)
+        flash(gettext("Saved."))
+        return redirect(url_for("web.company_page", company_id=account_id), 303)
+
+
+def kind_words() -> list[tuple[str, str]]:
+    """Return the kinds of lines of a timeline with their names."""
+    return [
+        (TouchKind.call, gettext("calls")),
+        (TouchKind.visit, gettext("visits")),
+        (TouchKind.form, gettext("forms")),
+        (TouchKind.message, gettext("messages")),
+        (TouchKind.event, gettext("events")),
+        ("answer", gettext("answers")),
+        ("deal", gettext("deals")),
+        (TouchKind.other, gettext("other")),
+    ]
+
+
+def _company(session: Session, company_id: int) -> Account:
+    row = session.get(Account, company_id)
+    if row is None:
+        raise NotFound(gettext("There is no company %(n)d.", n=company_id))
+    return row
+
+
+def _search(text: str, region: str) -> Select[Account]:
+    wanted = select(Account).order_by(Account.name_key.is_(None), Account.name_key, Account.id)
+    if not text:
+        return wanted.where(Account.merged_into_id.is_(None), Account.name.is_not(None))
+    conditions: list[ColumnElement[bool]] = [
+        Account.name_key.startswith(contacts.name_key(text), autoescape=True),
+        Account.domain == text.casefold(),
+        Account.external_id == text,
+    ]
+    if e164 := phone.parse(text, region).e164:
+        known = (
+            select(Contact.account_id)
+            .join(ContactPoint)
+            .where(
+                ContactPoint.kind == PointKind.phone,
+                ContactPoint.value_hash == vault.lookup_hash(PointKind.phone, e164),
+            )
+        )
+        conditions.append(Account.id.in_(known))
+    return wanted.where(or_(*conditions))
+
+
+def _twins(session: Session) -> Sequence[tuple[str, int]]:
+    """Return names that several companies have which nobody has merged."""
+    rows = session.execute(
+        select(func.min(Account.name), func.count(Account.id))
+        .where(Account.merged_into_id.is_(None), Account.name_key.is_not(None))
+        .group_by(Account.name_key)
+        .having(func.count(Account.id) > 1)
+        .order_by(func.count(Account.id).desc())
+        .limit(10)
+    )
+    return [(name or "", count) for name, count in rows]
+
+
+def _timeline(
+    session: Session, family: Sequence[Account], people: Sequence[Contact], kind: str, skip: int
+) -> tuple[list[Happening], bool]:
+    """Return one page of what happened with a company, the latest first, and whether there is more."""
+    ids = [person.id for person in people]
+    far = skip + _PAGE + 1
+    lines: list[Happening] = []
+    if kind in ("", *TouchKind):
+        touches = (
+            select(Touch)
+            .where(Touch.contact_id.in_(ids))
+            .order_by(Touch.occurred_at.desc(), Touch.id.desc())
+            .limit(far)
+            .options(
+                joinedload(Touch.campaign),
+                joinedload(Touch.ad_material),
+                joinedload(Touch.contact),
+                joinedload(Touch.call).options(
+                    joinedload(Call.assignment).joinedload(NumberAssignment.ad_material),
+                    selectinload(Call.answers).joinedload(Answer.campaign),
+                ),
+            )
+        )
+        if kind:
+            touches = touches.where(Touch.kind == kind)
+        lines += [Happening(t.occurred_at, t.kind, touch=t) for t in session.scalars(touches)]
+    if kind in ("", "answer"):
+        told = (
+            select(Answer)
+            .where(Answer.contact_id.in_(ids))
+            .order_by(Answer.asked_at.desc())
+            .limit(far)
+            .options(joinedload(Answer.campaign))
+        )
+        # Between other lines an answer stands with its call.
+        told = told if kind else told.where(Answer.call_id.is_(None))
+        lines += [Happening(a.asked_at, "answer", answer=a) for a in session.scalars(told)]
+    if kind in ("", "deal"):
+        deals = select(Deal).where(Deal.account_id.in_([one.id for one in family])).limit(200)
+        for deal in session.scalars(deals):
+            at = deal.closed_at or deal.opportunity_at or deal.qualified_at or deal.lead_at or deal.created_at
+            lines.append(Happening(at, "deal", deal=deal))
+    lines.sort(key=lambda line: line.at, reverse=True)
+    return lines[skip : skip + _PAGE], len(lines) > skip + _PAGE

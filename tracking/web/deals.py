@@ -1,0 +1,236 @@
+"""Deals: found, entered and changed, and each explained touch by touch under the models."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pyarrow.compute as pc
+from flask import flash, redirect, render_template, request, url_for
+from flask_babel import gettext
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+from werkzeug.wrappers import Response
+
+from attribution import UNATTRIBUTED, JourneyError, explain
+from reports.roi import UNKNOWN
+from tracking import clock, contacts, deals, reporting
+from tracking.contacts import Clues
+from tracking.deals import DealRecord
+from tracking.errors import Conflict, Invalid, NotFound
+from tracking.models import Account, Deal
+from tracking.snapshots import Preparing
+from tracking.vocabulary import Stage
+from tracking.web import forms
+from tracking.web.pages import EVERYONE, MARKETERS, Pages, Work
+
+Page = str | tuple[str, int] | Response
+_PAGE = 50
+# Those that one journey is enough for; the fitted ones learn from all journeys.
+EXPLAINED = (
+    "first-touch",
+    "last-touch",
+    "last-non-direct",
+    "linear",
+    "position-based",
+    "w-shaped",
+    "full-path",
+    "time-decay",
+)
+
+
+def add(pages: Pages) -> None:
+    """Add the pages of deals."""
+
+    @pages.page("/deals", EVERYONE)
+    def deal_list() -> str:
+        skip = max(request.args.get("skip", 0, type=int), 0)
+        wanted = select(Deal).order_by(Deal.closed_at.desc().nulls_first(), Deal.id.desc())
+        if (stage := request.args.get("stage", "")) in list(Stage):
+            wanted = wanted.where(Deal.stage == stage)
+        if text := request.args.get("q", "").strip():
+            key = contacts.name_key(text)
+            wanted = wanted.where(
+                Deal.account.has(Account.name_key.startswith(key, autoescape=True))
+                | (Deal.external_id == text)
+            )
+        with pages.reading() as session:
+            rows = session.scalars(
+                wanted.options(joinedload(Deal.account)).offset(skip).limit(_PAGE + 1)
+            ).all()
+            return render_template(
+                "deals/list.html",
+                deals=[(row, contacts.root(session, row.account)) for row in rows[:_PAGE]],
+                stages=stage_words(),
+                stage=stage,
+                text=text,
+                newer=max(skip - _PAGE, 0) if skip else None,
+                older=skip + _PAGE if len(rows) > _PAGE else None,
+            )
+
+    @pages.page("/deals/new", MARKETERS, methods=("GET", "POST"))
+    def new_deal() -> Page:
+        problem = None
+        if request.method == "POST":
+            try:
+                deal_id = pages.change(lambda job: _save(job, pages, None))
+            except (Invalid, Conflict) as error:
+                problem = error
+            else:
+                return redirect(url_for("web.deal_page", deal_id=deal_id), 303)
+        page = render_template("deals/form.html", deal=None, stages=stage_words(), problem=problem)
+        return (page, 422) if problem else page
+
+    @pages.page("/deals/<int:deal_id>/change", MARKETERS, methods=("GET", "POST"))
+    def change_deal(deal_id: int) -> Page:
+        problem = None
+        if request.method == "POST":
+            try:
+                pages.change(lambda job: _save(job, pages, deal_id))
+            except (Invalid, Conflict) as error:
+                problem = error
+            else:
+                flash(gettext("Saved."))
+                return redirect(url_for("web.deal_page", deal_id=deal_id), 303)
+        with pages.reading() as session:
+            page = render_template(
+                "deals/form.html",
+                deal=_deal(session, deal_id),
+                stages=stage_words(),
+                problem=problem,
+                local=lambda at: at.astimezone(pages.settings.zone).strftime("%Y-%m-%dT%H:%M") if at else "",
+            )
+        return (page, 422) if problem else page
+
+    @pages.page("/deals/<int:deal_id>", EVERYONE)
+    def deal_page(deal_id: int) -> str:
+        with pages.reading() as session:
+            row = _deal(session, deal_id)
+            try:
+                found = _explained(session, pages, row) if row.stage is Stage.won else None
+            except Preparing:
+                return render_template("decide/preparing.html")
+            return render_template(
+                "deals/deal.html",
+                deal=row,
+                company=contacts.root(session, row.account),
+                stages=dict(stage_words()),
+                found=found,
+                models=EXPLAINED,
+                lookback=pages.settings.lookback_days,
+                half_life=pages.settings.half_life_days,
+            )
+
+
+def stage_words() -> list[tuple[str, str]]:
+    """Return the stages of a deal with their names."""
+    return [
+        (Stage.lead, gettext("lead")),
+        (Stage.qualified, gettext("qualified")),
+        (Stage.opportunity, gettext("opportunity")),
+        (Stage.won, gettext("won")),
+        (Stage.lost, gettext("lost")),
+    ]
+
+
+def _deal(session: Session, deal_id: int) -> Deal:
+    row = session.get(Deal, deal_id, options=[joinedload(Deal.account)])
+    if row is None:
+        raise NotFound(gettext("There is no deal %(n)d.", n=deal_id))
+    return row
+
+
+def _explained(session: Session, pages: Pages, deal: Deal) -> dict[str, Any] | None:
+    """Share a deal over its journey under each model; None where the tables do not know it yet."""
+    taken = reporting.snapshot(session, pages.settings, at=clock.now())
+    tables, name = taken.tables, f"deal {deal.id}"
+    won = tables.conversions.filter(pc.equal(tables.conversions["conversion_id"], name))
+    if won.num_rows == 0:
+        return None
+    account = won["account_id"][0]
+    # A rule needs the journey of the one company only, so the page is as fast with a million touches.
+    touches = tables.touches.filter(pc.equal(tables.touches["account_id"], account)).sort_by("occurred_at")
+    options = {
+        "lookback_days": float(pages.settings.lookback_days),
+        "half_life_days": float(pages.settings.half_life_days),
+    }
+    shares: dict[str, dict[str | None, dict[str, Any]]] = {}
+    missing: dict[str, str] = {}
+    for model in EXPLAINED:
+        try:
+            rows = explain(touches, won, name, [model], **options).to_pylist()
+        except JourneyError as error:
+            missing[model] = str(error)
+        else:
+            shares[model] = {row["touch_id"]: row for row in rows}
+    converted: datetime = won["converted_at"][0].as_py()
+    opens = converted - timedelta(days=pages.settings.lookback_days)
+    lines = [
+        row
+        | {
+            "shares": {model: found.get(row["touch_id"]) for model, found in shares.items()},
+            "why": _outside(row["occurred_at"], opens, converted),
+            "campaign": row["campaign"] or UNKNOWN,
+        }
+        for row in touches.to_pylist()
+    ]
+    return {
+        "lines": lines,
+        "models": list(shares),
+        "missing": missing,
+        "value": won["value_minor"][0].as_py(),
+        "currency": won["currency"][0].as_py(),
+        "nobody": any(None in found for found in shares.values()),
+        "nobody_label": UNATTRIBUTED,
+        "most": {model: _most(found) for model, found in shares.items()},
+        "milestones": [
+            (label, won[column][0].as_py())
+            for label, column in (
+                (gettext("became a lead"), "lead_at"),
+                (gettext("qualified"), "qualified_at"),
+                (gettext("opportunity"), "opportunity_at"),
+                (gettext("won"), "converted_at"),
+            )
+            if won[column][0].as_py() is not None
+        ],
+    }
+
+
+def _outside(at: datetime, opens: datetime, converted: datetime) -> str:
+    if at > converted:
+        return gettext("after the deal was won")
+    return gettext("before the window") if at < opens else ""
+
+
+def _most(rows: dict[str | None, dict[str, Any]]) -> str:
+    """Return the campaign to which a model gives most of the deal."""
+    totals: dict[str, int] = {}
+    for row in rows.values():
+        name = row["campaign"] or UNKNOWN
+        totals[name] = totals.get(name, 0) + row["credit_minor"]
+    return str(max(totals, key=lambda name: (totals[name], name)))
+
+
+def _save(job: Work, pages: Pages, deal_id: int | None) -> int:
+    currency = (forms.text("currency") or pages.settings.currency).upper()
+    zone = pages.settings.zone
+    amount = forms.amount("amount_minor", currency)
+    if amount is None:
+        raise Invalid("amount_minor", gettext("is empty; give what the deal is worth"))
+    record = DealRecord(
+        clues=Clues(company=forms.text("company")),
+        stage=forms.one_of(Stage, "stage"),
+        amount_minor=amount,
+        currency=currency,
+        external_id=forms.text("external_id"),
+        name=forms.text("name") or "",
+        lead_at=forms.moment("lead_at", zone),
+        qualified_at=forms.moment("qualified_at", zone),
+        opportunity_at=forms.moment("opportunity_at", zone),
+        closed_at=forms.moment("closed_at", zone),
+        margin_minor=forms.amount("margin_minor", currency),
+    )
+    if deal_id is None:
+        row, _ = deals.save(job.session, record, at=job.at)
+    else:
+        row = deals.change(job.session, _deal(job.session, deal_id), record, at=job.at)
+    job.note("deal change" if deal_id else "deal add", f"{row.id}: {row.stage}")
+    return row.id
