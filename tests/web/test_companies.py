@@ -1,4 +1,4 @@
-"""Companies and deals in the pages: found, merged and parted, told along time, and explained touch by touch."""
+"""Companies and deals in the pages: found, merged and parted, told along time, explained touch by touch."""
 
 from collections.abc import Callable
 
