@@ -86,7 +86,11 @@ class Markov(Model):
 
     def fit(self, journeys: Journeys) -> Lookup:
         """Count transitions in the engine, solve the chain here."""
-        effects = chain_effects(journeys.grams(self.states, self.order), self.order)
+        return self.weigh(journeys.grams(self.states, self.order))
+
+    def weigh(self, grams: Iterable[tuple[Gram, float, float, float]]) -> Lookup:
+        """Solve the chain of these transitions."""
+        effects = chain_effects(grams, self.order)
         return Lookup(
             label=self.label,
             called=self.name,

@@ -150,6 +150,17 @@ class Journeys:
 
     def grams(self, key: str, order: int) -> Iterator[tuple[tuple[str | None, ...], float, float, float]]:
         """Count every run of order + 1 touches, and how often it ends a converting or another path."""
+        for *gram, times, converted, lost in sorted(_rows(self._grams(key, order, [])), key=str):
+            yield tuple(gram), float(times), float(converted), float(lost)
+
+    def account_grams(
+        self, key: str, order: int
+    ) -> Iterator[tuple[Any, tuple[str | None, ...], float, float, float]]:
+        """Count the same for each account by itself."""
+        for account, *gram, times, converted, lost in _rows(self._grams(key, order, ["account_id"])):
+            yield account, tuple(gram), float(times), float(converted), float(lost)
+
+    def _grams(self, key: str, order: int, owner: Sequence[str]) -> nw.LazyFrame[Any]:
         path = self._everyone(key)
         before = {
             f"g{i}": nw.col(key).shift(i).over("account", PATH, order_by=ORDER) for i in range(1, order + 1)
@@ -159,11 +170,9 @@ class Journeys:
         last = nw.when(nw.col("following").is_null()).then(nw.lit(1)).otherwise(nw.lit(0))
         path = path.with_columns(converted=last * nw.col("won"), lost=last * (1 - nw.col("won")))
         run = [*(f"g{i}" for i in range(order, 0, -1)), key]
-        counted = path.group_by(*run).agg(
+        return path.group_by(*owner, *run).agg(
             nw.len().alias("times"), nw.col("converted").sum(), nw.col("lost").sum()
         )
-        for *gram, times, converted, lost in sorted(_rows(counted), key=str):
-            yield tuple(gram), float(times), float(converted), float(lost)
 
     def keys(self, key: str) -> list[str]:
         """List the sources that occur in any path, in alphabetical order."""
@@ -171,19 +180,27 @@ class Journeys:
 
     def coalitions(self, key: str, players: Sequence[str]) -> dict[int, tuple[int, int]]:
         """Count paths and conversions per set of sources met, as bit masks over `players`."""
+        masks = self._masks(key, players)
+        counted = masks.group_by("mask").agg(nw.len().alias("times"), nw.col("won").sum())
+        return {int(mask): (int(times), int(won)) for mask, times, won in _rows(counted)}
+
+    def account_coalitions(self, key: str, players: Sequence[str]) -> Iterator[tuple[Any, int, float, float]]:
+        """Count the same for each account by itself."""
+        masks = self._masks(key, players).group_by("account_id", "mask")
+        for account, mask, times, won in _rows(masks.agg(nw.len().alias("times"), nw.col("won").sum())):
+            yield account, int(mask), float(times), float(won)
+
+    def _masks(self, key: str, players: Sequence[str]) -> nw.LazyFrame[Any]:
         bits = pa.table(
             {key: list(players), "bit": pa.array([1 << i for i in range(len(players))], pa.int64())}
         )
         lookup = self.load("players", bits)
         met = self._everyone(key).select("account_id", PATH, "won", key).unique()
-        masks = (
+        return (
             met.join(lookup, on=key, how="inner")
             .group_by("account_id", PATH, "won")
             .agg(nw.col("bit").sum().alias("mask"))
-            .group_by("mask")
-            .agg(nw.len().alias("times"), nw.col("won").sum())
         )
-        return {int(mask): (int(times), int(won)) for mask, times, won in _rows(masks)}
 
     def _everyone(self, key: str) -> nw.LazyFrame[Any]:
         """Give the touches of all paths; an account that never converted has one, up to its last touch."""

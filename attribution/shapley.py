@@ -102,7 +102,11 @@ class ShapleyCoalitions(Model):
     def fit(self, journeys: Journeys) -> Lookup:
         """Count accounts and conversions per set of channels in the engine, value the sets here."""
         names = journeys.keys(self.players)
-        values = coalition_values(names, journeys.coalitions(self.players, names[:MOST_PLAYERS]), self.unseen)
+        return self.weigh(names, journeys.coalitions(self.players, names[:MOST_PLAYERS]))
+
+    def weigh(self, names: list[str], coalitions: Mapping[int, tuple[float, float]]) -> Lookup:
+        """Value the sets of these players."""
+        values = coalition_values(names, coalitions, self.unseen)
         weights = {name: max(value, 0.0) for name, value in values.items()}
         largest = max(weights.values()) or 1.0
         return Lookup(
@@ -117,7 +121,7 @@ class ShapleyCoalitions(Model):
 
 def coalition_values(
     players: list[str],
-    coalitions: Mapping[int, tuple[int, int]],
+    coalitions: Mapping[int, tuple[float, float]],
     unseen: Literal["within", "zero"] = "within",
 ) -> dict[str, float]:
     """Give each player's Shapley value in the game of observed conversion rates.
@@ -126,7 +130,7 @@ def coalition_values(
     ----------
     players : list of str
         At most 20 names; bit i of a coalition stands for ``players[i]``.
-    coalitions : mapping of int to (int, int)
+    coalitions : mapping of int to (float, float)
         For each set of players met together, as a bit mask: how many paths there were, how many converted.
     unseen : {"within", "zero"}, default "within"
         The rate of a set that no path shows exactly: that of all paths within it, or 0.

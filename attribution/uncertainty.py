@@ -7,10 +7,10 @@ per account and key in one pass; the replicates are then sums of these rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from math import factorial
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -23,7 +23,8 @@ from attribution.backends import open_backend
 from attribution.engine import By
 from attribution.models import ModelLike, fit, resolve
 from attribution.paths import Journeys, Lookback
-from attribution.results import by_account
+from attribution.refit import Refit, hashes_of, refits
+from attribution.results import UNATTRIBUTED, by_account
 from attribution.sources import read
 
 Floats = npt.NDArray[np.float64]
@@ -88,8 +89,8 @@ class Bootstrap:
         Notes
         -----
         An interval says how much the figure depends on which accounts happened to come. It knows nothing of
-        touches that were never recorded, nor of a rule that misjudges them. Weights of fitted models
-        (markov, shapley-coalitions, self-reported, hybrid) are taken as they were fitted to all accounts.
+        touches that were never recorded, nor of a rule that misjudges them. Markov and shapley-coalitions
+        are fitted anew to every resample; self-reported and hybrid keep the fit to all accounts.
         """
         if not 0 < level < 1:
             raise ValueError(f"level is {level}; use a number between 0 and 1, such as 0.9")
@@ -304,11 +305,18 @@ def bootstrap(
         journeys = Journeys(backend, sources, lookback_days)
         journeys.check(chosen)
         rows = by_account(journeys, [fit(model, journeys) for model in chosen], by)
-    return draw(rows, [model.shown for model in chosen], by, replicates, seed, costs)
+        refitted = refits(journeys, chosen, by)
+    return draw(rows, [model.shown for model in chosen], by, replicates, seed, costs, refitted)
 
 
 def draw(
-    rows: pa.Table, models: Sequence[str], by: str, replicates: int, seed: int, costs: Any = None
+    rows: pa.Table,
+    models: Sequence[str],
+    by: str,
+    replicates: int,
+    seed: int,
+    costs: Any = None,
+    refitted: Mapping[int, Refit] = MappingProxyType({}),
 ) -> Bootstrap:
     """Draw accounts at random from credit that has been added up per account already.
 
@@ -321,6 +329,8 @@ def draw(
         Labels of the models.
     by, replicates, seed, costs
         As in `bootstrap`.
+    refitted : mapping of int to Refit, default empty
+        Models, by their place, that are fitted anew to each draw; the others keep their weights.
 
     Returns
     -------
@@ -334,9 +344,7 @@ def draw(
     accounts = rows["account_id"].dictionary_encode().combine_chunks()
     index = accounts.indices.to_numpy()
     size = (len(accounts.dictionary), len(sources))
-    names = [str(name).encode() for name in accounts.dictionary.to_pylist()]
-    digests = [int.from_bytes(blake2b(name, digest_size=8).digest()) for name in names]
-    hashes = np.array(digests, dtype=np.uint64)
+    hashes = hashes_of(accounts.dictionary.to_pylist())
     credit = np.zeros((len(models), len(sources)))
     skewness = np.zeros_like(credit)
     drawn = np.zeros((len(models), len(sources), replicates))
@@ -350,11 +358,19 @@ def draw(
         square, cube = table.power(2).sum(axis=0), table.power(3).sum(axis=0)
         skewness[m] = np.divide(cube, 6 * square**1.5, out=np.zeros(len(sources)), where=square > 0)
     # Some replicates at a time: accounts x replicates need not fit into memory at once.
-    step = max(1, min(replicates, 40_000_000 // max(1, size[0])))
+    largest = max(size[0], 1, *(len(refit.hashes) for refit in refitted.values()))
+    step = max(1, min(replicates, 40_000_000 // largest))
+    unexplained = np.array([source == UNATTRIBUTED for source, _ in sources])[:, None]
     for start in range(0, replicates, step):
-        weights = poisson_weights(hashes, range(start, min(start + step, replicates)), seed)
+        rounds = range(start, min(start + step, replicates))
+        weights = poisson_weights(hashes, rounds, seed)
         for m, table in enumerate(contributions):
-            drawn[m, :, start : start + step] = table.T @ weights
+            credited = table.T @ weights
+            if m in refitted:
+                times = poisson_weights(refitted[m].hashes, rounds, seed)
+                anew = refitted[m].credit(sources, times)
+                credited = np.where(unexplained, credited, anew)
+            drawn[m, :, start : start + step] = credited
     return Bootstrap(tuple(models), by, tuple(sources), credit, drawn, skewness, _costs(costs, by, sources))
 
 

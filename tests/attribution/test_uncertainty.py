@@ -4,9 +4,11 @@ from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
-from attribution import attribute
+from attribution import Markov, attribute
+from attribution.refit import hashes_of
 from attribution.uncertainty import bootstrap, poisson_weights
 from tests.attribution.journey import START
 from tests.attribution.market import market
@@ -92,6 +94,58 @@ def test_every_engine_and_every_order_of_rows_draws_the_same():
         for engine in ("duckdb", "polars")
     ]
     assert all(table.equals(drawn[0]) for table in drawn)
+
+
+def repeated(table, times, names):
+    """Repeat the rows of each account as often as it was drawn, as accounts of their own."""
+    rows = [
+        {**row, **{name: f"{row[name]}, copy {copy}" for name in names}}
+        for row in table.to_pylist()
+        for copy in range(int(times[row["account_id"]]))
+    ]
+    return pa.Table.from_pylist(rows, table.schema)
+
+
+@pytest.mark.parametrize(
+    "model", ["markov", Markov(order=2, states="campaign"), "shapley-coalitions", "shapley"]
+)
+@pytest.mark.parametrize("by", ["channel", "kind"])
+def test_a_resample_is_what_attribution_gives_for_the_accounts_drawn(model, by):
+    some = market(150)
+    # A buyer with two orders, touches of unknown source, and an order nobody tracked.
+    second = some.conversions.slice(0, 1).set_column(0, "conversion_id", pa.array(["second order"]))
+    nobody = second.set_column(0, "conversion_id", pa.array(["third"])).set_column(
+        1, "account_id", pa.array(["x"])
+    )
+    conversions = pa.concat_tables([some.conversions, second, nobody])
+    unknown = pa.array([i % 7 == 0 for i in range(some.touches.num_rows)])
+    place = some.touches.schema.get_field_index("channel")
+    touches = some.touches.set_column(place, "channel", pc.if_else(unknown, None, some.touches["channel"]))
+    drawn = bootstrap(touches, conversions, [model], by=by, replicates=3, seed=5)
+    names = sorted({*touches["account_id"].to_pylist(), "x"})
+    weights = poisson_weights(hashes_of(names), range(3), 5)
+    for r in range(3):
+        times = dict(zip(names, weights[:, r], strict=True))
+        expected = attribute(
+            repeated(touches, times, ["touch_id", "account_id"]),
+            repeated(conversions, times, ["conversion_id", "account_id"]),
+            [model],
+            by=by,
+        )
+        credit = {row[by]: row["credit_minor"] for row in expected.to_pylist()}
+        for k, (source, _) in enumerate(drawn.sources):
+            # Each of some hundred touches is rounded to the cent there and not here.
+            assert abs(drawn.replicates[0, k, r] - credit.get(source, 0)) < len(touches) / 2
+
+
+def test_an_order_that_no_resample_holds_leaves_the_fit_to_all():
+    some = market(40)
+    conversions = some.conversions.slice(0, 1)
+    drawn = bootstrap(some.touches, conversions, ["markov"], by="channel", replicates=30)
+    sums = drawn.replicates[0].sum(axis=0)
+    times = np.round(sums / 100_00)
+    assert {0.0, 1.0, 2.0} <= set(times)
+    assert np.allclose(sums, times * 100_00)
 
 
 def test_another_seed_draws_otherwise():
