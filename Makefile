@@ -6,7 +6,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint c
 export RINGTRAIL_DATA_DIR ?= var
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench-ingest bench-imports bench-attribution bench-simulator which-model clean
+.PHONY: help run test check format bench-ingest bench-imports bench-attribution bench-simulator which-model screenshots clean
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ bench-simulator: $(VENV)/.test  ## The simulator against a bare SimPy loop
 
 which-model: $(VENV)/.test  ## Score every model in every world and write docs/which-model.md anew (takes long)
 	$(BIN)/python -m benchmarks.simulator.which_model
+
+screenshots: $(VENV)/.test  ## Take the pictures of docs/pages.md from the demo
+	$(BIN)/python -m tests.web.screenshots
 
 clean:  ## Remove the environment and caches, not the data in var/
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
