@@ -89,6 +89,12 @@ def test_a_desk_is_sized_as_json(run):
     assert {size["people"] for size in sized["sizes"]} >= {4, 5, 6}
 
 
+def test_a_chart_is_a_picture_too(run, tmp_path):
+    for name, begins in (("desk.png", b"\x89PNG\r\n\x1a\n"), ("desk.svg", b"<svg")):
+        assert run("size-desk", "--calls-per-hour", 30, "--chart", tmp_path / name).exit_code == 0
+        assert (tmp_path / name).read_bytes().startswith(begins)
+
+
 def test_a_chart_of_unknown_kind_is_refused(run, tmp_path):
     result = run("size-desk", "--calls-per-hour", 30, "--chart", tmp_path / "desk.bmp")
     assert result.exit_code == 2

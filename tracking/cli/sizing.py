@@ -114,7 +114,7 @@ def _write_chart(path: Path, sizes: list[Size], loss: float, unit: str, measure:
         "axis": {"format": "%"},
     }
     spec = {
-        "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "width": 480,
         "height": 280,
         "data": {"values": values},
@@ -134,10 +134,8 @@ def _write_chart(path: Path, sizes: list[Size], loss: float, unit: str, measure:
     if path.suffix == ".json":
         path.write_text(json.dumps(spec, indent=2) + "\n", encoding="utf-8")
         return
-    try:
-        import vl_convert  # type: ignore[import-not-found,unused-ignore]  # only with ringtrail[reports]
-    except ImportError:
-        fail(f"{path.name}: pictures need ringtrail[reports]; without it write a .json specification")
+    import vl_convert  # takes longer to load than all the rest of the command
+
     if path.suffix == ".svg":
         path.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
     elif path.suffix == ".png":
