@@ -6,7 +6,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint c
 export RINGTRAIL_DATA_DIR ?= var
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench-ingest bench-imports bench-attribution bench-simulator which-model screenshots clean
+.PHONY: help run test check format bench-ingest bench-imports bench-attribution bench-simulator bench-web which-model screenshots clean
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ bench-attribution: $(VENV)/.test  ## The engine against DuckDB itself and other 
 bench-simulator: $(VENV)/.test  ## The simulator against a bare SimPy loop
 	$(BIN)/python -m benchmarks.simulator.speed touches
 	$(BIN)/python -m benchmarks.simulator.speed workers
+
+bench-web: $(VENV)/.test  ## Pages of a large installation against an empty page
+	$(BIN)/python -m benchmarks.web
 
 which-model: $(VENV)/.test  ## Score every model in every world and write docs/which-model.md anew (takes long)
 	$(BIN)/python -m benchmarks.simulator.which_model

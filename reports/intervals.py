@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from attribution.uncertainty import draw
 from reports.kpis import Period
-from reports.roi import Credited
+from reports.roi import Credited, by_table, within
 
 Floats = npt.NDArray[np.float64]
 REPLICATES = 300
@@ -139,26 +139,27 @@ def resampled(
     An interval covers which buyers happened to come, not touches that nobody recorded, nor a rule that
     misjudges them. Models fitted to data keep the weights that all data gave them.
     """
-    groups: dict[int, tuple[pa.Table, list[str]]] = {}
-    for model, table in tables.items():
-        groups.setdefault(id(table), (table, []))[1].append(model)
     names: set[str] = {name for name in costs if campaigns is None or name in campaigns}
-    drawn = []
-    for table, models in groups.values():
-        won = table.filter(pc.and_(pc.equal(table["goal"], "won"), period.holds(table["converted_at"])))
-        won = won.set_column(
-            won.schema.get_field_index("campaign"), "campaign", won["campaign"].cast(pa.string())
-        )
+    models = list(tables)
+    parts = []
+    for table, some in by_table(tables):
+        won = within(table, period)
+        won = won.filter(pc.equal(won["goal"], "won"))
+        place = won.schema.get_field_index("campaign")
+        won = won.set_column(place, "campaign", won["campaign"].cast(pa.string()))
         if campaigns is not None:
             won = won.filter(pc.is_in(won["campaign"], pa.array(sorted(campaigns), pa.string())))
-        credit = [f"credit {model}" for model in models]
+        credit = [f"credit {model}" for model in some]
         sums = won.group_by(["account_id", "campaign"]).aggregate([(name, "sum") for name in credit])
-        rows = {"account_id": sums["account_id"].cast(pa.string()), "campaign": sums["campaign"]}
-        rows |= {"currency": pa.repeat(pa.scalar("-"), sums.num_rows)}
-        rows |= {f"c{i}": sums[f"{name}_sum"] for i, name in enumerate(credit)}
-        boot = draw(pa.table(rows), models, "campaign", replicates, seed)
-        names |= {source or "" for source, _ in boot.sources}
-        drawn.append(boot)
+        columns = {"account_id": sums["account_id"].cast(pa.string()), "campaign": sums["campaign"]}
+        columns["currency"] = pa.repeat(pa.scalar("-"), sums.num_rows)
+        nothing = pa.repeat(pa.scalar(0, pa.int64()), sums.num_rows)
+        for i, model in enumerate(models):
+            columns[f"c{i}"] = sums[f"credit {model}_sum"] if model in some else nothing
+        parts.append(pa.table(columns))
+    # Of all tables at once: the same company counts as often in every model.
+    boot = draw(pa.concat_tables(parts), models, "campaign", replicates, seed)
+    names |= {source or "" for source, _ in boot.sources}
     order = tuple(sorted(names))
     place = {name: k for k, name in enumerate(order)}
     shape = (len(tables), len(order))
@@ -169,10 +170,7 @@ def resampled(
         np.zeros((*shape, replicates)),
         np.array([float(costs.get(name, np.nan)) for name in order]),
     )
-    for boot in drawn:
-        columns = [place[source or ""] for source, _ in boot.sources]
-        for i, model in enumerate(boot.models):
-            m = whole.models.index(model)
-            whole.credit[m, columns] = boot.credit[i]
-            whole.replicates[m, columns] = boot.replicates[i]
+    found = [place[source or ""] for source, _ in boot.sources]
+    whole.credit[:, found] = boot.credit
+    whole.replicates[:, found] = boot.replicates
     return whole

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,6 +26,7 @@ _COUNTS = ("calls", "answered_calls", "leads", "qualified_leads", "customers", "
 _MONEY = ("direct_cost_minor", "indirect_cost_minor", "cost_minor", "revenue_minor")
 _RATIOS = ("roi", "roas", "cost_per_lead_minor", "cost_per_qualified_lead_minor", "acquisition_cost_minor")
 _GOALS = {"lead": "leads", "qualified": "qualified_leads", "won": "deals"}
+_FITTED = frozenset({"markov", "shapley", "shapley-coalitions", "self-reported", "hybrid"})
 _KEPT = ("conversion_id", "goal", "account_id", "converted_at", "first", "value_minor")
 
 ROI = pa.schema(
@@ -134,8 +136,8 @@ def credited(
     Returns
     -------
     pyarrow.Table
-        A row per conversion and campaign: ``conversion_id``, ``goal``, ``account_id``, ``converted_at``,
-        ``first`` (whether it made its company a customer), ``value_minor``, ``campaign`` (or
+        A row per conversion and campaign, sorted by ``converted_at``, with ``conversion_id``, ``goal``,
+        ``account_id``, ``first`` (whether it made its company a customer), ``value_minor``, ``campaign`` (or
         :data:`UNKNOWN`, or ``(unattributed)``) and for each model ``units NAME`` and ``credit NAME`` as in
         `attribution.shares.shares`.
 
@@ -146,9 +148,13 @@ def credited(
     """
     conversions = journeys.conversions
     conversions = conversions.append_column("first", _first(conversions))
+    goals = pa.array(list(_GOALS))
+    # A rule looks at one conversion at a time, so that one pass does for all goals; a model that is fitted
+    # to data learns what leads to leads from leads, and to deals from deals.
+    wholes = [goals] if _FITTED.isdisjoint(models) else [goals.slice(i, 1) for i in range(len(goals))]
     parts = []
-    for goal in _GOALS:
-        wanted = conversions.filter(pc.equal(conversions["goal"], goal))
+    for chosen in wholes:
+        wanted = conversions.filter(pc.is_in(conversions["goal"], chosen))
         if wanted.num_rows == 0:
             continue
         part = shares(
@@ -170,7 +176,8 @@ def credited(
         kinds |= {"campaign": pa.dictionary(pa.int32(), pa.string())}
         kinds |= {f"{kind} {name}": pa.int64() for name in models for kind in ("units", "credit")}
         return pa.schema(list(kinds.items())).empty_table()
-    return pa.concat_tables(parts).unify_dictionaries().combine_chunks()
+    whole = pa.concat_tables(parts).unify_dictionaries()
+    return whole.sort_by("converted_at").combine_chunks()
 
 
 def summed(
@@ -201,9 +208,10 @@ def summed(
     """
     shared, channels = _shared(journeys, period), _channels(journeys)
     rows: list[dict[str, Any]] = []
-    for model, table in tables.items():
+    credit = _credit(tables, period)
+    for model in tables:
         cells: dict[str, dict[str, Any]] = defaultdict(lambda: defaultdict(int))
-        for campaign, cell in _credit(table, model, period).items():
+        for campaign, cell in credit[model].items():
             cells[campaign] |= cell
         for campaign, spent in shared.items():
             cells[campaign].update(spent)
@@ -212,19 +220,45 @@ def summed(
     return pa.Table.from_pylist(rows, schema=ROI)
 
 
-def _credit(table: pa.Table, model: str, period: Period) -> dict[str, dict[str, Any]]:
-    """Return what each campaign is credited with in the period."""
-    units, credit = f"units {model}", f"credit {model}"
-    chosen = table.select(["goal", "first", "converted_at", "campaign", units, credit])
-    chosen = chosen.filter(period.holds(chosen["converted_at"]))
-    # Whole units add up to the same in any order, which shares in doubles do not.
-    sums = chosen.group_by(["goal", "first", "campaign"]).aggregate([(units, "sum"), (credit, "sum")])
+def by_table(tables: Credited) -> list[tuple[pa.Table, list[str]]]:
+    """Return each table once, with the models that are asked of it, so that it is read once for all."""
+    found: dict[int, tuple[pa.Table, list[str]]] = {}
+    for model, table in tables.items():
+        found.setdefault(id(table), (table, []))[1].append(model)
+    return list(found.values())
+
+
+def within(table: pa.Table, period: Period) -> pa.Table:
+    """Return the rows of a table of :func:`credited` that lie in a period, without copying any."""
+    at = table["converted_at"].cast(pa.int64()).to_numpy()
+    start, end = np.searchsorted(at, [_micros(period.since), _micros(period.until)])
+    return table.slice(start, end - start)
+
+
+def _micros(moment: datetime) -> int:
+    return int(moment.timestamp()) * 10**6
+
+
+def _credit(tables: Credited, period: Period) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return what each model credits each campaign with in the period."""
+    result: dict[str, dict[str, dict[str, Any]]] = {}
+    for table, models in by_table(tables):
+        columns = [f"{kind} {model}" for model in models for kind in ("units", "credit")]
+        chosen = within(table.select(["goal", "first", "converted_at", "campaign", *columns]), period)
+        # Whole units add up to the same in any order, which shares in doubles do not.
+        sums = chosen.group_by(["goal", "first", "campaign"]).aggregate([(name, "sum") for name in columns])
+        rows = sums.to_pylist()
+        result |= {model: _cells(rows, model) for model in models}
+    return result
+
+
+def _cells(rows: list[dict[str, Any]], model: str) -> dict[str, dict[str, Any]]:
     cells: dict[str, dict[str, Any]] = defaultdict(lambda: defaultdict(int))
-    for row in sums.to_pylist():
-        cell, whole = cells[row["campaign"]], row[f"{units}_sum"]
+    for row in rows:
+        cell, whole = cells[row["campaign"]], row[f"units {model}_sum"]
         cell[_GOALS[row["goal"]]] += whole
         if row["goal"] == "won":
-            cell["revenue_minor"] += row[f"{credit}_sum"]
+            cell["revenue_minor"] += row[f"credit {model}_sum"]
             cell["customers"] += whole if row["first"] else 0
     for cell in cells.values():
         for name in ("leads", "qualified_leads", "customers", "deals"):

@@ -34,7 +34,7 @@ from tracking.office import DataChange
 
 _Result = TypeVar("_Result")
 # Raised whenever the files would be made otherwise from the same data.
-_FORMAT = 1
+_FORMAT = 2
 # Seconds for which somebody waits for fresh figures; what takes longer is done beside the pages.
 _PATIENCE = 3.0
 # With so many touches even the first snapshot is taken beside the pages.

@@ -3,7 +3,7 @@
 from typing import Any
 
 from flask import abort, render_template, request
-from flask_babel import gettext
+from flask_babel import get_locale, gettext
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
@@ -49,7 +49,7 @@ def add(pages: Pages) -> None:
                 best=_best(found),
                 split=_split(found),
                 words=line_words(),
-                spec=_chart(found),
+                spec=taken.remember(("roi chart", found.question, str(get_locale())), lambda: _chart(found)),
                 all_models=reporting.REPORTED,
                 saved=views.visible(session, user().id, "/roi"),
                 problem=problem,

@@ -1,0 +1,328 @@
+"""The one who decides: figures that reconcile, filters in the address, views, events, advice, what-if."""
+
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, select
+
+from reports.roi import TOTAL
+from tests.cast import BOREALIS, CATALOGUE_NUMBER, moment
+from tests.web.people import form
+from tracking import calls, campaigns, context, costs, db, deals, numbers, reporting, touches
+from tracking.calls import CallEvent
+from tracking.config import Settings
+from tracking.contacts import Clues
+from tracking.context import Event, Reading
+from tracking.costs import CostRecord
+from tracking.deals import DealRecord
+from tracking.models import Annotation, Indicator
+from tracking.office import SavedView
+from tracking.touches import TouchRecord
+from tracking.vocabulary import CallStatus, Direction, Medium, Stage, TouchKind
+
+Enter = Callable[[str], FlaskClient]
+SCRIPT = "<script>alert(1)</script>"
+YEAR = "from=2026-01-01&to=2026-12-31"
+
+
+def supplier(engine: Engine, fair: str = "Fair", mail: str = "Mail") -> None:
+    """Twelve companies that met a fair and then a mailing; six bought for 1,000 each, all after 40 days."""
+    with db.transaction(engine) as session:
+        at = moment("2026-01-01")
+        rows = {
+            fair: campaigns.add(session, fair, "trade fair", at=at, targets={"brand searches": 1000}),
+            mail: campaigns.add(session, mail, "email", at=at, direction=Direction.outbound),
+        }
+        for number in range(12):
+            clues = Clues(company=f"Buyer {number}")
+            met = moment("2026-02-01") + timedelta(days=number)
+            for step, campaign in enumerate(rows.values()):
+                touch = TouchRecord(
+                    clues=clues,
+                    occurred_at=met + timedelta(days=step),
+                    kind=TouchKind.form,
+                    source_key=f"{number} {step}",
+                )
+                touches.save(session, touch, campaign=campaign, at=at)
+            if number % 2 == 0:
+                won = DealRecord(
+                    clues=clues, name=f"Order {number}", stage=Stage.won, amount_minor=1_000_00,
+                    currency="EUR", closed_at=met + timedelta(days=40),
+                )  # fmt: skip
+                deals.save(session, won, at=at)
+        for name, spent in ((fair, 2_000_00), (mail, 4_500_00)):
+            record = CostRecord(
+                period_start=date(2026, 1, 1), period_end=date(2027, 1, 1), currency="EUR",
+                category="media", amount_minor=spent,
+            )  # fmt: skip
+            costs.save(session, record, campaign=rows[name])
+
+
+def text(page: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", page).split())
+
+
+def test_in_every_model_the_campaigns_add_up_to_the_total(engine: Engine, settings: Settings) -> None:
+    supplier(engine)
+    with db.reading(engine) as session:
+        taken = reporting.snapshot(session, settings, at=moment("2026-12-31"))
+    period = reporting.period_of(settings, date(2026, 12, 31), date(2026, 1, 1), None)
+    question = reporting.Question(reporting.REPORTED, period, 365.0)
+    found = reporting.compare(taken, settings, question, at=moment("2026-12-31"))
+    assert len(found.models) >= 11
+    for model in found.models:
+        rows = [row for row in found.table.to_pylist() if row["model"] == model]
+        total = rows.pop()
+        assert total["campaign"] == TOTAL
+        for name in ("cost_minor", "revenue_minor", "calls"):
+            assert sum(row[name] for row in rows) == total[name], (model, name)
+        for name in ("leads", "customers", "deals"):
+            assert sum(row[name] for row in rows) == pytest.approx(total[name]), (model, name)
+        assert (total["revenue_minor"], total["deals"], total["leads"]) == (6_000_00, 6.0, 12.0)
+
+
+def test_models_are_chosen_in_the_address_and_their_disagreement_is_said(
+    signed_in: Enter, engine: Engine
+) -> None:
+    supplier(engine)
+    client = signed_in("viewer")
+    page = text(client.get(f"/roi?{YEAR}&model=first-touch&model=last-touch").text)
+    assert "The choice of model changes the decision" in page
+    assert "Fair (first-touch)" in page.replace(" (", " (").replace("( ", "(")
+    assert "Fair, Mail pay under some models only" in page
+    agreed = text(client.get(f"/roi?{YEAR}&model=linear").text)
+    assert "The choice of model does not change the decision" in agreed
+    assert "Data as of" in agreed
+    assert "of the revenue is unattributed" in agreed
+
+
+def test_filters_keep_campaigns_of_a_channel_or_direction_and_the_total_follows(
+    signed_in: Enter, engine: Engine
+) -> None:
+    supplier(engine)
+    client = signed_in("viewer")
+    for query in ("channel=email", "direction=outbound", "campaign=Mail"):
+        page = client.get(f"/roi?{YEAR}&model=linear&{query}").text
+        rows = re.findall(r'<th scope="row">([^<]+?) <span', page)
+        assert rows == ["Mail", "(total)"], query
+        assert "€3,000" in page, "half of six orders of 1,000"
+
+
+def test_every_figure_leads_to_what_stands_behind_it(signed_in: Enter, engine: Engine) -> None:
+    supplier(engine)
+    client = signed_in("viewer")
+    page = client.get(f"/roi?{YEAR}&model=linear").text
+    links = re.findall(r'href="(/roi/behind[^"]+)"', page)
+    assert len(links) >= 6
+    for link in links:
+        assert client.get(link.replace("&amp;", "&")).status_code == 200, link
+    behind = text(client.get(f"/roi/behind?{YEAR}&model=linear&goal=won&line=Fair").text)
+    assert "6 records" in behind
+    assert "€3,000.00" in behind, "the same as in the comparison"
+    assert "Order 0" in behind
+    assert "50.0 %" in behind
+
+
+def test_a_period_is_compared_with_the_one_before_and_with_last_year(
+    signed_in: Enter, engine: Engine
+) -> None:
+    supplier(engine)
+    client = signed_in("viewer")
+    days = "from=2026-03-17&to=2026-03-22&model=linear"
+    before = text(client.get(f"/roi?{days}&against=previous").text)
+    assert "▲ 50.0 %" in before, "three orders after two"
+    assert "€2,000" in before
+    assert "▲" not in text(client.get(f"/roi?{days}&against=year").text), "nothing a year ago to grow from"
+
+
+WRONG = {
+    "/roi?model=guess": "guess is no attribution model",
+    "/roi?lookback=soon": "is no number of days",
+    "/roi?against=never": "never is no period",
+    "/roi?direction=up": "up is no direction",
+    "/roi/trends?by=hour": "hour is no span of time",
+    "/roi/advice?returns=wild": "wild is no assumption",
+    "/roi/advice?cost0=much": "Fair",
+    "/key-figures?years=0": "is no number of years",
+    "/roi?from=1900-01-01": "more than twenty years",
+}
+
+
+def test_what_is_wrong_in_the_address_is_named_beside_the_default_report(
+    signed_in: Enter, engine: Engine
+) -> None:
+    supplier(engine)
+    client = signed_in("viewer")
+    for path, reason in WRONG.items():
+        page = client.get(path)
+        assert page.status_code == 422, path
+        problem = re.findall(r'class="problem" role="alert">([^<]+)', page.text)
+        assert len(problem) == 1, path
+        assert reason in problem[0], path
+
+
+def test_trends_add_up_to_the_comparison_and_carry_what_happened_beside(
+    signed_in: Enter, engine: Engine
+) -> None:
+    supplier(engine)
+    with db.transaction(engine) as session:
+        context.save_event(session, Event(title="A competitor cut prices", starts_on=date(2026, 3, 5)))
+        context.save_reading(
+            session, Reading(name="Brand searches", day=date(2026, 3, 31), value=800, unit="searches a month")
+        )
+    page = signed_in("viewer").get(f"/roi/trends?{YEAR}&by=quarter&against=previous").text
+    assert page.count('<th scope="row"><time') == 0
+    assert "A competitor cut prices" in page
+    assert "Brand searches" in page
+    assert "€6,000" in page, "all orders fall into the first quarter"
+    assert len(re.findall(r'class="chart"', page)) == 3
+
+
+def test_key_figures_stand_with_formula_unit_and_source_and_targets_with_actuals(
+    signed_in: Enter, engine: Engine
+) -> None:
+    supplier(engine)
+    with db.transaction(engine) as session:
+        context.save_reading(
+            session, Reading(name="Brand searches", day=date(2026, 3, 31), value=800, unit="searches a month")
+        )
+    page = text(signed_in("marketer").get(f"/key-figures?{YEAR}&years=3&against=year").text)
+    assert "Customer lifetime value €3,000" in page, "1,000 a sale, once a year, three years"
+    assert "average sale x purchases per customer and year x years" in page
+    assert "Fair brand searches 1,000 800 80.0 % indicator" in page
+
+
+def test_advice_names_a_verdict_with_chance_and_what_it_is_worth(signed_in: Enter, engine: Engine) -> None:
+    supplier(engine)
+    page = text(signed_in("viewer").get(f"/roi/advice?{YEAR}").text)
+    assert "Mail reconsider The models disagree on whether it pays." in page
+    assert "Fair by its targets It does not aim at sales" in page
+    assert "Margin lost by the move, supplier's market" in page
+
+
+def test_a_doubled_budget_doubles_revenue_where_returns_are_proportional(
+    signed_in: Enter, engine: Engine
+) -> None:
+    supplier(engine)
+    client = signed_in("viewer")
+    doubled = f"/roi/advice?{YEAR}&model=linear&cost0=4000&cost1=9000&returns=proportional"
+    assert "linear €6,000 €12,000" in text(client.get(doubled).text)
+    slower = f"/roi/advice?{YEAR}&model=linear&cost0=4000&cost1=9000&returns=diminishing"
+    assert "linear €6,000 €8,485" in text(client.get(slower).text), "6,000 times the root of 2"
+
+
+def test_a_view_is_saved_shared_opened_and_deleted_by_its_owner_only(
+    signed_in: Enter, engine: Engine
+) -> None:
+    owner, other = signed_in("viewer"), signed_in("marketer")
+    path = "/roi?from=2026-01-01&to=2026-12-31&model=linear"
+    fields = form(owner.get("/views").text, name="Budget round", path=path, shared="on")
+    saved = owner.post("/views", data=fields)
+    assert (saved.status_code, saved.location) == (303, path)
+    assert "Budget round" in other.get("/roi").text
+    with db.reading(engine) as session:
+        view = session.scalars(select(SavedView.id)).one()
+    refused = other.post(f"/views/{view}/delete", data=form(other.get("/views").text))
+    assert refused.status_code == 409
+    assert owner.post(f"/views/{view}/delete", data=form(owner.get("/views").text)).status_code == 303
+    assert "Budget round" not in other.get("/roi").text
+
+
+def test_a_view_leads_to_no_other_site(signed_in: Enter) -> None:
+    client = signed_in("viewer")
+    for path in ("https://drift.example/", "//drift.example/", "/\\drift.example", "roi", ""):
+        answer = client.post("/views", data=form(client.get("/views").text, name="Away", path=path))
+        assert answer.status_code == 422, path
+
+
+def test_events_and_indicators_are_entered_changed_and_deleted(signed_in: Enter, engine: Engine) -> None:
+    client = signed_in("marketer")
+    token = form(client.get("/beside").text)
+    event = {"title": "Strike", "starts_on": "2026-03-05", "ends_on": "2026-03-01"}
+    refused = client.post("/beside/events", data=token | event)
+    assert refused.status_code == 422
+    assert 'value="Strike"' in refused.text, "what was typed is still there"
+    assert "lies before the first day" in refused.text
+    assert client.post("/beside/events", data=token | event | {"ends_on": "2026-03-09"}).status_code == 303
+    figure = {"name": "Satisfaction", "day": "2026-03-31", "value": "4,6", "unit": "stars"}
+    assert client.post("/beside/readings", data=token | figure).status_code == 303
+    assert "has a figure for 2026-03-31 already" in client.post("/beside/readings", data=token | figure).text
+    other_unit = figure | {"day": "2026-04-30", "unit": "points"}
+    assert "differs from" in client.post("/beside/readings", data=token | other_unit).text
+    with db.reading(engine) as session:
+        strike, stars = session.scalars(select(Annotation)).one(), session.scalars(select(Indicator)).one()
+    assert stars.value == 4.6
+    changed = client.post(
+        f"/beside/events/{strike.id}", data=token | event | {"title": "Port strike", "ends_on": ""}
+    )
+    assert changed.status_code == 303
+    assert "Port strike" in client.get("/beside").text
+    for path in (f"/beside/events/{strike.id}", f"/beside/readings/{stars.id}"):
+        assert client.post(path, data=token | {"delete": "1"}).status_code == 303
+    assert "None yet." in client.get("/beside").text
+
+
+def test_an_empty_installation_shows_the_one_next_step_and_flips_with_the_first_call(
+    signed_in: Enter, engine: Engine
+) -> None:
+    client = signed_in("marketer")
+    assert "First, name a campaign" in client.get("/").text
+    with db.transaction(engine) as session:
+        owner = campaigns.add(session, "Catalogue", "print", at=moment("2026-01-01"))
+    assert "put a tracking number on" in client.get("/").text
+    with db.transaction(engine) as session:
+        piece = campaigns.add_material(
+            session,
+            campaigns.get(session, "Catalogue"),
+            "Spring",
+            at=moment("2026-01-01"),
+            medium=Medium.print,
+        )
+        number = numbers.add(session, CATALOGUE_NUMBER, at=moment("2026-01-01"), provider="twilio")
+        numbers.assign(session, number, piece, starts_at=moment("2026-01-01"))
+    assert owner.name == "Catalogue"
+    assert "Waiting for your first call" in client.get("/").text
+    assert "HX-Redirect" not in client.get("/first-call").headers
+    with db.transaction(engine) as session:
+        event = CallEvent(
+            provider="twilio", provider_call_id="CA1", dialled=(CATALOGUE_NUMBER,), caller=BOREALIS,
+            started_at=moment("2026-03-01 10:00"), status=CallStatus.completed, talk_s=60,
+        )  # fmt: skip
+        calls.record(session, [event], region="SE")
+    assert client.get("/first-call").headers["HX-Redirect"] == "/"
+    page = client.get("/").text
+    assert "Overview" in page
+    assert "Waiting for your first call" not in page
+
+
+PATHS = [
+    "/",
+    f"/roi?{YEAR}",
+    f"/roi/trends?{YEAR}",
+    f"/roi/advice?{YEAR}",
+    f"/key-figures?{YEAR}",
+    "/beside",
+    "/views",
+]
+
+
+def test_a_script_in_a_name_is_text_on_every_page_also_inside_the_data_of_charts(
+    signed_in: Enter, engine: Engine
+) -> None:
+    supplier(engine, fair=SCRIPT, mail='" onload="alert(1)')
+    with db.transaction(engine) as session:
+        context.save_event(
+            session, Event(title=SCRIPT, starts_on=date(2026, 3, 5), note="</script>" + SCRIPT)
+        )
+        reading = Reading(name=SCRIPT, day=date(2026, 3, 5), value=1, unit=SCRIPT, source=SCRIPT)
+        context.save_reading(session, reading)
+    client = signed_in("marketer")
+    client.post("/views", data=form(client.get("/views").text, name=SCRIPT, path="/roi"))
+    for path in PATHS:
+        page = client.get(path)
+        assert page.status_code == 200, path
+        assert SCRIPT not in page.text, path
+        assert 'onload="alert' not in page.text, path
