@@ -1,6 +1,6 @@
 """How far ROI would vary with other buyers, and whether the model changes which campaign is best."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -145,20 +145,12 @@ def resampled(
     for table, some in by_table(tables):
         won = within(table, period)
         won = won.filter(pc.equal(won["goal"], "won"))
-        place = won.schema.get_field_index("campaign")
-        won = won.set_column(place, "campaign", won["campaign"].cast(pa.string()))
         if campaigns is not None:
-            won = won.filter(pc.is_in(won["campaign"], pa.array(sorted(campaigns), pa.string())))
-        credit = [f"credit {model}" for model in some]
-        sums = won.group_by(["account_id", "campaign"]).aggregate([(name, "sum") for name in credit])
-        columns = {"account_id": sums["account_id"].cast(pa.string()), "campaign": sums["campaign"]}
-        columns["currency"] = pa.repeat(pa.scalar("-"), sums.num_rows)
-        nothing = pa.repeat(pa.scalar(0, pa.int64()), sums.num_rows)
-        for i, model in enumerate(models):
-            columns[f"c{i}"] = sums[f"credit {model}_sum"] if model in some else nothing
-        parts.append(pa.table(columns))
-    # Of all tables at once: the same company counts as often in every model.
-    boot = draw(pa.concat_tables(parts), models, "campaign", replicates, seed)
+            kept = pa.array(sorted(campaigns), pa.string())
+            won = won.filter(pc.is_in(won["campaign"].cast(pa.string()), kept))
+        parts.append((won, some))
+    rows = _by_account(parts, models)
+    boot = draw(rows, models, "campaign", replicates, seed)
     names |= {source or "" for source, _ in boot.sources}
     order = tuple(sorted(names))
     place = {name: k for k, name in enumerate(order)}
@@ -174,3 +166,27 @@ def resampled(
     whole.credit[:, found] = boot.credit
     whole.replicates[:, found] = boot.replicates
     return whole
+
+
+def _by_account(parts: Sequence[tuple[pa.Table, list[str]]], models: Sequence[str]) -> pa.Table:
+    """Add credit up by account and campaign, over all tables: a company counts alike in each model."""
+    whole = pa.concat_tables([won.select(["account_id", "campaign"]) for won, _ in parts])
+    accounts = whole["account_id"].combine_chunks().dictionary_encode()
+    campaigns = whole["campaign"].cast(pa.string()).combine_chunks().dictionary_encode()
+    width = max(1, len(campaigns.dictionary))
+    keys = accounts.indices.to_numpy().astype(np.int64) * width + campaigns.indices.to_numpy()
+    found, place = np.unique(keys, return_inverse=True)
+    columns = {
+        "account_id": accounts.dictionary.take(pa.array(found // width)).cast(pa.string()),
+        "campaign": campaigns.dictionary.take(pa.array(found % width)),
+        "currency": pa.repeat(pa.scalar("-"), len(found)),
+    }
+    start = 0
+    for won, some in parts:
+        mine = place[start : start + won.num_rows]
+        start += won.num_rows
+        for model in some:
+            # Sums of whole minor units below 2^53 are exact in doubles.
+            amounts = won[f"credit {model}"].to_numpy()
+            columns[f"c{models.index(model)}"] = pa.array(np.bincount(mine, amounts, len(found)))
+    return pa.table(columns)

@@ -1,0 +1,85 @@
+"""The one who decides, in a real browser: charts under the policy for content, keyboard, small screens."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.cast import BOREALIS, moment
+from tests.web.accessibility import findings, reflows, unseen_focus
+from tests.web.conftest import Service
+from tests.web.test_decide import YEAR, supplier
+from tracking import calls, campaigns, db, numbers
+from tracking.calls import CallEvent
+from tracking.vocabulary import CallStatus, Medium
+
+Open = Callable[..., Page]
+NUMBER = "+46701740611"
+
+
+def ring(service: Service) -> None:
+    with db.transaction(service.engine) as session:
+        event = CallEvent(
+            provider="twilio",
+            provider_call_id="CA1",
+            dialled=(NUMBER,),
+            caller=BOREALIS,
+            started_at=moment("2026-03-01 10:00"),
+            status=CallStatus.completed,
+            talk_s=60,
+        )
+        calls.record(session, [event], region="SE")
+
+
+def test_from_the_first_call_to_a_saved_comparison_with_the_keyboard_alone(
+    open_page: Open, service: Service
+) -> None:
+    with db.transaction(service.engine) as session:
+        owner = campaigns.add(session, "Catalogue", "print", at=moment("2026-01-01"))
+        piece = campaigns.add_material(session, owner, "Spring", at=moment("2026-01-01"), medium=Medium.print)
+        number = numbers.add(session, NUMBER, at=moment("2026-01-01"), provider="twilio")
+        numbers.assign(session, number, piece, starts_at=moment("2026-01-01"))
+    page = open_page("viewer", "/")
+    expect(page.get_by_text("Waiting for your first call")).to_be_visible()
+    ring(service)
+    # The page looks by itself, and flips.
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible(timeout=20_000)
+    supplier(service.engine)
+    page.goto(f"/roi?{YEAR}")
+    expect(page.locator("#roi-chart + *, .chart svg").first).to_be_visible()
+    page.get_by_text("Attribution models").press("Enter")
+    page.get_by_label("markov").press("Space")
+    page.get_by_role("button", name="Show").press("Enter")
+    page.wait_for_url("**model=markov**")
+    expect(page.get_by_role("columnheader", name="first-touch").first).to_be_visible()
+    page.get_by_text("Save this view").press("Enter")
+    page.get_by_label("Name", exact=True).fill("With Markov")
+    page.get_by_role("button", name="Save", exact=True).press("Enter")
+    expect(page.get_by_role("link", name="With Markov")).to_be_visible()
+    page.get_by_role("row", name="Fair").get_by_role("link", name="€6,000").first.press("Enter")
+    expect(page.get_by_role("heading", name="Deals won: Fair")).to_be_visible()
+
+
+PAGES = {
+    "overview": "/",
+    "comparison": f"/roi?{YEAR}&against=year",
+    "trends": f"/roi/trends?{YEAR}",
+    "advice": f"/roi/advice?{YEAR}",
+    "key figures": f"/key-figures?{YEAR}",
+    "beside": "/beside",
+    "views": "/views",
+}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_pages_of_reports_keep_the_rules_of_accessibility(open_page: Open, theme: str) -> None:
+    page = open_page("marketer", "/", color_scheme=theme)
+    for name, path in PAGES.items():
+        page.set_viewport_size({"width": 1280, "height": 800})
+        page.goto(path)
+        if page.locator(".chart").count():
+            expect(page.locator(".chart svg").first).to_be_visible()
+        page.evaluate("document.querySelectorAll('main details').forEach(d => { d.open = true; })")
+        assert findings(page) == [], name
+        assert unseen_focus(page, presses=40) == [], name
+        assert reflows(page), name
