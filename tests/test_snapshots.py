@@ -1,5 +1,7 @@
 """What was computed from the data tells when it is stale, and is otherwise not computed again."""
 
+import time
+
 import pytest
 from sqlalchemy import Engine, func, insert, select, text
 from sqlalchemy.orm import Session
@@ -11,6 +13,7 @@ from tracking.config import Settings
 from tracking.errors import Invalid
 from tracking.models import Campaign, ImportRun
 from tracking.office import DataChange, FailedSignIn
+from tracking.snapshots import Preparing
 from tracking.vocabulary import CallStatus, Outcome
 
 
@@ -115,6 +118,39 @@ def test_a_model_that_the_data_do_not_support_is_named_with_its_reason(
     found, missing = kept.credit(["linear", "markov"], lookback_days=365, half_life_days=30)
     assert "linear" in found
     assert set(found) | set(missing) == {"linear", "markov"}
+
+
+def test_where_reading_takes_long_the_last_snapshot_is_shown_until_the_next_is_there(
+    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with db.reading(engine) as session:
+        snapshots.current(session, settings, at=moment("2026-03-01"))
+    monkeypatch.setattr(snapshots, "_PATIENCE", 0.0)
+    fair(engine)
+    with db.reading(engine) as session:
+        shown = snapshots.current(session, settings, at=moment("2026-03-02"))
+    assert (shown.stale, shown.taken_at) == (True, moment("2026-03-01"))
+    for _ in range(600):
+        with db.reading(engine) as session:
+            shown = snapshots.current(session, settings, at=moment("2026-03-02"))
+        if not shown.stale:
+            break
+        time.sleep(0.1)
+    assert not shown.stale, "another process has read the data"
+
+
+def test_with_many_records_nobody_waits_for_the_first_snapshot(
+    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "_MANY", -1)
+    with db.reading(engine) as session, pytest.raises(Preparing):
+        snapshots.current(session, settings, at=moment("2026-03-01"))
+    for _ in range(600):
+        time.sleep(0.1)
+        if list((settings.data_dir / "snapshots").glob("[!n]*/about.json")):
+            break
+    with db.reading(engine) as session:
+        assert not snapshots.current(session, settings, at=moment("2026-03-01")).stale
 
 
 def test_old_snapshots_make_room(engine: Engine, settings: Settings) -> None:

@@ -58,6 +58,11 @@ class Asked:
         return compared(self.period) if compared else None
 
     @property
+    def other_last_day(self) -> date | None:
+        """Return the last day of the period to compare with."""
+        return self.other_period.end - timedelta(days=1) if self.other_period else None
+
+    @property
     def filtered(self) -> bool:
         """Tell whether some campaigns are left out."""
         return self.question.campaigns is not None
