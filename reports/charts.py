@@ -278,7 +278,7 @@ def _iso(day: date) -> str:
 
 
 def _finished(chart: Any, locale: Spec | None) -> Spec:
-    spec: Spec = chart.properties(width="container").configure(font=_FONT).to_dict()
+    spec: Spec = chart.properties(width="container").configure(font=_FONT).to_dict(validate=False)
     config = spec.setdefault("config", {})
     # Altair's theme fixes a size of the view, which the container is to decide.
     config.pop("view", None)

@@ -13,7 +13,7 @@ from reports.kpis import Period
 from reports.roi import Credited, by_table, within
 
 Floats = npt.NDArray[np.float64]
-REPLICATES = 300
+REPLICATES = 200
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def resampled(
         Minor units by campaign.
     campaigns : collection of str, optional
         Names to keep; by default all.
-    replicates : int, default 300
+    replicates : int, default 200
         2 to 100,000; 80 % intervals need some hundreds.
     seed : int, default 0
         Another seed gives other draws.
