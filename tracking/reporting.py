@@ -14,7 +14,7 @@ from attribution.shares import UNIT
 from reports.intervals import Resampled, resampled
 from reports.kpis import Period, desk, ratio
 from reports.maturity import Maturity, still_to_come
-from reports.roi import OVERHEAD, TOTAL, Credited, roi, summed
+from reports.roi import OVERHEAD, TOTAL, Credited, roi, summed, within
 from reports.trends import Step, spans, trend, year_before
 from reports.worth import buying, figures
 from tracking import journeys, snapshots
@@ -282,9 +282,8 @@ def behind(taken: Snapshot, settings: Settings, question: Question, goal: str, l
     tables, unavailable = credit_of(taken, settings, question)
     if model not in tables:
         raise Invalid("model", f"{model}: {unavailable[model]}")
-    table = tables[model]
+    table = within(tables[model], question.period)
     wanted = table.filter(pc.equal(table["goal"], "won" if goal == "customers" else goal))
-    wanted = wanted.filter(question.period.holds(wanted["converted_at"]))
     if goal == "customers":
         wanted = wanted.filter(wanted["first"])
     names = wanted["campaign"].cast(pa.string())
