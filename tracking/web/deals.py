@@ -195,9 +195,9 @@ def _explained(session: Session, pages: Pages, deal: Deal) -> dict[str, Any] | N
 
 
 def _outside(at: datetime, opens: datetime, converted: datetime) -> str:
-    if at > converted:
-        return gettext("after the deal was won")
-    return gettext("before the window") if at < opens else ""
+    late: str = gettext("after the deal was won")
+    early: str = gettext("before the window")
+    return late if at > converted else early if at < opens else ""
 
 
 def _most(rows: dict[str | None, dict[str, Any]]) -> str:
