@@ -44,8 +44,7 @@ def measure(
             found[task].append(json.loads(done.stdout.strip().splitlines()[-1]))
     return {
         task: {
-            "seconds": statistics.median(run["seconds"] for run in some),
-            "peak_mb": statistics.median(run["peak_mb"] for run in some),
+            figure: statistics.median(run[figure] for run in some) for figure in ("seconds", "cpu", "peak_mb")
         }
         for task, some in found.items()
         if some
@@ -53,14 +52,15 @@ def measure(
 
 
 def show(title: str, results: dict[str, dict[str, float]], against: str) -> None:
-    print(f"\n### {title}\n\n| task | seconds | ratio | peak MB |\n|---|---|---|---|")
-    base = results.get(against, {}).get("seconds", float("nan"))
+    print(f"\n### {title}\n\n| task | seconds | ratio | processor s | ratio | peak MB |")
+    print("|---|---|---|---|---|---|")
+    base = results.get(against, {})
     for task, figures in results.items():
-        seconds, peak = figures["seconds"], figures["peak_mb"]
-        print(
-            f"| {task} | {seconds:.2f} | {seconds / base:.3g} | {peak:.0f} |",
-            flush=True,
-        )
+        pairs = [
+            f"{figures[name]:.2f} | {figures[name] / base.get(name, float('nan')):.3g}"
+            for name in ("seconds", "cpu")
+        ]
+        print(f"| {task} | {' | '.join(pairs)} | {figures['peak_mb']:.0f} |", flush=True)
 
 
 SUITES = {
@@ -75,15 +75,21 @@ SUITES = {
         [
             "ringtrail linear, position, decay, markov",
             "marketing-attribution-models linear, position, decay, markov",
+            "marketing-attribution-models linear, position, decay, markov, from Parquet",
             "ringtrail markov",
             "marketing-attribution-models markov",
+            "marketing-attribution-models markov, from Parquet",
         ],
         (1_200_000, 200_000, 50_000),
         3,
     ),
     "markov": (
         "378,000 touches, 88,000 journeys, Markov by order",
-        ["mta-audit markov", *(f"ringtrail markov order {k}" for k in (1, 2, 3, 4))],
+        [
+            "mta-audit markov",
+            "mta-audit markov, from Parquet",
+            *(f"ringtrail markov order {k}" for k in (1, 2, 3, 4)),
+        ],
         (378_000, 88_000, 20_000),
         3,
     ),
@@ -107,13 +113,13 @@ SUITES = {
     ),
     "large, a tenth": (
         "10 M touches, 250,000 conversions, to compare with 100 M",
-        ["duckdb join and sort, 8 GB", "ringtrail five rules, 8 GB"],
+        ["duckdb join and sort, 10 GB", "ringtrail five rules, 10 GB"],
         (10_000_000, 250_000, 250_000),
         1,
     ),
     "large": (
         "100 M touches, 2.5 M conversions",
-        ["duckdb join and sort, 8 GB", "ringtrail five rules, 8 GB"],
+        ["duckdb join and sort, 10 GB", "ringtrail five rules, 10 GB"],
         (100_000_000, 2_500_000, 2_500_000),
         1,
     ),
