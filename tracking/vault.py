@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from tracking.errors import Invalid
 
 _NONCE = 12
+SEAL = _NONCE + 16
+"""Bytes that sealing adds: a nonce and a tag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +101,28 @@ def _installed() -> Keys:
 
 def seal(text: str, purpose: str) -> bytes:
     """Encrypt ``text``; ``purpose`` is bound to it, so that it opens nowhere else."""
+    return seal_bytes(text.encode(), purpose)
+
+
+def seal_bytes(clear: bytes, purpose: str) -> bytes:
+    """Encrypt bytes as :func:`seal` does text; the result is ``SEAL`` bytes longer."""
     nonce = os.urandom(_NONCE)
-    return nonce + AESGCM(_installed().sealing).encrypt(nonce, text.encode(), purpose.encode())
+    return nonce + AESGCM(_installed().sealing).encrypt(nonce, clear, purpose.encode())
 
 
 def unseal(sealed: bytes, purpose: str) -> str:
     """Decrypt what :func:`seal` made for the same purpose."""
+    return unseal_bytes(sealed, purpose).decode()
+
+
+def unseal_bytes(sealed: bytes, purpose: str) -> bytes:
+    """Decrypt what :func:`seal_bytes` made for the same purpose."""
     try:
-        clear = AESGCM(_installed().sealing).decrypt(sealed[:_NONCE], sealed[_NONCE:], purpose.encode())
+        return AESGCM(_installed().sealing).decrypt(sealed[:_NONCE], sealed[_NONCE:], purpose.encode())
     except (InvalidTag, ValueError):
         raise Invalid(
             "key", "this key did not seal these data; restore the key file that belongs to them"
         ) from None
-    return clear.decode()
 
 
 def lookup_hash(kind: str, value: str) -> str:

@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from sqlalchemy import Engine
 
 from tests.conftest import KEY
+from tests.twilio_requests import TOKEN
 from tests.web.people import ADDRESSES, PASSWORD, enter, hire
 from tracking import db
 from tracking.app import create_app
@@ -75,6 +76,7 @@ def service(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     engine = db.connect(settings)
     hire(engine)
     told = {"RINGTRAIL_DATA_DIR": str(folder), "RINGTRAIL_KEY": KEY, "RINGTRAIL_BASE_URL": url}
+    told["RINGTRAIL_TWILIO_AUTH_TOKENS"] = TOKEN
     with (folder / "server.log").open("w") as log:
         command = [sys.executable, "-m", "tracking", "serve", "--port", str(port)]
         server = subprocess.Popen(command, env=os.environ | told, stdout=log, stderr=log)

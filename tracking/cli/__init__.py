@@ -35,6 +35,7 @@ _COMMANDS = {
     "size-pool": "sizing:size_pool",
     "token": "admin:token",
     "user": "users:user",
+    "work": "work:work",
 }
 
 

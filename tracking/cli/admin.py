@@ -2,6 +2,8 @@
 
 import os
 import platform
+import subprocess
+import sys
 from datetime import datetime
 from typing import Any
 
@@ -42,8 +44,9 @@ def key() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8000, show_default=True)
 @click.option("--threads", default=8, show_default=True, help="Requests served at once.")
+@click.option("--no-worker", is_flag=True, help="Start no worker beside it; run `ringtrail work` yourself.")
 @pass_installation
-def serve(installation: Installation, host: str, port: int, threads: int) -> None:
+def serve(installation: Installation, host: str, port: int, threads: int, no_worker: bool) -> None:
     """Serve web pages, the JSON API and the telephone provider's webhooks."""
     from gunicorn.app.base import BaseApplication
 
@@ -76,7 +79,14 @@ def serve(installation: Installation, host: str, port: int, threads: int) -> Non
             f"First administrator: {settings.first_administrator}, password {password} (shown only now)"
         )
     click.echo(f"Ringtrail at http://{host}:{port}/ (stop with Ctrl+C)")
-    Server().run()
+    command = [sys.executable, "-m", "tracking", "work", "--beside", str(os.getpid())]
+    beside = None if no_worker else subprocess.Popen(command)  # noqa: S603 - our own program
+    try:
+        Server().run()
+    finally:
+        if beside is not None:
+            beside.terminate()
+            beside.wait(30)
 
 
 @click.command()

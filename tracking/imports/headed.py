@@ -29,7 +29,8 @@ class Headed:
             raise Invalid("file", "it is empty; its first line must name the columns")
         self.header: Sequence[str] | None = head[0].cells
         self.dialect = dialect
-        self.columns = Columns(head[0].cells, self.aliases, told.columns if told else None)
+        told = told or Told()
+        self.columns = Columns(head[0].cells, self.aliases, told.columns, whole=told.whole)
         self.campaigns = CampaignBook()
         self.name = type(self).name
 

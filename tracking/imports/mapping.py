@@ -19,6 +19,8 @@ class Told:
 
     columns: Mapping[str, str] = field(default_factory=dict)
     stages: Mapping[str, str] = field(default_factory=dict)
+    whole: bool = False
+    """Whether ``columns`` says all: a field that it leaves out has no column, whatever the headers."""
 
 
 def load(path: str | None, columns: Sequence[str] = (), stages: Sequence[str] = ()) -> Told:
@@ -44,7 +46,12 @@ class Columns:
     """Where the fields of a record stand in a row; a field without a column reads as empty."""
 
     def __init__(
-        self, header: Sequence[str], aliases: Aliases, told: Mapping[str, str] | None = None
+        self,
+        header: Sequence[str],
+        aliases: Aliases,
+        told: Mapping[str, str] | None = None,
+        *,
+        whole: bool = False,
     ) -> None:
         self.header = [name.strip() for name in header]
         folded = [fold(name) for name in header]
@@ -55,7 +62,7 @@ class Columns:
             if fold(column) not in folded:
                 raise Invalid("mapping", f"there is no column {column!r}; the file has {', '.join(header)}")
             self._at[name] = folded.index(fold(column))
-        for name, others in aliases.items():
+        for name, others in () if whole else aliases.items():
             words = [fold(word) for word in (name, *others)]
             if name not in self._at and (guess := next((w for w in words if w in folded), None)):
                 self._at[name] = folded.index(guess)

@@ -35,6 +35,8 @@ class Refusal:
     column: str
     value: str
     reason: str
+    cells: tuple[str, ...] = ()
+    """The whole row, to be mended."""
 
     def __str__(self) -> str:
         shown = self.value if len(self.value) <= 60 else self.value[:59] + "…"

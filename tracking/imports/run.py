@@ -58,18 +58,29 @@ def run(
     at: datetime,
     dry_run: bool = False,
     strict: bool = False,
+    piecemeal: bool = False,
     refused: Path | None = None,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Result:
     """Import the rows of ``table``; the good ones are all taken or, with ``strict``, all or none.
 
     A dry run does everything and takes it back at the end. It and ``strict`` need one transaction for the
-    whole file and keep other writers waiting for as long; otherwise each batch is one. ``progress`` is
-    told the bytes read.
+    whole file and keep other writers waiting for as long; otherwise each batch is one. A ``piecemeal`` dry
+    run takes back batch after batch and lets others write in between; a row that repeats one of an earlier
+    batch then counts as created once more. ``progress`` is told the bytes read.
     """
     result = Result(form.kind, table.name, form.name, table.encoding, table.separator, dry_run)
     kept = RefusedFile(refused, table, form.header) if refused else None
     try:
+        if dry_run and piecemeal:
+            result.taken = False
+            with db.reading(engine) as reader:
+                form.begin(reader)
+            for batch in _batches(table, form):
+                _take(batch, lambda work: _try(engine, work), form, at, result, kept)
+                progress(table.done)
+            result.campaigns_created = sorted(form.added())
+            return result
         if dry_run or strict:
             with Session(engine, expire_on_commit=False) as session, session.begin() as whole:
                 form.begin(session)
@@ -142,7 +153,8 @@ def _batches(table: Table, form: Format[Any]) -> Iterator[_Batch]:
     for row in rows:
         if isinstance(row, Broken):
             shown = table.separator.join(row.cells)
-            batch.refused.append((row.cells, Refusal(row.line, "row", shown, row.reason)))
+            broken = Refusal(row.line, "row", shown, row.reason, tuple(row.cells))
+            batch.refused.append((row.cells, broken))
         else:
             _read(row, form, batch)
         if batch.full:
@@ -199,9 +211,16 @@ def _take(
             kept.write(cells, refusal)
 
 
+def _try(engine: Engine, work: Callable[[Session], Sequence[Outcome]]) -> Sequence[Outcome]:
+    with Session(engine, expire_on_commit=False) as session, session.begin() as whole:
+        outcomes = work(session)
+        whole.rollback()
+        return outcomes
+
+
 def _refusal(row: Row, form: Format[Any], error: Invalid) -> Refusal:
     column, value = form.place(row.cells, error.field)
-    return Refusal(row.line, column, value, error.reason)
+    return Refusal(row.line, column, value, error.reason, tuple(row.cells))
 
 
 def _log(result: Result, at: datetime) -> ImportRun:

@@ -69,16 +69,23 @@ class Document(_Part):
 def read(path: Path) -> Document:
     """Read a supplier file, or raise Invalid naming every wrong entry."""
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except OSError as error:
         raise Invalid("file", f"cannot open {path}: {error.strerror}") from None
+    return parse(content, path.name)
+
+
+def parse(content: bytes, name: str) -> Document:
+    """Read the content of a supplier file called ``name``, or raise Invalid naming every wrong entry."""
+    try:
+        found = yaml.safe_load(content.decode("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Invalid("file", f"{path.name} is not YAML: {error}") from None
+        raise Invalid("file", f"{name} is not YAML: {error}") from None
     try:
         return Document.model_validate(found)
     except ValidationError as error:
         wrong = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
-        raise Invalid("file", f"{path.name}: " + "; ".join(wrong)) from None
+        raise Invalid("file", f"{name}: " + "; ".join(wrong)) from None
 
 
 def save(

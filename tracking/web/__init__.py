@@ -16,6 +16,8 @@ from tracking.web import (
     dashboard,
     deals,
     desk,
+    imports,
+    jobs,
     numbers,
     outlook,
     signin,
@@ -38,6 +40,8 @@ _GROUPS = (
     costs,
     companies,
     deals,
+    imports,
+    jobs,
     staff,
     account,
 )

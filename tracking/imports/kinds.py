@@ -1,0 +1,299 @@
+"""All kinds of files that can be imported: which one a file is, how its columns are read, and its import."""
+
+import csv
+import io
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from tracking import clock, money, vault
+from tracking.config import Settings
+from tracking.errors import Invalid
+from tracking.imports import run, supplier
+from tracking.imports.call_log import CallLog
+from tracking.imports.cdr import CallRecords
+from tracking.imports.costs import Costs
+from tracking.imports.deals import Deals
+from tracking.imports.headed import Headed
+from tracking.imports.mapping import Columns, Told
+from tracking.imports.outcomes import Refusal, RefusedFile, Result
+from tracking.imports.reading import Broken, Row, Table
+from tracking.imports.run import Format
+from tracking.imports.touches import Touches
+from tracking.imports.uploads import Shelf, Upload
+from tracking.imports.values import Dialect, fold
+from tracking.models import ImportRun
+from tracking.office import ImportMapping
+
+HEADED: Mapping[str, type[Headed]] = {"deals": Deals, "costs": Costs, "calls": CallLog, "touches": Touches}
+KINDS = (*HEADED, "cdr", "supplier")
+SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
+_LARGEST_YAML = 10_000_000
+
+
+class _Mended(Table):
+    """A table in which some rows are read as they were mended."""
+
+    mended: Mapping[str, list[str]] = {}
+
+    def rows(self, *, width: int | None = None) -> Iterator[Row | Broken]:
+        """Read the file from its beginning."""
+        for row in super().rows(width=width):
+            cells = self.mended.get(str(row.line))
+            yield row if cells is None else Row(row.line, list(cells))
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a file: its name, some of its values, and the field it is read as, if any."""
+
+    name: str
+    samples: list[str]
+    field: str
+
+
+def table_of(upload: Upload, file: BinaryIO) -> Table:
+    """Return an upload's rows, the mended ones as they are now."""
+    separator = SEPARATORS.get(upload.options.get("separator", ""), "")
+    table = _Mended(file, upload.name, encoding=upload.options.get("encoding", ""), separator=separator)
+    table.mended = upload.mended
+    return table
+
+
+def guess(upload: Upload, file: BinaryIO) -> str:
+    """Tell the kind of a file by its name and first line, or raise Invalid where it fits none."""
+    if upload.name.casefold().endswith((".yaml", ".yml")):
+        return "supplier"
+    table = table_of(upload, file)
+    head = table.head(2)
+    if not head:
+        raise Invalid("file", f"{upload.name} has no line that can be read; save it as CSV in UTF-8")
+    fits = {}
+    for kind, form in HEADED.items():
+        columns = Columns(head[0].cells, form.aliases)
+        fits[kind] = len({columns.index(name) for name in form.aliases} - {None})
+    best = max(fits, key=lambda kind: fits[kind])
+    try:
+        CallRecords(table, Dialect(None, "EUR"), "ZZ")
+    except Invalid:
+        return best
+    return "cdr"
+
+
+def columns_of(upload: Upload, table: Table, kind: str) -> list[Column]:
+    """Return the columns of a file of this kind with samples, as they are or would be read."""
+    head = table.head(6)
+    if not head:
+        raise Invalid("file", f"{upload.name} has no line that can be read; save it as CSV in UTF-8")
+    if kind not in HEADED:
+        return []
+    header = head[0].cells
+    told = upload.columns or {}
+    try:
+        columns = Columns(header, HEADED[kind].aliases, told, whole=upload.columns is not None)
+    except Invalid:
+        # Told of another kind or another file.
+        columns = Columns(header, HEADED[kind].aliases)
+    places = {columns.index(name): name for name in HEADED[kind].aliases if name in columns}
+    return [
+        Column(
+            name.strip(),
+            [row.cells[place].strip() for row in head[1:] if place < len(row.cells) and row.cells[place]][:3],
+            places.get(place, ""),
+        )
+        for place, name in enumerate(header)
+    ]
+
+
+def form_of(upload: Upload, table: Table, settings: Settings) -> Format[Any]:
+    """Return the format of a file as it was told, or raise Invalid."""
+    told, region = upload.options, settings.region
+    zone = ZoneInfo(told["timezone"]) if told.get("timezone") else settings.zone
+    dates = told.get("dates")
+    dialect = Dialect(
+        zone=zone,
+        currency=money.currency(told.get("currency") or settings.currency),
+        day_first=None if not dates else dates == "dmy",
+        decimal=told.get("decimal") or None,
+    )
+    mapping = Told(upload.columns or {}, upload.stages, whole=upload.columns is not None)
+    match upload.kind:
+        case "cdr":
+            outgoing = bool(told.get("keep_outgoing"))
+            desk = settings.default_destination
+            return CallRecords(table, dialect, region, desk=desk, keep_outgoing=outgoing)
+        case "costs":
+            return Costs(table, dialect, mapping)
+        case "calls":
+            return CallLog(table, dialect, region, mapping)
+        case "deals":
+            return Deals(table, dialect, region, mapping)
+        case "touches":
+            return Touches(table, dialect, region, mapping)
+    raise Invalid("kind", f"{upload.kind!r} is unknown; choose among {', '.join(KINDS)}")
+
+
+def remember(session: Session, upload: Upload, header: Sequence[str]) -> None:
+    """Keep what was told of a file for the next one with the same headers."""
+    row = _remembered(session, upload.kind, header)
+    said = {"columns": upload.columns, "stages": upload.stages, "options": upload.options}
+    if row is None:
+        session.add(ImportMapping(kind=upload.kind, header_hash=_hash(header), mapping=said))
+    else:
+        row.mapping = said
+
+
+def recall(session: Session, upload: Upload, header: Sequence[str]) -> bool:
+    """Say of a file what was told of the last one with the same headers; tell whether there was one."""
+    row = _remembered(session, upload.kind, header)
+    if row is None:
+        return False
+    upload.columns, upload.stages = row.mapping["columns"], row.mapping["stages"]
+    upload.options = row.mapping["options"]
+    return True
+
+
+def take(
+    engine: Engine,
+    settings: Settings,
+    upload: Upload,
+    *,
+    dry_run: bool,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Mapping[str, Any]:
+    """Import an upload, or try it; what was found stays sealed beside it, the counts are returned."""
+    shelf = Shelf(settings.data_dir)
+    with shelf.open(upload.token) as file:
+        if upload.kind == "supplier":
+            found = _supplier(engine, settings, upload, file, dry_run)
+        else:
+            found = _rows(engine, settings, upload, file, dry_run, shelf, progress)
+    shelf.keep(upload.token, "found", found)
+    if not dry_run:
+        shelf.drop(upload.token, "content")
+    return {name: found[name] for name in ("created", "updated", "skipped", "refused")} | {
+        "campaigns": len(found["campaigns_created"]),
+        "token": upload.token,
+    }
+
+
+def try_again(engine: Engine, settings: Settings, upload: Upload, rows: Mapping[int, list[str]]) -> Result:
+    """Try mended rows by themselves; refusals name the lines that they have in the file."""
+    lines = sorted(rows)
+    with Shelf(settings.data_dir).open(upload.token) as file:
+        header = form_of(upload, table_of(upload, file), settings).header
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerows(([header] if header is not None else []) + [rows[line] for line in lines])
+    table = Table(io.BytesIO(text.getvalue().encode()), upload.name, encoding="utf-8", separator=",")
+    form = form_of(upload, table, settings)
+    result = run.run(engine, table, form, at=clock.now(), dry_run=True, piecemeal=True)
+    first = 2 if header is not None else 1
+    for refusal in result.refusals:
+        object.__setattr__(refusal, "line", lines[refusal.line - first])
+    return result
+
+
+def as_found(result: Result, header: Sequence[str] | None) -> dict[str, Any]:
+    """Return what came of an import with its refused rows whole."""
+    rows = [list(refusal.cells) for refusal in result.refusals]
+    found = result.as_json() | {"header": list(header) if header is not None else None}
+    for told, cells in zip(found["refusals"], rows, strict=True):
+        told["cells"] = cells
+    return found
+
+
+def rewrite_refused(shelf: Shelf, upload: Upload, found: Mapping[str, Any]) -> None:
+    """Let the file of refused rows hold those that are still refused, where all of them are known."""
+    if found["refused"] > len(found["refusals"]):
+        return
+    shelf.drop(upload.token, "refused")
+    with shelf.open(upload.token) as file, tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "refused"
+        kept = RefusedFile(path, table_of(upload, file), found["header"])
+        for told in found["refusals"]:
+            what = (told["line"], told["column"], told["value"], told["reason"])
+            kept.write(told["cells"], Refusal(*what))
+        kept.close()
+        if path.exists():
+            with path.open("rb") as written:
+                shelf.seal(upload.token, "refused", written)
+
+
+def _rows(
+    engine: Engine,
+    settings: Settings,
+    upload: Upload,
+    file: BinaryIO,
+    dry_run: bool,
+    shelf: Shelf,
+    progress: Callable[[int, int], None],
+) -> dict[str, Any]:
+    table = table_of(upload, file)
+    form = form_of(upload, table, settings)
+    with tempfile.TemporaryDirectory() as folder:
+        refused = Path(folder) / "refused"
+        result = run.run(
+            engine,
+            table,
+            form,
+            at=clock.now(),
+            dry_run=dry_run,
+            piecemeal=True,
+            refused=refused,
+            progress=lambda done: progress(done, table.size),
+        )
+        shelf.drop(upload.token, "refused")
+        if refused.exists():
+            with refused.open("rb") as kept:
+                shelf.seal(upload.token, "refused", kept)
+    if result.rows == 0:
+        raise Invalid("file", f"{upload.name} has a first line with names and no row below it")
+    return as_found(result, form.header)
+
+
+def _supplier(
+    engine: Engine, settings: Settings, upload: Upload, file: BinaryIO, dry_run: bool
+) -> dict[str, Any]:
+    if upload.size > _LARGEST_YAML:
+        raise Invalid("file", f"{upload.name} is larger than {_LARGEST_YAML} bytes; split it by campaign")
+    document = supplier.parse(file.read(), upload.name)
+    at = clock.now()
+    with Session(engine) as session, session.begin() as whole:
+        counts = supplier.save(session, document, at=at, region=settings.region, zone=settings.zone)
+        created = sum(counts.values())
+        if dry_run:
+            whole.rollback()
+        else:
+            session.add(
+                ImportRun(
+                    kind="supplier",
+                    file_name=upload.name,
+                    finished_at=at,
+                    created=created,
+                    updated=0,
+                    skipped=0,
+                    refused=0,
+                )
+            )
+    return {
+        "created": created, "updated": 0, "skipped": 0, "refused": 0, "format": "supplier file",
+        "encoding": "utf-8", "rows": created, "refusals": [], "skip_reasons": {}, "header": None,
+        "campaigns_created": [], "added": dict(counts),
+    }  # fmt: skip
+
+
+def _remembered(session: Session, kind: str, header: Sequence[str]) -> ImportMapping | None:
+    return session.scalar(
+        select(ImportMapping).where(ImportMapping.kind == kind, ImportMapping.header_hash == _hash(header))
+    )
+
+
+def _hash(header: Sequence[str]) -> str:
+    return vault.lookup_hash("import headers", "\x1f".join(map(fold, header)))

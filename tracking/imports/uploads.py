@@ -1,0 +1,178 @@
+"""Files given to the pages, sealed on the disk from the first byte until the import is over or a day is."""
+
+import io
+import json
+import os
+import re
+import secrets
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from tracking import vault
+from tracking.errors import Invalid, NotFound
+
+KEPT = timedelta(days=1)
+_CHUNK = 1 << 20
+_TOKEN = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass
+class Upload:
+    """A file that waits for its import, and what was said about it so far."""
+
+    token: str
+    name: str
+    by: str
+    at: str
+    size: int
+    kind: str = ""
+    columns: dict[str, str] | None = None
+    """Columns by field, all of them; None: as the headers say."""
+    stages: dict[str, str] = field(default_factory=dict)
+    options: dict[str, str] = field(default_factory=dict)
+    mended: dict[str, list[str]] = field(default_factory=dict)
+    """Cells by the line they stand for."""
+    check_job: int | None = None
+    import_job: int | None = None
+
+
+class Shelf:
+    """The folder of the uploads of one installation."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._folder = data_dir / "uploads"
+
+    def put(self, stream: BinaryIO, name: str, *, by: str, at: datetime) -> Upload:
+        """Keep a file; what is older than a day is taken out on the way."""
+        self.tidy(at)
+        token = secrets.token_hex(16)
+        size = self.seal(token, "content", stream)
+        upload = Upload(token, name[:200], by, at.isoformat(), size)
+        self.save(upload)
+        return upload
+
+    def get(self, token: str) -> Upload:
+        """Return what is known of an upload, or raise NotFound."""
+        about = self._note(token, "about")
+        if about is None:
+            raise NotFound("this file is no longer kept; give it once more")
+        return Upload(**about)
+
+    def save(self, upload: Upload) -> None:
+        """Keep what was said about an upload."""
+        self.keep(upload.token, "about", asdict(upload))
+
+    def keep(self, token: str, part: str, note: dict[str, Any]) -> None:
+        """Keep a sealed note beside an upload, whole or not at all."""
+        path = self._path(token, part)
+        draft = path.with_suffix(f".{secrets.token_hex(4)}")
+        draft.write_bytes(vault.seal(json.dumps(note), f"upload {token} {part}"))
+        draft.replace(path)
+
+    def found(self, token: str) -> dict[str, Any] | None:
+        """Return what came of trying an upload's rows; None before."""
+        return self._note(token, "found")
+
+    def open(self, token: str, part: str = "content") -> io.BufferedReader:
+        """Open the clear content of an upload; nothing clear is written to the disk."""
+        path = self._path(token, part)
+        if not path.exists():
+            raise NotFound("this file is no longer kept; give it once more")
+        return io.BufferedReader(_Sealed(path, f"upload {token} {part}"), _CHUNK)
+
+    def seal(self, token: str, part: str, stream: BinaryIO) -> int:
+        """Keep a stream sealed, and return its size in bytes."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        size = place = 0
+        with self._path(token, part).open("wb") as file:
+            while chunk := stream.read(_CHUNK):
+                file.write(vault.seal_bytes(chunk, f"upload {token} {part} {place}"))
+                size, place = size + len(chunk), place + 1
+        return size
+
+    def drop(self, token: str, *parts: str) -> None:
+        """Take out parts of an upload, or all of it."""
+        for path in [self._path(token, p) for p in parts] or list(self._folder.glob(f"{_known(token)}.*")):
+            path.unlink(missing_ok=True)
+
+    def tidy(self, at: datetime) -> None:
+        """Take out what has been kept for a day."""
+        for path in self._folder.glob("*.*"):
+            try:
+                if path.stat().st_mtime < (at - KEPT).timestamp():
+                    path.unlink()
+            except FileNotFoundError:
+                continue
+
+    def _note(self, token: str, part: str) -> dict[str, Any] | None:
+        path = self._path(token, part)
+        if not path.exists():
+            return None
+        note: dict[str, Any] = json.loads(vault.unseal(path.read_bytes(), f"upload {token} {part}"))
+        return note
+
+    def _path(self, token: str, part: str) -> Path:
+        return self._folder / f"{_known(token)}.{part}"
+
+
+def _known(token: str) -> str:
+    # The token becomes part of a path.
+    if not _TOKEN.fullmatch(token):
+        raise NotFound("there is no such upload")
+    return token
+
+
+class _Sealed(io.RawIOBase):
+    """A sealed file read as if it were clear; chunks are opened one at a time, wherever one seeks."""
+
+    def __init__(self, path: Path, purpose: str) -> None:
+        super().__init__()
+        self._file = path.open("rb")
+        self._purpose = purpose
+        whole, rest = divmod(os.fstat(self._file.fileno()).st_size, _CHUNK + vault.SEAL)
+        self._size = whole * _CHUNK + max(rest - vault.SEAL, 0)
+        self._at = 0
+        self._held = (-1, b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(start + offset, 0)
+        return self._at
+
+    def readinto(self, into: Any) -> int:
+        place, skip = divmod(self._at, _CHUNK)
+        if self._at >= self._size:
+            return 0
+        if self._held[0] != place:
+            self._file.seek(place * (_CHUNK + vault.SEAL))
+            sealed = self._file.read(_CHUNK + vault.SEAL)
+            self._held = (place, vault.unseal_bytes(sealed, f"{self._purpose} {place}"))
+        part = self._held[1][skip : skip + len(into)]
+        into[: len(part)] = part
+        self._at += len(part)
+        return len(part)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def readable(head: bytes, name: str) -> None:
+    """Refuse what is no text, by its first bytes."""
+    if not head.strip():
+        raise Invalid("file", f"{name} is empty; choose one with a line for each record")
+    if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise Invalid("file", f"{name} is a workbook; save the sheet as CSV and choose that file")
+    if head.startswith((b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"\x1f\x8b")):
+        raise Invalid("file", f"{name} is no text; choose a CSV or YAML file")

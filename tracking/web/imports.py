@@ -1,0 +1,325 @@
+"""Imports by file: given once, told what is what, tried, mended row by row, then brought in by a job."""
+
+from datetime import datetime
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+from flask import Response, flash, redirect, render_template, request, url_for
+from flask_babel import gettext, ngettext
+from sqlalchemy import func, select
+from werkzeug.wrappers import Response as AnyResponse
+
+from tracking import clock, jobs, money
+from tracking.errors import Conflict, Invalid
+from tracking.imports import kinds
+from tracking.imports.encoding import decoder
+from tracking.imports.uploads import Shelf, Upload, readable
+from tracking.models import ImportRun
+from tracking.vocabulary import Stage
+from tracking.web import forms
+from tracking.web.jobs import is_open, state_words
+from tracking.web.pages import MARKETERS, Pages, Work
+
+Page = str | tuple[str, int] | AnyResponse
+_RUNS = 50
+_MENDED = 20
+"""Refused rows shown at once to be mended."""
+_ENCODINGS = [
+    ("utf-8", "UTF-8"),
+    ("utf-16", "UTF-16"),
+    ("cp1252", "Windows-1252"),
+    ("cp1251", "Windows-1251"),
+    ("gb18030", "GB 18030"),
+]
+_OPTIONS = ("separator", "encoding", "timezone", "currency", "decimal", "dates", "keep_outgoing")
+
+
+def add(pages: Pages) -> None:
+    """Add the pages of imports."""
+    shelf = Shelf(pages.settings.data_dir)
+
+    @pages.page("/imports", MARKETERS, methods=("GET", "POST"), largest=pages.settings.max_upload_bytes)
+    def import_list() -> Page:
+        problem = None
+        if request.method == "POST":
+            try:
+                upload = _receive(pages, shelf)
+            except Invalid as error:
+                problem = error
+            else:
+                return redirect(url_for("web.import_file", token=upload.token), 303)
+        with pages.reading() as session:
+            runs = session.scalars(select(ImportRun).order_by(ImportRun.id.desc()).limit(_RUNS)).all()
+            last = session.execute(
+                select(ImportRun.kind, func.max(ImportRun.finished_at)).group_by(ImportRun.kind)
+            )
+            page = render_template(
+                "imports/list.html",
+                runs=runs,
+                ages=[(kind_words()[kind], at, _age(at)) for kind, at in last if kind in kind_words()],
+                kinds=kind_words(),
+                largest=pages.settings.max_upload_bytes // 1_000_000,
+                problem=problem,
+            )
+        return (page, 422) if problem else page
+
+    @pages.page("/imports/<token>", MARKETERS, methods=("GET", "POST"))
+    def import_file(token: str) -> Page:
+        upload = _waiting(shelf, token)
+        problem = None
+        if request.method == "POST":
+            try:
+                _tell(pages, shelf, upload)
+                return redirect(url_for("web.import_check", token=token), 303)
+            except (Invalid, Conflict) as error:
+                problem = error
+        elif (kind := request.args.get("kind")) in kinds.KINDS and kind != upload.kind:
+            upload.kind, upload.columns, upload.stages = str(kind), None, {}
+        with shelf.open(token) as file:
+            table = kinds.table_of(upload, file)
+            columns = kinds.columns_of(upload, table, upload.kind) if upload.kind != "supplier" else []
+            rows = [row.cells for row in table.head(4)] if upload.kind == "cdr" else []
+            page = render_template(
+                "imports/file.html",
+                upload=upload,
+                columns=columns,
+                rows=rows,
+                read_as=(table.encoding, table.separator),
+                fields=list(kinds.HEADED[upload.kind].aliases) if upload.kind in kinds.HEADED else [],
+                kinds=list(kind_words().items()),
+                stages=list(Stage),
+                encodings=_ENCODINGS,
+                problem=problem,
+            )
+        return (page, 422) if problem else page
+
+    @pages.page("/imports/<token>/check", MARKETERS)
+    def import_check(token: str) -> Page:
+        upload = shelf.get(token)
+        with pages.reading() as session:
+            if upload.import_job is not None:
+                return redirect(url_for("web.job_page", job_id=upload.import_job), 303)
+            if upload.check_job is None:
+                return redirect(url_for("web.import_file", token=token), 303)
+            return _check_page(shelf, upload, jobs.get(session, upload.check_job))
+
+    @pages.page("/imports/<token>/mend", MARKETERS, methods=("POST",))
+    def mend_rows(token: str) -> Page:
+        upload = _waiting(shelf, token)
+        found = shelf.found(token)
+        if found is None:
+            return redirect(url_for("web.import_check", token=token), 303)
+        left = _mend(pages, shelf, upload, found)
+        if left:
+            flash(
+                ngettext("%(num)d row is still refused.", "%(num)d rows are still refused.", left),
+                "error",
+            )
+        else:
+            flash(gettext("The mended rows can be taken now."))
+        return redirect(url_for("web.import_check", token=token), 303)
+
+    @pages.page("/imports/<token>/refused.csv", MARKETERS)
+    def refused_rows(token: str) -> Response:
+        upload = shelf.get(token)
+        with shelf.open(token, "refused") as file:
+            content = file.read()
+        stem = "".join(c for c in upload.name.rpartition(".")[0] if c.isalnum() or c in "-_ ") or "rows"
+        answer = Response(content, mimetype="text/csv")
+        answer.headers.set("Content-Disposition", "attachment", filename=f"{stem}-refused.csv")
+        return answer
+
+    @pages.page("/imports/<token>/start", MARKETERS, methods=("POST",))
+    def start_import(token: str) -> AnyResponse:
+        upload = _waiting(shelf, token)
+        if shelf.found(token) is None:
+            raise Conflict(gettext("This file has not been tried yet; try it first."))
+
+        def work(job: Work) -> int:
+            row = _enqueue(job, upload, dry_run=False)
+            job.note("import start", f"{upload.kind}: {upload.name}")
+            return row
+
+        upload.import_job = pages.change(work)
+        shelf.save(upload)
+        return redirect(url_for("web.job_page", job_id=upload.import_job), 303)
+
+    @pages.page("/imports/<token>/drop", MARKETERS, methods=("POST",))
+    def drop_import(token: str) -> AnyResponse:
+        upload = shelf.get(token)
+        pages.change(lambda job: job.note("import drop", upload.name))
+        shelf.drop(token)
+        flash(gettext("The file is taken out; nothing was imported from it."))
+        return redirect(url_for("web.import_list"), 303)
+
+
+def kind_words() -> dict[str, str]:
+    """Return the kinds of files with their names."""
+    return {
+        "deals": gettext("deals"),
+        "costs": gettext("costs"),
+        "calls": gettext("call log with answers"),
+        "cdr": gettext("call records of a telephone exchange"),
+        "touches": gettext("touches: visits, forms, messages, fairs"),
+        "supplier": gettext("campaigns, material and numbers (YAML)"),
+    }
+
+
+def option_from_form() -> dict[str, str]:
+    """Return what the form says about how the file is written, or raise Invalid."""
+    told = {name: forms.text(name) or "" for name in _OPTIONS}
+    if told["encoding"]:
+        decoder(told["encoding"])
+    if told["timezone"]:
+        try:
+            ZoneInfo(told["timezone"])
+        except (KeyError, ValueError, OSError):
+            raise Invalid(
+                "timezone", gettext("is no IANA zone; write one such as Europe/Stockholm")
+            ) from None
+    if told["currency"]:
+        told["currency"] = money.currency(told["currency"].upper())
+    for name, allowed in (
+        ("separator", kinds.SEPARATORS),
+        ("decimal", (",", ".")),
+        ("dates", ("dmy", "mdy")),
+    ):
+        if told[name] and told[name] not in allowed:
+            raise Invalid(name, gettext("is not known; choose one of the list"))
+    return {name: value for name, value in told.items() if value}
+
+
+def _age(at: datetime) -> int:
+    return (clock.now() - at).days
+
+
+def _receive(pages: Pages, shelf: Shelf) -> Upload:
+    given = request.files.get("file")
+    if given is None or not given.filename:
+        raise Invalid("file", gettext("is missing; choose one"))
+    head = given.stream.read(4096)
+    readable(head, given.filename)
+    given.stream.seek(0)
+    who: dict[str, str] = {}
+
+    def work(job: Work) -> None:
+        job.note("import upload", str(given.filename)[:200])
+        who["by"] = job.user.email
+
+    pages.change(work)
+    upload = shelf.put(cast(Any, given.stream), given.filename, by=who["by"], at=clock.now())
+    try:
+        with shelf.open(upload.token) as file:
+            upload.kind = kinds.guess(upload, file)
+            if upload.kind != "supplier":
+                head_row = kinds.table_of(upload, file).head(1)[0].cells
+                with pages.reading() as session:
+                    kinds.recall(session, upload, head_row)
+    except Invalid:
+        shelf.drop(upload.token)
+        raise
+    shelf.save(upload)
+    return upload
+
+
+def _waiting(shelf: Shelf, token: str) -> Upload:
+    upload = shelf.get(token)
+    if upload.import_job is not None:
+        raise Conflict(gettext("This file is being imported or has been; give it again to begin anew."))
+    return upload
+
+
+def _tell(pages: Pages, shelf: Shelf, upload: Upload) -> None:
+    kind = forms.text("kind") or ""
+    if kind not in kinds.KINDS:
+        raise Invalid("kind", gettext("is not known; choose one of the list"))
+    upload.kind, upload.mended = kind, {}
+    upload.options = option_from_form()
+    upload.columns, upload.stages = None, {}
+    header: list[str] | None = None
+    with shelf.open(upload.token) as file:
+        if kind in kinds.HEADED:
+            table = kinds.table_of(upload, file)
+            header = table.head(1)[0].cells
+            columns: dict[str, str] = {}
+            for place, name in enumerate(header):
+                field = request.form.get(f"column-{place}", "")
+                if field and field in columns:
+                    raise Invalid(f"column-{place}", gettext("%(field)s is chosen twice", field=field))
+                if field:
+                    columns[field] = name.strip()
+            upload.columns = columns
+            for line in (forms.text("stages") or "").splitlines():
+                words, _, stage = line.partition("=")
+                if line.strip():
+                    upload.stages[words.strip()] = stage.strip()
+            kinds.form_of(upload, table, pages.settings)
+        elif kind == "cdr":
+            kinds.form_of(upload, kinds.table_of(upload, file), pages.settings)
+
+    def work(job: Work) -> int:
+        if header is not None:
+            kinds.remember(job.session, upload, header)
+        job.note("import try", f"{upload.kind}: {upload.name}")
+        return _enqueue(job, upload, dry_run=True)
+
+    shelf.drop(upload.token, "found", "refused")
+    shelf.save(upload)
+    upload.check_job = pages.change(work)
+    shelf.save(upload)
+
+
+def _enqueue(job: Work, upload: Upload, *, dry_run: bool) -> int:
+    label = (
+        gettext("Try %(name)s", name=upload.name) if dry_run else gettext("Import %(name)s", name=upload.name)
+    )
+    arguments = {"token": upload.token, "dry_run": dry_run}
+    return jobs.enqueue(job.session, "import", label[:200], arguments, by=job.user.email, at=job.at).id
+
+
+def _check_page(shelf: Shelf, upload: Upload, job: Any) -> str:
+    found = None if is_open(job) else shelf.found(upload.token)
+    refusals = found["refusals"] if found else []
+    return render_template(
+        "imports/check.html",
+        upload=upload,
+        job=job,
+        live=is_open(job),
+        states=dict(state_words()),
+        found=found,
+        shown=refusals[:_MENDED],
+        header=found["header"] if found else None,
+        kinds=kind_words(),
+    )
+
+
+def _mend(pages: Pages, shelf: Shelf, upload: Upload, found: dict[str, Any]) -> int:
+    """Take over the cells of the form, try those rows again, and return how many are still refused."""
+    rows: dict[int, list[str]] = {}
+    before: dict[int, dict[str, Any]] = {}
+    for refusal in found["refusals"][:_MENDED]:
+        line = int(refusal["line"])
+        width = max(len(found["header"] or []), len(refusal["cells"]))
+        cells = [request.form.get(f"cell-{line}-{place}") for place in range(width)]
+        if any(cell is not None for cell in cells):
+            rows[line] = [" ".join((cell or "").split()) for cell in cells]
+            before[line] = refusal
+    if not rows:
+        return int(found["refused"])
+    result = kinds.try_again(pages.engine, pages.settings, upload, rows)
+    still = {told["line"]: told for told in kinds.as_found(result, found["header"])["refusals"]}
+    for line in rows.keys() - still.keys():
+        upload.mended[str(line)] = rows[line]
+    found["refusals"] = [
+        still.get(int(told["line"]), told)
+        for told in found["refusals"]
+        if int(told["line"]) not in rows or int(told["line"]) in still
+    ]
+    found["refused"] -= len(rows) - len(still)
+    for name in ("created", "updated", "skipped"):
+        found[name] += getattr(result, name)
+    pages.change(lambda job: job.note("import mend", f"{len(rows) - len(still)} rows of {upload.name}"))
+    shelf.save(upload)
+    shelf.keep(upload.token, "found", found)
+    kinds.rewrite_refused(shelf, upload, found)
+    return len(still)

@@ -1,0 +1,56 @@
+"""Background jobs: which there are, how far each is, and how to stop one."""
+
+from flask import flash, redirect, render_template, url_for
+from flask_babel import gettext
+from sqlalchemy import select
+from werkzeug.wrappers import Response
+
+from tracking import jobs
+from tracking.office import Job
+from tracking.vocabulary import JobState
+from tracking.web.pages import MARKETERS, Pages, Work
+
+_PAGE = 50
+
+
+def add(pages: Pages) -> None:
+    """Add the pages of jobs."""
+
+    @pages.page("/jobs", MARKETERS)
+    def job_list() -> str:
+        with pages.reading() as session:
+            rows = session.scalars(select(Job).order_by(Job.id.desc()).limit(_PAGE)).all()
+            return render_template("jobs/list.html", jobs=rows, states=dict(state_words()))
+
+    @pages.page("/jobs/<int:job_id>", MARKETERS)
+    def job_page(job_id: int) -> str:
+        with pages.reading() as session:
+            row = jobs.get(session, job_id)
+            return render_template("jobs/job.html", job=row, states=dict(state_words()), live=is_open(row))
+
+    @pages.page("/jobs/<int:job_id>/stop", MARKETERS, methods=("POST",))
+    def stop_job(job_id: int) -> Response:
+        def work(job: Work) -> None:
+            row = jobs.get(job.session, job_id)
+            jobs.stop(job.session, row, at=job.at)
+            job.note("job stop", f"{row.id}: {row.label}")
+
+        pages.change(work)
+        flash(gettext("The job is stopped. What it has done so far stays."))
+        return redirect(url_for("web.job_page", job_id=job_id), 303)
+
+
+def is_open(job: Job) -> bool:
+    """Tell whether a job still waits or runs."""
+    return job.state in (JobState.waiting, JobState.running)
+
+
+def state_words() -> list[tuple[str, str]]:
+    """Return the states of a job with their names."""
+    return [
+        (JobState.waiting, gettext("waiting")),
+        (JobState.running, gettext("running")),
+        (JobState.done, gettext("done")),
+        (JobState.failed, gettext("failed")),
+        (JobState.stopped, gettext("stopped")),
+    ]
