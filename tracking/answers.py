@@ -5,15 +5,16 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import case, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, case, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from tracking.errors import Conflict, Invalid
 from tracking.models import Answer, Call, Campaign, Contact, Touch
 from tracking.names import required
-from tracking.vocabulary import Outcome
+from tracking.vocabulary import CallStatus, LeadStatus, Outcome
 
 LONGEST_VERBATIM = 2000
+_COUNTED = 5000
 
 # Control and format characters and halves of characters can break a database, a terminal or the order of
 # a line; the two joiners are part of how Persian, Hindi and emoji are spelt.
@@ -85,32 +86,48 @@ class Source:
 def commonest(session: Session, *, since: datetime, limit: int = 9) -> list[Source]:
     """Return what callers have named most often since a moment, then what they are most likely to name.
 
-    The likely are campaigns by how many calls came through their numbers, so that a new installation has
-    something to choose from too.
+    Counted are the standing ones of the last 5,000 answers: enough for an order that a busy year does not
+    slow down. The likely are campaigns by how many of the last 5,000 calls came through their numbers, so
+    that a new installation has something to choose from too.
     """
-    named: list[Source] = []
-    count = func.count(Answer.id)
-    told = (
+    correction = aliased(Answer)
+    recent = (
         select(Answer.campaign_id, Answer.channel)
         .where(
             Answer.asked_at >= since,
             Answer.outcome == Outcome.answered,
             or_(Answer.campaign_id.is_not(None), Answer.channel.is_not(None)),
+            ~exists().where(correction.corrects_id == Answer.id),
         )
-        .group_by(Answer.campaign_id, Answer.channel)
-        .order_by(count.desc(), Answer.campaign_id, Answer.channel)
+        .order_by(Answer.asked_at.desc())
+        .limit(_COUNTED)
+        .subquery()
+    )
+    # A campaign says its channel itself; beside one, the channel makes no other answer.
+    channel = case((recent.c.campaign_id.is_(None), recent.c.channel), else_=None)
+    told = (
+        select(recent.c.campaign_id, channel)
+        .group_by(recent.c.campaign_id, channel)
+        .order_by(func.count().desc(), recent.c.campaign_id, channel)
         .limit(limit)
     )
-    for campaign_id, channel in session.execute(told).all():
+    named: list[Source] = []
+    for campaign_id, name in session.execute(told).all():
         campaign = session.get(Campaign, campaign_id) if campaign_id is not None else None
-        label = campaign.name if campaign else channel or ""
-        named.append(Source(label, campaign, None if campaign else channel))
+        named.append(Source(campaign.name if campaign else name or "", campaign, name))
     if len(named) < limit:
         had = [source.campaign.id for source in named if source.campaign]
+        latest = (
+            select(Touch.campaign_id)
+            .join(Call, Call.id == Touch.call_id)
+            .where(Call.started_at >= since)
+            .order_by(Call.started_at.desc())
+            .limit(_COUNTED)
+            .subquery()
+        )
         rings = (
-            select(Touch.campaign_id, func.count(Touch.id).label("calls"))
-            .where(Touch.occurred_at >= since, Touch.campaign_id.is_not(None))
-            .group_by(Touch.campaign_id)
+            select(latest.c.campaign_id, func.count().label("calls"))
+            .group_by(latest.c.campaign_id)
             .subquery()
         )
         likely = (
@@ -142,29 +159,55 @@ def understand(session: Session, words: str) -> Source | None:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """How often one rep asked."""
+    """How often one rep asked; without a rep, what nobody has logged."""
 
     rep: str | None
-    asked: int
     logged: int
+    qualifying: int
+    asked: int
 
     @property
-    def rate(self) -> float:
-        """Return asked / logged."""
-        return self.asked / self.logged
+    def rate(self) -> float | None:
+        """Return asked / qualifying; None where there is nothing to divide by."""
+        return self.asked / self.qualifying if self.qualifying else None
 
 
 def asking(session: Session, *, since: datetime) -> list[Asking]:
-    """Return for each rep how many of the calls logged since a moment were asked about."""
-    asked = func.sum(case((Answer.outcome.in_((Outcome.answered, Outcome.declined)), 1), else_=0))
-    correction = select(Answer.corrects_id).where(Answer.corrects_id.is_not(None))
-    rows = session.execute(
-        select(Answer.asked_by, asked, func.count(Answer.id))
-        .where(Answer.asked_at >= since, Answer.call_id.is_not(None), Answer.id.not_in(correction))
-        .group_by(Answer.asked_by)
-        .order_by(Answer.asked_by)
+    """Return for each rep how many of the calls since a moment were logged, qualified and were asked about.
+
+    A call qualifies if somebody took it, it is the caller's first and it is neither spam nor judged not a
+    lead: as in the asked rate of reports. Calls that nobody logged stand under no rep, so that all rows
+    together make that rate.
+    """
+    correction, earlier = aliased(Answer), aliased(Call)
+    first = ~exists().where(
+        earlier.contact_id == Call.contact_id,
+        or_(
+            earlier.started_at < Call.started_at,
+            and_(earlier.started_at == Call.started_at, earlier.id < Call.id),
+        ),
     )
-    return [Asking(rep, int(count), logged) for rep, count, logged in rows]
+    qualifies = and_(
+        Call.status.in_((CallStatus.answered, CallStatus.completed)),
+        or_(Call.lead_status.is_(None), Call.lead_status != LeadStatus.not_a_lead),
+        first,
+    )
+    asked = and_(qualifies, Answer.outcome.in_((Outcome.answered, Outcome.declined)))
+    of_call = and_(Answer.call_id == Call.id, ~exists().where(correction.corrects_id == Answer.id))
+    rows = session.execute(
+        select(
+            Answer.asked_by,
+            func.count(Answer.id),
+            func.sum(case((qualifies, 1), else_=0)),
+            func.sum(case((asked, 1), else_=0)),
+        )
+        .select_from(Call)
+        .outerjoin(Answer, of_call)
+        .where(Call.started_at >= since, Call.spam.is_(False))
+        .group_by(Answer.asked_by, Answer.id.is_(None))
+        .order_by(Answer.id.is_(None), Answer.asked_by.is_(None), Answer.asked_by)
+    )
+    return [Asking(rep, logged, int(count), int(sure)) for rep, logged, count, sure in rows]
 
 
 def standing(session: Session, call: Call) -> Answer | None:

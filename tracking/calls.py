@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Select, exists, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy import Select, delete, exists, select
+from sqlalchemy.orm import Session, aliased, joinedload
 
 from tracking import contacts, numbers, phone, vault
 from tracking.effects import Effect
@@ -191,21 +191,72 @@ def unlogged(*, since: datetime) -> Select[Call]:
     )
 
 
-def sit_down(session: Session, call: Call, user_id: int, *, at: datetime) -> list[str]:
-    """Note that a user has the form of a call open, and return the names of others who do.
+def to_call_back(*, since: datetime) -> Select[Call]:
+    """Return the query for calls missed since a moment and not made good, the latest first.
 
-    Whoever was not heard of for :data:`GONE` has gone.
+    Made good is what somebody has logged since, and a caller whom somebody has talked to later.
     """
-    rows = session.scalars(
-        select(CallDesk).where(CallDesk.call_id == call.id).options(joinedload(CallDesk.user))
-    ).all()
-    mine = next((row for row in rows if row.user_id == user_id), None)
+    later = aliased(Call)
+    return (
+        select(Call)
+        .where(
+            Call.started_at >= since,
+            Call.status.in_((CallStatus.missed, CallStatus.voicemail)),
+            Call.spam.is_(False),
+            ~exists().where(Answer.call_id == Call.id),
+            ~exists().where(
+                later.contact_id == Call.contact_id,
+                later.started_at > Call.started_at,
+                later.status.in_((CallStatus.answered, CallStatus.completed)),
+            ),
+        )
+        .order_by(Call.started_at.desc(), Call.id.desc())
+    )
+
+
+def spoke_with(session: Session, call: Call, person: Contact) -> None:
+    """Say which of a company's people called: several of them may share its number.
+
+    Raises
+    ------
+    Invalid
+        If the person belongs to another company than the caller.
+    """
+    if contacts.account_of(session, person) is not contacts.account_of(session, call.contact):
+        raise Invalid("contact", f"contact {person.id} is of another company; merge the companies first")
+    call.contact = person
+    call.touch.contact = person
+    for answer in call.answers:
+        answer.contact = person
+    session.flush()
+
+
+def sit_down(session: Session, call: Call, user_id: int, *, at: datetime) -> None:
+    """Note that a user has the form of a call open."""
+    mine = session.scalar(select(CallDesk).where(CallDesk.call_id == call.id, CallDesk.user_id == user_id))
     if mine is None:
         session.add(CallDesk(call_id=call.id, user_id=user_id, seen_at=at))
     else:
         mine.seen_at = at
     session.flush()
-    return sorted(row.user.name for row in rows if row.user_id != user_id and row.seen_at > at - GONE)
+
+
+def stand_up(session: Session, call_id: int, user_id: int) -> None:
+    """Note that a user has closed the form of a call."""
+    session.execute(delete(CallDesk).where(CallDesk.call_id == call_id, CallDesk.user_id == user_id))
+
+
+def at_desk(session: Session, call_id: int, *, besides: int, at: datetime) -> list[str]:
+    """Return the names of those who have the form of a call open, ``besides`` one user.
+
+    Whoever was not heard of for :data:`GONE` has gone.
+    """
+    rows = session.scalars(
+        select(CallDesk)
+        .where(CallDesk.call_id == call_id, CallDesk.user_id != besides, CallDesk.seen_at > at - GONE)
+        .options(joinedload(CallDesk.user))
+    )
+    return sorted(row.user.name for row in rows)
 
 
 def _check(event: CallEvent) -> None:

@@ -2,18 +2,21 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, select
 
-from tests.cast import BOREALIS, CATALOGUE_NUMBER, COBALT
+from tests.cast import BOREALIS, BOREALIS_BUYER, CATALOGUE_NUMBER, COBALT, DRIFT, moment
 from tests.web.people import form
 from tests.web.ringing import CATALOGUE, FAIR, advertise, ring
-from tracking import answers, clock, contacts, db
+from tracking import answers, calls, clock, contacts, db
 from tracking.models import Answer, Call
+from tracking.office import User
 from tracking.vocabulary import CallStatus, LeadStatus, Outcome
 from tracking.web.calls import harmless
 
@@ -132,21 +135,104 @@ def test_who_comes_second_sees_what_the_first_saved_before_correcting_it(
     assert answer.corrects_id is not None
 
 
-def test_two_reps_at_one_call_see_each_other(signed_in: Enter, call_id: int) -> None:
+def test_two_reps_at_one_call_see_each_other_until_one_leaves(signed_in: Enter, call_id: int) -> None:
     rita, mikael = signed_in("rep"), signed_in("marketer")
-    page = form(rita.get("/desk").text, call=str(call_id))
-    assert rita.post("/desk/now", data=page).json["others"] == []
-    there = form(mikael.get("/desk").text, call=str(call_id))
-    assert mikael.post("/desk/now", data=there).json["others"] == ["Rita"]
-    assert rita.post("/desk/now", data=page).json["others"] == ["Mikael"]
+    news = f"/desk/now?call={call_id}"
+    for client in (rita, mikael):
+        token = form(client.get("/desk").text)
+        assert client.post(f"/desk/{call_id}/open", data=token).status_code == 204
+    assert (rita.get(news).json["others"], mikael.get(news).json["others"]) == (["Mikael"], ["Rita"])
+    rita.post(f"/desk/{call_id}/open", data=form(rita.get("/desk").text, gone="1"))
+    assert mikael.get(news).json["others"] == []
 
 
-def test_a_ringing_call_is_told_with_who_it_is(signed_in: Enter, engine: Engine, call_id: int) -> None:
+def test_a_rep_who_was_not_heard_of_for_15_seconds_has_gone(
+    signed_in: Enter, engine: Engine, call_id: int
+) -> None:
+    signed_in("rep")
+    at = clock.now()
+    with db.transaction(engine) as session:
+        rita = session.scalars(select(User).where(User.name == "Rita")).one()
+        calls.sit_down(session, session.get_one(Call, call_id), rita.id, at=at)
+        for seconds, there in ((14, ["Rita"]), (15, [])):
+            later = at + timedelta(seconds=seconds)
+            assert calls.at_desk(session, call_id, besides=0, at=later) == there
+
+
+def test_a_ringing_call_is_told_with_who_it_is_and_then_only_what_changes(
+    signed_in: Enter, engine: Engine, call_id: int
+) -> None:
     client = signed_in("rep")
     new = ring(engine, "CA2", clock.now(), status=CallStatus.ringing, talk_s=None)
-    page = form(client.get("/calls").text)
-    told = client.post("/desk/now", data=page).json["ringing"]
-    assert told == [{"id": new, "title": "Borealis Foods", "dialled": f"{CATALOGUE}: {CATALOGUE}, first"}]
+    news = client.get("/desk/now")
+    told = [{"id": new, "title": "Borealis Foods", "dialled": f"{CATALOGUE}: {CATALOGUE}, first"}]
+    assert news.json["ringing"] == told
+    mark = news.headers["ETag"].strip('"')
+    assert client.get(f"/desk/now?mark={mark}").status_code == 204
+    ring(engine, "CA2", clock.now())
+    assert client.get(f"/desk/now?mark={mark}").json["ringing"] == []
+
+
+def test_what_another_rep_saved_is_told_to_who_has_the_call_open(signed_in: Enter, call_id: int) -> None:
+    log(signed_in("rep"), call_id, source=FAIR)
+    saved = signed_in("marketer").get(f"/desk/now?call={call_id}").json["saved"]
+    assert saved["text"] == f"Rita: {FAIR}"
+
+
+def test_colleagues_who_share_a_number_are_told_apart_by_the_rep(
+    signed_in: Enter, engine: Engine, call_id: int
+) -> None:
+    with db.transaction(engine) as session:
+        account = contacts.account_of(session, session.get_one(Call, call_id).contact)
+        bo = contacts.introduce(session, [], at=clock.now(), name="Bo", account=account)
+        session.flush()
+        chosen = str(bo.id)
+    client = signed_in("rep")
+    page = client.get(f"/desk?call={call_id}").text
+    assert "2 people there:" in page
+    assert log(client, call_id, source=FAIR, contact=chosen)[0] == 303
+    log(client, call_id, source="", contact="new", person="Bea")
+    with db.reading(engine) as session:
+        call = session.get_one(Call, call_id)
+        assert (call.contact.name, call.touch.contact.name) == ("Bea", "Bea")
+        assert {answer.contact.name for answer in call.answers} == {"Bea"}
+        assert contacts.account_of(session, call.contact).name == "Borealis Foods"
+
+
+def test_a_person_of_another_company_is_refused(signed_in: Enter, engine: Engine, call_id: int) -> None:
+    other = ring(engine, "CA2", clock.now() - timedelta(hours=2), caller=COBALT)
+    with db.reading(engine) as session:
+        stranger = str(session.get_one(Call, other).contact_id)
+    status, page = log(signed_in("rep"), call_id, source=FAIR, contact=stranger)
+    assert status == 422
+    assert "is of another company" in page
+
+
+def test_a_withheld_caller_who_names_a_known_company_counts_to_it(
+    signed_in: Enter, engine: Engine, call_id: int
+) -> None:
+    withheld = ring(engine, "CA2", clock.now(), caller=None)
+    client = signed_in("rep")
+    assert "number withheld" in client.get(f"/desk?call={withheld}").text
+    log(client, withheld, source=FAIR, company="borealis FOODS", person="Bo")
+    with db.reading(engine) as session:
+        contact = session.get_one(Call, withheld).contact
+        assert (contacts.account_of(session, contact).name, contact.name) == ("Borealis Foods", "Bo")
+
+
+def test_a_repeated_form_changes_nothing_even_after_another_rep_corrected_it(
+    signed_in: Enter, engine: Engine, call_id: int
+) -> None:
+    rita = signed_in("rep")
+    fields = form(rita.get("/desk").text, key="k1", seen="", source=FAIR, note="first")
+    rita.post(f"/desk/{call_id}", data=fields)
+    log(signed_in("marketer"), call_id, source=CATALOGUE, note="second")
+    assert rita.post(f"/desk/{call_id}", data=fields).status_code == 303
+    answer = standing(engine, call_id)
+    assert answer.campaign is not None
+    assert answer.campaign.name == CATALOGUE
+    with db.reading(engine) as session:
+        assert session.get_one(Call, call_id).note == "second"
 
 
 @pytest.mark.parametrize(
@@ -167,6 +253,19 @@ def test_what_cannot_be_saved_is_said_and_nothing_is(
     assert "keep me" in page
     with db.reading(engine) as session:
         assert session.scalars(select(Answer)).all() == []
+
+
+def test_a_value_has_a_currency_and_a_wrong_one_is_refused(
+    signed_in: Enter, engine: Engine, call_id: int
+) -> None:
+    client = signed_in("rep")
+    assert log(client, call_id, source=FAIR, value="5000", currency="JPY")[0] == 303
+    with db.reading(engine) as session:
+        call = session.get_one(Call, call_id)
+        assert (call.value_minor, call.currency) == (5000, "JPY")
+    status, page = log(client, call_id, source=FAIR, value="5", currency="XX")
+    assert status == 422
+    assert "is not an ISO 4217 currency" in page
 
 
 def test_a_judgement_can_be_taken_back(signed_in: Enter, engine: Engine, call_id: int) -> None:
@@ -191,14 +290,19 @@ def test_an_unknown_caller_gets_a_company_and_the_next_call_knows_it(
         assert contact.name == "Carl"
 
 
-def test_a_call_is_entered_by_hand_and_credited(signed_in: Enter, engine: Engine, call_id: int) -> None:
+def test_a_call_is_entered_by_hand_once_and_credited(signed_in: Enter, engine: Engine, call_id: int) -> None:
     client = signed_in("rep")
-    page = client.get("/calls/new").text
-    entered = client.post(
-        "/calls/new",
-        data=form(page, dialled="070-174 06 05", caller="", started_at="2026-03-02T10:00", minutes="4"),
+    fields = form(
+        client.get("/calls/new").text,
+        dialled="070-174 06 05",
+        withheld="1",
+        started_at="2026-03-02T10:00",
+        minutes="4",
+        key="k1",
     )
-    assert entered.status_code == 303
+    entered = [client.post("/calls/new", data=fields) for _ in range(2)]
+    assert [answer.status_code for answer in entered] == [303, 303]
+    assert entered[0].location == entered[1].location
     with db.reading(engine) as session:
         call = session.scalars(select(Call).where(Call.provider == "manual")).one()
         assert (call.dialled, call.talk_s, call.caller) == (CATALOGUE_NUMBER, 240, None)
@@ -208,35 +312,73 @@ def test_a_call_is_entered_by_hand_and_credited(signed_in: Enter, engine: Engine
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"dialled": ""}, "dialled"),
-        ({"caller": "12"}, "12"),
+        ({"dialled": ""}, "is not a telephone number"),
+        ({"caller": "12"}, "&#39;12&#39; is not a telephone number"),
+        ({"caller": ""}, "say that it was withheld"),
+        ({"withheld": "1"}, "take one of them back"),
+        ({"started_at": ""}, "write when it rang"),
         ({"started_at": "yesterday"}, "is not a moment"),
         ({"started_at": "2126-01-01T10:00"}, "lies in the future"),
         ({"minutes": "four"}, "is not a whole number"),
-        ({"minutes": "-1"}, "is negative"),
+        ({"minutes": "-1"}, "is no length of a call"),
+        ({"went": "well"}, "choose one of the list"),
+        ({"caller_name": "x" * 201}, "has 201 characters"),
     ],
 )
 def test_a_call_that_cannot_be_is_refused(signed_in: Enter, fields: dict[str, str], reason: str) -> None:
     client = signed_in("rep")
-    given = {"dialled": CATALOGUE_NUMBER, "started_at": "2026-03-02T10:00"} | fields
+    given = {"dialled": CATALOGUE_NUMBER, "caller": COBALT, "started_at": "2026-03-02T10:00"} | fields
     refused = client.post("/calls/new", data=form(client.get("/calls/new").text, **given))
     assert refused.status_code == 422
     assert reason in refused.text
 
 
-def test_unlogged_and_missed_calls_are_listed_with_who_asks(
+def test_the_asked_rate_counts_qualifying_calls_and_those_nobody_logged(engine: Engine) -> None:
+    """Five calls: two first ones asked about, one first not asked, one first unlogged, one second call."""
+    at = clock.now()
+    advertise(engine, at)
+    callers = [BOREALIS, COBALT, BOREALIS_BUYER, DRIFT, BOREALIS]
+    ids = [
+        ring(engine, f"CA{n}", at - timedelta(hours=9 - n), caller=caller) for n, caller in enumerate(callers)
+    ]
+    told = [
+        (ids[0], Outcome.declined, "Rita"),
+        (ids[1], Outcome.not_asked, "Rita"),
+        (ids[2], Outcome.declined, "Rolf"),
+        (ids[4], Outcome.declined, "Rolf"),
+    ]
+    with db.transaction(engine) as session:
+        for call_id, outcome, rep in told:
+            call = session.get_one(Call, call_id)
+            answers.log(session, outcome, asked_at=at, asked_by=rep, call=call)
+        found = answers.asking(session, since=at - timedelta(days=7))
+    rows = [(row.rep, row.logged, row.qualifying, row.asked, row.rate) for row in found]
+    assert rows == [("Rita", 2, 2, 1, 0.5), ("Rolf", 2, 1, 1, 1.0), (None, 0, 1, 0, 0.0)]
+
+
+def test_missed_callers_wait_until_somebody_logged_them_or_talked_to_them(
     signed_in: Enter, engine: Engine, call_id: int
 ) -> None:
-    ring(engine, "CA2", clock.now(), caller=COBALT, status=CallStatus.missed, talk_s=None)
+    at = clock.now()
+    missed = {"status": CallStatus.missed, "talk_s": None}
+    ring(engine, "CA2", at - timedelta(minutes=9), caller=COBALT, **missed)
+    logged = ring(engine, "CA3", at - timedelta(minutes=8), caller=BOREALIS_BUYER, **missed)
+    ring(engine, "CA4", at - timedelta(minutes=7), caller=DRIFT, **missed)
+    ring(engine, "CA5", at - timedelta(minutes=6), caller=DRIFT)
     client = signed_in("rep")
-    page = client.get("/desk/unasked").text
-    assert f'href="tel:{COBALT}"' in page
-    assert "Nothing has been logged" in page
+    log(client, logged, outcome="not_asked")
+    page = client.get("/desk/unasked?days=7").text
+    waiting = {number for number in (COBALT, BOREALIS_BUYER, DRIFT) if f'href="tel:{number}"' in page}
+    assert waiting == {COBALT}
+
+
+def test_the_page_of_unlogged_calls_says_who_asks(signed_in: Enter, engine: Engine, call_id: int) -> None:
+    client = signed_in("rep")
+    assert "Borealis Foods" in client.get("/desk/unasked").text
     log(client, call_id, outcome="not_asked")
     page = client.get("/desk/unasked").text
-    assert "Every call is logged" in page
-    assert "Rita" in page
-    assert "0.0 %" in page
+    for words in ("Every call is logged", "Rita", "0.0 %"):
+        assert words in page
 
 
 @pytest.mark.parametrize(
@@ -246,11 +388,18 @@ def test_unlogged_and_missed_calls_are_listed_with_who_asks(
         (f"campaign={CATALOGUE}", {"CA1", "CA3"}),
         ("campaign=-", {"CA2"}),
         ("status=missed", {"CA2"}),
-        ("logged=no", {"CA1", "CA2"}),
-        ("logged=yes", {"CA3"}),
+        ("asked=unlogged", {"CA1"}),
+        ("asked=logged", {"CA2", "CA3"}),
+        ("asked=yes", {"CA3"}),
+        ("asked=no", {"CA2"}),
+        ("by=Rita", {"CA2", "CA3"}),
         ("lead=good_lead", {"CA3"}),
         ("lead=-", {"CA1", "CA2"}),
         ("q=borealis", {"CA1", "CA3"}),
+        ("q=FOODS", {"CA1", "CA3"}),
+        ("q=0003", {"CA2"}),
+        ("q=9 9", {"CA2"}),
+        ("q=%25", set()),
         ("q=%2B44 20 7946 0003", {"CA2"}),
         ("from=2026-03-02&to=2026-03-02", {"CA1"}),
         ("spam=yes", set()),
@@ -259,8 +408,6 @@ def test_unlogged_and_missed_calls_are_listed_with_who_asks(
 def test_calls_are_found_by_every_filter_of_the_address(
     signed_in: Enter, engine: Engine, query: str, found: set[str]
 ) -> None:
-    from tests.cast import moment
-
     advertise(engine, moment("2026-01-01"))
     first = ring(engine, "CA1", moment("2026-03-02 09:00"))
     second = ring(
@@ -268,15 +415,79 @@ def test_calls_are_found_by_every_filter_of_the_address(
     )
     third = ring(engine, "CA3", moment("2026-03-04 09:00"))
     client = signed_in("rep")
+    log(client, second, outcome="not_asked")
     log(client, third, source=FAIR, lead_status="good_lead")
     page = client.get(f"/calls?{query}").text
     ids = {"CA1": first, "CA2": second, "CA3": third}
     assert {name for name, row in ids.items() if f'href="/calls/{row}"' in page} == found
 
 
-@pytest.mark.parametrize("query", ["status=lost", "lead=king", "from=spring"])
+@pytest.mark.parametrize(
+    "query", ["status=lost", "lead=king", "from=spring", "asked=maybe", "before=x", "after=9-"]
+)
 def test_a_wrong_filter_is_explained(signed_in: Enter, query: str) -> None:
     assert signed_in("rep").get(f"/calls?{query}").status_code == 422
+
+
+def test_pages_of_calls_go_back_and_forth_without_gap_or_repetition(signed_in: Enter, engine: Engine) -> None:
+    at = clock.now()
+    advertise(engine, at)
+    # Three ring at every moment, so that pages end among calls of one moment.
+    made = [ring(engine, f"CA{n}", at - timedelta(minutes=n // 3)) for n in range(120)]
+    newest = sorted(made, key=lambda row: (-((row - made[0]) // 3), row), reverse=True)
+    client = signed_in("rep")
+
+    def shown(page: str) -> list[int]:
+        return [int(row) for row in re.findall(r'href="/calls/(\d+)"', page)]
+
+    def follow(page: str, relation: str) -> str | None:
+        found = re.search(rf'href="([^"]+)" rel="{relation}"', page)
+        return client.get(unescape(found[1])).text if found else None
+
+    pages = [client.get("/calls?spam=no").text]
+    while (page := follow(pages[-1], "next")) is not None:
+        pages.append(page)
+    assert [row for page in pages for row in shown(page)] == newest
+    assert [len(shown(page)) for page in pages] == [50, 50, 20]
+    back = follow(pages[2], "prev")
+    assert back is not None
+    assert shown(back) == shown(pages[1])
+    first = follow(back, "prev")
+    assert first is not None
+    assert shown(first) == shown(pages[0])
+    assert follow(first, "prev") is None
+
+
+def test_a_call_is_judged_on_its_own_page_and_the_judgement_taken_back(
+    signed_in: Enter, engine: Engine, call_id: int
+) -> None:
+    client = signed_in("rep")
+    token = form(client.get(f"/calls/{call_id}").text)
+    given = {"lead_status": "good_lead", "value": "10", "tags": "urgent, spares", "note": "n", "spam": "1"}
+    assert client.post(f"/calls/{call_id}/judge", data=token | given).status_code == 303
+    with db.reading(engine) as session:
+        call = session.get_one(Call, call_id)
+        assert (call.lead_status, call.value_minor, call.spam) == (LeadStatus.good_lead, 1000, True)
+        assert (call.tags, call.note) == (["spares", "urgent"], "n")
+    assert client.post(f"/calls/{call_id}/judge", data=token).status_code == 303
+    with db.reading(engine) as session:
+        call = session.get_one(Call, call_id)
+        assert (call.lead_status, call.value_minor, call.spam) == (None, None, False)
+        assert (call.tags, call.note) == ([], "")
+    refused = client.post(f"/calls/{call_id}/judge", data=token | {"value": "lots", "note": "keep me"})
+    assert refused.status_code == 422
+    assert "is not an amount" in refused.text
+    assert "keep me" in refused.text
+
+
+def test_corrections_stand_beside_what_they_correct_on_the_page_of_a_call(
+    signed_in: Enter, call_id: int
+) -> None:
+    client = signed_in("rep")
+    log(client, call_id, source=FAIR)
+    log(client, call_id, source="my uncle")
+    page = client.get(f"/calls/{call_id}").text
+    assert page.index("corrected since") < page.index("my uncle") < page.index("stands</td>")
 
 
 def test_a_viewer_sees_numbers_in_part_and_cannot_log(signed_in: Enter, call_id: int) -> None:

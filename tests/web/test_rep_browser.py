@@ -2,18 +2,22 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from urllib.parse import urlencode
+from urllib.request import Request, urlopen
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from sqlalchemy import select
 
 from tests.cast import COBALT
+from tests.twilio_requests import incoming, sid, signature
 from tests.web.accessibility import findings, reflows, unseen_focus
 from tests.web.conftest import Service
+from tests.web.people import ADDRESSES, PASSWORD
 from tests.web.ringing import CATALOGUE, FAIR, advertise, ring
 from tracking import clock, db
-from tracking.models import Answer
-from tracking.vocabulary import CallStatus
+from tracking.models import Answer, Call
+from tracking.vocabulary import CallStatus, LeadStatus, Role
 
 Open = Callable[..., Page]
 PHONE = {"width": 375, "height": 700}
@@ -37,21 +41,44 @@ def digit(page: Page, answer: str) -> str:
     return key
 
 
-def test_a_ringing_call_appears_within_three_seconds_and_two_keys_log_it(
-    open_page: Open, service: Service
-) -> None:
-    page = open_page("rep", "/desk")
+def rings_at_twilio(service: Service, call: str) -> None:
+    """Send what Twilio sends when Borealis rings the number of the catalogue, signed as Twilio signs."""
+    form = incoming(call)
+    headers = {"X-Twilio-Signature": signature(form, endpoint="voice", base=service.url)}
+    request = Request(f"{service.url}/providers/twilio/voice", data=urlencode(form).encode(), headers=headers)
+    with urlopen(request, timeout=10) as reply:
+        assert reply.status == 200
+
+
+def test_from_sign_in_to_a_logged_answer_with_the_keyboard_alone(open_page: Open, service: Service) -> None:
+    page = open_page(None, "/sign-in?next=/desk")
+    presses: list[str] = []
+
+    def press(*keys: str) -> None:
+        for key in keys:
+            page.keyboard.press(key)
+            presses.append(key)
+
+    page.keyboard.type(ADDRESSES[Role.rep])
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
     expect(page.get_by_text("Waiting for your first call")).to_be_visible()
-    now = clock.now()
-    call = ring(service.engine, "live", now, status=CallStatus.ringing, talk_s=None)
+    rings_at_twilio(service, sid(1))
     expect(page.get_by_role("heading", name="Borealis Foods")).to_be_visible(timeout=3000)
+    expect(page.get_by_text(f"{CATALOGUE}, first")).to_be_visible()
     assert page.evaluate("document.activeElement.id") == "source"
-    pressed = [digit(page, FAIR), "Enter"]
-    for key in pressed:
-        page.keyboard.press(key)
+    press("+", digit(page, FAIR), "Enter")
+    expect(page.get_by_text(f"Saved: Borealis Foods, {FAIR}.")).to_be_visible()
     expect(page.get_by_text("Every call is logged")).to_be_visible()
-    assert answered(service, call) == [FAIR]
-    assert len(pressed) <= 4
+    with db.reading(service.engine) as session:
+        call = session.scalars(select(Call)).one()
+        assert (call.status, call.lead_status) == (CallStatus.ringing, LeadStatus.good_lead)
+    assert answered(service, call.id) == [FAIR]
+    assert len(presses) <= 4, "answer, judgement and saving"
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys").get_by_text("Pick an answer")).to_be_visible()
 
 
 def test_saving_goes_on_to_the_next_call_and_words_are_kept(open_page: Open, service: Service) -> None:
@@ -68,6 +95,21 @@ def test_saving_goes_on_to_the_next_call_and_words_are_kept(open_page: Open, ser
     assert answered(service, older) == ["not_asked"]
 
 
+def test_typing_a_part_of_a_name_finds_it_and_the_arrows_choose_it(open_page: Open, service: Service) -> None:
+    call = ring(service.engine, "typed", clock.now() - timedelta(hours=1))
+    page = open_page("rep", f"/desk?call={call}")
+    page.keyboard.type("fair")
+    options = page.get_by_role("listbox", name="Answers that fit").get_by_role("option")
+    expect(options).to_have_text([FAIR])
+    page.keyboard.press("ArrowDown")
+    expect(options.first).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Enter")
+    expect(page.locator("#source")).to_have_value(FAIR)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Every call is logged")).to_be_visible()
+    assert answered(service, call) == [FAIR]
+
+
 def test_a_lost_connection_loses_nothing(open_page: Open, service: Service) -> None:
     call = ring(service.engine, "offline", clock.now() - timedelta(hours=1))
     page = open_page("rep", f"/desk?call={call}")
@@ -75,38 +117,69 @@ def test_a_lost_connection_loses_nothing(open_page: Open, service: Service) -> N
     page.keyboard.press(digit(page, CATALOGUE))
     page.get_by_label("Note").fill("wants a price for ten pumps")
     page.get_by_label("Note").press("Control+Enter")
-    expect(page.get_by_text("What you typed is kept here")).to_be_visible()
+    expect(page.get_by_text("Not saved yet: there is no connection.")).to_be_visible()
+    page.get_by_label("Note").fill("wants a price for twelve pumps")
     assert answered(service, call) == []
     page.context.set_offline(False)
     expect(page.get_by_text("Every call is logged")).to_be_visible()
     assert answered(service, call) == [CATALOGUE]
+    with db.reading(service.engine) as session:
+        assert session.get_one(Call, call).note == "wants a price for twelve pumps"
 
 
-def test_what_was_typed_is_there_again_after_the_page_was_left(open_page: Open, service: Service) -> None:
+def test_a_reply_that_is_lost_on_its_way_makes_no_second_answer(open_page: Open, service: Service) -> None:
+    call = ring(service.engine, "reply", clock.now() - timedelta(hours=1))
+    page = open_page("rep", f"/desk?call={call}")
+
+    def lose_the_reply(route: Route) -> None:
+        route.fetch(max_redirects=0)
+        route.abort()
+
+    page.route(f"**/desk/{call}", lose_the_reply, times=1)
+    page.keyboard.type("an old customer")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Every call is logged")).to_be_visible()
+    assert answered(service, call) == ["an old customer"]
+
+
+def test_what_was_typed_is_there_again_after_leaving_or_being_signed_out(
+    open_page: Open, service: Service
+) -> None:
     call = ring(service.engine, "left", clock.now() - timedelta(hours=1))
     page = open_page("rep", f"/desk?call={call}")
     page.keyboard.type("somebody told me")
     page.goto("/calls")
     page.goto(f"/desk?call={call}")
     expect(page.locator("#source")).to_have_value("somebody told me")
+    page.context.clear_cookies()
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_text("Not saved: ")).to_be_visible()
+    page.goto(f"/sign-in?next=/desk?call={call}")
+    page.get_by_label("E-mail").fill(ADDRESSES[Role.rep])
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.locator("#source")).to_have_value("somebody told me")
     page.keyboard.press("Control+Enter")
     expect(page.get_by_text("Every call is logged")).to_be_visible()
+    assert answered(service, call) == ["somebody told me"]
 
 
 def test_two_reps_at_one_call_see_each_other_within_three_seconds(open_page: Open, service: Service) -> None:
     call = ring(service.engine, "shared", clock.now() - timedelta(hours=1))
     rita = open_page("rep", f"/desk?call={call}")
     mikael = open_page("marketer", f"/desk?call={call}")
-    expect(rita.get_by_text("Mikael also has this call open")).to_be_visible(timeout=3000)
+    expect(rita.get_by_text("Mikael has this call open too.")).to_be_visible(timeout=3000)
     mikael.keyboard.press(digit(mikael, CATALOGUE))
     mikael.keyboard.press("Enter")
     expect(mikael.get_by_text("Every call is logged")).to_be_visible()
-    expect(rita.get_by_text("logged by somebody else just now")).to_be_visible(timeout=3000)
+    expect(rita.get_by_text(f"Logged meanwhile by Mikael: {CATALOGUE}")).to_be_visible(timeout=3000)
+    expect(rita.get_by_text("Mikael has this call open too.")).to_be_hidden()
     rita.locator("#source").focus()
     rita.keyboard.press(digit(rita, FAIR))
     rita.keyboard.press("Enter")
-    expect(rita.get_by_text("Mikael has logged this call meanwhile")).to_be_visible()
-    rita.get_by_role("button", name="Save and next").click()
+    expect(rita.get_by_text(f"Mikael has logged this call meanwhile: {CATALOGUE}")).to_be_visible()
+    expect(rita.locator("#source")).to_have_value(FAIR)
+    rita.keyboard.press("Enter")
     expect(rita.get_by_text("Every call is logged")).to_be_visible()
     assert answered(service, call) == [CATALOGUE, FAIR]
 
@@ -117,8 +190,22 @@ def test_the_pages_of_the_rep_keep_the_rules_of_accessibility(
 ) -> None:
     call = ring(service.engine, f"axe {theme}", clock.now() - timedelta(hours=1))
     page = open_page("rep", f"/desk?call={call}", color_scheme=theme, viewport=PHONE)
-    for path in (f"/desk?call={call}", "/desk/unasked", "/calls/new", "/calls", f"/calls/{call}"):
+    paths = (f"/desk?call={call}", "/desk/unasked", "/calls/new", "/calls", f"/calls/{call}")
+    for path in paths:
+        page.set_viewport_size(PHONE)  # type: ignore[arg-type]  # a viewport is a dictionary of two numbers
         page.goto(path)
         assert findings(page) == [], path
+        assert too_small(page) == [], path
         assert unseen_focus(page) == [], path
         assert reflows(page), path
+
+
+def too_small(page: Page) -> list[str]:
+    """Return what a finger is to hit on the page's own part and is lower than 44 pixels."""
+    look = """() => [...document.querySelectorAll(
+            'main :is(button, a, select, summary, input:not([type=hidden], [type=radio], [type=checkbox]))')]
+        .concat([...document.querySelectorAll('main label:has([type=radio], [type=checkbox])')])
+        .filter(e => e.checkVisibility() && !e.matches('.first') && e.getBoundingClientRect().height < 43.9)
+        .map(e => e.outerHTML.slice(0, 120))"""
+    found: list[str] = page.evaluate(look)
+    return found

@@ -1,26 +1,30 @@
-"""The calls: found by period, campaign, state and caller, each with all that is known of it; also as CSV."""
+"""The calls: listed, each with all that is known of it and what the rep makes of it; also as CSV."""
 
 import csv
 import io
 from collections.abc import Iterator
-from datetime import UTC, datetime, time, timedelta
 
-from flask import Response, render_template, request
+from flask import Response, flash, redirect, render_template, request, stream_with_context, url_for
 from flask_babel import gettext
-from sqlalchemy import ColumnElement, Select, exists, or_, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, joinedload, selectinload
+from werkzeug.wrappers import Response as AnyResponse
 
-from tracking import contacts, money, phone, vault
+from tracking import calls as ours
+from tracking import contacts, money, phone
 from tracking.errors import Invalid, NotFound
-from tracking.models import Account, Answer, Call, Campaign, Contact, NumberAssignment, Touch
-from tracking.vocabulary import CallStatus, LeadStatus, Outcome, PointKind, Role
-from tracking.web.comparison import day_from_query
-from tracking.web.pages import EVERYONE, Pages, user
+from tracking.models import AdMaterial, Answer, Call, Campaign, Contact, Deal, ExchangeRate, NumberAssignment
+from tracking.names import required
+from tracking.vocabulary import CallStatus, LeadStatus, Outcome, Role
+from tracking.web import forms
+from tracking.web.call_filters import PAGE, Asked, found, mark, page_of
+from tracking.web.pages import EVERYONE, REPS, Pages, Work, user
 
-_PAGE = 50
 _MOST_ROWS = 100_000
 """Rows of one CSV file; more are had by period."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_MOST_TAGS = 20
+_BATCH = 500
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def add(pages: Pages) -> None:
@@ -31,17 +35,24 @@ def add(pages: Pages) -> None:
         problem = None
         with pages.reading() as session:
             try:
-                wanted = _found(session, pages)
+                asked = found(session, pages.settings)
+                query, back = page_of(asked.wanted)
             except Invalid as error:
-                problem, wanted = error, select(Call)
-            start = max(request.args.get("skip", 0, type=int), 0)
-            newest = wanted.order_by(Call.started_at.desc(), Call.id.desc())
-            rows = session.scalars(_loaded(newest).offset(start).limit(_PAGE + 1)).all()
+                problem, asked = error, Asked(select(Call))
+                query, back = asked.wanted.order_by(Call.started_at.desc()).limit(PAGE), False
+            rows = list(session.scalars(loaded(query)))
+            more, rows = len(rows) > PAGE, rows[:PAGE]
+            if back:
+                rows.reverse()
+            newer = more if back else "before" in request.args
+            older = bool(rows) if back else more
             page = render_template(
                 "calls/list.html",
-                calls=[(row, company_of(session, row)) for row in rows[:_PAGE]],
-                newer=max(start - _PAGE, 0) if start else None,
-                older=start + _PAGE if len(rows) > _PAGE else None,
+                calls=[(row, company_of(session, row)) for row in rows],
+                newer=mark(rows[0]) if rows and newer else None,
+                older=mark(rows[-1]) if rows and older else None,
+                filters={k: v for k, v in request.args.items() if v and k not in ("before", "after")},
+                tails=asked.tails,
                 campaigns=session.scalars(select(Campaign.name).order_by(Campaign.name)).all(),
                 statuses=status_words(),
                 leads=lead_words(),
@@ -51,32 +62,88 @@ def add(pages: Pages) -> None:
             )
         return (page, 422) if problem else page
 
-    @pages.page("/calls/<int:call_id>", EVERYONE)
+    @pages.page("/calls/<int:call_id>", EVERYONE, methods=("GET",))
     def call_page(call_id: int) -> str:
-        with pages.reading() as session:
-            row = session.scalar(_loaded(select(Call).where(Call.id == call_id)))
-            if row is None:
-                raise NotFound(gettext("There is no call %(n)d.", n=call_id))
-            return render_template(
-                "calls/call.html",
-                call=row,
-                company=company_of(session, row),
-                answers=row.answers,
-                corrected={answer.corrects_id for answer in row.answers},
-                statuses=dict(status_words()),
-                leads=dict(lead_words()),
-                in_words=in_words,
-                full=sees_numbers(),
-            )
+        return _show(pages, call_id)
+
+    @pages.page("/calls/<int:call_id>/judge", REPS, methods=("POST",))
+    def judge_call(call_id: int) -> AnyResponse | tuple[str, int]:
+        try:
+            pages.change(lambda job: _judge(job, call_id, pages))
+        except Invalid as error:
+            return _show(pages, call_id, problem=error), 422
+        flash(gettext("Saved."))
+        return redirect(url_for("web.call_page", call_id=call_id), 303)
 
     @pages.page("/calls.csv", EVERYONE)
     def calls_csv() -> Response:
         with pages.reading() as session:
-            wanted = _found(session, pages).order_by(Call.started_at.desc(), Call.id.desc()).limit(_MOST_ROWS)
-            text = "".join(_csv(session, wanted, full=sees_numbers()))
-        name = {"Content-Disposition": 'attachment; filename="calls.csv"'}
-        # A mark at the start, without which spreadsheets take UTF-8 for something else.
-        return Response("\N{ZERO WIDTH NO-BREAK SPACE}" + text, mimetype="text/csv", headers=name)
+            wanted = found(session, pages.settings).wanted
+        newest = wanted.order_by(Call.started_at.desc(), Call.id.desc()).limit(_MOST_ROWS)
+        full = sees_numbers()
+
+        def lines() -> Iterator[str]:
+            # Without the mark, spreadsheets take UTF-8 for something else.
+            yield "\N{ZERO WIDTH NO-BREAK SPACE}"
+            with pages.reading() as session:
+                yield from _csv(session, newest, full=full)
+
+        name = {"Content-Disposition": "attachment; filename=calls.csv"}
+        return Response(stream_with_context(lines()), mimetype="text/csv", headers=name)
+
+
+def _show(pages: Pages, call_id: int, *, problem: Invalid | None = None) -> str:
+    with pages.reading() as session:
+        row = loaded_call(session, call_id)
+        account = contacts.account_of(session, row.contact)
+        deals = select(Deal).where(Deal.account_id == account.id).order_by(Deal.id.desc()).limit(10)
+        return render_template(
+            "calls/call.html",
+            call=row,
+            company=company_of(session, row),
+            person=contacts.root(session, row.contact),
+            deals=session.scalars(deals).all(),
+            answers=row.answers,
+            corrected={answer.corrects_id for answer in row.answers},
+            statuses=dict(status_words()),
+            leads=dict(lead_words()),
+            currencies=currencies(session, row.currency or pages.settings.currency),
+            in_words=in_words,
+            full=sees_numbers(),
+            typed=request.form if problem else None,
+            problem=problem,
+        )
+
+
+def _judge(job: Work, call_id: int, pages: Pages) -> None:
+    call = loaded_call(job.session, call_id)
+    judged = request.form.get("lead_status", "")
+    if judged not in ("", *LeadStatus):
+        raise Invalid("lead_status", f"{judged!r} is no judgement; choose good_lead or not_a_lead")
+    currency = money.currency(forms.text("currency") or call.currency or pages.settings.currency)
+    value = forms.amount("value", currency)
+    tags = [required(tag, "tags") for tag in (forms.text("tags") or "").split(",") if tag.strip()]
+    if len(tags) > _MOST_TAGS:
+        raise Invalid("tags", gettext("are too many; give at most %(n)d", n=_MOST_TAGS))
+    gone = {"lead_status": not judged, "value": value is None}
+    ours.judge(
+        job.session,
+        call,
+        lead_status=LeadStatus(judged) if judged else None,
+        value_minor=value,
+        currency=currency if value is not None else None,
+        note=forms.text("note") or "",
+        tags=tags,
+        spam=forms.flag("spam"),
+        clear=[name for name, empty in gone.items() if empty],
+    )
+    job.note("call judge", f"call {call.id}")
+
+
+def currencies(session: Session, first: str) -> list[tuple[str, str]]:
+    """Return the currencies to choose among: one, and those that have a rate."""
+    rated = select(ExchangeRate.currency).distinct().order_by(ExchangeRate.currency)
+    return [(code, code) for code in dict.fromkeys([first, *session.scalars(rated)])]
 
 
 def sees_numbers() -> bool:
@@ -89,65 +156,27 @@ def company_of(session: Session, call: Call) -> str:
     return contacts.account_of(session, call.contact).name or ""
 
 
-def _found(session: Session, pages: Pages) -> Select[Call]:
-    """Return the calls that the address asks for."""
-    args, zone = request.args, pages.settings.zone
-    wanted = select(Call)
-    first, last = day_from_query("from"), day_from_query("to")
-    if first:
-        wanted = wanted.where(Call.started_at >= datetime.combine(first, time(), zone).astimezone(UTC))
-    if last:
-        ends = datetime.combine(last + timedelta(days=1), time(), zone).astimezone(UTC)
-        wanted = wanted.where(Call.started_at < ends)
-    if campaign := args.get("campaign"):
-        if campaign == "-":
-            wanted = wanted.where(Call.assignment_id.is_(None))
-        else:
-            wanted = wanted.where(Call.touch.has(Touch.campaign.has(Campaign.name == campaign)))
-    if status := args.get("status"):
-        wanted = wanted.where(Call.status == _one_of(CallStatus, status, "status"))
-    if lead := args.get("lead"):
-        wanted = wanted.where(
-            Call.lead_status.is_(None)
-            if lead == "-"
-            else Call.lead_status == _one_of(LeadStatus, lead, "lead")
-        )
-    if logged := args.get("logged"):
-        has = exists().where(Answer.call_id == Call.id)
-        wanted = wanted.where(has if logged == "yes" else ~has)
-    if spam := args.get("spam"):
-        wanted = wanted.where(Call.spam.is_(spam == "yes"))
-    if text := args.get("q", "").strip():
-        wanted = wanted.where(_caller_is(text, pages.settings.region))
-    return wanted
+def who(session: Session, call: Call) -> str:
+    """Return the company or person who calls, as far as known."""
+    return company_of(session, call) or call.contact.name or call.caller_name or ""
 
 
-def _caller_is(text: str, region: str) -> ColumnElement[bool]:
-    e164 = phone.parse(text, region).e164
-    if e164:
-        # Numbers are sealed; a whole one is found by its hash, digits of one are not.
-        return or_(Call.caller_hash == vault.lookup_hash(PointKind.phone, e164), Call.dialled == e164)
-    key = contacts.name_key(text)
-    named = select(Account.id).where(Account.name_key.startswith(key, autoescape=True))
-    return or_(
-        Call.contact.has(Contact.account_id.in_(named)),
-        Call.contact.has(Contact.name.startswith(text, autoescape=True)),
-    )
-
-
-def _one_of(kind: type[CallStatus] | type[LeadStatus], text: str, field: str) -> str:
-    if text not in list(kind):
-        raise Invalid(field, f"{text!r} is not known; choose among {', '.join(kind)}")
-    return text
-
-
-def _loaded(query: Select[Call]) -> Select[Call]:
+def loaded(query: Select[Call]) -> Select[Call]:
+    """Let calls be read with their caller, material and answers, in a fixed number of queries."""
     material = joinedload(Call.assignment).joinedload(NumberAssignment.ad_material)
     return query.options(
         joinedload(Call.contact).joinedload(Contact.account),
-        material,
+        material.joinedload(AdMaterial.campaign),
         selectinload(Call.answers).joinedload(Answer.campaign),
     )
+
+
+def loaded_call(session: Session, call_id: int) -> Call:
+    """Return a call with what is shown of it."""
+    row = session.scalar(loaded(select(Call).where(Call.id == call_id)))
+    if row is None:
+        raise NotFound(gettext("There is no call %(n)d.", n=call_id))
+    return row
 
 
 def status_words() -> list[tuple[str, str]]:
@@ -169,10 +198,16 @@ def lead_words() -> list[tuple[str, str]]:
     ]
 
 
+def standing(call: Call) -> Answer | None:
+    """Return the answer of a loaded call that no other corrects."""
+    corrected = {answer.corrects_id for answer in call.answers}
+    return next((answer for answer in call.answers if answer.id not in corrected), None)
+
+
 def said(call: Call) -> str:
     """Return in words what came of asking where the caller heard of us; the latest correction counts."""
-    corrected = {answer.corrects_id for answer in call.answers}
-    return next((in_words(answer) for answer in call.answers if answer.id not in corrected), "–")
+    answer = standing(call)
+    return in_words(answer) if answer else "–"
 
 
 def in_words(answer: Answer) -> str:
@@ -196,14 +231,14 @@ def _csv(session: Session, wanted: Select[Call], *, full: bool) -> Iterator[str]
         "talk_s", "lead_status", "value", "currency", "answer", "note", "tags", "spam",
     )  # fmt: skip
     yield _row(heads)
-    for call in session.scalars(_loaded(wanted)):
+    for call in session.scalars(loaded(wanted).execution_options(yield_per=_BATCH)):
         held = call.assignment.ad_material if call.assignment else None
         yield _row(
             (
                 call.started_at.isoformat(),
                 company_of(session, call),
                 call.contact.name or call.caller_name or "",
-                (call.caller or "") if full else phone.mask(call.caller or ""),
+                (call.caller or "") if full else phone.mask(call.caller),
                 call.dialled,
                 held.campaign.name if held else "",
                 held.name if held else "",
@@ -230,4 +265,4 @@ def harmless(cell: object) -> object:
     """Return a cell that no spreadsheet takes for a formula; a telephone number stays as it is."""
     if not isinstance(cell, str) or not cell.startswith(_FORMULA):
         return cell
-    return cell if cell[1:].isdigit() and cell[0] == "+" else f"'{cell}"
+    return cell if cell[1:].isdecimal() and cell[0] == "+" else f"'{cell}"

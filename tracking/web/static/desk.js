@@ -1,81 +1,163 @@
 // The rep's page: digits pick an answer, what is typed survives a lost connection, new calls appear by themselves.
 "use strict";
 (() => {
-  const place = document.getElementById("ringing");
-  const form = document.getElementById("log");
-  const word = (name) => place.dataset[`word${name}`];
-  const token = document.querySelector('meta[name="csrf-token"]').content;
+  const main = document.getElementById("main");
+  const pause = (ms) => new Promise((wake) => setTimeout(wake, ms));
+  const token = () => document.querySelector('meta[name="csrf-token"]').content;
+  const post = (address, fields) => fetch(address, { method: "POST", body: new URLSearchParams(fields), headers: { "X-CSRFToken": token() } });
+  const kept = { read: (slot) => JSON.parse(sessionStorage.getItem(slot) ?? "null"), write: (slot, value) => sessionStorage.setItem(slot, JSON.stringify(value)), drop: (slot) => sessionStorage.removeItem(slot) };
+  let place, form, source, slot, word, saving = false, mark = "", news = [], trouble = null;
 
-  // --- Keys, only while the question has the focus and is empty, so that words with digits can be typed.
-  const source = document.getElementById("source");
-  if (form) {
-    const picked = () => {
-      for (const button of form.querySelectorAll("[data-pick]")) button.setAttribute("aria-pressed", String(button.dataset.pick === source.value));
-    };
-    form.addEventListener("click", (event) => {
-      const pick = event.target.closest("[data-pick]");
-      if (pick) { source.value = pick.dataset.pick; source.focus(); picked(); keep(); }
-    });
-    source.addEventListener("keydown", (event) => {
-      if (event.altKey || event.ctrlKey || event.metaKey) return;
-      const chosen = [...form.querySelectorAll("[data-pick]")].some((button) => button.dataset.pick === source.value);
-      if (source.value !== "" && !chosen) return;
-      const pick = form.querySelector(`[data-digit="${CSS.escape(event.key)}"]`);
-      const other = form.querySelector(`[data-letter="${CSS.escape(event.key)}"]`);
-      if (!pick && !other) return;
-      event.preventDefault();
-      if (pick) { source.value = pick.dataset.pick; picked(); keep(); }
-      else if (other.type === "radio") { other.checked = true; keep(); }
-      else other.click();
-    });
-    form.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.ctrlKey) { event.preventDefault(); form.requestSubmit(form.querySelector(".save")); } });
-
-    // --- What is typed is kept per call until it is saved.
-    const slot = `desk ${form.action}`;
-    const fields = () => [...form.elements].filter((e) => e.name && e.type !== "hidden" && e.type !== "submit");
-    const keep = () => sessionStorage.setItem(slot, JSON.stringify(fields().map((e) => (e.type === "radio" || e.type === "checkbox" ? e.checked : e.value))));
-    const kept = JSON.parse(sessionStorage.getItem(slot) ?? "null");
-    if (kept?.length === fields().length) fields().forEach((e, i) => { if (e.type === "radio" || e.type === "checkbox") e.checked = kept[i]; else if (kept[i]) e.value = kept[i]; });
-    picked();
-    form.addEventListener("input", () => { keep(); picked(); });
-
-    // --- Saving goes on until it has worked; the key in the form makes a repetition harmless.
-    let saving = false;
-    form.addEventListener("submit", async (event) => {
-      event.preventDefault();
-      if (saving) return;
-      saving = true;
-      const body = new FormData(form, event.submitter?.name ? event.submitter : undefined);
-      for (;;) {
-        try {
-          const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(body), headers: { "X-CSRFToken": token } });
-          if (answer.ok) { sessionStorage.removeItem(slot); location.assign(answer.url); return; }
-          if (answer.status < 500) {
-            const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-            document.querySelector("main").replaceWith(page.querySelector("main"));
-            sessionStorage.removeItem(slot);
-            const again = document.createElement("script");
-            again.src = document.querySelector('script[src*="desk.js"]').src;
-            document.head.append(again);
-            stopped = true;
-            return;
-          }
-          throw new Error(String(answer.status));
-        } catch {
-          say([word("Offline")], true);
-          await new Promise((wake) => setTimeout(wake, 2000));
-        }
+  // --- The page of one call. It is exchanged for the next one in place, so that nothing is loaded twice.
+  const begin = () => {
+    place = document.getElementById("ringing");
+    form = document.getElementById("log");
+    source = document.getElementById("source");
+    word = (name) => place.dataset[`word${name}`];
+    mark = ""; news = []; trouble = null;
+    if (!form) { slot = null; return; }
+    slot = `desk ${place.dataset.call}`;
+    source.removeAttribute("list");
+    for (const [name, value] of [["role", "combobox"], ["aria-controls", "fitting"], ["aria-autocomplete", "list"], ["aria-expanded", "false"]]) source.setAttribute(name, value);
+    const draft = kept.read(slot);
+    // The key of a draft that reached the server although its answer did not come back: it is saved.
+    if (draft && form.dataset.kept && form.dataset.kept.endsWith(` ${draft.key}`)) kept.drop(slot);
+    else if (draft) {
+      form.elements.key.value = draft.key;
+      for (const [name, value] of Object.entries(draft.fields)) {
+        const field = form.elements[name];
+        if (!field) continue;
+        if (field.type === "checkbox") field.checked = value; else field.value = value;
       }
-    });
-  }
+    }
+    show();
+    open();
+    source.focus();
+  };
+  const fields = () => {
+    const found = {};
+    for (const e of form.elements) if (e.name && !["hidden", "submit", "button"].includes(e.type)) {
+      if (e.type === "checkbox") found[e.name] = e.checked;
+      else if (e.type !== "radio" || e.checked) found[e.name] = e.value;
+    }
+    return found;
+  };
+  const keep = () => { if (form) kept.write(slot, { key: form.elements.key.value, fields: fields() }); };
+  const changed = () => {
+    // What was sent under a key stays what it was; what is changed after that goes under another.
+    if (saving) form.elements.key.value = [...crypto.getRandomValues(new Uint8Array(12))].map((b) => b.toString(16).padStart(2, "0")).join("");
+    keep(); show();
+  };
+  const show = () => { for (const pick of form.querySelectorAll("[data-pick]")) pick.setAttribute("aria-pressed", String(pick.dataset.pick === source.value)); };
+  const exchange = (text, address) => {
+    const page = new DOMParser().parseFromString(text, "text/html"), left = place.dataset.open;
+    document.title = page.title;
+    document.querySelector('meta[name="csrf-token"]').content = page.querySelector('meta[name="csrf-token"]').content;
+    main.replaceChildren(...page.getElementById("main").childNodes);
+    history.replaceState(null, "", address);
+    window.scrollTo(0, 0);
+    begin();
+    if (left && left !== place.dataset.open) post(left, { gone: "1" }).catch(() => {});
+    if (!form) main.focus();
+  };
 
-  // --- What is new: every two seconds, and not while nobody looks.
-  let stopped = false, shown = "";
-  const say = (lines, offline = false) => {
-    const text = JSON.stringify([lines, offline]);
-    if (text === shown) return;
-    shown = text;
-    place.classList.toggle("offline", offline);
+  // --- Answers that fit what is typed.
+  const list = () => document.getElementById("fitting");
+  const close = () => { list().hidden = true; source.setAttribute("aria-expanded", "false"); source.removeAttribute("aria-activedescendant"); };
+  const fit = () => {
+    const typed = source.value.trim().toLocaleLowerCase();
+    const all = [...document.querySelectorAll("#sources option")];
+    const at = (option) => option.value.toLocaleLowerCase().indexOf(typed);
+    const found = typed ? all.filter((o) => at(o) >= 0 && o.value !== source.value).sort((a, b) => (at(a) > 0) - (at(b) > 0)).slice(0, 8) : [];
+    list().replaceChildren(...found.map((option, n) => {
+      const line = document.createElement("li");
+      Object.assign(line, { id: `fits${n}`, role: "option", textContent: option.value });
+      line.dataset.value = option.value;
+      line.setAttribute("aria-selected", "false");
+      if (option.label && option.label !== option.value) { const kind = document.createElement("span"); kind.className = "soft"; kind.textContent = ` ${option.label}`; line.append(kind); }
+      return line;
+    }));
+    if (!found.length) { close(); return; }
+    list().hidden = false;
+    source.setAttribute("aria-expanded", "true");
+    source.removeAttribute("aria-activedescendant");
+  };
+  const chosen = () => list().querySelector("[aria-selected=true]");
+  const move = (step) => {
+    const lines = [...list().children];
+    const next = lines[(lines.indexOf(chosen()) + step + (chosen() || step > 0 ? 0 : 1) + lines.length) % lines.length];
+    for (const line of lines) line.setAttribute("aria-selected", String(line === next));
+    source.setAttribute("aria-activedescendant", next.id);
+  };
+  const take = (value) => { source.value = value; close(); changed(); source.focus(); };
+
+  // --- Keys and clicks. Single keys act only while the question is empty or holds a picked answer.
+  main.addEventListener("click", (event) => {
+    const pick = event.target.closest("[data-pick]"), line = event.target.closest("#fitting li");
+    if (pick) take(pick.dataset.pick);
+    if (line) take(line.dataset.value);
+  });
+  main.addEventListener("mousedown", (event) => { if (event.target.closest("#fitting li")) event.preventDefault(); });
+  main.addEventListener("focusout", (event) => { if (event.target === source) close(); });
+  main.addEventListener("input", (event) => { if (!form?.contains(event.target)) return; changed(); if (event.target === source) fit(); });
+  main.addEventListener("keydown", (event) => {
+    if (!form?.contains(event.target)) return;
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); form.requestSubmit(form.querySelector(".save")); return; }
+    if (event.target !== source || event.altKey || event.ctrlKey || event.metaKey || event.isComposing) return;
+    if (!list().hidden) {
+      if (event.key === "ArrowDown" || event.key === "ArrowUp") { event.preventDefault(); move(event.key === "ArrowDown" ? 1 : -1); return; }
+      if (event.key === "Enter" && chosen()) { event.preventDefault(); take(chosen().dataset.value); return; }
+      if (event.key === "Escape") { event.preventDefault(); close(); return; }
+    }
+    const picked = form.querySelector("[data-pick][aria-pressed=true]");
+    if (!document.body.hasAttribute("data-shortcuts") || (source.value !== "" && !picked)) return;
+    const pick = form.querySelector(`[data-digit="${CSS.escape(event.key)}"]`);
+    const other = form.querySelector(`[data-letter="${CSS.escape(event.key)}"]`);
+    if (!pick && !other) return;
+    event.preventDefault();
+    if (pick) take(pick.dataset.pick);
+    else if (other.type === "radio") { other.checked = true; changed(); }
+    else form.requestSubmit(other);
+  });
+
+  // --- Saving goes on until it has worked; the key in the form makes a repetition harmless.
+  main.addEventListener("submit", async (event) => {
+    if (event.target !== form) return;
+    event.preventDefault();
+    if (saving) return;
+    saving = true;
+    keep();
+    const outcome = event.submitter?.name ? { [event.submitter.name]: event.submitter.value } : {};
+    try {
+      for (;;) {
+        const mine = slot, key = form.elements.key.value;
+        let answer, text;
+        try {
+          answer = await post(form.action, { ...Object.fromEntries(new FormData(form)), ...outcome });
+          text = await answer.text();
+        } catch { answer = null; }
+        if (answer && answer.status < 500) {
+          const ours = new URL(answer.url, location.href).pathname.startsWith(new URL(place.dataset.desk, location.href).pathname);
+          if (answer.redirected && !ours) { trouble = { before: word("Out"), text: word("In"), href: `${place.dataset.signIn}?next=${encodeURIComponent(location.pathname + location.search)}` }; say(); return; }
+          if (answer.ok && key === form.elements.key.value) { kept.drop(mine); saving = false; exchange(text, answer.url); return; }
+          if (answer.status === 409 || answer.status === 422) { kept.drop(mine); saving = false; exchange(text, location.href); keep(); return; }
+          if (!answer.ok) { trouble = word("Refused"); say(); return; }
+          continue; // changed while it was on its way
+        }
+        trouble = word("Offline");
+        say();
+        await pause(2000);
+      }
+    } finally { saving = false; }
+  });
+
+  // --- What is new: every two seconds.
+  const say = () => {
+    const lines = [...(trouble ? [trouble] : []), ...news];
+    const text = JSON.stringify(lines);
+    if (place.dataset.shown === text) return;
+    place.dataset.shown = text;
+    place.classList.toggle("offline", Boolean(trouble));
     place.replaceChildren(...lines.map((line) => {
       const p = document.createElement("p");
       if (typeof line === "string") p.textContent = line;
@@ -83,29 +165,40 @@
       return p;
     }));
   };
+  const open = () => { if (place.dataset.open) post(place.dataset.open, {}).catch(() => {}); };
   const look = async () => {
-    if (stopped) return;
-    if (!document.hidden) {
-      try {
-        const body = new URLSearchParams({ call: place.dataset.call, csrf_token: token });
-        const answer = await fetch(place.dataset.now, { method: "POST", body, headers: { "X-CSRFToken": token } });
-        if (!answer.ok) throw new Error(String(answer.status));
-        if (answer.redirected) { location.reload(); return; }
-        const now = await answer.json();
-        const fresh = now.ringing.filter((call) => String(call.id) !== place.dataset.call);
-        // Nobody is at work on this page, so it may turn to the call by itself.
-        const busy = now.ringing.some((call) => String(call.id) === place.dataset.call);
-        const idle = !form || (!busy && !sessionStorage.getItem(`desk ${form.action}`) && source.value === "");
-        if (fresh.length && idle) { location.assign(`${place.dataset.desk}?call=${fresh[0].id}`); return; }
-        const lines = fresh.map((call) => ({ before: word("Ringing"), text: `${call.title || word("Unknown")} – ${call.dialled}`, href: `${place.dataset.desk}?call=${call.id}` }));
-        if (now.others.length) lines.push(`${now.others.join(", ")} ${word("Others")}`);
-        if (now.saved !== null && String(now.saved) !== place.dataset.seen) lines.push(word("Saved"));
-        say(lines);
-      } catch {
-        say([word("Offline")], true);
-      }
+    const here = place;
+    const answer = await fetch(`${here.dataset.now}?${new URLSearchParams({ call: here.dataset.call ?? "", mark })}`);
+    if (here !== place) return;
+    if (answer.redirected) { if (!form) location.reload(); return; }
+    if (!answer.ok) throw new Error(String(answer.status));
+    if (!saving && trouble === word("Lost")) trouble = null;
+    if (answer.status === 204) { say(); return; }
+    const now = await answer.json();
+    if (here !== place) return;
+    mark = answer.headers.get("ETag")?.replaceAll(/^W\/|"/g, "") ?? "";
+    const fresh = now.ringing.filter((call) => String(call.id) !== here.dataset.call);
+    const link = (call) => `${here.dataset.desk}?call=${call.id}`;
+    // Nobody is at work on this page, so it may turn to the call by itself.
+    const idle = !form || (!saving && !kept.read(slot) && source.value === "" && !now.ringing.some((call) => String(call.id) === here.dataset.call));
+    if (fresh.length && idle) {
+      const page = await fetch(link(fresh[0]));
+      const text = await page.text();
+      if (page.ok && !page.redirected && here === place && !(form && (saving || kept.read(slot)))) exchange(text, link(fresh[0]));
+      return;
     }
-    setTimeout(look, 2000);
+    news = fresh.map((call) => ({ before: word("Ringing"), text: `${call.title || word("Unknown")} – ${call.dialled}`, href: link(call) }));
+    for (const name of now.others) news.push(`${name} ${word("Others")}`);
+    if (now.saved && String(now.saved.id) !== here.dataset.seen) news.push(`${word("Saved")} ${now.saved.text}`);
+    say();
   };
-  look();
+  (async () => {
+    for (;;) {
+      await pause(2000);
+      try { await look(); } catch { if (!trouble) trouble = word("Lost"); say(); }
+    }
+  })();
+  setInterval(open, 5000);
+  addEventListener("pagehide", () => { if (place.dataset.open) navigator.sendBeacon(place.dataset.open, new URLSearchParams({ gone: "1", csrf_token: token() })); });
+  begin();
 })();

@@ -1,0 +1,165 @@
+"""Which calls an address asks for: period, campaign, state, caller; written so that a million stay fast."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from flask import request
+from flask_babel import gettext
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+
+from tracking import contacts, db, phone, vault
+from tracking.config import Settings
+from tracking.errors import Invalid
+from tracking.models import Account, AdMaterial, Answer, Call, Campaign, Contact, NumberAssignment
+from tracking.vocabulary import CallStatus, LeadStatus, Outcome, PointKind
+from tracking.web.questions import day_from_query
+
+PAGE = 50
+_FEW = 5000
+"""Up to so many calls are found first and sorted then; of more, the newest are walked."""
+_TAILS = 10_000
+"""So many of the newest calls are looked through for the last digits of a number."""
+_ASKED = (Outcome.answered, Outcome.declined)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The calls that an address asks for."""
+
+    wanted: Select[Call]
+    tails: bool = False
+    """Whether last digits were looked for, which is done among the newest calls only."""
+
+
+def found(session: Session, settings: Settings) -> Asked:
+    """Return the calls that the address asks for.
+
+    Raises
+    ------
+    Invalid
+        Naming the part of the address that cannot be.
+    """
+    args, zone = request.args, settings.zone
+    wanted = select(Call)
+    first, last = day_from_query("from"), day_from_query("to")
+    if first:
+        wanted = wanted.where(Call.started_at >= datetime.combine(first, time(), zone).astimezone(UTC))
+    if last:
+        ends = datetime.combine(last + timedelta(days=1), time(), zone).astimezone(UTC)
+        wanted = wanted.where(Call.started_at < ends)
+    if campaign := args.get("campaign"):
+        if campaign == "-":
+            wanted = wanted.where(Call.assignment_id.is_(None))
+        else:
+            held = (
+                select(NumberAssignment.id)
+                .join(AdMaterial, AdMaterial.id == NumberAssignment.ad_material_id)
+                .join(Campaign, Campaign.id == AdMaterial.campaign_id)
+                .where(Campaign.name == campaign)
+            )
+            wanted = wanted.where(_few(session, Call.assignment_id, session.scalars(held).all()))
+    if status := args.get("status"):
+        wanted = wanted.where(Call.status == _one_of(CallStatus, status, "status"))
+    if lead := args.get("lead"):
+        judged = lead != "-"
+        wanted = wanted.where(
+            Call.lead_status == _one_of(LeadStatus, lead, "lead") if judged else Call.lead_status.is_(None)
+        )
+    if asked := args.get("asked"):
+        wanted = wanted.where(_asked(asked))
+    if rep := args.get("by"):
+        wanted = wanted.where(_standing(Answer.asked_by == rep))
+    if spam := args.get("spam"):
+        wanted = wanted.where(Call.spam.is_(spam == "yes"))
+    if text := args.get("q", "").strip():
+        return _caller(session, wanted, text, settings.region)
+    return Asked(wanted)
+
+
+def _asked(choice: str) -> ColumnElement[bool]:
+    logged = exists().where(Answer.call_id == Call.id)
+    match choice:
+        case "yes":
+            return _standing(Answer.outcome.in_(_ASKED))
+        case "no":
+            return _standing(Answer.outcome.not_in(_ASKED))
+        case "logged":
+            return logged
+        case "unlogged":
+            return ~logged
+    raise Invalid("asked", f"{choice!r} is not known; choose among yes, no, logged, unlogged")
+
+
+def _standing(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return whether the answer of a call that no other corrects is such."""
+    correction = aliased(Answer)
+    corrected = exists().where(correction.corrects_id == Answer.id)
+    return exists().where(Answer.call_id == Call.id, ~corrected, condition)
+
+
+def _caller(session: Session, wanted: Select[Call], text: str, region: str) -> Asked:
+    e164 = phone.parse(text, region).e164
+    if e164:
+        caller = _few(session, Call.caller_hash, [vault.lookup_hash(PointKind.phone, e164)])
+        return Asked(wanted.where(or_(caller, _few(session, Call.dialled, [e164]))))
+    digits = text.replace(" ", "").removeprefix("…").removeprefix("...")
+    if digits.isdecimal() and 2 <= len(digits) <= 15:
+        # Numbers are sealed: a whole one is found by its hash, its last digits only by opening it.
+        newest = wanted.order_by(Call.started_at.desc()).limit(_TAILS)
+        rows = session.execute(newest.with_only_columns(Call.id, Call.caller, Call.dialled))
+        ids = [row.id for row in rows if (row.caller or "").endswith(digits) or row.dialled.endswith(digits)]
+        return Asked(wanted.where(Call.id.in_(ids[:_FEW])), tails=True)
+    company = select(Account.id).where(Account.name_key.contains(contacts.name_key(text), autoescape=True))
+    theirs = or_(Account.id.in_(company), Account.merged_into_id.in_(company))
+    of_company = select(Contact.id).join(Account, Account.id == Contact.account_id).where(theirs)
+    named = select(Contact.id).where(Contact.name.icontains(text, autoescape=True))
+    people = {*session.scalars(of_company.limit(_FEW)), *session.scalars(named.limit(_FEW))}
+    return Asked(wanted.where(_few(session, Call.contact_id, people)))
+
+
+def _few(
+    session: Session, column: InstrumentedAttribute[Any], values: Collection[Any]
+) -> ColumnElement[bool]:
+    """Return whether a column of calls holds one of some values: as the calls' ids where they are few.
+
+    A database may walk all calls by time to find those few, or collect and sort a great many to show the
+    newest of them. So the few are named, and the many are asked for in a way that no index serves but time's.
+    """
+    ids = session.scalars(select(Call.id).where(column.in_(values)).limit(_FEW + 1)).all()
+    return Call.id.in_(ids) if len(ids) <= _FEW else func.coalesce(column, None).in_(values)
+
+
+def _one_of(kind: type[CallStatus] | type[LeadStatus], text: str, field: str) -> str:
+    if text not in list(kind):
+        raise Invalid(field, f"{text!r} is not known; choose among {', '.join(kind)}")
+    return text
+
+
+def page_of(wanted: Select[Call]) -> tuple[Select[Call], bool]:
+    """Return the query for one page of calls, newest first, and whether the page was reached backwards.
+
+    The address names the call beside the page (``before`` or ``after``, moment and id), so that a page far
+    back is as fast as the first and does not shift when a call comes in.
+    """
+    for name, back in (("before", False), ("after", True)):
+        if mark := request.args.get(name):
+            try:
+                micros, _, call_id = mark.partition("-")
+                at, number = db.from_micros(int(micros)), int(call_id)
+            except (ValueError, OverflowError):
+                raise Invalid(name, gettext("names no place in the list; begin at its first page")) from None
+            same = and_(Call.started_at == at, Call.id > number if back else Call.id < number)
+            beyond = or_(Call.started_at > at if back else Call.started_at < at, same)
+            # Said twice, the first part lets the database begin at the place in its index.
+            near = Call.started_at >= at if back else Call.started_at <= at
+            order = (Call.started_at, Call.id) if back else (Call.started_at.desc(), Call.id.desc())
+            return wanted.where(near, beyond).order_by(*order).limit(PAGE + 1), back
+    return wanted.order_by(Call.started_at.desc(), Call.id.desc()).limit(PAGE + 1), False
+
+
+def mark(call: Call) -> str:
+    """Return the place of a call in the list."""
+    return f"{db.to_micros(call.started_at)}-{call.id}"
