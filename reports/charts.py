@@ -1,5 +1,7 @@
 """Tables as pictures: one Vega-Lite specification for a page, a PNG, an SVG and a document."""
 
+import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -8,6 +10,8 @@ import altair as alt
 import pyarrow as pa
 import vl_convert
 
+from reports import fonts
+
 Spec = dict[str, Any]
 Words = Mapping[str, str]
 
@@ -15,7 +19,8 @@ Words = Mapping[str, str]
 # models apart where colours cannot.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#B8860B", "#56B4E9", "#8A6FB0", "#7F7F7F")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
-_FONT = "Noto Sans, Noto Sans CJK SC, Noto Sans SC, DejaVu Sans, sans-serif"
+_FONT = ", ".join((*fonts.FAMILIES, "Noto Sans CJK SC", "sans-serif"))
+_CHINESE = re.compile("[\u2e80-\u9fff]")
 _ROW = 14
 _LEAST_ROWS = 22
 _LABEL = 220
@@ -293,4 +298,9 @@ def _finished(chart: Any, locale: Spec | None) -> Spec:
 
 
 def _fixed(spec: Spec, width: int) -> Spec:
-    return {**spec, "width": width, "config": dict(spec.get("config", {}))}
+    fonts.teach_charts()
+    config = dict(spec.get("config", {}))
+    if _CHINESE.search(json.dumps(spec, ensure_ascii=False)):
+        # For a letter that the first font lacks, a picture takes any other, were it one with serifs.
+        config["font"] = ", ".join(reversed(fonts.FAMILIES))
+    return {**spec, "width": width, "config": config}

@@ -9,8 +9,7 @@ from importlib.resources import files
 import segno
 import typst
 
-FONTS = ("Noto Sans", "DejaVu Sans", "Noto Sans SC", "Noto Sans CJK SC", "Libertinus Serif")
-"""Tried in this order; Chinese names need Noto Sans SC or Noto Sans CJK SC on the machine."""
+from reports import fonts
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,8 @@ def pdf(sheets: Sequence[Sheet]) -> bytes:
         raise ValueError("there is nothing to print; give at least one sheet")
     pages = [asdict(sheet) | {"qr": [qr(sheet.call), qr(sheet.link)]} for sheet in sheets]
     source = files("reports").joinpath("sheets.typ").read_bytes()
-    made = typst.compile(source, sys_inputs={"sheets": json.dumps(pages), "fonts": json.dumps(FONTS)})
+    told = {"sheets": json.dumps(pages), "fonts": json.dumps(fonts.FAMILIES)}
+    made = typst.compile(source, sys_inputs=told, font_paths=fonts.for_documents())
     assert isinstance(made, bytes)
     return made
 
