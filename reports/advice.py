@@ -3,37 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
 
 import numpy as np
 
 from reports.intervals import Resampled
 from reports.kpis import ratio
 from reports.maturity import ToCome
-
-WORTH: Mapping[str, tuple[float, float, float]] = MappingProxyType(
-    {
-        "first-touch": (0.261, 0.071, 0.237),
-        "last-touch": (0.287, 0.090, 0.283),
-        "last-non-direct": (0.416, 0.095, 0.287),
-        "linear": (0.243, 0.110, 0.323),
-        "position-based": (0.239, 0.110, 0.323),
-        "u-shaped": (0.242, 0.110, 0.323),
-        "w-shaped": (0.248, 0.110, 0.323),
-        "full-path": (0.248, 0.110, 0.323),
-        "j-shaped": (0.244, 0.110, 0.323),
-        "inverse-j": (0.247, 0.110, 0.323),
-        "time-decay": (0.248, 0.110, 0.323),
-        "markov": (0.314, 0.117, 0.323),
-        "shapley": (0.228, 0.110, 0.323),
-        "shapley-coalitions": (0.346, 0.084, 0.214),
-        "self-reported": (0.463, 0.074, 0.131),
-        "hybrid": (0.249, 0.093, 0.133),
-    }
-)
-"""What the simulator says advice by each model is worth (docs/which-model.md): in the supplier's market,
-the share of the margin in the wrong place with 1,000 deals, and the margin lost by moving a fifth of the
-budget as the model says with 300 deals; and the most lost in any of the nine worlds with 300 deals."""
 
 RIPE = 0.3
 """With a larger share of its revenue still to come a campaign that does not pay yet is not judged (an

@@ -32,6 +32,7 @@ from simulator.market import Week, World, populate
 SHARD: Final = 4096
 
 Engine = Literal["local", "spark"]
+Told = Callable[[float], None]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -71,7 +72,8 @@ def mapper(workers: int = 1, engine: Engine = "local") -> Iterator[Mapper]:
         yield _here
     else:
         # Spawned, not forked: a forked child could inherit a lock that a thread of DuckDB or Arrow holds.
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+        try:
 
             def spread(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
                 pending: deque[Future[Result]] = deque()
@@ -83,6 +85,42 @@ def mapper(workers: int = 1, engine: Engine = "local") -> Iterator[Mapper]:
                     yield pending.popleft().result()
 
             yield spread
+        finally:
+            # Whoever stops half-way waits only for the shards that are being computed.
+            pool.shutdown(cancel_futures=True)
+
+
+def counted(spread: Mapper, told: Told, total: int) -> Mapper:
+    """Return a mapper that tells after each result what share of `total` results is there.
+
+    Parameters
+    ----------
+    spread : Mapper
+        Where the work is done.
+    told : callable
+        Is given the share, 0 to 1, in this process. An exception that it raises stops the work.
+    total : int
+        Results expected over all uses of the mapper.
+
+    Returns
+    -------
+    Mapper
+        Yields what `spread` yields.
+    """
+    done = 0
+
+    def over(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        nonlocal done
+        for result in spread(function, items):
+            done += 1
+            told(min(1.0, done / total))
+            yield result
+
+    return over
+
+
+def silent(_share: float) -> None:
+    """Tell nobody how far the work is."""
 
 
 def _here(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -240,6 +278,12 @@ def through_desk(world: World, spread: Mapper) -> tuple[list[list[Integers]], Ca
     reached, calls = answer(world, everyone)
     cuts = np.cumsum([len(part.account) for part in parts])[:-1]
     return [[piece] for piece in np.split(reached, cuts)], calls
+
+
+def results(world: World, runs: int) -> int:
+    """Return how many results a mapper yields when so many runs are paired."""
+    shards = -(-world.accounts // SHARD)
+    return shards if world.scenario.desk.reps == 0 else 2 * shards + runs
 
 
 def paired(

@@ -24,7 +24,7 @@ from attribution import MODELS, attribute
 from simulator.division import shares_that_add_up
 from simulator.market import World
 from simulator.parameters import Scenario
-from simulator.runs import Mapper
+from simulator.runs import Mapper, Told, silent
 from simulator.truth import spend_minor, values
 
 # Every model of the engine but the one whose weights the user chooses.
@@ -147,7 +147,7 @@ def credits(
     return found
 
 
-def moves(world: World, spread: Mapper) -> dict[Move, int]:
+def moves(world: World, spread: Mapper, told: Told = silent) -> dict[Move, int]:
     """Try every shift of budget from one campaign to another.
 
     Parameters
@@ -156,6 +156,8 @@ def moves(world: World, spread: Mapper) -> dict[Move, int]:
         The market to try it in.
     spread : Mapper
         Where to run it.
+    told : callable, optional
+        Is given the share done so far, 0 to 1; an exception that it raises stops the work.
 
     Returns
     -------
@@ -175,7 +177,7 @@ def moves(world: World, spread: Mapper) -> dict[Move, int]:
         scale[giver] -= amount / spend[giver]
         scale[taker] += amount / spend[taker]
         scales.append(scale)
-    margin = values(world, np.array(scales), spread).window[:, 2]
+    margin = values(world, np.array(scales), spread, told).window[:, 2]
     names = world.campaigns
     return {
         (names[giver], names[taker]): int(gain - margin[0])

@@ -20,7 +20,7 @@ from simulator.chance import Floats, Integers
 from simulator.division import masks_along, orders_of_joining, shapley, shares_that_add_up
 from simulator.hazard import NEVER
 from simulator.market import YEAR_DAYS, Week, World
-from simulator.runs import Job, Mapper, paired
+from simulator.runs import Job, Mapper, Told, counted, paired, results, silent
 
 MEASURES: Final = ("orders", "revenue_minor", "margin_minor")
 LABELS: Final = ("anyway", "needed", "earlier", "grew")
@@ -28,6 +28,8 @@ ANYWAY, NEEDED, EARLIER, GREW = range(4)
 # With more campaigns than this, all coalitions would be more than 256 runs: permutations are sampled instead.
 EXACT: Final = 8
 _STEP: Final = 0.01
+# Runs computed together, beside the one they are compared with: bounds memory, and how long a stop waits.
+_TOGETHER: Final = 32
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def tally(job: Job) -> Tally:
     )
 
 
-def values(world: World, scales: Floats, spread: Mapper) -> Tally:
+def values(world: World, scales: Floats, spread: Mapper, told: Told = silent) -> Tally:
     """Run a world under several spend vectors.
 
     Parameters
@@ -119,18 +121,31 @@ def values(world: World, scales: Floats, spread: Mapper) -> Tally:
         Spend per run and campaign as a multiple of the scenario's; the first row is compared with.
     spread : Mapper
         Where to run it.
+    told : callable, optional
+        Is given the share done so far, 0 to 1; an exception that it raises stops the work.
 
     Returns
     -------
     Tally
         Sums over all companies.
     """
-    parts = list(paired(world, scales, tally, spread))
+    first, rest = scales[:1], scales[1:]
+    groups = [rest[begin : begin + _TOGETHER] for begin in range(0, max(1, len(rest)), _TOGETHER)]
+    together = [np.vstack([first, group]) for group in groups]
+    watched = counted(spread, told, sum(results(world, len(each)) for each in together))
+    found: list[Tally] = []
+    for group in together:
+        parts = list(paired(world, group, tally, watched))
+        window = np.sum([part.window for part in parts], axis=0)
+        late = np.sum([part.late for part in parts], axis=0)
+        squares = np.sum([part.squares for part in parts], axis=0)
+        found.append(Tally(window, late, squares, np.concatenate([part.deals for part in parts])))
+    # Every group repeats the run that its others are compared with.
     return Tally(
-        np.sum([part.window for part in parts], axis=0),
-        np.sum([part.late for part in parts], axis=0),
-        np.sum([part.squares for part in parts], axis=0),
-        np.concatenate([part.deals for part in parts]),
+        np.concatenate([found[0].window[:1], *(part.window[1:] for part in found)]),
+        np.concatenate([found[0].late[:1], *(part.late[1:] for part in found)]),
+        np.concatenate([found[0].squares[:1], *(part.squares[1:] for part in found)]),
+        np.column_stack([found[0].deals[:, :2], *(part.deals[:, 2:] for part in found)]),
     )
 
 
@@ -199,6 +214,7 @@ def find(
     permutations: int = 0,
     exact_shapley: bool = False,
     marginal: bool = False,
+    told: Told = silent,
 ) -> Truth:
     """Find out what each campaign caused.
 
@@ -214,6 +230,8 @@ def find(
         Run all 2**campaigns coalitions; only up to `EXACT` campaigns.
     marginal : bool, default False
         Also run every campaign at 99 % and 101 % of its spend.
+    told : callable, optional
+        Is given the share done so far, 0 to 1; an exception that it raises stops the work.
 
     Returns
     -------
@@ -251,7 +269,7 @@ def find(
             np.ones(players) + sign * _STEP * np.eye(players)[i] for i in range(players) for sign in (-1, 1)
         ]
         scales = np.vstack([scales, *nudges])
-    found = values(world, scales, spread)
+    found = values(world, scales, spread, told)
     window = dict(zip(masks, found.window, strict=False))
     late = dict(zip(masks, found.late, strict=False))
     row = {mask: position for position, mask in enumerate(masks)}

@@ -18,7 +18,7 @@ from simulator.desk import Calls
 from simulator.market import World
 from simulator.observe import Tables, calls_by_shard, observe, observe_background
 from simulator.people import account_ids
-from simulator.runs import Job, Mapper, jobs, through_desk
+from simulator.runs import SHARD, Job, Mapper, Told, counted, jobs, silent, through_desk
 from simulator.tables import costs
 from simulator.truth import LABELS, Truth
 
@@ -55,7 +55,7 @@ def tables(world: World, spread: Mapper) -> dict[str, pa.Table]:
     return whole
 
 
-def write(world: World, directory: Path, spread: Mapper) -> dict[str, int]:
+def write(world: World, directory: Path, spread: Mapper, told: Told = silent) -> dict[str, int]:
     """Simulate a market and write what its tracker saw as Parquet files.
 
     Parameters
@@ -66,6 +66,8 @@ def write(world: World, directory: Path, spread: Mapper) -> dict[str, int]:
         Where to write; made if need be. Files of the same names are replaced.
     spread : Mapper
         Where to run it. Files are the same to the byte whatever it is.
+    told : callable, optional
+        Is given the share done so far, 0 to 1; an exception that it raises stops the work.
 
     Returns
     -------
@@ -82,11 +84,12 @@ def write(world: World, directory: Path, spread: Mapper) -> dict[str, int]:
     (directory / "scenario.json").write_text(
         world.scenario.model_dump_json(indent=2) + "\n", encoding="utf-8"
     )
+    watched = counted(spread, told, 2 * -(-world.accounts // SHARD))
     rows = dict.fromkeys(TABLES, 0)
     visits: list[pa.Table] = []
     with ExitStack() as stack:
         writers: dict[str, pq.ParquetWriter] = {}
-        for piece in _pieces(world, spread):
+        for piece in _pieces(world, watched):
             for name, table in piece.items():
                 if name == "visits":
                     # Bounded by days and sources, not by companies, once added up.

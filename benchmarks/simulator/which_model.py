@@ -1,77 +1,81 @@
 """Which model in which world: scores every model in every shipped world at several numbers of deals.
 
-Run with ``python -m benchmarks.simulator.which_model``; it rewrites the tables in docs/which-model.md and
-takes some ten minutes on one core. Everything is seeded: the same code gives the same tables.
+Run with ``python -m benchmarks.simulator.which_model``; it rewrites simulator/which_model.json and, from it,
+the tables in docs/which-model.md. Everything is seeded: the same code gives the same tables. With names of
+worlds only these are run again.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from simulator import which_model
 from simulator.market import World
 from simulator.runs import Mapper, mapper
-from simulator.scenario import load
+from simulator.scenario import load, names
 from simulator.score import SCORED, Score, compare, credits, moves
 from simulator.truth import find
 from simulator.write import tables
 
-WORLDS = (
-    "one-touch",
-    "last-wins",
-    "first-opens",
-    "slow-drip",
-    "relay",
-    "offline",
-    "forgetful",
-    "supplier",
-    "placebo",
-)
 # Deals in the window, and markets drawn for each: few deals need more markets for a steady mean.
 SIZES = {100: 6, 300: 4, 1_000: 2, 10_000: 1}
 POPULATION = 20_000
+PERMUTATIONS = 16
 LEGEND = (
     "Cells: share of the margin given to the wrong place / margin lost by the move;"
     " the last two columns are for 10,000 deals."
 )
 DOCUMENT = Path(__file__).parents[2] / "docs" / "which-model.md"
+FIGURES = Path(which_model.__file__).with_suffix(".json")
 
 
-def study(name: str, spread: Mapper) -> tuple[dict[int, dict[str, list[Score]]], float]:
+def study(name: str, spread: Mapper) -> dict[str, Any]:
     """Score all models in one world against what its campaigns cause in a large population."""
     # Nobody waits at the telephone here: the worlds differ in how campaigns work, not in how calls are
     # answered.
     scenario = load(name, {"desk.reps": 0})
     large = World(scenario, POPULATION, scenario.days, seed=1_000)
-    report = find(large, spread, permutations=16).report
+    report = find(large, spread, permutations=PERMUTATIONS).report
     gains = moves(large, spread)
     margin = report["all_campaigns"]["margin_minor"]
     per_account = report["all_campaigns"]["orders"] / POPULATION
-    scores: dict[int, dict[str, list[Score]]] = {}
-    for deals, markets in SIZES.items():
-        scores[deals] = {model: [] for model in SCORED}
+    deals: dict[str, dict[str, Any]] = {}
+    caused = 0.0
+    for size, markets in SIZES.items():
+        scores: dict[str, list[Score]] = {model: [] for model in SCORED}
         for seed in range(markets):
-            world = World(scenario, math.ceil(deals / per_account), scenario.days, seed)
+            world = World(scenario, math.ceil(size / per_account), scenario.days, seed)
             found = credits(tables(world, spread), SCORED)
             for model, credit in found.items():
                 # Shares are what is compared, so a sample's credits are blown up to the population's margin.
                 scale = margin / max(1, sum(credit.values()))
                 blown = {campaign: round(amount * scale) for campaign, amount in credit.items()}
-                scores[deals][model].append(compare(model, blown, report, large, gains))
-        print(f"{name}: {deals} deals done", flush=True)
-    return scores, margin
+                scores[model].append(compare(model, blown, report, large, gains))
+        caused = scores[SCORED[0]][0].caused
+        deals[str(size)] = {model: summary(each, margin) for model, each in scores.items()}
+        print(f"{name}: {size} deals done", flush=True)
+    return {"description": scenario.description, "caused": round(caused, 4), "deals": deals}
 
 
-def mean(values: list[float]) -> float:
-    return float(np.mean(values)) if values else math.nan
-
-
-def lost(scores: list[Score], margin: float) -> float:
-    return mean([(score.regret_minor or 0) / margin for score in scores])
+def summary(scores: list[Score], margin: float) -> dict[str, float | None]:
+    wrong = [each.total_variation for each in scores]
+    ranks = [each.rank_agreement for each in scores if each.rank_agreement is not None]
+    return {
+        "wrong": round(float(np.mean(wrong)), 4),
+        "wrong_se": round(float(np.std(wrong, ddof=1) / math.sqrt(len(wrong))), 4)
+        if len(wrong) > 1
+        else None,
+        "lost": round(float(np.mean([(each.regret_minor or 0) / margin for each in scores])), 4),
+        "ranks": round(float(np.mean(ranks)), 2) if ranks else None,
+        "credited": round(float(np.mean([each.credited for each in scores])), 4),
+    }
 
 
 def table(rows: list[list[str]]) -> str:
@@ -80,72 +84,84 @@ def table(rows: list[list[str]]) -> str:
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in body])
 
 
-def overview(
-    results: dict[str, tuple[dict[int, dict[str, list[Score]]], float]], deals: int, regret: bool
-) -> str:
+def overview(worlds: dict[str, Any], deals: int, measure: str) -> str:
     """Lay out one measure of all models in all worlds; the least of each world is set in bold."""
-    rows = [["model", *results]]
-    columns = {}
-    for name, (scores, margin) in results.items():
-        wrong = {model: mean([each.total_variation for each in scores[deals][model]]) for model in SCORED}
-        missed = {model: lost(scores[deals][model], margin) for model in SCORED}
-        columns[name] = missed if regret else wrong
+    columns = [
+        {model: row[measure] for model, row in world["deals"][str(deals)].items()}
+        for world in worlds.values()
+    ]
+    rows = [["model", *worlds]]
     for model in SCORED:
         cells = []
-        for column in columns.values():
+        for column in columns:
             text = f"{column[model]:.1%}"
             cells.append(f"**{text}**" if column[model] <= min(column.values()) + 0.0005 else text)
         rows.append([model, *cells])
     return table(rows)
 
 
-def detail(scores: dict[int, dict[str, list[Score]]], margin: float) -> str:
-    rows = [["model", *(f"{deals:,} deals" for deals in scores), "agreement of ranks", "given to campaigns"]]
-    largest = max(scores)
+def detail(deals: dict[str, Any]) -> str:
+    rows = [
+        ["model", *(f"{int(size):,} deals" for size in deals), "agreement of ranks", "given to campaigns"]
+    ]
+    largest = deals[max(deals, key=int)]
     for model in SCORED:
-        cells = [
-            f"{mean([s.total_variation for s in by_model[model]]):.0%} / {lost(by_model[model], margin):.1%}"
-            for by_model in scores.values()
-        ]
-        ranks = mean([s.rank_agreement for s in scores[largest][model] if s.rank_agreement is not None])
-        credited = mean([s.credited for s in scores[largest][model]])
-        rows.append([model, *cells, "–" if math.isnan(ranks) else f"{ranks:.2f}", f"{credited:.0%}"])
+        cells = [f"{each[model]['wrong']:.0%} / {each[model]['lost']:.1%}" for each in deals.values()]
+        ranks = largest[model]["ranks"]
+        rows.append(
+            [model, *cells, "–" if ranks is None else f"{ranks:.2f}", f"{largest[model]['credited']:.0%}"]
+        )
     return table(rows)
+
+
+def document(worlds: dict[str, Any]) -> str:
+    """Write the tables of docs/which-model.md."""
+    parts = [
+        "### Share of the margin given to the wrong place, 1,000 deals",
+        overview(worlds, 1_000, "wrong"),
+        "### Margin lost by moving a fifth of the budget as the model says, 300 deals",
+        overview(worlds, 300, "lost"),
+        "### Margin lost by moving a fifth of the budget as the model says, 10,000 deals",
+        overview(worlds, 10_000, "lost"),
+    ]
+    for name, world in worlds.items():
+        parts += [
+            f"### {name}",
+            f"{world['description']}. Campaigns really caused {world['caused']:.0%} of the margin. {LEGEND}",
+            detail(world["deals"]),
+        ]
+    return "\n\n".join(parts)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("worlds", nargs="*", default=WORLDS)
+    parser.add_argument("worlds", nargs="*", choices=[[], *names()], default=[])
     parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
+    held = which_model.study()["worlds"] if FIGURES.exists() else {}
+    wanted = arguments.worlds or names()
     with mapper(arguments.workers) as spread:
-        results = {name: study(name, spread) for name in arguments.worlds}
-    parts = [
-        "### Share of the margin given to the wrong place, 1,000 deals",
-        overview(results, 1_000, regret=False),
-        "### Margin lost by moving a fifth of the budget as the model says, 300 deals",
-        overview(results, 300, regret=True),
-        "### Margin lost by moving a fifth of the budget as the model says, 10,000 deals",
-        overview(results, 10_000, regret=True),
-    ]
-    for name, (scores, margin) in results.items():
-        caused = next(iter(scores[10_000].values()))[0].caused
-        parts += [
-            f"### {name}",
-            f"{load(name).description}. Campaigns really caused {caused:.0%} of the margin. {LEGEND}",
-            detail(scores, margin),
-        ]
-    text = "\n\n".join(parts)
-    document = (
-        DOCUMENT.read_text(encoding="utf-8") if DOCUMENT.exists() else "<!-- tables -->\n<!-- end -->\n"
+        found = {name: study(name, spread) for name in wanted}
+    # The worlds where everything and nothing is right stand at the ends.
+    order = sorted(
+        names(), key=lambda name: (name != "one-touch", name == "placebo", name == "supplier", name)
     )
-    document = re.sub(
+    worlds = {name: found.get(name, held.get(name)) for name in order if name in found or name in held}
+    figures = {
+        "made_by": "python -m benchmarks.simulator.which_model",
+        "accounts": POPULATION,
+        "permutations": PERMUTATIONS,
+        "markets": {str(size): markets for size, markets in SIZES.items()},
+        "worlds": worlds,
+    }
+    FIGURES.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = re.sub(
         r"<!-- tables -->.*<!-- end -->",
-        lambda _: f"<!-- tables -->\n\n{text}\n\n<!-- end -->",
-        document,
+        lambda _: f"<!-- tables -->\n\n{document(worlds)}\n\n<!-- end -->",
+        DOCUMENT.read_text(encoding="utf-8"),
         flags=re.S,
     )
-    DOCUMENT.write_text(document, encoding="utf-8")
+    DOCUMENT.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,11 @@
-"""Advice follows the least favourable model, waits for what is still to come, and knows what it is worth."""
+"""Advice follows the least favourable model, and waits for what is still to come."""
 
-import re
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from attribution import MODELS
-from reports.advice import WORTH, Advice, Verdict, advise, what_if
+from reports.advice import Advice, Verdict, advise, what_if
 from reports.intervals import Resampled, resampled
 from reports.maturity import ToCome
 from reports.roi import credited
@@ -84,25 +81,3 @@ def test_moving_money_in_proportion_moves_revenue_in_proportion() -> None:
     assert (moved.before, moved.after, moved.low, moved.high, moved.gain) == (500, 650, 150, 150, 1.0)
     slower = what_if(drawn, {"fair": 150, "mail": 50}, 0.5)[0]
     assert slower.after == pytest.approx(400 * 1.5**0.5 + 100 * 0.5**0.5)
-
-
-def test_what_advice_is_worth_is_what_the_simulator_found() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "which-model.md").read_text()
-
-    def table(heading: str) -> dict[str, list[float]]:
-        part = text.split(f"### {heading}\n")[1].split("\n### ")[0]
-        cells = re.findall(r"^\| ([a-z-]+) \|(.+)\|$", part, re.MULTILINE)
-        return {
-            name: [float(cell.strip(" *%")) / 100 for cell in row.split("|")]
-            for name, row in cells
-            if "%" in row
-        }
-
-    wrong = table("Share of the margin given to the wrong place, 1,000 deals")
-    lost = table("Margin lost by moving a fifth of the budget as the model says, 300 deals")
-    supplier = 7
-    assert set(WORTH) == set(MODELS) - {"custom"}
-    for model, figures in WORTH.items():
-        assert figures == pytest.approx((wrong[model][supplier], lost[model][supplier], max(lost[model]))), (
-            model
-        )

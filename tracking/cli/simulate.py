@@ -12,13 +12,11 @@ import pyarrow.parquet as pq
 
 from attribution import validate
 from simulator import calibrate as calibration
-from simulator import moments
+from simulator import moments, study
 from simulator import scenario as scenarios
-from simulator import score as scoring
 from simulator.market import World
 from simulator.runs import mapper
-from simulator.truth import EXACT, find
-from simulator.write import write, write_truth
+from simulator.truth import EXACT
 from tracking.cli.installation import Installation, fail, json_option, pass_installation
 
 
@@ -76,7 +74,7 @@ def simulate(
     engine: Any,
     out: Path | None,
     settings: tuple[str, ...],
-    truth: str,
+    truth: Any,
     permutations: int,
 ) -> None:
     """Simulate a market and write what its tracker saw, and what really happened.
@@ -102,23 +100,19 @@ def simulate(
     except scenarios.ScenarioError as error:
         fail(str(error))
     world = World(parameters, accounts or parameters.accounts, days or parameters.days, seed)
-    exact = truth == "shapley" and len(world.campaigns) <= EXACT
-    sampled = permutations if truth == "shapley" and not exact else 0
     try:
-        with mapper(workers, engine) as spread:
-            rows_written = write(world, out, spread)
-            if truth == "none":
-                installation.tell(f"{_sum(rows_written)} in {out}", rows=rows_written)
-                return
-            found = find(world, spread, permutations=sampled, exact_shapley=exact, marginal=True)
+        done = study.simulate(
+            world, out, truth=truth, permutations=permutations, workers=workers, engine=engine
+        )
     except RuntimeError as error:
         fail(str(error))
-    write_truth(world, found, out)
-    if installation.as_json:
-        installation.tell_json({"rows": rows_written, "truth": found.report})
-        return
-    click.echo(f"{_sum(rows_written)} in {out}")
-    _show_truth(installation, found.report)
+    if done.report is None:
+        installation.tell(f"{_sum(done.rows)} in {out}", rows=done.rows)
+    elif installation.as_json:
+        installation.tell_json({"rows": done.rows, "truth": done.report})
+    else:
+        click.echo(f"{_sum(done.rows)} in {out}")
+        _show_truth(installation, done.report)
 
 
 def _sum(rows: dict[str, int]) -> str:
@@ -175,14 +169,9 @@ def score(installation: Installation, directory: Path, lookback: float, regret: 
     fifth of the variable budget as the model's returns say, compared with the best such move.
     """
     try:
-        world, tables, report = scoring.read(directory)
+        report, scores = study.score(directory, lookback_days=lookback, regret=regret, workers=workers)
     except FileNotFoundError as error:
         fail(str(error))
-    gains = None
-    if regret:
-        with mapper(workers) as spread:
-            gains = scoring.moves(world, spread)
-    scores = scoring.score(world, tables, report, lookback_days=lookback, gains=gains)
     if installation.as_json:
         installation.tell_json([asdict(each) for each in scores])
         return

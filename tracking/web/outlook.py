@@ -1,5 +1,6 @@
 """Trends over time, advice on each campaign, and what moving money between campaigns would change."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -8,7 +9,8 @@ from flask import render_template, request
 from flask_babel import gettext
 
 from reports import charts
-from reports.advice import FEW, LIKELY, RIPE, SURE, WORTH, Verdict, advise, what_if
+from reports.advice import FEW, LIKELY, RIPE, SURE, Verdict, advise, what_if
+from simulator import which_model
 from tracking import clock, context, money, reporting, views
 from tracking.errors import Invalid
 from tracking.reporting import Comparison
@@ -19,6 +21,8 @@ from tracking.web.questions import Asked, chart_locale, chart_words
 
 _SALES = frozenset({"leads", "qualified leads", "customers", "deals", "revenue", "calls"})
 _ELASTICITIES = {"proportional": 1.0, "diminishing": 0.5}
+_FEW_DEALS = 300
+"""The number of deals for which the simulator's findings are shown: a supplier has few."""
 _ADVISORS = ("first-touch", "last-touch", "linear", "position-based")
 
 
@@ -95,13 +99,23 @@ def add(pages: Pages) -> None:
                 moved=moved,
                 spec=_coming(found, pages.settings.currency),
                 verdicts=verdict_words(),
-                worth={model: WORTH[model] for model in found.models},
+                worth=_worth(found.models),
                 limits={"ripe": RIPE, "sure": SURE, "likely": LIKELY, "few": FEW},
                 problem=problem,
                 all_models=reporting.REPORTED,
                 major=lambda minor: str(money.to_major(round(minor), pages.settings.currency)),
             )
         return page, 422 if problem else 200
+
+
+def _worth(models: Sequence[str]) -> dict[str, tuple[float, float, float]]:
+    """Return per model what the simulator found: margin misplaced, margin lost, most lost anywhere."""
+    found = {each.model: each for each in which_model.trust(_FEW_DEALS)}
+    return {
+        model: (found[model].usual.wrong, found[model].usual.lost, found[model].worst.lost)
+        for model in models
+        if model in found
+    }
 
 
 def verdict_words() -> dict[str, str]:

@@ -1,0 +1,159 @@
+"""A simulated market as a folder: make it with its truth, score models on it, tell how far it is, stop.
+
+This is what a background job calls; the command line calls the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, Literal
+
+from simulator import score as scoring
+from simulator.market import World
+from simulator.runs import Engine, Told, mapper
+from simulator.truth import EXACT, find
+from simulator.write import write, write_truth
+
+STEPS: Final = ("tables", "truth", "moves", "models")
+TRUTH_FILES: Final = ("truth.json", "truth_deals.parquet")
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A market that was written to a folder.
+
+    Attributes
+    ----------
+    world : World
+        What was run.
+    rows : dict of str to int
+        Rows per table.
+    report : dict or None
+        What `truth.json` holds; None if no truth was asked for.
+    """
+
+    world: World
+    rows: dict[str, int]
+    report: dict[str, Any] | None
+
+
+def _ignore(_step: str, _share: float) -> None: ...
+
+
+def _of(step: str, progress: Progress) -> Told:
+    return lambda share: progress(step, share)
+
+
+def simulate(
+    world: World,
+    directory: Path,
+    *,
+    truth: Literal["removal", "shapley", "none"] = "removal",
+    permutations: int = 64,
+    workers: int = 1,
+    engine: Engine = "local",
+    progress: Progress = _ignore,
+) -> Simulated:
+    """Simulate a market into a folder: what its tracker saw, and what each campaign caused.
+
+    Parameters
+    ----------
+    world : World
+        Scenario, companies, days and seed.
+    directory : Path
+        Where to write; made if need be. Files of the same names are replaced once all of them are whole.
+    truth : {"removal", "shapley", "none"}, default "removal"
+        What to find out about each campaign.
+    permutations : int, default 64
+        Orders of joining sampled for Shapley values where campaigns are more than `simulator.truth.EXACT`.
+    workers : int, default 1
+        Processes, or Spark cores.
+    engine : {"local", "spark"}, default "local"
+        Where to run it; the files are the same.
+    progress : callable, optional
+        Is given one of `STEPS` and the share of it done, 0 to 1, in this process. To stop, raise from it: the
+        exception comes out of this function, and the folder stays as it was.
+
+    Returns
+    -------
+    Simulated
+        Rows written, and the truth.
+
+    Raises
+    ------
+    RuntimeError
+        If Spark is asked for and pyspark is not installed.
+    """
+    exact = truth == "shapley" and len(world.campaigns) <= EXACT
+    sampled = permutations if truth == "shapley" and not exact else 0
+    report = None
+    directory.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=directory, prefix=".unfinished-") as unfinished:
+        folder = Path(unfinished)
+        with mapper(workers, engine) as spread:
+            rows = write(world, folder, spread, _of("tables", progress))
+            if truth != "none":
+                told = _of("truth", progress)
+                found = find(
+                    world, spread, permutations=sampled, exact_shapley=exact, marginal=True, told=told
+                )
+                write_truth(world, found, folder)
+                report = found.report
+        # A truth from an earlier run would not be that of these tables.
+        for name in TRUTH_FILES:
+            (directory / name).unlink(missing_ok=True)
+        for path in sorted(folder.iterdir()):
+            os.replace(path, directory / path.name)
+    return Simulated(world, rows, report)
+
+
+def score(
+    directory: Path,
+    *,
+    lookback_days: float | None = 365.0,
+    regret: bool = True,
+    workers: int = 1,
+    progress: Progress = _ignore,
+) -> tuple[dict[str, Any], list[scoring.Score]]:
+    """Score every model on a market that `simulate` wrote with its truth.
+
+    Parameters
+    ----------
+    directory : Path
+        Where it was written.
+    lookback_days : float or None, default 365
+        How far back a touch earns credit, in days.
+    regret : bool, default True
+        Whether to run the market again for every move of budget, which takes longest.
+    workers : int, default 1
+        Processes.
+    progress : callable, optional
+        As for `simulate`, with the steps ``"moves"`` and ``"models"``.
+
+    Returns
+    -------
+    report : dict
+        What `truth.json` holds.
+    scores : list of Score
+        One per model, the nearest to the truth first.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the directory lacks a file; the message says which command writes it.
+    """
+    world, tables, report = scoring.read(directory)
+    gains = None
+    if regret:
+        with mapper(workers) as spread:
+            gains = scoring.moves(world, spread, _of("moves", progress))
+    progress("models", 0.0)
+    scores = scoring.score(world, tables, report, lookback_days=lookback_days, gains=gains)
+    progress("models", 1.0)
+    return report, scores

@@ -1,0 +1,173 @@
+"""Which model to trust with so many deals: what all models did in all shipped worlds, as a table to look up.
+
+The figures stand in ``which_model.json`` and are made by ``python -m benchmarks.simulator.which_model``, like
+the tables of docs/which-model.md.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any, Final
+
+# The world nearest to a real supplier's, the one where every model is right and only chance errs, and the one
+# where campaigns do nothing and nothing can be lost by moving money between them.
+USUAL: Final = "supplier"
+CHANCE: Final = "one-touch"
+PLACEBO: Final = "placebo"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """How one model did in one world with so many deals; shares of the whole margin, 0 to 1.
+
+    Attributes
+    ----------
+    wrong : float
+        Share of the margin given to the wrong place (total variation), mean over markets.
+    wrong_se : float or None
+        Its standard error over markets; None with a single market.
+    lost : float
+        Margin lost by moving a fifth of the budget as the model says, mean over markets.
+    """
+
+    wrong: float
+    wrong_se: float | None
+    lost: float
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How far one model can be trusted with so many deals; shares of the whole margin, 0 to 1.
+
+    Attributes
+    ----------
+    model : str
+        Its name.
+    usual : Figure
+        In the supplier's world, which is meant to be nearest to a real one.
+    mean : Figure
+        Mean over the worlds, without those where no model can err.
+    worst : Figure
+        The largest of each over the same worlds.
+    worst_world : str
+        Where it gives most of the margin to the wrong place.
+    """
+
+    model: str
+    usual: Figure
+    mean: Figure
+    worst: Figure
+    worst_world: str
+
+
+@cache
+def study() -> dict[str, Any]:
+    """Return the figures as they stand in the file.
+
+    Returns
+    -------
+    dict
+        ``markets`` (drawn per number of deals), ``accounts`` of the population whose truth counts, and
+        ``worlds``: per world its ``description``, the share of the margin ``caused`` by campaigns, and per
+        number of deals (as text) and model ``wrong``, ``wrong_se``, ``lost``, ``ranks`` and ``credited``.
+    """
+    text = (resources.files("simulator") / "which_model.json").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+def sizes() -> list[int]:
+    """Return the numbers of deals that were studied, rising."""
+    return sorted(int(deals) for deals in study()["markets"])
+
+
+def studied(deals: int) -> int:
+    """Return the studied number of deals that speaks for another: the largest that is not above it.
+
+    Parameters
+    ----------
+    deals : int
+        Deals at hand.
+
+    Returns
+    -------
+    int
+        One of `sizes`; with fewer deals than the least of them, that one, which then flatters.
+
+    Examples
+    --------
+    >>> [studied(deals) for deals in (20, 100, 999, 50_000)]
+    [100, 100, 300, 10000]
+    """
+    return max([size for size in sizes() if size <= deals], default=sizes()[0])
+
+
+def chance(deals: int) -> float:
+    """Return what share of the margin chance alone puts in the wrong place with so many deals.
+
+    Parameters
+    ----------
+    deals : int
+        Deals at hand.
+
+    Returns
+    -------
+    float
+        0 to 1: the error of every model in the world where every model is right.
+
+    Notes
+    -----
+    Differences between models smaller than this say nothing.
+    """
+    return _figure(CHANCE, studied(deals), "linear").wrong
+
+
+def trust(deals: int) -> list[Trust]:
+    """Answer which model to trust with so many deals.
+
+    Parameters
+    ----------
+    deals : int
+        Deals at hand; looked up by `studied`.
+
+    Returns
+    -------
+    list of Trust
+        One per model, the least wrong on average over the worlds first.
+
+    Notes
+    -----
+    A supplier cannot tell which world is his; hence the mean and the worst beside the usual one. Leads of
+    less than `chance` mean nothing. The worlds are ours: a model that does well shares their assumptions.
+
+    Examples
+    --------
+    >>> best = trust(300)[0]
+    >>> best.usual.wrong <= best.worst.wrong
+    True
+    """
+    size = studied(deals)
+    worlds = [name for name in study()["worlds"] if name != CHANCE]
+    found = []
+    for model in study()["worlds"][USUAL]["deals"][str(size)]:
+        figures = {name: _figure(name, size, model) for name in worlds}
+        wrong, lost = ([getattr(each, what) for each in figures.values()] for what in ("wrong", "lost"))
+        worst = max(figures, key=lambda name: figures[name].wrong)
+        found.append(
+            Trust(
+                model,
+                figures[USUAL],
+                Figure(sum(wrong) / len(wrong), None, sum(lost) / len(lost)),
+                Figure(max(wrong), figures[worst].wrong_se, max(lost)),
+                worst,
+            )
+        )
+    return sorted(found, key=lambda each: each.mean.wrong)
+
+
+def _figure(world: str, size: int, model: str) -> Figure:
+    row = study()["worlds"][world]["deals"][str(size)][model]
+    return Figure(row["wrong"], row["wrong_se"], row["lost"])

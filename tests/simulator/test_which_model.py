@@ -1,0 +1,50 @@
+"""The figures that answer which model to trust, and the document made of them."""
+
+import statistics
+
+import pytest
+
+from benchmarks.simulator.which_model import DOCUMENT, SIZES, document
+from simulator.scenario import load, names
+from simulator.score import SCORED
+from simulator.which_model import CHANCE, chance, studied, study, trust
+
+PAGE = DOCUMENT.read_text(encoding="utf-8")
+
+
+def test_the_document_is_what_the_command_makes_of_the_figures():
+    assert f"<!-- tables -->\n\n{document(study()['worlds'])}\n\n<!-- end -->" in PAGE
+
+
+def test_every_shipped_world_and_every_model_is_in_the_figures():
+    assert set(study()["worlds"]) == set(names())
+    for name, world in study()["worlds"].items():
+        assert world["description"] == load(name).description
+        assert set(world["deals"]) == {str(size) for size in SIZES}
+        assert all(set(models) == set(SCORED) for models in world["deals"].values())
+
+
+@pytest.mark.parametrize("deals", SIZES)
+def test_trust_is_the_mean_and_the_worst_over_the_worlds_where_a_model_can_err(deals):
+    found = {each.model: each for each in trust(deals)}
+    assert set(found) == set(SCORED)
+    worlds = {name: world["deals"][str(deals)] for name, world in study()["worlds"].items() if name != CHANCE}
+    for model, each in found.items():
+        wrong = {name: models[model]["wrong"] for name, models in worlds.items()}
+        assert each.mean.wrong == pytest.approx(statistics.mean(wrong.values()))
+        assert each.worst.wrong == max(wrong.values()) == wrong[each.worst_world]
+        assert each.worst.lost == max(models[model]["lost"] for models in worlds.values())
+        assert each.usual.wrong == worlds["supplier"][model]["wrong"]
+    means = [each.mean.wrong for each in trust(deals)]
+    assert means == sorted(means)
+
+
+def test_fewer_deals_than_were_studied_are_answered_for_by_the_fewest():
+    assert studied(3) == 100
+    assert studied(299) == 100
+    assert studied(300) == 300
+    assert trust(3) == trust(100)
+
+
+def test_chance_alone_misplaces_less_with_more_deals():
+    assert chance(10_000) < chance(100)
