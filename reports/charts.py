@@ -199,6 +199,74 @@ def still_to_come(
     return _finished(chart.properties(height=max(80, 28 * len(campaigns))), locale)
 
 
+def against_truth(
+    table: pa.Table,
+    truth: str,
+    *,
+    title: str = "",
+    words: Words | None = None,
+    locale: Spec | None = None,
+) -> Spec:
+    """Draw what each model says of each campaign beside what is true of it in a simulated market.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Columns ``campaign`` (str), ``model`` (str) and ``value`` (float64; 1.0 is 100 %).
+    truth : str
+        What `model` is called in the rows that hold the truth; drawn as a bar behind the models' marks.
+    title : str, default ""
+        What the values are.
+    words, locale
+        As in :func:`roi_by_model`.
+
+    Returns
+    -------
+    dict
+        A Vega-Lite specification, as wide as its container.
+    """
+    say = _words(words)
+    rows = [row for row in table.to_pylist() if row["value"] is not None]
+    campaigns = list(dict.fromkeys(row["campaign"] for row in rows))
+    models = list(dict.fromkeys(row["model"] for row in rows if row["model"] != truth))
+    names = [say(truth), *(say(model) for model in models)]
+    rows = [row | {"model": say(row["model"])} for row in rows]
+    scale = alt.Scale(
+        domain=names, range=["#9AA3AE", *(COLOURS[i % len(COLOURS)] for i in range(len(models)))]
+    )
+    form = alt.Scale(domain=names, range=["square", *(SHAPES[i % len(SHAPES)] for i in range(len(models)))])
+    y = alt.Y("campaign:N", title=None, sort=campaigns, axis=alt.Axis(labelLimit=_LABEL, grid=False))
+    x = alt.X("value:Q", title=title, axis=alt.Axis(format=",.0%"))
+    told = [
+        alt.Tooltip("campaign:N", title=say("Campaign")),
+        alt.Tooltip("model:N", title=say("Model")),
+        alt.Tooltip("value:Q", title=title, format=",.1%"),
+    ]
+    colour = alt.Color("model:N", title=None, sort=names, scale=scale, legend=_LEGEND)
+    real = [row for row in rows if row["model"] == say(truth)]
+    bars = (
+        alt.Chart(alt.InlineData(values=real))
+        .mark_bar(height={"band": 0.95}, opacity=0.6)
+        .encode(x=x, y=y, color=colour, tooltip=told)
+    )
+    said = [row for row in rows if row["model"] != say(truth)]
+    marks = (
+        alt.Chart(alt.InlineData(values=said))
+        .mark_point(size=60, filled=True, opacity=1)
+        .encode(
+            x=x,
+            y=y,
+            yOffset=alt.YOffset("model:N", sort=names[1:]),
+            color=colour,
+            shape=alt.Shape("model:N", title=None, sort=names, scale=form, legend=_LEGEND),
+            tooltip=told,
+        )
+    )
+    band = max(_LEAST_ROWS, _ROW * len(models) + 6)
+    chart = alt.layer(bars, marks)
+    return _finished(chart.properties(height=max(80, band * len(campaigns))), locale)
+
+
 def svg(spec: Spec, *, width: int = 640) -> str:
     """Return a specification as an SVG picture, for documents.
 

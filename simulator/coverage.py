@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -92,7 +92,7 @@ def measure(
     held = {model: [0, 0, 0] for model in models}
     for seed in range(markets):
         seen = tables(World(scenario, accounts, scenario.days, seed), spread)
-        found = _intervals(seen, models, replicates, seed, level, method)
+        found = intervals(seen, models, replicates, seed, level, method)
         for model in models:
             for campaign in scenario.campaigns:
                 expected = long_run[model].get(campaign, 0) * size
@@ -106,14 +106,36 @@ def measure(
     return [Coverage(model, n, own / max(1, n), true / max(1, n)) for model, (n, own, true) in held.items()]
 
 
-def _intervals(
-    seen: dict[str, pa.Table],
+def intervals(
+    seen: Mapping[str, pa.Table],
     models: Sequence[str],
     replicates: int,
     seed: int,
     level: float,
     method: Literal["percentile", "bca"],
 ) -> dict[tuple[str, str], tuple[float, float]]:
+    """Give the intervals of the margin that models credit to campaigns.
+
+    Parameters
+    ----------
+    seen : mapping of str to pyarrow.Table
+        ``touches``, ``conversions`` and ``answers`` of a simulated market.
+    models : sequence of str
+        Names of models.
+    replicates : int
+        Bootstrap replicates, 1 or more.
+    seed : int
+        Decides the replicates.
+    level : float
+        Nominal coverage, above 0 and below 1.
+    method : {"percentile", "bca"}
+        How the ends are found.
+
+    Returns
+    -------
+    dict of (str, str) to (float, float)
+        Ends in minor units of margin per model and campaign; none where a campaign is never credited.
+    """
     orders = seen["conversions"].filter(pc.equal(seen["conversions"]["goal"], "won"))
     place = orders.schema.get_field_index("value_minor")
     orders = orders.set_column(place, orders.schema.field(place), orders["margin_minor"])

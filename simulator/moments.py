@@ -37,9 +37,9 @@ FITTED: Final = {
         "select ln(median(talk_s)) from calls where talk_s > 0 and account_id is not null",
     ),
     "qualified_rate": (
-        "qualified leads per lead",
-        """select count(*) filter (where goal = 'qualified') / count(*) filter (where goal = 'lead')
-             from conversions""",
+        "companies with a qualified lead per company with a lead",
+        """select count(distinct account_id) filter (where goal = 'qualified')
+             / count(distinct account_id) filter (where goal = 'lead') from conversions""",
     ),
     "won_rate": (
         "first orders per opportunity",
@@ -55,9 +55,9 @@ FITTED: Final = {
 HELD_OUT: Final = {
     "visit_share": ("share of touches that are visits", "select avg((kind = 'visit')::int) from touches"),
     "opportunity_rate": (
-        "opportunities per qualified lead",
-        """select count(*) filter (where goal = 'opportunity') / count(*) filter (where goal = 'qualified')
-             from conversions""",
+        "companies with an opportunity per company with a qualified lead",
+        """select count(distinct account_id) filter (where goal = 'opportunity')
+             / count(distinct account_id) filter (where goal = 'qualified') from conversions""",
     ),
     "cycle_upper": (
         "upper quartile of days from opportunity to order, logarithm",
@@ -65,8 +65,8 @@ HELD_OUT: Final = {
              where goal = 'won' and opportunity_at is not null""",
     ),
     "repeat_share": (
-        "share of orders that are repeat orders",
-        "select avg((opportunity_at is null)::int) from conversions where goal = 'won'",
+        "share of orders of companies that ordered in the window before",
+        "select 1 - count(distinct account_id) / count(*) from conversions where goal = 'won'",
     ),
     "first_call_share": (
         "share of known companies' calls that are first calls",

@@ -157,6 +157,18 @@ def test_lost_and_open_deals_are_no_conversions_of_their_own(acme: Session) -> N
     assert "won" not in export(acme).conversions["goal"].to_pylist()
 
 
+def test_opportunities_are_told_apart_where_asked_for_also_those_that_were_lost(acme: Session) -> None:
+    deals.save(acme, won("2026-03-01", opportunity_at=moment("2026-02-10")), at=NEW_YEAR)
+    lost = won("2026-03-02", opportunity_at=moment("2026-02-11"), stage=Stage.lost)
+    deals.save(acme, lost, at=NEW_YEAR)
+    deals.save(acme, won("2026-03-03"), at=NEW_YEAR)
+    whole = journeys.with_opportunities(acme, export(acme), currency="EUR").conversions
+    rows = [row for row in whole.to_pylist() if row["goal"] == "opportunity"]
+    assert [row["converted_at"].day for row in rows] == [10, 11]
+    assert whole.num_rows == export(acme).conversions.num_rows + 2
+    validate(whole, "conversions")
+
+
 def test_amounts_in_other_currencies_are_converted_at_the_rate_of_their_day(acme: Session) -> None:
     acme.add_all(
         [

@@ -548,7 +548,8 @@ class _Filling:
                 name=large,
                 lead_at=row["lead_at"],
                 qualified_at=row["qualified_at"],
-                opportunity_at=row["opportunity_at"] or row["converted_at"],
+                # A repeat order comes without an offer before it.
+                opportunity_at=row["opportunity_at"] if stage is Stage.won else row["converted_at"],
                 closed_at=closed_at,
                 margin_minor=row["margin_minor"] if stage is Stage.won else None,
             ),

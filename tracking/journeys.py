@@ -1,7 +1,7 @@
 """From the database to the journey tables: the only form in which anything is attributed or reported."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -73,6 +73,27 @@ def export(session: Session, *, currency: str) -> Journeys:
         calls=calls,
         visits=_visits(session),
     )
+
+
+def with_opportunities(session: Session, tables: Journeys, *, currency: str) -> Journeys:
+    """Return the tables with a conversion for each deal that became an opportunity, also where it was lost.
+
+    Credit has no use for them; what reads how deals go on does, such as fitting a simulated market.
+    """
+    companies = contacts.roots(session, Account)
+    query = select(Deal.id, Deal.account_id, micros(Deal.opportunity_at).label("converted_at"))
+    rows = _columns(session, query.where(Deal.opportunity_at.is_not(None)).order_by(Deal.id))
+    count = len(rows["id"])
+    told: dict[str, list[Any]] = {name: [None] * count for name in CONVERSIONS.names} | {
+        "conversion_id": [f"opportunity {number}" for number in rows["id"]],
+        "account_id": [companies.get(account, account) for account in rows["account_id"]],
+        "goal": ["opportunity"] * count,
+        "converted_at": rows["converted_at"],
+        "value_minor": [0] * count,
+        "currency": [currency] * count,
+    }
+    more = _table(CONVERSIONS, **told).cast(tables.conversions.schema)
+    return replace(tables, conversions=pa.concat_tables([tables.conversions, more]))
 
 
 _AccountOf = Callable[[int, int], int]

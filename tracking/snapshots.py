@@ -176,6 +176,11 @@ def take(session: Session, settings: Settings, *, at: datetime, models: Sequence
     return wanted
 
 
+def whole(session: Session, settings: Settings, *, at: datetime) -> Snapshot:
+    """Return the snapshot of the data as they are, however long it takes."""
+    return _open(take(session, settings, at=at), stale=False)
+
+
 def take_now(settings: Settings) -> None:
     """Take a snapshot in a process of its own, with the credit of every model, behind whoever is waiting."""
     os.nice(10)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from tracking import jobs
+from tracking import clock, db, jobs, journeys, simulations, snapshots
 from tracking.config import Settings
 from tracking.imports import kinds
 from tracking.imports.uploads import Shelf
@@ -24,7 +24,20 @@ def known(engine: Engine, settings: Settings) -> Mapping[str, Kind]:
         upload = shelf.get(arguments["token"])
         return kinds.take(engine, settings, upload, dry_run=arguments["dry_run"], progress=progress)
 
-    return {"import": bring_in}
+    archive = simulations.Archive(settings.data_dir)
+
+    def fit(arguments: Arguments, progress: Progress) -> Mapping[str, Any]:
+        with db.reading(engine) as session:
+            plain = snapshots.whole(session, settings, at=clock.now()).tables
+            data = journeys.with_opportunities(session, plain, currency=settings.currency)
+        own = {name: getattr(data, name) for name in ("touches", "conversions", "answers", "calls")}
+        return simulations.fit(archive, own, arguments, progress)
+
+    return {
+        "import": bring_in,
+        "simulate": lambda arguments, progress: simulations.run(archive, arguments, progress),
+        "calibrate": fit,
+    }
 
 
 def run(engine: Engine, settings: Settings, *, parent: int | None = None) -> None:

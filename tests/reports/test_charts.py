@@ -59,3 +59,12 @@ def test_a_chart_of_nothing_is_still_a_chart() -> None:
     nothing = nothing.append_column("value", pa.array([], pa.float64()))
     for spec in (charts.trend(nothing), charts.still_to_come([]), charts.roi_by_model(roi())):
         assert charts.svg(spec).startswith("<svg")
+
+
+def test_what_a_model_says_stands_beside_the_truth_of_the_same_campaign() -> None:
+    rows = [("Fair", "truth", 0.5), ("Fair", "linear", 0.2), ("Mail", "truth", 0.1), ("Mail", "linear", None)]
+    table = pa.Table.from_pylist([{"campaign": c, "model": m, "value": v} for c, m, v in rows])
+    spec = charts.against_truth(table, "truth", title="share", words={"linear": "jämn"})
+    marks = {(row["campaign"], row["model"]): row["value"] for row in drawn(spec)}
+    assert marks == {("Fair", "truth"): 0.5, ("Fair", "jämn"): 0.2, ("Mail", "truth"): 0.1}
+    assert "jämn" in charts.svg(spec)

@@ -118,8 +118,10 @@ def kpis_command(installation: Installation, first: date | None, last: date | No
 @pass_installation
 def export(installation: Installation, folder: Path) -> None:
     """Write the journey tables to FOLDER as Parquet, for notebooks and `ringtrail attribute`."""
+    currency = installation.settings.currency
     with db.reading(installation.engine) as session:
-        tables = journeys.export(session, currency=installation.settings.currency)
+        tables = journeys.export(session, currency=currency)
+        tables = journeys.with_opportunities(session, tables, currency=currency)
     folder.mkdir(parents=True, exist_ok=True)
     for name in tables.__slots__:
         table: pa.Table = getattr(tables, name)

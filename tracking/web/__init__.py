@@ -21,6 +21,7 @@ from tracking.web import (
     numbers,
     outlook,
     signin,
+    simulator,
     staff,
     views,
     wording,
@@ -42,6 +43,7 @@ _GROUPS = (
     deals,
     imports,
     jobs,
+    simulator,
     staff,
     account,
 )

@@ -1,0 +1,225 @@
+"""The simulator in the pages: started by a form, done by the worker, shown against the truth, kept."""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, select
+from werkzeug.test import TestResponse
+
+from simulator import which_model
+from simulator.calibrate import PARAMETERS
+from simulator.market import World
+from simulator.runs import mapper
+from simulator.scenario import load
+from simulator.write import tables
+from tests.web.people import form
+from tests.web.test_decide import YEAR, supplier
+from tracking import clock, db, jobs, simulations, worker
+from tracking.config import Settings
+from tracking.errors import NotFound
+from tracking.office import Job
+from tracking.simulations import Archive
+from tracking.vocabulary import JobState
+
+Enter = Callable[[str], FlaskClient]
+SMALL = {"scenario": "one-touch", "accounts": "400", "days": "365", "seed": "1"}
+TOKEN = "a" * 32
+
+
+def post(client: FlaskClient, path: str, **fields: str) -> TestResponse:
+    return client.post(path, data=form(client.get("/simulator").text, **fields))
+
+
+def text(page: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", page).split())
+
+
+def percent(share: float) -> str:
+    return f"{share * 100:.1f} %"
+
+
+def last(engine: Engine) -> Job:
+    with db.reading(engine) as session:
+        found = session.scalars(select(Job).order_by(Job.id.desc())).first()
+        assert found is not None
+        session.expunge(found)
+        return found
+
+
+def counted(done: int, total: int | None = None) -> None:
+    """Progress that nobody watches."""
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_a_market_is_simulated_by_the_worker_and_shown_against_its_truth(
+    signed_in: Enter, engine: Engine, settings: Settings
+) -> None:
+    client = signed_in("marketer")
+    assert "None yet" in client.get("/simulator").text
+    started = post(client, "/simulator/run", **SMALL)
+    assert started.status_code == 303
+    assert "waiting" in client.get(started.location).text
+    assert jobs.work(engine, worker.known(engine, settings))
+    assert last(engine).state is JobState.done, last(engine).error
+    page = client.get(started.location).text
+    result = Archive(settings.data_dir).get(last(engine).arguments["token"])
+    assert result is not None
+    # One meeting for each buyer and no demand without it: whoever is credited did cause it.
+    scores = {score["model"]: score for score in result["models"]}
+    for model in ("first-touch", "last-touch", "linear"):
+        assert scores[model]["total_variation"] == pytest.approx(0, abs=1e-6)
+        assert scores[model]["held"] == len(result["campaigns"])
+    truth = {row["campaign"]: row for row in result["campaigns"]}
+    assert sum(row["share"] for row in truth.values()) == pytest.approx(1, abs=1e-6)
+    for name, row in truth.items():
+        assert row["roi"] == pytest.approx((row["margin_minor"] - row["spend_minor"]) / row["spend_minor"])
+        assert name in page
+    assert "puts 0.0" in text(page)
+    assert page.count('type="application/json"') == 2
+    assert client.get(started.location + "?model=markov").text.count("markov") > page.count("markov")
+    # Everybody sees it; the viewer cannot start one.
+    viewer = signed_in("viewer")
+    assert "How wrong each model is" in viewer.get(started.location).text
+    assert "Simulate one-touch" in viewer.get("/simulator").text
+    assert 'action="/simulator/run"' not in viewer.get("/simulator").text
+    assert post(viewer, "/simulator/run", **SMALL).status_code == 403
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("scenario", "../../etc/passwd"),
+        ("scenario", "fit-"),
+        ("scenario", ""),
+        ("accounts", "49"),
+        ("accounts", "5001"),
+        ("accounts", "many"),
+        ("days", "29"),
+        ("days", ""),
+        ("seed", "-1"),
+        ("seed", "2147483648"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_name_and_nothing_typed_is_lost(
+    signed_in: Enter, engine: Engine, field: str, value: str
+) -> None:
+    client = signed_in("marketer")
+    answer = post(client, "/simulator/run", **SMALL | {field: value})
+    assert answer.status_code == 422
+    assert f"{field}: " in text(answer.text)
+    for name, told in (SMALL | {field: value}).items():
+        if name != "scenario" and told:
+            assert f'value="{told}"' in answer.text, name
+    with db.reading(engine) as session:
+        assert session.scalars(select(Job)).all() == []
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_a_market_in_which_nobody_buys_says_so(signed_in: Enter, engine: Engine, settings: Settings) -> None:
+    client = signed_in("marketer")
+    started = post(client, "/simulator/run", **SMALL | {"accounts": "120", "days": "90"})
+    assert jobs.work(engine, worker.known(engine, settings))
+    assert "take more companies or more days" in client.get(started.location).text
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_a_running_simulation_stops_between_two_runs(engine: Engine, settings: Settings) -> None:
+    told: list[int] = []
+
+    def progress(done: int, total: int | None = None) -> None:
+        told.append(done)
+        if len(told) == 2:
+            raise jobs.Stopped
+        assert total == 100
+
+    archive = Archive(settings.data_dir)
+    arguments = {"token": TOKEN, "scenario": "supplier", "accounts": 50, "days": 30, "seed": 1}
+    with pytest.raises(jobs.Stopped):
+        simulations.run(archive, arguments, progress)  # type: ignore[arg-type]  # counts like Progress
+    assert 0 < told[0] <= told[1] <= 10
+    assert archive.get(TOKEN) is None
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_a_market_is_fitted_to_our_tables_shown_and_simulated(
+    signed_in: Enter, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simulations, "_TRIALS", 1)
+    monkeypatch.setattr(simulations, "_BASE", load("supplier", {"desk.reps": 0}))
+    monkeypatch.setattr(simulations.scenarios, "load", lambda source: source)
+    with mapper() as spread:
+        seen = tables(World(load("supplier", {"desk.reps": 0}), 120, 200, 5), spread)
+    archive = Archive(settings.data_dir)
+    arguments = {"token": TOKEN, "accounts": 120, "seed": 1}
+    simulations.fit(archive, seen, arguments, counted)  # type: ignore[arg-type]  # counts like Progress
+    monkeypatch.undo()
+    with db.transaction(engine) as session:
+        job = jobs.enqueue(session, "calibrate", "Fit", arguments, by="mikael@acme.example", at=clock.now())
+        job.state = JobState.done
+        session.flush()
+        number = job.id
+    client = signed_in("marketer")
+    page = text(client.get(f"/simulator/runs/{number}").text)
+    assert re.search(r"\d of 5 figures that were not used for the fit are within three standard errors", page)
+    assert "What our data cannot tell" in page
+    assert load(archive.scenario(TOKEN)).name == "calibrated"
+    assert set(PARAMETERS) == set((archive.get(TOKEN) or {})["estimates"])
+    assert "[campaigns." in client.get(f"/simulator/runs/{number}/scenario.toml").text
+    assert f'value="fit-{number}"' in client.get("/simulator").text
+    started = post(client, "/simulator/run", **SMALL | {"scenario": f"fit-{number}"})
+    assert started.status_code == 303
+    assert last(engine).arguments["scenario"] == TOKEN
+    archive.drop(TOKEN)
+    assert "no longer kept" in client.get(f"/simulator/runs/{number}").text
+    assert post(client, "/simulator/run", **SMALL | {"scenario": f"fit-{number}"}).status_code == 404
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_a_fit_to_nothing_fails_with_the_reason(signed_in: Enter, engine: Engine, settings: Settings) -> None:
+    client = signed_in("marketer")
+    started = post(client, "/simulator/fit", accounts="100", seed="1")
+    assert jobs.work(engine, worker.known(engine, settings))
+    assert "there is nothing to fit to" in client.get(started.location).text
+
+
+def test_only_the_newest_results_are_kept(tmp_path: Path) -> None:
+    archive = Archive(tmp_path)
+    tokens = [f"{number:032x}" for number in range(simulations.KEPT + 2)]
+    for age, token in enumerate(tokens):
+        archive.put(token, {"number": age, "nothing": float("nan")}, toml="name = 'x'")
+        os.utime(tmp_path / "simulations" / f"{token}.json", (age, age))
+    archive.put("f" * 32, {})
+    assert [archive.get(token) is None for token in tokens[:4]] == [True, True, True, True]
+    assert archive.get(tokens[-1]) is None, "fifty years older than the newest"
+    with pytest.raises(NotFound):
+        archive.scenario(tokens[0])
+    with pytest.raises(NotFound):
+        archive.get("../../ringtrail")
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_which_model_to_trust_is_looked_up_for_our_number_of_deals(signed_in: Enter, engine: Engine) -> None:
+    supplier(engine)
+    viewer = signed_in("viewer")
+    page = text(viewer.get(f"/simulator/which-model?{YEAR}").text)
+    assert "We won 6 deals in this period. The least number that was studied is 100" in page
+    assert f"chance alone puts {percent(which_model.chance(6))} of the margin" in page
+    best = which_model.trust(6)[0]
+    figures = (best.mean.wrong, best.usual.wrong, best.worst.wrong)
+    assert " ".join([best.model, *map(percent, figures)]) in page
+    assert "We won 0 deals" in text(viewer.get("/simulator/which-model?from=2025-01-01&to=2025-12-31").text)
+    assert viewer.get("/simulator/which-model?from=soon").status_code == 422
+    for report in ("/roi", "/roi/advice"):
+        assert "/simulator/which-model?from=2026-01-01" in viewer.get(f"{report}?{YEAR}").text
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_an_import_is_no_simulation(signed_in: Enter, engine: Engine) -> None:
+    with db.transaction(engine) as session:
+        jobs.enqueue(session, "import", "Import", {}, by="mikael@acme.example", at=clock.now())
+    assert signed_in("viewer").get("/simulator/runs/1").status_code == 404

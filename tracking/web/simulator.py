@@ -1,0 +1,310 @@
+"""The simulator in the pages: markets whose truth is known, made by a job, and the models against them."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from flask import Response, redirect, render_template, request, url_for
+from flask_babel import gettext
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as AnyResponse
+
+from reports import charts
+from reports.kpis import desk
+from simulator import scenario as scenarios
+from simulator import which_model as study
+from simulator.score import SCORED
+from tracking import clock, jobs, reporting, simulations
+from tracking.errors import Invalid, NotFound
+from tracking.office import Job
+from tracking.simulations import Archive, new_token
+from tracking.snapshots import Preparing
+from tracking.vocabulary import JobState
+from tracking.web import forms, questions
+from tracking.web.jobs import is_open, state_words
+from tracking.web.pages import EVERYONE, MARKETERS, Pages, Work
+from tracking.web.questions import chart_locale, chart_words
+
+Page = str | tuple[str, int] | AnyResponse
+_KINDS = ("simulate", "calibrate")
+_SHOWN = 50
+_DRAWN = ("first-touch", "last-touch", "linear", "shapley", "self-reported", "hybrid")
+# More models than this make a chart that nobody can read; the table shows all that are chosen.
+_MOST_DRAWN = 7
+_FITS = 3.0
+"""Held-out figures within so many standard errors count as fitting."""
+
+
+def add(pages: Pages) -> None:
+    """Add the pages of the simulator."""
+    archive = Archive(pages.settings.data_dir)
+
+    def start(problem: Invalid | None = None, which: str = "") -> str:
+        with pages.reading() as session:
+            kept = _kept(session, archive)
+            return render_template(
+                "simulator/start.html",
+                runs=kept,
+                fits=[job for job, result in kept if job.kind == "calibrate" and result],
+                worlds=[(name, defaults) for name, defaults in _worlds().items()],
+                words=scenario_words(),
+                states=dict(state_words()),
+                limits=simulations,
+                typed=request.form,
+                problem=problem,
+                which=which,
+            )
+
+    @pages.page("/simulator", EVERYONE)
+    def simulator() -> str:
+        return start()
+
+    @pages.page("/simulator/which-model", EVERYONE)
+    def which_model() -> tuple[str, int]:
+        with pages.reading() as session:
+            asked = questions.read(session, pages.settings, pages.today(), models=("linear",))
+            try:
+                taken = reporting.snapshot(session, pages.settings, at=clock.now())
+            except Preparing:
+                return render_template("decide/preparing.html"), 200
+        table, period = taken.tables, asked.period
+        won = table.conversions.filter(pc.equal(table.conversions["goal"], "won"))["converted_at"]
+        count = int(pc.sum(period.holds(won)).as_py() or 0)
+        ranked, chance = study.trust(count), study.chance(count)
+        page = render_template(
+            "simulator/which_model.html",
+            asked=asked,
+            deals=count,
+            studied=study.studied(count),
+            chance=chance,
+            ranked=ranked,
+            near=[each.model for each in ranked if each.mean.wrong - ranked[0].mean.wrong <= chance],
+            usual=min(ranked, key=lambda each: each.usual.wrong),
+            asked_rate=desk(table.calls, table.answers, period)["asked_rate"],
+            words=scenario_words(),
+            taken=taken,
+            problem=asked.problem,
+        )
+        return page, 422 if asked.problem else 200
+
+    @pages.page("/simulator/run", MARKETERS, methods=("POST",))
+    def run_simulation() -> Page:
+        def work(job: Work) -> int:
+            source, label = _source(job.session, archive)
+            arguments = {
+                "token": new_token(),
+                "scenario": source,
+                "accounts": _bounded("accounts", simulations.LEAST_ACCOUNTS, simulations.MOST_ACCOUNTS),
+                "days": _bounded("days", simulations.LEAST_DAYS, simulations.MOST_DAYS),
+                "seed": _bounded("seed", 0, simulations.LARGEST_SEED),
+            }
+            told = gettext("Simulate %(scenario)s", scenario=label)
+            job.note("simulation start", f"{label} {arguments['accounts']} {arguments['days']}")
+            by = job.user.email
+            return jobs.enqueue(job.session, "simulate", told[:200], arguments, by=by, at=job.at).id
+
+        try:
+            return redirect(url_for("web.simulation", job_id=pages.change(work)), 303)
+        except Invalid as error:
+            return start(error, "run"), 422
+
+    @pages.page("/simulator/fit", MARKETERS, methods=("POST",))
+    def fit_simulation() -> Page:
+        def work(job: Work) -> int:
+            arguments = {
+                "token": new_token(),
+                "accounts": _bounded("accounts", simulations.LEAST_ACCOUNTS, simulations.MOST_ACCOUNTS),
+                "seed": _bounded("seed", 0, simulations.LARGEST_SEED),
+            }
+            told = gettext("Fit a market to our own data")
+            job.note("simulation fit", str(arguments["accounts"]))
+            by = job.user.email
+            return jobs.enqueue(job.session, "calibrate", told, arguments, by=by, at=job.at).id
+
+        try:
+            return redirect(url_for("web.simulation", job_id=pages.change(work)), 303)
+        except Invalid as error:
+            return start(error, "fit"), 422
+
+    @pages.page("/simulator/runs/<int:job_id>", EVERYONE)
+    def simulation(job_id: int) -> Page:
+        with pages.reading() as session:
+            job = _job(session, job_id)
+            result = archive.get(job.arguments["token"]) if job.state == JobState.done else None
+            if result is None:
+                return render_template(
+                    "simulator/waiting.html", job=job, live=is_open(job), states=dict(state_words())
+                )
+            if job.kind == "calibrate":
+                return render_template(
+                    "simulator/fit.html", job=job, r=result, figures=_figures(result), words=parameter_words()
+                )
+            fitted = _fit_of(session, result["fitted"]) if result["fitted"] else None
+            shown = _chosen([score["model"] for score in result["models"]])
+            return render_template(
+                "simulator/run.html",
+                job=job,
+                r=result,
+                shown=shown,
+                about=scenario_words().get(result["scenario"], ""),
+                fitted=fitted,
+                level=simulations.LEVEL,
+                shares=_chart(result, shown, "share", gettext("Share of the margin")),
+                returns=_chart(result, shown, "roi", gettext("ROI")),
+            )
+
+    @pages.page("/simulator/runs/<int:job_id>/scenario.toml", EVERYONE)
+    def simulation_scenario(job_id: int) -> AnyResponse:
+        with pages.reading() as session:
+            path = archive.scenario(_job(session, job_id).arguments["token"])
+        return Response(
+            path.read_text(encoding="utf-8"),
+            content_type="application/toml; charset=utf-8",
+            headers={"Content-Disposition": f"attachment; filename=scenario-{job_id}.toml"},
+        )
+
+
+def scenario_words() -> dict[str, str]:
+    """Return what each scenario that comes with Ringtrail is about."""
+    return {
+        "supplier": gettext("A pump supplier with nine campaigns, a busy telephone and imperfect tracking"),
+        "forgetful": gettext("The supplier's market where callers mostly misremember what brought them"),
+        "offline": gettext("Fairs, print and recommendations work unseen; buyers remember them and say so"),
+        "first-opens": gettext("Whoever puts us on the shortlist did the work; the rest are signposts"),
+        "last-wins": gettext("Only what a buyer meets when ready to call counts, and its number is dialled"),
+        "relay": gettext("Campaigns that open and campaigns that close need each other; all are seen"),
+        "slow-drip": gettext("Each meeting makes the order a little likelier, for long; all are seen"),
+        "one-touch": gettext("One campaign for each buyer and no demand without it: every model is right"),
+        "placebo": gettext("No campaign has any effect: every credited order would have come anyway"),
+        "calibrated": gettext("A market fitted to our own data"),
+    }
+
+
+def parameter_words() -> dict[str, str]:
+    """Return what the parameters that are fitted to data are called."""
+    return {
+        "asked": gettext("share of callers who are asked"),
+        "phone": gettext("share of inquiries by telephone"),
+        "responses": gettext("how often people respond in a way that is tracked"),
+        "qualify": gettext("share of leads that qualify"),
+        "decision": gettext("days from quote to order"),
+        "lifetime": gettext("days until a need ends without us"),
+        "talk": gettext("seconds of talk"),
+        "customers": gettext("calls of customers about other matters"),
+    }
+
+
+def figure_words() -> dict[str, str]:
+    """Return what the figures are called by which a simulated market is compared with a real one."""
+    return {
+        "clicks_per_account": gettext("visits, forms, messages and events for each company seen (logarithm)"),
+        "phone_share": gettext("first calls for each first call, form and message"),
+        "asked_share": gettext("share of inquirers who were asked"),
+        "calls_per_account": gettext("calls for each known calling company (logarithm)"),
+        "missed_share": gettext("share of known companies' calls without an answer"),
+        "talk_median": gettext("median seconds of talk (logarithm)"),
+        "qualified_rate": gettext("companies with a qualified lead for each with a lead"),
+        "won_rate": gettext("first orders for each opportunity"),
+        "cycle_median": gettext("median days from opportunity to order (logarithm)"),
+        "visit_share": gettext("share of touches that are visits"),
+        "opportunity_rate": gettext("companies with an opportunity for each with a qualified lead"),
+        "cycle_upper": gettext("upper quartile of days from opportunity to order (logarithm)"),
+        "repeat_share": gettext("share of orders by companies that had ordered before"),
+        "first_call_share": gettext("share of known companies' calls that are first calls"),
+    }
+
+
+@cache
+def _worlds() -> dict[str, tuple[int, int]]:
+    """Return the shipped scenarios with their accounts and days; the supplier's market first."""
+    found = {name: scenarios.load(name) for name in sorted(scenarios.names(), key=lambda n: n != "supplier")}
+    return {name: (world.accounts, world.days) for name, world in found.items()}
+
+
+def _kept(session: Session, archive: Archive) -> list[tuple[Job, dict[str, Any] | None]]:
+    """Return the simulations that are still to be done or still kept, newest first, with their results."""
+    query = select(Job).where(Job.kind.in_(_KINDS)).order_by(Job.id.desc()).limit(_SHOWN)
+    found = []
+    for job in session.scalars(query):
+        result = archive.get(job.arguments["token"]) if job.state == JobState.done else None
+        if result is not None or job.state != JobState.done:
+            found.append((job, result))
+    return found
+
+
+def _job(session: Session, job_id: int) -> Job:
+    job = jobs.get(session, job_id)
+    if job.kind not in _KINDS:
+        raise NotFound(gettext("job %(n)d is no simulation", n=job_id))
+    return job
+
+
+def _fit_of(session: Session, token: str) -> Job | None:
+    query = select(Job).where(Job.kind == "calibrate").order_by(Job.id.desc()).limit(_SHOWN)
+    return next((job for job in session.scalars(query) if job.arguments["token"] == token), None)
+
+
+def _source(session: Session, archive: Archive) -> tuple[str, str]:
+    """Return the scenario that the form names, and how to call it."""
+    told = forms.text("scenario") or ""
+    if told in _worlds():
+        return told, told
+    if told.startswith("fit-") and told[4:].isdecimal():
+        job = _job(session, int(told[4:]))
+        archive.scenario(job.arguments["token"])
+        return job.arguments["token"], gettext("our fitted market (%(n)d)", n=job.id)
+    raise Invalid("scenario", gettext("is not known; choose one of the list"))
+
+
+def _bounded(name: str, least: int, most: int) -> int:
+    told = forms.whole(name)
+    if told is None or not least <= told <= most:
+        raise Invalid(
+            name,
+            gettext("is not a whole number from %(least)d to %(most)d", least=least, most=most),
+        )
+    return told
+
+
+def _chosen(known: Sequence[str]) -> list[str]:
+    """Return the models that the address asks for, in the order of the engine; else a readable few."""
+    asked = [name for name in SCORED if name in request.args.getlist("model") and name in known]
+    return asked or [name for name in _DRAWN if name in known]
+
+
+def _chart(result: dict[str, Any], models: Sequence[str], measure: str, title: str) -> charts.Spec | None:
+    truth = gettext("truth")
+    rows = [
+        {"campaign": row["campaign"], "model": model, "value": value}
+        for row in result["campaigns"]
+        for model, value in (
+            (truth, row[measure]),
+            *((model, row["models"][model][measure]) for model in models[:_MOST_DRAWN]),
+        )
+        if value is not None
+    ]
+    if not rows:
+        return None
+    kinds = [("campaign", pa.string()), ("model", pa.string()), ("value", pa.float64())]
+    table = pa.Table.from_pylist(rows, schema=pa.schema(kinds))
+    return charts.against_truth(table, truth, title=title, words=chart_words(), locale=chart_locale())
+
+
+def _figures(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the figures of a fit: fitted first, then those held out, each with how far off it is."""
+    words = figure_words()
+    return [
+        {
+            "name": words.get(name, name),
+            "held_out": group == "held_out",
+            "data": data,
+            "simulated": simulated,
+            "off": off,
+            "fits": off is not None and abs(off) <= _FITS,
+        }
+        for group in ("fitted", "held_out")
+        for name, (data, simulated, off) in result[group].items()
+    ]
