@@ -22,6 +22,7 @@ SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down"
 _FONT = ", ".join((*fonts.FAMILIES, "Noto Sans CJK SC", "sans-serif"))
 _CHINESE = re.compile("[\u2e80-\u9fff]")
 _ROW = 14
+_MARK = 9
 _LEAST_ROWS = 22
 _LABEL = 220
 
@@ -262,7 +263,7 @@ def against_truth(
             tooltip=told,
         )
     )
-    band = max(_LEAST_ROWS, _ROW * len(models) + 6)
+    band = max(_LEAST_ROWS, _MARK * len(models) + 6)
     chart = alt.layer(bars, marks)
     return _finished(chart.properties(height=max(80, band * len(campaigns))), locale)
 

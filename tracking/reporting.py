@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy.orm import Session
 
-from attribution import MODELS, JourneyError
+from attribution import MODELS, UNATTRIBUTED, JourneyError
 from attribution.shares import UNIT
 from reports.intervals import Resampled, resampled
 from reports.kpis import Period, desk, ratio
@@ -224,6 +224,20 @@ def trend_of(taken: Snapshot, settings: Settings, question: Question, step: Step
         return trend(tables[model], model, taken.tables, parts, campaigns=question.campaigns)
 
     return taken.remember(("trend", question, step), make)
+
+
+def unattributed(taken: Snapshot, settings: Settings, question: Question) -> dict[str, float | None]:
+    """Return what share of the period's revenue each model of a question leaves unattributed."""
+
+    def make() -> dict[str, float | None]:
+        tables, _ = credit_of(taken, settings, question)
+        rows = summed(tables, taken.tables, question.period, currency=settings.currency).to_pylist()
+        revenue = {(row["model"], row["campaign"]): row["revenue_minor"] for row in rows}
+        return {
+            model: ratio(revenue.get((model, UNATTRIBUTED), 0), revenue[model, TOTAL]) for model in tables
+        }
+
+    return taken.remember(("unattributed", question), make)
 
 
 def key_figures(

@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, select
 
+from reports.definitions import KPIS
 from reports.roi import TOTAL
 from tests.cast import BOREALIS, CATALOGUE_NUMBER, moment
 from tests.web.people import form
@@ -124,6 +125,70 @@ def test_every_figure_leads_to_what_stands_behind_it(signed_in: Enter, engine: E
     assert "€3,000.00" in behind, "the same as in the comparison"
     assert "Order 0" in behind
     assert "50.0 %" in behind
+
+
+REPORTS = ("/", "/roi", "/roi/trends", "/roi/advice", "/key-figures", "/roi/behind")
+
+
+def test_every_report_says_what_it_was_made_with_and_each_link_of_it_leads_somewhere(
+    signed_in: Enter, engine: Engine
+) -> None:
+    supplier(engine)
+    with db.transaction(engine) as session:
+        event = CallEvent(
+            provider="twilio", provider_call_id="CA1", dialled=(CATALOGUE_NUMBER,), caller=BOREALIS,
+            started_at=moment("2026-03-01 10:00"), status=CallStatus.completed, talk_s=60,
+        )  # fmt: skip
+        calls.record(session, [event], region="SE")
+    client = signed_in("marketer")
+    seen: set[str] = set()
+    for report in REPORTS:
+        page = client.get(f"{report}?{YEAR}&against=previous").text
+        told = text(page)
+        for words in ("Data as of", "365 days", "linear"):
+            assert words in told, (report, words)
+        # No company of the example is without a touch.
+        assert re.search(r"0\.0 % of the revenue is unattributed|Unattributed revenue:[^.]* 0\.0 %", told), (
+            report
+        )
+        seen |= set(re.findall(r'href="(/[^"]+)"', page.split("<main")[1]))
+    assert len(seen) > 60
+    for link in sorted(seen):
+        assert client.get(link.replace("&amp;", "&")).status_code == 200, link
+
+
+def test_every_key_figure_leads_to_the_records_it_is_made_of(signed_in: Enter, engine: Engine) -> None:
+    supplier(engine)
+    page = signed_in("viewer").get(f"/key-figures?{YEAR}&against=year").text
+    rows = re.findall(r'<th scope="row" id="(\w+)">.*?<td class="figure">(.*?)</td>', page)
+    assert len(rows) == len(KPIS)
+    unlinked = {name for name, cell in rows if "–" not in cell and "<a " not in cell}
+    assert unlinked == set()
+    units = dict(re.findall(r'id="(\w+)">.*?</td><td class="figure">.*?</td><td>(.*?)</td>', page))
+    assert (units["cost_per_lead_minor"], units["payback_months"], units["roas"]) == (
+        "EUR",
+        "months",
+        "ratio",
+    )
+
+
+def test_the_overview_takes_its_period_and_comparison_from_the_address(
+    signed_in: Enter, engine: Engine
+) -> None:
+    supplier(engine)
+    with db.transaction(engine) as session:
+        event = CallEvent(
+            provider="twilio", provider_call_id="CA1", dialled=(CATALOGUE_NUMBER,), caller=BOREALIS,
+            started_at=moment("2026-03-01 10:00"), status=CallStatus.completed, talk_s=60,
+        )  # fmt: skip
+        calls.record(session, [event], region="SE")
+    client = signed_in("viewer")
+    days = "from=2026-03-17&to=2026-03-22"
+    assert "▲ 50.0 %" in text(client.get(f"/?{days}").text), "three orders after two"
+    assert "▲ 50.0 %" not in text(client.get(f"/?{days}&against=year").text)
+    page = client.get("/?from=soon")
+    assert page.status_code == 422
+    assert "is not a day" in page.text
 
 
 def test_a_period_is_compared_with_the_one_before_and_with_last_year(

@@ -77,7 +77,7 @@ def test_a_market_is_simulated_by_the_worker_and_shown_against_its_truth(
     assert sum(row["share"] for row in truth.values()) == pytest.approx(1, abs=1e-6)
     for name, row in truth.items():
         assert row["roi"] == pytest.approx((row["margin_minor"] - row["spend_minor"]) / row["spend_minor"])
-        assert name in page
+        assert name.replace("_", " ") in page
     assert "puts 0.0" in text(page)
     assert page.count('type="application/json"') == 2
     assert client.get(started.location + "?model=markov").text.count("markov") > page.count("markov")

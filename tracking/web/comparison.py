@@ -1,5 +1,6 @@
 """ROI by campaign, side by side under several models, and the deals and leads behind each figure."""
 
+from dataclasses import replace
 from typing import Any
 
 from flask import abort, render_template, request
@@ -95,6 +96,11 @@ def add(pages: Pages) -> None:
                 deals={deal.id: deal for deal in session.scalars(query)},
                 companies={account.id: account for account in session.scalars(companies)},
                 words=line_words(),
+                lost=reporting.unattributed(
+                    taken,
+                    pages.settings,
+                    replace(asked.question, models=asked.question.models[:1], campaigns=None),
+                ).get(asked.question.models[0]),
                 newer=max(start - _PAGE, 0) if start else None,
                 older=start + _PAGE if start + _PAGE < table.num_rows else None,
                 taken=taken,

@@ -12,17 +12,17 @@ from sqlalchemy.orm import Session, joinedload
 from attribution import UNATTRIBUTED
 from reports import charts
 from reports.definitions import KPIS
-from reports.kpis import desk
+from reports.kpis import Period, desk
 from reports.roi import TOTAL
 from reports.trends import preceding
-from tracking import clock, context, reporting
+from tracking import clock, context, reporting, views
 from tracking.errors import Invalid
 from tracking.models import Answer, Call, Campaign, NumberAssignment, TrackingNumber
 from tracking.reporting import Question
 from tracking.snapshots import Preparing, Snapshot
 from tracking.vocabulary import CallStatus, Direction
 from tracking.web import questions
-from tracking.web.pages import EVERYONE, Pages, may
+from tracking.web.pages import EVERYONE, Pages, may, user
 from tracking.web.questions import Asked, chart_locale, chart_words
 
 _MODEL = ("linear",)
@@ -37,25 +37,26 @@ def add(pages: Pages) -> None:
     """Add the first page and the key figures."""
 
     @pages.page("/", EVERYONE)
-    def home() -> str:
+    def home() -> tuple[str, int]:
         with pages.reading() as session:
             if step := _next_step(session):
-                return render_template("decide/start.html", **step)
+                return render_template("decide/start.html", **step), 200
             asked = questions.read(session, pages.settings, pages.today(), models=_MODEL)
             try:
                 taken = reporting.snapshot(session, pages.settings, at=clock.now())
             except Preparing:
-                return render_template("decide/preparing.html")
+                return render_template("decide/preparing.html"), 200
             question = Question(_MODEL, asked.period, float(pages.settings.lookback_days))
-            found = reporting.compare(
-                taken, pages.settings, question, at=clock.now(), against=preceding(asked.period)
-            )
+            against = asked.other_period or preceding(asked.period)
+            found = reporting.compare(taken, pages.settings, question, at=clock.now(), against=against)
             attended = taken.remember(
                 ("desk", asked.period), lambda: desk(taken.tables.calls, taken.tables.answers, asked.period)
             )
-            return render_template(
+            page = render_template(
                 "decide/home.html",
                 asked=asked,
+                unattributed=UNATTRIBUTED,
+                one_day=timedelta(days=1),
                 found=found,
                 now=found.lines()[TOTAL]["linear"],
                 before=found.before["linear"],
@@ -65,6 +66,7 @@ def add(pages: Pages) -> None:
                 waiting=_waiting(session),
                 todo=_todo(found, attended),
             )
+        return page, 422 if asked.problem else 200
 
     @pages.page("/first-call", EVERYONE)
     def first_call() -> Response:
@@ -101,6 +103,12 @@ def add(pages: Pages) -> None:
                 taken=taken,
                 problem=problem,
                 targets=_targets(pages, taken, asked, session),
+                lost=reporting.unattributed(
+                    taken, pages.settings, replace(asked.question, models=asked.question.models[:1])
+                ),
+                behind=_behind(asked, asked.period),
+                behind_before=_behind(asked, asked.other_period) if asked.other_period else {},
+                saved=views.visible(session, user().id, "/key-figures"),
                 all_models=reporting.REPORTED,
             )
         return page, 422 if problem else 200
@@ -117,6 +125,41 @@ def _both(
         return now, {}
     earlier = replace(question, period=asked.other_period)
     return now, reporting.key_figures(taken, pages.settings, earlier, outbound, years)
+
+
+def _behind(asked: Asked, period: Period) -> dict[str, str]:
+    """Return where to see what each key figure is made of."""
+    days: dict[str, Any] = {"from": period.start, "to": period.end - timedelta(days=1)}
+    told = days | {"model": asked.question.models[0], "lookback": f"{asked.question.lookback_days:g}"}
+    ring = days | {"spam": "no"}
+    leads = url_for("web.roi_behind", goal="lead", **told)
+    customers = url_for("web.roi_behind", goal="customers", **told)
+    report = url_for("web.roi", **told)
+    return {
+        "roi": report,
+        "roas": report,
+        "sourced_share": report,
+        "growth_roi": url_for("web.roi", against="year", **told),
+        "cost_per_lead_minor": leads,
+        "visitor_to_lead_rate": leads,
+        "cost_per_qualified_lead_minor": url_for("web.roi_behind", goal="qualified", **told),
+        "lead_to_customer_rate": customers,
+        "acquisition_cost_minor": customers,
+        "inbound_acquisition_cost_minor": url_for(
+            "web.roi_behind", goal="customers", direction="inbound", **told
+        ),
+        "outbound_acquisition_cost_minor": url_for(
+            "web.roi_behind", goal="customers", direction="outbound", **told
+        ),
+        "lifetime_value_minor": url_for("web.deal_list", stage="won"),
+        "lifetime_to_acquisition": customers,
+        "payback_months": customers,
+        "lifetime_roi": customers,
+        "cost_per_call_minor": url_for("web.calls", **ring),
+        "answered_rate": url_for("web.calls", **ring),
+        "missed_rate": url_for("web.calls", status=CallStatus.missed, **ring),
+        "asked_rate": url_for("web.calls", asked="yes", **ring),
+    }
 
 
 def _years() -> float:
@@ -217,6 +260,14 @@ def _targets(pages: Pages, taken: Snapshot, asked: Asked, session: Session) -> l
         line = lines.get(name, {}).get("linear", {})
         for measure, target in targets.items():
             key = measure.strip().lower().replace(" ", "_")
+            days: dict[str, Any] = {"from": asked.period.start, "to": asked.last_day}
+            goal_of = {"leads": "lead", "qualified_leads": "qualified", "customers": "customers"}
+            behind = url_for("web.beside")
+            if key in ("calls", "answered_calls"):
+                behind = url_for("web.calls", campaign=name, spam="no", **days)
+            elif key in ("leads", "qualified_leads", "customers", "deals"):
+                wanted_goal = goal_of.get(key, "won")
+                behind = url_for("web.roi_behind", goal=wanted_goal, model="linear", line=name, **days)
             actual: float | None = None
             source = gettext("calls, leads and deals, model linear")
             if key in ("calls", "answered_calls", "leads", "qualified_leads", "customers", "deals"):
@@ -239,6 +290,7 @@ def _targets(pages: Pages, taken: Snapshot, asked: Asked, session: Session) -> l
                     "actual": actual,
                     "part": part,
                     "source": source,
+                    "behind": behind,
                 }
             )
     return rows

@@ -8,6 +8,7 @@ from typing import Any
 from flask import render_template, request
 from flask_babel import gettext
 
+from attribution import UNATTRIBUTED
 from reports import charts
 from reports.advice import FEW, LIKELY, RIPE, SURE, Verdict, advise, what_if
 from simulator import which_model
@@ -55,6 +56,7 @@ def add(pages: Pages) -> None:
                 "decide/trends.html",
                 asked=asked,
                 model=question.models[0],
+                lost=reporting.unattributed(taken, pages.settings, question),
                 rows=table.to_pylist(),
                 other=other,
                 specs=_trend_charts(table, readings, told, pages.settings.currency),
@@ -93,6 +95,8 @@ def add(pages: Pages) -> None:
                 asked=asked,
                 found=found,
                 advice=_judged(found, asked),
+                lost={model: found.share_of(UNATTRIBUTED, model) for model in found.models},
+                saved=views.visible(session, user().id, "/roi/advice"),
                 costs=_costs(found),
                 budget=budget,
                 elasticity=elasticity,

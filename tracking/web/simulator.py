@@ -278,7 +278,7 @@ def _chosen(known: Sequence[str]) -> list[str]:
 def _chart(result: dict[str, Any], models: Sequence[str], measure: str, title: str) -> charts.Spec | None:
     truth = gettext("truth")
     rows = [
-        {"campaign": row["campaign"], "model": model, "value": value}
+        {"campaign": row["campaign"].replace("_", " "), "model": model, "value": value}
         for row in result["campaigns"]
         for model, value in (
             (truth, row[measure]),
