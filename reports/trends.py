@@ -58,10 +58,63 @@ def spans(period: Period, step: Step) -> list[Period]:
     ['2025-12-15', '2026-01-01', '2026-02-01']
     """
     cuts = [period.start]
-    while (after := _next(cuts[-1], step)) < period.end:
+    while (after := following(cuts[-1], step)) < period.end:
         cuts.append(after)
     ends = [*cuts[1:], period.end]
     return [Period(start, end, period.zone) for start, end in zip(cuts, ends, strict=True)]
+
+
+def following(day: date, step: Step) -> date:
+    """Return the first day after another on which a week (a Monday), month, quarter or year begins.
+
+    Parameters
+    ----------
+    day : datetime.date
+        Any.
+    step : {"week", "month", "quarter", "year"}
+        What begins.
+
+    Returns
+    -------
+    datetime.date
+        A later day than ``day``.
+
+    Examples
+    --------
+    >>> str(following(date(2026, 11, 30), "week")), str(following(date(2026, 11, 30), "quarter"))
+    ('2026-12-07', '2027-01-01')
+    """
+    if step == "week":
+        return day + timedelta(days=7 - day.weekday())
+    months = _MONTHS[step]
+    place = day.year * 12 + (day.month - 1) // months * months + months
+    return date(place // 12, place % 12 + 1, 1)
+
+
+def beginning(day: date, step: Step) -> date:
+    """Return the first day of the week, month, quarter or year in which a day lies.
+
+    Parameters
+    ----------
+    day : datetime.date
+        Any.
+    step : {"week", "month", "quarter", "year"}
+        What begins.
+
+    Returns
+    -------
+    datetime.date
+        The day itself, or an earlier one.
+
+    Examples
+    --------
+    >>> str(beginning(date(2026, 11, 25), "week")), str(beginning(date(2026, 11, 25), "quarter"))
+    ('2026-11-23', '2026-10-01')
+    """
+    if step == "week":
+        return day - timedelta(days=day.weekday())
+    months = _MONTHS[step]
+    return date(day.year, (day.month - 1) // months * months + 1, 1)
 
 
 def preceding(period: Period) -> Period:
@@ -183,14 +236,6 @@ def _placed(table: pa.Table, column: str, parts: list[Period]) -> tuple[pa.Table
     at = table[column].cast(pa.int64()).to_numpy()
     inside = (at >= edges[0]) & (at < end)
     return table.filter(pa.array(inside)), np.searchsorted(edges, at[inside], side="right") - 1
-
-
-def _next(day: date, step: Step) -> date:
-    if step == "week":
-        return day + timedelta(days=7 - day.weekday())
-    months = _MONTHS[step]
-    place = day.year * 12 + (day.month - 1) // months * months + months
-    return date(place // 12, place % 12 + 1, 1)
 
 
 def _year_earlier(day: date) -> date:

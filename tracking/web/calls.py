@@ -10,6 +10,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 from werkzeug.wrappers import Response as AnyResponse
 
+from reports.cells import harmless
 from tracking import calls as ours
 from tracking import contacts, money, phone
 from tracking.errors import Invalid, NotFound
@@ -24,7 +25,6 @@ _MOST_ROWS = 100_000
 """Rows of one CSV file; more are had by period."""
 _MOST_TAGS = 20
 _BATCH = 500
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def add(pages: Pages) -> None:
@@ -259,10 +259,3 @@ def _row(cells: tuple[object, ...]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="\r\n").writerow([harmless(cell) for cell in cells])
     return line.getvalue()
-
-
-def harmless(cell: object) -> object:
-    """Return a cell that no spreadsheet takes for a formula; a telephone number stays as it is."""
-    if not isinstance(cell, str) or not cell.startswith(_FORMULA):
-        return cell
-    return cell if cell[1:].isdecimal() and cell[0] == "+" else f"'{cell}"

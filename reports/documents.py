@@ -1,0 +1,494 @@
+"""Documents for stakeholders: one story with its tables and charts, as HTML, as PDF and as a mail."""
+
+import base64
+import io
+import json
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any, Literal
+
+import typst
+from jinja2 import Environment, PackageLoader
+
+from reports import charts, fonts
+from reports.charts import Spec
+
+Unit = Literal["text", "money", "share", "change", "ratio", "count", "months", "day", "moment"]
+"""What a cell holds: words; minor units of the document's currency; a fraction; a fraction by which a figure
+rose or fell; a plain figure; a count that may be a fraction; months; a date; an aware datetime."""
+
+Write = Callable[[Unit, Any], str]
+"""Writes a figure as the reader's language does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A cell whose unit is its own, in a table whose rows hold figures of several kinds.
+
+    Parameters
+    ----------
+    unit : Unit
+        What it is.
+    value : object
+        The figure; None where it is unknown.
+    """
+
+    unit: Unit
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in files that programs read; the same in every language.
+    label : str
+        Its heading for people.
+    unit : Unit, default "text"
+        What its cells hold.
+    """
+
+    name: str
+    label: str
+    unit: Unit = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with its heading.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in files that programs read: letters, digits and hyphens.
+    title : str
+        Its heading for people.
+    columns : sequence of Column
+        The first one says what a row is about.
+    rows : sequence of mapping
+        Column name to value; None, or no such name, where nothing is known.
+    total : bool, default False
+        Whether the last row adds the others up.
+    detail : bool, default False
+        Whether it is left out of mails.
+    """
+
+    name: str
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Mapping[str, Any]]
+    total: bool = False
+    detail: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart; the table that follows it in a chapter holds the same figures.
+
+    Parameters
+    ----------
+    title : str
+        What it shows, for those who cannot see it too.
+    spec : dict
+        From `reports.charts`.
+    """
+
+    title: str
+    spec: Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """A list of sentences.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        One point each.
+    """
+
+    texts: Sequence[str]
+
+
+Block = str | Points | Table | Chart
+"""What a chapter is made of; a str is a paragraph."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A chapter of the story.
+
+    Parameters
+    ----------
+    title : str
+        Its heading.
+    blocks : sequence of Block
+        What it says, in order.
+    """
+
+    title: str
+    blocks: Sequence[Block]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A report, every word in the reader's language.
+
+    Parameters
+    ----------
+    title, subtitle : str
+        What it is about.
+    language : str
+        Its language as browsers and screen readers know it, such as "zh-Hans".
+    currency : str
+        ISO 4217 code of all money.
+    decimals : int
+        How many of the digits of minor units are decimals, 0 to 4.
+    made_at : datetime
+        As of when the data are.
+    chapters : sequence of Chapter
+        The story.
+    write : Write
+        How figures are written.
+    """
+
+    title: str
+    subtitle: str
+    language: str
+    currency: str
+    decimals: int
+    made_at: datetime
+    chapters: Sequence[Chapter]
+    write: Write
+
+    @property
+    def tables(self) -> list[Table]:
+        """Return all tables, in the order of the story."""
+        return [b for chapter in self.chapters for b in chapter.blocks if isinstance(b, Table)]
+
+    def brief(self) -> "Document":
+        """Return the document as mails tell it: without charts and without tables of detail.
+
+        Returns
+        -------
+        Document
+            Chapters that are empty then are gone.
+        """
+
+        def told(block: Block) -> bool:
+            return not isinstance(block, Chart) and not (isinstance(block, Table) and block.detail)
+
+        kept = [replace(c, blocks=[b for b in c.blocks if told(b)]) for c in self.chapters]
+        return replace(self, chapters=[chapter for chapter in kept if chapter.blocks])
+
+
+def cell(column: Column, row: Mapping[str, Any]) -> Figure:
+    """Return what a row holds in a column, with its unit.
+
+    Parameters
+    ----------
+    column : Column
+        Which.
+    row : mapping
+        A row of its table.
+
+    Returns
+    -------
+    Figure
+        The row's own figure, or its value in the unit of the column.
+    """
+    value = row.get(column.name)
+    return value if isinstance(value, Figure) else Figure(column.unit, value)
+
+
+_CLASSES: Mapping[str, str] = MappingProxyType(
+    {
+        "table": ' class="sums"',
+        "figure": ' class="figure"',
+        "total": ' class="total"',
+        "soft": ' class="soft"',
+    }
+)
+# Mail programs drop style sheets, so what a mail looks like stands on its elements.
+_EDGE = "padding:4px 8px;border-bottom:1px solid #d5d5d5;vertical-align:top;"
+_STYLES: Mapping[str, str] = MappingProxyType(
+    {
+        "title": ' style="font-size:22px;margin:0 0 4px"',
+        "chapter": ' style="font-size:18px;margin:24px 0 8px"',
+        "heading": ' style="font-size:15px;margin:16px 0 4px"',
+        "text": ' style="margin:0 0 10px"',
+        "soft": ' style="margin:0 0 16px;color:#555555"',
+        "table": ' style="border-collapse:collapse;margin:0 0 12px;font-size:13px"',
+        "head": f' style="{_EDGE}text-align:left;background:#f2f2f2"',
+        "headfigure": f' style="{_EDGE}text-align:right;background:#f2f2f2"',
+        "row": f' style="{_EDGE}text-align:left;font-weight:normal"',
+        "cell": f' style="{_EDGE}"',
+        "figure": f' style="{_EDGE}text-align:right;white-space:nowrap"',
+        "total": ' style="font-weight:bold"',
+    }
+)
+_MAILED = ' style="font-family:Helvetica,Arial,sans-serif;font-size:14px;line-height:1.45;color:#1b1b1b"'
+
+
+def html(document: Document) -> str:
+    """Return a document as one HTML file that needs no other: charts and looks are inside, no script is.
+
+    Parameters
+    ----------
+    document : Document
+        What to write.
+
+    Returns
+    -------
+    str
+        A whole page. Whatever users typed is text in it and never markup.
+    """
+    style = files("reports").joinpath("document.css").read_text()
+    return _page(document, _CLASSES, style=style, attributes="")
+
+
+def body(document: Document) -> str:
+    """Return the inside of that page, to be shown within another one that brings its own looks.
+
+    Parameters
+    ----------
+    document : Document
+        What to write.
+
+    Returns
+    -------
+    str
+        HTML without style and script.
+    """
+    return str(_template("document_body.html").render(**_parts(document, _CLASSES)))
+
+
+def mail(document: Document) -> str:
+    """Return a document as the HTML of a mail, every element with its own style.
+
+    Parameters
+    ----------
+    document : Document
+        What to write; :meth:`Document.brief` of the whole.
+
+    Returns
+    -------
+    str
+        A whole page.
+    """
+    return _page(document, _STYLES, style="", attributes=_MAILED)
+
+
+def text(document: Document) -> str:
+    """Return a document as plain text for a mail: a line for each row of a table.
+
+    Parameters
+    ----------
+    document : Document
+        What to write; :meth:`Document.brief` of the whole.
+
+    Returns
+    -------
+    str
+        Lines ended by line feeds.
+    """
+    lines = [document.title, document.subtitle]
+    for chapter in document.chapters:
+        lines += ["", chapter.title, "-" * _width(chapter.title)]
+        for block in chapter.blocks:
+            lines += ["", *_lines(document, block)]
+    return "\n".join(lines) + "\n"
+
+
+def pdf(document: Document) -> bytes:
+    """Return a document as PDF on A4, tagged for screen readers, its words and charts as text.
+
+    Parameters
+    ----------
+    document : Document
+        What to write. It goes to Typst as data and never as markup.
+
+    Returns
+    -------
+    bytes
+        The file; the same document gives the same file.
+    """
+    chapters = [
+        {"title": chapter.title, "blocks": [_laid_out(document, block) for block in chapter.blocks]}
+        for chapter in document.chapters
+    ]
+    told = {
+        "title": document.title,
+        "subtitle": document.subtitle,
+        "language": document.language.partition("-")[0],
+        "chapters": chapters,
+    }
+    source = files("reports").joinpath("document.typ").read_bytes()
+    made = typst.compile(
+        source,
+        sys_inputs={"document": json.dumps(told), "fonts": json.dumps(fonts.FAMILIES)},
+        font_paths=fonts.for_documents(),
+        timestamp=int(document.made_at.timestamp()),
+    )
+    assert isinstance(made, bytes)
+    return made
+
+
+def picture(chart: Chart) -> str:
+    """Return a chart as SVG, drawn once for as long as memory lasts.
+
+    Parameters
+    ----------
+    chart : Chart
+        What to draw.
+
+    Returns
+    -------
+    str
+        The picture.
+    """
+    return _drawn(json.dumps(chart.spec, sort_keys=True))
+
+
+def photograph(chart: Chart) -> io.BytesIO:
+    """Return a chart as PNG, for programs that show no SVG.
+
+    Parameters
+    ----------
+    chart : Chart
+        What to draw.
+
+    Returns
+    -------
+    io.BytesIO
+        The picture.
+    """
+    return io.BytesIO(charts.png(chart.spec))
+
+
+@lru_cache(maxsize=64)
+def _drawn(spec: str) -> str:
+    return charts.svg(json.loads(spec))
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("reports", "."), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+
+
+def _template(name: str) -> Any:
+    return _environment().get_template(name)
+
+
+def _page(document: Document, look: Mapping[str, str], *, style: str, attributes: str) -> str:
+    parts = _parts(document, look)
+    return str(_template("document.html").render(style=style, attributes=attributes, **parts))
+
+
+def _parts(document: Document, look: Mapping[str, str]) -> dict[str, Any]:
+    def data_address(chart: Chart) -> str:
+        coded = base64.b64encode(picture(chart).encode()).decode()
+        return f"data:image/svg+xml;base64,{coded}"
+
+    kinds = {Points: "points", Table: "table", Chart: "chart"}
+    return {
+        "document": document,
+        "kind": lambda block: kinds.get(type(block), "text"),
+        "written": lambda column, row: _written(document, cell(column, row)),
+        "is_figure": _is_figure,
+        "data_address": data_address,
+        "look": lambda name: look.get(name, ""),
+    }
+
+
+def _written(document: Document, figure: Figure) -> str:
+    if figure.unit == "text":
+        return "" if figure.value is None else str(figure.value)
+    return document.write(figure.unit, figure.value)
+
+
+def _is_figure(column: Column) -> bool:
+    return column.unit not in ("text", "day", "moment")
+
+
+def _lines(document: Document, block: Block) -> Iterator[str]:
+    match block:
+        case str():
+            yield block
+        case Points():
+            yield from (f"* {point}" for point in block.texts)
+        case Table():
+            yield f"{block.title}:"
+            first, *others = block.columns
+            for row in block.rows:
+                told = [(c.label, _written(document, cell(c, row))) for c in others]
+                rest = "; ".join(f"{label} {words}" for label, words in told if words)
+                yield f"* {_written(document, cell(first, row))}: {rest}"
+
+
+def _laid_out(document: Document, block: Block) -> dict[str, Any]:
+    match block:
+        case str():
+            return {"kind": "text", "text": block}
+        case Points():
+            return {"kind": "points", "texts": list(block.texts)}
+        case Chart():
+            return {"kind": "chart", "svg": picture(block), "title": block.title}
+        case Table():
+            heads = [column.label for column in block.columns]
+            right = [_is_figure(column) for column in block.columns]
+            rows = [[_written(document, cell(c, row)) for c in block.columns] for row in block.rows]
+            # A figure is never broken between its digits and its unit.
+            rows = [
+                [w.replace(" ", "\N{NO-BREAK SPACE}") if r else w for w, r in zip(row, right, strict=True)]
+                for row in rows
+            ]
+            # Figures and short words are never broken; the first column and long words share what is left.
+            fluid = [
+                not r and (place == 0 or any(_width(row[place]) > _LONG for row in rows))
+                for place, r in enumerate(right)
+            ]
+            return {
+                "kind": "table",
+                "title": block.title,
+                "heads": heads,
+                "right": right,
+                "fluid": fluid,
+                "widths": [_needed(place, heads, rows, is_fluid) for place, is_fluid in enumerate(fluid)],
+                "rows": rows,
+                "total": block.total,
+            }
+
+
+_NARROW, _WIDE, _LONG = 7.0, 40.0, 14
+# In parts of the height of letters: how wide digits and bold letters are at most, and the room beside them.
+_LETTER, _ROOM = 0.6, 0.8
+
+
+def _needed(place: int, heads: Sequence[str], rows: Sequence[Sequence[str]], fluid: bool) -> float:
+    """Return how wide a column has to be.
+
+    A fluid one in proportion to the others of its kind, within limits; else as many times the height of
+    letters as its longest cell and the longest word of its heading need.
+    """
+    longest = max((_width(row[place]) for row in rows), default=0)
+    # Chinese is broken anywhere, other words nowhere.
+    head = max(8 if _width(word) > len(word) else len(word) for word in heads[place].split() or [""])
+    if fluid:
+        return min(max(_NARROW, _width(heads[place]), longest), _WIDE)
+    return max(min(head, _LONG), longest) * _LETTER + _ROOM
+
+
+def _width(words: str) -> int:
+    """Return how many places of a line words take; Chinese characters take two."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in words)
