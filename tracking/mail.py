@@ -17,8 +17,14 @@ def is_possible(settings: Settings) -> bool:
     return bool(settings.smtp_url.get_secret_value() and settings.mail_from)
 
 
-def send(settings: Settings, message: EmailMessage) -> None:
+class Uncertain(OSError):
+    """The connection broke while the message was on its way: it may have arrived or not."""
+
+
+def send(settings: Settings, message: EmailMessage) -> dict[str, tuple[int, bytes]]:
     """Hand a message to the mail server; sender, date and id are added where it has none.
+
+    Returned are the recipients that the server refused while it took the message for others.
 
     Raises
     ------
@@ -26,6 +32,8 @@ def send(settings: Settings, message: EmailMessage) -> None:
         If no mail server is set, or its address cannot be read.
     OSError
         If the server cannot be reached or refuses the message (``smtplib.SMTPException`` is one).
+    Uncertain
+        If nobody can know whether the server took it.
     """
     if not is_possible(settings):
         raise Invalid("smtp_url", "no mail server is set; set RINGTRAIL_SMTP_URL and RINGTRAIL_MAIL_FROM")
@@ -53,4 +61,9 @@ def send(settings: Settings, message: EmailMessage) -> None:
             server.ehlo()
         if parts.username:
             server.login(unquote(parts.username), unquote(parts.password or ""))
-        server.send_message(message)
+        try:
+            return server.send_message(message)
+        except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused):
+            raise
+        except OSError as error:
+            raise Uncertain(f"the connection broke while sending ({error}); it may have arrived") from error

@@ -105,11 +105,14 @@ class ReportSchedule(Base):
     id: Mapped[Key]
     name: Mapped[Name]
     recipients: Mapped[list[str]]
-    cadence: Mapped[str] = mapped_column(String(8))
+    cadence: Mapped[str] = mapped_column(String(16))
     language: Mapped[str] = mapped_column(String(10))
     options: Mapped[dict[str, Any]]
     """What the report is made of, as the query of its page: models, filters, attachments."""
     next_on: Mapped[date]
+    """The day on which it is due next; it moves on before the mail goes out, so that none goes out twice."""
+    not_before: Mapped[datetime | None]
+    """It is in line or has failed: before this moment it is not put in line again."""
     last_sent_at: Mapped[datetime | None]
     last_error: Mapped[str | None] = mapped_column(Text)
     created_by: Mapped[Name]

@@ -1,7 +1,7 @@
 """The ROI report as every edge gives it: one snapshot of the data, the same defaults everywhere."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -200,8 +200,7 @@ def _compare(
         table = table.append_column(name, values)
     before = {}
     if against is not None:
-        earlier = summed(tables, taken.tables, against, **options)
-        before = {row["model"]: row for row in earlier.to_pylist() if row["campaign"] == TOTAL}
+        before = totals(taken, settings, replace(question, period=against))
     maturity = still_to_come(tables[first], first, question.period, at)
     return Comparison(question, table, drawn, maturity, before, unavailable, taken.taken_at, taken.stale)
 
@@ -210,6 +209,18 @@ def credit_of(taken: Snapshot, settings: Settings, question: Question) -> tuple[
     """Return the credited conversions of a question's models, and which of them are unavailable and why."""
     days = question.lookback_days
     return taken.credit(question.models, lookback_days=days, half_life_days=settings.half_life_days)
+
+
+def totals(taken: Snapshot, settings: Settings, question: Question) -> dict[str, dict[str, Any]]:
+    """Return the total row of a question by model, for a period to compare with."""
+
+    def make() -> dict[str, dict[str, Any]]:
+        tables, _ = credit_of(taken, settings, question)
+        options: dict[str, Any] = {"currency": settings.currency, "campaigns": question.campaigns}
+        table = summed(tables, taken.tables, question.period, **options)
+        return {row["model"]: row for row in table.to_pylist() if row["campaign"] == TOTAL}
+
+    return taken.remember(("totals", question), make)
 
 
 def trend_of(taken: Snapshot, settings: Settings, question: Question, step: Step) -> pa.Table:

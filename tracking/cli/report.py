@@ -3,6 +3,7 @@
 import csv
 import sys
 from datetime import date, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,21 @@ from tracking.cli.installation import Day, Installation, console, json_option, p
 from tracking.reporting import RoiReport
 
 
-@click.group()
+class _Reports(click.Group):
+    """Loads what makes documents only where one is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), "document"])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name != "document":
+            return super().get_command(ctx, cmd_name)
+        command = import_module("tracking.cli.document").document_command
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=_Reports)
 def report() -> None:
     """Report what campaigns cost and earned."""
 

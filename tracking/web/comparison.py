@@ -47,10 +47,10 @@ def add(pages: Pages) -> None:
                 asked=asked,
                 found=found,
                 lines=found.lines(),
-                best=_best(found),
-                split=_split(found),
+                best=best(found),
+                split=split(found),
                 words=line_words(),
-                spec=taken.remember(("roi chart", found.question, str(get_locale())), lambda: _chart(found)),
+                spec=taken.remember(("roi chart", found.question, str(get_locale())), lambda: drawing(found)),
                 all_models=reporting.REPORTED,
                 saved=views.visible(session, user().id, "/roi"),
                 problem=problem,
@@ -121,7 +121,7 @@ def _compared(pages: Pages, taken: Any, asked: Asked) -> tuple[Comparison, Inval
         return reporting.compare(taken, pages.settings, plain, at=at), error
 
 
-def _best(found: Comparison) -> dict[str, Any]:
+def best(found: Comparison) -> dict[str, Any]:
     """Return which campaign each model puts first, and how sure that is."""
     first = found.drawn.best()
     sides: dict[str, list[str]] = {}
@@ -131,7 +131,7 @@ def _best(found: Comparison) -> dict[str, Any]:
     return {"sides": sides, "sure": sure}
 
 
-def _split(found: Comparison) -> set[str]:
+def split(found: Comparison) -> set[str]:
     """Return the campaigns that pay under some models and not under others."""
     signs: dict[str, set[bool]] = {}
     for row in found.table.to_pylist():
@@ -140,7 +140,8 @@ def _split(found: Comparison) -> set[str]:
     return {campaign for campaign, met in signs.items() if len(met) > 1}
 
 
-def _chart(found: Comparison) -> charts.Spec | None:
+def drawing(found: Comparison) -> charts.Spec | None:
+    """Return the chart of a comparison; None where no campaign has an ROI."""
     shown = found.models[:_DRAWN]
     rows = [row for row in found.table.to_pylist() if row["model"] in shown]
     if not any(row["roi"] is not None and not row["campaign"].startswith("(") for row in rows):

@@ -1,7 +1,7 @@
 """The first page: the figures that matter, what needs attention, and the next step where nothing is yet."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Response, make_response, render_template, request, url_for
@@ -16,6 +16,7 @@ from reports.kpis import Period, desk
 from reports.roi import TOTAL
 from reports.trends import preceding
 from tracking import clock, context, reporting, views
+from tracking.config import Settings
 from tracking.errors import Invalid
 from tracking.models import Answer, Call, Campaign, NumberAssignment, TrackingNumber
 from tracking.reporting import Question
@@ -102,7 +103,7 @@ def add(pages: Pages) -> None:
                 years=years,
                 taken=taken,
                 problem=problem,
-                targets=_targets(pages, taken, asked, session),
+                targets=targets(pages.settings, taken, asked, session, at=clock.now()),
                 lost=reporting.unattributed(
                     taken, pages.settings, replace(asked.question, models=asked.question.models[:1])
                 ),
@@ -247,18 +248,20 @@ def _todo(found: reporting.Comparison, attended: dict[str, Any]) -> list[tuple[s
     return [(text, endpoint if may(endpoint) else None, label) for text, endpoint, label in todo]
 
 
-def _targets(pages: Pages, taken: Snapshot, asked: Asked, session: Session) -> list[dict[str, Any]]:
+def targets(
+    settings: Settings, taken: Snapshot, asked: Asked, session: Session, *, at: datetime
+) -> list[dict[str, Any]]:
     """Return targets against actuals, measure by measure, of every campaign that has targets."""
     wanted = {name: fact.targets for name, fact in sorted(asked.facts.items()) if fact.targets}
     if not wanted:
         return []
     question = replace(asked.question, models=_MODEL, campaigns=None)
-    lines = reporting.compare(taken, pages.settings, question, at=clock.now()).lines()
+    lines = reporting.compare(taken, settings, question, at=at).lines()
     readings = context.readings(session, first=asked.period.start, last=asked.last_day)
     rows = []
-    for name, targets in wanted.items():
+    for name, aims in wanted.items():
         line = lines.get(name, {}).get("linear", {})
-        for measure, target in targets.items():
+        for measure, target in aims.items():
             key = measure.strip().lower().replace(" ", "_")
             days: dict[str, Any] = {"from": asked.period.start, "to": asked.last_day}
             goal_of = {"leads": "lead", "qualified_leads": "qualified", "customers": "customers"}

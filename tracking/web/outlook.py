@@ -10,13 +10,13 @@ from flask_babel import gettext
 
 from attribution import UNATTRIBUTED
 from reports import charts
-from reports.advice import FEW, LIKELY, RIPE, SURE, Verdict, advise, what_if
+from reports.advice import FEW, Advice, Verdict, advise, what_if
 from simulator import which_model
 from tracking import clock, context, money, reporting, views
 from tracking.errors import Invalid
 from tracking.reporting import Comparison
 from tracking.snapshots import Preparing
-from tracking.web import questions
+from tracking.web import questions, wording
 from tracking.web.pages import EVERYONE, Pages, user
 from tracking.web.questions import Asked, chart_locale, chart_words
 
@@ -24,6 +24,8 @@ _SALES = frozenset({"leads", "qualified leads", "customers", "deals", "revenue",
 _ELASTICITIES = {"proportional": 1.0, "diminishing": 0.5}
 _FEW_DEALS = 300
 """The number of deals for which the simulator's findings are shown: a supplier has few."""
+_APART = 0.5
+"""Chances under two models that differ by so much are a disagreement (an assumption)."""
 _ADVISORS = ("first-touch", "last-touch", "linear", "position-based")
 
 
@@ -94,17 +96,17 @@ def add(pages: Pages) -> None:
                 "decide/advice.html",
                 asked=asked,
                 found=found,
-                advice=_judged(found, asked),
+                advice=judged(found, asked),
                 lost={model: found.share_of(UNATTRIBUTED, model) for model in found.models},
                 saved=views.visible(session, user().id, "/roi/advice"),
                 costs=_costs(found),
                 budget=budget,
                 elasticity=elasticity,
                 moved=moved,
-                spec=_coming(found, pages.settings.currency),
+                spec=coming(found, pages.settings.currency),
                 verdicts=verdict_words(),
                 worth=_worth(found.models),
-                limits={"ripe": RIPE, "sure": SURE, "likely": LIKELY, "few": FEW},
+                reason=reason,
                 problem=problem,
                 all_models=reporting.REPORTED,
                 major=lambda minor: str(money.to_major(round(minor), pages.settings.currency)),
@@ -135,7 +137,36 @@ def verdict_words() -> dict[str, str]:
     }
 
 
-def _judged(found: Comparison, asked: Asked) -> list[Any]:
+def reason(advice: Advice) -> str:
+    """Return why a campaign is judged so, as one sentence."""
+    said = {
+        Verdict.unknown: gettext("Without a cost there is no return to judge."),
+        Verdict.elsewhere: gettext("It does not aim at sales; see its targets among the key figures."),
+        Verdict.invest: gettext(
+            "It pays under every model, and likely earns more on its cost than the campaigns together. "
+            "Add a little, then look."
+        ),
+        Verdict.keep: gettext("It likely pays under every model."),
+        Verdict.stop: gettext("Under no model does it earn its cost, even with what is still to come."),
+    }
+    if advice.verdict in said:
+        return str(said[advice.verdict])
+    if advice.verdict is Verdict.wait:
+        return str(
+            gettext(
+                "%(share)s of the revenue of its leads is still to come: too early to tell.",
+                share=wording.share(advice.to_come),
+            )
+        )
+    if advice.most - advice.least >= _APART:
+        return str(gettext("The models disagree on whether it pays."))
+    if advice.deals < FEW:
+        return str(gettext("With so few deals credited nothing surer can be said."))
+    return str(gettext("Chance leaves it open whether it pays."))
+
+
+def judged(found: Comparison, asked: Asked) -> list[Advice]:
+    """Return what to do with each campaign; one that does not aim at sales is not judged by them."""
     deals: dict[str, dict[str, float]] = {}
     for row in found.table.to_pylist():
         deals.setdefault(row["campaign"], {})[row["model"]] = row["deals"]
@@ -172,7 +203,9 @@ def _budget(found: Comparison, currency: str) -> tuple[dict[str, int], str]:
     return budget, elasticity
 
 
-def _coming(found: Comparison, currency: str) -> charts.Spec | None:
+def coming(found: Comparison, currency: str) -> charts.Spec | None:
+    """Return the chart of revenue so far and still to come; None where there is neither."""
+
     def whole(minor: float) -> float:
         return float(money.to_major(round(minor), currency))
 

@@ -11,6 +11,7 @@ from flask import request
 from flask_babel import get_locale, gettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
 
 from attribution import UNATTRIBUTED
 from reports.kpis import Period
@@ -23,6 +24,7 @@ from tracking.models import Campaign
 from tracking.reporting import Question
 from tracking.vocabulary import Direction
 
+Args = MultiDict[str, str]
 SHOWN_MODELS = ("first-touch", "last-touch", "linear")
 _LONGEST = 3650
 _MOST_DAYS = 365 * 20
@@ -80,21 +82,32 @@ class Asked:
 
 
 def read(
-    session: Session, settings: Settings, today: date, *, models: tuple[str, ...] = SHOWN_MODELS
+    session: Session,
+    settings: Settings,
+    today: date,
+    *,
+    models: tuple[str, ...] = SHOWN_MODELS,
+    args: Args | None = None,
 ) -> Asked:
-    """Read the question of the address; what is wrong is named, and the default stands in for all of it."""
+    """Read the question of the address; what is wrong is named, and the default stands in for all of it.
+
+    Whoever asks without a page gives the query itself as ``args``.
+    """
+    args = request.args if args is None else args
     facts = {campaign.name: campaign for campaign in session.scalars(select(Campaign))}
     try:
-        return _read(settings, today, models, facts)
+        return _read(settings, today, models, facts, args)
     except Invalid as error:
         period = reporting.period_of(settings, today, None, None)
         question = Question(models, period, float(settings.lookback_days))
         return Asked(question, "month", "", "", "", (), facts, error)
 
 
-def _read(settings: Settings, today: date, models: tuple[str, ...], facts: dict[str, Campaign]) -> Asked:
-    args = request.args
-    period = reporting.period_of(settings, today, day_from_query("from"), day_from_query("to"))
+def _read(
+    settings: Settings, today: date, models: tuple[str, ...], facts: dict[str, Campaign], args: Args
+) -> Asked:
+    first, last = (day_from_query(name, args) for name in ("from", "to"))
+    period = reporting.period_of(settings, today, first, last)
     if (period.end - period.start).days > _MOST_DAYS:
         raise Invalid("from", gettext("the period has more than twenty years; choose a later first day"))
     chosen = tuple(dict.fromkeys(args.getlist("model"))) or models
@@ -123,12 +136,12 @@ def _read(settings: Settings, today: date, models: tuple[str, ...], facts: dict[
             and (not channel or fact.channel == channel)
             and (not direction or fact.direction == direction)
         )
-    question = Question(chosen, period, _lookback(settings), kept)
+    question = Question(chosen, period, _lookback(settings, args), kept)
     return Asked(question, step, against, channel, direction, named, facts, None)  # type: ignore[arg-type]  # a Step
 
 
-def _lookback(settings: Settings) -> float:
-    text = request.args.get("lookback", "").strip()
+def _lookback(settings: Settings, args: Args) -> float:
+    text = args.get("lookback", "").strip()
     try:
         days = float(text) if text else float(settings.lookback_days)
     except ValueError:
@@ -140,9 +153,9 @@ def _lookback(settings: Settings) -> float:
     return days
 
 
-def day_from_query(name: str) -> date | None:
+def day_from_query(name: str, args: Args | None = None) -> date | None:
     """Return a day of the address, such as ?from=2026-03-01; None where it names none."""
-    text = request.args.get(name, "")
+    text = (request.args if args is None else args).get(name, "")
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:

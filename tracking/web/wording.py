@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
@@ -11,11 +12,12 @@ from babel import Locale
 from babel.dates import format_date, format_time
 from babel.numbers import format_currency, format_decimal, format_percent
 from flask import Flask, has_request_context, request, url_for
-from flask_babel import Babel, get_locale
+from flask_babel import Babel, force_locale, get_locale
 from flask_login import current_user
 
 from tracking import money, phone
 from tracking.config import Settings
+from tracking.errors import Invalid
 
 LANGUAGES = {"en": "English", "sv": "Svenska", "ru": "Русский", "zh": "简体中文"}
 """Languages of the pages, each in its own words."""
@@ -48,6 +50,26 @@ def register(app: Flask, settings: Settings) -> None:
     app.add_template_global(asset, "asset")
     app.jinja_env.globals.update(languages=LANGUAGES, settings=settings)
     app.add_template_global(lambda: str(_locale()).replace("_", "-"), "lang")
+
+
+@contextmanager
+def speaking(settings: Settings, language: str) -> Iterator[None]:
+    """Speak a language where no request says which: in the worker and on the command line."""
+    if language not in LANGUAGES:
+        known = ", ".join(LANGUAGES)
+        raise Invalid("language", f"{language!r} is not known; choose among {known}")
+    with _voice(settings.timezone).app_context(), force_locale(language):
+        yield
+
+
+@cache
+def _voice(timezone: str) -> Flask:
+    # An application that answers nobody: only with one does Flask-Babel know where the words are.
+    app = Flask(__name__)
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(_HERE / "translations")
+    app.config["BABEL_DEFAULT_TIMEZONE"] = timezone
+    Babel(app)
+    return app
 
 
 def language() -> str:

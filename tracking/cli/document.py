@@ -1,0 +1,68 @@
+"""``ringtrail report document``: the report for stakeholders as a file."""
+
+from datetime import date
+from pathlib import Path
+
+import click
+from werkzeug.datastructures import MultiDict
+
+from tracking import clock, db, reporting, snapshots
+from tracking.cli.installation import Day, Installation, pass_installation
+from tracking.errors import Invalid
+from tracking.web import document, questions, story, wording
+
+
+@click.command("document")
+@click.option("--format", "form", type=click.Choice(list(document.FORMS)), default="pdf", show_default=True)
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write."
+)
+@click.option(
+    "--model",
+    "models",
+    multiple=True,
+    type=click.Choice(reporting.REPORTED),
+    help="Attribution model; repeatable. The first one counts leads and customers.",
+)
+@click.option("--campaign", "campaigns", multiple=True, help="Only this campaign; repeatable.")
+@click.option("--channel", default="", help="Only campaigns of this channel.")
+@click.option("--from", "first", type=Day(), help="First day covered; by default a year before the last.")
+@click.option("--to", "last", type=Day(), help="Last day covered; by default today.")
+@click.option("--language", type=click.Choice(list(wording.LANGUAGES)), default="en", show_default=True)
+@pass_installation
+def document_command(
+    installation: Installation,
+    form: str,
+    output: Path,
+    models: tuple[str, ...],
+    campaigns: tuple[str, ...],
+    channel: str,
+    first: date | None,
+    last: date | None,
+    language: str,
+) -> None:
+    """Write the report for stakeholders: what was asked, done and spent, what came of it, what to decide."""
+    settings, at = installation.settings, clock.now()
+    args = MultiDict[str, str](
+        [
+            *(("model", name) for name in models),
+            *(("campaign", name) for name in campaigns),
+            ("channel", channel),
+            ("from", first.isoformat() if first else ""),
+            ("to", last.isoformat() if last else ""),
+        ]
+    )
+    with db.reading(installation.engine) as session, wording.speaking(settings, language):
+        today = at.astimezone(settings.zone).date()
+        asked = questions.read(session, settings, today, models=document.MODELS, args=args)
+        if asked.problem:
+            raise asked.problem
+        if unknown := [name for name in campaigns if name not in asked.facts]:
+            raise Invalid(
+                "campaign", f"there is no campaign {unknown[0]!r}; `ringtrail campaign list` shows them"
+            )
+        taken = snapshots.whole(session, settings, at=at)
+        made = story.tell(session, settings, taken, asked, at=at)
+        content = document.FORMS[form].make(made, settings)
+    output.write_bytes(content)
+    click.echo(f"{output}: {len(content):,} bytes")

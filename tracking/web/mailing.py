@@ -1,0 +1,121 @@
+"""Scheduled reports as mails: made in their language, sent once, and how it went written down."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, datetime
+from email.message import EmailMessage
+from typing import Any
+from urllib.parse import urlencode
+
+from flask_babel import gettext
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+from werkzeug.datastructures import MultiDict
+
+from reports import documents
+from reports.documents import Chapter, Document
+from tracking import db, mail, schedules, snapshots
+from tracking.config import Settings
+from tracking.errors import Conflict, Invalid
+from tracking.office import ReportSchedule
+from tracking.web import questions, story, wording
+from tracking.web.document import FORMS, MODELS, file_name
+from tracking.web.questions import Asked
+
+
+def send(
+    engine: Engine, settings: Settings, arguments: Mapping[str, Any], *, at: datetime
+) -> Mapping[str, Any] | None:
+    """Send the report of a schedule, as a job: ``due`` is the day for which it was put in line, if any.
+
+    Raises
+    ------
+    Invalid
+        If it cannot be made or sent; the schedule says so too, and is tried again.
+    """
+    schedule_id = int(arguments["schedule"])
+    due = date.fromisoformat(arguments["due"]) if "due" in arguments else None
+    moved_to: date | None = None
+
+    def begin(session: Session) -> date | None:
+        assert due is not None
+        return schedules.begin(session, schedule_id, due, at=at, zone=settings.zone)
+
+    try:
+        with db.reading(engine) as session:
+            message = letter(session, settings, schedules.get(session, schedule_id), at=at)
+        if not mail.is_possible(settings):
+            raise Invalid("smtp_url", "no mail server is set; set RINGTRAIL_SMTP_URL and RINGTRAIL_MAIL_FROM")
+        if due is not None:
+            moved_to = db.commit(engine, begin)
+            if moved_to is None:
+                return {"sent": 0}  # Another worker was first.
+        refused = mail.send(settings, message)
+    except (Invalid, Conflict, OSError) as error:
+        reason = str(error) if isinstance(error, Invalid | Conflict) else f"{type(error).__name__}: {error}"
+        if isinstance(error, mail.Uncertain):
+            # It may have arrived: it is not due again.
+            moved_to = None
+        with db.transaction(engine) as session:
+            schedules.note_failure(session, schedule_id, due, reason[:500], at=at, moved_to=moved_to)
+        raise Invalid("mail", reason[:500]) from error
+    sent = len(message["To"].addresses) - len(refused)
+    with db.transaction(engine) as session:
+        schedules.note_sent(session, schedule_id, at=at, refused=sorted(refused))
+    return {"sent": sent, "refused": len(refused)}
+
+
+def letter(session: Session, settings: Settings, row: ReportSchedule, *, at: datetime) -> EmailMessage:
+    """Return the mail of a schedule: the figures in its text, the whole report as its attachments."""
+    today = at.astimezone(settings.zone).date()
+    with wording.speaking(settings, row.language):
+        asked = ask(session, settings, row.options["query"], schedules.covered(row, today), today)
+        taken = snapshots.whole(session, settings, at=at)
+        made = story.tell(session, settings, taken, asked, at=at)
+        message = EmailMessage()
+        message["Subject"] = gettext(
+            "%(name)s: %(title)s (%(period)s)", name=row.name, title=made.title, period=made.subtitle
+        )
+        message["To"] = ", ".join(row.recipients)
+        message["Auto-Submitted"] = "auto-generated"
+        told = _with_ending(made.brief(), settings, row, asked)
+        message.set_content(documents.text(told))
+        message.add_alternative(documents.mail(told), subtype="html")
+        for name in row.options["attachments"]:
+            form = FORMS[name]
+            main, _, sub = form.mimetype.partition(";")[0].partition("/")
+            content = form.make(made, settings)
+            message.add_attachment(content, maintype=main, subtype=sub, filename=file_name(asked, name))
+        # Set last: a message that becomes one of many parts hands such headers on to its first part.
+        message["Content-Language"] = made.language
+    return message
+
+
+def ask(
+    session: Session,
+    settings: Settings,
+    query: Mapping[str, list[str]],
+    days: tuple[date, date],
+    today: date,
+) -> Asked:
+    """Return the question of a schedule for some days, or raise Invalid for what is wrong with it."""
+    args = MultiDict[str, str]([(name, value) for name, values in query.items() for value in values])
+    args["from"], args["to"] = (day.isoformat() for day in days)
+    asked = questions.read(session, settings, today, models=MODELS, args=args)
+    if asked.problem:
+        raise asked.problem
+    return asked
+
+
+def _with_ending(told: Document, settings: Settings, row: ReportSchedule, asked: Asked) -> Document:
+    query = {name: values for name, values in row.options["query"].items() if values}
+    query |= {"from": [str(asked.period.start)], "to": [str(asked.last_day)], "language": [row.language]}
+    link = f"{settings.base_url}/report?{urlencode(query, doseq=True)}"
+    ending = Chapter(
+        gettext("The whole report"),
+        [
+            gettext("With charts and all tables, for whoever may sign in: %(link)s", link=link),
+            gettext("%(who)s has set up this mail and can take you off its list.", who=row.created_by),
+        ],
+    )
+    return replace(told, chapters=[*told.chapters, ending])

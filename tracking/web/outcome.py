@@ -1,0 +1,279 @@
+"""The end of the report for stakeholders: what came of it, how sure that is, what is to be decided."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from flask_babel import gettext, ngettext
+from sqlalchemy.orm import Session
+
+from reports.definitions import KPIS, Kpi
+from reports.documents import Chapter, Chart, Column, Figure, Points, Table, Unit
+from reports.roi import OVERHEAD
+from reports.trends import preceding, year_before
+from tracking import reporting
+from tracking.config import Settings
+from tracking.reporting import Comparison
+from tracking.snapshots import Snapshot
+from tracking.vocabulary import Direction
+from tracking.web import comparison, outlook, wording
+from tracking.web.dashboard import YEARS_KEPT, targets
+from tracking.web.questions import Asked, line_words
+
+_Row = dict[str, Any]
+
+
+def chapter(
+    session: Session, settings: Settings, taken: Snapshot, asked: Asked, found: Comparison, at: datetime
+) -> Chapter:
+    """Return the end of the report: effect, uncertainty, and the decision that is asked for."""
+    blocks: list[Any] = [*_decision_by_model(found)]
+    drawn = comparison.drawing(found)
+    if drawn is not None:
+        blocks.append(
+            Chart(gettext("ROI of each campaign under each model, with 80 percent intervals"), drawn)
+        )
+    blocks += [_roi(found), *_unavailable(found), _key_figures(settings, taken, asked, found)]
+    aims = targets(settings, taken, asked, session, at=at)
+    if asked.filtered:
+        kept = asked.question.campaigns or frozenset()
+        aims = [row for row in aims if row["campaign"] in kept]
+    if aims:
+        columns = [
+            Column("campaign", gettext("Campaign")),
+            Column("measure", gettext("Measure")),
+            Column("target", gettext("Target"), "count"),
+            Column("actual", gettext("Actual"), "count"),
+            Column("part", gettext("Reached"), "share"),
+            Column("source", gettext("Made of")),
+        ]
+        blocks += [
+            gettext("Activities that do not aim at sales are judged by their own targets, not by ROI."),
+            Table("targets", gettext("Targets against actuals"), columns, aims),
+        ]
+    blocks += _still_to_come(settings, found)
+    blocks += _asked_for(asked, found)
+    return Chapter(gettext("3. What came of it, and what is to be decided"), blocks)
+
+
+def _decision_by_model(found: Comparison) -> list[Any]:
+    said = []
+    best = comparison.best(found)
+    if len(best["sides"]) == 1:
+        said.append(
+            gettext(
+                "The choice of model does not change the decision: under all of them %(campaign)s has the "
+                "highest ROI, and it stays first in at least %(share)s of resamples.",
+                campaign=next(iter(best["sides"])),
+                share=wording.share(best["sure"]),
+            )
+        )
+    elif best["sides"]:
+        sides = "; ".join(f"{campaign} ({', '.join(models)})" for campaign, models in best["sides"].items())
+        said.append(
+            gettext(
+                "The choice of model changes the decision. Highest ROI: %(sides)s. Each stays first in at "
+                "least %(share)s of resamples.",
+                sides=sides,
+                share=wording.share(best["sure"]),
+            )
+        )
+    if split := sorted(comparison.split(found)):
+        said.append(
+            ngettext(
+                "%(names)s pays under some models only.",
+                "%(names)s pay under some models only.",
+                len(split),
+                names=", ".join(split),
+            )
+        )
+    said.append(
+        gettext(
+            "Under each model the same deals are shared differently, and each adds up to the same total. "
+            "The interval says how far an ROI would vary if other buyers had come. That a campaign is "
+            "credited does not prove that it caused the deal."
+        )
+    )
+    return said
+
+
+def _unavailable(found: Comparison) -> list[str]:
+    return [
+        gettext("%(model)s cannot be computed: %(reason)s", model=model, reason=reason)
+        for model, reason in found.unavailable.items()
+    ]
+
+
+def _roi(found: Comparison) -> Table:
+    words = line_words()
+    rows: list[_Row] = [
+        row | {"campaign": words.get(name, name), "model": model}
+        for name, by_model in found.lines().items()
+        for model, row in by_model.items()
+        if name != OVERHEAD
+    ]
+    columns = [
+        Column("campaign", gettext("Campaign")),
+        Column("model", gettext("Model")),
+        Column("cost_minor", gettext("Cost"), "money"),
+        Column("leads", gettext("Leads"), "count"),
+        Column("customers", gettext("New customers"), "count"),
+        Column("revenue_minor", gettext("Revenue"), "money"),
+        Column("roi", gettext("ROI"), "share"),
+        Column("roi_low", gettext("ROI at least (80 % interval)"), "share"),
+        Column("roi_high", gettext("ROI at most (80 % interval)"), "share"),
+        Column("acquisition_cost_minor", gettext("Cost of acquisition"), "money"),
+    ]
+    return Table("roi", gettext("ROI by campaign and model"), columns, rows)
+
+
+def _kpi_unit(kpi: Kpi) -> Unit:
+    if kpi.name.endswith("_minor"):
+        return "money"
+    if kpi.unit.startswith("share"):
+        return "share"
+    return "months" if kpi.unit == "months" else "ratio"
+
+
+def _key_figures(settings: Settings, taken: Snapshot, asked: Asked, found: Comparison) -> Table:
+    outbound = frozenset(n for n, fact in asked.facts.items() if fact.direction is Direction.outbound)
+    question = replace(asked.question, models=found.models[:1], campaigns=None)
+    periods = {"now": asked.period, "before": preceding(asked.period), "year_ago": year_before(asked.period)}
+    known = {
+        key: reporting.key_figures(taken, settings, replace(question, period=period), outbound, YEARS_KEPT)
+        for key, period in periods.items()
+    }
+    rows = [
+        {"figure": gettext(kpi.label), "unit": unit_words(settings, _kpi_unit(kpi))}
+        | {key: Figure(_kpi_unit(kpi), figures[kpi.name]) for key, figures in known.items()}
+        for kpi in KPIS
+    ]
+    columns = [
+        Column("figure", gettext("Figure")),
+        Column("now", gettext("This period"), "ratio"),
+        Column("before", gettext("As many days before"), "ratio"),
+        Column("year_ago", gettext("Same days last year"), "ratio"),
+        Column("unit", gettext("Unit")),
+    ]
+    title = gettext("Key figures of all campaigns (a customer kept for %(years)s years, an assumption)",
+                    years=f"{YEARS_KEPT:g}")  # fmt: skip
+    return Table("key-figures", title, columns, rows)
+
+
+def _still_to_come(settings: Settings, found: Comparison) -> list[Any]:
+    coming, curve = found.maturity.total, found.maturity.curve
+    if coming.share is None:
+        return []
+
+    def amount(minor: float) -> str:
+        return wording.amount(minor, settings.currency)
+
+    said = gettext(
+        "%(share)s of the revenue of the leads of this period is still to come (80 %% interval %(low)s to "
+        "%(high)s): first orders only, if these leads buy like those before them.",
+        share=wording.share(coming.share),
+        low=amount(coming.low),
+        high=amount(coming.high),
+    )
+    half = curve.days_until(0.5)
+    blocks: list[Any] = [said]
+    if half is not None:
+        blocks.append(
+            ngettext(
+                "Of those who buy, half have bought after %(num)d day.",
+                "Of those who buy, half have bought after %(num)d days.",
+                half,
+            )
+        )
+    drawn = outlook.coming(found, settings.currency)
+    if drawn is not None:
+        blocks.append(Chart(gettext("Revenue so far and still to come by campaign"), drawn))
+    words = line_words()
+    parts = sorted(found.maturity.campaigns.items(), key=lambda item: (item[0].startswith("("), item[0]))
+    rows = [
+        {
+            "campaign": words.get(name, name),
+            "leads": c.leads,
+            "so_far_minor": c.so_far,
+            "expected_minor": c.expected,
+            "low_minor": c.low,
+            "high_minor": c.high,
+        }
+        for name, c in parts
+        if c.so_far or c.expected
+    ]
+    columns = [
+        Column("campaign", gettext("Campaign")),
+        Column("leads", gettext("Leads"), "count"),
+        Column("so_far_minor", gettext("Revenue so far"), "money"),
+        Column("expected_minor", gettext("Still to come"), "money"),
+        Column("low_minor", gettext("At least (80 % interval)"), "money"),
+        Column("high_minor", gettext("At most (80 % interval)"), "money"),
+    ]
+    return [*blocks, Table("still-to-come", gettext("Revenue of this period's leads"), columns, rows)]
+
+
+def _asked_for(asked: Asked, found: Comparison) -> list[Any]:
+    judged = outlook.judged(found, asked)
+    if not judged:
+        return [gettext("There is no campaign to judge in this period. Enter what your campaigns cost.")]
+    verdicts = outlook.verdict_words()
+    by_verdict: dict[str, list[str]] = {}
+    for advice in judged:
+        by_verdict.setdefault(advice.verdict.value, []).append(advice.campaign)
+    asks = {
+        "invest": gettext("Put a little more into: %(names)s."),
+        "keep": gettext("Go on with: %(names)s."),
+        "reconsider": gettext("Look into before spending more: %(names)s."),
+        "stop": gettext("End: %(names)s."),
+        "wait": gettext("Decide later, since too much is still to come: %(names)s."),
+        "elsewhere": gettext("Judge by their targets: %(names)s."),
+        "unknown": gettext("Find out what they cost: %(names)s."),
+    }
+    points = [
+        asked_for % {"names": ", ".join(by_verdict[verdict])}
+        for verdict, asked_for in asks.items()
+        if verdict in by_verdict
+    ]
+    rows = [
+        {
+            "campaign": a.campaign,
+            "advice": verdicts[a.verdict],
+            "reason": outlook.reason(a),
+            "least": a.least if a.pays else None,
+            "most": a.most if a.pays else None,
+            "deals": a.deals,
+            "to_come": a.to_come,
+        }
+        for a in judged
+    ]
+    columns = [
+        Column("campaign", gettext("Campaign")),
+        Column("advice", gettext("Advice")),
+        Column("reason", gettext("Reason")),
+        Column("least", gettext("Chance that it pays, at least"), "share"),
+        Column("most", gettext("Chance that it pays, at most"), "share"),
+        Column("deals", gettext("Deals"), "count"),
+        Column("to_come", gettext("Still to come"), "share"),
+    ]
+    return [
+        gettext("The decision that is asked for:"),
+        Points(points),
+        Table("advice", gettext("Advice by campaign"), columns, rows),
+        gettext(
+            "The chance is that of earning more than it cost, what is still to come included, over "
+            "resamples of your buyers; it runs from the least to the most favourable model. The least "
+            "favourable model decides."
+        ),
+    ]
+
+
+def unit_words(settings: Settings, unit: Unit) -> str:
+    """Return what a unit is called."""
+    words = {
+        "money": settings.currency,
+        "share": gettext("share"),
+        "ratio": gettext("ratio"),
+        "months": gettext("months"),
+    }
+    return str(words.get(unit, gettext("number")))

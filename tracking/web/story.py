@@ -1,0 +1,341 @@
+"""The report for stakeholders in words: the question, what was done, what came of it, what to decide."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from babel.numbers import format_decimal
+from flask_babel import get_locale, gettext, ngettext
+from sqlalchemy.orm import Session
+
+from attribution import UNATTRIBUTED
+from reports import charts
+from reports.definitions import KPIS
+from reports.documents import Chapter, Chart, Column, Document, Figure, Points, Table, Unit
+from reports.roi import TOTAL, UNKNOWN
+from reports.trends import preceding, year_before
+from tracking import context, money, quality, reporting
+from tracking.config import Settings
+from tracking.reporting import Comparison
+from tracking.snapshots import Snapshot
+from tracking.vocabulary import Direction
+from tracking.web import outcome, questions, wording
+from tracking.web import quality as quality_words
+from tracking.web.outcome import unit_words
+from tracking.web.questions import Asked, chart_locale, chart_words, line_words
+
+_Row = dict[str, Any]
+
+
+def tell(session: Session, settings: Settings, taken: Snapshot, asked: Asked, *, at: datetime) -> Document:
+    """Return the report that answers a question, in the language that is being spoken."""
+    found = reporting.compare(taken, settings, asked.question, at=at)
+    whole = found
+    if asked.filtered:
+        every = replace(asked.question, campaigns=None)
+        whole = reporting.compare(taken, settings, every, at=at)
+    findings = quality.findings(session, settings, asked.period, at=at, taken=taken, found=whole)
+    chapters = [
+        _beginning(settings, taken, asked, found),
+        _middle(session, settings, taken, asked, found),
+        outcome.chapter(session, settings, taken, asked, found, at),
+        Chapter(gettext("4. How far the data can be trusted"), _trust(findings, asked)),
+        Chapter(gettext("How each figure is worked out"), [_definitions()]),
+    ]
+    return Document(
+        title=gettext("Which advertising pays?"),
+        subtitle=_span(asked.period.start, asked.last_day),
+        language=str(get_locale()).replace("_", "-"),
+        currency=settings.currency,
+        decimals=money.exponent(settings.currency),
+        made_at=taken.taken_at,
+        chapters=chapters,
+        write=writer(settings),
+    )
+
+
+def writer(settings: Settings) -> Any:
+    """Return how figures are written in the language that is being spoken."""
+
+    def write(unit: Unit, value: Any) -> str:
+        if value is None:
+            return wording.NONE
+        match unit:
+            case "money":
+                return wording.amount(value, settings.currency)
+            case "share":
+                return wording.share(value)
+            case "change":
+                return f"{'▲' if value >= 0 else '▼'} {wording.share(abs(value))}"
+            case "day":
+                return wording.day(value)
+            case "moment":
+                return wording.moment(value, settings)
+            case "ratio" | "months":
+                return format_decimal(value, "#,##0.0#", get_locale())
+        return wording.count(value)
+
+    return write
+
+
+def _span(first: Any, last: Any) -> str:
+    return str(gettext("%(start)s to %(end)s", start=wording.day(first), end=wording.day(last)))
+
+
+# --- 1. The beginning ------------------------------------------------------------------------------------
+
+
+def _beginning(settings: Settings, taken: Snapshot, asked: Asked, found: Comparison) -> Chapter:
+    model = found.models[0]
+    now = found.lines()[TOTAL][model]
+    named = [name for name in found.lines() if not name.startswith("(")]
+    situation = gettext(
+        "In this period %(cost)s was spent on advertising. %(calls)s calls came in, %(leads)s companies "
+        "became leads and %(customers)s became customers; deals worth %(revenue)s were won.",
+        cost=wording.amount(now["cost_minor"], settings.currency),
+        calls=wording.count(now["calls"]),
+        leads=wording.count(now["leads"]),
+        customers=wording.count(now["customers"]),
+        revenue=wording.amount(now["revenue_minor"], settings.currency),
+    )
+    question = ngettext(
+        "The question is whether %(num)d campaign is worth what it costs, and what should change.",
+        "The question is which of %(num)d campaigns are worth what they cost, and what should change.",
+        len(named),
+    )
+    return Chapter(
+        gettext("1. The situation and the question"),
+        [
+            situation,
+            question,
+            _headline(settings, taken, asked, found),
+            _made_of(settings, taken, asked, found),
+        ],
+    )
+
+
+def _headline(settings: Settings, taken: Snapshot, asked: Asked, found: Comparison) -> Table:
+    model = found.models[0]
+    question = replace(asked.question, models=(model,))
+    now = found.lines()[TOTAL][model]
+    before, year_ago = (
+        reporting.totals(taken, settings, replace(question, period=earlier))[model]
+        for earlier in (preceding(asked.period), year_before(asked.period))
+    )
+    measures: list[tuple[str, Unit, str]] = [
+        ("cost_minor", "money", gettext("Cost")),
+        ("calls", "count", gettext("Calls")),
+        ("leads", "count", gettext("Leads")),
+        ("qualified_leads", "count", gettext("Qualified leads")),
+        ("customers", "count", gettext("New customers")),
+        ("deals", "count", gettext("Deals won")),
+        ("revenue_minor", "money", gettext("Revenue")),
+        ("roi", "share", gettext("ROI")),
+        ("cost_per_lead_minor", "money", gettext("Cost per lead")),
+        ("cost_per_qualified_lead_minor", "money", gettext("Cost per qualified lead")),
+        ("acquisition_cost_minor", "money", gettext("Cost of acquisition")),
+    ]
+    rows: list[_Row] = []
+    for name, unit, label in measures:
+        row: _Row = {"measure": label, "unit": unit_words(settings, unit), "now": Figure(unit, now[name])}
+        for key, other in (("before", before), ("year_ago", year_ago)):
+            row[key] = Figure(unit, other[name])
+            # How far ROI has moved is the difference of two shares, which the columns show.
+            row[f"{key}_change"] = None if unit == "share" else _change(now[name], other[name])
+        rows.append(row)
+    columns = [
+        Column("measure", gettext("Figure")),
+        Column("now", gettext("This period"), "count"),
+        Column("before", gettext("As many days before"), "count"),
+        Column("before_change", gettext("Change"), "change"),
+        Column("year_ago", gettext("Same days last year"), "count"),
+        Column("year_ago_change", gettext("Change"), "change"),
+        Column("unit", gettext("Unit")),
+    ]
+    return Table("headline", gettext("The figures that matter"), columns, rows)
+
+
+def _change(now: float | None, before: float | None) -> float | None:
+    return None if now is None or not before else (now - before) / before
+
+
+def _made_of(settings: Settings, taken: Snapshot, asked: Asked, found: Comparison) -> Table:
+    model = found.models[0]
+    days = f"{asked.question.lookback_days:g}"
+    told: list[tuple[str, str, Figure | str]] = [
+        ("period", gettext("Period"), _span(asked.period.start, asked.last_day)),
+        ("time_zone", gettext("Time zone of the days"), str(asked.period.zone)),
+        ("currency", gettext("Currency"), settings.currency),
+        ("models", gettext("Attribution models"), ", ".join(found.models)),
+        (
+            "window",
+            gettext("Lookback window"),
+            gettext("A touch earns credit up to %(days)s days before a deal.", days=days),
+        ),
+        ("as_of", gettext("Data as of"), Figure("moment", taken.taken_at)),
+        ("campaigns", gettext("Campaigns"), _filters(asked)),
+    ]
+    if not asked.filtered:
+        lost, unknown = found.share_of(UNATTRIBUTED, model), found.share_of(UNKNOWN, model)
+        told += [
+            (
+                "unattributed",
+                gettext("Revenue that no touch preceded (%(model)s)", model=model),
+                Figure("share", lost),
+            ),
+            (
+                "unknown",
+                gettext("Revenue of unknown source (%(model)s)", model=model),
+                Figure("share", unknown),
+            ),
+        ]
+    if taken.stale:
+        told.append(
+            ("stale", gettext("Freshness"), gettext("Newer data were being read when this was made."))
+        )
+    rows = [{"key": key, "what": label, "value": value} for key, label, value in told]
+    columns = [Column("what", gettext("What")), Column("value", gettext("Chosen or found"))]
+    return Table("made-of", gettext("What this report is made of"), columns, rows)
+
+
+def _filters(asked: Asked) -> str:
+    directions = {Direction.inbound: gettext("inbound"), Direction.outbound: gettext("outbound")}
+    chosen = [
+        ", ".join(asked.campaigns),
+        asked.channel and gettext("channel %(name)s", name=asked.channel),
+        asked.direction and directions[Direction(asked.direction)],
+    ]
+    return "; ".join(filter(None, chosen)) or gettext("all")
+
+
+# --- 2. The middle ---------------------------------------------------------------------------------------
+
+
+def _middle(
+    session: Session, settings: Settings, taken: Snapshot, asked: Asked, found: Comparison
+) -> Chapter:
+    model = found.models[0]
+    question = replace(asked.question, models=(model,))
+    trend = reporting.trend_of(taken, settings, question, "month")
+    happened = context.events(session, first=asked.period.start, last=asked.last_day)
+    drawn = charts.trend(
+        questions.series(
+            trend, [("revenue_minor", gettext("Revenue")), ("cost_minor", gettext("Cost"))], settings.currency
+        ),
+        [{"starts_on": e.starts_on, "ends_on": e.ends_on, "title": e.title} for e in happened],
+        title=settings.currency,
+        money=True,
+        words=chart_words(),
+        locale=chart_locale(),
+    )
+    total = found.lines()[TOTAL][model]
+    intro = gettext(
+        "%(direct)s was spent on the campaigns directly, and %(indirect)s as their share of something "
+        "larger, such as hours of the marketing department. Leads and what they cost are counted under the "
+        "model %(model)s.",
+        direct=wording.amount(total["direct_cost_minor"], settings.currency),
+        indirect=wording.amount(total["indirect_cost_minor"], settings.currency),
+        model=model,
+    )
+    blocks: list[Any] = [intro, _spent(asked, found)]
+    blocks += [Chart(gettext("Revenue and cost by month"), drawn), _months(trend)]
+    if happened:
+        rows = [
+            {"from": e.starts_on, "to": e.ends_on, "title": e.title, "note": e.note}
+            for e in reversed(happened)
+        ]
+        columns = [
+            Column("title", gettext("What happened")),
+            Column("from", gettext("From"), "day"),
+            Column("to", gettext("To"), "day"),
+            Column("note", gettext("Note")),
+        ]
+        blocks.append(Table("events", gettext("What happened beside our marketing"), columns, rows))
+    readings = context.readings(session, first=asked.period.start, last=asked.last_day)
+    if readings:
+        figures: list[_Row] = [
+            {"name": r.name, "day": r.day, "value": r.value, "unit": r.unit, "source": r.source}
+            for r in sorted(readings, key=lambda r: (r.name, r.day))
+        ]
+        columns = [
+            Column("name", gettext("Indicator")),
+            Column("day", gettext("Day"), "day"),
+            Column("value", gettext("Figure"), "count"),
+            Column("unit", gettext("Unit")),
+            Column("source", gettext("Source")),
+        ]
+        blocks.append(Table("indicators", gettext("Indicators"), columns, figures, detail=True))
+    return Chapter(gettext("2. What was done, and what it cost"), blocks)
+
+
+def _spent(asked: Asked, found: Comparison) -> Table:
+    words, model = line_words(), found.models[0]
+    rows: list[_Row] = []
+    for name, by_model in found.lines().items():
+        fact = asked.facts.get(name)
+        rows.append(
+            by_model[model] | {"campaign": words.get(name, name), "objective": fact.objective if fact else ""}
+        )
+    columns = [
+        Column("campaign", gettext("Campaign")),
+        Column("channel", gettext("Channel")),
+        Column("objective", gettext("Objective")),
+        Column("direct_cost_minor", gettext("Direct cost"), "money"),
+        Column("indirect_cost_minor", gettext("Indirect cost"), "money"),
+        Column("calls", gettext("Calls"), "count"),
+        Column("leads", gettext("Leads"), "count"),
+        Column("qualified_leads", gettext("Qualified leads"), "count"),
+        Column("cost_per_lead_minor", gettext("Cost per lead"), "money"),
+        Column("cost_per_qualified_lead_minor", gettext("Cost per qualified lead"), "money"),
+    ]
+    if not any(row["objective"] for row in rows):
+        columns = [column for column in columns if column.name != "objective"]
+    return Table("campaigns", gettext("Campaigns and what they cost"), columns, rows, total=True)
+
+
+def _months(trend: Any) -> Table:
+    columns = [
+        Column("start", gettext("From"), "day"),
+        Column("cost_minor", gettext("Cost"), "money"),
+        Column("calls", gettext("Calls"), "count"),
+        Column("leads", gettext("Leads"), "count"),
+        Column("customers", gettext("New customers"), "count"),
+        Column("revenue_minor", gettext("Revenue"), "money"),
+        Column("roi", gettext("ROI"), "share"),
+    ]
+    return Table("months", gettext("Month by month"), columns, trend.to_pylist(), detail=True)
+
+
+# --- What it rests on ------------------------------------------------------------------------------------
+
+
+def _trust(findings: Sequence[quality.Finding], asked: Asked) -> list[Any]:
+    bad = [quality_words.as_sentence(line) for line in quality_words.tell(findings, asked) if line.bad]
+    if not bad:
+        return [gettext("Nothing is missing, as far as can be told.")]
+    return [
+        gettext("What is missing or doubtful in the data of the period, and what it does to the figures:"),
+        Points(bad),
+    ]
+
+
+def _definitions() -> Table:
+    rows = [
+        {
+            "figure": gettext(kpi.label),
+            "formula": gettext(kpi.formula),
+            "unit": gettext(kpi.unit),
+            "source": gettext(kpi.source),
+            "hides": gettext(kpi.hides),
+        }
+        for kpi in KPIS
+    ]
+    columns = [
+        Column("figure", gettext("Figure")),
+        Column("formula", gettext("How it is worked out")),
+        Column("unit", gettext("Unit")),
+        Column("source", gettext("Made of")),
+        Column("hides", gettext("What it hides")),
+    ]
+    return Table("definitions", gettext("Definitions"), columns, rows, detail=True)
