@@ -1,16 +1,19 @@
 """From the database to the journey tables: the only form in which anything is attributed or reported."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Self
 
+import numpy as np
 import pyarrow as pa
-from sqlalchemy import ColumnElement, Select, func, select
+import pyarrow.compute as pc
+from sqlalchemy import ColumnElement, String, func, select, type_coerce
 from sqlalchemy.orm import Session
 
 from attribution import ANSWERS, CALLS, CONVERSIONS, COSTS, TOUCHES, VISITS
-from tracking import contacts, rates
-from tracking.db import micros, to_micros
+from tracking import contacts, db, rates
+from tracking.columns import Column, Ints, in_form, look_up, read, replaced
+from tracking.db import micros
 from tracking.models import (
     Account,
     AdMaterial,
@@ -52,25 +55,17 @@ def export(session: Session, *, currency: str) -> Journeys:
     Invalid
         If an amount is in a currency for which there is no exchange rate on its day.
     """
-    companies = contacts.roots(session, Account)
-    people = contacts.roots(session, Contact)
-    # A contact that was merged counts to the company of the one it turned out to be.
-    where_to = select(Contact.id, Contact.account_id).where(Contact.id.in_(set(people.values())))
-    home = {row.id: row.account_id for row in session.execute(where_to)}
-
-    def account(contact_id: int, account_id: int) -> int:
-        account_id = home.get(people.get(contact_id, contact_id), account_id)
-        return companies.get(account_id, account_id)
-
+    people, sources = _People.read(session), _Sources.read(session)
+    touches, calls = _read_touches(session), _read_calls(session)
     convert = rates.converter(session, currency)
-    touches, leads = _touches(session, account, people)
-    calls, qualified = _calls(session, account, people)
+    exported, inquiries = _touches(touches, calls, people, sources)
+    attended, good = _calls(calls, touches, people, sources)
     return Journeys(
-        touches=touches,
-        conversions=_conversions(session, companies, leads, qualified, convert, currency),
+        touches=exported,
+        conversions=_conversions(session, people, inquiries, good, convert, currency),
         costs=_costs(session, convert, currency),
-        answers=_answers(session, account, people),
-        calls=calls,
+        answers=_answers(session, people, sources),
+        calls=attended,
         visits=_visits(session),
     )
 
@@ -80,129 +75,155 @@ def with_opportunities(session: Session, tables: Journeys, *, currency: str) -> 
 
     Credit has no use for them; what reads how deals go on does, such as fitting a simulated market.
     """
-    companies = contacts.roots(session, Account)
-    query = select(Deal.id, Deal.account_id, micros(Deal.opportunity_at).label("converted_at"))
-    rows = _columns(session, query.where(Deal.opportunity_at.is_not(None)).order_by(Deal.id))
-    count = len(rows["id"])
-    told: dict[str, list[Any]] = {name: [None] * count for name in CONVERSIONS.names} | {
-        "conversion_id": [f"opportunity {number}" for number in rows["id"]],
-        "account_id": [companies.get(account, account) for account in rows["account_id"]],
-        "goal": ["opportunity"] * count,
-        "converted_at": rows["converted_at"],
-        "value_minor": [0] * count,
-        "currency": [currency] * count,
-    }
-    more = _table(CONVERSIONS, **told).cast(tables.conversions.schema)
+    columns = (Deal.id, Deal.account_id, micros(Deal.opportunity_at).label("at"))
+    rows = read(session, select(*columns).where(Deal.opportunity_at.is_not(None)).order_by(Deal.id), {})
+    account = replaced(rows["account_id"].to_numpy(), contacts.roots(session, Account))
+    more = _reached(
+        "opportunity", rows["id"], currency, account_id=pa.array(account), converted_at=rows["at"]
+    )
     return replace(tables, conversions=pa.concat_tables([tables.conversions, more]))
 
 
-_AccountOf = Callable[[int, int], int]
+@dataclass(frozen=True, slots=True)
+class _People:
+    """For each contact, by rising id, the contact and the account that it counts as."""
+
+    ids: Ints
+    contacts: Ints
+    accounts: Ints
+    companies: Mapping[int, int]
+
+    @classmethod
+    def read(cls, session: Session) -> Self:
+        companies = contacts.roots(session, Account)
+        rows = read(session, select(Contact.id, Contact.account_id).order_by(Contact.id), {})
+        ids = rows["id"].to_numpy()
+        # A contact that was merged counts to the company of the one it turned out to be.
+        turned = replaced(ids, contacts.roots(session, Contact))
+        homes = rows["account_id"].to_numpy()[np.searchsorted(ids, turned)]
+        return cls(ids, turned, replaced(homes, companies), companies)
+
+    def of(self, contact_ids: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
+        """Return contacts and accounts as what they count as."""
+        place = np.searchsorted(self.ids, contact_ids.to_numpy())
+        return pa.array(self.contacts[place]), pa.array(self.accounts[place])
+
+
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """Campaigns and ad material: few names, looked up by id rather than joined to millions of rows."""
+
+    campaigns: pa.Table
+    materials: pa.Table
+
+    @classmethod
+    def read(cls, session: Session) -> Self:
+        kinds = {"id": pa.int64(), "name": pa.string(), "channel": pa.string()}
+        campaigns = read(session, select(Campaign.id, Campaign.name, Campaign.channel), kinds)
+        return cls(campaigns, read(session, select(AdMaterial.id, AdMaterial.name), kinds))
+
+    def name(self, campaign_ids: pa.ChunkedArray) -> pa.ChunkedArray:
+        return look_up(self.campaigns, "name", campaign_ids)
+
+    def channel(self, campaign_ids: pa.ChunkedArray) -> pa.ChunkedArray:
+        return look_up(self.campaigns, "channel", campaign_ids)
+
+    def material(self, campaign_ids: pa.ChunkedArray, material_ids: pa.ChunkedArray) -> pa.ChunkedArray:
+        # A name is unique within its campaign only.
+        own = look_up(self.materials, "name", material_ids)
+        return pc.binary_join_element_wise(self.name(campaign_ids), own, " / ")
+
+
+def _read_touches(session: Session) -> pa.Table:
+    columns = (
+        Touch.id,
+        Touch.contact_id,
+        micros(Touch.occurred_at).label("occurred_at"),
+        type_coerce(Touch.kind, String).label("kind"),
+        Touch.campaign_id,
+        Touch.ad_material_id,
+        Touch.channel,
+        Touch.call_id,
+    )
+    text = {"kind": pa.string(), "channel": pa.string()}
+    return read(session, select(*columns).order_by(Touch.id), text)
+
+
+def _read_calls(session: Session) -> pa.Table:
+    columns = (
+        Call.id,
+        Call.contact_id,
+        micros(Call.started_at).label("started_at"),
+        type_coerce(Call.status, String).label("status"),
+        func.coalesce(Call.duration_s, 0).label("duration_s"),
+        func.coalesce(Call.talk_s, 0).label("talk_s"),
+        type_coerce(Call.lead_status, String).label("lead_status"),
+        Call.spam,
+    )
+    text = {"status": pa.string(), "lead_status": pa.string(), "spam": pa.bool_()}
+    rows = read(session, select(*columns).order_by(Call.id), text)
+    return rows.sort_by([("started_at", "ascending"), ("id", "ascending")])
 
 
 def _touches(
-    session: Session, account: _AccountOf, people: Mapping[int, int]
-) -> tuple[pa.Table, "_Earliest"]:
-    """Return the touches, and for each buying company its first inquiry not judged "not a lead"."""
-    query = (
-        select(
-            Touch.id,
-            Touch.contact_id,
-            Contact.account_id,
-            micros(Touch.occurred_at).label("occurred_at"),
-            Campaign.name.label("campaign"),
-            func.coalesce(Touch.channel, Campaign.channel).label("channel"),
-            Touch.kind,
-            # A name is unique within its campaign only.
-            (Campaign.name + " / " + AdMaterial.name).label("ad_material"),
-            Call.lead_status,
-        )
-        .join(Contact, Contact.id == Touch.contact_id)
-        .outerjoin(Campaign, Campaign.id == Touch.campaign_id)
-        .outerjoin(AdMaterial, AdMaterial.id == Touch.ad_material_id)
-        .outerjoin(Call, Call.id == Touch.call_id)
-        .where(Call.spam.is_not(True))
-        .order_by(Touch.id)
-    )
-    rows = _columns(session, query)
-    accounts = [account(c, a) for c, a in zip(rows["contact_id"], rows["account_id"], strict=True)]
-    leads = _Earliest()
-    for company, moment, kind, judged in zip(
-        accounts, rows["occurred_at"], rows["kind"], rows["lead_status"], strict=True
-    ):
-        if kind in _INQUIRIES and judged is not LeadStatus.not_a_lead:
-            leads.note(company, moment)
-    table = _table(
+    rows: pa.Table, calls: pa.Table, people: _People, sources: _Sources
+) -> tuple[pa.Table, pa.Table]:
+    """Return the touches, and each inquiry that was not judged "not a lead"."""
+    spam = calls.filter(calls["spam"])["id"]
+    rows = rows.filter(pc.invert(pc.is_in(rows["call_id"], spam)))
+    contact, account = people.of(rows["contact_id"])
+    campaign = rows["campaign_id"]
+    table = in_form(
         TOUCHES,
         touch_id=rows["id"],
-        account_id=accounts,
-        contact_id=[people.get(c, c) for c in rows["contact_id"]],
+        account_id=account,
+        contact_id=contact,
         occurred_at=rows["occurred_at"],
-        campaign=rows["campaign"],
-        channel=rows["channel"],
+        campaign=sources.name(campaign),
+        channel=pc.coalesce(rows["channel"], sources.channel(campaign)),
         kind=rows["kind"],
-        ad_material=rows["ad_material"],
+        ad_material=sources.material(campaign, rows["ad_material_id"]),
     )
-    return table, leads
+    rejected = calls.filter(pc.equal(calls["lead_status"], LeadStatus.not_a_lead.value))["id"]
+    inquiries = pc.and_(
+        pc.is_in(rows["kind"], pa.array([kind.value for kind in _INQUIRIES])),
+        pc.invert(pc.is_in(rows["call_id"], rejected)),
+    )
+    return table, _moments(account, rows["occurred_at"]).filter(inquiries)
 
 
-def _calls(session: Session, account: _AccountOf, people: Mapping[int, int]) -> tuple[pa.Table, "_Earliest"]:
-    """Return the calls, and for each buying company its first call judged a good lead."""
-    query = (
-        select(
-            Call.id,
-            Call.contact_id,
-            Contact.account_id,
-            micros(Call.started_at).label("started_at"),
-            Campaign.name.label("campaign"),
-            Campaign.channel,
-            Call.status,
-            func.coalesce(Call.duration_s, 0).label("duration_s"),
-            func.coalesce(Call.talk_s, 0).label("talk_s"),
-            Call.lead_status,
-            Call.spam,
-        )
-        .join(Contact, Contact.id == Call.contact_id)
-        .outerjoin(Touch, Touch.call_id == Call.id)
-        .outerjoin(Campaign, Campaign.id == Touch.campaign_id)
-        .order_by(Call.started_at, Call.id)
-    )
-    rows = _columns(session, query)
-    callers = [people.get(c, c) for c in rows["contact_id"]]
-    seen: set[int] = set()
+def _calls(
+    rows: pa.Table, touches: pa.Table, people: _People, sources: _Sources
+) -> tuple[pa.Table, pa.Table]:
+    """Return the calls by moment, and each that was judged a good lead."""
+    contact, account = people.of(rows["contact_id"])
+    campaign = look_up(touches, "campaign_id", rows["id"], key="call_id")
     # Derived, not stored: a call reported late may turn out to be the first.
-    first = []
-    for caller in callers:
-        first.append(caller not in seen)
-        seen.add(caller)
-    accounts = [account(c, a) for c, a in zip(rows["contact_id"], rows["account_id"], strict=True)]
-    qualified = _Earliest()
-    for company, moment, judged, spam in zip(
-        accounts, rows["started_at"], rows["lead_status"], rows["spam"], strict=True
-    ):
-        if judged is LeadStatus.good_lead and not spam:
-            qualified.note(company, moment)
-    table = _table(
+    first = np.zeros(rows.num_rows, dtype=bool)
+    first[np.unique(contact.to_numpy(), return_index=True)[1]] = True
+    table = in_form(
         CALLS,
         call_id=rows["id"],
-        account_id=accounts,
+        account_id=account,
         started_at=rows["started_at"],
-        campaign=rows["campaign"],
-        channel=rows["channel"],
+        campaign=sources.name(campaign),
+        channel=sources.channel(campaign),
         status=rows["status"],
         duration_s=rows["duration_s"],
         talk_s=rows["talk_s"],
-        first_call=first,
+        first_call=pa.array(first),
         lead_status=rows["lead_status"],
         spam=rows["spam"],
     )
-    return table, qualified
+    good = pc.and_(pc.equal(rows["lead_status"], LeadStatus.good_lead.value), pc.invert(rows["spam"]))
+    return table, _moments(account, rows["started_at"]).filter(good)
 
 
 def _conversions(
     session: Session,
-    companies: Mapping[int, int],
-    lead: "_Earliest",
-    qualified: "_Earliest",
+    people: _People,
+    inquiries: pa.Table,
+    good: pa.Table,
     convert: rates.Converter,
     currency: str,
 ) -> pa.Table:
@@ -212,56 +233,68 @@ def _conversions(
     good call or the first moment a deal reached that stage or a later one. So whoever buys was qualified,
     and whoever qualified was a lead.
     """
-    deals = []
-    for deal in session.scalars(select(Deal).order_by(Deal.id)):
-        account = companies.get(deal.account_id, deal.account_id)
-        won = deal.closed_at if deal.stage is Stage.won else None
-        moments = [
-            None if m is None else to_micros(m)
-            for m in (deal.lead_at, deal.qualified_at, deal.opportunity_at, won)
-        ]
-        for moment in filter(None, moments[1:]):
-            qualified.note(account, moment)
-        for moment in filter(None, moments):
-            lead.note(account, moment)
-        if won is not None:
-            deals.append((deal, account, won, moments))
-    for account, moment in qualified.items():
-        lead.note(account, moment)
-    rows: list[dict[str, Any]] = []
-    for deal, account, won, moments in deals:
-        day, converted = won.date(), to_micros(won)
-        first = lead.of(account)
-        margin = deal.margin_minor
-        rows.append(
-            {
-                "conversion_id": f"deal {deal.id}",
-                "account_id": account,
-                "goal": "won",
-                "converted_at": converted,
-                "value_minor": convert(deal.amount_minor, deal.currency, day, f"deal {deal.id}"),
-                "margin_minor": None
-                if margin is None
-                else convert(margin, deal.currency, day, f"deal {deal.id}"),
-                "lead_at": moments[0] or (first if first is not None and first <= converted else None),
-                "qualified_at": moments[1],
-                "opportunity_at": moments[2],
-            }
+    stages = [Deal.lead_at, Deal.qualified_at, Deal.opportunity_at, Deal.closed_at]
+    query = select(
+        Deal.id,
+        Deal.account_id,
+        type_coerce(Deal.stage, String).label("stage"),
+        Deal.amount_minor,
+        Deal.margin_minor,
+        Deal.currency,
+        *(micros(column).label(column.key) for column in stages),
+    )
+    text = {"stage": pa.string(), "currency": pa.string()}
+    deals = read(session, query.order_by(Deal.id), text)
+    account = pa.array(replaced(deals["account_id"].to_numpy(), people.companies))
+    is_won = pc.equal(deals["stage"], Stage.won.value)
+    closed = pc.if_else(is_won, deals["closed_at"], None)
+    reached = [
+        _moments(account, moments) for moments in (deals["qualified_at"], deals["opportunity_at"], closed)
+    ]
+    qualified = _earliest(good, *reached)
+    lead = _earliest(inquiries, qualified, _moments(account, deals["lead_at"]), *reached)
+    won = deals.set_column(1, "account_id", account).filter(is_won)
+    first = look_up(lead, "at", won["account_id"], key="account_id")
+    before = pc.if_else(pc.less_equal(first, won["closed_at"]), first, None)
+    days = [db.from_micros(moment).date() for moment in won["closed_at"].to_pylist()]
+    names = [f"deal {number}" for number in won["id"].to_pylist()]
+
+    def converted(column: str) -> pa.Array:
+        amounts = zip(won[column].to_pylist(), won["currency"].to_pylist(), days, names, strict=True)
+        return pa.array([None if a is None else convert(a, c, d, n) for a, c, d, n in amounts], pa.int64())
+
+    sold = _reached(
+        "won",
+        won["id"],
+        currency,
+        account_id=won["account_id"],
+        converted_at=won["closed_at"],
+        value_minor=converted("amount_minor"),
+        margin_minor=converted("margin_minor"),
+        lead_at=pc.coalesce(won["lead_at"], before),
+        qualified_at=won["qualified_at"],
+        opportunity_at=won["opportunity_at"],
+    )
+    became = [
+        _reached(
+            goal, table["account_id"], currency, account_id=table["account_id"], converted_at=table["at"]
         )
-    for goal, reached in (("lead", lead), ("qualified", qualified)):
-        rows += [
-            {
-                "conversion_id": f"{goal} {account}",
-                "account_id": account,
-                "goal": goal,
-                "converted_at": moment,
-            }
-            for account, moment in sorted(reached.items())
-        ]
-    for row in rows:
-        row["currency"] = currency
-        row.setdefault("value_minor", 0)
-    return _table(CONVERSIONS, **{name: [row.get(name) for row in rows] for name in CONVERSIONS.names})
+        for goal, table in (("lead", lead), ("qualified", qualified))
+    ]
+    return pa.concat_tables([sold, *became])
+
+
+def _reached(goal: str, ids: Column, currency: str, **columns: Column) -> pa.Table:
+    """Return conversions of one goal, each named after the deal or account that reached it."""
+    count, named = len(ids), "deal" if goal == "won" else goal
+    given: dict[str, Column] = {name: pa.nulls(count) for name in CONVERSIONS.names}
+    given |= {
+        "conversion_id": pc.binary_join_element_wise(named, ids.cast(pa.string()), " "),
+        "goal": pa.repeat(goal, count),
+        "value_minor": pa.repeat(pa.scalar(0, pa.int64()), count),
+        "currency": pa.repeat(currency, count),
+    }
+    return in_form(CONVERSIONS, **given | columns)
 
 
 def _costs(session: Session, convert: rates.Converter, currency: str) -> pa.Table:
@@ -271,53 +304,48 @@ def _costs(session: Session, convert: rates.Converter, currency: str) -> pa.Tabl
         .order_by(Cost.id)
     )
     rows = session.execute(query).all()
-    return _table(
+    amounts = [convert(c.amount_minor, c.currency, c.period_start, f"cost {c.id}") for c, _, _ in rows]
+    return in_form(
         COSTS,
-        campaign=[name for _, name, _ in rows],
-        channel=[channel for _, _, channel in rows],
-        period_start=[cost.period_start for cost, _, _ in rows],
-        period_end=[cost.period_end for cost, _, _ in rows],
-        amount_minor=[
-            convert(c.amount_minor, c.currency, c.period_start, f"cost {c.id}") for c, _, _ in rows
-        ],
-        currency=[currency] * len(rows),
-        category=[cost.category for cost, _, _ in rows],
-        direct=[cost.direct for cost, _, _ in rows],
+        campaign=pa.array([name for _, name, _ in rows], pa.string()),
+        channel=pa.array([channel for _, _, channel in rows], pa.string()),
+        period_start=pa.array([cost.period_start for cost, _, _ in rows], pa.date32()),
+        period_end=pa.array([cost.period_end for cost, _, _ in rows], pa.date32()),
+        amount_minor=pa.array(amounts, pa.int64()),
+        currency=pa.repeat(currency, len(rows)),
+        category=pa.array([cost.category for cost, _, _ in rows], pa.string()),
+        direct=pa.array([cost.direct for cost, _, _ in rows], pa.bool_()),
     )
 
 
-def _answers(session: Session, account: _AccountOf, people: Mapping[int, int]) -> pa.Table:
+def _answers(session: Session, people: _People, sources: _Sources) -> pa.Table:
     corrected = select(Answer.corrects_id).where(Answer.corrects_id.is_not(None))
-    query = (
-        select(
-            Answer.id,
-            Answer.contact_id,
-            Contact.account_id,
-            Answer.call_id,
-            micros(Answer.asked_at).label("asked_at"),
-            Answer.asked_by,
-            Answer.outcome,
-            Campaign.name.label("campaign"),
-            func.coalesce(Answer.channel, Campaign.channel).label("channel"),
-            Answer.verbatim,
-        )
-        .join(Contact, Contact.id == Answer.contact_id)
-        .outerjoin(Campaign, Campaign.id == Answer.campaign_id)
-        .where(Answer.id.not_in(corrected))
-        .order_by(Answer.id)
+    columns = (
+        Answer.id,
+        Answer.contact_id,
+        Answer.call_id,
+        micros(Answer.asked_at).label("asked_at"),
+        Answer.asked_by,
+        type_coerce(Answer.outcome, String).label("outcome"),
+        Answer.campaign_id,
+        Answer.channel,
+        Answer.verbatim,
     )
-    rows = _columns(session, query)
-    return _table(
+    query = select(*columns).where(Answer.id.not_in(corrected)).order_by(Answer.id)
+    text = dict.fromkeys(("asked_by", "outcome", "channel", "verbatim"), pa.string())
+    rows = read(session, query, text)
+    contact, account = people.of(rows["contact_id"])
+    return in_form(
         ANSWERS,
         answer_id=rows["id"],
-        account_id=[account(c, a) for c, a in zip(rows["contact_id"], rows["account_id"], strict=True)],
-        contact_id=[people.get(c, c) for c in rows["contact_id"]],
+        account_id=account,
+        contact_id=contact,
         call_id=rows["call_id"],
         asked_at=rows["asked_at"],
         rep=rows["asked_by"],
         outcome=rows["outcome"],
-        campaign=rows["campaign"],
-        channel=rows["channel"],
+        campaign=sources.name(rows["campaign_id"]),
+        channel=pc.coalesce(rows["channel"], sources.channel(rows["campaign_id"])),
         verbatim=rows["verbatim"],
     )
 
@@ -325,54 +353,23 @@ def _answers(session: Session, account: _AccountOf, people: Mapping[int, int]) -
 def _visits(session: Session) -> pa.Table:
     channel: ColumnElement[str | None] = func.coalesce(VisitCount.channel, Campaign.channel)
     query = (
-        select(
-            VisitCount.day,
-            Campaign.name,
-            channel.label("channel"),
-            VisitCount.visits,
-        )
+        select(VisitCount.day, Campaign.name, channel.label("channel"), VisitCount.visits)
         .outerjoin(Campaign, Campaign.id == VisitCount.campaign_id)
         .order_by(VisitCount.id)
     )
-    rows = _columns(session, query)
-    return _table(
+    kinds = {"day": pa.date32(), "name": pa.string(), "channel": pa.string()}
+    rows = read(session, query, kinds)
+    return in_form(
         VISITS, day=rows["day"], campaign=rows["name"], channel=rows["channel"], visits=rows["visits"]
     )
 
 
-class _Earliest:
-    """The earliest moment noted for each account."""
-
-    def __init__(self) -> None:
-        self._moments: dict[int, int] = {}
-
-    def note(self, account: int, moment: int) -> None:
-        self._moments[account] = min(moment, self._moments.get(account, moment))
-
-    def of(self, account: int) -> int | None:
-        return self._moments.get(account)
-
-    def items(self) -> Iterable[tuple[int, int]]:
-        return list(self._moments.items())
+def _moments(accounts: Column, moments: Column) -> pa.Table:
+    return pa.table({"account_id": accounts, "at": moments})
 
 
-def _columns(session: Session, query: Select[*tuple[Any, ...]]) -> dict[str, list[Any]]:
-    result = session.execute(query)
-    names = list(result.keys())
-    rows = result.all()
-    return {name: [row[i] for row in rows] for i, name in enumerate(names)}
-
-
-def _table(schema: pa.Schema, **columns: list[Any]) -> pa.Table:
-    fields, arrays = [], []
-    for field in schema:
-        values, kind = columns[field.name], field.type
-        if field.name.endswith("_id") and all(v is None or isinstance(v, int) for v in values):
-            kind = pa.int64()
-        if pa.types.is_timestamp(kind):
-            array = pa.array(values, pa.int64()).cast(kind)
-        else:
-            array = pa.array(values, kind)
-        fields.append(pa.field(field.name, kind, nullable=field.nullable))
-        arrays.append(array)
-    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+def _earliest(*tables: pa.Table) -> pa.Table:
+    """Return the earliest moment of each account, by account."""
+    known = pa.concat_tables(tables).drop_null()
+    found = known.group_by("account_id").aggregate([("at", "min")]).rename_columns(["account_id", "at"])
+    return found.sort_by("account_id")
