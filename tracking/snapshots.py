@@ -17,6 +17,7 @@ from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,7 +42,6 @@ _PATIENCE = 3.0
 _MANY = 200_000
 _KEPT = 2
 _MEMORY = 256
-# Fitted models are worked out one by one, so that one that these data do not support spoils no other.
 _FITTED = ("markov", "shapley", "shapley-coalitions", "self-reported", "hybrid")
 _RULES = tuple(name for name in MODELS if name not in _FITTED and name != "custom")
 
@@ -67,35 +67,45 @@ class Snapshot:
         self, models: Sequence[str], *, lookback_days: float, half_life_days: float
     ) -> tuple[Credited, dict[str, str]]:
         """Return each model's credited conversions, and which models these data do not support and why."""
+        options = {"lookback_days": lookback_days, "half_life_days": half_life_days}
+        window = f"{lookback_days:g}-{half_life_days:g}"
+        rules = [name for name in models if name not in _FITTED]
+        self._prepare(_RULES if rules else (), "rules", window, options)
+        # Fitted models that are asked for together are worked out together, which reads the journeys once.
+        fitted = [name for name in models if name in _FITTED and self._kept(name, window) is None]
+        self._prepare(fitted, "+".join(fitted), window, options)
         found: dict[str, pa.Table] = {}
         missing: dict[str, str] = {}
         for name in models:
-            group = (name,) if name in _FITTED else _RULES
-            table = self._credit(group, lookback_days, half_life_days)
-            if isinstance(table, str):
-                missing[name] = table
+            path = self._kept(name if name in _FITTED else "rules", window)
+            assert path is not None, "it has just been worked out"
+            if path.suffix == ".txt":
+                missing[name] = path.read_text()
             else:
-                found[name] = table
+                found[name] = self.remember(("credit", path.name), partial(_read, path))
         return found, missing
 
-    def _credit(self, group: tuple[str, ...], lookback_days: float, half_life_days: float) -> pa.Table | str:
-        label = group[0] if len(group) == 1 else "rules"
-        path = self.folder / f"credit-{label}-{lookback_days:g}-{half_life_days:g}.arrow"
-        refused = path.with_suffix(".txt")
+    def _kept(self, label: str, window: str) -> Path | None:
+        """Return the file that holds a model's credit, or why there is none; None where neither is known."""
+        kept = self.folder.glob(f"credit-*-{window}.*")
+        mine = (
+            path for path in kept if label in path.name.split("-", 1)[1].split(f"-{window}.")[0].split("+")
+        )
+        return next((path for path in mine if path.suffix in (".arrow", ".txt")), None)
 
-        def make() -> pa.Table | str:
-            if refused.exists():
-                return refused.read_text()
-            if not path.exists():
-                options = {"lookback_days": lookback_days, "half_life_days": half_life_days}
-                try:
-                    _write(credited(self.tables, group, **options), path)
-                except JourneyError as error:
-                    refused.write_text(str(error))
-                    return str(error)
-            return _read(path)
-
-        return self.remember(("credit", path.name), make)
+    def _prepare(self, group: Sequence[str], label: str, window: str, options: dict[str, float]) -> None:
+        path = self.folder / f"credit-{label}-{window}.arrow"
+        if not group or path.exists() or path.with_suffix(".txt").exists():
+            return
+        try:
+            _write(credited(self.tables, group, **options), path)
+        except JourneyError as error:
+            if label == "rules" or len(group) == 1:
+                path.with_suffix(".txt").write_text(str(error))
+                return
+            # One that these data do not support spoils no other.
+            for part in (group[: len(group) // 2], group[len(group) // 2 :]):
+                self._prepare(part, "+".join(part), window, options)
 
     def remember(self, key: Hashable, make: Callable[[], _Result]) -> _Result:
         """Return what ``make`` gives, made once for each snapshot and key as long as memory lasts."""
