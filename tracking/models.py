@@ -16,6 +16,7 @@ from tracking.vocabulary import (
     Hash,
     Key,
     LeadStatus,
+    MatchedName,
     Medium,
     Minor,
     Name,
@@ -139,8 +140,8 @@ class Account(Base):
     __tablename__ = "account"
     id: Mapped[Key]
     name: Mapped[Name | None]
-    name_key: Mapped[Name | None] = mapped_column(index=True)
-    """The name as it is matched: NFKC, case folded, single spaces."""
+    name_key: Mapped[str | None] = mapped_column(MatchedName, index=True)
+    """The name as it is matched: NFKC, case folded, single spaces; ordered by code points."""
     external_id: Mapped[Name | None] = mapped_column(unique=True)
     domain: Mapped[Name | None] = mapped_column(index=True)
     industry: Mapped[Name | None]
@@ -148,7 +149,17 @@ class Account(Base):
     merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"), index=True)
     created_at: Mapped[datetime]
     contacts: Mapped[list["Contact"]] = relationship(back_populates="account")
-    __table_args__ = (CheckConstraint("merged_into_id <> id", "not_merged_into_itself"),)
+    __table_args__ = (
+        CheckConstraint("merged_into_id <> id", "not_merged_into_itself"),
+        # The companies that a list shows, in its order, and which of them bear one name.
+        Index(
+            "ix_account_listed",
+            "name_key",
+            "id",
+            sqlite_where=text("merged_into_id IS NULL"),
+            postgresql_where=text("merged_into_id IS NULL"),
+        ),
+    )
 
 
 class Contact(Base):
@@ -219,8 +230,8 @@ class Call(Base):
     dialled: Mapped[str] = mapped_column(String(80), index=True)
     """E.164, or the digits as they came where they are no number (an extension)."""
     tracking_number_id: Mapped[int | None] = mapped_column(ForeignKey("tracking_number.id"))
-    assignment_id: Mapped[int | None] = mapped_column(ForeignKey("number_assignment.id"), index=True)
-    contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"), index=True)
+    assignment_id: Mapped[int | None] = mapped_column(ForeignKey("number_assignment.id"))
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"))
     caller: Mapped[str | None] = mapped_column(Sealed("call.caller"))
     caller_hash: Mapped[Hash | None] = mapped_column(index=True)
     caller_state: Mapped[NumberState]
@@ -244,7 +255,13 @@ class Call(Base):
     answers: Mapped[list["Answer"]] = relationship(back_populates="call", order_by="Answer.id")
     __table_args__ = (
         UniqueConstraint("provider", "provider_call_id"),
+        # Each with the moment, so that the newest of those asked for are read and no others.
         Index("ix_call_number_time", "tracking_number_id", "started_at"),
+        Index("ix_call_assignment_time", "assignment_id", "started_at"),
+        Index("ix_call_contact_time", "contact_id", "started_at"),
+        Index("ix_call_status_time", "status", "started_at"),
+        Index("ix_call_lead_time", "lead_status", "started_at"),
+        Index("ix_call_spam_time", "spam", "started_at"),
         CheckConstraint("duration_s >= 0", "duration_not_negative"),
         CheckConstraint("talk_s >= 0", "talk_not_negative"),
     )
@@ -255,10 +272,10 @@ class Touch(Base):
 
     __tablename__ = "touch"
     id: Mapped[Key]
-    contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"), index=True)
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"))
     occurred_at: Mapped[datetime] = mapped_column(index=True)
     kind: Mapped[TouchKind]
-    campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaign.id"), index=True)
+    campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaign.id"))
     ad_material_id: Mapped[int | None] = mapped_column(ForeignKey("ad_material.id"), index=True)
     channel: Mapped[Name | None]
     """Named only where no campaign says it."""
@@ -268,6 +285,10 @@ class Touch(Base):
     campaign: Mapped[Campaign | None] = relationship()
     ad_material: Mapped[AdMaterial | None] = relationship()
     call: Mapped[Call | None] = relationship(back_populates="touch")
+    __table_args__ = (
+        Index("ix_touch_contact_time", "contact_id", "occurred_at"),
+        Index("ix_touch_campaign_time", "campaign_id", "occurred_at"),
+    )
 
 
 class Answer(Base):
@@ -281,7 +302,7 @@ class Answer(Base):
     contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"), index=True)
     call_id: Mapped[int | None] = mapped_column(ForeignKey("call.id"), index=True)
     asked_at: Mapped[datetime] = mapped_column(index=True)
-    asked_by: Mapped[Name | None]
+    asked_by: Mapped[Name | None] = mapped_column(index=True)
     outcome: Mapped[Outcome]
     campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaign.id"))
     channel: Mapped[Name | None]

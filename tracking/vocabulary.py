@@ -117,6 +117,8 @@ class JobState(StrEnum):
 
 Key = Annotated[int, mapped_column(RowId, primary_key=True)]
 Name = Annotated[str, mapped_column(String(200))]
+MatchedName = String(200).with_variant(String(200, collation="C"), "postgresql")
+"""Ordered and compared by code points on every database, so that one index serves names that begin alike."""
 Minor = Annotated[int, mapped_column(BigInteger)]
 CurrencyCode = Annotated[str, mapped_column(String(3))]
 Hash = Annotated[str, mapped_column(String(64))]

@@ -21,7 +21,11 @@ def upgrade() -> None:
         "account",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("name", sa.String(length=200), nullable=True),
-        sa.Column("name_key", sa.String(length=200), nullable=True),
+        sa.Column(
+            "name_key",
+            sa.String(length=200).with_variant(sa.String(length=200, collation="C"), "postgresql"),
+            nullable=True,
+        ),
         sa.Column("external_id", sa.String(length=200), nullable=True),
         sa.Column("domain", sa.String(length=200), nullable=True),
         sa.Column("industry", sa.String(length=200), nullable=True),
@@ -34,6 +38,14 @@ def upgrade() -> None:
         sa.UniqueConstraint("external_id", name=op.f("uq_account_external_id")),
     )
     op.create_index("ix_account_domain", "account", ["domain"], unique=False)
+    op.create_index(
+        "ix_account_listed",
+        "account",
+        ["name_key", "id"],
+        unique=False,
+        sqlite_where=sa.text("merged_into_id IS NULL"),
+        postgresql_where=sa.text("merged_into_id IS NULL"),
+    )
     op.create_index("ix_account_merged_into_id", "account", ["merged_into_id"], unique=False)
     op.create_index("ix_account_name_key", "account", ["name_key"], unique=False)
 
@@ -460,12 +472,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_call")),
         sa.UniqueConstraint("provider", "provider_call_id", name=op.f("uq_call_provider_provider_call_id")),
     )
-    op.create_index("ix_call_assignment_id", "call", ["assignment_id"], unique=False)
+    op.create_index("ix_call_assignment_time", "call", ["assignment_id", "started_at"], unique=False)
     op.create_index("ix_call_caller_hash", "call", ["caller_hash"], unique=False)
-    op.create_index("ix_call_contact_id", "call", ["contact_id"], unique=False)
+    op.create_index("ix_call_contact_time", "call", ["contact_id", "started_at"], unique=False)
     op.create_index("ix_call_dialled", "call", ["dialled"], unique=False)
+    op.create_index("ix_call_lead_time", "call", ["lead_status", "started_at"], unique=False)
     op.create_index("ix_call_number_time", "call", ["tracking_number_id", "started_at"], unique=False)
+    op.create_index("ix_call_spam_time", "call", ["spam", "started_at"], unique=False)
     op.create_index("ix_call_started_at", "call", ["started_at"], unique=False)
+    op.create_index("ix_call_status_time", "call", ["status", "started_at"], unique=False)
 
     op.create_table(
         "answer",
@@ -505,6 +520,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("corrects_id", name=op.f("uq_answer_corrects_id")),
         sa.UniqueConstraint("source_key", name=op.f("uq_answer_source_key")),
     )
+    op.create_index("ix_answer_asked_by", "answer", ["asked_by"], unique=False)
     op.create_index("ix_answer_asked_at", "answer", ["asked_at"], unique=False)
     op.create_index("ix_answer_call_id", "answer", ["call_id"], unique=False)
     op.create_index("ix_answer_contact_id", "answer", ["contact_id"], unique=False)
@@ -545,8 +561,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("source_key", name=op.f("uq_touch_source_key")),
     )
     op.create_index("ix_touch_ad_material_id", "touch", ["ad_material_id"], unique=False)
-    op.create_index("ix_touch_campaign_id", "touch", ["campaign_id"], unique=False)
-    op.create_index("ix_touch_contact_id", "touch", ["contact_id"], unique=False)
+    op.create_index("ix_touch_campaign_time", "touch", ["campaign_id", "occurred_at"], unique=False)
+    op.create_index("ix_touch_contact_time", "touch", ["contact_id", "occurred_at"], unique=False)
     op.create_index("ix_touch_occurred_at", "touch", ["occurred_at"], unique=False)
 
     # One number, one owner at a time. PostgreSQL has a constraint for it (a range over the number
