@@ -1,142 +1,217 @@
-"""How long pages take on a large installation, each against an empty page in the same run.
+"""How long every page takes on a large installation, each against an empty page in the same run.
 
 python -m benchmarks.web --calls 1000000 --touches 3000000 --deals 50000
-python -m benchmarks.web --keep /tmp/large       (makes the data once, and measures them again the next time)
+python -m benchmarks.web --keep var/large             (makes the data once, and measures them again)
+python -m benchmarks.web --keep var/large --only roi  (only pages with this in their address)
 """
 
 import argparse
+import io
+import re
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event, select
+from sqlalchemy.orm import Session
 
-from tracking import campaigns, clock, db, snapshots, users
+from benchmarks import large
+from tracking import calls as ours
+from tracking import clock, db, jobs, snapshots, users, worker
 from tracking.app import create_app
 from tracking.config import Settings
+from tracking.models import Answer, Call
+from tracking.vocabulary import Role
 from tracking.web import signin
+from tracking.web.pages import PUBLIC
 
 KEY = "cmluZ3RyYWlsLXRlc3Qta2V5LTMyLWJ5dGVzLWxvbmc="
 PASSWORD = "correct horse battery staple"
-ADDRESS = "anna@acme.example"
-CAMPAIGNS = 40
-CHANNELS = ("search", "directory", "print", "trade fair", "email")
-DAY = 86_400_000_000
-DEFAULT = "/roi"
-ALL_MODELS = "/roi?" + "&".join(f"model={name}" for name in snapshots._RULES + snapshots._FITTED)
-PAGES = {
-    "empty page": "/views",
-    "overview": "/",
-    "ROI, three models": DEFAULT,
-    "ROI, all models": ALL_MODELS,
-    "trends by week": "/roi/trends?by=week",
-    "key figures": "/key-figures?against=year",
-    "advice": "/roi/advice",
-    "deals behind a figure": "/roi/behind?goal=won&line=Campaign 7",
-    "calls": "/calls",
-    "campaigns": "/campaigns",
-    "numbers": "/numbers",
-    "costs": "/costs",
-    "desk": "/desk",
-}
+AIM_MS, AIM_KB = 300, 200
+EMPTY = "/views"
+EVERY_MODEL = (*snapshots._RULES, *snapshots._FITTED)
+_COSTS = "campaign,start,end,amount,currency,category\n" + "".join(
+    f"Campaign {i % 40},2025-01-{i % 28 + 1:02},2025-01-{i % 28 + 1:02},{i}.00,EUR,media\n"
+    for i in range(5000)
+)
+_RECORDS = {"event_id": 1, "reading_id": 1, "campaign_id": 1, "material_id": 1, "number_id": 1, "cost_id": 1}
 
 
-def fill(engine: Engine, calls: int, touches: int, deals: int, seed: int) -> None:
-    """Write the data by plain SQL, past the domain: only their number and spread matter here."""
-    rng = np.random.default_rng(seed)
-    now = int(clock.now().timestamp()) * 10**6
-    accounts = max(10, touches // 10)
-    begins = now - rng.integers(0, 3 * 365 * DAY, accounts)
-    buyer = rng.integers(0, accounts, touches)
-    at = np.minimum(begins[buyer] + rng.integers(0, 200 * DAY, touches), now)
-    source = rng.integers(0, CAMPAIGNS + 3, touches)
-    status = rng.choice(["completed", "missed", "voicemail"], calls, p=[0.8, 0.15, 0.05]).tolist()
-    judged = rng.choice(["good_lead", "not_a_lead", ""], calls, p=[0.3, 0.1, 0.6]).tolist()
-    who = rng.integers(0, accounts, deals)
-    won = np.minimum(begins[who] + rng.integers(0, 300 * DAY, deals), now)
-    amount = rng.lognormal(12.5, 1, deals).astype(int)
-    early = datetime.now(UTC) - timedelta(days=1200)
-    with db.transaction(engine) as session:
-        for number in range(CAMPAIGNS):
-            campaigns.add(session, f"Campaign {number}", CHANNELS[number % len(CHANNELS)], at=early)
-    raw: Any = engine.raw_connection()
-    raw.execute("PRAGMA synchronous=OFF")
-    raw.execute("BEGIN")
-    born = int(early.timestamp()) * 10**6
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One page as one role opens it."""
 
-    def write(table: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        marks = ", ".join("?" * len(columns.split(",")))
-        raw.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", rows)
+    role: Role
+    path: str
+    name: str
 
-    ids = range(1, accounts + 1)
-    write("account", "id, name, created_at", ((i, f"Buyer {i}", born) for i in ids))
-    write("contact", "id, account_id, created_at", ((i, i, born) for i in ids))
-    people, moments, sources = (buyer + 1).tolist(), at.tolist(), source.tolist()
-    write(
-        "call",
-        "id, provider, provider_call_id, dialled, contact_id, caller_state, started_at, duration_s, talk_s, "
-        "status, lead_status, note, tags, spam",
-        (
-            (i + 1, "cdr", f"c{i}", "+46701740605", people[i], "withheld", moments[i], 90, 60, status[i],
-             judged[i] or None, "", "[]", 0)
-            for i in range(calls)
-        ),
-    )  # fmt: skip
-    kinds = ("visit", "visit", "form", "message")
-    write(
-        "touch",
-        "id, contact_id, occurred_at, kind, campaign_id, call_id",
-        (
-            (i + 1, people[i], moments[i], "call" if i < calls else kinds[i % 4],
-             sources[i] + 1 if sources[i] < CAMPAIGNS else None, i + 1 if i < calls else None)
-            for i in range(touches)
-        ),
-    )  # fmt: skip
-    write(
-        "answer",
-        "contact_id, call_id, asked_at, outcome, campaign_id",
-        (
-            (people[i], i + 1, moments[i], "answered", sources[i] + 1)
-            for i in range(0, calls, 5)
-            if sources[i] < CAMPAIGNS
-        ),
+
+def visits(app: Flask, session: Session, token: str) -> Iterator[Visit]:
+    """Give every address that is read, as the first role that may, then the ways they are filtered."""
+    newest = session.scalars(select(Call).order_by(Call.started_at.desc()).limit(1)).one()
+    waiting = session.scalars(ours.unlogged(since=clock.now() - _YEAR).limit(1)).one()
+    number = next(c for c in session.scalars(select(Call).limit(50)) if c.caller)
+    records = _RECORDS | {
+        "call_id": newest.id, "company_id": 2, "deal_id": 25, "job_id": 1, "token": token,
+    }  # fmt: skip
+    seen: dict[str, Role] = {}
+    for rule in app.url_map.iter_rules():
+        if not rule.endpoint.startswith("web.") or rule.endpoint == "web.static":
+            continue
+        if "GET" not in (rule.methods or set()):
+            continue
+        roles = app.view_functions[rule.endpoint].roles  # type: ignore[attr-defined]  # every page has them
+        role = next(one for one in Role if one in roles or roles == PUBLIC)
+        path = re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(records[found[1]]), rule.rule)
+        seen[rule.rule] = role
+        yield Visit(role, path, rule.rule)
+    models = "&".join(f"model={name}" for name in EVERY_MODEL)
+    filtered = (
+        "/?from=2024-06-01&to=2025-05-31",
+        f"/roi?{models}",
+        "/roi?channel=search&against=year",
+        "/roi/trends?by=week&against=previous",
+        "/key-figures?against=year",
+        "/roi/behind?goal=won&line=Campaign 7",
+        "/roi/behind?goal=lead&line=(total)",
+        "/calls?campaign=Campaign 7",
+        "/calls?campaign=-",
+        "/calls?status=missed",
+        "/calls?status=ringing",
+        "/calls?lead=good_lead",
+        "/calls?lead=-",
+        "/calls?asked=yes",
+        "/calls?asked=no",
+        "/calls?asked=logged",
+        "/calls?asked=unlogged",
+        "/calls?by=Rita",
+        "/calls?by=Nobody",
+        "/calls?spam=yes",
+        "/calls?q=buyer 77",
+        "/calls?q=nobody of this name",
+        f"/calls?q={(number.caller or '').replace('+', '%2B')}",
+        "/calls?q=0150",
+        "/calls?from=2025-01-01&to=2025-01-31&status=missed&campaign=Campaign 7",
+        "/calls?status=voicemail&lead=good_lead&asked=no&spam=yes",
+        "/calls?after=0-0",
+        "/calls?before=1735689600000000-1",
+        "/companies?q=buyer 1234",
+        "/companies?q=nobody",
+        f"/companies?q={(number.caller or '').replace('+', '%2B')}",
+        "/companies?skip=200000",
+        "/companies/1",
+        "/companies/1?skip=15000",
+        "/companies/1?kind=call",
+        "/companies/1?kind=event",
+        "/companies/1?kind=answer",
+        f"/desk?call={waiting.id}",
+        f"/desk/now?call={waiting.id}",
+        "/desk/unasked?days=7",
+        "/desk/unasked?days=14",
+        "/desk/unasked?skip=5000",
+        "/deals?q=buyer 7",
+        "/deals?stage=won&skip=40000",
+        "/deals?stage=lost",
+        "/numbers?q=150",
+        "/costs?campaign=Campaign 7",
+        "/costs?skip=2000",
+        "/audit?skip=200000",
     )
-    write(
-        "deal",
-        "account_id, name, stage, closed_at, amount_minor, currency, created_at",
-        (
-            (a + 1, f"Order {i}", "won", w, v, "EUR", born)
-            for i, (a, w, v) in enumerate(zip(who.tolist(), won.tolist(), amount.tolist(), strict=True))
-        ),
-    )
-    years = range(early.year, early.year + 5)
-    write(
-        "cost",
-        "campaign_id, period_start, period_end, amount_minor, currency, category, direct, note",
-        (
-            (c + 1, f"{year}-01-01", f"{year + 1}-01-01", 500_000_00 * (1 + c % 7), "EUR", "media", 1, "")
-            for c in range(CAMPAIGNS)
-            for year in years
-        ),
-    )
-    raw.execute("INSERT INTO data_change DEFAULT VALUES")
-    raw.execute("COMMIT")
-    raw.execute("ANALYZE")
-    raw.close()
+    for path in filtered:
+        plain = path.partition("?")[0]
+        role = seen.get(plain) or seen["/companies/<int:company_id>"]
+        yield Visit(role, path, path if len(path) < 80 else f"{plain} (all {len(EVERY_MODEL)} models)")
 
 
-def enter(client: FlaskClient) -> FlaskClient:
-    page = client.get("/sign-in").text
-    token = page.split('name="csrf-token" content="')[1].split('"')[0]
-    fields = {"csrf_token": token, "email": ADDRESS, "password": PASSWORD}
-    assert client.post("/sign-in", data=fields).status_code == 302
-    return client
+class Office:
+    """An application with somebody of each role signed in, and a count of the statements it sends."""
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self.app = create_app(settings, engine)
+        self.clients = {role: self._enter(role) for role in Role}
+        self.statements = 0
+        event.listen(engine, "before_cursor_execute", self._note)
+
+    def _note(self, *_: object) -> None:
+        self.statements += 1
+
+    def _enter(self, role: Role) -> FlaskClient:
+        client = self.app.test_client()
+        fields = {"csrf_token": _token(client, "/sign-in"), "email": _address(role), "password": PASSWORD}
+        assert client.post("/sign-in", data=fields).status_code == 302
+        return client
+
+    def fetch(self, visit: Visit) -> int:
+        """Get a page and return its bytes; of a file that is sent while it is made only the first row."""
+        answer = self.clients[visit.role].get(visit.path, buffered=False)
+        good = answer.status_code in (200, 204) or (answer.status_code == 302 and "import" in visit.path)
+        assert good, f"{visit.path}: {answer.status_code}"
+        if answer.is_streamed and answer.mimetype == "text/csv" and "calls" in visit.path:
+            parts = answer.iter_encoded()
+            size = sum(len(next(parts)) for _ in range(3))
+        else:
+            size = len(_without_charts(answer.data))
+        answer.close()
+        return size
+
+
+def give_file(office: Office, engine: Engine, settings: Settings) -> str:
+    """Give a file of costs, have it tried, and return the token under which it waits."""
+    client = office.clients[Role.marketer]
+    token = _token(client, "/account")
+    file = (io.BytesIO(_COSTS.encode()), "costs.csv")
+    path = client.post("/imports", data={"csrf_token": token, "file": file}).location
+    names = _COSTS.partition("\n")[0].split(",")
+    columns = {
+        f"column-{place}": field
+        for place, field in enumerate(
+            ("campaign", "period_start", "period_end", "amount", "currency", "category")
+        )
+        if place < len(names)
+    }
+    answer = client.post(path, data={"csrf_token": token, "kind": "costs"} | columns)
+    assert answer.status_code in (302, 303), answer.text
+    while jobs.work(engine, worker.known(engine, settings)):
+        pass
+    return str(path).rpartition("/")[2]
+
+
+def log_calls(office: Office, engine: Engine, repeat: int) -> list[float]:
+    """Save the answer of call after call as a rep does, and return the seconds of each."""
+    client = office.clients[Role.rep]
+    token = _token(client, "/desk")
+    with db.reading(engine) as session:
+        waiting = session.scalars(ours.unlogged(since=clock.now() - _YEAR).limit(repeat)).all()
+        ids = [call.id for call in waiting]
+        assert not session.scalar(select(Answer.id).where(Answer.call_id.in_(ids)).limit(1))
+
+    def save(call_id: int) -> None:
+        fields = {"csrf_token": token, "source": "Campaign 7", "lead_status": "good_lead"}
+        assert client.post(f"/desk/{call_id}", data=fields).status_code == 303
+
+    return [timed(lambda call_id=call_id: save(call_id)) for call_id in ids]
+
+
+_YEAR = timedelta(days=365)
+
+
+def _address(role: Role) -> str:
+    return f"{role}@acme.example"
+
+
+def _token(client: FlaskClient, path: str) -> str:
+    return client.get(path).text.split('name="csrf-token" content="')[1].split('"')[0]
+
+
+def _without_charts(page: bytes) -> bytes:
+    return re.sub(rb'<script type="application/json".*?</script>', b"", page, flags=re.DOTALL)
 
 
 def timed(work: Callable[[], Any]) -> float:
@@ -145,68 +220,81 @@ def timed(work: Callable[[], Any]) -> float:
     return time.perf_counter() - started
 
 
-def fetch(client: FlaskClient, path: str) -> None:
-    page = client.get(path)
-    assert page.status_code == 200, f"{path}: {page.status_code}"
-
-
 def p95(seconds: list[float]) -> float:
     return statistics.quantiles(seconds, n=20)[-1]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--calls", type=int, default=1_000_000)
     parser.add_argument("--touches", type=int, default=3_000_000)
     parser.add_argument("--deals", type=int, default=50_000)
     parser.add_argument("--repeat", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--only", default="")
     told = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ringtrail-bench-") as folder:
         measure(told, told.keep or Path(folder))
 
 
-def measure(told: argparse.Namespace, folder: Path) -> None:
-    settings = Settings(data_dir=folder, key=KEY)
-    fresh = not (folder / "ringtrail.db").exists()
+def install(told: argparse.Namespace, settings: Settings) -> Engine:
+    fresh = not (settings.data_dir / "ringtrail.db").exists()
     engine = db.install(settings)
     if fresh:
-        seconds = timed(lambda: fill(engine, told.calls, told.touches, told.deals, told.seed))
+        seconds = timed(lambda: large.fill(engine, told.calls, told.touches, told.deals, told.seed))
         print(
             f"wrote {told.calls:,} calls, {told.touches:,} touches, {told.deals:,} deals in {seconds:.0f} s"
         )
         with db.transaction(engine) as session:
             hashed = signin.hash_for(engine, settings, PASSWORD)
-            users.add(session, ADDRESS, "Anna", "administrator", at=clock.now()).password = hashed
-    everything = (*snapshots._RULES, *snapshots._FITTED)
+            for role in Role:
+                users.add(session, _address(role), role.title(), role, at=clock.now()).password = hashed
+    return engine
+
+
+def measure(told: argparse.Namespace, folder: Path) -> None:
+    settings = Settings(data_dir=folder, key=KEY)
+    engine = install(told, settings)
 
     def take() -> None:
         with db.reading(engine) as session:
-            snapshots.take(session, settings, at=clock.now(), models=everything)
+            snapshots.take(session, settings, at=clock.now(), models=EVERY_MODEL)
 
+    office = Office(settings, engine)
+    token = give_file(office, engine, settings)
     print(f"snapshot with the credit of all models, taken beside the pages: {timed(take):.1f} s")
-    app = create_app(settings, engine)
-    client = enter(app.test_client())
-    fetch(client, PAGES["empty page"])
-    cold = {}
-    for name, path in PAGES.items():
+    with db.reading(engine) as session:
+        asked = [v for v in visits(office.app, session, token) if told.only in v.name or v.path == EMPTY]
+    first = {}
+    for visit in asked:
         snapshots._remembered.clear()
-        cold[name] = timed(lambda path=path: fetch(client, path))
-    warm = {}
-    for name, path in PAGES.items():
-        fetch(client, path)
-        warm[name] = [timed(lambda path=path: fetch(client, path)) for _ in range(told.repeat)]
-    base = p95(warm["empty page"])
-    print(f"{'page':26}{'first, ms':>11}{'median, ms':>12}{'p95, ms':>10}{'p95 / empty page':>18}{'KB':>6}")
-    for name, seconds in warm.items():
-        size = len(client.get(PAGES[name]).data) / 1000
-        print(
-            f"{name:26}{cold[name] * 1000:11.0f}{statistics.median(seconds) * 1000:12.1f}"
-            f"{p95(seconds) * 1000:10.1f}{p95(seconds) / base:18.1f}{size:6.0f}"
-        )
-    app.extensions["ringtrail"]["inbox"].close()
+        first[visit] = timed(lambda visit=visit: office.fetch(visit))
+    rows = []
+    for visit in asked:
+        before = office.statements
+        size = office.fetch(visit)
+        count = office.statements - before
+        seconds = [timed(lambda visit=visit: office.fetch(visit)) for _ in range(told.repeat)]
+        rows.append((visit.name, first[visit], seconds, count, size))
+    if not told.only:
+        rows.append(("POST /desk/<int:call_id>", 0.0, log_calls(office, engine, told.repeat), 0, 0))
+    report(rows)
+    office.app.extensions["ringtrail"]["inbox"].close()
     engine.dispose()
+
+
+def report(rows: list[tuple[str, float, list[float], int, int]]) -> None:
+    base = p95(next(seconds for name, _, seconds, _, _ in rows if name == EMPTY))
+    heads = ("first, ms", "median, ms", "p95, ms", "p95 / empty", "statements", "KB")
+    print(f"{'page':64}" + "".join(f"{head:>12}" for head in heads))
+    for name, first, seconds, count, size in rows:
+        middle, late = statistics.median(seconds) * 1000, p95(seconds) * 1000
+        figures = (first * 1000, middle, late, p95(seconds) / base, count, size / 1000)
+        missed = "  misses the aim" if late >= AIM_MS or size >= AIM_KB * 1000 else ""
+        print(f"{name:64}" + "".join(f"{figure:12,.1f}" for figure in figures) + missed)
 
 
 if __name__ == "__main__":
