@@ -251,7 +251,10 @@ def _todo(found: reporting.Comparison, attended: dict[str, Any]) -> list[tuple[s
 def targets(
     settings: Settings, taken: Snapshot, asked: Asked, session: Session, *, at: datetime
 ) -> list[dict[str, Any]]:
-    """Return targets against actuals, measure by measure, of every campaign that has targets."""
+    """Return targets against actuals, measure by measure, of every campaign that has targets.
+
+    ``behind`` is the page of the records, not its address: mails are made where no request is.
+    """
     wanted = {name: fact.targets for name, fact in sorted(asked.facts.items()) if fact.targets}
     if not wanted:
         return []
@@ -265,12 +268,12 @@ def targets(
             key = measure.strip().lower().replace(" ", "_")
             days: dict[str, Any] = {"from": asked.period.start, "to": asked.last_day}
             goal_of = {"leads": "lead", "qualified_leads": "qualified", "customers": "customers"}
-            behind = url_for("web.beside")
+            behind: tuple[str, dict[str, Any]] = ("web.beside", {})
             if key in ("calls", "answered_calls"):
-                behind = url_for("web.calls", campaign=name, spam="no", **days)
+                behind = ("web.calls", {"campaign": name, "spam": "no"} | days)
             elif key in ("leads", "qualified_leads", "customers", "deals"):
                 wanted_goal = goal_of.get(key, "won")
-                behind = url_for("web.roi_behind", goal=wanted_goal, model="linear", line=name, **days)
+                behind = ("web.roi_behind", {"goal": wanted_goal, "model": "linear", "line": name} | days)
             actual: float | None = None
             source = gettext("calls, leads and deals, model linear")
             if key in ("calls", "answered_calls", "leads", "qualified_leads", "customers", "deals"):
