@@ -14,6 +14,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 from scipy.special import ndtri
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -27,6 +28,7 @@ _STEP: Final = 0x9E3779B97F4A7C15
 _FIRST: Final = 0xBF58476D1CE4E5B9
 _SECOND: Final = 0x94D049BB133111EB
 _MASK: Final = (1 << 64) - 1
+_LARGE: Final = 500
 # Multipliers that keep account and index apart before they are mixed; any odd 64-bit numbers would do.
 _ACCOUNT: Final = 0xD1342543DE82EF95
 _INDEX: Final = 0xA0761D6478BD642F
@@ -178,7 +180,7 @@ def poisson(share: Floats, mean: ArrayLike) -> Integers:
     share : ndarray of float64
         Uniforms in (0, 1).
     mean : array_like
-        Expected counts, 0 or more, broadcast against `share`; meant for means below a few hundred.
+        Expected counts, 0 or more, broadcast against `share`.
 
     Returns
     -------
@@ -192,14 +194,16 @@ def poisson(share: Floats, mean: ArrayLike) -> Integers:
     """
     share, means = np.broadcast_arrays(share, np.asarray(mean, dtype=np.float64))
     counts = np.zeros(share.shape, dtype=np.int64)
+    # exp(-mean) must not vanish; beyond that SciPy's inversion is exact too, and a hundred times slower.
+    large = means > _LARGE
+    counts[large] = stats.poisson.ppf(share[large], means[large])
     term = np.exp(-means)
     below = term.copy()
-    live = np.flatnonzero(share > below)
+    live = np.flatnonzero((share > below) & ~large)
     terms, belows, shares, rates = term[live], below[live], share[live], means[live]
     step = 0
-    # Only the rows still above their distribution function go round again; the bound holds for a mean of
-    # 10,000.
-    while live.size and step < 20_000:
+    # Only the rows still above their distribution function go round again; the bound is never reached.
+    while live.size and step < 4 * _LARGE:
         step += 1
         terms = terms * rates / step
         belows = belows + terms

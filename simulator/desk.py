@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +18,7 @@ import simpy
 
 from simulator.chance import Floats, Integers, exponential, lognormal, poisson, ragged, uniform, uniform_one
 from simulator.hazard import NEVER
-from simulator.market import DAY, Week, World
+from simulator.market import DAY, WEEK, Week, World
 from simulator.parameters import Desk
 
 CALL_STATUSES: Final = ("answered", "missed", "abandoned", "voicemail")
@@ -57,9 +57,9 @@ class Callers:
 
 @dataclass(frozen=True)
 class Calls:
-    """Every call that rang, one per position, in order of time."""
+    """Calls that rang, one per position."""
 
-    caller: Integers  # position in Callers, -1 for customers and junk
+    caller: Integers  # number of the caller in the whole world, -1 for customers and junk
     account: Integers  # negative for junk
     key: Integers
     purpose: Integers  # position in PURPOSES
@@ -68,6 +68,21 @@ class Calls:
     status: Integers  # position in CALL_STATUSES
     wait_s: Integers
     talk_s: Integers
+    taken_up: Integers  # second at which this call, or the call-back to it, took the enquiry up, or NEVER
+
+    @staticmethod
+    def of(rows: Integers) -> Calls:
+        """Return calls from rows, one column per attribute."""
+        return Calls(*(np.ascontiguousarray(column) for column in rows.T))
+
+    def rows(self) -> Integers:
+        """Return the calls as rows, one column per attribute."""
+        return np.column_stack([getattr(self, column.name) for column in fields(self)])
+
+    def in_order(self) -> Calls:
+        """Return the calls in the order of time, and those of one second in that of their keys."""
+        order = np.lexsort((self.attempt, self.key, self.account, self.at))
+        return Calls(*(getattr(self, column.name)[order] for column in fields(self)))
 
 
 @dataclass(slots=True)
@@ -78,18 +93,9 @@ class _Call:
     purpose: int
     attempt: int
     talk_s: int  # how long it will talk if answered; drawn beforehand, all calls at once, which is quicker
+    follow: tuple[int, ...] = ()  # when the caller rings again, in seconds of activity after being taken up
     at: int = 0
     gone: bool = False
-
-
-@dataclass
-class _Log:
-    rows: list[tuple[int, int, int, int, int, int, int, int, int]] = field(default_factory=list)
-
-    def add(self, call: _Call, status: int, wait: int, talk: int) -> None:
-        self.rows.append(
-            (call.caller, call.account, call.key, call.purpose, call.attempt, call.at, status, wait, talk)
-        )
 
 
 class _Hours:
@@ -125,19 +131,27 @@ class _Hours:
 class _Floor:
     """The room with the telephones: who talks, who waits, who gives up."""
 
-    def __init__(self, world: World, callers: Callers, week: Week) -> None:
+    def __init__(self, world: World) -> None:
         self.desk = world.scenario.desk
         self.seed, self.ends = world.seed, world.ends
         self.env = simpy.Environment()
-        self.hours, self.log = _Hours(world), _Log()
-        self.reached = [int(NEVER)] * len(callers.account)
-        self._week = week
-        self._follow: dict[int, list[int]] = {}
-        for owner, after in zip(callers.follow_owner.tolist(), callers.follow_after.tolist(), strict=True):
-            self._follow.setdefault(owner, []).append(after)
+        self.hours = _Hours(world)
+        self._log: list[tuple[int, ...]] = []
+        self._week = Week(world)
         self._talking = 0
         self._waiting: deque[_Call] = deque()
         self._queued = 0
+
+    def settled(self) -> Calls:
+        """Hand out the calls before which nothing can be decided any more, in order."""
+        table = np.array(self._log, dtype=np.int64).reshape(-1, 10)
+        while self._waiting and self._waiting[0].gone:
+            self._waiting.popleft()
+        # A call is logged when it is decided and wanted in the order of ringing: who still waits comes first.
+        until = self._waiting[0].at if self._waiting else int(self.env.now)
+        done = table[:, 5] < until
+        self._log = [tuple(row) for row in table[~done].tolist()]
+        return Calls.of(table[done]).in_order()
 
     def draw(self, call: _Call, concern: str) -> float:
         slot = call.attempt + (_FOLLOW_KEY if call.purpose == FOLLOW_UP else 0)
@@ -154,6 +168,10 @@ class _Floor:
         now = int(self.env.now)
         active = self._week.activity(np.array([now], dtype=np.int64)) + math.ceil(seconds)
         return float(self._week.wall(active)[0] - now)
+
+    def note(self, call: _Call, status: int, wait: int, talk: int, taken_up: int) -> None:
+        key = (call.caller, call.account, call.key, call.purpose, call.attempt, call.at)
+        self._log.append((*key, status, wait, talk, taken_up))
 
     def arrivals(self, calls: list[tuple[int, _Call]]) -> Generator[simpy.Event, Any, None]:
         for at, call in calls:
@@ -188,8 +206,10 @@ class _Floor:
         self._talking += 1
         talk = call.talk_s
         now = int(self.env.now)
-        self.log.add(call, ANSWERED, now - call.at, talk)
-        self.take_up(call, now)
+        taken_up = now if call.purpose == ENQUIRY else int(NEVER)
+        self.note(call, ANSWERED, now - call.at, talk, taken_up)
+        if call.purpose == ENQUIRY:
+            self.take_up(call)
         self.later(talk, self.hang_up, call)
 
     def hang_up(self, _call: _Call) -> None:
@@ -201,36 +221,105 @@ class _Floor:
                 self.talk(following)
                 return
 
-    def take_up(self, call: _Call, now: int) -> None:
-        if call.purpose != ENQUIRY or self.reached[call.caller] < NEVER:
-            return
-        self.reached[call.caller] = now
-        for number, after in enumerate(self._follow.get(call.caller, ())[:_FOLLOW_KEY]):
+    def take_up(self, call: _Call) -> None:
+        for number, after in enumerate(call.follow[:_FOLLOW_KEY]):
             self.later(self.waking(after), self.ring, self.another(call, FOLLOW_UP, number))
 
     def another(self, call: _Call, purpose: int, attempt: int) -> _Call:
-        again = _Call(call.caller, call.account, call.key, purpose, attempt, 0)
+        follow = call.follow if purpose == ENQUIRY else ()
+        again = _Call(call.caller, call.account, call.key, purpose, attempt, 0, follow)
         again.talk_s = int(_talk(self.desk, np.array([self.draw(again, "desk.talk")]))[0])
         return again
 
     def unanswered(self, call: _Call, status: int, waited: int) -> None:
         leaves = call.purpose != JUNK and self.draw(call, "desk.voicemail") < self.desk.voicemail
-        self.log.add(call, VOICEMAIL if leaves else status, waited, 0)
+        status = VOICEMAIL if leaves else status
+        now, never = int(self.env.now), int(NEVER)
         if call.purpose != ENQUIRY:
-            return
-        now = int(self.env.now)
-        if leaves and self.draw(call, "desk.call_back") < self.desk.call_back:
-            self.later(self.hours.next_opening(now) + _RETURN_S - now, self.returned, call)
-        elif call.attempt + 1 < self.desk.attempts and self.draw(call, "desk.retry") < self.desk.retry:
-            wait = -math.log1p(-self.draw(call, "desk.retry_wait")) * self.desk.retry_hours * 3600
-            self.later(self.waking(wait), self.ring, self.another(call, ENQUIRY, call.attempt + 1))
+            self.note(call, status, waited, 0, never)
+        elif leaves and self.draw(call, "desk.call_back") < self.desk.call_back:
+            returned = self.hours.next_opening(now) + _RETURN_S
+            self.note(call, status, waited, 0, returned)
+            self.later(returned - now, self.take_up, call)
+        else:
+            self.note(call, status, waited, 0, never)
+            if call.attempt + 1 < self.desk.attempts and self.draw(call, "desk.retry") < self.desk.retry:
+                wait = -math.log1p(-self.draw(call, "desk.retry_wait")) * self.desk.retry_hours * 3600
+                self.later(self.waking(wait), self.ring, self.another(call, ENQUIRY, call.attempt + 1))
 
-    def returned(self, call: _Call) -> None:
-        self.take_up(call, int(self.env.now))
+
+def weeks(world: World) -> int:
+    """Return how many weeks a world has, the last one perhaps in part."""
+    return -(-world.ends // WEEK)
+
+
+def serve(
+    world: World, batches: Iterable[tuple[Integers, Callers]], *, background: bool = True
+) -> Iterator[Calls]:
+    """Put all calls of a world through the desk, week by week.
+
+    Parameters
+    ----------
+    world : World
+        Its scenario's `desk` says who answers when; ``desk.reps`` must be above 0.
+    batches : iterable of (ndarray of int64, Callers)
+        Per week from the start of the warm-up the enquiries whose first try falls into it: numbers of the
+        callers in the whole world, and the callers.
+    background : bool, default True
+        Whether existing customers and junk callers ring as well.
+
+    Yields
+    ------
+    Calls
+        All calls in order of time, in pieces. No more than those of a week and what is still to be decided
+        are held at once.
+
+    Notes
+    -----
+    Call-backs to people who left a message are made between other calls and hold no line. The queue present
+    at closing time is still served.
+
+    References
+    ----------
+    .. [1] Erlang's loss and delay formulas; `simulator.erlang` has both and the tests compare this desk with
+    them.
+    """
+    floor = _Floor(world)
+    for week, (number, callers) in enumerate(batches):
+        floor.env.process(floor.arrivals(_arrivals(world, week, number, callers, background)))
+        floor.env.run(until=(week + 1) * WEEK)
+        yield floor.settled()
+    # Nobody rings after the end of the world, but who rang before it is still served.
+    floor.env.run(until=int(floor.env.now) + 60 * DAY)
+    yield floor.settled()
+
+
+def _arrivals(
+    world: World, week: int, number: Integers, callers: Callers, background: bool
+) -> list[tuple[int, _Call]]:
+    talk = _talk(world.scenario.desk, uniform(world.seed, callers.account, "desk.talk", callers.key * _KEYS))
+    follow: dict[int, tuple[int, ...]] = {}
+    for owner, after in zip(callers.follow_owner.tolist(), callers.follow_after.tolist(), strict=True):
+        follow[owner] = (*follow.get(owner, ()), after)
+    columns = (column.tolist() for column in (number, callers.account, callers.key, callers.at, talk))
+    arrivals = [
+        (at, _Call(caller, account, key, ENQUIRY, 0, seconds, follow.get(position, ())))
+        for position, (caller, account, key, at, seconds) in enumerate(zip(*columns, strict=True))
+    ]
+    if background:
+        others = background_calls(world, week)
+        columns = (c.tolist() for c in (others.account, others.key, others.purpose, others.at, others.talk_s))
+        arrivals += [
+            (at, _Call(-1, account, key, purpose, 0, seconds))
+            for account, key, purpose, at, seconds in zip(*columns, strict=True)
+        ]
+    # Calls of the same second ring in the order of their keys: ties must not hang on how the table was built.
+    arrivals.sort(key=lambda item: (item[0], item[1].account, item[1].key))
+    return arrivals
 
 
 def answer(world: World, callers: Callers, *, background: bool = True) -> tuple[Integers, Calls]:
-    """Put all calls of a world through the desk.
+    """Put all calls of a world through the desk, with everything in memory.
 
     Parameters
     ----------
@@ -247,50 +336,71 @@ def answer(world: World, callers: Callers, *, background: bool = True) -> tuple[
     reached : ndarray of int64
         Per enquiry the wall-clock second at which somebody spoke with the caller, `NEVER` if nobody did.
     calls : Calls
-        Every call, in order of time.
-
-    Notes
-    -----
-    Call-backs to people who left a message are made between other calls and hold no line. The queue present
-    at closing time is still served.
-
-    References
-    ----------
-    .. [1] Erlang's loss and delay formulas; `simulator.erlang` has both and the tests compare this desk with
-    them.
+        Every call, in order of time; `calls.caller` is the position in `callers`.
     """
-    others = _background(world) if background else np.zeros((0, 5), dtype=np.int64)
-    desk = world.scenario.desk
-    if desk.reps == 0:
-        return callers.at.copy(), _all_answered(world, callers, others)
-    talk = _talk(desk, uniform(world.seed, callers.account, "desk.talk", callers.key * _KEYS))
-    columns = (callers.account.tolist(), callers.key.tolist(), callers.at.tolist(), talk.tolist())
-    arrivals = [
-        (at, _Call(position, account, key, ENQUIRY, 0, seconds))
-        for position, (account, key, at, seconds) in enumerate(zip(*columns, strict=True))
-    ]
-    arrivals += [
-        (at, _Call(-1, account, key, purpose, 0, seconds))
-        for account, key, purpose, at, seconds in others.tolist()
-    ]
-    # Calls of the same second ring in the order of their keys: ties must not hang on how the table was built.
-    arrivals.sort(key=lambda item: (item[0], item[1].account, item[1].key))
-    floor = _Floor(world, callers, Week(world))
-    floor.env.process(floor.arrivals(arrivals))
-    floor.env.run(until=world.ends + 60 * DAY)
-    return np.array(floor.reached, dtype=np.int64), _table(floor.log.rows)
+    number = np.arange(len(callers.account), dtype=np.int64)
+    if world.scenario.desk.reps == 0:
+        parts = [at_once(world, callers, number)]
+        parts += [background_calls(world, week) for week in range(weeks(world) if background else 0)]
+        return callers.at.copy(), Calls.of(np.concatenate([part.rows() for part in parts])).in_order()
+    parts = list(serve(world, _by_week(world, number, callers), background=background))
+    calls = Calls.of(np.concatenate([part.rows() for part in parts]))
+    return taken_up(calls, 0, len(number)), calls
 
 
-def _background(world: World) -> Integers:
-    """Lay out the calls of customers and junk: columns account, key, purpose, moment, seconds of talk."""
+def _by_week(world: World, number: Integers, callers: Callers) -> Iterator[tuple[Integers, Callers]]:
+    week = callers.at // WEEK
+    order = np.argsort(week, kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    follow_week = week[callers.follow_owner]
+    for each in range(weeks(world)):
+        begin, end = np.searchsorted(week[order], [each, each + 1])
+        rows, follow = order[begin:end], np.flatnonzero(follow_week == each)
+        yield (
+            number[rows],
+            Callers(
+                callers.account[rows],
+                callers.key[rows],
+                callers.at[rows],
+                place[callers.follow_owner[follow]] - begin,
+                callers.follow_after[follow],
+            ),
+        )
+
+
+def taken_up(calls: Calls, first: int, count: int) -> Integers:
+    """Return when the enquiries of some callers were taken up, given all their calls.
+
+    Parameters
+    ----------
+    calls : Calls
+        Their calls.
+    first, count : int
+        Number of the first caller, and how many there are.
+
+    Returns
+    -------
+    ndarray of int64
+        Per caller the wall-clock second, `NEVER` if nobody did.
+    """
+    reached = np.full(count, NEVER)
+    rows = np.flatnonzero(calls.taken_up < NEVER)
+    reached[calls.caller[rows] - first] = calls.taken_up[rows]
+    return reached
+
+
+def background_calls(world: World, number: int) -> Calls:
+    """Lay out the calls of customers and junk in one week, each as if it were answered at once."""
     week, seed = Week(world), world.seed
-    days = np.arange(world.closes // DAY, dtype=np.int64)
+    days = np.arange(number * 7, min((number + 1) * 7, world.closes // DAY), dtype=np.int64)
     parts = [np.zeros((0, 5), dtype=np.int64)]
     for purpose, name, rate in (
         (CUSTOMER, "customer", world.scenario.desk.customer_calls_per_day * world.accounts / 1000),
         (JUNK, "junk", world.scenario.desk.junk_per_day),
     ):
-        day, index = ragged(poisson(uniform(seed, days, f"desk.{name}.count"), rate))
+        owner, index = ragged(poisson(uniform(seed, days, f"desk.{name}.count"), rate))
+        day = days[owner]
         share = uniform(seed, day, f"desk.{name}.at", index)
         at = week.wall(day * DAY + np.floor(share * DAY).astype(np.int64))
         customer = np.floor(uniform(seed, day, f"desk.{name}.who", index) * world.accounts).astype(np.int64)
@@ -299,34 +409,44 @@ def _background(world: World) -> Integers:
         key = -(2**40) - day * 2**20 - index
         talk = _talk(world.scenario.desk, uniform(seed, account, "desk.talk", key * _KEYS))
         parts.append(np.column_stack((account, key, np.full(len(day), purpose), at, talk)))
-    return np.concatenate(parts)
+    account, key, purposes, at, talk = np.concatenate(parts).T
+    none = np.zeros(len(at), dtype=np.int64)
+    return Calls(
+        none - 1, account, key, purposes, none, at, none + ANSWERED, none, talk, np.full(len(at), NEVER)
+    )
 
 
-def _all_answered(world: World, callers: Callers, background: Integers) -> Calls:
+def at_once(world: World, callers: Callers, number: Integers) -> Calls:
+    """Return the calls of some callers, further ones included, where everybody is answered at once."""
     count, more = len(callers.account), len(callers.follow_owner)
     owner = callers.follow_owner
     starts = np.searchsorted(owner, owner, side="left") if more else owner
-    number = np.arange(more) - starts
-    caller = np.concatenate((np.arange(count), owner, np.full(len(background), -1)))
-    account = np.concatenate((callers.account, callers.account[owner], background[:, 0]))
-    key = np.concatenate((callers.key, callers.key[owner], background[:, 1]))
-    purpose = np.concatenate((np.full(count, ENQUIRY), np.full(more, FOLLOW_UP), background[:, 2]))
-    attempt = np.concatenate(
-        (np.zeros(count, dtype=np.int64), number, np.zeros(len(background), dtype=np.int64))
-    )
+    none = np.zeros(count, dtype=np.int64)
+    account = np.concatenate((callers.account, callers.account[owner]))
+    key = np.concatenate((callers.key, callers.key[owner]))
+    purpose = np.concatenate((none + ENQUIRY, np.full(more, FOLLOW_UP)))
+    attempt = np.concatenate((none, np.arange(more) - starts))
     week = Week(world)
     further = week.wall(week.activity(callers.at[owner]) + callers.follow_after)
-    at = np.concatenate((callers.at, further, background[:, 3]))
+    at = np.concatenate((callers.at, further))
     slot = key * _KEYS + attempt + np.where(purpose == FOLLOW_UP, _FOLLOW_KEY, 0)
-    desk: Desk = world.scenario.desk
-    talk = _talk(desk, uniform(world.seed, account, "desk.talk", slot))
+    talk = _talk(world.scenario.desk, uniform(world.seed, account, "desk.talk", slot))
     rows = np.flatnonzero(at < world.ends)
-    rows = rows[np.lexsort((key[rows], account[rows], at[rows]))]
-    none = np.zeros(len(rows), dtype=np.int64)
-    caller, account, key, purpose, attempt, at = (
-        c[rows] for c in (caller, account, key, purpose, attempt, at)
+    zero = np.zeros(len(rows), dtype=np.int64)
+    caller = np.concatenate((number, number[owner]))[rows]
+    taken = np.where(purpose == ENQUIRY, at, NEVER)[rows]
+    return Calls(
+        caller,
+        account[rows],
+        key[rows],
+        purpose[rows],
+        attempt[rows],
+        at[rows],
+        zero + ANSWERED,
+        zero,
+        talk[rows],
+        taken,
     )
-    return Calls(caller, account, key, purpose, attempt, at, none + ANSWERED, none, talk[rows])
 
 
 def _talk(desk: Desk, share: Floats) -> Integers:
@@ -335,10 +455,3 @@ def _talk(desk: Desk, share: Floats) -> Integers:
     else:
         seconds = lognormal(share, desk.talk_s, desk.talk_sigma)
     return np.maximum(1, np.rint(seconds)).astype(np.int64)
-
-
-def _table(rows: list[tuple[int, int, int, int, int, int, int, int, int]]) -> Calls:
-    table = np.array(rows, dtype=np.int64).reshape(-1, 9)
-    # Logged when decided, wanted when rung.
-    table = table[np.lexsort((table[:, 4], table[:, 2], table[:, 1], table[:, 5]))]
-    return Calls(*(np.ascontiguousarray(column) for column in table.T))

@@ -6,7 +6,7 @@ is known and never what happened.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Final
 
@@ -17,10 +17,11 @@ import pyarrow.compute as pc
 from attribution import ANSWERS
 from simulator.chance import Flags, Floats, Integers, poisson, ragged, uniform, words
 from simulator.cycle import MODES, PHONE, Enquiries, Outcome
-from simulator.desk import ANSWERED, CUSTOMER, ENQUIRY, JUNK, Calls
+from simulator.desk import ANSWERED, ENQUIRY, JUNK, Calls
 from simulator.hazard import NEVER
 from simulator.market import DAY, Shard, Week, World
 from simulator.people import account_ids, contact_ids, directory
+from simulator.pool import NO_NUMBER
 from simulator.runs import Job
 from simulator.sources import BRAND, COLLEAGUE, DIRECT, INTERNET, ORGANIC, Memory, arrive, remember, tell
 from simulator.tables import (
@@ -39,6 +40,7 @@ from simulator.tables import (
     touch_table,
     visit_table,
 )
+from simulator.telephone import Rung
 
 # A brand search follows the banner within this many days, evenly. Assumption.
 _ECHO_DAYS: Final = 3.0
@@ -46,32 +48,15 @@ _ECHO_DAYS: Final = 3.0
 Tables = dict[str, pa.Table]
 
 
-def calls_by_shard(calls: Calls, callers: Sequence[int]) -> Iterator[tuple[Integers, Calls, int]]:
-    """Hand out the calls of each shard, given how many callers each has: numbers, calls, first caller."""
-    order = np.argsort(calls.caller, kind="stable")
-    sorted_callers = calls.caller[order]
-    first = 0
-    for count in callers:
-        begin, end = np.searchsorted(sorted_callers, [first, first + count])
-        # Back into the order of time, in which calls are numbered.
-        rows = np.sort(order[begin:end])
-        yield rows, Calls(*(getattr(calls, column.name)[rows] for column in fields(Calls))), first
-        first += count
-
-
-def observe(job: Job, calls: Calls, numbers: Integers, first_caller: int) -> Tables:
+def observe(job: Job, rung: Rung) -> Tables:
     """Write down what the tracker saw of one shard.
 
     Parameters
     ----------
     job : Job
         The shard under the scenario's spend.
-    calls : Calls
-        The shard's calls by telephone.
-    numbers : ndarray of int64
-        The calls' numbers in the whole world, which become their ids.
-    first_caller : int
-        Position of the shard's first caller among all callers.
+    rung : Rung
+        What became of the shard's callers; the calls' numbers become their ids.
 
     Returns
     -------
@@ -91,15 +76,17 @@ def observe(job: Job, calls: Calls, numbers: Integers, first_caller: int) -> Tab
     active = cycle.active(scale)
     memory = remember(shard, active, enquiries)
     source = arrive(shard, enquiries, memory)
-    phone = enquiries.by_phone
+    phone, calls = enquiries.by_phone, rung.calls
+    main = len(world.campaigns) + DIRECT
+    source[phone[rung.site_callers - rung.first]] = np.where(
+        rung.taken_for == NO_NUMBER, main, rung.taken_for
+    )
     heard = np.where(enquiries.need >= 0, reached[np.maximum(enquiries.need, 0)], enquiries.at)
     visits = _visits(shard, active, full)
     heard[phone[enquiries.need[phone] < 0]] = NEVER
-    idle = np.flatnonzero(
-        (calls.status == ANSWERED) & (enquiries.need[phone][calls.caller - first_caller] < 0)
-    )
-    heard[phone[calls.caller[idle] - first_caller]] = Week(world).activity(calls.at[idle])
-    answered = _calls(shard, enquiries, source, phone, calls, numbers, first_caller, full)
+    idle = np.flatnonzero((calls.status == ANSWERED) & (enquiries.need[phone][calls.caller - rung.first] < 0))
+    heard[phone[calls.caller[idle] - rung.first]] = Week(world).activity(calls.at[idle])
+    answered = _calls(shard, enquiries, source, phone, rung, full)
     touches = gather([*visits.touches, _written(shard, enquiries, source), answered.touches])
     accounts, contacts = directory(shard)
     return {
@@ -222,13 +209,12 @@ def _calls(
     enquiries: Enquiries,
     source: Integers,
     phone: Integers,
-    calls: Calls,
-    numbers: Integers,
-    first_caller: int,
+    rung: Rung,
     outcome: Outcome,
 ) -> _Answered:
+    calls, numbers = rung.calls, rung.numbers
     world, observer = shard.world, shard.world.scenario.observer
-    enquiry = phone[calls.caller - first_caller]
+    enquiry = phone[calls.caller - rung.first]
     draw = _per_call(world, calls)
     told = (draw("see.webhook") >= observer.lost_webhooks) & (calls.at < world.closes)
     hidden = draw("see.withheld") < observer.withheld
@@ -268,7 +254,7 @@ def _per_call(world: World, calls: Calls) -> Callable[[str], Floats]:
     return lambda concern: uniform(world.seed, calls.account, concern, slot)
 
 
-def observe_background(world: World, calls: Calls) -> Tables:
+def observe_background(world: World, calls: Calls, numbers: Integers) -> Tables:
     """Write down the calls of existing customers and of nobody in particular.
 
     Parameters
@@ -276,7 +262,9 @@ def observe_background(world: World, calls: Calls) -> Tables:
     world : World
         Scenario, window and seed.
     calls : Calls
-        Every call of the world.
+        Calls of customers and junk.
+    numbers : ndarray of int64
+        Their numbers in the whole world.
 
     Returns
     -------
@@ -284,32 +272,30 @@ def observe_background(world: World, calls: Calls) -> Tables:
         ``touches`` and ``calls``. Customers dial the main number. Junk rings on any number; what is
         recognised is marked as spam and leaves no touch, the rest looks like a caller nobody knows.
     """
-    rows = np.flatnonzero(np.isin(calls.purpose, (CUSTOMER, JUNK)))
-    picked = Calls(*(getattr(calls, column.name)[rows] for column in fields(Calls)))
     observer, count = world.scenario.observer, len(world.campaigns)
-    draw = _per_call(world, picked)
-    told = (draw("see.webhook") >= observer.lost_webhooks) & (picked.at < world.closes)
-    junk = picked.purpose == JUNK
+    draw = _per_call(world, calls)
+    told = (draw("see.webhook") >= observer.lost_webhooks) & (calls.at < world.closes)
+    junk = calls.purpose == JUNK
     spam = junk & (draw("see.junk") < observer.junk_marked)
     known = ~junk & (draw("see.withheld") >= observer.withheld)
     own = [i for i, campaign in enumerate(world.scenario.campaigns.values()) if campaign.number == "own"]
     dialled = np.array([*own, count + DIRECT], dtype=np.int64)
     random = dialled[np.floor(draw("see.dialled") * len(dialled)).astype(np.int64)]
     source = np.where(junk, random, count + DIRECT)
-    stranger = words(world.seed, picked.account, "see.stranger", picked.key).astype(np.int64) & (2**40 - 1)
+    stranger = words(world.seed, calls.account, "see.stranger", calls.key).astype(np.int64) & (2**40 - 1)
     kept = np.flatnonzero(told)
     touches = Touches(
-        np.where(known, picked.account, stranger)[kept],
+        np.where(known, calls.account, stranger)[kept],
         known[kept],
         np.full(len(kept), -1),
-        picked.at[kept],
+        calls.at[kept],
         source[kept],
         np.full(len(kept), CALL),
-        rows[kept],
+        numbers[kept],
     )
     none = np.zeros(len(kept), dtype=bool)
-    judged = np.where(picked.status[kept] == ANSWERED, 2, 0)
-    table = call_table(world, touches, picked, kept, none, judged, spam[kept])
+    judged = np.where(calls.status[kept] == ANSWERED, 2, 0)
+    table = call_table(world, touches, calls, kept, none, judged, spam[kept])
     real = np.flatnonzero(~spam[kept])
     plain = Touches(*(getattr(touches, column.name)[real] for column in fields(Touches)))
     return {"touches": touch_table(world, plain), "calls": table}

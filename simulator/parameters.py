@@ -230,8 +230,10 @@ class Pool(_Part):
     """Telephone numbers shown to web visitors in turn."""
 
     numbers: int = Field(ge=1, le=100_000)
-    views_per_day: NonNegative = Field(
-        description="visits a day of the whole site, all of which take a number"
+    views_per_day: float = Field(
+        ge=0.0,
+        le=10_000.0,
+        description="visits a day by others than the simulated buyers, all of which take a number",
     )
     policy: Literal["lru", "lease"] = Field(
         description="'lru' shows the number unused longest; 'lease' holds it and shows the main one when full"

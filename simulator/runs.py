@@ -23,7 +23,7 @@ import numpy as np
 
 from simulator.chance import Floats, Integers
 from simulator.cycle import PHONE, Cycle, Enquiries, Outcome
-from simulator.desk import Callers, Calls, answer
+from simulator.desk import Callers, answer
 from simulator.hazard import NEVER
 from simulator.market import Week, World, populate
 
@@ -234,10 +234,6 @@ def _shard_callers(job: Job) -> list[Callers]:
     return [callers(job.world, enquiries) for _, _, _, enquiries, _ in job.courses()]
 
 
-def _answer(task: tuple[World, Callers]) -> tuple[Integers, Calls]:
-    return answer(*task)
-
-
 def _answer_reached(task: tuple[World, Callers]) -> Integers:
     return answer(*task)[0]
 
@@ -253,31 +249,6 @@ def _merge(parts: Sequence[Callers]) -> Callers:
         ),
         np.concatenate([part.follow_after for part in parts]),
     )
-
-
-def through_desk(world: World, spread: Mapper) -> tuple[list[list[Integers]], Calls]:
-    """Run everyone at the scenario's spend up to the answered contact.
-
-    Parameters
-    ----------
-    world : World
-        What to run.
-    spread : Mapper
-        Where to run it.
-
-    Returns
-    -------
-    reached : list of list of ndarray
-        Per shard, for its single run, the wall-clock second at which each telephone enquiry was taken up.
-    calls : Calls
-        Every call of the world; in `calls.caller` the callers of the shards follow each other.
-    """
-    full = np.ones((1, len(world.campaigns)))
-    parts = [part[0] for part in spread(_shard_callers, jobs(world, full))]
-    everyone = _merge(parts)
-    reached, calls = answer(world, everyone)
-    cuts = np.cumsum([len(part.account) for part in parts])[:-1]
-    return [[piece] for piece in np.split(reached, cuts)], calls
 
 
 def results(world: World, runs: int) -> int:

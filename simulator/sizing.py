@@ -7,7 +7,6 @@ size for the busy hour, not for the mean of the week.
 from __future__ import annotations
 
 import heapq
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from simulator.chance import Floats, exponential, uniform
 from simulator.erlang import erlang_b, reshown
+from simulator.pool import mistaken
 
 
 def smallest(loss: Callable[[int], float], target: float, first: int = 1, limit: int = 100_000) -> int:
@@ -82,59 +82,6 @@ def steady(seed: int, concern: str, rate: float, count: int) -> Floats:
     return np.cumsum(exponential(uniform(seed, 0, concern, np.arange(count)))) / rate
 
 
-def lease_overflow(views: Floats, numbers: int, lease: float) -> float:
-    """Simulate a pool that holds each number for a lease and shows the main number when it is full.
-
-    Parameters
-    ----------
-    views : ndarray of float64
-        Rising moments of the views.
-    numbers : int
-        Pool size, 1 or more.
-    lease : float
-        How long a number is held, in the unit of `views`.
-
-    Returns
-    -------
-    float
-        Share of views that get the main number; in theory Erlang's loss formula with load rate x lease.
-    """
-    held: deque[float] = deque()
-    overflow = 0
-    for now in views.tolist():
-        while held and held[0] <= now:
-            held.popleft()
-        if len(held) < numbers:
-            held.append(now + lease)
-        else:
-            overflow += 1
-    return overflow / max(1, len(views))
-
-
-def lru_reshown(views: Floats, numbers: int, delays: Floats) -> float:
-    """Simulate a pool that never runs out and always shows the number unused longest.
-
-    Parameters
-    ----------
-    views : ndarray of float64
-        Rising moments of the views, each of which takes the next number in turn.
-    numbers : int
-        Pool size, 1 or more.
-    delays : ndarray of float64
-        Per view the time to the call, in the unit of `views`.
-
-    Returns
-    -------
-    float
-        Share of calls whose number had meanwhile been shown to somebody else. Calls so late that the record
-        ends first are left out.
-    """
-    calls = views + delays
-    seen = np.searchsorted(views, calls, side="right") - 1 - np.arange(len(views))
-    inside = calls <= views[-1]
-    return float((seen[inside] >= numbers).mean()) if inside.any() else 0.0
-
-
 @dataclass(frozen=True)
 class Size:
     """A size with the loss that theory and simulation expect of it."""
@@ -145,7 +92,7 @@ class Size:
 
 
 def pool_for(
-    views_per_hour: float, delay_hours: float, loss: float, *, seed: int = 0, views: int = 50_000
+    views_per_hour: float, delay_hours: float, loss: float, *, seed: int = 0, views: int = 20_000
 ) -> list[Size]:
     """Find how many numbers a visitor pool needs.
 
@@ -159,7 +106,7 @@ def pool_for(
         Share of calls after that delay that may be attributed to the wrong visitor, above 0 and at most 1.
     seed : int, default 0
         Decides the simulated arrivals.
-    views : int, default 50,000
+    views : int, default 20,000
         Views simulated per size.
 
     Returns
@@ -184,7 +131,7 @@ def pool_for(
     needed = smallest(lambda numbers: reshown(numbers, load), loss)
     moments = steady(seed, "size.views", views_per_hour, views)
     delays = np.full(len(moments), delay_hours)
-    return [Size(n, reshown(n, load), lru_reshown(moments, n, delays)) for n in _around(needed)]
+    return [Size(n, reshown(n, load), mistaken(moments, n, delays)) for n in _around(needed)]
 
 
 def desk_for(

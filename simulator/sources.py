@@ -1,8 +1,7 @@
 """Through which number or link an enquiry arrives, and what its caller says when asked.
 
 The buyer met some campaigns. What the tracker can credit is only the number that was dialled or the link that
-was followed: often the material met last, sometimes an old catalogue, sometimes a search for the brand; and a
-number from the visitor pool may by then belong to another visitor.
+was followed: often the material met last, sometimes an old catalogue, sometimes a search for the brand.
 """
 
 from __future__ import annotations
@@ -11,12 +10,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy import stats
 
-from simulator.chance import Flags, Integers, choose, lognormal, uniform
+from simulator.chance import Flags, Integers, choose, uniform
 from simulator.cycle import MODES, PHONE, Enquiries
-from simulator.erlang import erlang_b
-from simulator.market import DAY, Shard
+from simulator.market import DAY, Shard, World
 
 FORM, MESSAGE = MODES.index("form"), MODES.index("message")
 # What traffic without a campaign is called in the tables; numbered from the number of campaigns on.
@@ -87,8 +84,7 @@ def arrive(shard: Shard, enquiries: Enquiries, memory: Memory) -> Integers:
 
     Notes
     -----
-    Other visitors are taken to come at random at the scenario's rate, whoever they are. Which other visitor's
-    source a re-shown number stands for is drawn evenly from those that lead to the site.
+    Callers who saw a number on the web site may yet be taken for another visitor: see `simulator.pool`.
     """
     scenario, seed = shard.world.scenario, shard.world.seed
     observer, campaigns = scenario.observer, list(scenario.campaigns.values())
@@ -114,36 +110,14 @@ def arrive(shard: Shard, enquiries: Enquiries, memory: Memory) -> Integers:
     unprompted = (memory.last < 0) & (uniform(seed, account, "see.organic", key) < observer.organic_web)
     source = np.where(unprompted, nothing + ORGANIC, source)
     lost = by_form & (uniform(seed, account, "see.form_cookie", key) < observer.cookie_loss)
-    source = np.where(lost, nothing + DIRECT, source)
-    web = (
-        (source == nothing + BRAND)
-        | (source == nothing + ORGANIC)
-        | ((source < nothing) & (number[np.minimum(source, nothing)] == 1))
-    )
-    mixed_up, unshown = _pool_mishaps(shard, enquiries)
-    shown = np.array([*np.flatnonzero(number == 1), nothing + BRAND, nothing + ORGANIC], dtype=np.int64)
-    other = shown[np.floor(uniform(seed, account, "see.other", key) * len(shown)).astype(np.int64)]
-    source = np.where(by_phone & web & mixed_up, other, source)
-    return np.where(by_phone & web & unshown, nothing + DIRECT, source)
+    return np.where(lost, nothing + DIRECT, source)
 
 
-def _pool_mishaps(shard: Shard, enquiries: Enquiries) -> tuple[Flags, Flags]:
-    """Return whose number had been shown to somebody else, and who had been shown the main number."""
-    pool, seed = shard.world.scenario.observer.pool, shard.world.seed
-    account, key = enquiries.account, enquiries.key
-    minutes = lognormal(
-        uniform(seed, account, "see.delay", key), pool.call_delay_minutes, pool.call_delay_sigma
-    )
-    rate = pool.views_per_day / (24 * 60)
-    draw = uniform(seed, account, "see.reshown", key)
-    if pool.policy == "lru":
-        return draw < stats.poisson.sf(pool.numbers - 1, rate * minutes), np.zeros(len(account), dtype=bool)
-    load = rate * pool.lease_minutes
-    full = uniform(seed, account, "see.overflow", key) < erlang_b(pool.numbers, load)
-    # After its lease a number waits behind those that are free already, about the pool less what is leased.
-    free = max(1, pool.numbers - round(load))
-    late = np.maximum(0.0, minutes - pool.lease_minutes)
-    return ~full & (draw < stats.poisson.sf(free - 1, rate * late)), full
+def site_sources(world: World) -> Integers:
+    """Return the sources whose visitors come to the web site and are shown a number from the pool."""
+    campaigns = list(world.scenario.campaigns.values())
+    own = [position for position, campaign in enumerate(campaigns) if campaign.number == "pool"]
+    return np.array([*own, len(campaigns) + BRAND, len(campaigns) + ORGANIC], dtype=np.int64)
 
 
 def tell(shard: Shard, enquiries: Enquiries, memory: Memory) -> tuple[Flags, Flags, Integers]:

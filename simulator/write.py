@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from types import TracebackType
 from typing import Final
 
 import numpy as np
@@ -13,21 +15,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from simulator.chance import Integers
-from simulator.desk import Calls
 from simulator.market import World
-from simulator.observe import Tables, calls_by_shard, observe, observe_background
+from simulator.observe import Tables, observe, observe_background
 from simulator.people import account_ids
-from simulator.runs import SHARD, Job, Mapper, Told, counted, jobs, silent, through_desk
+from simulator.runs import SHARD, Job, Mapper, Told, counted, jobs, silent
 from simulator.tables import costs
+from simulator.telephone import Rung, exchange
 from simulator.truth import LABELS, Truth
 
 TABLES: Final = ("touches", "conversions", "answers", "calls", "visits", "costs", "accounts", "contacts")
 
-Task = tuple[Job, Calls, Integers, int]
+# Rows of a table that are gathered before they are written; a part of a file holds about as many.
+_GATHERED: Final = 20_000
 
 
-def _observe(task: Task) -> Tables:
+def _observe(task: tuple[Job, Rung]) -> Tables:
     return observe(*task)
 
 
@@ -47,7 +49,7 @@ def tables(world: World, spread: Mapper) -> dict[str, pa.Table]:
         The tables of `TABLES`, whole and in memory; `write` keeps large markets on disk instead.
     """
     held: dict[str, list[pa.Table]] = {name: [] for name in TABLES}
-    for piece in _pieces(world, spread):
+    for piece in _pieces(world, spread, None):
         for name, table in piece.items():
             held[name].append(table)
     whole = {name: pa.concat_tables(parts) for name, parts in held.items()}
@@ -77,43 +79,73 @@ def write(world: World, directory: Path, spread: Mapper, told: Told = silent) ->
     Notes
     -----
     The scenario is written beside the tables as ``scenario.json``, with all its values.
-    Companies are written shard by shard and not kept. Only the telephone desk's calls, some 100 bytes each,
-    are held for the whole market at once.
+    Companies are written shard by shard and not kept, and calls pass the desk week by week, so that memory
+    does not grow with the number of companies but for the calls of a week.
     """
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "scenario.json").write_text(
         world.scenario.model_dump_json(indent=2) + "\n", encoding="utf-8"
     )
     watched = counted(spread, told, 2 * -(-world.accounts // SHARD))
-    rows = dict.fromkeys(TABLES, 0)
-    visits: list[pa.Table] = []
     with ExitStack() as stack:
-        writers: dict[str, pq.ParquetWriter] = {}
-        for piece in _pieces(world, watched):
+        files = {name: stack.enter_context(_File(directory / f"{name}.parquet")) for name in TABLES}
+        visits: list[pa.Table] = []
+        for piece in _pieces(world, watched, directory):
             for name, table in piece.items():
                 if name == "visits":
                     # Bounded by days and sources, not by companies, once added up.
                     visits = [_add_up(pa.concat_tables([*visits, table]))]
-                    continue
-                if name not in writers:
-                    writer = pq.ParquetWriter(directory / f"{name}.parquet", table.schema)
-                    writers[name] = stack.enter_context(writer)
-                writers[name].write_table(table)
-                rows[name] += table.num_rows
-    pq.write_table(visits[0], directory / "visits.parquet")
-    rows["visits"] = visits[0].num_rows
-    return rows
+                else:
+                    files[name].add(table)
+        files["visits"].add(visits[0])
+        return {name: file.rows for name, file in files.items()}
 
 
-def _pieces(world: World, spread: Mapper) -> Iterator[Tables]:
-    reached, calls = through_desk(world, spread)
+class _File:
+    """A Parquet file written in parts of some size, however small the pieces are in which it comes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer: pq.ParquetWriter | None = None
+        self._held: list[pa.Table] = []
+        self.rows = 0
+
+    def __enter__(self) -> _File:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        if kind is None:
+            self._flush()
+        if self._writer is not None:
+            self._writer.close()
+
+    def add(self, table: pa.Table) -> None:
+        self._held.append(table)
+        self.rows += table.num_rows
+        if sum(each.num_rows for each in self._held) >= _GATHERED:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._held:
+            return
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._path, self._held[0].schema)
+        self._writer.write_table(pa.concat_tables(self._held).combine_chunks())
+        self._held = []
+
+
+def _pieces(world: World, spread: Mapper, folder: Path | None) -> Iterator[Tables]:
     limited = world.scenario.desk.reps > 0
-    work = jobs(world, np.ones((1, len(world.campaigns))), reached if limited else None)
-    # Cut out when a worker is free for it, so that the calls are not held twice.
-    shards = calls_by_shard(calls, [len(taken_up[0]) for taken_up in reached])
-    tasks = ((job, own, numbers, first) for job, (numbers, own, first) in zip(work, shards, strict=True))
-    yield from spread(_observe, tasks)
-    yield observe_background(world, calls)
+    with exchange(world, spread, folder) as rung:
+
+        def tasks() -> Iterator[tuple[Job, Rung]]:
+            for shard, job in enumerate(jobs(world, np.ones((1, len(world.campaigns))))):
+                own = rung.of_shard(shard)
+                yield replace(job, reached=[own.reached] if limited else None), own
+
+        yield from spread(_observe, tasks())
+        for calls, numbers in rung.background():
+            yield observe_background(world, calls, numbers)
     yield {"costs": costs(world)}
 
 

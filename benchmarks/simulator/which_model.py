@@ -20,13 +20,13 @@ from simulator import which_model
 from simulator.market import World
 from simulator.runs import Mapper, mapper
 from simulator.scenario import load, names
-from simulator.score import SCORED, Score, compare, credits, moves
+from simulator.score import SCORED, Move, Score, compare, credits, moves
 from simulator.truth import find
 from simulator.write import tables
 
 # Deals in the window, and markets drawn for each: few deals need more markets for a steady mean.
 SIZES = {100: 6, 300: 4, 1_000: 2, 10_000: 1}
-POPULATION = 20_000
+POPULATION = 10_000
 PERMUTATIONS = 16
 LEGEND = (
     "Cells: share of the margin given to the wrong place / margin lost by the move;"
@@ -42,8 +42,7 @@ def study(name: str, spread: Mapper) -> dict[str, Any]:
     # answered.
     scenario = load(name, {"desk.reps": 0})
     large = World(scenario, POPULATION, scenario.days, seed=1_000)
-    report = find(large, spread, permutations=PERMUTATIONS).report
-    gains = moves(large, spread)
+    report, gains = known(large, spread)
     margin = report["all_campaigns"]["margin_minor"]
     per_account = report["all_campaigns"]["orders"] / POPULATION
     deals: dict[str, dict[str, Any]] = {}
@@ -62,6 +61,23 @@ def study(name: str, spread: Mapper) -> dict[str, Any]:
         deals[str(size)] = {model: summary(each, margin) for model, each in scores.items()}
         print(f"{name}: {size} deals done", flush=True)
     return {"description": scenario.description, "caused": round(caused, 4), "deals": deals}
+
+
+_KNOWN: dict[str, tuple[dict[str, Any], dict[Move, int]]] = {}
+
+
+def known(large: World, spread: Mapper) -> tuple[dict[str, Any], dict[Move, int]]:
+    """Find the truth of a population and what every move of budget gains in it."""
+    # What the tracker sees changes nothing that happens: worlds that differ in that alone share their truth.
+    world = large.scenario.model_dump_json(exclude={"name", "description", "observer"})
+    if world not in _KNOWN:
+        players = len(large.campaigns)
+        # All coalitions where they are fewer runs than the orders of joining would be.
+        exact = 2**players <= PERMUTATIONS * players
+        permutations = 0 if exact else PERMUTATIONS
+        found = find(large, spread, permutations=permutations, exact_shapley=exact)
+        _KNOWN[world] = found.report, moves(large, spread)
+    return _KNOWN[world]
 
 
 def summary(scores: list[Score], margin: float) -> dict[str, float | None]:
@@ -135,18 +151,23 @@ def document(worlds: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("worlds", nargs="*", choices=[[], *names()], default=[])
+    parser.add_argument("worlds", nargs="*", help="all shipped worlds by default")
     parser.add_argument("--workers", type=int, default=1)
     arguments = parser.parse_args()
-    held = which_model.study()["worlds"] if FIGURES.exists() else {}
-    wanted = arguments.worlds or names()
     with mapper(arguments.workers) as spread:
-        found = {name: study(name, spread) for name in wanted}
-    # The worlds where everything and nothing is right stand at the ends.
+        for name in arguments.worlds or names():
+            # World by world, so that a run that is broken off keeps what it found.
+            keep(name, study(name, spread))
+
+
+def keep(name: str, found: dict[str, Any]) -> None:
+    """Write a world's figures into the file, and the document anew."""
+    held = json.loads(FIGURES.read_text(encoding="utf-8"))["worlds"] | {name: found}
+    # Where everything and nothing is right stand at the ends.
     order = sorted(
-        names(), key=lambda name: (name != "one-touch", name == "placebo", name == "supplier", name)
+        names(), key=lambda each: (each != "one-touch", each == "placebo", each == "supplier", each)
     )
-    worlds = {name: found.get(name, held.get(name)) for name in order if name in found or name in held}
+    worlds = {each: held[each] for each in order if each in held}
     figures = {
         "made_by": "python -m benchmarks.simulator.which_model",
         "accounts": POPULATION,

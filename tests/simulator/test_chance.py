@@ -49,7 +49,7 @@ def test_the_ends_of_the_interval_stay_open():
     assert np.isfinite(lognormal(np.array([2.0**-54, 1.0 - 2.0**-53]), 10.0, 1.0)).all()
 
 
-@pytest.mark.parametrize("mean", [0.0, 0.05, 1.0, 7.5, 180.0])
+@pytest.mark.parametrize("mean", [0.0, 0.05, 1.0, 7.5, 180.0, 3000.0])
 def test_poisson_counts_have_the_stated_mean_and_variance(mean):
     counts = poisson(uniform(11, np.arange(20_000), "count"), mean)
     if mean == 0.0:

@@ -201,7 +201,7 @@ def test_a_decoy_that_never_ran_is_named_and_by_no_tracker_seen():
 
 
 def test_a_pool_of_one_number_gives_calls_to_other_visitors_sources():
-    crowded = {"observer.pool.views_per_day": 5000.0}
+    crowded = {"observer.pool.views_per_day": 500.0}
     roomy = see(crowded | {"observer.pool.numbers": 10_000})
     tight = see(crowded | {"observer.pool.numbers": 1})
     assert roomy["calls"].num_rows == tight["calls"].num_rows
@@ -213,7 +213,12 @@ def test_a_pool_of_one_number_gives_calls_to_other_visitors_sources():
 
 
 def test_a_full_lease_pool_shows_the_main_number():
-    full = {"observer.pool.policy": "lease", "observer.pool.numbers": 1, "observer.pool.views_per_day": 1e6}
+    # One number, kept for its first visitor for longer than the world lasts.
+    full = {
+        "observer.pool.policy": "lease",
+        "observer.pool.numbers": 1,
+        "observer.pool.lease_minutes": 1e6,
+    }
     campaigns = see(full)["calls"]["campaign"].to_pylist()
     assert "search_ads" not in campaigns
     assert "(brand search)" not in campaigns

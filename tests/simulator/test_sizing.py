@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from simulator.chance import exponential, uniform
 from simulator.erlang import erlang_b, erlang_c, mean_wait, reshown
-from simulator.sizing import desk_for, engaged, lease_overflow, lru_reshown, pool_for, smallest, steady
+from simulator.sizing import desk_for, engaged, pool_for, smallest, steady
 
 REPLICATIONS = 20
 
@@ -40,24 +40,6 @@ def test_an_overloaded_desk_never_catches_up():
 def test_sizes_that_cannot_be_are_refused(call):
     with pytest.raises(ValueError, match="must"):
         call()
-
-
-@pytest.mark.parametrize(("numbers", "load"), [(4, 6.0), (8, 6.0), (12, 6.0)])
-def test_a_lease_pool_overflows_as_erlang_b_says(numbers, load):
-    # Leases of fixed length: the loss formula holds for any distribution of the holding time.
-    shares = [
-        lease_overflow(steady(seed, "views", load, 20_000), numbers, 1.0) for seed in range(REPLICATIONS)
-    ]
-    assert z(shares, erlang_b(numbers, load)) < 3.5
-
-
-@pytest.mark.parametrize(("numbers", "views"), [(4, 6.0), (8, 6.0), (12, 6.0)])
-def test_a_pool_that_never_runs_out_reshows_numbers_as_the_poisson_tail_says(numbers, views):
-    shares = []
-    for seed in range(REPLICATIONS):
-        moments = steady(seed, "views", views, 20_000)
-        shares.append(lru_reshown(moments, numbers, np.ones(len(moments))))
-    assert z(shares, reshown(numbers, views)) < 3.5
 
 
 def test_lines_without_a_queue_are_engaged_as_erlang_b_says():
