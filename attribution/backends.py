@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -13,6 +13,9 @@ import narwhals as nw
 import pyarrow as pa
 
 from attribution.sources import Source
+
+BATCH = 50_000
+"""Rows that DuckDB hands over at a time."""
 
 ENGINES = ("duckdb", "spark", "polars")
 
@@ -80,21 +83,57 @@ class DuckDB:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
         self._kept: set[str] = set()
+        self._types: set[str] = set()
 
     def load(self, source: Source) -> nw.LazyFrame[Any]:
         """Open a table lazily, its moments as int64 microseconds since 1970."""
-        if source.table is not None:
-            relation = self._connection.from_arrow(source.table)
-        else:
-            relation = self._connection.read_parquet(source.path)
-        moments = _moments(source)
-        columns = ", ".join(
-            f'epoch_us("{name}") AS "{name}"' if name in moments else f'"{name}"' for name in source.columns
-        )
+        columns = _columns(source, source.columns)
         if source.name == "touches":
             # 128 bits: of 100 million accounts, two share one once in 10^22 runs. Text takes twice as long.
             columns += ", (hash(account_id)::UHUGEINT << 64) + hash(account_id::VARCHAR || '.') AS account"
-        return nw.from_native(relation.project(columns))
+        return nw.from_native(self._open(source).project(columns))
+
+    def hashed(
+        self, source: Source, columns: Sequence[str], names: Sequence[str] = ()
+    ) -> pa.RecordBatchReader:
+        """Read columns, with two hashes of each row's account and, for touches, one of its identifier.
+
+        Columns that `names` lists come as whole numbers: places in what `number_names` gave, 0 for null.
+        """
+        whole = pa.types.is_integer(source.columns["account_id"])
+        account = "account_id::BIGINT" if whole else "account_id"
+        asked = _columns(source, columns)
+        asked += f", hash({account}) AS account_hash, hash(account_id::VARCHAR || '.') AS account_check"
+        if source.name == "touches":
+            asked += ", hash(touch_id) AS touch_hash"
+        for name in names:
+            asked += f", coalesce(enum_code({name}::ringtrail_{name}) + 1, 0)::INTEGER AS {name}"
+        return self._open(source).project(asked).to_arrow_reader(BATCH)
+
+    def number_names(self, source: Source, column: str) -> list[str | None]:
+        """List what a column of names holds, null first, and remember the names' places."""
+        kind = f"ringtrail_{column}"
+        self._connection.execute(f"DROP TYPE IF EXISTS {kind}")
+        distinct = f"SELECT DISTINCT {column} FROM asked WHERE {column} IS NOT NULL"  # noqa: S608
+        self._open(source).query("asked", f"CREATE TEMP TYPE {kind} AS ENUM ({distinct})")
+        self._types.add(kind)
+        [(names,)] = self._connection.execute(f"SELECT enum_range(NULL::{kind})").fetchall()
+        return [None, *names]
+
+    def identifiers(self, source: Source, hashes: pa.Array) -> pa.Table:
+        """Give the identifiers of the touches with these hashes, and their hashes."""
+        some = self._connection.from_arrow(pa.table({"touch_hash": hashes}))
+        touches = self._open(source).project("touch_id, hash(touch_id) AS touch_hash")
+        return touches.join(some, "touch_hash", how="semi").to_arrow_table()
+
+    def count(self, source: Source) -> int:
+        """Count the rows of a table."""
+        return len(self._open(source))
+
+    def _open(self, source: Source) -> duckdb.DuckDBPyRelation:
+        if source.table is not None:
+            return self._connection.from_arrow(source.table)
+        return self._connection.read_parquet(source.path)
 
     def keep(self, frame: nw.LazyFrame[Any], name: str) -> nw.LazyFrame[Any]:
         """Work `frame` out into a temporary table, on disk where memory is short."""
@@ -116,6 +155,13 @@ class DuckDB:
         """Drop what was kept: a borrowed connection is left as it was."""
         for table in self._kept:
             self._connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
+        for kind in self._types:
+            self._connection.execute(f"DROP TYPE IF EXISTS {kind}")
+
+
+def _columns(source: Source, names: Iterable[str]) -> str:
+    moments = _moments(source)
+    return ", ".join(f'epoch_us("{name}") AS "{name}"' if name in moments else f'"{name}"' for name in names)
 
 
 class Polars:

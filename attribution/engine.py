@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.backends import open_backend
+from attribution.held import open_journeys
 from attribution.journeys import JourneyError
 from attribution.models import ModelLike, fit, resolve
 from attribution.paths import Journeys, Lookback
 from attribution.results import UNATTRIBUTED, credits, totals
-from attribution.sources import read
+from attribution.sources import Source, read
 
 BY = ("touch", "campaign", "channel", "kind", "conversion", "ad_material")
 By = Literal["touch", "campaign", "channel", "kind", "conversion", "ad_material"]
@@ -112,12 +113,22 @@ def attribute(
     if by == "ad_material" and by not in sources[0].columns:
         raise JourneyError("the column is missing", "add it to the touches", table="touches", column=by)
     with open_backend(engine) as backend:
-        journeys = Journeys(backend, sources, lookback_days)
+        if output is not None:
+            journeys = Journeys(backend, sources, lookback_days)
+        else:
+            journeys = open_journeys(backend, sources, lookback_days, chosen, _asked(by, sources[0]))
         journeys.check(chosen)
         fitted = [fit(model, journeys) for model in chosen]
         if by == "touch":
             return credits(journeys, fitted, output)
         return totals(journeys, fitted, by)
+
+
+def _asked(by: str, touches: Source) -> list[str]:
+    """List the columns that a table of credit shows."""
+    if by == "touch":
+        return ["conversion_id", "touch_id", "campaign", "channel", *{"ad_material"} & set(touches.columns)]
+    return ["conversion_id" if by == "conversion" else by]
 
 
 def explain(

@@ -17,9 +17,9 @@ import narwhals as nw
 from attribution.answers import Reported, by_answer, by_stratum, with_answers
 from attribution.credit import Share, Winner, whole_column
 from attribution.journeys import JourneyError
-from attribution.paths import PATH
 from attribution.positions import position_based
 from attribution.rules import Model, RuleModel, WeightModel
+from attribution.windows import PATH
 
 if TYPE_CHECKING:
     from attribution.paths import Journeys

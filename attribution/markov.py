@@ -84,6 +84,11 @@ class Markov(Model):
         """The model's name in the contract."""
         return "markov"
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names of the touches' own columns that the model reads."""
+        return frozenset({self.states})
+
     def fit(self, journeys: Journeys) -> Lookup:
         """Count transitions in the engine, solve the chain here."""
         return self.weigh(journeys.grams(self.states, self.order))
@@ -165,12 +170,17 @@ def chain_effects(grams: Iterable[tuple[Gram, float, float, float]], order: int)
             f"every touch has the same source, {keys[0]!r}, so there is nothing to compare it with",
             "use first-touch, last-touch or linear, or campaigns as states",
         )
+    refuse_many(keys)
+    return _solve(moves, ends, keys, order)
+
+
+def refuse_many(keys: Sequence[str]) -> None:
+    """Refuse more sources than a chain can tell apart."""
     if len(keys) > MOST_KEYS:
         raise JourneyError(
             f"{len(keys)} sources are more than the {MOST_KEYS} that a chain can tell apart",
             "use states='channel', or group small campaigns",
         )
-    return _solve(moves, ends, keys, order)
 
 
 def _solve(

@@ -14,13 +14,13 @@ from attribution.credit import LARGEST_DENOMINATOR
 from attribution.journeys import KINDS, JourneyError
 from attribution.rules import DAY, Lookup, Model
 from attribution.sources import Source, check_rows
+from attribution.windows import PATH, Window
 
 Lookback = float | Mapping[str, float] | None
 
 MILESTONES = ("lead", "qualified", "opportunity")
 DIRECT = ("direct",)
 UNKNOWN = "(unknown)"
-PATH = "path"
 ORDER = ("at", "touch_id")
 LARGEST_SUM = 9.2e18
 MOST_PAIRS = 20_000_000_000
@@ -30,29 +30,39 @@ class Journeys:
     """Touches and conversions opened on one engine, ready to be cut into paths."""
 
     def __init__(self, backend: Backend, sources: Sequence[Source], lookback: Lookback) -> None:
-        touches, conversions = sources[:2]
+        _refuse_unlike(sources)
         self.backend = backend
         self.answers = backend.load(sources[2]) if len(sources) > 2 else None
         self.answer_columns = sources[2].columns if len(sources) > 2 else {}
-        self.touch_columns = touches.columns
-        self.touches = backend.load(touches)
-        self.conversions = backend.load(conversions)
+        self.touch_columns = sources[0].columns
+        self.touches = backend.load(sources[0])
         self.lookback = _windows(lookback)
         self._sources = sources
-        absent = [m for m in MILESTONES if f"{m}_at" not in conversions.columns]
+        self.conversions = self._numbered()
+
+    def _numbered(self) -> nw.LazyFrame[Any]:
+        conversions = self.backend.load(self._sources[1])
+        absent = [m for m in MILESTONES if f"{m}_at" not in self._sources[1].columns]
         if absent:
             unknown = {f"{m}_at": nw.lit(None, nw.Int64) for m in absent}
-            self.conversions = self.conversions.with_columns(**unknown)
-        self.conversions = backend.number(self.conversions)
+            conversions = conversions.with_columns(**unknown)
+        return self.backend.number(conversions)
+
+    def parts(self) -> Iterator[Journeys]:
+        """Give the conversions in parts that can be worked on one after the other: here all at once."""
+        yield self
+
+    def over(
+        self, frame: nw.LazyFrame[Any], windows: Mapping[str, Window], order: str | Sequence[str] = "k"
+    ) -> nw.LazyFrame[Any]:
+        """Add figures about the path of each row."""
+        return frame.with_columns(**{name: window.expression(order) for name, window in windows.items()})
 
     def check(self, models: Sequence[Model]) -> None:
         """Refuse rows that break the contract, and figures too large to stay exact or to be worked out."""
-        check_rows(self.touches, self._sources[0])
-        check_rows(self.conversions, self._sources[1])
-        if self.answers is not None:
-            check_rows(self.answers, self._sources[2])
-        size = nw.col("value_minor").abs().cast(nw.Float64).sum()
-        for currency, total in _rows(self.conversions.group_by("currency").agg(size.alias("size"))):
+        self._check_rows()
+        sizes = self.conversions.select("currency", size=nw.col("value_minor").abs().cast(nw.Float64))
+        for currency, total in _rows(sizes.group_by("currency").agg(nw.col("size").sum())):
             if total >= LARGEST_SUM:
                 raise JourneyError(
                     f"the values in {currency} add up to {total:.3g} minor units, beyond {LARGEST_SUM:.2g}",
@@ -61,29 +71,43 @@ class Journeys:
                     column="value_minor",
                 )
         parts = max(model.parts for model in models)
-        [(count,)] = _rows(self.touches.select(nw.len()))
-        orders = self.conversions.group_by("account_id").agg(nw.len().alias("orders"))
-        [(most,)] = _rows(orders.select(nw.col("orders").max()))
-        if count * parts < LARGEST_DENOMINATOR and count * (most or 0) < MOST_PAIRS:
-            return  # even if all touches were one account's
-        touches = self.touches.group_by("account_id").agg(nw.len().alias("n"))
-        both = touches.join(orders, on="account_id", how="inner")
-        pairs = (nw.col("n") * nw.col("orders")).sum()
-        [(longest, together)] = _rows(both.select(nw.col("n").max(), pairs.alias("pairs")))
-        if (longest or 0) * parts >= LARGEST_DENOMINATOR:
+        longest, together = self._crowded(parts)
+        if longest * parts >= LARGEST_DENOMINATOR:
             raise JourneyError(
                 f"one account has {longest} touches, too many to share exactly in parts of 1/{parts}",
                 "use rounder shares, or leave out a switchboard that is no buyer",
                 table="touches",
                 column="account_id",
             )
-        if (together or 0) > MOST_PAIRS:
+        if together > MOST_PAIRS:
             raise JourneyError(
                 f"accounts with many touches and many conversions make {together} pairs",
                 "leave out a switchboard or house account that is no buyer",
                 table="touches",
                 column="account_id",
             )
+
+    def _check_rows(self) -> None:
+        check_rows(self.touches, self._sources[0])
+        check_rows(self.conversions, self._sources[1])
+        if self.answers is not None:
+            check_rows(self.answers, self._sources[2])
+
+    def _crowded(self, parts: int) -> tuple[int, int]:
+        """Give the most touches of a converting account, and how many pairs touches and conversions make.
+
+        Zeros where even all touches in one account would be no harm.
+        """
+        [(count,)] = _rows(self.touches.select(nw.len()))
+        orders = self.conversions.group_by("account_id").agg(nw.len().alias("orders"))
+        [(most,)] = _rows(orders.select(nw.col("orders").max()))
+        if count * parts < LARGEST_DENOMINATOR and count * (most or 0) < MOST_PAIRS:
+            return 0, 0
+        touches = self.touches.group_by("account_id").agg(nw.len().alias("n"))
+        both = touches.join(orders, on="account_id", how="inner")
+        pairs = (nw.col("n") * nw.col("orders")).sum()
+        [(longest, together)] = _rows(both.select(nw.col("n").max(), pairs.alias("pairs")))
+        return longest or 0, together or 0
 
     def paths(self, models: Sequence[Model], keep: Sequence[str] = ()) -> nw.LazyFrame[Any]:
         """Join each conversion with the touches in its window, and number them."""
@@ -111,23 +135,21 @@ class Journeys:
             flags[f"{m}_reached"] = nw.when(reached).then(nw.lit(1)).otherwise(nw.lit(0))
         if flags:
             inside = inside.with_columns(**flags)
-        numbered = {
-            "k": nw.col(PATH).cum_count().over(PATH, order_by=ORDER).cast(nw.Float64),
-            "n": nw.col(PATH).count().over(PATH).cast(nw.Float64),
-        }
+        numbered = {"k": Window("place"), "n": Window("size")}
         if "last_at" in wanted:
-            numbered["last_at"] = nw.col("at").max().over(PATH)
+            numbered["last_at"] = Window("max", "at")
         if "known" in wanted:
-            numbered["known_k"] = nw.col("known").cum_sum().over(PATH, order_by=ORDER).cast(nw.Float64)
-            numbered["known_n"] = nw.col("known").sum().over(PATH).cast(nw.Float64)
-        for m in milestones:
-            numbered[f"{m}_k"] = nw.col(f"{m}_reached").sum().over(PATH).cast(nw.Float64)
-        for key in ("channel", "campaign"):
-            if f"{key}_m" in wanted:
-                numbered[f"{key}_m"] = nw.col(PATH).count().over(PATH, key).cast(nw.Float64)
+            numbered |= {"known_k": Window("so far", "known"), "known_n": Window("sum", "known")}
+        numbered |= {f"{m}_k": Window("sum", f"{m}_reached") for m in milestones}
+        numbered |= {
+            f"{key}_m": Window("size", key=key) for key in ("channel", "campaign") if f"{key}_m" in wanted
+        }
+        result = self.over(inside, numbered, ORDER)
+        # Positions are float64: see credit.py.
+        floats = [nw.col(name).cast(nw.Float64) for name in numbered if name != "last_at"]
         size = nw.col("value_minor").abs().cast(nw.Float64)
         sign = nw.when(nw.col("value_minor") < 0).then(nw.lit(-1.0)).otherwise(nw.lit(1.0))
-        result = inside.with_columns(**numbered, size=size, sign=sign)
+        result = result.with_columns(*floats, size=size, sign=sign)
         return result.with_columns(known=nw.col("known") == 1) if "known" in wanted else result
 
     def untouched(self) -> nw.LazyFrame[Any]:
@@ -257,6 +279,18 @@ class Journeys:
         table = pa.table({model.key: list(model.weights), looked: list(model.weights.values())})
         lookup = self.load(looked, table)
         return frame.join(lookup, on=model.key, how="left").with_columns(nw.col(looked).fill_null(model.rest))
+
+
+def _refuse_unlike(sources: Sequence[Source]) -> None:
+    whole = [pa.types.is_integer(source.columns["account_id"]) for source in sources]
+    for source, number in zip(sources, whole, strict=True):
+        if number != whole[0]:
+            raise JourneyError(
+                f"the type is {source.columns['account_id']}, unlike that of the touches' account_id",
+                "write accounts as text in every table, or as whole numbers in every table",
+                table=source.name,
+                column="account_id",
+            )
 
 
 def _rows(frame: nw.LazyFrame[Any]) -> list[tuple[Any, ...]]:

@@ -17,9 +17,10 @@ import scipy.sparse
 
 from attribution.journeys import JourneyError
 from attribution.markov import Markov
-from attribution.paths import PATH, Journeys
+from attribution.paths import Journeys
 from attribution.rules import Lookup
 from attribution.shapley import MOST_PLAYERS, ShapleyCoalitions
+from attribution.windows import PATH
 
 Floats = npt.NDArray[np.float64]
 Source = tuple[str | None, str]

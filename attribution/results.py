@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 from attribution.answers import Reporting
 from attribution.credit import UNIT, Cut, Share, Winner, whole_column
 from attribution.hybrid import Blended
-from attribution.paths import PATH, Journeys
+from attribution.paths import Journeys
 from attribution.rules import Lookup, Model, RuleModel, WeightModel
+from attribution.windows import Window
 
 UNATTRIBUTED = "(unattributed)"
 """The campaign of a conversion that no touch precedes within its window."""
@@ -34,7 +35,7 @@ def cut(
     weighted = {i: model for i, model in enumerate(models) if isinstance(model, WeightModel)}
     if weighted:
         frame = _prepared(frame, weighted)
-        frame = _with_cumulative_weights(frame, weighted)
+        frame = _with_cumulative_weights(journeys, frame, weighted)
     frame = _prepared(frame, {i: model for i, model in enumerate(models) if i not in weighted})
     cuts: list[Cut] = []
     ends: dict[str, nw.Expr] = {}
@@ -64,7 +65,7 @@ def _prepared(frame: nw.LazyFrame[Any], models: Mapping[int, Model]) -> nw.LazyF
 
 
 def _with_cumulative_weights(
-    frame: nw.LazyFrame[Any], models: Mapping[int, WeightModel]
+    journeys: Journeys, frame: nw.LazyFrame[Any], models: Mapping[int, WeightModel]
 ) -> nw.LazyFrame[Any]:
     """Turn weights into whole numbers whose sum over a path stays within 2^52, and add them up in order.
 
@@ -73,11 +74,10 @@ def _with_cumulative_weights(
     scale = nw.lit(float(2**52)) / nw.col("n")
     whole = {f"m{i}_w": (m.weight(f"m{i}") * scale).floor().cast(nw.Int64) for i, m in models.items()}
     frame = frame.with_columns(**whole)
-    sums: dict[str, nw.Expr] = {}
+    sums: dict[str, Window] = {}
     for i in models:
-        sums[f"m{i}_after"] = nw.col(f"m{i}_w").cum_sum().over(PATH, order_by="k")
-        sums[f"m{i}_total"] = nw.col(f"m{i}_w").sum().over(PATH)
-    return frame.with_columns(**sums)
+        sums |= {f"m{i}_after": Window("so far", f"m{i}_w"), f"m{i}_total": Window("sum", f"m{i}_w")}
+    return journeys.over(frame, sums)
 
 
 def _share_of_weights(prefix: str) -> Share:
@@ -101,17 +101,7 @@ def totals(journeys: Journeys, models: Sequence[Model], by: str) -> pa.Table:
                 f"{model.shown}: allocation='total' knows only each {model.key}; use by={model.key!r}, "
                 "or allocation='journey'"
             )
-    frame, cuts = cut(journeys, models, [] if by == "conversion" else [key])
-    size, sign = nw.col("size"), nw.col("sign")
-    parts = {f"u{i}": share.units() for i, share in enumerate(cuts)}
-    parts |= {f"c{i}": share.credit(size, sign) for i, share in enumerate(cuts)}
-    grouped = (
-        frame.select(key, "currency", **parts)
-        .group_by(key, "currency")
-        .agg(*(nw.col(name).sum() for name in parts))
-        .select(key, "currency", *(nw.col(name).cast(nw.Int64) for name in parts))
-    )
-    rows = plain(grouped.collect("pyarrow").to_arrow())
+    rows = added_up(journeys, models, [] if by == "conversion" else [key], [key, "currency"])
     tables, everything = [], _everything(journeys, key)
     for i, model in enumerate(models):
         columns = [rows[key], rows["currency"], rows[f"u{i}"], rows[f"c{i}"]]
@@ -129,27 +119,43 @@ def totals(journeys: Journeys, models: Sequence[Model], by: str) -> pa.Table:
     return pa.concat_tables(tables).combine_chunks()
 
 
+def added_up(
+    journeys: Journeys, models: Sequence[Model], keep: Sequence[str], keys: Sequence[str]
+) -> pa.Table:
+    """Add what touches get up by `keys`: ``u0``, ``c0``, ... units and credit of the models in turn."""
+    size, sign = nw.col("size"), nw.col("sign")
+    names = [f"{figure}{i}" for i in range(len(models)) for figure in ("u", "c")]
+    tables = []
+    for part in journeys.parts():
+        frame, cuts = cut(part, models, keep)
+        figures = {f"u{i}": share.units() for i, share in enumerate(cuts)}
+        figures |= {f"c{i}": share.credit(size, sign) for i, share in enumerate(cuts)}
+        tables.append(summed(frame.select(*keys, **figures), keys, names))
+    if len(tables) == 1:
+        return tables[0]
+    together = pa.concat_tables(tables).group_by(list(keys)).aggregate([(name, "sum") for name in names])
+    return together.rename_columns([*keys, *names])
+
+
 def by_account(journeys: Journeys, models: Sequence[Model], key: str) -> pa.Table:
     """Add credit up by account, key and currency: columns ``c0``, ``c1``, ... for the models in turn."""
     for model in models:
         if isinstance(model, Lookup) and model.total:
             raise ValueError(f"{model.shown}: allocation='total' belongs to no account; use 'journey'")
-    frame, cuts = cut(journeys, models, [key])
     size, sign = nw.col("size"), nw.col("sign")
     names = [f"c{i}" for i in range(len(models))]
     keys = ["account_id", key, "currency"]
-    parts = {name: share.credit(size, sign) for name, share in zip(names, cuts, strict=True)}
-    tables = [_summed(frame.select(*keys, **parts), keys, names)]
+    tables = [added_up(journeys, models, [key], keys).select([*keys, *names])]
     values = {name: nw.col("value_minor") for name in names}
     orders = journeys.conversions.select("account_id", "currency", nw.lit(UNATTRIBUTED).alias(key), **values)
-    everything = _summed(orders, keys, names)
+    everything = summed(orders, keys, names)
     for i, model in enumerate(models):
         if isinstance(model, Reporting | Blended):
             told, share = reported(journeys, model)
             told = _with_key(told, key)
             zero = {name: nw.lit(0, nw.Int64) for name in names}
             tables.append(
-                _summed(told.select(*keys, **{**zero, f"c{i}": share.credit(size, sign)}), keys, names)
+                summed(told.select(*keys, **{**zero, f"c{i}": share.credit(size, sign)}), keys, names)
             )
     given = pa.concat_tables(tables)
     # What nothing explains is the account's value less what has been given.
@@ -164,7 +170,8 @@ def by_account(journeys: Journeys, models: Sequence[Model], key: str) -> pa.Tabl
     return pa.concat_tables([given, left.filter(some).cast(given.schema)])
 
 
-def _summed(frame: nw.LazyFrame[Any], keys: Sequence[str], names: Sequence[str]) -> pa.Table:
+def summed(frame: nw.LazyFrame[Any], keys: Sequence[str], names: Sequence[str]) -> pa.Table:
+    """Add columns of whole numbers up by `keys`."""
     grouped = frame.group_by(*keys).agg(*(nw.col(name).sum() for name in names))
     grouped = grouped.select(*keys, *(nw.col(name).cast(nw.Int64) for name in names))
     return plain(grouped.collect("pyarrow").to_arrow())
@@ -270,19 +277,18 @@ def credits(journeys: Journeys, models: Sequence[Model], output: str | Path | No
             raise ValueError(f"{model.shown}: allocation='total' has no credit per touch; use 'journey'")
     material = ["ad_material"] if "ad_material" in journeys.touch_columns else []
     keep = ["campaign", "channel", *material]
-    frame, cuts = cut(journeys, models, keep)
-    size, sign = nw.col("size"), nw.col("sign")
-    parts = {f"w{i}": share.weight() for i, share in enumerate(cuts)}
-    parts |= {f"c{i}": share.credit(size, sign) for i, share in enumerate(cuts)}
-    wide = frame.select("conversion_id", "touch_id", *keep, "currency", "k", **parts)
-    wide = nw.concat([wide, _untouched(journeys, wide, len(models))], how="vertical")
+    if output is not None or any(isinstance(model, Reporting | Blended) for model in models):
+        wide = journeys.backend.keep(_wide(journeys, models, keep), "wide")
+    else:
+        wide = nw.from_native(
+            pa.concat_tables(
+                plain(_wide(part, models, keep).collect("pyarrow").to_arrow()) for part in journeys.parts()
+            )
+        ).lazy()
     if output is not None:
-        wide = journeys.backend.keep(wide, "wide")
         whole = [_credits_of(journeys, model, i, wide, material) for i, model in enumerate(models)]
         nw.concat(whole, how="vertical").drop("place").sink_parquet(str(output))
         wide = wide.head(0)
-    elif any(isinstance(model, Reporting | Blended) for model in models):
-        wide = journeys.backend.keep(wide, "wide")
     rows = plain(wide.collect("pyarrow").to_arrow())
     rows = rows.sort_by([("conversion_id", "ascending"), ("k", "ascending")])
     tables = []
@@ -292,6 +298,16 @@ def credits(journeys: Journeys, models: Sequence[Model], output: str | Path | No
         else:
             tables.append(_split(rows, model, i, material))
     return pa.concat_tables(tables).combine_chunks()
+
+
+def _wide(journeys: Journeys, models: Sequence[Model], keep: Sequence[str]) -> nw.LazyFrame[Any]:
+    """Give a row per touch and conversion with weight and credit under every model."""
+    frame, cuts = cut(journeys, models, keep)
+    size, sign = nw.col("size"), nw.col("sign")
+    parts = {f"w{i}": share.weight() for i, share in enumerate(cuts)}
+    parts |= {f"c{i}": share.credit(size, sign) for i, share in enumerate(cuts)}
+    wide = frame.select("conversion_id", "touch_id", *keep, "currency", "k", **parts)
+    return nw.concat([wide, _untouched(journeys, wide, len(models))], how="vertical")
 
 
 def _collected(frame: nw.LazyFrame[Any], filled: bool) -> pa.Table:

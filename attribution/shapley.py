@@ -55,6 +55,11 @@ class Shapley(Model):
         """The model's name in the contract."""
         return "shapley"
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names of the touches' own columns that the model reads."""
+        return frozenset({self.players})
+
     def fit(self, journeys: Journeys) -> Lookup:
         """Give every player the same weight, divided among its touches."""
         return Lookup(
@@ -98,6 +103,11 @@ class ShapleyCoalitions(Model):
     def name(self) -> str:
         """The model's name in the contract."""
         return "shapley-coalitions"
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names of the touches' own columns that the model reads."""
+        return frozenset({self.players})
 
     def fit(self, journeys: Journeys) -> Lookup:
         """Count accounts and conversions per set of channels in the engine, value the sets here."""

@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 from attribution.answers import Reporting
 from attribution.backends import open_backend
 from attribution.credit import UNIT
+from attribution.held import open_journeys
 from attribution.hybrid import Blended
 from attribution.models import ModelLike, fit, resolve
 from attribution.paths import Journeys, Lookback
-from attribution.results import UNATTRIBUTED, cut, plain, reported
+from attribution.results import UNATTRIBUTED, added_up, plain, reported, summed
 from attribution.rules import Lookup, Model
 from attribution.sources import read
 
@@ -74,24 +75,22 @@ def shares(
     if answers is not None:
         sources.append(read(answers, "answers"))
     with open_backend(engine) as backend:
-        journeys = Journeys(backend, sources, lookback_days)
+        journeys = open_journeys(backend, sources, lookback_days, chosen, ["conversion_id", "campaign"])
         journeys.check(chosen)
         return _by_conversion(journeys, [fit(model, journeys) for model in chosen])
 
 
 def _by_conversion(journeys: Journeys, models: Sequence[Model]) -> pa.Table:
-    frame, cuts = cut(journeys, models, ["campaign"])
+    keys = ["conversion_id", "campaign"]
     size, sign = nw.col("size"), nw.col("sign")
     names = [f"{kind}{i}" for i in range(len(models)) for kind in ("u", "c")]
-    parts = {f"u{i}": share.units() for i, share in enumerate(cuts)}
-    parts |= {f"c{i}": share.credit(size, sign) for i, share in enumerate(cuts)}
-    tables = [_summed(frame.select("conversion_id", "campaign", **parts), names)]
+    tables = [added_up(journeys, models, ["campaign"], keys)]
     for i, model in enumerate(models):
         if isinstance(model, Reporting | Blended):
             told, share = reported(journeys, model)
             mine = {name: nw.lit(0, nw.Int64) for name in names}
             mine |= {f"u{i}": share.units(), f"c{i}": share.credit(size, sign)}
-            tables.append(_summed(told.select("conversion_id", "campaign", **mine), names))
+            tables.append(summed(told.select(*keys, **mine), keys, names))
     given = pa.concat_tables(tables)
     whole = journeys.conversions.select(
         "conversion_id",
@@ -110,10 +109,3 @@ def _by_conversion(journeys: Journeys, models: Sequence[Model]) -> pa.Table:
     result = pa.concat_tables([given, over.cast(given.schema)])
     shown = [f"{kind} {model.shown}" for model in models for kind in ("units", "credit")]
     return result.rename_columns(["conversion_id", "campaign", *shown]).combine_chunks()
-
-
-def _summed(frame: nw.LazyFrame[Any], names: Sequence[str]) -> pa.Table:
-    keys = ["conversion_id", "campaign"]
-    grouped = frame.group_by(*keys).agg(*(nw.col(name).sum() for name in names))
-    grouped = grouped.select(*keys, *(nw.col(name).cast(nw.Int64) for name in names))
-    return plain(grouped.collect("pyarrow").to_arrow())

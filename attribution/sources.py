@@ -117,20 +117,31 @@ def _nanoseconds(kind: pa.DataType) -> bool:
 
 def check_rows(frame: nw.LazyFrame[Any], source: Source) -> None:
     """Check the rows of a file inside the engine; only if one is bad, read the file to name the row."""
+    check_values(frame, source)
+    check_identifiers(frame, source)
+
+
+def check_values(frame: nw.LazyFrame[Any], source: Source) -> None:
+    """Refuse a row with a value that the contract rules out."""
     if source.table is not None:
         return
     # A filter, not a count: engines skip what a file's own statistics already rule out, such as nulls.
     broken = reduce(or_, (rule.broken for rule in checks(source.name, source.columns)))
-    bad = len(frame.filter(broken).select(found=nw.lit(1)).head(1).collect("pyarrow")) > 0
+    if len(frame.filter(broken).select(found=nw.lit(1)).head(1).collect("pyarrow")):
+        _name_the_row(source)
+
+
+def check_identifiers(frame: nw.LazyFrame[Any], source: Source) -> None:
+    """Refuse an identifier that occurs twice."""
     identifier = IDENTIFIERS.get(source.name)
-    if identifier and not bad:
-        repeated = frame.group_by(identifier).agg(nw.len().alias("times")).filter(nw.col("times") > 1)
-        bad = len(repeated.head(1).collect("pyarrow")) > 0
-    if bad:
-        _name_the_row(source, identifier)
+    if source.table is not None or not identifier:
+        return
+    repeated = frame.group_by(identifier).agg(nw.len().alias("times")).filter(nw.col("times") > 1)
+    if len(repeated.head(1).collect("pyarrow")):
+        _name_the_row(source)
 
 
-def _name_the_row(source: Source, identifier: str | None) -> None:
+def _name_the_row(source: Source) -> None:
     data = _dataset(source.path)
     done = 0
     for batch in data.to_batches(columns=list(source.columns)):
@@ -149,5 +160,6 @@ def _name_the_row(source: Source, identifier: str | None) -> None:
             ) from None
         finally:
             done += batch.num_rows
+    identifier = IDENTIFIERS.get(source.name)
     if identifier:
         refuse_duplicates(data.to_table(columns=[identifier]), source.name, identifier)
