@@ -72,6 +72,8 @@ def main() -> None:
                 viewer = enter(Role.viewer)
                 shot(viewer, "/roi", "roi")
                 shot(viewer, "/roi/advice", "advice")
+                shot(viewer, "/report", "report")
+                shot(viewer, "/quality", "quality")
                 browser.close()
         finally:
             server.terminate()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from types import MappingProxyType
 from typing import Any
 
@@ -17,10 +18,10 @@ from tracking.errors import Invalid
 from tracking.snapshots import Preparing
 from tracking.web import questions, story, wording
 from tracking.web.pages import EVERYONE, Pages
-from tracking.web.questions import Asked
+from tracking.web.questions import Args, Asked
 
 MODELS = ("linear", "first-touch", "last-touch")
-"""The first one counts leads and customers."""
+"""The first one counts leads and customers; boxes that are ticked come in no order of the user's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def add(pages: Pages) -> None:
         spoken = request.args.get("language", "")
         spoken = spoken if spoken in wording.LANGUAGES else wording.language()
         with pages.reading() as session:
-            asked = questions.read(session, pages.settings, pages.today(), models=MODELS)
+            asked = ask(session, pages.settings, pages.today())
             try:
                 with force_locale(spoken):
                     made, problem = _made(session, pages.settings, asked)
@@ -80,7 +81,7 @@ def add(pages: Pages) -> None:
         spoken = request.args.get("language", "")
         spoken = spoken if spoken in wording.LANGUAGES else wording.language()
         with pages.reading() as session, force_locale(spoken):
-            asked = questions.read(session, pages.settings, pages.today(), models=MODELS)
+            asked = ask(session, pages.settings, pages.today())
             if asked.problem:
                 raise asked.problem
             try:
@@ -93,6 +94,13 @@ def add(pages: Pages) -> None:
         answer = Response(content, mimetype=FORMS[form].mimetype)
         answer.headers.set("Content-Disposition", "attachment", filename=file_name(asked, form))
         return answer
+
+
+def ask(session: Session, settings: Settings, today: date, args: Args | None = None) -> Asked:
+    """Read the question of a report; where the model linear is among several, it leads."""
+    asked = questions.read(session, settings, today, models=MODELS, args=args)
+    models = tuple(sorted(asked.question.models, key=lambda name: name != MODELS[0]))
+    return replace(asked, question=replace(asked.question, models=models))
 
 
 def file_name(asked: Asked, form: str) -> str:

@@ -18,8 +18,8 @@ from tracking import db, mail, schedules, snapshots
 from tracking.config import Settings
 from tracking.errors import Conflict, Invalid
 from tracking.office import ReportSchedule
-from tracking.web import questions, story, wording
-from tracking.web.document import FORMS, MODELS, file_name
+from tracking.web import document, story, wording
+from tracking.web.document import FORMS, file_name
 from tracking.web.questions import Asked
 
 
@@ -101,7 +101,7 @@ def ask(
     """Return the question of a schedule for some days, or raise Invalid for what is wrong with it."""
     args = MultiDict[str, str]([(name, value) for name, values in query.items() for value in values])
     args["from"], args["to"] = (day.isoformat() for day in days)
-    asked = questions.read(session, settings, today, models=MODELS, args=args)
+    asked = document.ask(session, settings, today, args)
     if asked.problem:
         raise asked.problem
     return asked

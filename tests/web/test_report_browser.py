@@ -1,0 +1,78 @@
+"""The report, its schedules and the quality of the data in a browser, by keyboard and on small screens."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests import workbooks as reader
+from tests.web.accessibility import findings, reflows, unseen_focus
+from tests.web.conftest import Service
+from tests.web.test_decide import YEAR, supplier
+from tests.web.test_quality import ring
+from tracking import db
+
+Open = Callable[..., Page]
+PAGES = {"report": f"/report?{YEAR}", "quality": f"/quality?{YEAR}", "schedules": "/schedules"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def bought(service: Service) -> None:
+    """One supplier for all tests of this module, with one call that nothing explains."""
+    supplier(service.engine)
+    with db.transaction(service.engine) as session:
+        ring(session, "1", "+46701740611")
+
+
+def test_from_the_overview_to_a_workbook_and_a_schedule_with_the_keyboard_alone(
+    open_page: Open, tmp_path: Path
+) -> None:
+    page = open_page("marketer", "/")
+    page.get_by_role("link", name="The report for stakeholders").press("Enter")
+    expect(page.get_by_role("heading", name="Which advertising pays?")).to_be_visible()
+    page.goto(PAGES["report"])
+    pictures = page.locator(".report img")
+    expect(pictures).to_have_count(3)
+    for place in range(3):
+        assert pictures.nth(place).evaluate("e => e.complete && e.naturalWidth > 100"), (
+            "the policy lets it be seen"
+        )
+    with page.expect_download() as told:
+        page.get_by_role("link", name="Workbook").press("Enter")
+    told.value.save_as(tmp_path / "report.xlsx")
+    book = reader.read((tmp_path / "report.xlsx").read_bytes())
+    assert ["Fair", "linear", 2000.0] in [row[:3] for row in book["ROI by campaign and model"]]
+    page.get_by_role("link", name="Send it regularly").press("Enter")
+    page.get_by_label("Name", exact=True).fill("Board")
+    page.get_by_label("Recipients").fill("anna@acme.example")
+    page.get_by_label("How often").select_option("weekly")
+    page.get_by_role("button", name="Save").press("Enter")
+    expect(page.get_by_role("row", name="Board")).to_contain_text("every Monday")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_pages_of_the_report_keep_the_rules_of_accessibility(open_page: Open, theme: str) -> None:
+    page = open_page("marketer", "/", color_scheme=theme)
+    for name, path in PAGES.items():
+        page.set_viewport_size({"width": 1280, "height": 800})
+        page.goto(path)
+        page.evaluate("document.querySelectorAll('main details').forEach(d => { d.open = true; })")
+        assert findings(page) == [], name
+        assert unseen_focus(page, presses=50) == [], name
+        assert reflows(page), name
+
+
+def test_the_saved_file_is_accessible_too_and_needs_nothing_from_elsewhere(
+    open_page: Open, tmp_path: Path
+) -> None:
+    page = open_page("viewer", PAGES["report"])
+    with page.expect_download() as told:
+        page.get_by_role("link", name="HTML", exact=True).press("Enter")
+    told.value.save_as(tmp_path / "report.html")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((tmp_path / "report.html").as_uri())
+    assert findings(page) == []
+    assert reflows(page)
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
