@@ -152,3 +152,32 @@ def intervals(
         (row["model"], row["campaign"]): (row["credit_low"], row["credit_high"])
         for row in drawn.intervals(level, method).to_pylist()
     }
+
+
+def holding(
+    ends: Mapping[tuple[str, str], tuple[float, float]], model: str, true: Mapping[str, int]
+) -> float:
+    """Return what share of a model's intervals holds the truth.
+
+    Parameters
+    ----------
+    ends : mapping
+        What `intervals` returned.
+    model : str
+        Name of the model.
+    true : mapping of str to int
+        Margin that each campaign really caused, in minor units.
+
+    Returns
+    -------
+    float
+        0 to 1, over all campaigns; one without any credit has the interval from 0 to 0.
+
+    Examples
+    --------
+    >>> holding({("linear", "fair"): (10.0, 30.0)}, "linear", {"fair": 20, "email": 5})
+    0.5
+    """
+    found = [ends.get((model, name), (0.0, 0.0)) for name in true]
+    held = [low <= margin <= high for (low, high), margin in zip(found, true.values(), strict=True)]
+    return sum(held) / max(1, len(held))

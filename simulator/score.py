@@ -66,6 +66,8 @@ class Score:
         Where the model would take budget from and give it to; None if it sees no difference.
     regret_minor : int or None
         Margin lost by this move compared with the best one, in minor units; None where moves were not run.
+    covered : float or None
+        Share of campaigns whose true margin lies within the model's 90 % interval; None where none was drawn.
     """
 
     model: str
@@ -79,6 +81,7 @@ class Score:
     by_channel: dict[str, float]
     move: Move | None
     regret_minor: int | None
+    covered: float | None = None
 
 
 def true_margin(report: Mapping[str, Any]) -> dict[str, int]:

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, Literal
 
 from simulator import score as scoring
+from simulator.coverage import holding, intervals
 from simulator.market import World
 from simulator.runs import Engine, Told, mapper
 from simulator.truth import EXACT, find
 from simulator.write import write, write_truth
 
-STEPS: Final = ("tables", "truth", "moves", "models")
+STEPS: Final = ("tables", "truth", "moves", "models", "intervals")
+_REPLICATES: Final = 200
 TRUTH_FILES: Final = ("truth.json", "truth_deals.parquet")
 
 Progress = Callable[[str, float], None]
@@ -118,6 +120,7 @@ def score(
     *,
     lookback_days: float | None = 365.0,
     regret: bool = True,
+    resampled: bool = False,
     workers: int = 1,
     progress: Progress = _ignore,
 ) -> tuple[dict[str, Any], list[scoring.Score]]:
@@ -131,10 +134,12 @@ def score(
         How far back a touch earns credit, in days.
     regret : bool, default True
         Whether to run the market again for every move of budget, which takes longest.
+    resampled : bool, default False
+        Whether to draw the buyers anew, to see how many of each model's 90 % intervals hold the truth.
     workers : int, default 1
         Processes.
     progress : callable, optional
-        As for `simulate`, with the steps ``"moves"`` and ``"models"``.
+        As for `simulate`, with the steps ``"moves"``, ``"models"`` and ``"intervals"``.
 
     Returns
     -------
@@ -156,4 +161,10 @@ def score(
     progress("models", 0.0)
     scores = scoring.score(world, tables, report, lookback_days=lookback_days, gains=gains)
     progress("models", 1.0)
+    if resampled:
+        true = scoring.true_margin(report)
+        for place, each in enumerate(scores):
+            ends = intervals(tables, [each.model], _REPLICATES, world.seed, 0.9, "percentile")
+            scores[place] = replace(each, covered=holding(ends, each.model, true))
+            progress("intervals", (place + 1) / len(scores))
     return report, scores

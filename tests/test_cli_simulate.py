@@ -105,6 +105,8 @@ def test_models_are_scored_on_what_was_written(run, tmp_path):
     table = run("score", tmp_path, "--no-regret")
     assert table.exit_code == 0, table.output
     assert "first-touch" in table.output
+    assert "trade fair" in table.output
+    assert "Regret" not in table.output
     scores = json.loads(run("score", tmp_path, "--json").output)
     assert len(scores) == 16
     assert all(entry["regret_minor"] >= 0 for entry in scores)

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from simulator.calibrate import PARAMETERS, _precision, as_toml, fit, shifted
 from simulator.market import World
@@ -33,14 +34,15 @@ def test_parameters_are_found_again_within_their_errors(found):
     for name, true in TRUE.items():
         estimate, error = found.estimates[name]
         assert abs(estimate - true) < 4 * error, name
-        assert error < 0.5
+        assert name not in found.unidentified
 
 
 def test_what_was_fitted_fits_and_what_was_held_out_is_reported(found):
     assert set(found.fitted) == set(FITTED)
     assert set(found.held_out) == set(HELD_OUT)
     off = [difference for _, _, difference in found.fitted.values()]
-    assert np.sqrt(np.mean(np.square(off))) < 2
+    # Each is given in its own errors, so the sum of their squares is that of a chi-squared test.
+    assert stats.chi2.sf(np.square(off).sum(), len(off)) > 0.001
 
 
 def test_the_fitted_scenario_is_a_file_that_says_what_cannot_be_known(found, tmp_path):

@@ -107,7 +107,7 @@ def test_in_a_placebo_world_no_move_costs_anything():
     assert all(each.regret_minor == 0 for each in scores)
     # And yet the models hand out credit.
     assert all(each.caused == 0.0 for each in scores)
-    assert max(each.credited for each in scores) > 0.1
+    assert min(each.credited for each in scores) > 0
 
 
 def test_in_the_world_of_one_touch_no_model_errs():

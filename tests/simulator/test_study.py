@@ -22,10 +22,11 @@ class StoppedError(Exception):
 def test_a_market_is_made_and_scored_and_tells_how_far_it_is(tmp_path, world):
     told = []
     done = simulate(world, tmp_path, progress=lambda step, share: told.append((step, share)))
-    report, scores = score(tmp_path, progress=lambda step, share: told.append((step, share)))
+    report, scores = score(tmp_path, resampled=True, progress=lambda step, share: told.append((step, share)))
     assert report == done.report
     assert {each.model for each in scores} == set(SCORED)
     assert {step for step, _ in told} == set(STEPS)
+    assert all(0 <= each.covered <= 1 for each in scores)
     for step in STEPS:
         shares = [share for each, share in told if each == step]
         assert shares == sorted(shares)

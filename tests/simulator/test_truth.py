@@ -130,6 +130,38 @@ def test_the_truth_of_many_shards_is_the_sum_over_them(monkeypatch, short_truth)
     assert as_bytes(truth_of(load("supplier", SHORT))) == short_truth
 
 
+def test_the_return_on_the_next_euro_is_that_of_one_percent_more_against_one_percent_less():
+    world = World(load("supplier", {"desk.reps": 0}), accounts=2000, days=365, seed=1)
+    display = world.campaigns.index("display")
+    less, more = np.ones(9), np.ones(9)
+    less[display], more[display] = 0.99, 1.01
+    with mapper() as spread:
+        margin = values(world, np.array([np.ones(9), less, more]), spread).window[:, 2]
+        report = find(world, spread, marginal=True).report["campaigns"]
+    variable = report["display"]["spend_minor"]["variable"]
+    assert report["display"]["marginal_margin_per_spend"] == round(
+        int(margin[2] - margin[1]) / (0.02 * variable), 6
+    )
+    # A listing that is booked has no next euro.
+    assert report["directory"]["marginal_margin_per_spend"] is None
+
+
+def test_the_share_of_the_effect_after_the_window_is_stated():
+    quiet = {"desk.reps": 0, "tail_days": 120}
+    world = World(load("supplier", quiet), accounts=1500, days=180, seed=1)
+    fair = world.campaigns.index("trade_fair")
+    without = np.ones(9)
+    without[fair] = 0.0
+    with mapper() as spread:
+        found = values(world, np.array([np.ones(9), without]), spread)
+        report = find(world, spread).report
+    inside = int(found.window[0][2] - found.window[1][2])
+    late = int(found.late[0][2] - found.late[1][2])
+    assert late > 0
+    assert report["campaigns"]["trade_fair"]["late_share_of_margin"] == round(late / (inside + late), 6)
+    assert report["tail_days"] == 120
+
+
 def test_every_deal_bears_one_label_per_campaign():
     truth = truth_of(load("supplier", {"desk.reps": 0}), accounts=800, days=365)
     names = list(truth.report["campaigns"])

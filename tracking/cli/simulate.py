@@ -136,6 +136,8 @@ def _show_truth(installation: Installation, report: dict[str, Any]) -> None:
             "needed": entry["deals"]["needed"],
             "earlier": entry["deals"]["earlier"],
             "roi": entry["incremental_roi"],
+            "next": entry.get("marginal_margin_per_spend"),
+            "fair": entry["shapley"]["margin_minor"] / 100 if "shapley" in entry else None,
         }
         for name, entry in report["campaigns"].items()
     ]
@@ -147,8 +149,13 @@ def _show_truth(installation: Installation, report: dict[str, Any]) -> None:
         "needed": "Deals that needed it",
         "earlier": "Only came earlier",
         "roi": "True ROI",
+        "next": "The next 1.00 brings",
     }
+    if any("shapley" in entry for entry in report["campaigns"].values()):
+        columns["fair"] = "Shapley value"
     installation.show(rows, columns, f"What each campaign caused, {currency}:")
+    if any(entry["removal"]["margin_minor"] < 0 for entry in report["campaigns"].values()):
+        click.echo("Below 0: its calls kept others waiting who would have brought more.")
 
 
 @click.command("score")
@@ -159,17 +166,26 @@ def _show_truth(installation: Installation, report: dict[str, Any]) -> None:
 @click.option(
     "--regret/--no-regret", default=True, show_default=True, help="Run the market again for every move."
 )
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True)
+@click.option(
+    "--intervals",
+    is_flag=True,
+    help="Draw the buyers anew, to see how many of a model's 90 % intervals hold the truth; takes long.",
+)
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
 @json_option
 @pass_installation
-def score(installation: Installation, directory: Path, lookback: float, regret: bool, workers: int) -> None:
+def score(
+    installation: Installation, directory: Path, lookback: float, regret: bool, intervals: bool, workers: int
+) -> None:
     """Score every attribution model on a simulated market whose truth is known.
 
     DIR is what `simulate` wrote. Shares are of the gross margin; a regret is the margin lost by moving a
     fifth of the variable budget as the model's returns say, compared with the best such move.
     """
     try:
-        report, scores = study.score(directory, lookback_days=lookback, regret=regret, workers=workers)
+        report, scores = study.score(
+            directory, lookback_days=lookback, regret=regret, resampled=intervals, workers=workers
+        )
     except FileNotFoundError as error:
         fail(str(error))
     if installation.as_json:
@@ -181,24 +197,37 @@ def score(installation: Installation, directory: Path, lookback: float, regret: 
         {
             "model": each.model,
             "wrong": f"{each.total_variation:.1%}",
+            "mean": f"{each.share_error:.1%}",
             "credited": f"{each.credited:.1%}",
             "ranks": each.rank_agreement,
             "log": each.log_error,
             "move": " → ".join(each.move) if each.move else None,
             "regret": None if each.regret_minor is None else each.regret_minor / 100,
+            "covered": None if each.covered is None else f"{each.covered:.0%}",
         }
         for each in scores
     ]
     columns = {
         "model": "Model",
         "wrong": "Margin in the wrong place",
+        "mean": "Mean error of a share",
         "credited": "Given to campaigns",
         "ranks": "Agreement of ranks",
         "log": "Log error of ROI",
-        "move": "Would move budget",
-        "regret": f"Regret, {currency}",
     }
+    # What was not asked for has no column.
+    if regret:
+        columns |= {"move": "Would move budget", "regret": f"Regret, {currency}"}
+    if intervals:
+        columns["covered"] = "Intervals that hold the truth"
     installation.show(rows, columns)
+    channels = list(scores[0].by_channel)
+    signed = [
+        {"model": each.model} | {name: f"{each.by_channel[name] * 100:+.1f}" for name in channels}
+        for each in scores
+    ]
+    title = "Credited less true share of the margin by channel, in points; above 0 is too much:"
+    installation.show(signed, {"model": "Model"} | {name: name for name in channels}, title)
 
 
 @click.command("calibrate")

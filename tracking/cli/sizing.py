@@ -91,14 +91,14 @@ def _show_sizes(
         installation.tell_json({"needed": needed, "loss": loss, "sizes": rows})
         return
     click.echo(f"{needed} {unit} keep the share of {measure} at or below {loss:.2%}.")
+    click.echo(f"{unit:>7}   theory simulated")
     largest = max(size.theory for size in sizes)
     for size in sizes:
         bar = "█" * round(_BAR * size.theory / largest)
         mark = "←" if size.count == needed else " "
         console().print(
-            f"{size.count:>6} {size.theory:>8.2%} {size.simulated:>8.2%} {mark} {bar}", highlight=False
+            f"{size.count:>7} {size.theory:>8.2%} {size.simulated:>8.2%} {mark} {bar}", highlight=False
         )
-    click.echo(f"{unit:>6}   theory simulated")
 
 
 def _write_chart(path: Path, sizes: list[Size], loss: float, unit: str, measure: str) -> None:
