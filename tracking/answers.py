@@ -44,11 +44,15 @@ def log(
     if call is None and contact is None:
         raise Invalid("call", "an answer belongs to a call or a contact; name one")
     if asked_at.tzinfo is None:
-        raise Invalid("asked_at", f"{asked_at.isoformat()} names no time zone; give an offset")
+        raise Invalid(
+            "asked_at", "%(asked_at)s names no time zone; give an offset", asked_at=asked_at.isoformat()
+        )
     channel, asked_by = _name(channel, "channel"), _name(asked_by, "asked_by")
     if outcome is not Outcome.answered and (campaign is not None or channel is not None):
         raise Invalid(
-            "outcome", f"{outcome} names no source; leave campaign and channel out, or say answered"
+            "outcome",
+            "%(outcome)s names no source; leave campaign and channel out, or say answered",
+            outcome=outcome,
         )
     words = _clean(verbatim or "") or None
     if outcome is Outcome.answered and not (words or campaign or channel):
@@ -220,7 +224,11 @@ def standing(session: Session, call: Call) -> Answer | None:
         select(Answer).where(Answer.call_id == call.id, Answer.id.not_in(corrected))
     ).all()
     if len(found) > 1:
-        raise Conflict(f"call {call.id} has {len(found)} standing answers; run `ringtrail doctor`")
+        raise Conflict(
+            "call %(number)s has %(length)s standing answers; run `ringtrail doctor`",
+            number=call.id,
+            length=len(found),
+        )
     return found[0] if found else None
 
 
@@ -232,5 +240,10 @@ def _clean(words: str) -> str:
     text = unicodedata.normalize("NFC", re.sub(r"\r\n?", "\n", words))
     text = "".join(c for c in text if c in _KEPT or unicodedata.category(c) not in _UNSEEN).strip()
     if len(text) > LONGEST_VERBATIM:
-        raise Invalid("verbatim", f"has {len(text)} characters; the longest kept is {LONGEST_VERBATIM}")
+        raise Invalid(
+            "verbatim",
+            "has %(length)s characters; the longest kept is %(most)s",
+            length=len(text),
+            most=LONGEST_VERBATIM,
+        )
     return text

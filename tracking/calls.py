@@ -156,7 +156,9 @@ def judge(
     if (value_minor is None) != (currency is None):
         raise Invalid("value_minor", "an amount and its currency go together; give both or neither")
     if value_minor is not None and value_minor < 0:
-        raise Invalid("value_minor", f"{value_minor} is negative; the value of a call is 0 or more")
+        raise Invalid(
+            "value_minor", "%(value)s is negative; the value of a call is 0 or more", value=value_minor
+        )
     given = {
         "lead_status": lead_status,
         "value_minor": value_minor,
@@ -223,7 +225,9 @@ def spoke_with(session: Session, call: Call, person: Contact) -> None:
         If the person belongs to another company than the caller.
     """
     if contacts.account_of(session, person) is not contacts.account_of(session, call.contact):
-        raise Invalid("contact", f"contact {person.id} is of another company; merge the companies first")
+        raise Invalid(
+            "contact", "contact %(number)s is of another company; merge the companies first", number=person.id
+        )
     call.contact = person
     call.touch.contact = person
     for answer in call.answers:
@@ -261,11 +265,15 @@ def at_desk(session: Session, call_id: int, *, besides: int, at: datetime) -> li
 
 def _check(event: CallEvent) -> None:
     if event.started_at.tzinfo is None:
-        raise Invalid("started_at", f"{event.started_at.isoformat()} names no time zone; give an offset")
+        raise Invalid(
+            "started_at",
+            "%(started_at)s names no time zone; give an offset",
+            started_at=event.started_at.isoformat(),
+        )
     for name in ("duration_s", "talk_s"):
         value = getattr(event, name)
         if value is not None and value < 0:
-            raise Invalid(name, f"{value} seconds is negative; mend the record at its source")
+            raise Invalid(name, "%(value)s seconds is negative; mend the record at its source", value=value)
     if not event.provider_call_id or len(event.provider_call_id) > 200:
         raise Invalid(
             "provider_call_id", "must have 1 to 200 characters; the call cannot be told from others"

@@ -26,7 +26,7 @@ def add(
     """Add a campaign; its name is its identity in imports and reports, so it is unique."""
     name, channel = required(name, "name"), required(channel, "channel")
     if session.scalar(select(Campaign.id).where(Campaign.name == name)) is not None:
-        raise Conflict(f"there is a campaign named {name!r} already; choose another name")
+        raise Conflict("there is a campaign named %(name)r already; choose another name", name=name)
     _check(details)
     campaign = Campaign(name=name, channel=channel, direction=direction, created_at=at, **details)
     session.add(campaign)
@@ -43,7 +43,9 @@ def change(session: Session, campaign: Campaign, **details: Any) -> Campaign:
     if "name" in details:
         taken = select(Campaign.id).where(Campaign.name == details["name"], Campaign.id != campaign.id)
         if session.scalar(taken) is not None:
-            raise Conflict(f"there is a campaign named {details['name']!r} already; choose another name")
+            raise Conflict(
+                "there is a campaign named %(name)r already; choose another name", name=details["name"]
+            )
     for field, value in details.items():
         setattr(campaign, field, value)
     session.flush()
@@ -62,7 +64,7 @@ def get(session: Session, name: str) -> Campaign:
     """Return the campaign of that name."""
     campaign = session.scalar(select(Campaign).where(Campaign.name == tidy(name)))
     if campaign is None:
-        raise NotFound(f"there is no campaign named {name!r}; `ringtrail campaign list` shows them")
+        raise NotFound("there is no campaign named %(name)r; `ringtrail campaign list` shows them", name=name)
     return campaign
 
 
@@ -84,7 +86,9 @@ def add_material(
     same = select(AdMaterial.id).where(AdMaterial.campaign_id == campaign.id, AdMaterial.name == name)
     if session.scalar(same) is not None:
         raise Conflict(
-            f"campaign {campaign.name!r} has ad material named {name!r} already; choose another name"
+            "campaign %(campaign)r has ad material named %(name)r already; choose another name",
+            campaign=campaign.name,
+            name=name,
         )
     _check_material(print_run, issued_on, expires_on)
     material = AdMaterial(
@@ -114,7 +118,8 @@ def change_material(session: Session, material: AdMaterial, **details: Any) -> A
         )
         if session.scalar(taken) is not None:
             raise Conflict(
-                f"the campaign has ad material named {details['name']!r} already; choose another name"
+                "the campaign has ad material named %(name)r already; choose another name",
+                name=details["name"],
             )
     fields = ("print_run", "issued_on", "expires_on")
     _check_material(*(details.get(field, getattr(material, field)) for field in fields))
@@ -126,7 +131,11 @@ def change_material(session: Session, material: AdMaterial, **details: Any) -> A
 
 def _check_material(print_run: int | None, issued_on: date | None, expires_on: date | None) -> None:
     if print_run is not None and print_run < 1:
-        raise Invalid("print_run", f"{print_run} copies is not a print run; give 1 or more, or leave it out")
+        raise Invalid(
+            "print_run",
+            "%(print_run)s copies is not a print run; give 1 or more, or leave it out",
+            print_run=print_run,
+        )
     _check_days(issued_on, expires_on, "expires_on")
 
 
@@ -138,7 +147,9 @@ def material(session: Session, campaign: str, name: str) -> AdMaterial:
         .where(Campaign.name == tidy(campaign), AdMaterial.name == tidy(name))
     )
     if found is None:
-        raise NotFound(f"campaign {campaign!r} has no ad material named {name!r}")
+        raise NotFound(
+            "campaign %(campaign)r has no ad material named %(name)r", campaign=campaign, name=name
+        )
     return found
 
 
@@ -147,7 +158,12 @@ def of_campaign(campaign: Campaign | None, material: AdMaterial | None) -> Campa
     if material is None:
         return campaign
     if campaign is not None and campaign.id != material.campaign_id:
-        raise Invalid("ad_material", f"{material.name!r} belongs to another campaign than {campaign.name!r}")
+        raise Invalid(
+            "ad_material",
+            "%(name)r belongs to another campaign than %(campaign)r",
+            name=material.name,
+            campaign=campaign.name,
+        )
     return material.campaign
 
 
@@ -158,13 +174,18 @@ def _check(details: Mapping[str, Any]) -> None:
     starts_on, ends_on, budget, code = (details.get(field) for field in _CHECKED)
     _check_days(starts_on, ends_on, "ends_on")
     if budget is not None and budget < 0:
-        raise Invalid("budget_minor", f"{budget} is negative; give 0 or more")
+        raise Invalid("budget_minor", "%(budget)s is negative; give 0 or more", budget=budget)
     if budget is not None and code is None:
         raise Invalid("currency", "is missing; a budget needs its currency")
     if code is not None and code != (known := money.currency(code)):
-        raise Invalid("currency", f"{code!r} is not in capitals; write {known}")
+        raise Invalid("currency", "%(code)r is not in capitals; write %(known)s", code=code, known=known)
 
 
 def _check_days(start: date | None, end: date | None, field: str) -> None:
     if start is not None and end is not None and end < start:
-        raise Invalid(field, f"{end} lies before the first day, {start}; exchange them or mend one")
+        raise Invalid(
+            field,
+            "%(end)s lies before the first day, %(start)s; exchange them or mend one",
+            end=end,
+            start=start,
+        )

@@ -201,7 +201,7 @@ def merge(session: Session, kind: type[_Merged], source_id: int, target_id: int)
     found = _locked(session, kind, {source_id, target_id})
     for wanted in (source_id, target_id):
         if wanted not in found:
-            raise NotFound(f"there is no {kind.__tablename__} {wanted}")
+            raise _none(kind, wanted)
     # Whoever merges holds both ends of the new chain, so that two merges at once cannot close a ring;
     # while the end was waited for, it may have become another.
     end = None
@@ -211,10 +211,14 @@ def merge(session: Session, kind: type[_Merged], source_id: int, target_id: int)
     source = found[source_id]
     if source.merged_into_id is not None:
         raise Conflict(
-            f"{kind.__tablename__} {source_id} is merged into {source.merged_into_id}; part them first"
+            "%(one)s is merged into %(other)s; part them first", one=source_id, other=source.merged_into_id
         )
     if end == source_id:
-        raise Invalid("into", f"{kind.__tablename__} {target_id} counts as {source_id} itself")
+        if kind is Account:
+            raise Invalid(
+                "into", "account %(other)s counts as %(one)s itself", one=source_id, other=target_id
+            )
+        raise Invalid("into", "contact %(other)s counts as %(one)s itself", one=source_id, other=target_id)
     source.merged_into_id = target_id
     session.flush()
 
@@ -223,11 +227,17 @@ def unmerge(session: Session, kind: type[_Merged], source_id: int) -> None:
     """Part what was merged."""
     source = _locked(session, kind, {source_id}).get(source_id)
     if source is None:
-        raise NotFound(f"there is no {kind.__tablename__} {source_id}")
+        raise _none(kind, source_id)
     if source.merged_into_id is None:
-        raise Conflict(f"{kind.__tablename__} {source_id} is not merged")
+        raise Conflict("%(one)s is not merged", one=source_id)
     source.merged_into_id = None
     session.flush()
+
+
+def _none(kind: type[_Merged], number: int) -> NotFound:
+    if kind is Account:
+        return NotFound("there is no account %(number)s", number=number)
+    return NotFound("there is no contact %(number)s", number=number)
 
 
 def _merged_ids(kind: type[_Merged]) -> Select[*tuple[Any, ...]]:

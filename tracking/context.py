@@ -37,17 +37,25 @@ def save_reading(session: Session, told: Reading, *, row: Indicator | None = Non
     """Add a reading of an indicator, or change one; each indicator has one figure a day and one unit."""
     name, unit = required(told.name, "name"), required(told.unit, "unit")
     if not isfinite(told.value):
-        raise Invalid("value", f"{told.value} is not a figure; write digits, such as 1240 or 4.6")
+        raise Invalid(
+            "value", "%(value)s is not a figure; write digits, such as 1240 or 4.6", value=told.value
+        )
     own = row.id if row is not None else None
     same = select(Indicator).where(
         Indicator.name == name, Indicator.day == told.day, Indicator.id != (own or 0)
     )
     if session.scalar(same) is not None:
-        raise Conflict(f"{name} has a figure for {told.day} already; change that one")
+        raise Conflict("%(name)s has a figure for %(day)s already; change that one", name=name, day=told.day)
     other = select(Indicator.unit).where(Indicator.name == name, Indicator.id != (own or 0)).limit(1)
     known = session.scalar(other)
     if known is not None and known != unit:
-        raise Invalid("unit", f"{unit!r} differs from {known!r}, the unit of the other figures of {name}")
+        raise Invalid(
+            "unit",
+            "%(unit)r differs from %(known)r, the unit of the other figures of %(name)s",
+            unit=unit,
+            known=known,
+            name=name,
+        )
     row = row or Indicator()
     row.name, row.day, row.value, row.unit, row.source = name, told.day, told.value, unit, told.source.strip()
     session.add(row)
@@ -59,7 +67,12 @@ def save_event(session: Session, told: Event, *, row: Annotation | None = None) 
     """Add an annotation, or change one."""
     title = required(told.title, "title")
     if told.ends_on is not None and told.ends_on < told.starts_on:
-        raise Invalid("ends_on", f"{told.ends_on} lies before the first day, {told.starts_on}; exchange them")
+        raise Invalid(
+            "ends_on",
+            "%(ends_on)s lies before the first day, %(starts_on)s; exchange them",
+            ends_on=told.ends_on,
+            starts_on=told.starts_on,
+        )
     row = row or Annotation()
     row.title, row.starts_on, row.ends_on, row.note = title, told.starts_on, told.ends_on, told.note.strip()
     session.add(row)
@@ -71,7 +84,7 @@ def reading(session: Session, number: int) -> Indicator:
     """Return one reading of an indicator."""
     row = session.get(Indicator, number)
     if row is None:
-        raise NotFound(f"there is no figure {number}; it may have been deleted")
+        raise NotFound("there is no figure %(number)s; it may have been deleted", number=number)
     return row
 
 
@@ -79,7 +92,7 @@ def event(session: Session, number: int) -> Annotation:
     """Return one annotation."""
     row = session.get(Annotation, number)
     if row is None:
-        raise NotFound(f"there is no annotation {number}; it may have been deleted")
+        raise NotFound("there is no annotation %(number)s; it may have been deleted", number=number)
     return row
 
 

@@ -40,7 +40,7 @@ def save(
 ) -> tuple[Cost, Effect]:
     """Add a cost, or bring the one with the same source key up to date; without a campaign it is overhead."""
     if record.source_key is not None and not 1 <= len(record.source_key) <= 200:
-        raise Invalid("source_key", f"has {len(record.source_key)} characters; give 1 to 200")
+        raise Invalid("source_key", "has %(length)s characters; give 1 to 200", length=len(record.source_key))
     given = _given(record, campaign, material)
     cost = None
     if record.source_key:
@@ -72,11 +72,19 @@ def change(
 def _given(record: CostRecord, campaign: Campaign | None, material: AdMaterial | None) -> dict[str, object]:
     amount = _amount(record)
     if amount > money.LARGEST_MINOR:
-        raise Invalid("amount", f"{amount} is larger than {money.LARGEST_MINOR} minor units; check it")
+        raise Invalid(
+            "amount",
+            "%(amount)s is larger than %(most)s minor units; check it",
+            amount=amount,
+            most=money.LARGEST_MINOR,
+        )
     campaign = of_campaign(campaign, material)
     if record.period_end <= record.period_start:
         raise Invalid(
-            "period_end", f"{record.period_end} is not after {record.period_start}; it is exclusive"
+            "period_end",
+            "%(end)s is not after %(start)s; it is exclusive",
+            end=record.period_end,
+            start=record.period_start,
         )
     return {
         "campaign_id": campaign.id if campaign else None,
@@ -116,11 +124,16 @@ def _amount(record: CostRecord) -> int:
         amount = int(worth.to_integral_value(ROUND_HALF_EVEN))
         if record.amount_minor is not None and record.amount_minor != amount:
             raise Invalid(
-                "amount", f"{record.amount_minor} is not hours x rate, {amount}; leave one of them out"
+                "amount",
+                "%(given)s is not hours x rate, %(amount)s; leave one of them out",
+                given=record.amount_minor,
+                amount=amount,
             )
         return amount
     if record.amount_minor is None:
         raise Invalid("amount", "a cost needs an amount, or hours and an hourly rate")
     if record.amount_minor < 0:
-        raise Invalid("amount", f"{record.amount_minor} is negative; enter a refund as a smaller cost")
+        raise Invalid(
+            "amount", "%(amount)s is negative; enter a refund as a smaller cost", amount=record.amount_minor
+        )
     return record.amount_minor

@@ -80,11 +80,13 @@ def change(session: Session, deal: Deal, record: DealRecord, *, at: datetime) ->
     _check(record, deal)
     # What the form shows empty is meant empty, so the former closing day is no stand-in.
     if record.stage in (Stage.won, Stage.lost) and record.closed_at is None:
-        raise Invalid("closed_at", f"a deal that is {record.stage} needs the day it was closed")
+        raise Invalid("closed_at", "a deal that is %(stage)s needs the day it was closed", stage=record.stage)
     if record.external_id:
         taken = select(Deal.id).where(Deal.external_id == record.external_id, Deal.id != deal.id)
         if session.scalar(taken) is not None:
-            raise Conflict(f"there is a deal {record.external_id!r} already; change that one")
+            raise Conflict(
+                "there is a deal %(external_id)r already; change that one", external_id=record.external_id
+            )
     code = money.currency(record.currency)
     if record.clues != Clues():
         deal.account = contacts.account_for(session, record.clues, at=at)
@@ -113,15 +115,19 @@ def _check(record: DealRecord, deal: Deal | None) -> None:
     for name in moments:
         value = getattr(record, name)
         if value is not None and value.tzinfo is None:
-            raise Invalid(name, f"{value.isoformat()} names no time zone; give an offset")
+            raise Invalid(name, "%(value)s names no time zone; give an offset", value=value.isoformat())
     closed_at = record.closed_at or (deal and deal.closed_at)
     if record.stage in (Stage.won, Stage.lost) and closed_at is None:
-        raise Invalid("closed_at", f"a deal that is {record.stage} needs the day it was closed")
+        raise Invalid("closed_at", "a deal that is %(stage)s needs the day it was closed", stage=record.stage)
     if record.external_id is not None and not 1 <= len(record.external_id) <= 200:
-        raise Invalid("external_id", f"has {len(record.external_id)} characters; give 1 to 200")
+        raise Invalid(
+            "external_id", "has %(length)s characters; give 1 to 200", length=len(record.external_id)
+        )
     for name in ("amount_minor", "margin_minor"):
         if abs(getattr(record, name) or 0) > money.LARGEST_MINOR:
-            raise Invalid(name, f"is larger than {money.LARGEST_MINOR} minor units; check the decimal mark")
+            raise Invalid(
+                name, "is larger than %(most)s minor units; check the decimal mark", most=money.LARGEST_MINOR
+            )
     if deal is None and record.clues == Clues():
         raise Invalid(
             "company", "nothing says whose deal this is; give a company, an id, a number or an e-mail"

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from tracking import clock, db
-from tracking.errors import Conflict, Invalid, NotFound
+from tracking.errors import Conflict, Invalid, NotFound, Sentence
 from tracking.names import required
 from tracking.office import Job
 from tracking.vocabulary import JobState
@@ -26,6 +26,7 @@ SILENCE = timedelta(seconds=60)
 _BEAT_S = 10.0
 _WRITE_EVERY_S = 0.5
 _ATTEMPTS = 3
+_REASON = "reason"
 _OPEN = (JobState.waiting, JobState.running)
 _log = logging.getLogger(__name__)
 
@@ -83,8 +84,18 @@ def get(session: Session, job_id: int) -> Job:
     """Return a job, or raise NotFound."""
     job = session.get(Job, job_id)
     if job is None:
-        raise NotFound(f"there is no job {job_id}")
+        raise NotFound("there is no job %(number)s", number=job_id)
     return job
+
+
+def why(job: Job) -> str | None:
+    """Return why a job failed, as it can be said in other languages too; None where it did not."""
+    kept = (job.result or {}).get(_REASON)
+    return Sentence(**kept) if kept else job.error
+
+
+def _said(template: str, **values: Any) -> Sentence:
+    return Sentence(template, values)
 
 
 def stop(session: Session, job: Job, *, at: datetime) -> None:
@@ -96,7 +107,7 @@ def stop(session: Session, job: Job, *, at: datetime) -> None:
         .returning(Job.id)
     )
     if not session.execute(ended).all():
-        raise Conflict(f"job {job.id} is over; there is nothing to stop")
+        raise Conflict("job %(number)s is over; there is nothing to stop", number=job.id)
     session.refresh(job)
 
 
@@ -113,7 +124,10 @@ def claim(session: Session, *, at: datetime) -> Job | None:
         begun = int((job.result or {}).get("begun", 0))
         if begun >= _ATTEMPTS:
             job.state, job.finished_at = JobState.failed, at
-            job.error = f"its worker died {begun} times; look into the log of `ringtrail work`"
+            died = _said(
+                "its worker died %(times)s times; look into the log of `ringtrail work`", times=begun
+            )
+            job.error, job.result = str(died), {_REASON: died.packed()}
             session.flush()
             continue
         job.state, job.started_at, job.heartbeat_at = JobState.running, at, at
@@ -137,16 +151,21 @@ def work(engine: Engine, kinds: Mapping[str, Kind]) -> bool:
     with _Heart(progress):
         try:
             if job.kind not in kinds:
-                raise Invalid("kind", f"{job.kind!r} is no kind of job that this worker knows")
+                raise Invalid("kind", "%(kind)r is no kind of job that this worker knows", kind=job.kind)
             result = kinds[job.kind](job.arguments, progress)
             ended["result"] = None if result is None else dict(result)
         except Stopped:
             return True
         except (Invalid, Conflict, NotFound) as error:
-            ended = {"state": JobState.failed, "error": str(error)}
+            ended = {
+                "state": JobState.failed,
+                "error": str(error),
+                "result": {_REASON: error.reason.packed()},
+            }
         except Exception as error:  # the worker goes on whatever a job does
             _log.exception("job %s (%s) failed", job.id, job.kind)
-            ended = {"state": JobState.failed, "error": f"{type(error).__name__}; the log has more"}
+            broken = _said("%(kind)s; the log has more", kind=type(error).__name__)
+            ended = {"state": JobState.failed, "error": str(broken), "result": {_REASON: broken.packed()}}
     progress.write(finished_at=clock.now(), heartbeat_at=clock.now(), **ended)
     return True
 

@@ -40,7 +40,9 @@ def currency(code: str, field: str = "currency") -> str:
     """Return an ISO 4217 code in capitals, or raise Invalid."""
     known = code.strip().upper()
     if known not in list_currencies():
-        raise Invalid(field, f"{code!r} is not an ISO 4217 currency; write three capitals such as EUR")
+        raise Invalid(
+            field, "%(code)r is not an ISO 4217 currency; write three capitals such as EUR", code=code
+        )
     return known
 
 
@@ -60,20 +62,33 @@ def to_minor(text: str, code: str, field: str = "amount", *, decimal: str | None
     found = _AMOUNT.fullmatch(_SPACES.sub(" ", bare).strip())
     if not found or len(text) > _LONGEST:
         shown = text if len(text) <= _LONGEST else text[:20] + "…"
-        raise Invalid(field, f"{shown!r} is not an amount; write digits such as 1234.50, the currency apart")
+        raise Invalid(
+            field, "%(shown)r is not an amount; write digits such as 1234.50, the currency apart", shown=shown
+        )
     digits, places = found[2], exponent(code)
     mark = decimal or _decimal_mark(digits, places)
     whole, _, part = digits.rpartition(mark) if mark and mark in digits else (digits, "", "")
     groupings = [grouped for sep, grouped in _GROUPED.items() if sep != mark]
     # A mark that neither groups nor divides is misplaced; to pass over it could multiply the sum.
     if not whole.isdigit() and not any(grouped.fullmatch(whole) for grouped in groupings):
-        raise Invalid(field, f"{text!r} can be read in more than one way; write it as 1234.50")
+        raise Invalid(field, "%(text)r can be read in more than one way; write it as 1234.50", text=text)
     part = part.rstrip("0")
     if len(part) > places:
-        raise Invalid(field, f"{text!r} has more decimals than {code} has ({places}); round it")
+        raise Invalid(
+            field,
+            "%(text)r has more decimals than %(code)s has (%(places)s); round it",
+            text=text,
+            code=code,
+            places=places,
+        )
     minor = int(re.sub(r"[.,\x20]", "", whole) + part.ljust(places, "0"))
     if minor > LARGEST_MINOR:
-        raise Invalid(field, f"{text!r} is larger than {LARGEST_MINOR} minor units; check the decimal mark")
+        raise Invalid(
+            field,
+            "%(text)r is larger than %(most)s minor units; check the decimal mark",
+            text=text,
+            most=LARGEST_MINOR,
+        )
     return -minor if found[1] == "-" else minor
 
 

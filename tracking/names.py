@@ -11,7 +11,7 @@ def required(value: str, field: str) -> str:
     if not value:
         raise Invalid(field, "is empty; give it a name")
     if len(value) > 200:
-        raise Invalid(field, f"has {len(value)} characters; give at most 200")
+        raise Invalid(field, "has %(length)s characters; give at most 200", length=len(value))
     return value
 
 

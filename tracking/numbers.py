@@ -72,7 +72,7 @@ def add(
     if target is not None:
         _refuse_loop(session, e164, target)
     if session.scalar(select(TrackingNumber.id).where(TrackingNumber.number == e164)) is not None:
-        raise Conflict(f"{e164} is in the inventory already")
+        raise Conflict("%(e164)s is in the inventory already", e164=e164)
     row = TrackingNumber(number=e164, destination=target, provider=provider, label=label, created_at=at)
     session.add(row)
     session.flush()
@@ -95,7 +95,9 @@ def get(session: Session, number: str, region: str = "ZZ") -> TrackingNumber:
     e164 = phone.require(number, region, "number")
     row = session.scalar(select(TrackingNumber).where(TrackingNumber.number == e164))
     if row is None:
-        raise NotFound(f"{e164} is not in the inventory; add it with `ringtrail number add {e164}`")
+        raise NotFound(
+            "%(e164)s is not in the inventory; add it with `ringtrail number add %(e164)s`", e164=e164
+        )
     return row
 
 
@@ -114,17 +116,35 @@ def assign(
     # The row is locked first, so that of two workers the second sees the first one's assignment.
     session.execute(select(TrackingNumber.id).where(TrackingNumber.id == number.id).with_for_update())
     if number.status is not NumberStatus.active:
-        raise Conflict(f"{number.number} is {number.status}; only active numbers can be assigned")
+        raise Conflict(
+            "%(number)s is %(status)s; only active numbers can be assigned",
+            number=number.number,
+            status=number.status,
+        )
     if ends_at is not None and ends_at <= starts_at:
-        raise Invalid("ends_at", f"{ends_at.isoformat()} is not after the start, {starts_at.isoformat()}")
+        raise Invalid(
+            "ends_at",
+            "%(ends_at)s is not after the start, %(starts_at)s",
+            ends_at=ends_at.isoformat(),
+            starts_at=starts_at.isoformat(),
+        )
     for other in _history(session, [number.id]).get(number.id, ()):
         if (other.ends_at is None or other.ends_at > starts_at) and (
             ends_at is None or ends_at > other.starts_at
         ):
+            held = {"number": number.number, "name": other.ad_material.name}
+            held["start"] = other.starts_at.isoformat()
+            if other.ends_at is None:
+                raise Conflict(
+                    "%(number)s is held by %(name)r from %(start)s; "
+                    "release it first, or choose another interval",
+                    **held,
+                )
             raise Conflict(
-                f"{number.number} is held by {other.ad_material.name!r} from {other.starts_at.isoformat()}"
-                + (f" to {other.ends_at.isoformat()}" if other.ends_at else "")
-                + "; release it first, or choose another interval"
+                "%(number)s is held by %(name)r from %(start)s to %(end)s; "
+                "release it first, or choose another interval",
+                end=other.ends_at.isoformat(),
+                **held,
             )
         # What is given with its end is history: it happened, resting or not.
         resting = (
@@ -132,8 +152,11 @@ def assign(
         )
         if resting and ends_at is None:
             raise Conflict(
-                f"{number.number} is quarantined until {other.quarantined_until:%Y-%m-%d}: calls from "
-                f"{other.ad_material.name!r} may still come; take another number"
+                "%(number)s is quarantined until %(until)s: calls from %(name)r may still "
+                "come; take another number",
+                number=number.number,
+                until=f"{other.quarantined_until:%Y-%m-%d}",
+                name=other.ad_material.name,
             )
     row = NumberAssignment(
         tracking_number=number,
@@ -188,12 +211,13 @@ def assign_next_free(
 def release(session: Session, assignment: NumberAssignment, *, at: datetime) -> NumberAssignment:
     """End an assignment; the number still rings and rests for as long as its medium lives on."""
     if assignment.ends_at is not None:
-        raise Conflict(f"this assignment ended at {assignment.ends_at.isoformat()} already")
+        raise Conflict("this assignment ended at %(ends_at)s already", ends_at=assignment.ends_at.isoformat())
     if at <= assignment.starts_at:
         raise Invalid(
             "ends_at",
-            f"{at.isoformat()} is not after the assignment's start, {assignment.starts_at.isoformat()}; "
-            "give a later moment",
+            "%(at)s is not after the assignment's start, %(starts_at)s; give a later moment",
+            at=at.isoformat(),
+            starts_at=assignment.starts_at.isoformat(),
         )
     # Worked out first: looking up the material flushes, and half a release breaks the row's own rule.
     until = _quarantine(assignment.ad_material, at)
@@ -303,5 +327,7 @@ def _refuse_loop(session: Session, number: str, destination: str) -> None:
     ours = session.scalar(select(TrackingNumber.id).where(TrackingNumber.number == destination))
     if destination == number or ours is not None:
         raise Invalid(
-            "destination", f"{destination} is a tracking number itself; calls would go round in circles"
+            "destination",
+            "%(destination)s is a tracking number itself; calls would go round in circles",
+            destination=destination,
         )

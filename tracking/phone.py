@@ -98,7 +98,9 @@ def require(raw: str, region: str, field: str) -> str:
     """Return ``raw`` in E.164 or raise Invalid naming ``field``, the value and the remedy."""
     parsed = parse(raw, region)
     if parsed.e164 is None:
-        raise Invalid(field, f"{raw!r} is not a telephone number; write it in full, such as +46701740605")
+        raise Invalid(
+            field, "%(raw)r is not a telephone number; write it in full, such as +46701740605", raw=raw
+        )
     return parsed.e164
 
 

@@ -22,9 +22,15 @@ def save(
     """Say that from ``day`` on one unit of ``currency`` is worth ``rate`` units of ``target``."""
     code = money.currency(currency)
     if code == target:
-        raise Invalid("currency", f"{code} is the currency of reports itself; it needs no rate")
+        raise Invalid("currency", "%(code)s is the currency of reports itself; it needs no rate", code=code)
     if not 0 < rate < float("inf"):
-        raise Invalid("rate", f"{rate} is not a rate; give what one {code} is worth in {target}, above 0")
+        raise Invalid(
+            "rate",
+            "%(rate)s is not a rate; give what one %(code)s is worth in %(target)s, above 0",
+            rate=rate,
+            code=code,
+            target=target,
+        )
     row = session.scalar(select(ExchangeRate).where(ExchangeRate.currency == code, ExchangeRate.day == day))
     effect = Effect.unchanged
     if row is None:
@@ -50,8 +56,12 @@ def converter(session: Session, target: str) -> Converter:
         if index < 0:
             raise Invalid(
                 "currency",
-                f"{what} is in {source} and there is no rate to {target} on {day}; "
-                f"add one with `ringtrail rate {source} {day} RATE`",
+                "%(what)s is in %(source)s and there is no rate to %(target)s on %(day)s; add one "
+                "with `ringtrail rate %(source)s %(day)s RATE`",
+                what=what,
+                source=source,
+                target=target,
+                day=day,
             )
         return money.convert(minor, rates[index][1], source, target)
 

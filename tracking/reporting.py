@@ -50,7 +50,9 @@ def period_of(settings: Settings, today: date, first: date | None, last: date | 
     last = last or today
     first = first or last - timedelta(days=DEFAULT_DAYS - 1)
     if last < first:
-        raise Invalid("to", f"{last} lies before the first day, {first}; exchange them")
+        raise Invalid(
+            "to", "%(last)s lies before the first day, %(first)s; exchange them", last=last, first=first
+        )
     return Period(first, last + timedelta(days=1), settings.zone)
 
 
@@ -75,7 +77,12 @@ def roi_report(
         If a model is unknown, or none of them can be computed.
     """
     if unknown := [name for name in models if name not in REPORTED]:
-        raise Invalid("model", f"{unknown[0]!r} is no attribution model; choose among {', '.join(REPORTED)}")
+        raise Invalid(
+            "model",
+            "%(name)r is no attribution model; choose among %(known)s",
+            name=unknown[0],
+            known=", ".join(REPORTED),
+        )
     wanted = tuple(dict.fromkeys(models))
     period = period_of(settings, today, first, last)
     days = lookback_days or settings.lookback_days
@@ -174,7 +181,12 @@ def compare(
         If a model is unknown, or none of them can be computed.
     """
     if unknown := [name for name in question.models if name not in REPORTED]:
-        raise Invalid("model", f"{unknown[0]!r} is no attribution model; choose among {', '.join(REPORTED)}")
+        raise Invalid(
+            "model",
+            "%(name)r is no attribution model; choose among %(known)s",
+            name=unknown[0],
+            known=", ".join(REPORTED),
+        )
     key = ("comparison", question, against, at.date())
     return taken.remember(key, lambda: _compare(taken, settings, question, at, against))
 
@@ -230,7 +242,7 @@ def trend_of(taken: Snapshot, settings: Settings, question: Question, step: Step
         tables, unavailable = credit_of(taken, settings, question)
         model = question.models[0]
         if model not in tables:
-            raise Invalid("model", f"{model}: {unavailable[model]}")
+            raise Invalid("model", "%(model)s: %(reason)s", model=model, reason=unavailable[model])
         parts = spans(question.period, step)
         return trend(tables[model], model, taken.tables, parts, campaigns=question.campaigns)
 
@@ -264,7 +276,7 @@ def key_figures(
         tables, unavailable = credit_of(taken, settings, question)
         model = question.models[0]
         if model not in tables:
-            raise Invalid("model", f"{model}: {unavailable[model]}")
+            raise Invalid("model", "%(model)s: %(reason)s", model=model, reason=unavailable[model])
         mine = {model: tables[model]}
         rows = summed(mine, taken.tables, question.period, currency=settings.currency).to_pylist()
         named = [row for row in rows if not row["campaign"].startswith("(")]
@@ -306,7 +318,7 @@ def behind(taken: Snapshot, settings: Settings, question: Question, goal: str, l
     model = question.models[0]
     tables, unavailable = credit_of(taken, settings, question)
     if model not in tables:
-        raise Invalid("model", f"{model}: {unavailable[model]}")
+        raise Invalid("model", "%(model)s: %(reason)s", model=model, reason=unavailable[model])
     table = within(tables[model], question.period)
     wanted = table.filter(pc.equal(table["goal"], "won" if goal == "customers" else goal))
     if goal == "customers":

@@ -47,13 +47,28 @@ def issue(
     """Make a token and return its text, ``rt_<prefix>_<secret>``, which cannot be shown again."""
     known = {scope.value for scope in Scope}
     if unknown := sorted(set(scopes) - known):
-        raise Invalid("scopes", f"{unknown[0]!r} is no scope; choose among {', '.join(sorted(known))}")
+        raise Invalid(
+            "scopes",
+            "%(name)r is no scope; choose among %(known)s",
+            name=unknown[0],
+            known=", ".join(sorted(known)),
+        )
     if not scopes:
-        raise Invalid("scopes", f"a token needs a scope; choose among {', '.join(sorted(known))}")
+        raise Invalid(
+            "scopes", "a token needs a scope; choose among %(known)s", known=", ".join(sorted(known))
+        )
     if expires_at is not None and expires_at.tzinfo is None:
-        raise Invalid("expires_at", f"{expires_at.isoformat()} names no time zone; give an offset")
+        raise Invalid(
+            "expires_at",
+            "%(expires_at)s names no time zone; give an offset",
+            expires_at=expires_at.isoformat(),
+        )
     if expires_at is not None and expires_at <= at:
-        raise Invalid("expires_at", f"{expires_at.isoformat()} has passed already; give a later moment")
+        raise Invalid(
+            "expires_at",
+            "%(expires_at)s has passed already; give a later moment",
+            expires_at=expires_at.isoformat(),
+        )
     prefix, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
     session.add(
         ApiToken(
@@ -96,9 +111,15 @@ def revoke(session: Session, prefix: str, *, at: datetime) -> ApiToken:
     """Make a token worthless from now on."""
     row = session.scalar(select(ApiToken).where(ApiToken.prefix == prefix))
     if row is None:
-        raise NotFound(f"there is no token {prefix!r}; give the part between its two underscores")
+        raise NotFound(
+            "there is no token %(prefix)r; give the part between its two underscores", prefix=prefix
+        )
     if row.revoked_at is not None:
-        raise Conflict(f"token {prefix} was revoked at {row.revoked_at.isoformat()} already")
+        raise Conflict(
+            "token %(prefix)s was revoked at %(revoked_at)s already",
+            prefix=prefix,
+            revoked_at=row.revoked_at.isoformat(),
+        )
     row.revoked_at = at
     session.flush()
     return row

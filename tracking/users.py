@@ -31,9 +31,11 @@ def add(session: Session, email: str, name: str, role: str, *, at: datetime) -> 
     address = required(email, "email").casefold()
     user, _, host = address.partition("@")
     if not user or not host or address.split() != [address]:
-        raise Invalid("email", f"{email!r} is no e-mail address; write one such as anna@acme.example")
+        raise Invalid(
+            "email", "%(email)r is no e-mail address; write one such as anna@acme.example", email=email
+        )
     if session.scalar(select(User).where(User.email == address)):
-        raise Conflict(f"{address} is a user already; change that one instead")
+        raise Conflict("%(address)s is a user already; change that one instead", address=address)
     row = User(
         email=address,
         name=required(name, "name"),
@@ -72,14 +74,14 @@ def change(
             user.fs_uniquifier = secrets.token_hex(16)
     session.flush()
     if leaves and not _administrators(session):
-        raise Conflict(f"{user.email} is the last administrator; make somebody else one first")
+        raise Conflict("%(email)s is the last administrator; make somebody else one first", email=user.email)
 
 
 def get(session: Session, user_id: int) -> User:
     """Return a user by number."""
     row = session.get(User, user_id)
     if row is None:
-        raise NotFound(f"there is no user {user_id}")
+        raise NotFound("there is no user %(number)s", number=user_id)
     return row
 
 
@@ -97,7 +99,9 @@ def _role(text: str) -> Role:
     try:
         return Role(text)
     except ValueError:
-        raise Invalid("role", f"{text!r} is no role; choose among {', '.join(Role)}") from None
+        raise Invalid(
+            "role", "%(text)r is no role; choose among %(known)s", text=text, known=", ".join(Role)
+        ) from None
 
 
 def note_failure(session: Session, email: str, *, at: datetime) -> None:

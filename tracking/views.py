@@ -17,9 +17,16 @@ def save(session: Session, user_id: int, name: str, path: str, *, shared: bool) 
     name = required(name, "name")
     parts = urlsplit(path)
     if parts.scheme or parts.netloc or not path.startswith("/") or path.startswith(("//", "/\\")):
-        raise Invalid("path", f"{path[:80]!r} is no page of this service; save the view from its page")
+        raise Invalid(
+            "path", "%(path)r is no page of this service; save the view from its page", path=path[:80]
+        )
     if len(path) > _LONGEST:
-        raise Invalid("path", f"has {len(path)} characters, more than {_LONGEST}; choose fewer filters")
+        raise Invalid(
+            "path",
+            "has %(length)s characters, more than %(most)s; choose fewer filters",
+            length=len(path),
+            most=_LONGEST,
+        )
     row = session.scalar(select(SavedView).where(SavedView.user_id == user_id, SavedView.name == name))
     if row is None:
         row = SavedView(user_id=user_id, name=name)
@@ -45,9 +52,11 @@ def remove(session: Session, number: int, *, user_id: int, any_owner: bool) -> S
     """Delete a view; only its owner may, or somebody who may delete any."""
     row = session.get(SavedView, number)
     if row is None or (row.user_id != user_id and not row.shared and not any_owner):
-        raise NotFound(f"there is no view {number}; it may have been deleted")
+        raise NotFound("there is no view %(number)s; it may have been deleted", number=number)
     if row.user_id != user_id and not any_owner:
-        raise Conflict(f"the view {row.name!r} is shared by somebody else; ask its owner to delete it")
+        raise Conflict(
+            "the view %(name)r is shared by somebody else; ask its owner to delete it", name=row.name
+        )
     session.delete(row)
     session.flush()
     return row

@@ -203,7 +203,7 @@ def get_ad_material(context: Context, path: ById) -> ShownMaterial:
     """Show a piece of ad material."""
     row = context.session.get(AdMaterial, path.id)
     if row is None:
-        raise NotFound(f"there is no ad material {path.id}")
+        raise NotFound("there is no ad material %(id)s", id=path.id)
     return ShownMaterial.model_validate(row)
 
 
@@ -221,5 +221,5 @@ def add_ad_material(context: Context, body: NewMaterial) -> ShownMaterial:
 def _campaign(context: Context, campaign_id: Id) -> Campaign:
     row = context.session.get(Campaign, campaign_id)
     if row is None:
-        raise NotFound(f"there is no campaign {campaign_id}")
+        raise NotFound("there is no campaign %(campaign_id)s", campaign_id=campaign_id)
     return row

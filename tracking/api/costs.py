@@ -107,7 +107,7 @@ def get_cost(context: Context, path: ById) -> ShownCost:
     """Show a cost."""
     row = context.session.get(Cost, path.id)
     if row is None:
-        raise NotFound(f"there is no cost {path.id}")
+        raise NotFound("there is no cost %(id)s", id=path.id)
     return ShownCost.model_validate(row)
 
 

@@ -147,7 +147,7 @@ def get_deal(context: Context, path: ById) -> ShownDeal:
     """Show a deal."""
     row = context.session.get(Deal, path.id)
     if row is None:
-        raise NotFound(f"there is no deal {path.id}")
+        raise NotFound("there is no deal %(id)s", id=path.id)
     return ShownDeal.model_validate(row)
 
 

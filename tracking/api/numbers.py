@@ -272,14 +272,14 @@ def release_assignment(context: Context, path: ById, body: Release) -> ShownAssi
 def _number(context: Context, path: ById) -> TrackingNumber:
     row = context.session.get(TrackingNumber, path.id)
     if row is None:
-        raise NotFound(f"there is no tracking number {path.id}")
+        raise NotFound("there is no tracking number %(id)s", id=path.id)
     return row
 
 
 def _assignment(context: Context, path: ById) -> NumberAssignment:
     row = context.session.get(NumberAssignment, path.id)
     if row is None:
-        raise NotFound(f"there is no assignment {path.id}")
+        raise NotFound("there is no assignment %(id)s", id=path.id)
     return row
 
 

@@ -177,14 +177,14 @@ def unmerge_contact(context: Context, path: ById) -> ShownContact:
 def _account(context: Context, path: ById) -> Account:
     row = context.session.get(Account, path.id)
     if row is None:
-        raise NotFound(f"there is no account {path.id}")
+        raise NotFound("there is no account %(id)s", id=path.id)
     return row
 
 
 def _contact(context: Context, path: ById) -> Contact:
     row = context.session.get(Contact, path.id)
     if row is None:
-        raise NotFound(f"there is no contact {path.id}")
+        raise NotFound("there is no contact %(id)s", id=path.id)
     return row
 
 

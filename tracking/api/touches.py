@@ -83,7 +83,7 @@ def get_touch(context: Context, path: ById) -> ShownTouch:
     """Show a touch."""
     row = context.session.get(Touch, path.id)
     if row is None:
-        raise NotFound(f"there is no touch {path.id}")
+        raise NotFound("there is no touch %(id)s", id=path.id)
     return ShownTouch.model_validate(row)
 
 

@@ -70,7 +70,7 @@ def user_rescue(installation: Installation, email: str) -> None:
     with db.transaction(installation.engine) as session:
         row = session.scalar(select(User).where(User.email == email.strip().casefold()))
         if row is None:
-            raise NotFound(f"there is no user {email!r}; `ringtrail user list` shows them")
+            raise NotFound("there is no user %(email)r; `ringtrail user list` shows them", email=email)
         row.password, row.active = hashed, True
         row.fs_uniquifier = secrets.token_hex(16)
         row.tf_primary_method = row.tf_totp_secret = row.mf_recovery_codes = None

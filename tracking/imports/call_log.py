@@ -192,7 +192,10 @@ class CallLog(Headed):
         duration, talk = (values.seconds(cell(name), name) for name in ("duration_s", "talk_s"))
         if duration is not None and talk is not None and talk > duration:
             raise Invalid(
-                "talk_s", f"{talk} seconds of talk in a call of {duration} seconds; mend one of them"
+                "talk_s",
+                "%(talk)s seconds of talk in a call of %(duration)s seconds; mend one of them",
+                talk=talk,
+                duration=duration,
             )
         status = values.choice(cell("status"), "status", _STATUS) if cell("status") else None
         if status is CallStatus.answered:
@@ -234,10 +237,16 @@ class CallLog(Headed):
 
     def _answer(self, asked: str, words: str) -> tuple[Asked | None, str | None]:
         if len(words) > answers.LONGEST_VERBATIM:
-            raise Invalid("heard_from", f"has more than {answers.LONGEST_VERBATIM} characters; shorten it")
+            raise Invalid(
+                "heard_from", "has more than %(most)s characters; shorten it", most=answers.LONGEST_VERBATIM
+            )
         outcome = values.choice(asked, "asked", _ASKED) if asked else Asked.answered if words else None
         if words and outcome is not Asked.answered:
-            raise Invalid("asked", f"says {outcome}, and heard_from holds an answer; mend one of the two")
+            raise Invalid(
+                "asked",
+                "says %(outcome)s, and heard_from holds an answer; mend one of the two",
+                outcome=outcome,
+            )
         if outcome is Asked.answered and not words:
             raise Invalid("heard_from", "is empty, and asked says answered; write the caller's words")
         return outcome, words or None

@@ -112,7 +112,11 @@ class CallRecords:
         if disposition:
             status = _STATUS.get(disposition.upper())
             if status is None:
-                raise Invalid("disposition", f"is not known; an exchange writes one of {', '.join(_STATUS)}")
+                raise Invalid(
+                    "disposition",
+                    "is not known; an exchange writes one of %(known)s",
+                    known=", ".join(_STATUS),
+                )
         else:
             status = CallStatus.completed if answered or talk else CallStatus.missed
         if status is CallStatus.completed and (
@@ -199,8 +203,10 @@ class CallRecords:
         first = f"its first line begins with {', '.join(head[0].cells[:4])!r}" if head else "it is empty"
         raise Invalid(
             "file",
-            f"not a CDR file that is known here: {first}; known are Asterisk cdr_csv and cdr_custom, "
-            "FreePBX with a header, FreeSWITCH (example and asterisk templates) and cdr-stats",
+            "not a CDR file that is known here: %(first)s; known are Asterisk cdr_csv and "
+            "cdr_custom, FreePBX with a header, FreeSWITCH (example and asterisk templates) and "
+            "cdr-stats",
+            first=first,
         )
 
     def _layout_of(self, cells: Sequence[str]) -> Layout:
@@ -217,7 +223,9 @@ def _check_lengths(duration: int | None, talk: int | None) -> None:
     if duration is not None and talk is not None and talk > duration:
         raise Invalid(
             "billsec",
-            f"{talk} seconds of talk in a call of {duration} seconds; mend the wrong one of the two",
+            "%(talk)s seconds of talk in a call of %(duration)s seconds; mend the wrong one of the two",
+            talk=talk,
+            duration=duration,
         )
 
 
@@ -229,7 +237,9 @@ def _after(started: datetime, moment: datetime, within: int | None, field: str) 
             return moment + shift
     if moment < started:
         raise Invalid(field, "lies before the start of the call; mend the wrong one of the two")
-    raise Invalid(field, f"lies after the end of the call, {within} seconds long; mend the wrong one")
+    raise Invalid(
+        field, "lies after the end of the call, %(within)s seconds long; mend the wrong one", within=within
+    )
 
 
 def _candidates(did: str, dst: str, userfield: str, lastdata: str) -> tuple[str, ...]:

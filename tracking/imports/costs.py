@@ -112,15 +112,18 @@ class Costs(Headed):
         if cell("last_day"):
             end = values.day(cell("last_day"), "last_day", self.dialect) + timedelta(days=1)
             if end <= start:
-                raise Invalid("last_day", f"lies before the first day, {start}; exchange them or mend one")
+                raise Invalid(
+                    "last_day", "lies before the first day, %(start)s; exchange them or mend one", start=start
+                )
             return start, end
         if cell("period_end"):
             end = values.day(cell("period_end"), "period_end", self.dialect)
             if end <= start:
                 raise Invalid(
                     "period_end",
-                    f"is the first day no longer covered, and not after {start}; "
-                    "write the day after, or call the column last_day",
+                    "is the first day no longer covered, and not after %(start)s; write the day after, or "
+                    "call the column last_day",
+                    start=start,
                 )
             return start, end
         return start, start + timedelta(days=1)

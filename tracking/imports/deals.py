@@ -149,7 +149,7 @@ class Deals(Headed):
     def _stage(self, text: str) -> Stage:
         # HubSpot appends the pipeline's name: "Closed Won (Sales Pipeline)".
         bare = text.partition("(")[0] if values.fold(text) not in self._stages else text
-        return values.choice(bare, "stage", self._stages, f'; or map it: --stage "{text}=opportunity"')
+        return values.choice(bare, "stage", self._stages, f'--stage "{text}=opportunity"')
 
     def _clues(self, cells: Sequence[str]) -> Clues:
         def cell(name: str) -> str | None:

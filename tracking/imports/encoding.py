@@ -23,7 +23,9 @@ def decoder(encoding: str) -> str:
         return name
     except LookupError:
         raise Invalid(
-            "encoding", f"{encoding!r} is unknown; try utf-8, utf-16, cp1252, cp1251 or gb18030"
+            "encoding",
+            "%(encoding)r is unknown; try utf-8, utf-16, cp1252, cp1251 or gb18030",
+            encoding=encoding,
         ) from None
 
 

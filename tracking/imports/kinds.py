@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from tracking import clock, money, vault
 from tracking.config import Settings
-from tracking.errors import Invalid
+from tracking.errors import Invalid, Sentence
 from tracking.imports import run, supplier
 from tracking.imports.call_log import CallLog
 from tracking.imports.cdr import CallRecords
@@ -73,7 +73,9 @@ def guess(upload: Upload, file: BinaryIO) -> str:
     table = table_of(upload, file)
     head = table.head(2)
     if not head:
-        raise Invalid("file", f"{upload.name} has no line that can be read; save it as CSV in UTF-8")
+        raise Invalid(
+            "file", "%(name)s has no line that can be read; save it as CSV in UTF-8", name=upload.name
+        )
     fits = {}
     for kind, form in HEADED.items():
         columns = Columns(head[0].cells, form.aliases)
@@ -90,7 +92,9 @@ def columns_of(upload: Upload, table: Table, kind: str) -> list[Column]:
     """Return the columns of a file of this kind with samples, as they are or would be read."""
     head = table.head(6)
     if not head:
-        raise Invalid("file", f"{upload.name} has no line that can be read; save it as CSV in UTF-8")
+        raise Invalid(
+            "file", "%(name)s has no line that can be read; save it as CSV in UTF-8", name=upload.name
+        )
     if kind not in HEADED:
         return []
     header = head[0].cells
@@ -136,7 +140,9 @@ def form_of(upload: Upload, table: Table, settings: Settings) -> Format[Any]:
             return Deals(table, dialect, region, mapping)
         case "touches":
             return Touches(table, dialect, region, mapping)
-    raise Invalid("kind", f"{upload.kind!r} is unknown; choose among {', '.join(KINDS)}")
+    raise Invalid(
+        "kind", "%(kind)r is unknown; choose among %(known)s", kind=upload.kind, known=", ".join(KINDS)
+    )
 
 
 def remember(session: Session, upload: Upload, header: Sequence[str]) -> None:
@@ -202,10 +208,10 @@ def try_again(engine: Engine, settings: Settings, upload: Upload, rows: Mapping[
 
 def as_found(result: Result, header: Sequence[str] | None) -> dict[str, Any]:
     """Return what came of an import with its refused rows whole."""
-    rows = [list(refusal.cells) for refusal in result.refusals]
     found = result.as_json() | {"header": list(header) if header is not None else None}
-    for told, cells in zip(found["refusals"], rows, strict=True):
-        told["cells"] = cells
+    for told, refusal in zip(found["refusals"], result.refusals, strict=True):
+        told["cells"] = list(refusal.cells)
+        told["sentence"] = refusal.reason.packed()
     return found
 
 
@@ -218,7 +224,7 @@ def rewrite_refused(shelf: Shelf, upload: Upload, found: Mapping[str, Any]) -> N
         path = Path(folder) / "refused"
         kept = RefusedFile(path, table_of(upload, file), found["header"])
         for told in found["refusals"]:
-            what = (told["line"], told["column"], told["value"], told["reason"])
+            what = (told["line"], told["column"], told["value"], Sentence(**told["sentence"]))
             kept.write(told["cells"], Refusal(*what))
         kept.close()
         if path.exists():
@@ -254,7 +260,7 @@ def _rows(
             with refused.open("rb") as kept:
                 shelf.seal(upload.token, "refused", kept)
     if result.rows == 0:
-        raise Invalid("file", f"{upload.name} has a first line with names and no row below it")
+        raise Invalid("file", "%(name)s has a first line with names and no row below it", name=upload.name)
     return as_found(result, form.header)
 
 
@@ -262,7 +268,12 @@ def _supplier(
     engine: Engine, settings: Settings, upload: Upload, file: BinaryIO, dry_run: bool
 ) -> dict[str, Any]:
     if upload.size > _LARGEST_YAML:
-        raise Invalid("file", f"{upload.name} is larger than {_LARGEST_YAML} bytes; split it by campaign")
+        raise Invalid(
+            "file",
+            "%(name)s is larger than %(most)s bytes; split it by campaign",
+            name=upload.name,
+            most=_LARGEST_YAML,
+        )
     document = supplier.parse(file.read(), upload.name)
     at = clock.now()
     with Session(engine) as session, session.begin() as whole:

@@ -196,8 +196,9 @@ def _headless(start: int | None, cells: Sequence[str], *, unique: bool, switch: 
         return Layout.of("cdr-stats text", "cdr-stats", _STATS)
     raise Invalid(
         "row",
-        f"has {width} columns and its time of start in none of the known places; "
-        "compare it with the rows before",
+        "has %(width)s columns and its time of start in none of the known places; compare it "
+        "with the rows before",
+        width=width,
     )
 
 

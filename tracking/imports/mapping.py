@@ -29,15 +29,27 @@ def load(path: str | None, columns: Sequence[str] = (), stages: Sequence[str] = 
     if path is not None:
         for name, entries in _document(path).items():
             if name not in told:
-                raise Invalid("mapping", f"{path}: {name!r} is unknown; a mapping has columns and stages")
+                raise Invalid(
+                    "mapping",
+                    "%(path)s: %(name)r is unknown; a mapping has columns and stages",
+                    path=path,
+                    name=name,
+                )
             if not isinstance(entries, dict):
-                raise Invalid("mapping", f"{path}: {name} must be a table, one `name: value` a line")
+                raise Invalid(
+                    "mapping",
+                    "%(path)s: %(name)s must be a table, one `name: value` a line",
+                    path=path,
+                    name=name,
+                )
             told[name] |= {str(key): str(value) for key, value in entries.items()}
     for flag, name, entries in (("--map", "columns", columns), ("--stage", "stages", stages)):
         for entry in entries:
             key, sign, value = entry.partition("=")
             if not (key.strip() and sign and value.strip()):
-                raise Invalid("mapping", f"{flag} {entry!r} is not of the form name=value")
+                raise Invalid(
+                    "mapping", "%(flag)s %(entry)r is not of the form name=value", flag=flag, entry=entry
+                )
             told[name][key.strip()] = value.strip()
     return Told(told["columns"], told["stages"])
 
@@ -58,9 +70,19 @@ class Columns:
         self._at: dict[str, int] = {}
         for name, column in (told or {}).items():
             if name not in aliases:
-                raise Invalid("mapping", f"there is no field {name!r}; the fields are {', '.join(aliases)}")
+                raise Invalid(
+                    "mapping",
+                    "there is no field %(name)r; the fields are %(known)s",
+                    name=name,
+                    known=", ".join(aliases),
+                )
             if fold(column) not in folded:
-                raise Invalid("mapping", f"there is no column {column!r}; the file has {', '.join(header)}")
+                raise Invalid(
+                    "mapping",
+                    "there is no column %(column)r; the file has %(known)s",
+                    column=column,
+                    known=", ".join(header),
+                )
             self._at[name] = folded.index(fold(column))
         for name, others in () if whole else aliases.items():
             words = [fold(word) for word in (name, *others)]
@@ -88,8 +110,11 @@ class Columns:
         if not any(name in self._at for name in alternatives):
             raise Invalid(
                 "file",
-                f"no column for {' or '.join(alternatives)}; the file has {', '.join(self.header)}; "
-                f'say which it is with --map {alternatives[0]}="COLUMN"',
+                "no column for %(wanted)s; the file has %(known)s; say which it is with --map "
+                '%(first)s="COLUMN"',
+                wanted=" or ".join(alternatives),
+                known=", ".join(self.header),
+                first=alternatives[0],
             )
 
 
@@ -97,9 +122,11 @@ def _document(path: str) -> dict[str, Any]:
     try:
         found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise Invalid("mapping", f"cannot open {path}: {error.strerror}") from None
+        raise Invalid(
+            "mapping", "cannot open %(path)s: %(reason)s", path=path, reason=error.strerror
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Invalid("mapping", f"{path} is not YAML: {error}") from None
+        raise Invalid("mapping", "%(path)s is not YAML: %(error)s", path=path, error=error) from None
     if not isinstance(found, dict):
-        raise Invalid("mapping", f"{path} must be a table with columns and, for deals, stages")
+        raise Invalid("mapping", "%(path)s must be a table with columns and, for deals, stages", path=path)
     return found

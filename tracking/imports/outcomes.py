@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from tracking.effects import Effect
-from tracking.errors import Invalid
+from tracking.errors import Invalid, Sentence
 from tracking.imports.reading import Table
 
 REFUSALS_SHOWN = 100
@@ -34,7 +34,7 @@ class Refusal:
     line: int
     column: str
     value: str
-    reason: str
+    reason: Sentence
     cells: tuple[str, ...] = ()
     """The whole row, to be mended."""
 
@@ -109,7 +109,12 @@ class RefusedFile:
     def __init__(self, path: Path, table: Table, header: Sequence[str] | None) -> None:
         self._path, self._table, self._header = path, table, header
         if not path.parent.is_dir():
-            raise Invalid("refused", f"cannot write {path}: there is no folder {path.parent}")
+            raise Invalid(
+                "refused",
+                "cannot write %(path)s: there is no folder %(parent)s",
+                path=path,
+                parent=path.parent,
+            )
         self._file: IO[str] | None = None
 
     def write(self, cells: Sequence[str], refusal: Refusal) -> None:
@@ -120,7 +125,9 @@ class RefusedFile:
                     "w", encoding=self._table.encoding, errors="backslashreplace", newline=""
                 )
             except OSError as error:
-                raise Invalid("refused", f"cannot write {self._path}: {error.strerror}") from None
+                raise Invalid(
+                    "refused", "cannot write %(path)s: %(reason)s", path=self._path, reason=error.strerror
+                ) from None
             self._rows = csv.writer(self._file, delimiter=self._table.separator)
             if self._header is not None:
                 self._rows.writerow([*_without_error(self._header, self._header), _ERROR])

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from tracking.errors import Invalid
+from tracking.errors import Invalid, Sentence
 from tracking.imports import encoding as encodings
 
 LONGEST_LINE = 65_536
@@ -37,7 +37,7 @@ class Broken:
 
     line: int
     cells: list[str]
-    reason: str
+    reason: Sentence
 
 
 class Table:
@@ -67,7 +67,9 @@ class Table:
         try:
             file = Path(path).open("rb")  # noqa: SIM115 - closed by close()
         except OSError as error:
-            raise Invalid("file", f"cannot open {path}: {error.strerror}") from None
+            raise Invalid(
+                "file", "cannot open %(path)s: %(reason)s", path=path, reason=error.strerror
+            ) from None
         return cls(file, Path(path).name, encoding=encoding, separator=separator)
 
     def close(self) -> None:
@@ -134,15 +136,23 @@ class Table:
 
     def _broken(self, number: int, line: str) -> Broken:
         if len(line) > LONGEST_LINE:
-            reason = f"is longer than {LONGEST_LINE} characters; look for a missing line end"
+            problem = Invalid(
+                "row", "is longer than %(most)s characters; look for a missing line end", most=LONGEST_LINE
+            )
         elif "\0" in line:
-            reason = "holds a NUL byte; save the file again as plain text"
+            problem = Invalid("row", "holds a NUL byte; save the file again as plain text")
         elif encodings.unreadable(line):
-            reason = f"holds a byte that is not {self.encoding}; name the encoding with --encoding"
+            problem = Invalid(
+                "row",
+                "holds a byte that is not %(encoding)s; name the encoding with --encoding",
+                encoding=self.encoding,
+            )
         else:
-            reason = 'has a quotation mark without its partner; double those inside a cell ("")'
+            problem = Invalid(
+                "row", 'has a quotation mark without its partner; double those inside a cell ("")'
+            )
         shown = line[:LONGEST_LINE].rstrip("\r\n").replace('"', "").replace("\0", "")
-        return Broken(number, encodings.shown(shown).split(self.separator), reason)
+        return Broken(number, encodings.shown(shown).split(self.separator), problem.reason)
 
     def _lines(self) -> Iterator[tuple[int, str]]:
         """Yield the lines with their ends; of an over-long one, only its beginning."""

@@ -118,13 +118,19 @@ def each(
         try:
             outcomes.append(_once(session, record, save))
         except (Invalid, Conflict, NotFound) as error:
-            outcomes.append(error if isinstance(error, Invalid) else Invalid("row", str(error)))
+            outcomes.append(
+                error
+                if isinstance(error, Invalid)
+                else Invalid("row", error.reason.template, **error.reason.values)
+            )
         except (IntegrityError, DataError) as error:
             # Another writer may have added the same key since we looked; the second look finds it.
             try:
                 outcomes.append(_once(session, record, save))
             except (IntegrityError, DataError):
-                outcomes.append(Invalid("row", f"the database does not take it: {error.orig}"))
+                outcomes.append(
+                    Invalid("row", "the database does not take it: %(reason)s", reason=error.orig)
+                )
     return outcomes
 
 
@@ -172,8 +178,10 @@ def _read(row: Row, form: Format[Any], batch: _Batch) -> None:
             if any(cells[len(form.header) :]) or len(cells) < len(form.header):
                 raise Invalid(
                     "row",
-                    f"has {len(cells)} columns, the header {len(form.header)}; "
-                    "put quotation marks around a cell that holds the separator",
+                    "has %(found)s columns, the header %(wanted)s; put quotation marks around a cell "
+                    "that holds the separator",
+                    found=len(cells),
+                    wanted=len(form.header),
                 )
             cells = cells[: len(form.header)]
         record = form.read(cells)

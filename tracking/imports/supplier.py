@@ -71,7 +71,7 @@ def read(path: Path) -> Document:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise Invalid("file", f"cannot open {path}: {error.strerror}") from None
+        raise Invalid("file", "cannot open %(path)s: %(reason)s", path=path, reason=error.strerror) from None
     return parse(content, path.name)
 
 
@@ -80,7 +80,7 @@ def parse(content: bytes, name: str) -> Document:
     try:
         found = yaml.safe_load(content.decode("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Invalid("file", f"{name} is not YAML: {error}") from None
+        raise Invalid("file", "%(name)s is not YAML: %(error)s", name=name, error=error) from None
     try:
         return Document.model_validate(found)
     except ValidationError as error:
@@ -119,7 +119,7 @@ def save(
 def _campaign(session: Session, entry: _Campaign, at: datetime) -> Campaign:
     details = entry.model_dump(exclude={"name", "channel", "budget", "currency", "materials"})
     if (entry.budget is None) != (entry.currency is None):
-        raise Invalid("budget", f"campaign {entry.name!r}: a budget and its currency go together")
+        raise Invalid("budget", "campaign %(name)r: a budget and its currency go together", name=entry.name)
     if entry.budget is not None and entry.currency is not None:
         currency = money.currency(entry.currency)
         details |= {
@@ -168,8 +168,8 @@ def _assign(session: Session, number: TrackingNumber, piece: AdMaterial, held: _
 def _in_full(written: str, field: str, region: str) -> str:
     try:
         return phone.require(written, region, field)
-    except ValueError as error:
-        raise Invalid(field, str(error).partition(": ")[2]) from None
+    except Invalid as error:
+        raise Invalid(field, error.reason.template, **error.reason.values) from None
 
 
 def _moment(when: _When, zone: tzinfo) -> datetime:

@@ -57,7 +57,13 @@ def moment(text: str, field: str, dialect: Dialect, *, end_of_day: bool = False)
     if bare and end_of_day:
         found = datetime.combine(found.date(), time(23, 59, 59))
     if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
-        raise Invalid(field, f"the year {found.year} is outside {_FIRST_YEAR} to {_LAST_YEAR}; mend the date")
+        raise Invalid(
+            field,
+            "the year %(year)s is outside %(first)s to %(last)s; mend the date",
+            year=found.year,
+            first=_FIRST_YEAR,
+            last=_LAST_YEAR,
+        )
     if found.tzinfo is None:
         if dialect.zone is None:
             raise Invalid(
@@ -105,7 +111,9 @@ def seconds(text: str, field: str) -> int | None:
     else:
         raise Invalid(field, "is not a duration; write whole seconds, 0 or more")
     if found > _LONGEST_S:
-        raise Invalid(field, f"is more than a week ({_LONGEST_S} seconds); mend the record at its source")
+        raise Invalid(
+            field, "is more than a week (%(most)s seconds); mend the record at its source", most=_LONGEST_S
+        )
     return found
 
 
@@ -148,7 +156,14 @@ def choice(text: str, field: str, known: Mapping[str, _Choice], remedy: str = ""
     found = known.get(fold(text))
     if found is None:
         words = ", ".join(sorted({str(value) for value in known.values()}))
-        raise Invalid(field, f"is not known here; write one of {words}{remedy}")
+        if remedy:
+            raise Invalid(
+                field,
+                "is not known here; write one of %(words)s; or map it: %(remedy)s",
+                words=words,
+                remedy=remedy,
+            )
+        raise Invalid(field, "is not known here; write one of %(words)s", words=words)
     return found
 
 
@@ -169,7 +184,9 @@ def text(value: str, field: str, longest: int = 200) -> str | None:
         # One name has one spelling, and characters that cannot be seen belong to none.
         value = "".join(c for c in unicodedata.normalize("NFC", value) if unicodedata.category(c) != "Cc")
     if len(value) > longest:
-        raise Invalid(field, f"has {len(value)} characters; the longest kept is {longest}")
+        raise Invalid(
+            field, "has %(length)s characters; the longest kept is %(most)s", length=len(value), most=longest
+        )
     return value or None
 
 
@@ -177,7 +194,10 @@ def _confirm(label: str, currency: str, field: str) -> None:
     named = _SIGNS.get(label.casefold(), label.upper())
     if named != currency and currency not in _SHARED.get(label.casefold(), ()):
         raise Invalid(
-            field, f"is written in {label}, and the row is in {currency}; add a currency column or --currency"
+            field,
+            "is written in %(label)s, and the row is in %(currency)s; add a currency column or --currency",
+            label=label,
+            currency=currency,
         )
 
 

@@ -48,9 +48,16 @@ def _save(job: Work) -> None:
     row = users.get(job.session, job.user.id)
     language, theme = forms.text("language"), forms.text("theme")
     if language is not None and language not in LANGUAGES:
-        raise Invalid("language", f"{language!r} is not spoken here; choose among {', '.join(LANGUAGES)}")
+        raise Invalid(
+            "language",
+            "%(language)r is not spoken here; choose among %(known)s",
+            language=language,
+            known=", ".join(LANGUAGES),
+        )
     if theme not in (None, "light", "dark"):
-        raise Invalid("theme", f"{theme!r} is no look; choose light, dark, or as the browser says")
+        raise Invalid(
+            "theme", "%(theme)r is no look; choose light, dark, or as the browser says", theme=theme
+        )
     users.change(job.session, row, name=forms.text("name") or "")
     row.language, row.theme, row.shortcuts = language, theme, forms.flag("shortcuts")
     job.note("account change", row.email)

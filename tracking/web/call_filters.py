@@ -90,7 +90,7 @@ def _asked(choice: str) -> ColumnElement[bool]:
             return logged
         case "unlogged":
             return ~logged
-    raise Invalid("asked", f"{choice!r} is not known; choose among yes, no, logged, unlogged")
+    raise Invalid("asked", "%(choice)r is not known; choose among yes, no, logged, unlogged", choice=choice)
 
 
 def _standing(condition: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -134,7 +134,9 @@ def _few(
 
 def _one_of(kind: type[CallStatus] | type[LeadStatus], text: str, field: str) -> str:
     if text not in list(kind):
-        raise Invalid(field, f"{text!r} is not known; choose among {', '.join(kind)}")
+        raise Invalid(
+            field, "%(text)r is not known; choose among %(known)s", text=text, known=", ".join(kind)
+        )
     return text
 
 

@@ -119,7 +119,9 @@ def _judge(job: Work, call_id: int, pages: Pages) -> None:
     call = loaded_call(job.session, call_id)
     judged = request.form.get("lead_status", "")
     if judged not in ("", *LeadStatus):
-        raise Invalid("lead_status", f"{judged!r} is no judgement; choose good_lead or not_a_lead")
+        raise Invalid(
+            "lead_status", "%(judged)r is no judgement; choose good_lead or not_a_lead", judged=judged
+        )
     currency = money.currency(forms.text("currency") or call.currency or pages.settings.currency)
     value = forms.amount("value", currency)
     tags = [required(tag, "tags") for tag in (forms.text("tags") or "").split(",") if tag.strip()]

@@ -21,6 +21,7 @@ from tracking.snapshots import Preparing
 from tracking.vocabulary import Stage
 from tracking.web import forms
 from tracking.web.pages import EVERYONE, MARKETERS, Pages, Work
+from tracking.web.questions import line_words
 
 Page = str | tuple[str, int] | Response
 _PAGE = 50
@@ -115,6 +116,7 @@ def add(pages: Pages) -> None:
                 stages=dict(stage_words()),
                 found=found,
                 models=EXPLAINED,
+                lines=line_words(),
                 lookback=pages.settings.lookback_days,
                 half_life=pages.settings.half_life_days,
             )

@@ -219,7 +219,9 @@ def _judge(job: Work, call: Call, pages: Pages) -> None:
     value = forms.amount("value", currency)
     judged = request.form.get("lead_status", "")
     if judged not in ("", *LeadStatus):
-        raise Invalid("lead_status", f"{judged!r} is no judgement; choose good_lead or not_a_lead")
+        raise Invalid(
+            "lead_status", "%(judged)r is no judgement; choose good_lead or not_a_lead", judged=judged
+        )
     # What a form shows and sends back empty is taken away; what it does not show stays.
     gone = {"lead_status": not judged, "value": value is None}
     calls.judge(

@@ -130,7 +130,7 @@ class Pages(Blueprint):
 
     @staticmethod
     def _problem(error: Exception, status: int) -> tuple[str, int]:
-        return render_template("problem.html", status=status, reason=str(error)), status
+        return render_template("problem.html", status=status, reason=error), status
 
 
 def make_room() -> None:

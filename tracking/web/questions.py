@@ -23,6 +23,7 @@ from tracking.errors import Invalid
 from tracking.models import Campaign
 from tracking.reporting import Question
 from tracking.vocabulary import Direction
+from tracking.web import telling
 
 Args = MultiDict[str, str]
 SHOWN_MODELS = ("first-touch", "last-touch", "linear")
@@ -159,7 +160,7 @@ def day_from_query(name: str, args: Args | None = None) -> date | None:
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
-        raise Invalid(name, "is not a day; write it as 2026-03-01") from None
+        raise Invalid(name, gettext("is not a day; write it as 2026-03-01")) from None
 
 
 def line_words() -> dict[str, str]:
@@ -174,7 +175,7 @@ def line_words() -> dict[str, str]:
 
 def chart_words() -> dict[str, str]:
     """Return the words that charts use."""
-    return {
+    return {name: telling.model_word(name) for name in reporting.REPORTED} | {
         "Campaign": gettext("Campaign"),
         "Model": gettext("Model"),
         "ROI": gettext("ROI"),

@@ -2,13 +2,14 @@
 
 import hmac
 import secrets
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from types import SimpleNamespace
 from typing import Any
 
 from flask import Flask, current_app, g, has_request_context, request
-from flask_babel import gettext
+from flask_babel import force_locale, get_locale, gettext
 from flask_login import current_user
 from flask_security import (
     LoginForm,
@@ -27,6 +28,7 @@ from sqlalchemy.orm import Session, scoped_session
 from tracking import audit, clock, db, mail, users
 from tracking.config import Settings
 from tracking.office import User
+from tracking.web import wording
 
 
 class SignedIn(User, UserMixin):  # type: ignore[misc]  # moments may be unknown here, not there
@@ -51,16 +53,21 @@ class _Mail(MailUtil):
         sender: str | tuple[str, str],
         body: str | None,
         html: str | None,
-        **_: Any,
+        **context: Any,
     ) -> None:
         settings: Settings = self.app.extensions["ringtrail"]["settings"]
         if not mail.is_possible(settings):
             return  # the page says so, and an administrator can hand out a link
+        if "reset_link" in context:
+            mail.send(settings, invitation(context["user"], context["reset_link"]))
+            return
         message = EmailMessage()
-        message["Subject"], message["To"] = str(subject), str(recipient)
-        message.set_content(body or "")
-        if html:
-            message.add_alternative(html, subtype="html")
+        with in_language_of(context["user"]):
+            message["Subject"] = gettext("Your password for Ringtrail has been changed")
+            link = f"{settings.base_url}/password"
+            words = gettext("If it was not you, choose a new one at once at %(link)s", link=link)
+        message["To"] = str(recipient)
+        message.set_content(f"{words}\n")
         mail.send(settings, message)
 
     def __init__(self, app: Flask) -> None:
@@ -118,6 +125,10 @@ def register(app: Flask, engine: Engine, settings: Settings) -> CSRFProtect:
         SECURITY_PASSWORD_LENGTH_MIN=12,
         SECURITY_PASSWORD_CONFIRM_REQUIRED=False,
         SECURITY_EMAIL_VALIDATOR_ARGS={"check_deliverability": False, "test_environment": True},
+        # What Flask-Security says stands in our catalogs, and its mails are our own.
+        SECURITY_I18N_DIRNAME=[str(wording.TRANSLATIONS)],
+        SECURITY_I18N_DOMAIN="messages",
+        SECURITY_EMAIL_HTML=False,
         SECURITY_EMAIL_SENDER=settings.mail_from or "ringtrail",
         SECURITY_RETURN_GENERIC_RESPONSES=True,
         SECURITY_LOGIN_URL="/sign-in",
@@ -202,6 +213,23 @@ def hash_for(engine: Engine, settings: Settings, password: str) -> str:
     with app.app_context():
         hashed: str = hash_password(password)
     return hashed
+
+
+def in_language_of(user: User) -> AbstractContextManager[None]:
+    """Speak the language that a user has chosen, whoever asks; else that of the page."""
+    found: AbstractContextManager[None] = force_locale(user.language or str(get_locale() or "en"))
+    return found
+
+
+def invitation(user: User, link: str) -> EmailMessage:
+    """Return the mail with the link for a password."""
+    message = EmailMessage()
+    message["To"] = user.email
+    with in_language_of(user):
+        message["Subject"] = gettext("Your password for Ringtrail")
+        words = gettext("Choose your password within three days at %(link)s", link=link)
+    message.set_content(f"{words}\n")
+    return message
 
 
 def link_for(user: User, base_url: str) -> str:

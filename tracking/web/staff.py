@@ -1,7 +1,6 @@
 """People and programs that are let in: users, API tokens, and the audit trail of what all of them changed."""
 
 from datetime import datetime, time
-from email.message import EmailMessage
 
 from flask import flash, redirect, render_template, request, url_for
 from flask_babel import gettext
@@ -176,12 +175,8 @@ def _send_or_show(pages: Pages, user: User) -> None:
     """Send the link for a password, or show it where no mail can be sent."""
     link = signin.link_for(user, pages.settings.base_url)
     if mail.is_possible(pages.settings):
-        message = EmailMessage()
-        message["To"], message["Subject"] = user.email, gettext("Your password for Ringtrail")
-        words = gettext("Choose your password within three days at %(link)s", link=link)
-        message.set_content(f"{words}\n")
         try:
-            mail.send(pages.settings, message)
+            mail.send(pages.settings, signin.invitation(user, link))
         except OSError as error:
             flash(gettext("The mail did not go out (%(why)s).", why=str(error)), "error")
         else:

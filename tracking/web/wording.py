@@ -15,12 +15,16 @@ from flask import Flask, has_request_context, request, url_for
 from flask_babel import Babel, force_locale, get_locale
 from flask_login import current_user
 
-from tracking import money, phone
+from tracking import jobs, money, phone
 from tracking.config import Settings
-from tracking.errors import Invalid
+from tracking.errors import Invalid, Sentence
+from tracking.web import telling
 
 LANGUAGES = {"en": "English", "sv": "Svenska", "ru": "Русский", "zh": "简体中文"}
 """Languages of the pages, each in its own words."""
+TRANSLATIONS = Path(__file__).parent / "translations"
+_TAGS = {"zh": "zh-Hans"}
+"""Tags for browsers where they differ from the names of the catalogs; simplified signs need their fonts."""
 _HERE = Path(__file__).parent
 NONE = "–"
 _WHOLE_FROM = 1000
@@ -29,7 +33,7 @@ _DECIMALS = re.compile(r"\.0+")
 
 def register(app: Flask, settings: Settings) -> None:
     """Teach the templates to speak."""
-    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(_HERE / "translations")
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(TRANSLATIONS)
     app.config["BABEL_DEFAULT_TIMEZONE"] = settings.timezone
     Babel(app, locale_selector=language, timezone_selector=lambda: settings.timezone)
     filters: dict[str, Callable[..., str]] = {
@@ -49,7 +53,13 @@ def register(app: Flask, settings: Settings) -> None:
         app.add_template_filter(function, name)
     app.add_template_global(asset, "asset")
     app.jinja_env.globals.update(languages=LANGUAGES, settings=settings)
-    app.add_template_global(lambda: str(_locale()).replace("_", "-"), "lang")
+    app.add_template_global(lambda: _TAGS.get(str(_locale()), str(_locale())), "lang")
+    app.jinja_env.finalize = telling.told
+    app.add_template_global(lambda job: telling.told(jobs.why(job)), "why_failed")
+    app.add_template_global(lambda kept: telling.sentence(Sentence(**kept)), "said")
+    app.add_template_global(telling.why_unavailable, "why_unavailable")
+    app.add_template_filter(telling.model_word, "model")
+    app.add_template_filter(telling.touch_word, "touch")
 
 
 @contextmanager
@@ -57,7 +67,7 @@ def speaking(settings: Settings, language: str) -> Iterator[None]:
     """Speak a language where no request says which: in the worker and on the command line."""
     if language not in LANGUAGES:
         known = ", ".join(LANGUAGES)
-        raise Invalid("language", f"{language!r} is not known; choose among {known}")
+        raise Invalid("language", "%(told)r is not known; choose among %(known)s", told=language, known=known)
     with _voice(settings.timezone).app_context(), force_locale(language):
         yield
 
@@ -66,7 +76,7 @@ def speaking(settings: Settings, language: str) -> Iterator[None]:
 def _voice(timezone: str) -> Flask:
     # An application that answers nobody: only with one does Flask-Babel know where the words are.
     app = Flask(__name__)
-    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(_HERE / "translations")
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(TRANSLATIONS)
     app.config["BABEL_DEFAULT_TIMEZONE"] = timezone
     Babel(app)
     return app

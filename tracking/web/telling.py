@@ -1,0 +1,177 @@
+"""Refusals and names of models in the language of the page; the domain and the engine say them in English."""
+
+from typing import Any
+
+from flask_babel import gettext
+
+from tracking.errors import Conflict, Invalid, NotFound, Sentence
+
+
+def told(thing: Any) -> Any:
+    """Return a refusal, or its reason, in the language of the page; anything else as it is.
+
+    Every expression of a template goes through here, so that no page can forget it.
+    """
+    if isinstance(thing, Sentence):
+        return sentence(thing)
+    if isinstance(thing, Invalid):
+        field = field_words().get(thing.field, thing.field)
+        return gettext("%(field)s: %(reason)s", field=field, reason=sentence(thing.reason))
+    if isinstance(thing, NotFound | Conflict):
+        return sentence(thing.reason)
+    return thing
+
+
+def sentence(said: Sentence) -> str:
+    """Return a sentence of the domain in the language of the page."""
+    template: str = gettext(said.template) if said.template else ""
+    return Sentence(template, said.values)
+
+
+def field_words() -> dict[str, str]:
+    """Return what fields are called on pages, by the names that refusals give them."""
+    return {
+        "ad_material": gettext("Ad material"),
+        "amount": gettext("Amount"),
+        "amount_minor": gettext("Amount"),
+        "asked": gettext("Asked"),
+        "asked_at": gettext("Asked at"),
+        "budget": gettext("Budget"),
+        "budget_minor": gettext("Budget"),
+        "call": gettext("Call"),
+        "caller": gettext("Caller's number"),
+        "caller_name": gettext("Name of the caller"),
+        "campaign": gettext("Campaign"),
+        "category": gettext("Category"),
+        "channel": gettext("Channel"),
+        "closed_at": gettext("Closed"),
+        "company": gettext("Company"),
+        "contact": gettext("Contact"),
+        "currency": gettext("Currency"),
+        "day": gettext("Day"),
+        "destination": gettext("Destination"),
+        "dialled": gettext("Number that was rung"),
+        "direction": gettext("Direction"),
+        "do": gettext("Action"),
+        "edition": gettext("Edition"),
+        "email": gettext("E-mail"),
+        "ends_at": gettext("End"),
+        "ends_on": gettext("Last day"),
+        "expires_at": gettext("Last day"),
+        "expires_on": gettext("Last day"),
+        "external_id": gettext("Id elsewhere"),
+        "file": gettext("File"),
+        "first": gettext("First day"),
+        "from": gettext("From"),
+        "heard_campaign": gettext("Campaign heard of"),
+        "heard_from": gettext("Heard from"),
+        "hourly_rate": gettext("Rate an hour"),
+        "hours": gettext("Hours"),
+        "into": gettext("Into"),
+        "kind": gettext("Kind"),
+        "label": gettext("Name"),
+        "language": gettext("Language"),
+        "last": gettext("Last day"),
+        "last_day": gettext("Last day"),
+        "lead_status": gettext("Judgement"),
+        "lookback": gettext("Lookback window"),
+        "mapping": gettext("Columns"),
+        "margin_minor": gettext("Margin"),
+        "medium": gettext("Medium"),
+        "minutes": gettext("Minutes of talk"),
+        "model": gettext("Model"),
+        "name": gettext("Name"),
+        "names": gettext("Names"),
+        "note": gettext("Note"),
+        "number": gettext("Number"),
+        "numbers": gettext("Numbers"),
+        "objective": gettext("Objective"),
+        "path": gettext("Page"),
+        "period_end": gettext("Last day"),
+        "picture": gettext("Picture"),
+        "print_run": gettext("Print run"),
+        "provider": gettext("Provider"),
+        "rate": gettext("Rate"),
+        "returns": gettext("Returns"),
+        "role": gettext("Role"),
+        "row": gettext("Row"),
+        "scopes": gettext("It may"),
+        "source": gettext("Source"),
+        "source_key": gettext("Id elsewhere"),
+        "stage": gettext("Stage"),
+        "started_at": gettext("When it rang"),
+        "starts_on": gettext("First day"),
+        "status": gettext("State"),
+        "tags": gettext("Tags"),
+        "targets": gettext("Targets"),
+        "theme": gettext("Look"),
+        "timezone": gettext("Time zone"),
+        "title": gettext("What happened"),
+        "to": gettext("To"),
+        "unit": gettext("Unit"),
+        "value": gettext("Value"),
+        "value_minor": gettext("Value"),
+        "verbatim": gettext("Words of the caller"),
+        "went": gettext("How it went"),
+        "years": gettext("Years"),
+    }
+
+
+def why_unavailable(reason: str) -> str:
+    """Return in the language of the page why a model cannot be computed; the engine says it in English."""
+    known = {
+        "no path ends": gettext("no path ends in a conversion; use more data or a longer lookback window"),
+        "every touch has the same source": gettext(
+            "every touch has the same source, so there is nothing to compare it with; "
+            "use first-touch, last-touch or linear"
+        ),
+        "sources are more than": gettext("there are more sources than this model can tell apart"),
+        "fewer than two sources": gettext("there are fewer than two sources; use last-touch or linear"),
+        "the chain": gettext("the chain does not settle; use a shorter lookback window"),
+        "nobody answered": gettext(
+            "nobody answered, so there is nothing to report; "
+            "ask callers where they heard of you, or use a rule model"
+        ),
+        "no conversion has both": gettext(
+            "no conversion has both a touch and an answer, so the two cannot be weighed; "
+            "use self-reported, or a rule model"
+        ),
+    }
+    return next((said for begin, said in known.items() if begin in reason), reason)
+
+
+def model_word(name: str) -> str:
+    """Return what an attribution model is called."""
+    words: dict[str, str] = {
+        "first-touch": gettext("first-touch"),
+        "last-touch": gettext("last-touch"),
+        "last-non-direct": gettext("last-non-direct"),
+        "linear": gettext("linear"),
+        "position-based": gettext("position-based"),
+        "u-shaped": gettext("u-shaped"),
+        "w-shaped": gettext("w-shaped"),
+        "full-path": gettext("full-path"),
+        "j-shaped": gettext("j-shaped"),
+        "inverse-j": gettext("inverse-j"),
+        "time-decay": gettext("time-decay"),
+        "custom": gettext("custom"),
+        "markov": gettext("markov"),
+        "shapley": gettext("shapley"),
+        "shapley-coalitions": gettext("shapley-coalitions"),
+        "self-reported": gettext("self-reported"),
+        "hybrid": gettext("hybrid"),
+    }
+    return words.get(name, name)
+
+
+def touch_word(kind: str) -> str:
+    """Return what a kind of touch is called."""
+    words: dict[str, str] = {
+        "call": gettext("call"),
+        "visit": gettext("visit"),
+        "form": gettext("form"),
+        "message": gettext("message"),
+        "event": gettext("event"),
+        "answer": gettext("answer"),
+    }
+    return words.get(kind) or str(gettext("other"))
