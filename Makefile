@@ -6,7 +6,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint c
 export RINGTRAIL_DATA_DIR ?= var
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench-ingest bench-imports bench-attribution bench-simulator bench-web which-model screenshots clean
+.PHONY: help run test messages check format bench-ingest bench-imports bench-attribution bench-simulator bench-web which-model screenshots clean
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ test: $(VENV)/.test  ## Set up what the tests need and run them all
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses 2
+
+messages: $(VENV)/.test  ## Bring the catalogs of the languages up to date and compile them
+	$(BIN)/python -m tests.messages
 
 check: $(VENV)/.test  ## Only the quick checks: style, types, import contracts
 	$(BIN)/ruff format --check .

@@ -7,6 +7,7 @@ import ast
 import io
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages import Catalog
@@ -90,11 +91,12 @@ def found() -> Iterator[Found]:
                     yield from ((name, node.lineno, message) for message in _of_call(node))
         else:
             keywords = ["gettext", "ngettext", "_"]
-            for line, _, message, _ in babel_extract(io.BytesIO(path.read_bytes()), keywords, [], {}):
-                if isinstance(message, str):
-                    yield name, line, message
-                elif message:  # what is no literal is said by those who pass it on
-                    yield name, line, (str(message[0]), str(message[1]))
+            for line, called, message, _ in babel_extract(io.BytesIO(path.read_bytes()), keywords, [], {}):
+                texts = [message] if isinstance(message, str) else list(message or ())
+                if called == "ngettext":
+                    yield name, line, (str(texts[0]), str(texts[1]))
+                elif texts and texts[0]:  # what is no literal is said by those who pass it on
+                    yield name, line, texts[0]
     for key in _SECURITY:
         yield "flask_security", 0, str(_default_messages[key][0])
 
@@ -139,6 +141,11 @@ def updated(language: str, messages: Catalog) -> bytes:
     catalog = read(language)
     catalog.update(messages, no_fuzzy_matching=True, update_header_comment=False)
     catalog.obsolete.clear()
+    catalog.fuzzy, catalog.project, catalog.version = False, "Ringtrail", "0"
+    catalog.header_comment = "# The words of each language are chosen in docs/languages.md."
+    # Dates and names of translators are the business of version control.
+    catalog.creation_date = catalog.revision_date = datetime(2026, 1, 1, tzinfo=UTC)
+    catalog.last_translator, catalog.msgid_bugs_address = "The Ringtrail authors", ""
     for message in catalog:
         # Lines move with every change; the file is what helps a translator.
         message.locations = [(name, 0) for name in sorted({name for name, _ in message.locations})]

@@ -1,0 +1,212 @@
+"""English, Swedish, Russian and Chinese: whole catalogs, pages and mails as their readers speak."""
+
+import re
+import socket
+from collections.abc import Callable
+from email.message import Message as Mail
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Message as Inbox
+from babel.messages import Catalog
+from babel.messages.mofile import read_mo
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, select
+
+from tests import messages
+from tests.messages import LANGUAGES, forms
+from tests.web.people import ADDRESSES, enter, form, hire
+from tracking import db, money
+from tracking.app import create_app
+from tracking.config import Settings
+from tracking.errors import Conflict, Invalid
+from tracking.office import User
+from tracking.vocabulary import Role
+from tracking.web import telling, wording
+
+Enter = Callable[[str], FlaskClient]
+PLACE = re.compile(r"%\(\w+\)[a-z]|%%")
+
+
+def catalogs() -> list[tuple[str, Catalog]]:
+    return [(language, messages.read(language)) for language in LANGUAGES]
+
+
+def places(text: str) -> list[str]:
+    return sorted(PLACE.findall(text))
+
+
+def test_every_translation_names_the_same_values_as_the_message() -> None:
+    wrong = []
+    for language, catalog in catalogs():
+        for message in catalog:
+            if not message.id or not all(forms(message.string)):
+                continue
+            wanted = {tuple(places(text)) for text in forms(message.id)}
+            found = {tuple(places(text)) for text in forms(message.string)}
+            if found != wanted:
+                wrong.append((language, message.id, message.string))
+    assert wrong == []
+
+
+def test_counted_messages_have_as_many_forms_as_the_language_needs() -> None:
+    assert {language: catalog.num_plurals for language, catalog in catalogs()} == {"sv": 2, "ru": 3, "zh": 1}
+    for _, catalog in catalogs():
+        for message in catalog:
+            if message.pluralizable and any(forms(message.string)):
+                assert len(forms(message.string)) == catalog.num_plurals
+                assert all(forms(message.string)), message.id
+
+
+def test_nothing_in_a_catalog_is_a_guess() -> None:
+    for _, catalog in catalogs():
+        assert [message.id for message in catalog if message.fuzzy and message.id] == []
+        assert not catalog.obsolete
+
+
+def test_what_programs_read_is_what_translators_wrote() -> None:
+    for language, catalog in catalogs():
+        with messages.po(language).with_suffix(".mo").open("rb") as file:
+            compiled = {forms(m.id): forms(m.string) for m in read_mo(file) if m.id}
+        written = {forms(m.id): forms(m.string) for m in catalog if m.id and any(forms(m.string))}
+        assert compiled == written, "run `make messages`"
+
+
+def choose(engine: Engine, role: str, language: str) -> None:
+    with db.transaction(engine) as session:
+        session.scalars(select(User).where(User.email == ADDRESSES[Role(role)])).one().language = language
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("language", "tag", "heading"),
+    [("sv", "sv", "Samtal"), ("ru", "ru", "Звонки"), ("zh", "zh-Hans", "来电"), ("en", "en", "Calls")],
+)
+def test_a_page_speaks_the_language_that_its_reader_has_chosen(
+    office: Flask, engine: Engine, signed_in: Enter, language: str, tag: str, heading: str
+) -> None:
+    choose(engine, "rep", language)
+    page = signed_in("rep").get("/calls", headers={"Accept-Language": "de"}).text
+    assert f'<html lang="{tag}"' in page
+    assert f"<h1>{heading}" in page
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("sv-FI,sv;q=0.9", "Logga in"),
+        ("zh-CN,zh;q=0.9,en;q=0.8", "登录"),
+        ("de,ru;q=0.5", "Войти"),
+        ("de", "Sign in"),
+        ("", "Sign in"),
+    ],
+)
+def test_whoever_has_chosen_none_gets_the_best_that_the_browser_asks_for(
+    office: Flask, asked: str, said: str
+) -> None:
+    page = office.test_client().get("/sign-in", headers={"Accept-Language": asked}).text
+    assert f"<h1>{said}</h1>" in page
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("language", "price", "part", "many"),
+    [
+        ("en", "€1,234.50", "12.5 %", "1,234"),
+        ("sv", "1 234,50 €", "12,5 %", "1 234"),
+        ("ru", "1 234,50 €", "12,5 %", "1 234"),
+        ("zh", "€1,234.50", "12.5 %", "1,234"),
+    ],
+)
+def test_money_shares_and_numbers_are_written_as_the_language_writes_them(
+    office: Flask, language: str, price: str, part: str, many: str
+) -> None:
+    with office.test_request_context(headers={"Accept-Language": language}):
+        plain = [
+            " ".join(text.split())
+            for text in (wording.exact(123450, "EUR"), wording.share(0.125), wording.count(1234))
+        ]
+    assert plain == [price, part, many]
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("en", "Amount: 'a lot' is not an amount; write digits such as 1234.50, the currency apart"),
+        ("sv", "Belopp: 'a lot' är inget belopp; skriv siffror, till exempel 1234.50, och valutan för sig"),
+        ("ru", "Сумма: 'a lot' – не сумма; напишите цифры, например 1234.50, валюту отдельно"),
+        ("zh", "金额：'a lot' 不是金额；请写数字，如 1234.50，货币另写"),
+    ],
+)
+def test_a_refusal_of_the_domain_is_told_in_the_language_of_the_page(
+    office: Flask, language: str, told: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        money.to_minor("a lot", "EUR")
+    assert str(refused.value).startswith("amount: 'a lot' is not an amount"), "programs get English"
+    with office.test_request_context(headers={"Accept-Language": language}):
+        assert telling.told(refused.value) == told
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_what_a_refusal_names_is_never_taken_for_a_message(office: Flask) -> None:
+    error = Conflict("campaign %(campaign)r has ad material named %(name)r already; choose another name",
+                     campaign="%(name)s", name="100 %")  # fmt: skip
+    with office.test_request_context(headers={"Accept-Language": "sv"}):
+        assert telling.told(error) == (
+            "kampanjen '%(name)s' har redan annonsmaterial med namnet '100 %'; välj ett annat namn"
+        )
+        assert telling.told(Conflict("50 % off")) == "50 % off"
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("n", "said"), [(1, "1 день"), (2, "2 дня"), (5, "5 дней"), (21, "21 день"), (112, "112 дней")]
+)
+def test_russian_counts_in_three_forms(office: Flask, n: int, said: str) -> None:
+    with office.test_request_context(headers={"Accept-Language": "ru"}):
+        text = office.jinja_env.from_string("{{ ngettext('%(num)d day', '%(num)d days', n) }}")
+        assert text.render(n=n) == said
+
+
+class _Letters(Inbox):
+    def __init__(self) -> None:
+        super().__init__()
+        self.got: list[Mail] = []
+
+    def handle_message(self, message: Mail) -> None:
+        self.got.append(message)
+
+
+def test_a_mail_is_in_the_language_of_who_gets_it(settings: Settings, engine: Engine) -> None:
+    hire(engine)
+    choose(engine, "rep", "ru")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    letters = _Letters()
+    server = Controller(letters, hostname="127.0.0.1", port=port)
+    server.start()
+    told = {
+        "smtp_url": type(settings.smtp_url)(f"smtp://127.0.0.1:{port}"),
+        "mail_from": "ringtrail@acme.example",
+    }
+    app = create_app(settings.model_copy(update=told), engine)
+    try:
+        client = app.test_client()
+        fields = form(client.get("/password").text, email=ADDRESSES[Role.rep])
+        client.post("/password", data=fields, headers={"Accept-Language": "sv"})
+        fields = form(client.get("/password").text, email=ADDRESSES[Role.viewer])
+        client.post("/password", data=fields, headers={"Accept-Language": "sv"})
+        enter(client, Role.administrator)
+    finally:
+        server.stop()
+        app.extensions["ringtrail"]["inbox"].close()
+    words = [letter.get_payload(decode=True).decode().strip() for letter in letters.got]  # type: ignore[union-attr]
+    assert words[0].startswith("Выберите пароль в течение трёх дней на http")
+    assert words[1].startswith("Välj ditt lösenord inom tre dagar på http"), (
+        "who has chosen none reads as he asked"
+    )
