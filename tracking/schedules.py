@@ -52,11 +52,23 @@ def save(
     row.name = required(wanted.name, "name")
     row.recipients = addresses(wanted.recipients)
     if wanted.cadence not in CADENCES:
-        raise Invalid("cadence", f"{wanted.cadence!r} is not known; choose among {', '.join(CADENCES)}")
+        raise Invalid(
+            "cadence",
+            "%(told)r is not known; choose among %(known)s",
+            told=wanted.cadence,
+            known=", ".join(CADENCES),
+        )
     if wanted.span not in SPANS:
-        raise Invalid("span", f"{wanted.span!r} is not known; choose among {', '.join(SPANS)}")
+        raise Invalid(
+            "span", "%(told)r is not known; choose among %(known)s", told=wanted.span, known=", ".join(SPANS)
+        )
     if unknown := [name for name in wanted.attachments if name not in ATTACHMENTS]:
-        raise Invalid("attachments", f"{unknown[0]!r} is not known; choose among {', '.join(ATTACHMENTS)}")
+        raise Invalid(
+            "attachments",
+            "%(told)r is not known; choose among %(known)s",
+            told=unknown[0],
+            known=", ".join(ATTACHMENTS),
+        )
     row.cadence, row.language = wanted.cadence, wanted.language
     row.options = {
         "span": wanted.span,
@@ -79,12 +91,19 @@ def addresses(told: Sequence[str]) -> list[str]:
             # Whether a mail server takes mail for it shows when mail is sent.
             known = validate_email(line.strip(), check_deliverability=False, test_environment=True)
         except EmailNotValidError as error:
-            raise Invalid("recipients", f"{line.strip()!r} is no e-mail address: {error}") from None
+            raise Invalid(
+                "recipients", "%(line)r is no e-mail address: %(error)s", line=line.strip(), error=error
+            ) from None
         found.setdefault(known.normalized.casefold(), known.normalized)
     if not found:
         raise Invalid("recipients", "is empty; write one e-mail address a line")
     if len(found) > MOST_RECIPIENTS:
-        raise Invalid("recipients", f"are {len(found)}; give at most {MOST_RECIPIENTS}, or a list's address")
+        raise Invalid(
+            "recipients",
+            "are %(length)s; give at most %(most)s, or a list's address",
+            length=len(found),
+            most=MOST_RECIPIENTS,
+        )
     return list(found.values())
 
 
@@ -97,7 +116,7 @@ def get(session: Session, schedule_id: int) -> ReportSchedule:
     """Return a schedule, or raise NotFound."""
     row = session.get(ReportSchedule, schedule_id)
     if row is None:
-        raise NotFound(f"there is no schedule {schedule_id}; it may have been deleted")
+        raise NotFound("there is no schedule %(number)s; it may have been deleted", number=schedule_id)
     return row
 
 

@@ -173,7 +173,7 @@ def fit(
                 trials=_TRIALS,
             )
         except ValueError as error:
-            raise Invalid("data", f"do not support a fit: {error}") from None
+            raise Invalid("data", "do not support a fit: %(error)s", error=error) from None
     result = {
         "accounts": arguments["accounts"],
         "seed": arguments["seed"],

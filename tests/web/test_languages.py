@@ -68,9 +68,9 @@ def test_nothing_in_a_catalog_is_a_guess() -> None:
 def test_what_programs_read_is_what_translators_wrote() -> None:
     for language, catalog in catalogs():
         with messages.po(language).with_suffix(".mo").open("rb") as file:
-            compiled = {forms(m.id): forms(m.string) for m in read_mo(file) if m.id and m.string != m.id}
+            compiled = {forms(m.id): forms(m.string) for m in read_mo(file) if m.id}
         written = {forms(m.id): forms(m.string) for m in catalog if m.id and any(forms(m.string))}
-        assert compiled == written, "run `make messages`"
+        assert {message: compiled.get(message) for message in written} == written, "run `make messages`"
 
 
 def choose(engine: Engine, role: str, language: str) -> None:

@@ -59,7 +59,9 @@ def document_command(
             raise asked.problem
         if unknown := [name for name in campaigns if name not in asked.facts]:
             raise Invalid(
-                "campaign", f"there is no campaign {unknown[0]!r}; `ringtrail campaign list` shows them"
+                "campaign",
+                "there is no campaign %(unknown)r; `ringtrail campaign list` shows them",
+                unknown=unknown[0],
             )
         taken = snapshots.whole(session, settings, at=at)
         made = story.tell(session, settings, taken, asked, at=at)
