@@ -186,7 +186,10 @@ def explain(
     credit = attribute(path, orders, models, **options)
     mine = credit.filter(pc.equal(credit["conversion_id"], conversion_id))
     mine = mine.append_column("place", pa.array(range(mine.num_rows), pa.int64()))
-    shown = mine.join(path.select(["touch_id", "occurred_at", "kind"]), "touch_id").sort_by("place")
+    seen = path.select(["touch_id", "occurred_at", "kind"])
+    # Without a touch, whole numbers as identifiers come back as text.
+    seen = seen.set_column(0, "touch_id", seen["touch_id"].cast(mine.schema.field("touch_id").type))
+    shown = mine.join(seen, "touch_id").sort_by("place")
     columns = [
         "model",
         "touch_id",

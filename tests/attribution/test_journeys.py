@@ -186,6 +186,14 @@ def test_unknown_settings_say_what_is_known():
         explain(touches, conversions, "x", ["linear"])
 
 
+@pytest.mark.parametrize("kind", [pa.string(), pa.int64()])
+def test_an_order_without_any_touch_is_explained_as_unattributed(kind):
+    touches, conversions = tables(path("", converted=3))
+    touches = touches.set_column(0, "touch_id", pa.array([], kind))
+    (row,) = explain(touches, conversions, "Borealis Foods order", ["linear"]).to_pylist()
+    assert (row["touch_id"], row["campaign"], row["credit_minor"]) == (None, "(unattributed)", 100_00)
+
+
 def test_touches_after_the_order_never_count():
     touches, conversions = tables(path("fair > search > call", converted=1))
     table = attribute(touches, conversions, ["last-touch"], by="channel")
