@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 import xlsxwriter
 
 from reports.cells import harmless
-from reports.documents import Chart, Document, Figure, Points, Table, cell, photograph
+from reports.documents import photograph
+from reports.parts import Chart, Document, Figure, Points, Table, cell
 
 _LONGEST_NAME = 31
 _FORBIDDEN = re.compile(r"[\[\]:*?/\\\x00-\x1f]")

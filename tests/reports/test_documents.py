@@ -18,7 +18,7 @@ import pytest
 from pypdf import PdfReader
 
 from reports import charts, documents, workbooks
-from reports.documents import Chapter, Chart, Column, Document, Figure, Points, Table, Unit
+from reports.parts import Chapter, Chart, Column, Document, Figure, Points, Table, Unit
 from tests import workbooks as reader
 from tests.cast import CATALOGUE_NUMBER
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from reports import documents
-from reports.documents import Chapter, Document
+from reports.parts import Chapter, Document
 from tracking import db, mail, schedules, snapshots
 from tracking.config import Settings
 from tracking.errors import Conflict, Invalid

@@ -8,7 +8,7 @@ from flask_babel import gettext, ngettext
 from sqlalchemy.orm import Session
 
 from reports.definitions import KPIS, Kpi
-from reports.documents import Chapter, Chart, Column, Figure, Points, Table, Unit
+from reports.parts import Chapter, Chart, Column, Figure, Points, Table, Unit
 from reports.roi import OVERHEAD
 from reports.trends import preceding, year_before
 from tracking import reporting

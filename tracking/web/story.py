@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from attribution import UNATTRIBUTED
 from reports import charts
 from reports.definitions import KPIS
-from reports.documents import Chapter, Chart, Column, Document, Figure, Points, Table, Unit
+from reports.parts import Chapter, Chart, Column, Document, Figure, Points, Table, Unit
 from reports.roi import TOTAL, UNKNOWN
 from reports.trends import preceding, year_before
 from tracking import context, money, quality, reporting

@@ -1,0 +1,198 @@
+"""What a document is made of: chapters with tables, charts and figures, each with its unit."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from reports.charts import Spec
+
+Unit = Literal["text", "money", "share", "change", "ratio", "count", "months", "day", "moment"]
+"""What a cell holds: words; minor units of the document's currency; a fraction; a fraction by which a figure
+rose or fell; a plain figure; a count that may be a fraction; months; a date; an aware datetime."""
+
+Write = Callable[[Unit, Any], str]
+"""Writes a figure as the reader's language does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A cell whose unit is its own, in a table whose rows hold figures of several kinds.
+
+    Parameters
+    ----------
+    unit : Unit
+        What it is.
+    value : object
+        The figure; None where it is unknown.
+    """
+
+    unit: Unit
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in files that programs read; the same in every language.
+    label : str
+        Its heading for people.
+    unit : Unit, default "text"
+        What its cells hold.
+    """
+
+    name: str
+    label: str
+    unit: Unit = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with its heading.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in files that programs read: letters, digits and hyphens.
+    title : str
+        Its heading for people.
+    columns : sequence of Column
+        The first one says what a row is about.
+    rows : sequence of mapping
+        Column name to value; None, or no such name, where nothing is known.
+    total : bool, default False
+        Whether the last row adds the others up.
+    detail : bool, default False
+        Whether it is left out of mails.
+    """
+
+    name: str
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Mapping[str, Any]]
+    total: bool = False
+    detail: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart; the table that follows it in a chapter holds the same figures.
+
+    Parameters
+    ----------
+    title : str
+        What it shows, for those who cannot see it too.
+    spec : dict
+        From `reports.charts`.
+    """
+
+    title: str
+    spec: Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """A list of sentences.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        One point each.
+    """
+
+    texts: Sequence[str]
+
+
+Block = str | Points | Table | Chart
+"""What a chapter is made of; a str is a paragraph."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A chapter of the story.
+
+    Parameters
+    ----------
+    title : str
+        Its heading.
+    blocks : sequence of Block
+        What it says, in order.
+    """
+
+    title: str
+    blocks: Sequence[Block]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A report, every word in the reader's language.
+
+    Parameters
+    ----------
+    title, subtitle : str
+        What it is about.
+    language : str
+        Its language as browsers and screen readers know it, such as "zh-Hans".
+    currency : str
+        ISO 4217 code of all money.
+    decimals : int
+        How many of the digits of minor units are decimals, 0 to 4.
+    made_at : datetime
+        As of when the data are.
+    chapters : sequence of Chapter
+        The story.
+    write : Write
+        How figures are written.
+    """
+
+    title: str
+    subtitle: str
+    language: str
+    currency: str
+    decimals: int
+    made_at: datetime
+    chapters: Sequence[Chapter]
+    write: Write
+
+    @property
+    def tables(self) -> list[Table]:
+        """Return all tables, in the order of the story."""
+        return [b for chapter in self.chapters for b in chapter.blocks if isinstance(b, Table)]
+
+    def brief(self) -> "Document":
+        """Return the document as mails tell it: without charts and without tables of detail.
+
+        Returns
+        -------
+        Document
+            Chapters that are empty then are gone.
+        """
+
+        def told(block: Block) -> bool:
+            return not isinstance(block, Chart) and not (isinstance(block, Table) and block.detail)
+
+        kept = [replace(c, blocks=[b for b in c.blocks if told(b)]) for c in self.chapters]
+        return replace(self, chapters=[chapter for chapter in kept if chapter.blocks])
+
+
+def cell(column: Column, row: Mapping[str, Any]) -> Figure:
+    """Return what a row holds in a column, with its unit.
+
+    Parameters
+    ----------
+    column : Column
+        Which.
+    row : mapping
+        A row of its table.
+
+    Returns
+    -------
+    Figure
+        The row's own figure, or its value in the unit of the column.
+    """
+    value = row.get(column.name)
+    return value if isinstance(value, Figure) else Figure(column.unit, value)
