@@ -285,6 +285,14 @@ def _beside(write: _Writer, early: datetime, now: int) -> None:
         ),
     )
     write(
+        "material_picture", "ad_material_id, content_type, content", [(1, "image/png", b"\x89PNG" * 20_000)]
+    )
+    write(
+        "report_schedule",
+        "name, recipients, cadence, language, options, next_on, created_by",
+        [("Board", '["board@acme.example"]', "monthly", "en", "{}", "2030-01-01", "Mia")],
+    )
+    write(
         "annotation",
         "starts_on, title, note",
         ((f"{early + timedelta(days=30 * i):%Y-%m-%d}", f"Fair {i}", "") for i in range(30)),

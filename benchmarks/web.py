@@ -41,7 +41,15 @@ _COSTS = "campaign,start,end,amount,currency,category\n" + "".join(
     f"Campaign {i % 40},2025-01-{i % 28 + 1:02},2025-01-{i % 28 + 1:02},{i}.00,EUR,media\n"
     for i in range(5000)
 )
-_RECORDS = {"event_id": 1, "reading_id": 1, "campaign_id": 1, "material_id": 1, "number_id": 1, "cost_id": 1}
+_RECORDS = {
+    "event_id": 1,
+    "reading_id": 1,
+    "campaign_id": 1,
+    "material_id": 1,
+    "number_id": 1,
+    "cost_id": 1,
+    "schedule_id": 1,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +67,14 @@ def visits(app: Flask, session: Session, token: str) -> Iterator[Visit]:
     waiting = session.scalars(ours.unlogged(since=clock.now() - _YEAR).limit(1)).one()
     number = next(c for c in session.scalars(select(Call).limit(50)) if c.caller)
     records = _RECORDS | {
-        "call_id": newest.id, "company_id": 2, "deal_id": 25, "job_id": 1, "token": token,
+        "call_id": newest.id, "company_id": 2, "deal_id": 25, "job_id": 1, "token": token, "form": "html",
     }  # fmt: skip
     seen: dict[str, Role] = {}
     for rule in app.url_map.iter_rules():
         if not rule.endpoint.startswith("web.") or rule.endpoint == "web.static":
             continue
-        if "GET" not in (rule.methods or set()):
+        # What a simulation shows does not depend on how much is recorded.
+        if "GET" not in (rule.methods or set()) or rule.rule.startswith("/simulator/runs/"):
             continue
         roles = app.view_functions[rule.endpoint].roles  # type: ignore[attr-defined]  # every page has them
         role = next(one for one in Role if one in roles or roles == PUBLIC)

@@ -15,6 +15,7 @@ from tracking.vocabulary import CallStatus, LeadStatus, Outcome
 
 LONGEST_VERBATIM = 2000
 _COUNTED = 5000
+_ASKED = (Outcome.answered, Outcome.declined)
 
 # Control and format characters and halves of characters can break a database, a terminal or the order of
 # a line; the two joiners are part of how Persian, Hindi and emoji are spelt.
@@ -196,22 +197,26 @@ def asking(session: Session, *, since: datetime) -> list[Asking]:
         or_(Call.lead_status.is_(None), Call.lead_status != LeadStatus.not_a_lead),
         first,
     )
-    asked = and_(qualifies, Answer.outcome.in_((Outcome.answered, Outcome.declined)))
     of_call = and_(Answer.call_id == Call.id, ~exists().where(correction.corrects_id == Answer.id))
-    rows = session.execute(
-        select(
-            Answer.asked_by,
-            func.count(Answer.id),
-            func.sum(case((qualifies, 1), else_=0)),
-            func.sum(case((asked, 1), else_=0)),
-        )
+    # Whether a call qualifies is a key and not a sum of each row, so that it is found out once.
+    counts = session.execute(
+        select(Answer.asked_by, Answer.outcome, case((qualifies, 1), else_=0).label("sure"), func.count())
         .select_from(Call)
         .outerjoin(Answer, of_call)
         .where(Call.started_at >= since, Call.spam.is_(False))
-        .group_by(Answer.asked_by, Answer.id.is_(None))
-        .order_by(Answer.id.is_(None), Answer.asked_by.is_(None), Answer.asked_by)
-    )
-    return [Asking(rep, logged, int(count), int(sure)) for rep, logged, count, sure in rows]
+        .group_by(Answer.asked_by, Answer.outcome, "sure")
+    ).all()
+    found = []
+    keys = {(outcome is None, rep is None, rep or "") for rep, outcome, _, _ in counts}
+    for unlogged, nobody, rep in sorted(keys):
+        mine = [
+            row for row in counts if (row[1] is None, row[0] is None, row[0] or "") == (unlogged, nobody, rep)
+        ]
+        qualifying = sum(count for _, _, sure, count in mine if sure)
+        asked = sum(count for _, outcome, sure, count in mine if sure and outcome in _ASKED)
+        logged = 0 if unlogged else sum(count for _, _, _, count in mine)
+        found.append(Asking(None if nobody else rep, logged, qualifying, asked))
+    return found
 
 
 def standing(session: Session, call: Call) -> Answer | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from tracking import vault
@@ -158,6 +158,13 @@ def name_key(name: str) -> str:
     seen = "".join(c for c in name if unicodedata.category(c) != "Cf")
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold())
     return " ".join(folded.split())[:200].rstrip()
+
+
+def named_like(text: str) -> ColumnElement[bool]:
+    """Return whether a company's name begins with a text, as an interval that an index serves."""
+    key = name_key(text)
+    # No name holds the greatest code point, which stands for nothing.
+    return and_(Account.name_key >= key, Account.name_key < f"{key}\U0010ffff")
 
 
 def root(session: Session, row: _Merged) -> _Merged:

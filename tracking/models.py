@@ -143,22 +143,17 @@ class Account(Base):
     name_key: Mapped[str | None] = mapped_column(MatchedName, index=True)
     """The name as it is matched: NFKC, case folded, single spaces; ordered by code points."""
     external_id: Mapped[Name | None] = mapped_column(unique=True)
-    domain: Mapped[Name | None] = mapped_column(index=True)
+    domain: Mapped[Name | None]
     industry: Mapped[Name | None]
     region: Mapped[Name | None]
-    merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"), index=True)
+    merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
     created_at: Mapped[datetime]
     contacts: Mapped[list["Contact"]] = relationship(back_populates="account")
     __table_args__ = (
         CheckConstraint("merged_into_id <> id", "not_merged_into_itself"),
-        # The companies that a list shows, in its order, and which of them bear one name.
-        Index(
-            "ix_account_listed",
-            "name_key",
-            "id",
-            sqlite_where=text("merged_into_id IS NULL"),
-            postgresql_where=text("merged_into_id IS NULL"),
-        ),
+        # The companies that a list shows, in its order, and which of them bear one name or domain.
+        Index("ix_account_merged_name", "merged_into_id", "name_key", "id"),
+        Index("ix_account_domain", "domain", "merged_into_id"),
     )
 
 
@@ -169,11 +164,20 @@ class Contact(Base):
     id: Mapped[Key]
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
     name: Mapped[Name | None]
-    merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("contact.id"), index=True)
+    merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("contact.id"))
     created_at: Mapped[datetime]
     account: Mapped[Account] = relationship(back_populates="contacts")
     points: Mapped[list["ContactPoint"]] = relationship(back_populates="contact")
-    __table_args__ = (CheckConstraint("merged_into_id <> id", "not_merged_into_itself"),)
+    __table_args__ = (
+        CheckConstraint("merged_into_id <> id", "not_merged_into_itself"),
+        # Nearly all are not merged, which no database shall think few.
+        Index(
+            "ix_contact_merged_into_id",
+            "merged_into_id",
+            sqlite_where=text("merged_into_id IS NOT NULL"),
+            postgresql_where=text("merged_into_id IS NOT NULL"),
+        ),
+    )
 
 
 class ContactPoint(Base):
@@ -261,7 +265,12 @@ class Call(Base):
         Index("ix_call_contact_time", "contact_id", "started_at"),
         Index("ix_call_status_time", "status", "started_at"),
         Index("ix_call_lead_time", "lead_status", "started_at"),
-        Index("ix_call_spam_time", "spam", "started_at"),
+        Index(
+            "ix_call_spam_time",
+            "started_at",
+            sqlite_where=text("spam IS 1"),
+            postgresql_where=text("spam IS true"),
+        ),
         CheckConstraint("duration_s >= 0", "duration_not_negative"),
         CheckConstraint("talk_s >= 0", "talk_not_negative"),
     )

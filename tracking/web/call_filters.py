@@ -69,9 +69,9 @@ def found(session: Session, settings: Settings) -> Asked:
             Call.lead_status == _one_of(LeadStatus, lead, "lead") if judged else Call.lead_status.is_(None)
         )
     if asked := args.get("asked"):
-        wanted = wanted.where(_asked(asked))
+        wanted = wanted.where(_asked(session, asked))
     if rep := args.get("by"):
-        wanted = wanted.where(_standing(Answer.asked_by == rep))
+        wanted = wanted.where(_standing(session, Answer.asked_by == rep))
     if spam := args.get("spam"):
         wanted = wanted.where(Call.spam.is_(spam == "yes"))
     if text := args.get("q", "").strip():
@@ -79,13 +79,13 @@ def found(session: Session, settings: Settings) -> Asked:
     return Asked(wanted)
 
 
-def _asked(choice: str) -> ColumnElement[bool]:
+def _asked(session: Session, choice: str) -> ColumnElement[bool]:
     logged = exists().where(Answer.call_id == Call.id)
     match choice:
         case "yes":
-            return _standing(Answer.outcome.in_(_ASKED))
+            return _standing(session, Answer.outcome.in_(_ASKED))
         case "no":
-            return _standing(Answer.outcome.not_in(_ASKED))
+            return _standing(session, Answer.outcome.not_in(_ASKED))
         case "logged":
             return logged
         case "unlogged":
@@ -93,11 +93,14 @@ def _asked(choice: str) -> ColumnElement[bool]:
     raise Invalid("asked", "%(choice)r is not known; choose among yes, no, logged, unlogged", choice=choice)
 
 
-def _standing(condition: ColumnElement[bool]) -> ColumnElement[bool]:
-    """Return whether the answer of a call that no other corrects is such."""
+def _standing(session: Session, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return whether the answer of a call that no other corrects is such: as the calls' ids where few are."""
     correction = aliased(Answer)
     corrected = exists().where(correction.corrects_id == Answer.id)
-    return exists().where(Answer.call_id == Call.id, ~corrected, condition)
+    some = select(Answer.call_id).where(condition, Answer.call_id.is_not(None)).limit(_FEW + 1)
+    ids = session.scalars(some).all()
+    such = exists().where(Answer.call_id == Call.id, ~corrected, condition)
+    return and_(Call.id.in_(ids), such) if len(ids) <= _FEW else such
 
 
 def _caller(session: Session, wanted: Select[Call], text: str, region: str) -> Asked:

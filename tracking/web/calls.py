@@ -8,6 +8,7 @@ from flask import Response, flash, redirect, render_template, request, stream_wi
 from flask_babel import gettext
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy.orm.interfaces import ORMOption
 from werkzeug.wrappers import Response as AnyResponse
 
 from reports.cells import harmless
@@ -165,8 +166,13 @@ def who(session: Session, call: Call) -> str:
 
 def loaded(query: Select[Call]) -> Select[Call]:
     """Let calls be read with their caller, material and answers, in a fixed number of queries."""
+    return query.options(*loading())
+
+
+def loading() -> tuple[ORMOption, ...]:
+    """Return what reads with calls their caller, material and answers."""
     material = joinedload(Call.assignment).joinedload(NumberAssignment.ad_material)
-    return query.options(
+    return (
         joinedload(Call.contact).joinedload(Contact.account),
         material.joinedload(AdMaterial.campaign),
         selectinload(Call.answers).joinedload(Answer.campaign),

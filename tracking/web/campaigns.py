@@ -38,9 +38,11 @@ def add(pages: Pages) -> None:
                 campaigns=rows,
                 calls=_counts(
                     session,
-                    select(Touch.campaign_id, func.count(Touch.id))
-                    .where(Touch.call_id.is_not(None), Touch.occurred_at >= at - _RECENT)
-                    .group_by(Touch.campaign_id),
+                    select(AdMaterial.campaign_id, func.count(Call.id))
+                    .join(NumberAssignment, NumberAssignment.ad_material_id == AdMaterial.id)
+                    .join(Call, Call.assignment_id == NumberAssignment.id)
+                    .where(Call.started_at >= at - _RECENT)
+                    .group_by(AdMaterial.campaign_id),
                 ),
                 in_use=_counts(
                     session,
@@ -79,8 +81,10 @@ def add(pages: Pages) -> None:
             ).all()
             recent = session.scalars(
                 select(Call)
-                .where(Call.touch.has(Touch.campaign_id == row.id))
-                .order_by(Call.started_at.desc())
+                .join(Touch, Touch.call_id == Call.id)
+                .where(Touch.campaign_id == row.id)
+                # A call's touch has its moment, and the index of touches begins with the campaign.
+                .order_by(Touch.occurred_at.desc())
                 .limit(10)
                 .options(joinedload(Call.contact))
             ).all()

@@ -1,6 +1,6 @@
 """Buying companies and their people: found, named, merged and parted, and the timeline of each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from tracking.models import Account, Answer, Call, Contact, ContactPoint, Deal, 
 from tracking.vocabulary import PointKind, TouchKind
 from tracking.web import forms
 from tracking.web.calls import in_words, sees_numbers
-from tracking.web.pages import EVERYONE, MARKETERS, Pages, Work
+from tracking.web.pages import EVERYONE, MARKETERS, Pages, Work, some_of
 
 _PAGE = 50
 
@@ -40,7 +40,7 @@ def add(pages: Pages) -> None:
         text = request.args.get("q", "").strip()
         skip = max(request.args.get("skip", 0, type=int), 0)
         with pages.reading() as session:
-            rows = session.scalars(_search(text, pages.settings.region).offset(skip).limit(_PAGE + 1)).all()
+            rows = some_of(session, Account, _search(text, pages.settings.region), skip, _PAGE + 1)
             return render_template(
                 "companies/list.html",
                 companies=[(row, contacts.root(session, row)) for row in rows[:_PAGE]],
@@ -179,11 +179,13 @@ def _company(session: Session, company_id: int) -> Account:
 
 
 def _search(text: str, region: str) -> Select[Account]:
-    wanted = select(Account).order_by(Account.name_key.is_(None), Account.name_key, Account.id)
+    wanted = select(Account)
     if not text:
-        return wanted.where(Account.merged_into_id.is_(None), Account.name.is_not(None))
+        listed = wanted.where(Account.merged_into_id.is_(None), Account.name_key.is_not(None))
+        return listed.order_by(Account.name_key, Account.id)
+    wanted = wanted.order_by(Account.name_key.is_(None), Account.name_key, Account.id)
     conditions: list[ColumnElement[bool]] = [
-        Account.name_key.startswith(contacts.name_key(text), autoescape=True),
+        contacts.named_like(text),
         Account.domain == text.casefold(),
         Account.external_id == text,
     ]
@@ -203,14 +205,14 @@ def _search(text: str, region: str) -> Select[Account]:
 def _twins(session: Session) -> Sequence[tuple[str, int]]:
     """Return names that several companies have which nobody has merged."""
     rows = session.execute(
-        select(func.min(Account.name), func.count(Account.id))
+        select(func.min(Account.id), func.count())
         .where(Account.merged_into_id.is_(None), Account.name_key.is_not(None))
         .group_by(Account.name_key)
-        .having(func.count(Account.id) > 1)
-        .order_by(func.count(Account.id).desc())
+        .having(func.count() > 1)
+        .order_by(func.count().desc(), Account.name_key)
         .limit(10)
     )
-    return [(name or "", count) for name, count in rows]
+    return [(session.get_one(Account, first).name or "", count) for first, count in rows]
 
 
 def _timeline(
@@ -219,41 +221,64 @@ def _timeline(
     """Return one page of what happened with a company, the latest first, and whether there is more."""
     ids = [person.id for person in people]
     far = skip + _PAGE + 1
-    lines: list[Happening] = []
+    # Only moments at first, and the rows of this page then: a busy customer has thousands of lines.
+    places: list[tuple[datetime, str, int]] = []
     if kind in ("", *TouchKind):
-        touches = (
-            select(Touch)
-            .where(Touch.contact_id.in_(ids))
-            .order_by(Touch.occurred_at.desc(), Touch.id.desc())
-            .limit(far)
-            .options(
-                joinedload(Touch.campaign),
-                joinedload(Touch.ad_material),
-                joinedload(Touch.contact),
-                joinedload(Touch.call).options(
-                    joinedload(Call.assignment).joinedload(NumberAssignment.ad_material),
-                    selectinload(Call.answers).joinedload(Answer.campaign),
-                ),
-            )
-        )
+        touches = select(Touch.occurred_at, Touch.id).where(Touch.contact_id.in_(ids))
         if kind:
             touches = touches.where(Touch.kind == kind)
-        lines += [Happening(t.occurred_at, t.kind, touch=t) for t in session.scalars(touches)]
+        newest = touches.order_by(Touch.occurred_at.desc(), Touch.id.desc()).limit(far)
+        places += [(at, "touch", row_id) for at, row_id in session.execute(newest)]
     if kind in ("", "answer"):
-        told = (
-            select(Answer)
-            .where(Answer.contact_id.in_(ids))
-            .order_by(Answer.asked_at.desc())
-            .limit(far)
-            .options(joinedload(Answer.campaign))
-        )
+        told = select(Answer.asked_at, Answer.id).where(Answer.contact_id.in_(ids))
         # Between other lines an answer stands with its call.
         told = told if kind else told.where(Answer.call_id.is_(None))
-        lines += [Happening(a.asked_at, "answer", answer=a) for a in session.scalars(told)]
+        newest = told.order_by(Answer.asked_at.desc(), Answer.id.desc()).limit(far)
+        places += [(at, "answer", row_id) for at, row_id in session.execute(newest)]
+    deals: dict[int, Deal] = {}
     if kind in ("", "deal"):
-        deals = select(Deal).where(Deal.account_id.in_([one.id for one in family])).limit(200)
-        for deal in session.scalars(deals):
+        theirs = select(Deal).where(Deal.account_id.in_([one.id for one in family])).limit(200)
+        deals = {deal.id: deal for deal in session.scalars(theirs)}
+        for deal in deals.values():
             at = deal.closed_at or deal.opportunity_at or deal.qualified_at or deal.lead_at or deal.created_at
-            lines.append(Happening(at, "deal", deal=deal))
-    lines.sort(key=lambda line: line.at, reverse=True)
-    return lines[skip : skip + _PAGE], len(lines) > skip + _PAGE
+            places.append((at, "deal", deal.id))
+    places.sort(key=lambda place: place[0], reverse=True)
+    return _lines(session, places[skip : skip + _PAGE], deals), len(places) > skip + _PAGE
+
+
+def _lines(
+    session: Session, places: Sequence[tuple[datetime, str, int]], deals: Mapping[int, Deal]
+) -> list[Happening]:
+    """Read what happened at some places of a timeline, in their order."""
+    touches = {touch.id: touch for touch in session.scalars(_touches(_ids(places, "touch")))}
+    told = select(Answer).where(Answer.id.in_(_ids(places, "answer"))).options(joinedload(Answer.campaign))
+    answers = {answer.id: answer for answer in session.scalars(told)}
+    lines = []
+    for at, what, row_id in places:
+        if what == "touch":
+            lines.append(Happening(at, touches[row_id].kind, touch=touches[row_id]))
+        elif what == "answer":
+            lines.append(Happening(at, what, answer=answers[row_id]))
+        else:
+            lines.append(Happening(at, what, deal=deals[row_id]))
+    return lines
+
+
+def _ids(places: Sequence[tuple[datetime, str, int]], wanted: str) -> list[int]:
+    return [row_id for _, what, row_id in places if what == wanted]
+
+
+def _touches(ids: Sequence[int]) -> Select[Touch]:
+    return (
+        select(Touch)
+        .where(Touch.id.in_(ids))
+        .options(
+            joinedload(Touch.campaign),
+            joinedload(Touch.ad_material),
+            joinedload(Touch.contact),
+            joinedload(Touch.call).options(
+                joinedload(Call.assignment).joinedload(NumberAssignment.ad_material),
+                selectinload(Call.answers).joinedload(Answer.campaign),
+            ),
+        )
+    )

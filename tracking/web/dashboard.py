@@ -27,6 +27,7 @@ from tracking.web.pages import EVERYONE, Pages, may, user
 from tracking.web.questions import Asked, chart_locale, chart_words
 
 _MODEL = ("linear",)
+_NOT_TAKEN = (CallStatus.ringing, CallStatus.missed, CallStatus.voicemail)
 _WAITING_DAYS = 30
 _ASKED_ENOUGH, _MISSED_TOO_OFTEN, _UNATTRIBUTED_TOO_MUCH = 0.5, 0.2, 0.3
 YEARS_KEPT = 5.0
@@ -196,7 +197,7 @@ def _waiting(session: Session) -> list[Call]:
     query = (
         select(Call)
         .where(Call.started_at >= clock.now() - timedelta(days=_WAITING_DAYS))
-        .where(Call.spam.is_(False), Call.status.in_([CallStatus.answered, CallStatus.completed]))
+        .where(Call.spam.is_(False), Call.status.not_in(_NOT_TAKEN))
         .where(~exists().where(Answer.call_id == Call.id))
         .order_by(Call.started_at.desc())
         .limit(6)

@@ -16,11 +16,11 @@ from tracking import clock, contacts, deals, reporting
 from tracking.contacts import Clues
 from tracking.deals import DealRecord
 from tracking.errors import Conflict, Invalid, NotFound
-from tracking.models import Account, Deal
+from tracking.models import Deal
 from tracking.snapshots import Preparing
 from tracking.vocabulary import Stage
 from tracking.web import forms
-from tracking.web.pages import EVERYONE, MARKETERS, Pages, Work
+from tracking.web.pages import EVERYONE, MARKETERS, Pages, Work, some_of
 from tracking.web.questions import line_words
 
 Page = str | tuple[str, int] | Response
@@ -48,15 +48,9 @@ def add(pages: Pages) -> None:
         if (stage := request.args.get("stage", "")) in list(Stage):
             wanted = wanted.where(Deal.stage == stage)
         if text := request.args.get("q", "").strip():
-            key = contacts.name_key(text)
-            wanted = wanted.where(
-                Deal.account.has(Account.name_key.startswith(key, autoescape=True))
-                | (Deal.external_id == text)
-            )
+            wanted = wanted.where(Deal.account.has(contacts.named_like(text)) | (Deal.external_id == text))
         with pages.reading() as session:
-            rows = session.scalars(
-                wanted.options(joinedload(Deal.account)).offset(skip).limit(_PAGE + 1)
-            ).all()
+            rows = some_of(session, Deal, wanted, skip, _PAGE + 1, joinedload(Deal.account))
             return render_template(
                 "deals/list.html",
                 deals=[(row, contacts.root(session, row.account)) for row in rows[:_PAGE]],

@@ -11,12 +11,12 @@ from werkzeug.wrappers import Response as AnyResponse
 from tracking import answers, calls, clock, phone
 from tracking.calls import CallEvent
 from tracking.errors import Invalid
-from tracking.models import TrackingNumber
+from tracking.models import Call, TrackingNumber
 from tracking.names import required
 from tracking.vocabulary import CallStatus
 from tracking.web import forms
-from tracking.web.calls import loaded, who
-from tracking.web.pages import REPS, Pages, Work
+from tracking.web.calls import loaded, loading, who
+from tracking.web.pages import REPS, Pages, Work, some_of
 
 BY_HAND = "manual"
 DAYS = (7, 14, 30)
@@ -39,7 +39,8 @@ def add(pages: Pages) -> None:
         since = clock.now() - timedelta(days=days)
         start = max(request.args.get("skip", 0, type=int), 0)
         with pages.reading() as session:
-            found = session.scalars(loaded(calls.unlogged(since=since)).offset(start).limit(_SHOWN + 1)).all()
+            late = calls.unlogged(since=since)
+            found = some_of(session, Call, late, start, _SHOWN + 1, *loading())
             missed = session.scalars(loaded(calls.to_call_back(since=since)).limit(_SHOWN)).all()
             asking = answers.asking(session, since=since)
             return render_template(

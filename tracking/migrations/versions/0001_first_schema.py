@@ -37,16 +37,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_account")),
         sa.UniqueConstraint("external_id", name=op.f("uq_account_external_id")),
     )
-    op.create_index("ix_account_domain", "account", ["domain"], unique=False)
-    op.create_index(
-        "ix_account_listed",
-        "account",
-        ["name_key", "id"],
-        unique=False,
-        sqlite_where=sa.text("merged_into_id IS NULL"),
-        postgresql_where=sa.text("merged_into_id IS NULL"),
-    )
-    op.create_index("ix_account_merged_into_id", "account", ["merged_into_id"], unique=False)
+    op.create_index("ix_account_domain", "account", ["domain", "merged_into_id"], unique=False)
+    op.create_index("ix_account_merged_name", "account", ["merged_into_id", "name_key", "id"], unique=False)
     op.create_index("ix_account_name_key", "account", ["name_key"], unique=False)
 
     op.create_table(
@@ -234,7 +226,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_contact")),
     )
     op.create_index("ix_contact_account_id", "contact", ["account_id"], unique=False)
-    op.create_index("ix_contact_merged_into_id", "contact", ["merged_into_id"], unique=False)
+    op.create_index(
+        "ix_contact_merged_into_id",
+        "contact",
+        ["merged_into_id"],
+        unique=False,
+        sqlite_where=sa.text("merged_into_id IS NOT NULL"),
+        postgresql_where=sa.text("merged_into_id IS NOT NULL"),
+    )
 
     op.create_table(
         "deal",
@@ -478,7 +477,14 @@ def upgrade() -> None:
     op.create_index("ix_call_dialled", "call", ["dialled"], unique=False)
     op.create_index("ix_call_lead_time", "call", ["lead_status", "started_at"], unique=False)
     op.create_index("ix_call_number_time", "call", ["tracking_number_id", "started_at"], unique=False)
-    op.create_index("ix_call_spam_time", "call", ["spam", "started_at"], unique=False)
+    op.create_index(
+        "ix_call_spam_time",
+        "call",
+        ["started_at"],
+        unique=False,
+        sqlite_where=sa.text("spam IS 1"),
+        postgresql_where=sa.text("spam IS true"),
+    )
     op.create_index("ix_call_started_at", "call", ["started_at"], unique=False)
     op.create_index("ix_call_status_time", "call", ["status", "started_at"], unique=False)
 
