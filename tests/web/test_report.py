@@ -21,7 +21,6 @@ from tracking import context, db
 from tracking.cli import ringtrail
 from tracking.config import Settings
 from tracking.context import Event, Reading
-from tracking.web import wording
 
 Enter = Callable[[str], FlaskClient]
 ON_SQLITE = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
@@ -120,15 +119,19 @@ def test_the_file_needs_no_other_and_names_its_language(signed_in: Enter, engine
 
 
 @ON_SQLITE
-@pytest.mark.parametrize("language", wording.LANGUAGES)
-def test_the_report_comes_in_every_language(signed_in: Enter, engine: Engine, language: str) -> None:
+@pytest.mark.parametrize(
+    ("language", "model"), [("en", "linear"), ("sv", "linjär"), ("ru", "линейная"), ("zh", "线性")]
+)
+def test_the_report_comes_in_every_language(
+    signed_in: Enter, engine: Engine, language: str, model: str
+) -> None:
     supplier(engine)
     client = signed_in("viewer")
     page = client.get(f"/report?{YEAR}&language={language}").text
     assert f'<article class="report" lang="{language}' in page
     assert f'<option value="{language}" lang="{language}" selected>' in page
     content = client.get(f"/report/pdf?{YEAR}&language={language}").data
-    assert "linear" in words_of(content)
+    assert model in words_of(content)
 
 
 @ON_SQLITE

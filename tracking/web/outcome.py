@@ -19,6 +19,7 @@ from tracking.vocabulary import Direction
 from tracking.web import comparison, outlook, wording
 from tracking.web.dashboard import YEARS_KEPT, targets
 from tracking.web.questions import Asked, line_words
+from tracking.web.telling import model_word, why_unavailable
 
 _Row = dict[str, Any]
 
@@ -69,7 +70,9 @@ def _decision_by_model(found: Comparison) -> list[Any]:
             )
         )
     elif best["sides"]:
-        sides = "; ".join(f"{campaign} ({', '.join(models)})" for campaign, models in best["sides"].items())
+        sides = "; ".join(
+            f"{campaign} ({', '.join(map(model_word, models))})" for campaign, models in best["sides"].items()
+        )
         said.append(
             gettext(
                 "The choice of model changes the decision. Highest ROI: %(sides)s. Each stays first in at "
@@ -99,7 +102,11 @@ def _decision_by_model(found: Comparison) -> list[Any]:
 
 def _unavailable(found: Comparison) -> list[str]:
     return [
-        gettext("%(model)s cannot be computed: %(reason)s", model=model, reason=reason)
+        gettext(
+            "%(model)s cannot be computed: %(reason)s",
+            model=model_word(model),
+            reason=why_unavailable(reason),
+        )
         for model, reason in found.unavailable.items()
     ]
 
@@ -107,7 +114,7 @@ def _unavailable(found: Comparison) -> list[str]:
 def _roi(found: Comparison) -> Table:
     words = line_words()
     rows: list[_Row] = [
-        row | {"campaign": words.get(name, name), "model": model}
+        row | {"campaign": words.get(name, name), "model": model_word(model)}
         for name, by_model in found.lines().items()
         for model, row in by_model.items()
         if name != OVERHEAD

@@ -24,6 +24,7 @@ from tracking.web import outcome, questions, wording
 from tracking.web import quality as quality_words
 from tracking.web.outcome import unit_words
 from tracking.web.questions import Asked, chart_locale, chart_words, line_words
+from tracking.web.telling import model_word
 
 _Row = dict[str, Any]
 
@@ -167,7 +168,7 @@ def _made_of(settings: Settings, taken: Snapshot, asked: Asked, found: Compariso
         ("period", gettext("Period"), _span(asked.period.start, asked.last_day)),
         ("time_zone", gettext("Time zone of the days"), str(asked.period.zone)),
         ("currency", gettext("Currency"), settings.currency),
-        ("models", gettext("Attribution models"), ", ".join(found.models)),
+        ("models", gettext("Attribution models"), ", ".join(map(model_word, found.models))),
         (
             "window",
             gettext("Lookback window"),
@@ -181,12 +182,12 @@ def _made_of(settings: Settings, taken: Snapshot, asked: Asked, found: Compariso
         told += [
             (
                 "unattributed",
-                gettext("Revenue that no touch preceded (%(model)s)", model=model),
+                gettext("Revenue that no touch preceded (%(model)s)", model=model_word(model)),
                 Figure("share", lost),
             ),
             (
                 "unknown",
-                gettext("Revenue of unknown source (%(model)s)", model=model),
+                gettext("Revenue of unknown source (%(model)s)", model=model_word(model)),
                 Figure("share", unknown),
             ),
         ]
@@ -236,7 +237,7 @@ def _middle(
         "model %(model)s.",
         direct=wording.amount(total["direct_cost_minor"], settings.currency),
         indirect=wording.amount(total["indirect_cost_minor"], settings.currency),
-        model=model,
+        model=model_word(model),
     )
     blocks: list[Any] = [intro, _spent(asked, found)]
     blocks += [Chart(gettext("Revenue and cost by month"), drawn), _months(trend)]

@@ -1,0 +1,156 @@
+"""Every page in a made-up language, in which what nobody marked for translation stands out."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from enum import Enum
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from babel.support import NullTranslations
+from flask import Flask
+from flask_babel import Domain
+from sqlalchemy import Engine, select
+
+from tests.conftest import KEY
+from tests.imports import NOW
+from tests.web.people import enter, hire
+from tests.web.test_access import addresses
+from tracking import clock, db, demo
+from tracking.app import create_app
+from tracking.config import Settings
+from tracking.vocabulary import Base, Role
+from tracking.web.wording import LANGUAGES
+
+ACCENTS = str.maketrans("aeiouyAEIOUY", "åéîøüýÅÉÎØÜÝ")
+PLACE = re.compile(r"%\(\w+\)[a-z]|%%|<[^>]*>")
+SPOKEN = {"alt", "aria-label", "placeholder", "title", "label", "aria-description", "aria-roledescription"}
+# What is the same in every language: our name, months of the locale under test, units and file kinds.
+SAME = re.compile(
+    r"\b(Ringtrail|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|January|February|March|April|June|July"
+    r"|August|September|October|November|December|AM|PM|EUR|UTC|UTF-\d+|Windows-\d+|GB 18030"
+    r"|utm_source|utm_medium|utm_campaign|PDF|HTML|Esc|Enter|Ctrl)\b"
+)
+
+
+class Pseudo(NullTranslations):
+    """Says everything in brackets, with accents, a third longer."""
+
+    def ugettext(self, message: str) -> str:
+        return stretched(message)
+
+    def ungettext(self, one: str, many: str, n: int) -> str:
+        return stretched(one if n == 1 else many)
+
+    gettext, ngettext = ugettext, ungettext
+
+
+def stretched(message: str) -> str:
+    """Return a message as somebody would say it who has longer words."""
+    kept = PLACE.findall(message)
+    spoken = [part.translate(ACCENTS) for part in PLACE.split(message)]
+    whole = "".join(part + place for part, place in zip(spoken, [*kept, ""], strict=True))
+    return f"⟦{whole}{'·' * (len(message) // 3)}⟧"
+
+
+class Visible(HTMLParser):
+    """Collects what a person sees or hears of a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.inside: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.texts += [
+            value for name, value in attrs if value and (name in SPOKEN or name.startswith("data-say"))
+        ]
+        if tag not in {"input", "br", "meta", "link", "img", "hr", "source", "col", "wbr"}:
+            self.inside.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.inside and self.inside.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if data.strip() and not {"script", "style", "code", "kbd"} & set(self.inside):
+            self.texts.append(" ".join(data.split()))
+
+
+def unmarked(page: str, known: list[str]) -> set[str]:
+    """Return what a page says that did not go through a catalog and is no user's own."""
+    seen = Visible()
+    seen.feed(page)
+    found = set()
+    for text in seen.texts:
+        rest = text
+        while (bare := re.sub(r"⟦[^⟦⟧]*⟧", " ", rest)) != rest:
+            rest = bare
+        # A message may be cut where an element stands within it.
+        rest = re.sub(r"⟦[^⟦⟧]*$|^[^⟦⟧]*⟧", " ", rest)
+        rest = SAME.sub(" ", rest)
+        for word in known:
+            if word in rest:
+                rest = rest.replace(word, " ")
+        if re.search(r"[^\W\d_]{2,}", re.sub(r"\S+@\S+|\S+/\S+", " ", rest)):
+            found.add(text)
+    return found
+
+
+def told_by_users(engine: Engine) -> list[str]:
+    """Return every text of the database that people or other systems wrote, the longest first."""
+    found = set(LANGUAGES.values())
+    with db.reading(engine) as session:
+        for table in Base.metadata.sorted_tables:
+            for row in session.execute(select(table)):
+                for value in row:
+                    found |= set(texts(value))
+    return sorted((text for text in found if len(text) > 1), key=len, reverse=True)
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Yield the texts in a value; words of a vocabulary are ours and to be translated."""
+    if isinstance(value, str) and not isinstance(value, Enum):
+        yield " ".join(value.split())
+    elif isinstance(value, list):
+        for part in value:
+            yield from texts(part)
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            yield str(name)
+            yield from texts(part)
+
+
+@pytest.fixture(scope="module")
+def acme(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Flask, Engine]]:
+    """An installation with every kind of record."""
+    folder = tmp_path_factory.mktemp("acme")
+    shutil.copy(sqlite_template, folder / "ringtrail.db")
+    settings = Settings(data_dir=folder, key=KEY)
+    engine = db.connect(settings)
+    demo.fill(engine, NOW, accounts=60)
+    hire(engine)
+    app = create_app(settings, engine)
+    yield app, engine
+    app.extensions["ringtrail"]["inbox"].close()
+    engine.dispose()
+
+
+def test_no_page_says_anything_that_is_not_in_the_catalogs(
+    acme: tuple[Flask, Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, engine = acme
+    client = enter(app.test_client(), Role.administrator)
+    monkeypatch.setattr(clock, "now", lambda: NOW)
+    monkeypatch.setattr(Domain, "get_translations", lambda _: Pseudo())
+    known = told_by_users(engine)
+    said: dict[str, str] = {}
+    for method, path, _ in addresses(app):
+        if method != "GET":
+            continue
+        answer = client.get(path)
+        if answer.mimetype == "text/html":
+            said |= dict.fromkeys(unmarked(answer.text, known), path)
+    assert said == {}
