@@ -4,12 +4,13 @@ import math
 from fractions import Fraction
 
 import pytest
+from scipy import stats
 
 from simulator.coverage import measure
 from simulator.market import World
 from simulator.runs import mapper
 from simulator.scenario import load
-from simulator.score import SCORED, advised, compare, moves, read, score, true_margin
+from simulator.score import SCORED, advised, compare, credits, moves, read, score, true_margin
 from simulator.truth import find, spend_minor
 from simulator.write import tables, write, write_truth
 
@@ -117,6 +118,37 @@ def test_in_the_world_of_one_touch_no_model_errs():
         scores = score(world, tables(world, spread), report)
     assert [each.model for each in scores if each.total_variation > 0] == []
     assert len(scores) == len(SCORED)
+
+
+POPULAR = ("first-touch", "last-touch", "linear", "position-based", "time-decay")
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "accounts"),
+    [
+        ("introduction", "first-touch", 400),
+        ("breakdown", "last-touch", 150),
+        ("committee", "linear", 600),
+        ("bookends", "position-based", 250),
+        ("fading", "time-decay", 400),
+    ],
+)
+def test_each_popular_model_is_right_in_the_world_that_works_as_it_assumes(name, right, accounts):
+    # Other visitors of the web site cost time and change no path here.
+    scenario = load(name, {"desk.reps": 0, "observer.pool.views_per_day": 0})
+    # Elsewhere effects add up, so that removals say the same as Shapley values, in fewer runs.
+    meetings_need_each_other = name in ("bookends", "fading")
+    wrong = {model: [] for model in POPULAR}
+    with mapper(1) as spread:
+        for seed in range(5):
+            market = World(scenario, accounts, scenario.days, seed)
+            report = find(market, spread, exact_shapley=meetings_need_each_other).report
+            for model, credit in credits(tables(market, spread), POPULAR).items():
+                wrong[model].append(compare(model, credit, report, market).total_variation)
+    for model in set(POPULAR) - {right}:
+        # Markets are independent, models of one market are not: so a paired test on its five markets.
+        gaps = [mine - best for mine, best in zip(wrong[model], wrong[right], strict=True)]
+        assert stats.ttest_1samp(gaps, 0, alternative="greater").pvalue < 0.01, (model, wrong)
 
 
 def test_a_written_market_is_scored_as_it_was_simulated(tmp_path, world):

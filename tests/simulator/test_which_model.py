@@ -48,3 +48,27 @@ def test_fewer_deals_than_were_studied_are_answered_for_by_the_fewest():
 
 def test_chance_alone_misplaces_less_with_more_deals():
     assert chance(10_000) < chance(100)
+
+
+def test_what_the_document_concludes_is_what_the_figures_say():
+    few = {each.model: each for each in trust(100)}
+    assert min(few.values(), key=lambda each: each.worst.wrong).model == "position-based"
+    assert min(few.values(), key=lambda each: each.mean.lost).model == "hybrid"
+    assert {each.model for each in trust(100)[:2]} == {"shapley", "position-based"}
+    worlds = study()["worlds"]
+    for name, right in (
+        ("introduction", "first-touch"),
+        ("breakdown", "last-touch"),
+        ("committee", "linear"),
+        ("bookends", "position-based"),
+        ("fading", "time-decay"),
+    ):
+        assert all(
+            min(models, key=lambda model: models[model]["wrong"]) == right
+            for models in worlds[name]["deals"].values()
+        )
+    answers = {"hybrid", "self-reported"}
+    offline = worlds["offline"]["deals"]["100"]
+    assert set(sorted(offline, key=lambda model: offline[model]["wrong"])[:2]) == answers
+    assert all(figure["wrong"] > 0.5 for model, figure in offline.items() if model not in answers)
+    assert all(figure["wrong"] > 0.2 for figure in worlds["placebo"]["deals"]["100"].values())
