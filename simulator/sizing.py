@@ -9,12 +9,16 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from simulator.chance import Floats, exponential, uniform
 from simulator.erlang import erlang_b, reshown
 from simulator.pool import mistaken
+
+# Each size is simulated so many times, independently, so that the error of its mean is known.
+REPLICATIONS: Final = 20
 
 
 def smallest(loss: Callable[[int], float], target: float, first: int = 1, limit: int = 100_000) -> int:
@@ -84,11 +88,22 @@ def steady(seed: int, concern: str, rate: float, count: int) -> Floats:
 
 @dataclass(frozen=True)
 class Size:
-    """A size with the loss that theory and simulation expect of it."""
+    """A size with the loss that theory and simulation expect of it.
+
+    Attributes
+    ----------
+    count : int
+        Numbers or people.
+    theory, simulated : float
+        Loss, 0 to 1, by the closed form and as the mean over independent simulations.
+    error : float
+        Standard error of that mean.
+    """
 
     count: int
     theory: float
     simulated: float
+    error: float
 
 
 def pool_for(
@@ -107,7 +122,7 @@ def pool_for(
     seed : int, default 0
         Decides the simulated arrivals.
     views : int, default 20,000
-        Views simulated per size.
+        Views simulated per size; more for pools so large that these would pass within a few delays.
 
     Returns
     -------
@@ -129,9 +144,13 @@ def pool_for(
         raise ValueError("views_per_hour and delay_hours must be above 0")
     load = views_per_hour * delay_hours
     needed = smallest(lambda numbers: reshown(numbers, load), loss)
-    moments = steady(seed, "size.views", views_per_hour, views)
-    delays = np.full(len(moments), delay_hours)
-    return [Size(n, reshown(n, load), mistaken(moments, n, delays)) for n in _around(needed)]
+    count = max(views // REPLICATIONS, 5 * needed)
+    delays = np.full(count, delay_hours)
+    runs = [steady(seed, f"size.views.{run}", views_per_hour, count) for run in range(REPLICATIONS)]
+    return [
+        _size(n, reshown(n, load), [mistaken(moments, n, delays) for moments in runs])
+        for n in _around(needed)
+    ]
 
 
 def desk_for(
@@ -172,9 +191,20 @@ def desk_for(
         raise ValueError("calls_per_hour and talk_minutes must be above 0")
     load = calls_per_hour * talk_minutes / 60
     needed = smallest(lambda people: erlang_b(people, load), loss)
-    moments = steady(seed, "size.calls", calls_per_hour / 60, calls)
-    talk = exponential(uniform(seed, 0, "size.talk", np.arange(calls))) * talk_minutes
-    return [Size(n, erlang_b(n, load), engaged(moments, talk, n)) for n in _around(needed)]
+    count = max(1, calls // REPLICATIONS)
+    runs = []
+    for run in range(REPLICATIONS):
+        talk = exponential(uniform(seed, 0, f"size.talk.{run}", np.arange(count))) * talk_minutes
+        runs.append((steady(seed, f"size.calls.{run}", calls_per_hour / 60, count), talk))
+    return [
+        _size(n, erlang_b(n, load), [engaged(moments, talk, n) for moments, talk in runs])
+        for n in _around(needed)
+    ]
+
+
+def _size(count: int, theory: float, losses: list[float]) -> Size:
+    error = np.std(losses, ddof=1) / np.sqrt(len(losses))
+    return Size(count, theory, float(np.mean(losses)), float(error))
 
 
 def _around(needed: int) -> list[int]:

@@ -77,6 +77,13 @@ def test_a_desk_for_thirty_calls_of_four_minutes_needs_five_people():
     assert next(size for size in sizes if size.theory <= 0.05).count == 5
 
 
+@pytest.mark.parametrize("find", [lambda: pool_for(60, 0.1, 0.01), lambda: desk_for(30, 4, 0.05)])
+def test_each_size_is_simulated_as_theory_says_within_its_own_error(find):
+    for size in find():
+        # Where nothing was lost in any run there is no error to measure by.
+        assert abs(size.simulated - size.theory) < 3.5 * size.error or size.theory < 1e-4, size
+
+
 def test_sizing_nothing_is_refused():
     with pytest.raises(ValueError, match="above 0"):
         pool_for(0, 0.1, 0.01)

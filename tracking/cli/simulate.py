@@ -281,7 +281,14 @@ def calibrate(
         for name, (shift, error) in found.estimates.items()
     ]
     figures = [
-        {"figure": name, "used": used, "data": in_data, "simulated": simulated, "off": off}
+        {
+            "figure": name,
+            "what": (moments.FITTED | moments.HELD_OUT)[name][0],
+            "used": used,
+            "data": in_data,
+            "simulated": simulated,
+            "off": off,
+        }
         for used, group in (("fitted", found.fitted), ("held out", found.held_out))
         for name, (in_data, simulated, off) in group.items()
     ]
@@ -298,7 +305,7 @@ def calibrate(
     }
     installation.show(estimates, heading, f"Fitted in {found.runs} simulated markets; written to {out}")
     heading = {
-        "figure": "Figure",
+        "what": "Figure",
         "used": "Use",
         "data": "Data",
         "simulated": "Simulated",

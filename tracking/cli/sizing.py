@@ -86,18 +86,22 @@ def _show_sizes(
     needed = next(size.count for size in sizes if size.theory <= loss)
     if chart is not None:
         _write_chart(chart, sizes, loss, unit, measure)
-    rows = [{unit: size.count, "theory": size.theory, "simulated": size.simulated} for size in sizes]
+    rows = [
+        {unit: size.count, "theory": size.theory, "simulated": size.simulated, "error": size.error}
+        for size in sizes
+    ]
     if installation.as_json:
         installation.tell_json({"needed": needed, "loss": loss, "sizes": rows})
         return
     click.echo(f"{needed} {unit} keep the share of {measure} at or below {loss:.2%}.")
-    click.echo(f"{unit:>7}   theory simulated")
+    click.echo(f"{unit:>7}   theory  simulated ± error")
     largest = max(size.theory for size in sizes)
     for size in sizes:
         bar = "█" * round(_BAR * size.theory / largest)
         mark = "←" if size.count == needed else " "
         console().print(
-            f"{size.count:>7} {size.theory:>8.2%} {size.simulated:>8.2%} {mark} {bar}", highlight=False
+            f"{size.count:>7} {size.theory:>8.2%} {size.simulated:>10.2%} ± {size.error:>5.2%} {mark} {bar}",
+            highlight=False,
         )
 
 
