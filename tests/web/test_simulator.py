@@ -6,15 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, select
 from werkzeug.test import TestResponse
 
-from simulator import which_model
+from simulator import moments, which_model
 from simulator.calibrate import PARAMETERS
 from simulator.market import World
 from simulator.runs import mapper
-from simulator.scenario import load
+from simulator.scenario import load, names
 from simulator.write import tables
 from tests.web.people import form
 from tests.web.test_decide import YEAR, supplier
@@ -24,6 +25,7 @@ from tracking.errors import NotFound
 from tracking.office import Job
 from tracking.simulations import Archive
 from tracking.vocabulary import JobState
+from tracking.web.simulator import figure_words, parameter_words, scenario_words
 
 Enter = Callable[[str], FlaskClient]
 SMALL = {"scenario": "one-touch", "accounts": "400", "days": "365", "seed": "1"}
@@ -48,6 +50,14 @@ def last(engine: Engine) -> Job:
         assert found is not None
         session.expunge(found)
         return found
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_every_scenario_parameter_and_figure_has_words_for_readers(office: Flask) -> None:
+    with office.test_request_context():
+        assert set(scenario_words()) == {*names(), "calibrated"}
+        assert set(parameter_words()) == set(PARAMETERS)
+        assert set(figure_words()) == {*moments.FITTED, *moments.HELD_OUT}
 
 
 def counted(done: int, total: int | None = None) -> None:

@@ -177,6 +177,15 @@ def scenario_words() -> dict[str, str]:
         "last-wins": gettext("Only what a buyer meets when ready to call counts, and its number is dialled"),
         "relay": gettext("Campaigns that open and campaigns that close need each other; all are seen"),
         "slow-drip": gettext("Each meeting makes the order a little likelier, for long; all are seen"),
+        "breakdown": gettext("A part breaks and whoever is found that day gets the order; the rest is noise"),
+        "introduction": gettext(
+            "One introduction does it all; searches for the name and calls follow from it"
+        ),
+        "committee": gettext(
+            "Every meeting convinces one more of the group that decides months later, all alike"
+        ),
+        "fading": gettext("A meeting counts half after thirty days; what is left at the decision decides"),
+        "bookends": gettext("One meeting opens the door, one closes; half of the buyers need one between"),
         "one-touch": gettext("One campaign for each buyer and no demand without it: every model is right"),
         "placebo": gettext("No campaign has any effect: every credited order would have come anyway"),
         "calibrated": gettext("A market fitted to our own data"),
