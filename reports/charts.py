@@ -99,8 +99,9 @@ def trend(
     Parameters
     ----------
     table : pyarrow.Table
-        Columns ``start`` (date32, first day of the span), ``series`` (str) and ``value`` (float64, null
-        where nothing is known).
+        Columns ``start`` (date32, first day of the span), ``series`` (str), ``value`` (float64, null
+        where nothing is known) and, if need be, ``whole`` (bool): a span of which only a part is known is
+        a hollow mark beside the line.
     annotations : iterable of mapping
         Each with ``starts_on`` (date), ``ends_on`` (date or None) and ``title`` (str).
     title : str, default ""
@@ -120,32 +121,41 @@ def trend(
         {"start": _iso(row["start"]), "series": say(row["series"]), "value": row["value"]}
         for row in table.to_pylist()
     ]
+    whole = table["whole"].to_pylist() if "whole" in table.column_names else [True] * len(rows)
     series = list(dict.fromkeys(row["series"] for row in rows))
     form = "~s" if money else ",.4~r"
     colour = alt.Color("series:N", title=None, sort=series, scale=_colours(series), legend=_LEGEND)
     x = alt.X("start:T", title=None, axis=alt.Axis(grid=False, labelOverlap=True))
-    base = alt.Chart(alt.InlineData(values=rows)).encode(
-        x=x,
-        y=alt.Y("value:Q", title=title or None, axis=alt.Axis(format=form)),
-        color=colour,
-        tooltip=[
-            alt.Tooltip("start:T", title=say("from"), format="%Y-%m-%d"),
-            alt.Tooltip("series:N", title=say("series")),
-            alt.Tooltip("value:Q", title=title or say("value"), format=",.4~r"),
-        ],
-    )
-    layers: list[Any] = [*_beside(annotations, say), base.mark_line(strokeWidth=2.5)]
-    dots = base.mark_point(size=45, filled=True, opacity=1)
-    layers.append(
-        dots.encode(
-            shape=alt.Shape("series:N", title=None, sort=series, scale=_shapes(series), legend=_LEGEND)
+    shape = alt.Shape("series:N", title=None, sort=series, scale=_shapes(series), legend=_LEGEND)
+
+    def drawn(kept: bool) -> Any:
+        values = [row for row, is_whole in zip(rows, whole, strict=True) if is_whole is kept]
+        return alt.Chart(alt.InlineData(values=values)).encode(
+            x=x,
+            y=alt.Y("value:Q", title=title or None, axis=alt.Axis(format=form)),
+            color=colour,
+            tooltip=[
+                alt.Tooltip("start:T", title=say("from"), format="%Y-%m-%d"),
+                alt.Tooltip("series:N", title=say("series")),
+                alt.Tooltip("value:Q", title=title or say("value"), format=",.4~r"),
+            ],
         )
-    )
+
+    line = drawn(True)
+    layers: list[Any] = [*_beside(annotations, say), line.mark_line(strokeWidth=2.5)]
+    layers.append(line.mark_point(size=45, filled=True, opacity=1).encode(shape=shape))
+    if not all(whole):
+        hollow = drawn(False).mark_point(size=45, filled=False, strokeWidth=1.5, opacity=1)
+        layers.append(hollow.encode(shape=shape))
     return _finished(alt.layer(*layers).properties(height=260), locale)
 
 
 def still_to_come(
-    rows: Sequence[Mapping[str, Any]], *, words: Words | None = None, locale: Spec | None = None
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    title: str = "",
+    words: Words | None = None,
+    locale: Spec | None = None,
 ) -> Spec:
     """Draw each campaign's revenue so far and the revenue expected of leads that have not bought yet.
 
@@ -154,6 +164,8 @@ def still_to_come(
     rows : sequence of mapping
         Each with ``campaign`` (str), ``revenue`` (whole units of money so far), ``expected``, ``low`` and
         ``high`` (still to come, same unit).
+    title : str, default ""
+        The unit.
     words, locale
         As in :func:`roi_by_model`; headings ``Revenue so far`` and ``Still to come``.
 
@@ -185,7 +197,7 @@ def still_to_come(
         .mark_bar()
         .encode(
             y=y,
-            x=alt.X("value:Q", title=say("Revenue"), axis=alt.Axis(format="~s")),
+            x=alt.X("value:Q", title=title or say("Revenue"), axis=alt.Axis(format="~s")),
             color=alt.Color("kind:N", title=None, scale=scale, sort=kinds, legend=_LEGEND),
             order=alt.Order("order:Q"),
             tooltip=[
@@ -308,7 +320,7 @@ def png(spec: Spec, *, width: int = 640, scale: float = 2.0) -> bytes:
     return bytes(vl_convert.vegalite_to_png(fixed, scale=scale, allowed_base_urls=[]))
 
 
-_LEGEND = alt.Legend(orient="top", labelLimit=_LABEL, columns=4)
+_LEGEND = alt.Legend(orient="top", labelLimit=_LABEL)
 
 
 def _words(words: Words | None) -> Any:
@@ -358,7 +370,7 @@ def _finished(chart: Any, locale: Spec | None) -> Spec:
     config.pop("view", None)
     config |= {
         "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"},
-        "legend": {"labelFontSize": 12, "titleFontSize": 12},
+        "legend": {"labelFontSize": 12, "titleFontSize": 12, "columns": 4},
         "customFormatTypes": False,
     }
     if locale:

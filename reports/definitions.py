@@ -74,6 +74,7 @@ KPIS: tuple[Kpi, ...] = (
         "calls answered / calls, spam left out",
         "share",
         "says nothing of how long callers waited",
+        "calls",
     ),
     Kpi(
         "asked_rate",
@@ -82,6 +83,7 @@ KPIS: tuple[Kpi, ...] = (
         "qualifies if it was answered, is the caller's first and is neither spam nor judged not a lead",
         "share",
         "asking is not answering; see the share of answers among those asked",
+        "calls and answers",
     ),
     Kpi(
         "cost_per_call_minor",

@@ -4,7 +4,7 @@ import base64
 import io
 import json
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -21,6 +21,8 @@ _CLASSES: Mapping[str, str] = MappingProxyType(
     {
         "table": ' class="sums"',
         "figure": ' class="figure"',
+        "day": ' class="whole"',
+        "moment": ' class="whole"',
         "total": ' class="total"',
         "soft": ' class="soft"',
     }
@@ -40,6 +42,8 @@ _STYLES: Mapping[str, str] = MappingProxyType(
         "row": f' style="{_EDGE}text-align:left;font-weight:normal"',
         "cell": f' style="{_EDGE}"',
         "figure": f' style="{_EDGE}text-align:right;white-space:nowrap"',
+        "day": f' style="{_EDGE}white-space:nowrap"',
+        "moment": f' style="{_EDGE}white-space:nowrap"',
         "total": ' style="font-weight:bold"',
     }
 )
@@ -257,7 +261,7 @@ def _laid_out(document: Document, block: Block) -> dict[str, Any]:
         case Chart():
             return {"kind": "chart", "svg": picture(block), "title": block.title}
         case Table():
-            heads = [column.label for column in block.columns]
+            heads = [column.label.replace(" %", "\N{NO-BREAK SPACE}%") for column in block.columns]
             right = [_is_figure(column) for column in block.columns]
             rows = [[_written(document, cell(c, row)) for c in block.columns] for row in block.rows]
             # A figure is never broken between its digits and its unit.
@@ -265,40 +269,14 @@ def _laid_out(document: Document, block: Block) -> dict[str, Any]:
                 [w.replace(" ", "\N{NO-BREAK SPACE}") if r else w for w, r in zip(row, right, strict=True)]
                 for row in rows
             ]
-            # Figures and short words are never broken; the first column and long words share what is left.
-            fluid = [
-                not r and (place == 0 or any(_width(row[place]) > _LONG for row in rows))
-                for place, r in enumerate(right)
-            ]
             return {
                 "kind": "table",
                 "title": block.title,
                 "heads": heads,
                 "right": right,
-                "fluid": fluid,
-                "widths": [_needed(place, heads, rows, is_fluid) for place, is_fluid in enumerate(fluid)],
                 "rows": rows,
                 "total": block.total,
             }
-
-
-_NARROW, _WIDE, _LONG = 7.0, 40.0, 14
-# In parts of the height of letters: how wide digits and bold letters are at most, and the room beside them.
-_LETTER, _ROOM = 0.6, 0.8
-
-
-def _needed(place: int, heads: Sequence[str], rows: Sequence[Sequence[str]], fluid: bool) -> float:
-    """Return how wide a column has to be.
-
-    A fluid one in proportion to the others of its kind, within limits; else as many times the height of
-    letters as its longest cell and the longest word of its heading need.
-    """
-    longest = max((_width(row[place]) for row in rows), default=0)
-    # Chinese is broken anywhere, other words nowhere.
-    head = max(8 if _width(word) > len(word) else len(word) for word in heads[place].split() or [""])
-    if fluid:
-        return min(max(_NARROW, _width(heads[place]), longest), _WIDE)
-    return max(min(head, _LONG), longest) * _LETTER + _ROOM
 
 
 def _width(words: str) -> int:

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from reports.charts import Spec
 
-Unit = Literal["text", "money", "share", "change", "ratio", "count", "months", "day", "moment"]
-"""What a cell holds: words; minor units of the document's currency; a fraction; a fraction by which a figure
-rose or fell; a plain figure; a count that may be a fraction; months; a date; an aware datetime."""
+Unit = Literal["text", "money", "share", "chance", "change", "ratio", "count", "months", "day", "moment"]
+"""What a cell holds: words; minor units of the document's currency; a fraction; a probability; a fraction by
+which a figure rose or fell; a plain figure; a count that may be a fraction; months; a date; an aware
+datetime."""
 
 Write = Callable[[Unit, Any], str]
 """Writes a figure as the reader's language does."""

@@ -115,6 +115,7 @@ class _Forms:
         self._numbers = {
             "money": f"#,##0{places} [${document.currency}]",
             "share": "0.0%",
+            "chance": "0%",
             "change": "+0.0%;-0.0%;0.0%",
             "ratio": "#,##0.00",
             "months": "#,##0.0",

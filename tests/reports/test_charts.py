@@ -54,6 +54,18 @@ def test_what_happened_beside_the_figures_is_drawn_on_the_axis_of_time() -> None
     assert "Strike at the port" in charts.svg(spec)
 
 
+def test_a_part_of_a_month_is_a_hollow_mark_beside_the_line() -> None:
+    months = [(date(2026, 1, 20), 1.0, False), (date(2026, 2, 1), 8.0, True), (date(2026, 3, 1), 9.0, True)]
+    rows = [{"start": start, "series": "Calls", "value": v, "whole": w} for start, v, w in months]
+    *_, line, marks, hollow = charts.trend(pa.Table.from_pylist(rows))["layer"]
+    values = [
+        [row["value"] for row in charts.trend(pa.Table.from_pylist(rows))["datasets"][layer["data"]["name"]]]
+        for layer in (line, marks, hollow)
+    ]
+    assert values == [[8.0, 9.0], [8.0, 9.0], [1.0]]
+    assert [layer["mark"].get("filled") for layer in (line, marks, hollow)] == [None, True, False]
+
+
 def test_a_chart_of_nothing_is_still_a_chart() -> None:
     nothing = pa.table({"start": pa.array([], pa.date32()), "series": pa.array([], pa.string())})
     nothing = nothing.append_column("value", pa.array([], pa.float64()))

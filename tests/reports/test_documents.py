@@ -241,6 +241,35 @@ def test_words_of_every_language_come_out_as_letters_not_boxes(
     )
 
 
+def test_words_of_a_table_on_paper_do_not_lie_over_each_other(tmp_path: Path) -> None:
+    if (pdftotext := shutil.which("pdftotext")) is None:
+        return
+    heads = ["Кампания", "Канал", "Цель", "Прямые расходы", "Звонки", "Лиды", "Квалифицированные лиды",
+             "Стоимость лида", "Стоимость квалифицированного лида", "每合格线索成本"]  # fmt: skip
+    columns = [
+        Column(f"c{place}", head, "money" if place > 2 else "text") for place, head in enumerate(heads)
+    ]
+    row: dict[str, Any] = {column.name: 1_234_567_89 for column in columns}
+    row |= {"c0": "Ausstellung Prozesspumpen", "c1": "paid search", "c2": "Enquiries from companies"}
+    table = Table("wide", "Wide", columns, [row] * 3, total=True)
+    made = replace(story("Fair"), chapters=[Chapter("1.", [table])])
+    (tmp_path / "made.pdf").write_bytes(documents.pdf(made))
+    boxes = subprocess.run(
+        [pdftotext, "-bbox", tmp_path / "made.pdf", "-"], capture_output=True, text=True, check=True
+    ).stdout
+    box = re.compile(r'xMin="([\d.]+)" yMin="([\d.]+)" xMax="([\d.]+)" yMax="([\d.]+)">(.*?)<')
+    words = [(*map(float, found[:4]), found[4]) for found in box.findall(boxes)]
+    assert len(words) > 40
+    over = [
+        (one[4], other[4])
+        for place, one in enumerate(words)
+        for other in words[:place]
+        if min(one[2], other[2]) - max(one[0], other[0]) > 0.5
+        and min(one[3], other[3]) - max(one[1], other[1]) > 3
+    ]
+    assert over == []
+
+
 def test_a_document_without_tables_is_a_document_too() -> None:
     made = replace(story("Fair"), chapters=[Chapter("Nothing", ["Nothing was recorded."])])
     assert "Nothing was recorded." in words_of(documents.pdf(made))

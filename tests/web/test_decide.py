@@ -127,6 +127,20 @@ def test_every_figure_leads_to_what_stands_behind_it(signed_in: Enter, engine: E
     assert "50.0 %" in behind
 
 
+def test_a_cost_leads_to_the_costs_of_its_days_and_campaign(signed_in: Enter, engine: Engine) -> None:
+    supplier(engine)
+    client = signed_in("marketer")
+    page = client.get("/roi?from=2026-03-01&to=2026-03-31&model=linear").text
+    [link] = re.findall(r'href="(/costs[?][^"]*campaign=Fair[^"]*)"', page)
+    costs_of_fair = text(client.get(link.replace("&amp;", "&")).text)
+    assert "€2,000" in costs_of_fair
+    assert "€4,500" not in costs_of_fair, "that is the mailing's"
+    assert "€2,000" not in text(client.get("/costs?from=2027-01-01").text), "the last day is in 2026"
+    refused = client.get("/costs?from=soon")
+    assert refused.status_code == 422
+    assert "is not a day; write it as 2026-03-01" in refused.text
+
+
 REPORTS = ("/", "/roi", "/roi/trends", "/roi/advice", "/key-figures", "/roi/behind")
 
 
@@ -266,6 +280,8 @@ def test_advice_names_a_verdict_with_chance_and_what_it_is_worth(signed_in: Ente
     assert "Mail reconsider The models disagree on whether it pays." in page
     assert "Fair by its targets It does not aim at sales" in page
     assert "Margin lost by the move, supplier's market" in page
+    assert "Change some costs to see what revenue would follow." in page, "there is no other budget yet"
+    assert "Revenue then" not in page
 
 
 def test_a_doubled_budget_doubles_revenue_where_returns_are_proportional(

@@ -15,6 +15,7 @@ from tracking.errors import Conflict, Invalid, NotFound
 from tracking.models import Campaign, Cost
 from tracking.web import forms
 from tracking.web.pages import MARKETERS, Pages, Work
+from tracking.web.questions import day_from_query
 
 Page = str | tuple[str, int] | Response
 _PAGE = 100
@@ -41,6 +42,15 @@ def add(pages: Pages) -> None:
             wanted = wanted.where(
                 Cost.campaign_id.is_(None) if name == _OVERHEAD else Cost.campaign.has(Campaign.name == name)
             )
+        misread = None
+        try:
+            first, last = day_from_query("from"), day_from_query("to")
+        except Invalid as error:
+            first, last, misread = None, None, error
+        if first:
+            wanted = wanted.where(Cost.period_end > first)
+        if last:
+            wanted = wanted.where(Cost.period_start <= last)
         with pages.reading() as session:
             rows = session.scalars(
                 wanted.options(joinedload(Cost.campaign)).offset(skip).limit(_PAGE + 1)
@@ -54,11 +64,14 @@ def add(pages: Pages) -> None:
                 categories=session.scalars(select(Cost.category).distinct().order_by(Cost.category)).all(),
                 without=_without(session, pages),
                 problem=problem,
+                first=first,
+                last=last,
+                misread=misread,
                 cost=None,
                 day=timedelta(days=1),
                 today=pages.today(),
             )
-        return (page, 422) if problem else page
+        return (page, 422) if problem or misread else page
 
     @pages.page("/costs/<int:cost_id>", MARKETERS, methods=("GET", "POST"))
     def change_cost(cost_id: int) -> Page:

@@ -54,6 +54,7 @@ def add(pages: Pages) -> None:
             attended = taken.remember(
                 ("desk", asked.period), lambda: desk(taken.tables.calls, taken.tables.answers, asked.period)
             )
+            months = reporting.trend_of(taken, pages.settings, question, "month").to_pylist()
             page = render_template(
                 "decide/home.html",
                 asked=asked,
@@ -64,7 +65,8 @@ def add(pages: Pages) -> None:
                 before=found.before["linear"],
                 attended=attended,
                 spec=_trend(session, pages, taken, question),
-                trend=reporting.trend_of(taken, pages.settings, question, "month").to_pylist(),
+                trend=months,
+                partial=not all(questions.is_whole(row, "month") for row in months),
                 waiting=_waiting(session),
                 todo=_todo(found, attended),
             )
@@ -216,7 +218,7 @@ def _trend(session: Session, pages: Pages, taken: Snapshot, question: Question) 
         for e in context.events(session, first=period.start, last=last)
     ]
     names = [("revenue_minor", gettext("Revenue")), ("cost_minor", gettext("Cost"))]
-    rows = questions.series(table, names, pages.settings.currency)
+    rows = questions.series(table, names, pages.settings.currency, "month")
     return charts.trend(
         rows, told, title=pages.settings.currency, money=True, words=chart_words(), locale=chart_locale()
     )

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 from reports.definitions import KPIS, Kpi
 from reports.parts import Chapter, Chart, Column, Figure, Points, Table, Unit
 from reports.roi import OVERHEAD
-from reports.trends import preceding, year_before
 from tracking import reporting
 from tracking.config import Settings
 from tracking.reporting import Comparison
@@ -134,7 +133,8 @@ def _roi(found: Comparison) -> Table:
     return Table("roi", gettext("ROI by campaign and model"), columns, rows)
 
 
-def _kpi_unit(kpi: Kpi) -> Unit:
+def kpi_unit(kpi: Kpi) -> Unit:
+    """Return what a key figure is written as."""
     if kpi.name.endswith("_minor"):
         return "money"
     if kpi.unit.startswith("share"):
@@ -145,22 +145,20 @@ def _kpi_unit(kpi: Kpi) -> Unit:
 def _key_figures(settings: Settings, taken: Snapshot, asked: Asked, found: Comparison) -> Table:
     outbound = frozenset(n for n, fact in asked.facts.items() if fact.direction is Direction.outbound)
     question = replace(asked.question, models=found.models[:1], campaigns=None)
-    periods = {"now": asked.period, "before": preceding(asked.period), "year_ago": year_before(asked.period)}
+    periods = {"now": (gettext("This period"), asked.period)} | asked.earlier_periods
     known = {
         key: reporting.key_figures(taken, settings, replace(question, period=period), outbound, YEARS_KEPT)
-        for key, period in periods.items()
+        for key, (_, period) in periods.items()
     }
     rows = [
-        {"figure": gettext(kpi.label), "unit": unit_words(settings, _kpi_unit(kpi))}
-        | {key: Figure(_kpi_unit(kpi), figures[kpi.name]) for key, figures in known.items()}
+        {"figure": gettext(kpi.label), "unit": unit_words(settings, kpi_unit(kpi))}
+        | {key: Figure(kpi_unit(kpi), figures[kpi.name]) for key, figures in known.items()}
         for kpi in KPIS
     ]
     columns = [
         Column("figure", gettext("Figure")),
-        Column("now", gettext("This period"), "ratio"),
-        Column("before", gettext("As many days before"), "ratio"),
-        Column("year_ago", gettext("Same days last year"), "ratio"),
         Column("unit", gettext("Unit")),
+        *(Column(key, label, "ratio") for key, (label, _) in periods.items()),
     ]
     title = gettext("Key figures of all campaigns (a customer kept for %(years)s years, an assumption)",
                     years=f"{YEARS_KEPT:g}")  # fmt: skip
@@ -258,8 +256,8 @@ def _asked_for(asked: Asked, found: Comparison) -> list[Any]:
         Column("campaign", gettext("Campaign")),
         Column("advice", gettext("Advice")),
         Column("reason", gettext("Reason")),
-        Column("least", gettext("Chance that it pays, at least"), "share"),
-        Column("most", gettext("Chance that it pays, at most"), "share"),
+        Column("least", gettext("Chance that it pays, at least"), "chance"),
+        Column("most", gettext("Chance that it pays, at most"), "chance"),
         Column("deals", gettext("Deals"), "count"),
         Column("to_come", gettext("Still to come"), "share"),
     ]
@@ -272,6 +270,7 @@ def _asked_for(asked: Asked, found: Comparison) -> list[Any]:
             "resamples of your buyers; it runs from the least to the most favourable model. The least "
             "favourable model decides."
         ),
+        *outlook.worth_words(found.models[0]),
     ]
 
 
@@ -283,4 +282,4 @@ def unit_words(settings: Settings, unit: Unit) -> str:
         "ratio": gettext("ratio"),
         "months": gettext("months"),
     }
-    return str(words.get(unit, gettext("number")))
+    return str(words.get(unit, gettext("count")))

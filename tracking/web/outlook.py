@@ -11,12 +11,13 @@ from flask_babel import gettext
 from attribution import UNATTRIBUTED
 from reports import charts
 from reports.advice import FEW, Advice, Verdict, advise, what_if
+from reports.trends import Step
 from simulator import which_model
 from tracking import clock, context, money, reporting, views
 from tracking.errors import Invalid
 from tracking.reporting import Comparison
 from tracking.snapshots import Preparing
-from tracking.web import questions, wording
+from tracking.web import questions, telling, wording
 from tracking.web.pages import EVERYONE, Pages, user
 from tracking.web.questions import Asked, chart_locale, chart_words
 
@@ -60,8 +61,9 @@ def add(pages: Pages) -> None:
                 model=question.models[0],
                 lost=reporting.unattributed(taken, pages.settings, question),
                 rows=table.to_pylist(),
+                partial=not all(questions.is_whole(row, asked.step) for row in table.to_pylist()),
                 other=other,
-                specs=_trend_charts(table, readings, told, pages.settings.currency),
+                specs=_trend_charts(table, readings, told, pages.settings.currency, asked.step),
                 events=events,
                 readings=readings,
                 taken=taken,
@@ -122,6 +124,22 @@ def _worth(models: Sequence[str]) -> dict[str, tuple[float, float, float]]:
         for model in models
         if model in found
     }
+
+
+def worth_words(model: str) -> list[str]:
+    """Return what the simulator found advice by a model to be worth, as a sentence; none where it has not."""
+    return [
+        gettext(
+            "In simulated markets, where the truth is known, moving a fifth of the budget as the model "
+            "%(model)s says left out %(lost)s of the margin that the best move would have brought, and "
+            "%(worst)s in the least favourable market. That is a finding about made-up markets, not about "
+            "ours.",
+            model=telling.model_word(model),
+            lost=wording.share(lost),
+            worst=wording.share(worst),
+        )
+        for _, lost, worst in _worth([model]).values()
+    ]
 
 
 def verdict_words() -> dict[str, str]:
@@ -220,11 +238,13 @@ def coming(found: Comparison, currency: str) -> charts.Spec | None:
         for name, c in sorted(found.maturity.campaigns.items())
         if not name.startswith("(") and (c.so_far or c.expected)
     ]
-    return charts.still_to_come(rows, words=chart_words(), locale=chart_locale()) if rows else None
+    if not rows:
+        return None
+    return charts.still_to_come(rows, title=currency, words=chart_words(), locale=chart_locale())
 
 
 def _trend_charts(
-    table: Any, readings: list[Any], told: list[dict[str, Any]], currency: str
+    table: Any, readings: list[Any], told: list[dict[str, Any]], currency: str, step: Step
 ) -> dict[str, charts.Spec]:
     words, locale = chart_words(), chart_locale()
     amounts = [("revenue_minor", gettext("Revenue")), ("cost_minor", gettext("Cost"))]
@@ -235,7 +255,7 @@ def _trend_charts(
     ]
     specs = {
         "money": charts.trend(
-            questions.series(table, amounts, currency),
+            questions.series(table, amounts, currency, step),
             told,
             title=currency,
             money=True,
@@ -243,16 +263,16 @@ def _trend_charts(
             locale=locale,
         ),
         "counts": charts.trend(
-            questions.series(table, counts, currency),
+            questions.series(table, counts, currency, step),
             told,
-            title=gettext("number"),
+            title=gettext("count"),
             words=words,
             locale=locale,
         ),
     }
     for name in sorted({reading.name for reading in readings}):
         mine = [reading for reading in reversed(readings) if reading.name == name]
-        rows = [{"start": r.day, "series": r.name, "value": r.value} for r in mine]
+        rows = [{"start": r.day, "series": r.name, "value": r.value, "whole": True} for r in mine]
         drawn = questions.plain_series(rows)
         specs[name] = charts.trend(drawn, told, title=mine[0].unit, words=words, locale=locale)
     return specs

@@ -1,5 +1,6 @@
 """What a report is asked, read from its address, so that each view can be kept, sent and opened again."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, get_args
@@ -16,7 +17,7 @@ from werkzeug.datastructures import MultiDict
 from attribution import UNATTRIBUTED
 from reports.kpis import Period
 from reports.roi import OVERHEAD, TOTAL, UNKNOWN
-from reports.trends import Step, preceding, year_before
+from reports.trends import Step, beginning, following, preceding, year_before
 from tracking import money, reporting
 from tracking.config import Settings
 from tracking.errors import Invalid
@@ -64,6 +65,14 @@ class Asked:
     def other_last_day(self) -> date | None:
         """Return the last day of the period to compare with."""
         return self.other_period.end - timedelta(days=1) if self.other_period else None
+
+    @property
+    def earlier_periods(self) -> dict[str, tuple[str, Period]]:
+        """Return the periods to set this one against, each once, with its heading."""
+        last_year = {"year_ago": (gettext("Same days last year"), year_before(self.period))}
+        if preceding(self.period) == year_before(self.period):
+            return last_year
+        return {"before": (gettext("As many days before"), preceding(self.period))} | last_year
 
     @property
     def filtered(self) -> bool:
@@ -217,21 +226,27 @@ def chart_locale() -> dict[str, Any]:
     }
 
 
-def series(table: pa.Table, names: list[tuple[str, str]], currency: str) -> pa.Table:
+def is_whole(row: Mapping[str, Any], step: Step) -> bool:
+    """Tell whether a row of a trend covers all of its week, month, quarter or year."""
+    start, end = row["start"], row["end"]
+    return bool(beginning(start, step) == start and following(start, step) == end)
+
+
+def series(table: pa.Table, names: list[tuple[str, str]], currency: str, step: Step) -> pa.Table:
     """Return columns of a trend as rows for a chart: amounts in whole units of money, one series a column."""
     rows = []
     for row in table.to_pylist():
+        whole = is_whole(row, step)
         for column, label in names:
             value = row[column]
             if column.endswith("_minor"):
                 value = float(money.to_major(value, currency))
-            rows.append(
-                {"start": row["start"], "series": label, "value": None if value is None else float(value)}
-            )
+            figure = None if value is None else float(value)
+            rows.append({"start": row["start"], "series": label, "value": figure, "whole": whole})
     return plain_series(rows)
 
 
 def plain_series(rows: list[dict[str, Any]]) -> pa.Table:
-    """Return rows with ``start``, ``series`` and ``value`` as the table that a chart takes."""
-    kinds = [("start", pa.date32()), ("series", pa.string()), ("value", pa.float64())]
+    """Return rows with ``start``, ``series``, ``value`` and ``whole`` as the table that a chart takes."""
+    kinds = [("start", pa.date32()), ("series", pa.string()), ("value", pa.float64()), ("whole", pa.bool_())]
     return pa.Table.from_pylist(rows, schema=pa.schema(kinds))

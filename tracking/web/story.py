@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from babel.numbers import format_decimal
@@ -14,7 +14,6 @@ from reports import charts
 from reports.definitions import KPIS
 from reports.parts import Chapter, Chart, Column, Document, Figure, Points, Table, Unit
 from reports.roi import TOTAL, UNKNOWN
-from reports.trends import preceding, year_before
 from tracking import context, money, quality, reporting
 from tracking.config import Settings
 from tracking.reporting import Comparison
@@ -22,7 +21,7 @@ from tracking.snapshots import Snapshot
 from tracking.vocabulary import Direction
 from tracking.web import outcome, questions, wording
 from tracking.web import quality as quality_words
-from tracking.web.outcome import unit_words
+from tracking.web.outcome import kpi_unit, unit_words
 from tracking.web.questions import Asked, chart_locale, chart_words, line_words
 from tracking.web.telling import model_word
 
@@ -42,7 +41,7 @@ def tell(session: Session, settings: Settings, taken: Snapshot, asked: Asked, *,
         _middle(session, settings, taken, asked, found),
         outcome.chapter(session, settings, taken, asked, found, at),
         Chapter(gettext("4. How far the data can be trusted"), _trust(findings, asked)),
-        Chapter(gettext("How each figure is worked out"), [_definitions()]),
+        Chapter(gettext("How each figure is worked out"), [_definitions(settings)]),
     ]
     return Document(
         title=gettext("Which advertising pays?"),
@@ -67,6 +66,8 @@ def writer(settings: Settings) -> Any:
                 return wording.amount(value, settings.currency)
             case "share":
                 return wording.share(value)
+            case "chance":
+                return wording.chance(value)
             case "change":
                 return f"{'▲' if value >= 0 else '▼'} {wording.share(abs(value))}"
             case "day":
@@ -120,10 +121,11 @@ def _headline(settings: Settings, taken: Snapshot, asked: Asked, found: Comparis
     model = found.models[0]
     question = replace(asked.question, models=(model,))
     now = found.lines()[TOTAL][model]
-    before, year_ago = (
-        reporting.totals(taken, settings, replace(question, period=earlier))[model]
-        for earlier in (preceding(asked.period), year_before(asked.period))
-    )
+    earlier = asked.earlier_periods
+    then = {
+        key: reporting.totals(taken, settings, replace(question, period=period))[model]
+        for key, (_, period) in earlier.items()
+    }
     measures: list[tuple[str, Unit, str]] = [
         ("cost_minor", "money", gettext("Cost")),
         ("calls", "count", gettext("Calls")),
@@ -140,20 +142,18 @@ def _headline(settings: Settings, taken: Snapshot, asked: Asked, found: Comparis
     rows: list[_Row] = []
     for name, unit, label in measures:
         row: _Row = {"measure": label, "unit": unit_words(settings, unit), "now": Figure(unit, now[name])}
-        for key, other in (("before", before), ("year_ago", year_ago)):
+        for key, other in then.items():
             row[key] = Figure(unit, other[name])
             # How far ROI has moved is the difference of two shares, which the columns show.
             row[f"{key}_change"] = None if unit == "share" else _change(now[name], other[name])
         rows.append(row)
     columns = [
         Column("measure", gettext("Figure")),
-        Column("now", gettext("This period"), "count"),
-        Column("before", gettext("As many days before"), "count"),
-        Column("before_change", gettext("Change"), "change"),
-        Column("year_ago", gettext("Same days last year"), "count"),
-        Column("year_ago_change", gettext("Change"), "change"),
         Column("unit", gettext("Unit")),
+        Column("now", gettext("This period"), "count"),
     ]
+    for key, (label, _) in earlier.items():
+        columns += [Column(key, label, "count"), Column(f"{key}_change", gettext("Difference"), "change")]
     return Table("headline", gettext("The figures that matter"), columns, rows)
 
 
@@ -222,7 +222,10 @@ def _middle(
     happened = context.events(session, first=asked.period.start, last=asked.last_day)
     drawn = charts.trend(
         questions.series(
-            trend, [("revenue_minor", gettext("Revenue")), ("cost_minor", gettext("Cost"))], settings.currency
+            trend,
+            [("revenue_minor", gettext("Revenue")), ("cost_minor", gettext("Cost"))],
+            settings.currency,
+            "month",
         ),
         [{"starts_on": e.starts_on, "ends_on": e.ends_on, "title": e.title} for e in happened],
         title=settings.currency,
@@ -240,7 +243,10 @@ def _middle(
         model=model_word(model),
     )
     blocks: list[Any] = [intro, _spent(asked, found)]
-    blocks += [Chart(gettext("Revenue and cost by month"), drawn), _months(trend)]
+    blocks.append(Chart(gettext("Revenue and cost by month"), drawn))
+    if not all(questions.is_whole(row, "month") for row in trend.to_pylist()):
+        blocks.append(gettext("A hollow mark is of a span that is not whole."))
+    blocks.append(_months(trend))
     if happened:
         rows = [
             {"from": e.starts_on, "to": e.ends_on, "title": e.title, "note": e.note}
@@ -298,6 +304,7 @@ def _spent(asked: Asked, found: Comparison) -> Table:
 def _months(trend: Any) -> Table:
     columns = [
         Column("start", gettext("From"), "day"),
+        Column("last", gettext("To"), "day"),
         Column("cost_minor", gettext("Cost"), "money"),
         Column("calls", gettext("Calls"), "count"),
         Column("leads", gettext("Leads"), "count"),
@@ -305,7 +312,8 @@ def _months(trend: Any) -> Table:
         Column("revenue_minor", gettext("Revenue"), "money"),
         Column("roi", gettext("ROI"), "share"),
     ]
-    return Table("months", gettext("Month by month"), columns, trend.to_pylist(), detail=True)
+    rows = [row | {"last": row["end"] - timedelta(days=1)} for row in trend.to_pylist()]
+    return Table("months", gettext("Month by month"), columns, rows, detail=True)
 
 
 # --- What it rests on ------------------------------------------------------------------------------------
@@ -321,12 +329,12 @@ def _trust(findings: Sequence[quality.Finding], asked: Asked) -> list[Any]:
     ]
 
 
-def _definitions() -> Table:
+def _definitions(settings: Settings) -> Table:
     rows = [
         {
             "figure": gettext(kpi.label),
             "formula": gettext(kpi.formula),
-            "unit": gettext(kpi.unit),
+            "unit": unit_words(settings, "money") if kpi_unit(kpi) == "money" else gettext(kpi.unit),
             "source": gettext(kpi.source),
             "hides": gettext(kpi.hides),
         }

@@ -28,6 +28,8 @@ _TAGS = {"zh": "zh-Hans"}
 _HERE = Path(__file__).parent
 NONE = "–"
 _WHOLE_FROM = 1000
+_WHOLE_SHARE_FROM = 10
+_HARDLY, _ALMOST = 0.01, 0.99
 _DECIMALS = re.compile(r"\.0+")
 
 
@@ -41,6 +43,7 @@ def register(app: Flask, settings: Settings) -> None:
         "exact": lambda minor, currency=settings.currency: exact(minor, currency),
         "major": lambda minor, currency: str(money.to_major(minor, currency)),
         "share": share,
+        "chance": chance,
         "count": count,
         "day": day,
         "moment": lambda at: moment(at, settings),
@@ -115,8 +118,22 @@ def exact(minor: int | None, currency: str) -> str:
 
 
 def share(fraction: float | None) -> str:
-    """Write a fraction as a percentage with one decimal."""
-    return NONE if fraction is None else format_percent(fraction, "#,##0.0 %", locale=_locale())
+    """Write a fraction as a percentage with one decimal; from 1,000 % on with none."""
+    if fraction is None:
+        return NONE
+    pattern = "#,##0.0 %" if abs(fraction) < _WHOLE_SHARE_FROM else "#,##0 %"
+    return format_percent(fraction, pattern, locale=_locale())
+
+
+def chance(probability: float | None) -> str:
+    """Write a probability as a percentage; near its ends as a bound, since resamples show no certainty."""
+    if probability is None:
+        return NONE
+    if probability > _ALMOST:
+        return f"> {format_percent(_ALMOST, '#,##0 %', locale=_locale())}"
+    if probability < _HARDLY:
+        return f"< {format_percent(_HARDLY, '#,##0 %', locale=_locale())}"
+    return format_percent(probability, "#,##0 %", locale=_locale())
 
 
 def count(number: float | None) -> str:

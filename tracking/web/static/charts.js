@@ -17,6 +17,7 @@ const darkConfig = {
 const draw = () => {
   for (const place of document.querySelectorAll(".chart[data-spec]")) {
     const spec = JSON.parse(document.getElementById(place.dataset.spec).textContent);
+    if (place.clientWidth < 480) spec.config.legend.columns = 2;
     vegaEmbed(place, spec, options()).catch((error) => console.error(error));
   }
 };
