@@ -58,7 +58,7 @@ def test_roi_is_shown_side_by_side_under_three_models(signed_in: Enter, engine: 
 @pytest.mark.parametrize(
     ("query", "reason"),
     [
-        ("from=spring", "From: is not a day"),
+        ("from=spring", "From: &#39;spring&#39; is not a day"),
         ("from=2026-05-01&to=2026-01-01", "To: 2026-01-01 lies before the first day"),
     ],
 )

@@ -134,7 +134,9 @@ def _reading() -> Reading:
     try:
         value = float(told)
     except ValueError:
-        raise Invalid("value", gettext("is no figure; write digits, such as 1240 or 4.6")) from None
+        raise Invalid(
+            "value", "%(told)r is no figure; write digits, such as 1240 or 4.6", told=told
+        ) from None
     return Reading(
         name=forms.text("name") or "",
         day=day,

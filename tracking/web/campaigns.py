@@ -331,7 +331,7 @@ def _picture(session: Session, piece: AdMaterial, content: bytes) -> None:
     # Told by its first bytes: what a file calls itself is no proof of what it is.
     kind = next((kind for mark, kind in _PICTURES.items() if content.startswith(mark)), None)
     if kind is None or (kind == "image/webp" and content[8:12] != b"WEBP"):
-        raise Invalid("picture", gettext("is no PNG, JPEG or WebP picture"))
+        raise Invalid("picture", gettext("is no PNG, JPEG or WebP picture; choose one of these kinds"))
     found = session.scalar(select(MaterialPicture).where(MaterialPicture.ad_material_id == piece.id))
     if found is None:
         found = MaterialPicture(ad_material_id=piece.id)

@@ -149,7 +149,11 @@ def add(pages: Pages) -> None:
                     row.name = forms.text("name")
                     job.note("contact change", str(contact_id))
                 case _:
-                    raise Invalid("do", gettext("is nothing that can be done to a contact"))
+                    raise Invalid(
+                        "do",
+                        "%(told)r is nothing that can be done to a contact; use the buttons of the page",
+                        told=forms.text("do") or "",
+                    )
             return row.account_id
 
         account_id = pages.change(work)

@@ -165,9 +165,9 @@ def _minutes(hours: str) -> int:
         whole, _, rest = hours.partition(":")
         minutes = int(whole) * 60 + int(rest) if rest else round(float(hours.replace(",", ".")) * 60)
     except (ValueError, OverflowError):
-        raise Invalid("hours", gettext("are no hours; write 7.5 or 7:30")) from None
+        raise Invalid("hours", "%(told)r are no hours; write 7.5 or 7:30", told=hours) from None
     if not 0 <= minutes <= 10_000_000:
-        raise Invalid("hours", gettext("are no hours; write 7.5 or 7:30"))
+        raise Invalid("hours", "%(told)r are no hours; write 7.5 or 7:30", told=hours)
     return minutes
 
 

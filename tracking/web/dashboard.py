@@ -173,7 +173,7 @@ def _years() -> float:
     except ValueError:
         years = 0.0
     if not 0 < years <= _MOST_YEARS:
-        raise Invalid("years", gettext("is no number of years up to 50; write 5"))
+        raise Invalid("years", "%(told)r is no number of years up to 50; write 5", told=text)
     return years
 
 

@@ -255,7 +255,7 @@ def _identify(job: Work, call: Call, pages: Pages) -> None:
     elif chosen:
         found = session.get(Contact, int(chosen)) if chosen.isdecimal() and len(chosen) < 18 else None
         if found is None:
-            raise Invalid("contact", gettext("is nobody known; choose one of the list"))
+            raise Invalid("contact", "%(told)r is nobody known; choose one of the list", told=chosen)
         if found is not contacts.root(session, call.contact):
             calls.spoke_with(session, call, found)
     if person and chosen != "new":

@@ -6,7 +6,6 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from flask import request
-from flask_babel import gettext
 
 from tracking import money
 from tracking.errors import Invalid
@@ -30,7 +29,7 @@ def day(name: str) -> date | None:
     try:
         return date.fromisoformat(told) if told else None
     except ValueError:
-        raise Invalid(name, gettext("is not a day; write it as 2026-03-01")) from None
+        raise Invalid(name, "%(told)r is not a day; write it as 2026-03-01", told=told) from None
 
 
 def moment(name: str, zone: ZoneInfo) -> datetime | None:
@@ -39,7 +38,7 @@ def moment(name: str, zone: ZoneInfo) -> datetime | None:
     try:
         at = datetime.fromisoformat(told) if told else None
     except ValueError:
-        raise Invalid(name, gettext("is not a moment; write it as 2026-03-01 14:30")) from None
+        raise Invalid(name, "%(told)r is not a moment; write it as 2026-03-01 14:30", told=told) from None
     if at is None:
         return None
     return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
@@ -51,7 +50,7 @@ def whole(name: str) -> int | None:
     try:
         return int(told) if told else None
     except ValueError:
-        raise Invalid(name, gettext("is not a whole number; write digits only")) from None
+        raise Invalid(name, "%(told)r is not a whole number; write digits only", told=told) from None
 
 
 def one_of(kind: type[_Choice], name: str) -> _Choice:
@@ -61,9 +60,7 @@ def one_of(kind: type[_Choice], name: str) -> _Choice:
         return kind(told)
     except ValueError:
         known = ", ".join(kind)
-        raise Invalid(
-            name, gettext("%(told)s is not known; choose among %(known)s", told=repr(told), known=known)
-        ) from None
+        raise Invalid(name, "%(told)r is not known; choose among %(known)s", told=told, known=known) from None
 
 
 def amount(name: str, currency: str) -> int | None:

@@ -175,7 +175,9 @@ def option_from_form() -> dict[str, str]:
             ZoneInfo(told["timezone"])
         except (KeyError, ValueError, OSError):
             raise Invalid(
-                "timezone", gettext("is no IANA zone; write one such as Europe/Stockholm")
+                "timezone",
+                "%(told)r is no IANA zone; write one such as Europe/Stockholm",
+                told=told["timezone"],
             ) from None
     if told["currency"]:
         told["currency"] = money.currency(told["currency"].upper())
@@ -185,7 +187,7 @@ def option_from_form() -> dict[str, str]:
         ("dates", ("dmy", "mdy")),
     ):
         if told[name] and told[name] not in allowed:
-            raise Invalid(name, gettext("is not known; choose one of the list"))
+            raise Invalid(name, "%(told)r is not known; choose one of the list", told=told[name])
     return {name: value for name, value in told.items() if value}
 
 
@@ -232,7 +234,7 @@ def _waiting(shelf: Shelf, token: str) -> Upload:
 def _tell(pages: Pages, shelf: Shelf, upload: Upload) -> None:
     kind = forms.text("kind") or ""
     if kind not in kinds.KINDS:
-        raise Invalid("kind", gettext("is not known; choose one of the list"))
+        raise Invalid("kind", "%(told)r is not known; choose one of the list", told=kind)
     upload.kind, upload.mended = kind, {}
     upload.options = option_from_form()
     upload.columns, upload.stages = None, {}

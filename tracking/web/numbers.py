@@ -110,7 +110,11 @@ def add(pages: Pages) -> None:
                     numbers.forward_to(job.session, row, target, region=pages.settings.region)
                     job.note("number forward", f"{row.number} to {row.destination}")
                     return gettext("%(number)s rings at %(to)s.", number=row.number, to=row.destination)
-            raise Invalid("do", gettext("is nothing that can be done to a number"))
+            raise Invalid(
+                "do",
+                "%(told)r is nothing that can be done to a number; use the buttons of its page",
+                told=forms.text("do") or "",
+            )
 
         flash(pages.change(work))
         return redirect(url_for("web.number_page", number_id=number_id), 303)

@@ -77,7 +77,9 @@ def add(pages: Pages) -> None:
             try:
                 rate = float(told)
             except ValueError:
-                raise Invalid("rate", gettext("is no figure; write digits, such as 0.0875")) from None
+                raise Invalid(
+                    "rate", "%(told)r is no figure; write digits, such as 0.0875", told=told
+                ) from None
             code = money.currency(forms.text("currency") or "")
             rates.save(job.session, code, day, rate, target=pages.settings.currency)
             job.note("rate save", f"{code} {day}: {rate}")

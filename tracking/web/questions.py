@@ -158,7 +158,10 @@ def _lookback(settings: Settings, args: Args) -> float:
         days = 0.0
     if not 0 < days <= _LONGEST:
         raise Invalid(
-            "lookback", gettext("is no number of days from 1 to %(most)d; write 365", most=_LONGEST)
+            "lookback",
+            "%(told)r is no number of days from 1 to %(most)d; write 365",
+            told=text,
+            most=_LONGEST,
         )
     return days
 
@@ -169,7 +172,7 @@ def day_from_query(name: str, args: Args | None = None) -> date | None:
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
-        raise Invalid(name, gettext("is not a day; write it as 2026-03-01")) from None
+        raise Invalid(name, "%(told)r is not a day; write it as 2026-03-01", told=text) from None
 
 
 def line_words() -> dict[str, str]:

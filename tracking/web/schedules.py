@@ -132,7 +132,7 @@ def _save(job: Work, pages: Pages, row: ReportSchedule | None) -> None:
     typed = _typed()
     today = job.at.astimezone(pages.settings.zone).date()
     if typed["language"] not in wording.LANGUAGES:
-        raise Invalid("language", gettext("is not known; choose one of the list"))
+        raise Invalid("language", "%(told)r is not known; choose one of the list", told=typed["language"])
     query = {name: values for name in _QUERY if (values := [v for v in typed["query"].get(name, []) if v])}
     ask(job.session, pages.settings, query, (today, today), today)
     wanted = Wanted(

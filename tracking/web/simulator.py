@@ -265,7 +265,7 @@ def _source(session: Session, archive: Archive) -> tuple[str, str]:
         job = _job(session, int(told[4:]))
         archive.scenario(job.arguments["token"])
         return job.arguments["token"], gettext("our fitted market (%(n)d)", n=job.id)
-    raise Invalid("scenario", gettext("is not known; choose one of the list"))
+    raise Invalid("scenario", "%(told)r is not known; choose one of the list", told=told)
 
 
 def _bounded(name: str, least: int, most: int) -> int:
@@ -273,7 +273,10 @@ def _bounded(name: str, least: int, most: int) -> int:
     if told is None or not least <= told <= most:
         raise Invalid(
             name,
-            gettext("is not a whole number from %(least)d to %(most)d", least=least, most=most),
+            "%(told)r is not a whole number from %(least)d to %(most)d",
+            told=forms.text(name) or "",
+            least=least,
+            most=most,
         )
     return told
 

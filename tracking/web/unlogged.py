@@ -84,13 +84,19 @@ def _enter(job: Work, pages: Pages) -> int:
     if started is None:
         raise Invalid("started_at", gettext("is empty; write when it rang, as 2026-03-01 14:30"))
     if started > job.at + timedelta(minutes=5):
-        raise Invalid("started_at", gettext("lies in the future; a call is entered when it has rung"))
+        raise Invalid(
+            "started_at",
+            "%(told)r lies in the future; a call is entered when it has rung",
+            told=forms.text("started_at") or "",
+        )
     minutes = forms.whole("minutes")
     if minutes is not None and not 0 <= minutes <= 24 * 60:
-        raise Invalid("minutes", gettext("is no length of a call; give 0 to 1440"))
+        raise Invalid("minutes", "%(told)s is no length of a call; give 0 to 1440", told=minutes)
     went = _WENT.get(request.form.get("went") or "taken")
     if went is None:
-        raise Invalid("went", gettext("is not known; choose one of the list"))
+        raise Invalid(
+            "went", "%(told)r is not known; choose one of the list", told=request.form.get("went", "")
+        )
     caller, withheld = forms.text("caller"), forms.flag("withheld")
     if caller and withheld:
         raise Invalid("caller", gettext("is given and said to be withheld; take one of them back"))
