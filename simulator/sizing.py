@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from simulator.chance import Floats, exponential, uniform
-from simulator.erlang import erlang_b, reshown
+from simulator.erlang import erlang_b, erlang_c, reshown
 from simulator.pool import mistaken
 
 # Each size is simulated so many times, independently, so that the error of its mean is known.
@@ -154,9 +154,15 @@ def pool_for(
 
 
 def desk_for(
-    calls_per_hour: float, talk_minutes: float, loss: float, *, seed: int = 0, calls: int = 50_000
+    calls_per_hour: float,
+    talk_minutes: float,
+    loss: float,
+    *,
+    queue: bool = False,
+    seed: int = 0,
+    calls: int = 50_000,
 ) -> list[Size]:
-    """Find how many people a telephone desk needs so that few callers find it engaged.
+    """Find how many people a telephone desk needs so that few callers find them all engaged.
 
     Parameters
     ----------
@@ -166,6 +172,8 @@ def desk_for(
         Mean minutes per call, after-work included; above 0.
     loss : float
         Share of callers who may find everyone engaged, above 0 and at most 1.
+    queue : bool, default False
+        Whether these wait until somebody is free (Erlang C) or are lost (Erlang B).
     seed : int, default 0
         Decides the simulated calls.
     calls : int, default 50,000
@@ -186,18 +194,21 @@ def desk_for(
     --------
     >>> [size.count for size in desk_for(30, 4, 0.05, calls=1000) if size.theory <= 0.05][0]
     5
+    >>> [size.count for size in desk_for(30, 4, 0.05, queue=True, calls=1000) if size.theory <= 0.05][0]
+    6
     """
     if calls_per_hour <= 0 or talk_minutes <= 0:
         raise ValueError("calls_per_hour and talk_minutes must be above 0")
     load = calls_per_hour * talk_minutes / 60
-    needed = smallest(lambda people: erlang_b(people, load), loss)
+    theory, simulated = (erlang_c, waiting) if queue else (erlang_b, engaged)
+    needed = smallest(lambda people: theory(people, load), loss)
     count = max(1, calls // REPLICATIONS)
     runs = []
     for run in range(REPLICATIONS):
         talk = exponential(uniform(seed, 0, f"size.talk.{run}", np.arange(count))) * talk_minutes
         runs.append((steady(seed, f"size.calls.{run}", calls_per_hour / 60, count), talk))
     return [
-        _size(n, erlang_b(n, load), [engaged(moments, talk, n) for moments, talk in runs])
+        _size(n, theory(n, load), [simulated(moments, talk, n) for moments, talk in runs])
         for n in _around(needed)
     ]
 
@@ -239,3 +250,30 @@ def engaged(arrivals: Floats, talk: Floats, servers: int) -> float:
         else:
             lost += 1
     return lost / max(1, len(arrivals))
+
+
+def waiting(arrivals: Floats, talk: Floats, servers: int) -> float:
+    """Simulate people who are called in turn by a queue in which everyone waits.
+
+    Parameters
+    ----------
+    arrivals : ndarray of float64
+        Rising moments of the calls.
+    talk : ndarray of float64
+        How long each talks, in the unit of `arrivals`.
+    servers : int
+        People, 1 or more.
+
+    Returns
+    -------
+    float
+        Share of calls that have to wait. The desk opens empty; the first tenth of the calls is left out.
+    """
+    free = [0.0] * servers
+    waits = []
+    for now, length in zip(arrivals.tolist(), talk.tolist(), strict=True):
+        earliest = heapq.heappop(free)
+        waits.append(earliest > now)
+        heapq.heappush(free, max(now, earliest) + length)
+    settled = waits[len(waits) // 10 :]
+    return sum(settled) / max(1, len(settled))

@@ -89,6 +89,13 @@ def test_a_desk_is_sized_as_json(run):
     assert {size["people"] for size in sized["sizes"]} >= {4, 5, 6}
 
 
+def test_a_desk_with_a_queue_is_sized_by_who_has_to_wait(run):
+    told = run("size-desk", "--calls-per-hour", 30, "--talk-minutes", 4, "--queue").output
+    assert told.startswith("6 people keep the share of callers who have to wait at or below 5.00%.")
+    # Erlang C: a share of 0.0180 waits, 240 / (6 - 2) seconds each.
+    assert "Callers wait 1.1 s on average" in told
+
+
 def test_a_chart_is_a_picture_too(run, tmp_path):
     for name, begins in (("desk.png", b"\x89PNG\r\n\x1a\n"), ("desk.svg", b"<svg")):
         assert run("size-desk", "--calls-per-hour", 30, "--chart", tmp_path / name).exit_code == 0

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from simulator.chance import exponential, uniform
 from simulator.erlang import erlang_b, erlang_c, mean_wait, reshown
-from simulator.sizing import desk_for, engaged, pool_for, smallest, steady
+from simulator.sizing import desk_for, engaged, pool_for, smallest, steady, waiting
 
 REPLICATIONS = 20
 
@@ -50,6 +50,21 @@ def test_lines_without_a_queue_are_engaged_as_erlang_b_says():
     assert z(shares, erlang_b(7, 5.0)) < 3.5
 
 
+def test_a_queue_in_which_everyone_waits_is_as_erlang_c_says():
+    shares = []
+    for seed in range(REPLICATIONS):
+        talk = exponential(uniform(seed, 0, "talk", np.arange(10_000)))
+        shares.append(waiting(steady(seed, "calls", 5.0, 10_000), talk, 7))
+    assert z(shares, erlang_c(7, 5.0)) < 3.5
+
+
+def test_three_callers_and_one_person_by_pencil():
+    # Talks of 2 begin at 0, 2 and 10: the second caller, at 1, waits; the third, at 10, does not.
+    arrivals, talk = np.array([0.0, 1.0, 10.0]), np.array([2.0, 2.0, 2.0])
+    assert waiting(arrivals, talk, 1) == pytest.approx(1 / 3)
+    assert engaged(arrivals, talk, 1) == pytest.approx(1 / 3)
+
+
 @given(target=st.floats(1e-6, 1.0), load=st.floats(0.1, 100))
 def test_the_size_found_is_the_smallest_that_will_do(target, load):
     size = smallest(lambda lines: erlang_b(lines, load), target)
@@ -75,6 +90,9 @@ def test_a_pool_for_sixty_views_an_hour_and_six_minutes_needs_thirteen_numbers()
 def test_a_desk_for_thirty_calls_of_four_minutes_needs_five_people():
     sizes = desk_for(30, 4, 0.05, calls=2000)
     assert next(size for size in sizes if size.theory <= 0.05).count == 5
+    # Where callers wait, they also stand in each other's way.
+    sizes = desk_for(30, 4, 0.05, queue=True, calls=2000)
+    assert next(size for size in sizes if size.theory <= 0.05).count == 6
 
 
 @pytest.mark.parametrize("find", [lambda: pool_for(60, 0.1, 0.01), lambda: desk_for(30, 4, 0.05)])

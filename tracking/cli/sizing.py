@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from simulator.erlang import mean_wait
 from simulator.sizing import Size, desk_for, pool_for
 from tracking.cli.installation import Installation, console, fail, json_option, pass_installation
 
@@ -58,6 +59,9 @@ def size_pool(
     help="Mean minutes per call, after-work included.",
 )
 @click.option("--loss", type=click.FloatRange(0, 1, min_open=True), default=0.05, show_default=True)
+@click.option(
+    "--queue", is_flag=True, help="Who finds everyone engaged waits until somebody is free, and is not lost."
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option(
     "--chart", type=click.Path(dir_okay=False, path_type=Path), help="Write a chart: .json, .svg or .png."
@@ -69,15 +73,22 @@ def size_desk(
     calls_per_hour: float,
     talk_minutes: float,
     loss: float,
+    queue: bool,
     seed: int,
     chart: Path | None,
 ) -> None:
     """Say how many people a telephone desk needs.
 
-    LOSS is the share of callers who find everyone engaged, when nobody waits and nobody tries again.
+    LOSS is the share of callers who find everyone engaged. By default they hang up and do not try again
+    (Erlang B); with --queue they all wait (Erlang C).
     """
-    sizes = desk_for(calls_per_hour, talk_minutes, loss, seed=seed)
-    _show_sizes(installation, sizes, loss, "people", "callers who find everyone engaged", chart)
+    sizes = desk_for(calls_per_hour, talk_minutes, loss, queue=queue, seed=seed)
+    measure = "callers who have to wait" if queue else "callers who find everyone engaged"
+    _show_sizes(installation, sizes, loss, "people", measure, chart)
+    if queue and not installation.as_json:
+        needed = next(size.count for size in sizes if size.theory <= loss)
+        wait = mean_wait(needed, calls_per_hour * talk_minutes / 60, talk_minutes * 60)
+        click.echo(f"Callers wait {wait:.1f} s on average, those who need not wait included.")
 
 
 def _show_sizes(
