@@ -270,7 +270,7 @@ def waiting(arrivals: Floats, talk: Floats, servers: int) -> float:
         Share of calls that have to wait. The desk opens empty; the first tenth of the calls is left out.
     """
     free = [0.0] * servers
-    waits = []
+    waits: list[bool] = []
     for now, length in zip(arrivals.tolist(), talk.tolist(), strict=True):
         earliest = heapq.heappop(free)
         waits.append(earliest > now)
