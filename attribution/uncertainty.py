@@ -353,9 +353,13 @@ def draw(
         amounts = rows[f"c{m}"].to_numpy().astype(float)
         table = scipy.sparse.csr_array((amounts, (index, columns)), shape=size)
         table.sum_duplicates()
+        # A rule such as the last touch credits few of the campaigns that others credit.
+        table.eliminate_zeros()
         contributions.append(table)
         credit[m] = table.sum(axis=0)
-        square, cube = table.power(2).sum(axis=0), table.power(3).sum(axis=0)
+        square, cube = (
+            np.bincount(table.indices, table.data**power, minlength=len(sources)) for power in (2, 3)
+        )
         skewness[m] = np.divide(cube, 6 * square**1.5, out=np.zeros(len(sources)), where=square > 0)
     # Some replicates at a time: accounts x replicates need not fit into memory at once.
     largest = max(size[0], 1, *(len(refit.hashes) for refit in refitted.values()))

@@ -180,6 +180,9 @@ def still_to_come(
     chance in who buys what; of many resamples it is the middle 80 %.
     """
     now = int(at.timestamp() * 10**6)
+    # Of a wide table only what is needed is copied.
+    units = f"units {model}"
+    table = table.select(["goal", "first", "account_id", "converted_at", "value_minor", "campaign", units])
     leads = _one_each(table, "lead", now)
     orders = _one_each(table.filter(table["first"]), "won", now)
     place = pc.index_in(leads["account_id"], orders["account_id"].combine_chunks())
@@ -197,15 +200,15 @@ def still_to_come(
     rng = np.random.default_rng(seed)
     amounts = value[has]
     drawn = [
-        (_redrawn(events, censored, curve.horizon, rng), *_moments(amounts, rng)) for _ in range(replicates)
+        (_redrawn(events, censored, curve.horizon, rng).still(), *_moments(amounts, rng))
+        for _ in range(replicates)
     ]
-    rows = table.filter(pc.equal(table["goal"], "lead")).filter(
-        period.holds(table.filter(pc.equal(table["goal"], "lead"))["converted_at"])
-    )
+    rows = table.filter(pc.equal(table["goal"], "lead"))
+    rows = rows.filter(period.holds(rows["converted_at"]))
     mine = pc.index_in(rows["account_id"], leads["account_id"].combine_chunks())
     rows = rows.filter(pc.is_valid(mine))
     mine = mine.drop_null().to_numpy()
-    weight = rows[f"units {model}"].to_numpy() / UNIT
+    weight = rows[units].to_numpy() / UNIT
     codes = rows["campaign"].combine_chunks()
     names = codes.dictionary.to_pylist() if rows.num_rows else []
     code = codes.indices.to_numpy() if rows.num_rows else np.zeros(0, dtype=int)
@@ -248,7 +251,7 @@ def _to_come(
     value: Floats,
     curve: Curve,
     average: float,
-    drawn: list[tuple[Curve, float, float]],
+    drawn: list[tuple[Floats, float, float]],
     rng: np.random.Generator,
 ) -> ToCome:
     so_far = float((weight * value)[has].sum())
@@ -258,8 +261,7 @@ def _to_come(
     twice = np.bincount(days, weights=weight[waiting] ** 2, minlength=curve.horizon + 1)
     expected = float(once @ curve.still()) * average
     outcomes = np.zeros(len(drawn))
-    for r, (other, mean, square) in enumerate(drawn):
-        still = other.still()
+    for r, (still, mean, square) in enumerate(drawn):
         center = float(once @ still) * mean
         spread = float(twice @ still) * square - float(twice @ still**2) * mean**2
         # A sum of a few large orders leans to the right, as a gamma variable does.

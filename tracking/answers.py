@@ -14,6 +14,8 @@ from tracking.names import required
 from tracking.vocabulary import CallStatus, LeadStatus, Outcome
 
 LONGEST_VERBATIM = 2000
+MOST_CALLS = 20_000
+"""So many calls are looked through at most for who asks: where more come, fewer days tell as much."""
 _COUNTED = 5000
 _ASKED = (Outcome.answered, Outcome.declined)
 
@@ -116,9 +118,12 @@ def commonest(session: Session, *, since: datetime, limit: int = 9) -> list[Sour
         .order_by(func.count().desc(), recent.c.campaign_id, channel)
         .limit(limit)
     )
+    pairs = session.execute(told).all()
+    ids = [campaign_id for campaign_id, _ in pairs if campaign_id is not None]
+    rows = {row.id: row for row in session.scalars(select(Campaign).where(Campaign.id.in_(ids)))}
     named: list[Source] = []
-    for campaign_id, name in session.execute(told).all():
-        campaign = session.get(Campaign, campaign_id) if campaign_id is not None else None
+    for campaign_id, name in pairs:
+        campaign = rows.get(campaign_id)
         named.append(Source(campaign.name if campaign else name or "", campaign, name))
     if len(named) < limit:
         had = [source.campaign.id for source in named if source.campaign]
@@ -175,6 +180,12 @@ class Asking:
     def rate(self) -> float | None:
         """Return asked / qualifying; None where there is nothing to divide by."""
         return self.asked / self.qualifying if self.qualifying else None
+
+
+def countable(session: Session, *, since: datetime) -> datetime:
+    """Return the moment from which on calls are few enough to be counted for a page: ``since``, or later."""
+    newest = select(Call.started_at).where(Call.started_at >= since).order_by(Call.started_at.desc())
+    return session.scalar(newest.offset(MOST_CALLS).limit(1)) or since
 
 
 def asking(session: Session, *, since: datetime) -> list[Asking]:

@@ -29,7 +29,7 @@ from tracking.web import (
     views,
     wording,
 )
-from tracking.web.pages import Pages, make_room, may, protect
+from tracking.web.pages import Pages, make_room, may, protect, squeeze
 
 _GROUPS = (
     dashboard,
@@ -71,6 +71,7 @@ def register(app: Flask, engine: Engine, settings: Settings) -> None:
     app.add_template_global(may, "may")
     app.add_template_global(lambda: _is_demo(engine), "is_demo")
     app.after_request(protect)
+    app.after_request(squeeze)
 
 
 def _is_demo(engine: Engine) -> bool:

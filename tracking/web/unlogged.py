@@ -42,7 +42,8 @@ def add(pages: Pages) -> None:
             late = calls.unlogged(since=since)
             found = some_of(session, Call, late, start, _SHOWN + 1, *loading())
             missed = session.scalars(loaded(calls.to_call_back(since=since)).limit(_SHOWN)).all()
-            asking = answers.asking(session, since=since)
+            counted_since = answers.countable(session, since=since)
+            asking = answers.asking(session, since=counted_since)
             return render_template(
                 "desk/unasked.html",
                 waiting=[(call, who(session, call)) for call in found[:_SHOWN]],
@@ -50,6 +51,7 @@ def add(pages: Pages) -> None:
                 older=start + _SHOWN if len(found) > _SHOWN else None,
                 missed=[(call, who(session, call)) for call in missed],
                 asking=asking,
+                counted_since=counted_since if counted_since > since else None,
                 all_asked=sum(row.asked for row in asking),
                 all_qualifying=sum(row.qualifying for row in asking),
                 days=days,

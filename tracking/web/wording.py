@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from babel import Locale
@@ -101,13 +101,31 @@ def _locale() -> Locale:
 
 def amount(minor: int | float | None, currency: str) -> str:
     """Write minor units as people read money: €84.50; from a thousand on in whole units, €32,400."""
-    if minor is None:
-        return NONE
-    major = money.to_major(round(minor), currency)
+    return NONE if minor is None else _amount(round(minor), currency, _locale())
+
+
+# A comparison writes thousands of figures, and the same ones until the data change.
+_written = lru_cache(maxsize=20_000)
+
+
+@_written
+def _amount(minor: int, currency: str, locale: Locale) -> str:
+    major = money.to_major(minor, currency)
     if abs(major) < _WHOLE_FROM:
-        return format_currency(major, currency, locale=_locale())
-    pattern = _locale().currency_formats["standard"].pattern
-    return format_currency(major, currency, _DECIMALS.sub("", pattern), _locale(), currency_digits=False)
+        return format_currency(major, currency, locale=locale)
+    pattern = locale.currency_formats["standard"].pattern
+    return format_currency(major, currency, _DECIMALS.sub("", pattern), locale, currency_digits=False)
+
+
+@_written
+def _share(fraction: float, locale: Locale) -> str:
+    pattern = "#,##0.0 %" if abs(fraction) < _WHOLE_SHARE_FROM else "#,##0 %"
+    return format_percent(fraction, pattern, locale=locale)
+
+
+@_written
+def _count(number: float, locale: Locale) -> str:
+    return format_decimal(number, "#,##0.#", locale=locale)
 
 
 def exact(minor: int | None, currency: str) -> str:
@@ -119,10 +137,8 @@ def exact(minor: int | None, currency: str) -> str:
 
 def share(fraction: float | None) -> str:
     """Write a fraction as a percentage with one decimal; from 1,000 % on with none."""
-    if fraction is None:
-        return NONE
-    pattern = "#,##0.0 %" if abs(fraction) < _WHOLE_SHARE_FROM else "#,##0 %"
-    return format_percent(fraction, pattern, locale=_locale())
+    # A negative zero is equal to zero, and so remembered under the same key.
+    return NONE if fraction is None else _share(fraction or 0.0, _locale())
 
 
 def chance(probability: float | None) -> str:
@@ -138,7 +154,7 @@ def chance(probability: float | None) -> str:
 
 def count(number: float | None) -> str:
     """Write a count, with one decimal where it is no whole number."""
-    return NONE if number is None else format_decimal(number, "#,##0.#", locale=_locale())
+    return NONE if number is None else _count(number or 0, _locale())
 
 
 def day(value: date | None) -> str:
