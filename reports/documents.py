@@ -248,7 +248,9 @@ def _lines(document: Document, block: Block) -> Iterator[str]:
             first, *others = block.columns
             for row in block.rows:
                 told = [(c.label, _written(document, cell(c, row))) for c in others]
-                rest = "; ".join(f"{label} {words}" for label, words in told if words)
+                # Of one figure the title has said what it is.
+                named = [words if len(others) == 1 else f"{label} {words}" for label, words in told if words]
+                rest = "; ".join(named)
                 yield f"* {_written(document, cell(first, row))}: {rest}"
 
 
@@ -259,7 +261,7 @@ def _laid_out(document: Document, block: Block) -> dict[str, Any]:
         case Points():
             return {"kind": "points", "texts": list(block.texts)}
         case Chart():
-            return {"kind": "chart", "svg": picture(block), "title": block.title}
+            return {"kind": "chart", "svg": picture(block), "title": block.title, "note": block.note}
         case Table():
             heads = [column.label.replace(" %", "\N{NO-BREAK SPACE}%") for column in block.columns]
             right = [_is_figure(column) for column in block.columns]

@@ -89,10 +89,13 @@ class Chart:
         What it shows, for those who cannot see it too.
     spec : dict
         From `reports.charts`.
+    note : str, default ""
+        How to read it, where that needs to be said.
     """
 
     title: str
     spec: Spec
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,7 +162,7 @@ def _story(sheet: Any, document: Document, forms: _Forms) -> None:
                     sheet.insert_image(place, 0, "chart.png", options)
                     # Rows are 20 pixels high; a PNG states its height in bytes 20 to 23.
                     place += int.from_bytes(picture.getvalue()[20:24]) // 40 + 2
-                    lines = []
+                    lines = [block.note] if block.note else []
                 case _:
                     lines = []
             for line in lines:

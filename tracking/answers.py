@@ -5,7 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from tracking.errors import Conflict, Invalid
@@ -188,14 +188,9 @@ def countable(session: Session, *, since: datetime) -> datetime:
     return session.scalar(newest.offset(MOST_CALLS).limit(1)) or since
 
 
-def asking(session: Session, *, since: datetime) -> list[Asking]:
-    """Return for each rep how many of the calls since a moment were logged, qualified and were asked about.
-
-    A call qualifies if somebody took it, it is the caller's first and it is neither spam nor judged not a
-    lead: as in the asked rate of reports. Calls that nobody logged stand under no rep, so that all rows
-    together make that rate.
-    """
-    correction, earlier = aliased(Answer), aliased(Call)
+def qualifies() -> ColumnElement[bool]:
+    """Return whether a call asks for an answer, spam aside: taken, the caller's first, not judged no lead."""
+    earlier = aliased(Call)
     first = ~exists().where(
         earlier.contact_id == Call.contact_id,
         or_(
@@ -203,15 +198,25 @@ def asking(session: Session, *, since: datetime) -> list[Asking]:
             and_(earlier.started_at == Call.started_at, earlier.id < Call.id),
         ),
     )
-    qualifies = and_(
+    return and_(
         Call.status.in_((CallStatus.answered, CallStatus.completed)),
         or_(Call.lead_status.is_(None), Call.lead_status != LeadStatus.not_a_lead),
         first,
     )
+
+
+def asking(session: Session, *, since: datetime) -> list[Asking]:
+    """Return for each rep how many of the calls since a moment were logged, qualified and were asked about.
+
+    A call qualifies if somebody took it, it is the caller's first and it is neither spam nor judged not a
+    lead: as in the asked rate of reports. Calls that nobody logged stand under no rep, so that all rows
+    together make that rate.
+    """
+    correction = aliased(Answer)
     of_call = and_(Answer.call_id == Call.id, ~exists().where(correction.corrects_id == Answer.id))
     # Whether a call qualifies is a key and not a sum of each row, so that it is found out once.
     counts = session.execute(
-        select(Answer.asked_by, Answer.outcome, case((qualifies, 1), else_=0).label("sure"), func.count())
+        select(Answer.asked_by, Answer.outcome, case((qualifies(), 1), else_=0).label("sure"), func.count())
         .select_from(Call)
         .outerjoin(Answer, of_call)
         .where(Call.started_at >= since, Call.spam.is_(False))

@@ -175,10 +175,15 @@ def _expired(session: Session, settings: Settings, at: datetime) -> Finding:
 
 
 def _nameless(session: Session, period: Period) -> Finding:
+    return Finding("nameless", _counted(session, nameless(period).with_only_columns(Account.id)))
+
+
+def nameless(period: Period) -> Select[Account]:
+    """Return the companies of a period that are known only by a caller's number, the newest first."""
     # Whoever has a name has its key too, and by that an index finds those that have none.
     whole = (Account.name_key.is_(None), Account.merged_into_id.is_(None), Account.external_id.is_(None))
     days = (Account.created_at >= period.since, Account.created_at < period.until)
-    return Finding("nameless", _counted(session, select(Account.id).where(*whole, *days)))
+    return select(Account).where(*whole, *days).order_by(Account.created_at.desc(), Account.id.desc())
 
 
 def _alike(session: Session) -> Finding:

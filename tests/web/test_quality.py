@@ -213,9 +213,16 @@ def test_every_finding_leads_to_a_page_that_the_marketer_may_open(engine: Engine
     page = client.get(f"/quality?{YEAR}").text
     rows = re.findall(r'<th scope="row" id="(\w+)">.*?</td>\s*<td>(.*?)</td></tr>', page, re.DOTALL)
     assert {"unknown_numbers", "nobodys_numbers", "nameless", "unasked"} <= {kind for kind, _ in rows}
+    shown = {}
     for kind, cell in rows:
         [link] = re.findall(r'href="([^"]+)"', cell)
-        assert client.get(link.replace("&amp;", "&")).status_code == 200, kind
+        answer = client.get(link.replace("&amp;", "&"))
+        assert answer.status_code == 200, kind
+        shown[kind] = answer.text
+    # What is counted is what is shown: one caller without a name, who first rang a number of ours at rest.
+    assert len(re.findall(r'href="/companies/\d+"', shown["nameless"])) == 1
+    assert len(set(re.findall(r'href="/calls/(\d+)"', shown["unasked"]))) == 1
+    assert len(set(re.findall(r'href="/calls/(\d+)"', shown["nobodys_numbers"]))) == 1
     assert "In order" in page
     assert 'href="/quality"' in client.get("/").text
     assert "/quality?" in client.get("/report").text

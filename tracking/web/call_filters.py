@@ -10,7 +10,7 @@ from flask_babel import gettext
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from tracking import contacts, db, phone, vault
+from tracking import answers, contacts, db, phone, vault
 from tracking.config import Settings
 from tracking.errors import Invalid
 from tracking.models import Account, AdMaterial, Answer, Call, Campaign, Contact, NumberAssignment
@@ -53,6 +53,8 @@ def found(session: Session, settings: Settings) -> Asked:
     if campaign := args.get("campaign"):
         if campaign == "-":
             wanted = wanted.where(Call.assignment_id.is_(None))
+        elif campaign == "--":
+            wanted = wanted.where(Call.assignment_id.is_(None), Call.tracking_number_id.is_not(None))
         else:
             held = (
                 select(NumberAssignment.id)
@@ -86,11 +88,16 @@ def _asked(session: Session, choice: str) -> ColumnElement[bool]:
             return _standing(session, Answer.outcome.in_(_ASKED))
         case "no":
             return _standing(session, Answer.outcome.not_in(_ASKED))
+        case "missing":
+            asked = exists().where(Answer.call_id == Call.id, Answer.outcome.in_(_ASKED))
+            return and_(answers.qualifies(), Call.spam.is_(False), ~asked)
         case "logged":
             return logged
         case "unlogged":
             return ~logged
-    raise Invalid("asked", "%(choice)r is not known; choose among yes, no, logged, unlogged", choice=choice)
+    raise Invalid(
+        "asked", "%(choice)r is not known; choose among yes, no, missing, logged, unlogged", choice=choice
+    )
 
 
 def _standing(session: Session, condition: ColumnElement[bool]) -> ColumnElement[bool]:

@@ -10,11 +10,11 @@ from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 from werkzeug.wrappers import Response
 
-from tracking import contacts, phone, vault
+from tracking import contacts, phone, quality, vault
 from tracking.errors import Invalid, NotFound
 from tracking.models import Account, Answer, Call, Contact, ContactPoint, Deal, NumberAssignment, Touch
 from tracking.vocabulary import PointKind, TouchKind
-from tracking.web import forms
+from tracking.web import forms, questions
 from tracking.web.calls import in_words, sees_numbers
 from tracking.web.pages import EVERYONE, MARKETERS, Pages, Work, some_of
 
@@ -40,12 +40,18 @@ def add(pages: Pages) -> None:
         text = request.args.get("q", "").strip()
         skip = max(request.args.get("skip", 0, type=int), 0)
         with pages.reading() as session:
-            rows = some_of(session, Account, _search(text, pages.settings.region), skip, _PAGE + 1)
+            wanted, days = _search(text, pages.settings.region), {}
+            if request.args.get("unnamed"):
+                asked = questions.read(session, pages.settings, pages.today())
+                wanted = quality.nameless(asked.period)
+                days = {"unnamed": "yes", "from": asked.period.start, "to": asked.last_day}
+            rows = some_of(session, Account, wanted, skip, _PAGE + 1)
             return render_template(
                 "companies/list.html",
                 companies=[(row, contacts.root(session, row)) for row in rows[:_PAGE]],
                 twins=_twins(session) if not text else [],
                 text=text,
+                days=days,
                 newer=max(skip - _PAGE, 0) if skip else None,
                 older=skip + _PAGE if len(rows) > _PAGE else None,
             )

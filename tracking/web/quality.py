@@ -147,7 +147,7 @@ def _amount(finding: Finding) -> str:
 _Tell = Callable[[Finding, dict[str, str]], Told]
 
 
-def _unasked(finding: Finding, _days: dict[str, str]) -> Told:
+def _unasked(finding: Finding, days: dict[str, str]) -> Told:
     return _told(
         finding,
         gettext("Qualifying calls in which nobody asked where the caller heard of us"),
@@ -155,8 +155,10 @@ def _unasked(finding: Finding, _days: dict[str, str]) -> Told:
             "What buyers say themselves is missing: self-reported and hybrid attribution rest on fewer "
             "answers, and nothing tells whether the tracked source is right."
         ),
-        "web.unasked",
+        "web.calls",
         gettext("Log them"),
+        asked="missing",
+        **days,
     )
 
 
@@ -178,7 +180,7 @@ def _nobodys_numbers(finding: Finding, days: dict[str, str]) -> Told:
         gettext("They count as of unknown source. A number at rest may still stand on old material."),
         "web.calls",
         gettext("See the calls"),
-        campaign="-",
+        campaign="--",
         spam="no",
         **days,
     )
@@ -194,7 +196,7 @@ def _still_ringing(finding: Finding, _days: dict[str, str]) -> Told:
     )
 
 
-def _nameless(finding: Finding, _days: dict[str, str]) -> Told:
+def _nameless(finding: Finding, days: dict[str, str]) -> Told:
     return _told(
         finding,
         gettext("Companies of the period that are known only by a caller's number"),
@@ -204,6 +206,8 @@ def _nameless(finding: Finding, _days: dict[str, str]) -> Told:
         ),
         "web.company_list",
         gettext("Name or merge them"),
+        unnamed="yes",
+        **days,
     )
 
 

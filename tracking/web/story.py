@@ -243,10 +243,9 @@ def _middle(
         model=model_word(model),
     )
     blocks: list[Any] = [intro, _spent(asked, found)]
-    blocks.append(Chart(gettext("Revenue and cost by month"), drawn))
-    if not all(questions.is_whole(row, "month") for row in trend.to_pylist()):
-        blocks.append(gettext("A hollow mark is of a span that is not whole."))
-    blocks.append(_months(trend))
+    whole = all(questions.is_whole(row, "month") for row in trend.to_pylist())
+    note = "" if whole else gettext("A hollow mark is of a span that is not whole.")
+    blocks += [Chart(gettext("Revenue and cost by month"), drawn, note), _months(trend)]
     if happened:
         rows = [
             {"from": e.starts_on, "to": e.ends_on, "title": e.title, "note": e.note}
