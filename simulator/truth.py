@@ -237,8 +237,8 @@ def find(
     -------
     Truth
         Per campaign: removal (with the standard error over companies), first-in, spend, incremental return,
-        deals by label, share of the effect after the window; Shapley and marginal return if asked for.
-        Amounts in minor units.
+        deals by label, share of the effect after the window; Shapley and marginal return (with its error over
+        companies too) if asked for. Amounts in minor units.
 
     Raises
     ------
@@ -294,11 +294,13 @@ def find(
             "deals": {label: int(count) for label, count in zip(LABELS, labels, strict=True)},
         }
         if marginal:
-            down, up = found.window[len(masks) + 2 * player], found.window[len(masks) + 2 * player + 1]
+            below = len(masks) + 2 * player
             step = 2 * _STEP * variable
-            campaigns[name]["marginal_margin_per_spend"] = (
-                round(int(up[2] - down[2]) / step, 6) if step else None
-            )
+            gain = int(found.window[below + 1][2] - found.window[below][2])
+            # The two steps move orders of different companies, nearly always.
+            error = float(np.sqrt(found.squares[below] + found.squares[below + 1]))
+            campaigns[name]["marginal_margin_per_spend"] = round(gain / step, 6) if step else None
+            campaigns[name]["marginal_margin_per_spend_se"] = round(error / step, 6) if step else None
     if exact_shapley:
         _write_exact(campaigns, window, players, total)
     elif orders:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from simulator.division import masks_along, orders_of_joining, shapley, shares_that_add_up
 from simulator.market import World
@@ -144,6 +145,22 @@ def test_the_return_on_the_next_euro_is_that_of_one_percent_more_against_one_per
     )
     # A listing that is booked has no next euro.
     assert report["directory"]["marginal_margin_per_spend"] is None
+
+
+def test_the_error_of_the_next_euro_is_what_other_markets_show():
+    # A campaign whose steps of a hundredth move many orders: returns over seeds vary as their errors say.
+    loud = load("supplier", {"campaigns.search_ads.per_year": 60.0, "desk.reps": 0})
+    alone = loud.model_copy(update={"campaigns": {"search_ads": loud.campaigns["search_ads"]}})
+    returns, errors = [], []
+    with mapper() as spread:
+        for seed in range(20):
+            world = World(alone, accounts=1000, days=365, seed=seed)
+            entry = find(world, spread, marginal=True).report["campaigns"]["search_ads"]
+            returns.append(entry["marginal_margin_per_spend"])
+            errors.append(entry["marginal_margin_per_spend_se"])
+    # The variance of 20 draws over its expectation is a chi-squared over its degrees of freedom.
+    ratio = np.var(returns, ddof=1) / np.mean(np.square(errors)) * 19
+    assert 0.001 < stats.chi2.sf(ratio, 19) < 0.999
 
 
 def test_the_share_of_the_effect_after_the_window_is_stated():

@@ -136,7 +136,7 @@ def _show_truth(installation: Installation, report: dict[str, Any]) -> None:
             "needed": entry["deals"]["needed"],
             "earlier": entry["deals"]["earlier"],
             "roi": entry["incremental_roi"],
-            "next": entry.get("marginal_margin_per_spend"),
+            "next": _with_error(entry),
             "fair": entry["shapley"]["margin_minor"] / 100 if "shapley" in entry else None,
         }
         for name, entry in report["campaigns"].items()
@@ -156,6 +156,11 @@ def _show_truth(installation: Installation, report: dict[str, Any]) -> None:
     installation.show(rows, columns, f"What each campaign caused, {currency}:")
     if any(entry["removal"]["margin_minor"] < 0 for entry in report["campaigns"].values()):
         click.echo("Below 0: its calls kept others waiting who would have brought more.")
+
+
+def _with_error(entry: dict[str, Any]) -> str | None:
+    found = entry.get("marginal_margin_per_spend")
+    return None if found is None else f"{found:.2f} ± {entry['marginal_margin_per_spend_se']:.2f}"
 
 
 @click.command("score")
