@@ -24,6 +24,7 @@ _CHINESE = re.compile("[\u2e80-\u9fff]")
 _ROW = 14
 _MARK = 9
 _LEAST_ROWS = 22
+_APART = 8
 _LABEL = 220
 
 
@@ -72,7 +73,7 @@ def roi_by_model(table: pa.Table, *, words: Words | None = None, locale: Spec | 
         alt.Tooltip("high:Q", title=say("to"), format=",.0%"),
     ]
     base = alt.Chart(alt.InlineData(values=rows)).encode(y=y, yOffset=offset)
-    x = alt.X("roi:Q", title=say("ROI"), axis=alt.Axis(format=",.0%"))
+    x = alt.X("roi:Q", title=say("ROI"), axis=alt.Axis(format=",.0%", labelSeparation=_APART))
     lines = base.mark_rule(strokeWidth=2, opacity=0.55).encode(
         x=alt.X("low:Q", title=say("ROI")), x2="high:Q", color=colour
     )
@@ -123,7 +124,8 @@ def trend(
     ]
     whole = table["whole"].to_pylist() if "whole" in table.column_names else [True] * len(rows)
     series = list(dict.fromkeys(row["series"] for row in rows))
-    form = "~s" if money else ",.4~r"
+    # Written out: what stands for a thousand differs from language to language.
+    form = ",~r" if money else ",.4~r"
     colour = alt.Color("series:N", title=None, sort=series, scale=_colours(series), legend=_LEGEND)
     x = alt.X("start:T", title=None, axis=alt.Axis(grid=False, labelOverlap=True))
     shape = alt.Shape("series:N", title=None, sort=series, scale=_shapes(series), legend=_LEGEND)
@@ -197,7 +199,9 @@ def still_to_come(
         .mark_bar()
         .encode(
             y=y,
-            x=alt.X("value:Q", title=title or say("Revenue"), axis=alt.Axis(format="~s")),
+            x=alt.X(
+                "value:Q", title=title or say("Revenue"), axis=alt.Axis(format=",~r", labelSeparation=_APART)
+            ),
             color=alt.Color("kind:N", title=None, scale=scale, sort=kinds, legend=_LEGEND),
             order=alt.Order("order:Q"),
             tooltip=[
@@ -249,7 +253,7 @@ def against_truth(
     )
     form = alt.Scale(domain=names, range=["square", *(SHAPES[i % len(SHAPES)] for i in range(len(models)))])
     y = alt.Y("campaign:N", title=None, sort=campaigns, axis=alt.Axis(labelLimit=_LABEL, grid=False))
-    x = alt.X("value:Q", title=title, axis=alt.Axis(format=",.0%"))
+    x = alt.X("value:Q", title=title, axis=alt.Axis(format=",.0%", labelSeparation=_APART))
     told = [
         alt.Tooltip("campaign:N", title=say("Campaign")),
         alt.Tooltip("model:N", title=say("Model")),

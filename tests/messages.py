@@ -16,12 +16,14 @@ from babel.messages.pofile import read_po, write_po
 from flask_security.core import _default_messages
 from jinja2.ext import babel_extract
 
+from reports.definitions import KPIS
+
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "tracking" / "web" / "translations"
 LANGUAGES = ("sv", "ru", "zh")
 # Errors of these never reach a page: they end a command, or stop an installation from starting.
 _NOT_IN_PAGES = {"config.py", "db.py", "replay.py", "vault.py"}
-# Where each function that takes a message has it; of a Kpi every text but its name is one.
+# Where each function that takes a message has it.
 _FIRST = {"gettext", "_", "Conflict", "NotFound", "Skip", "_said"}
 _SECOND = {"Invalid"}
 # What Flask-Security says on the pages that we let it serve.
@@ -76,7 +78,6 @@ def sources() -> list[Path]:
     python = [path for path in python if path.name not in _NOT_IN_PAGES or path.parent.name == "web"]
     return [
         *sorted(python),
-        ROOT / "reports" / "definitions.py",
         *sorted(tracking.glob("web/templates/**/*.*")),
     ]
 
@@ -97,6 +98,10 @@ def found() -> Iterator[Found]:
                     yield name, line, (str(texts[0]), str(texts[1]))
                 elif texts and texts[0]:  # what is no literal is said by those who pass it on
                     yield name, line, texts[0]
+    for kpi in KPIS:
+        # A page shows of the unit what stands before the semicolon.
+        for text in (kpi.label, kpi.formula, kpi.unit, kpi.unit.split(";")[0], kpi.hides, kpi.source):
+            yield "reports/definitions.py", 0, text
     for key in _SECURITY:
         yield "flask_security", 0, str(_default_messages[key][0])
 
@@ -106,8 +111,6 @@ def _of_call(call: ast.Call) -> Iterator[str | tuple[str, str]]:
     texts = [arg.value if isinstance(arg, ast.Constant) else None for arg in call.args]
     if called == "ngettext":
         yield str(texts[0]), str(texts[1])
-    elif called == "Kpi":
-        yield from (text for text in texts[1:] if isinstance(text, str))
     else:
         place = 0 if called in _FIRST else 1 if called in _SECOND else None
         if place is not None and len(texts) > place and isinstance(texts[place], str):

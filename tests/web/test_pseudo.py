@@ -14,6 +14,7 @@ from flask import Flask
 from flask_babel import Domain
 from sqlalchemy import Engine, select
 
+from tests import messages
 from tests.conftest import KEY
 from tests.imports import NOW
 from tests.web.people import enter, hire
@@ -36,12 +37,18 @@ SAME = re.compile(
 
 
 class Pseudo(NullTranslations):
-    """Says everything in brackets, with accents, a third longer."""
+    """Says everything in brackets, with accents, a third longer, and remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[str] = set()
 
     def ugettext(self, message: str) -> str:
+        self.asked.add(message)
         return stretched(message)
 
     def ungettext(self, one: str, many: str, n: int) -> str:
+        self.asked.add(one)
         return stretched(one if n == 1 else many)
 
     gettext, ngettext = ugettext, ungettext
@@ -144,7 +151,8 @@ def test_no_page_says_anything_that_is_not_in_the_catalogs(
     app, engine = acme
     client = enter(app.test_client(), Role.administrator)
     monkeypatch.setattr(clock, "now", lambda: NOW)
-    monkeypatch.setattr(Domain, "get_translations", lambda _: Pseudo())
+    pseudo = Pseudo()
+    monkeypatch.setattr(Domain, "get_translations", lambda _: pseudo)
     known = told_by_users(engine)
     said: dict[str, str] = {}
     for method, path, _ in addresses(app):
@@ -154,3 +162,6 @@ def test_no_page_says_anything_that_is_not_in_the_catalogs(
         if answer.mimetype == "text/html":
             said |= dict.fromkeys(unmarked(answer.text, known), path)
     assert said == {}
+    found = {message if isinstance(message, str) else message[0] for _, _, message in messages.found()}
+    # What was said already stays as it is when it is said again.
+    assert {asked for asked in pseudo.asked - found if not asked.startswith("⟦")} == set()

@@ -229,7 +229,7 @@ def in_words(answer: Answer) -> str:
         return words[answer.outcome]
     named = answer.campaign.name if answer.campaign else answer.channel
     if named and answer.verbatim:
-        return f"{named} (“{answer.verbatim}”)"
+        return str(gettext("%(named)s (“%(words)s”)", named=named, words=answer.verbatim))
     return named or answer.verbatim or ""
 
 

@@ -22,7 +22,7 @@ from tracking.models import Answer, Call, Campaign, NumberAssignment, TrackingNu
 from tracking.reporting import Question
 from tracking.snapshots import Preparing, Snapshot
 from tracking.vocabulary import CallStatus, Direction
-from tracking.web import questions
+from tracking.web import questions, telling
 from tracking.web.pages import EVERYONE, Pages, may, user
 from tracking.web.questions import Asked, chart_locale, chart_words
 
@@ -294,7 +294,7 @@ def targets(
             rows.append(
                 {
                     "campaign": name,
-                    "measure": measure,
+                    "measure": telling.measure_word(measure),
                     "target": goal,
                     "actual": actual,
                     "part": part,

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pyarrow as pa
 from babel.dates import get_day_names, get_month_names
-from babel.numbers import get_decimal_symbol, get_group_symbol
+from babel.numbers import get_decimal_symbol, get_group_symbol, get_minus_sign_symbol
 from flask import request
 from flask_babel import get_locale, gettext
 from sqlalchemy import select
@@ -215,6 +215,8 @@ def chart_locale() -> dict[str, Any]:
             "thousands": get_group_symbol(locale),
             "grouping": [3],
             "currency": ["", ""],
+            "percent": "\N{NO-BREAK SPACE}%",
+            "minus": get_minus_sign_symbol(locale),
         },
         "time": {
             "dateTime": "%Y-%m-%d %H:%M",

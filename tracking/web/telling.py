@@ -175,3 +175,16 @@ def touch_word(kind: str) -> str:
         "answer": gettext("answer"),
     }
     return words.get(kind) or str(gettext("other"))
+
+
+def measure_word(measure: str) -> str:
+    """Return what a target is of: one of ours, or an indicator by the name that people gave it."""
+    words: dict[str, str] = {
+        "calls": gettext("calls"),
+        "answered calls": gettext("answered calls"),
+        "leads": gettext("leads"),
+        "qualified leads": gettext("qualified leads"),
+        "customers": gettext("customers"),
+        "deals": gettext("deals"),
+    }
+    return words.get(measure.strip().lower().replace("_", " "), measure)

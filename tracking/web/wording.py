@@ -27,6 +27,8 @@ _TAGS = {"zh": "zh-Hans"}
 """Tags for browsers where they differ from the names of the catalogs; simplified signs need their fonts."""
 _HERE = Path(__file__).parent
 NONE = "–"
+# The sign of percent never begins a line.
+_ONE_DECIMAL, _NO_DECIMALS = "#,##0.0\N{NO-BREAK SPACE}%", "#,##0\N{NO-BREAK SPACE}%"
 _WHOLE_FROM = 1000
 _WHOLE_SHARE_FROM = 10
 _HARDLY, _ALMOST = 0.01, 0.99
@@ -63,6 +65,7 @@ def register(app: Flask, settings: Settings) -> None:
     app.add_template_global(telling.why_unavailable, "why_unavailable")
     app.add_template_filter(telling.model_word, "model")
     app.add_template_filter(telling.touch_word, "touch")
+    app.add_template_filter(telling.measure_word, "measure")
 
 
 @contextmanager
@@ -119,7 +122,7 @@ def _amount(minor: int, currency: str, locale: Locale) -> str:
 
 @_written
 def _share(fraction: float, locale: Locale) -> str:
-    pattern = "#,##0.0 %" if abs(fraction) < _WHOLE_SHARE_FROM else "#,##0 %"
+    pattern = _ONE_DECIMAL if abs(fraction) < _WHOLE_SHARE_FROM else _NO_DECIMALS
     return format_percent(fraction, pattern, locale=locale)
 
 
@@ -146,10 +149,10 @@ def chance(probability: float | None) -> str:
     if probability is None:
         return NONE
     if probability > _ALMOST:
-        return f"> {format_percent(_ALMOST, '#,##0 %', locale=_locale())}"
+        return f"> {format_percent(_ALMOST, _NO_DECIMALS, locale=_locale())}"
     if probability < _HARDLY:
-        return f"< {format_percent(_HARDLY, '#,##0 %', locale=_locale())}"
-    return format_percent(probability, "#,##0 %", locale=_locale())
+        return f"< {format_percent(_HARDLY, _NO_DECIMALS, locale=_locale())}"
+    return format_percent(probability, _NO_DECIMALS, locale=_locale())
 
 
 def count(number: float | None) -> str:
