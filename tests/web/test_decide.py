@@ -94,10 +94,12 @@ def test_models_are_chosen_in_the_address_and_their_disagreement_is_said(
     assert "The choice of model changes the decision" in page
     assert "Fair (first-touch)" in page.replace(" (", " (").replace("( ", "(")
     assert "Fair, Mail pay under some models only" in page
-    agreed = text(client.get(f"/roi?{YEAR}&model=linear").text)
+    agreed = text(client.get(f"/roi?{YEAR}&model=last-touch&model=last-non-direct").text)
     assert "The choice of model does not change the decision" in agreed
     assert "Data as of" in agreed
     assert "of the revenue is unattributed" in agreed
+    alone = text(client.get(f"/roi?{YEAR}&model=linear").text)
+    assert "The choice of model" not in alone, "one model agrees with itself"
 
 
 def test_filters_keep_campaigns_of_a_channel_or_direction_and_the_total_follows(

@@ -59,7 +59,9 @@ def chapter(
 def _decision_by_model(found: Comparison) -> list[Any]:
     said = []
     best = comparison.best(found)
-    if len(best["sides"]) == 1:
+    if len(found.models) == 1:
+        pass  # One model agrees with itself, which says nothing.
+    elif len(best["sides"]) == 1:
         said.append(
             gettext(
                 "The choice of model does not change the decision: under all of them %(campaign)s has the "
