@@ -290,7 +290,17 @@ def _beside(write: _Writer, early: datetime, now: int) -> None:
     write(
         "report_schedule",
         "name, recipients, cadence, language, options, next_on, created_by",
-        [("Board", '["board@acme.example"]', "monthly", "en", "{}", "2030-01-01", "Mia")],
+        [
+            (
+                "Board",
+                '["board@acme.example"]',
+                "monthly",
+                "en",
+                '{"span": "ended", "attachments": ["pdf"], "query": {}}',
+                "2030-01-01",
+                "Mia",
+            )
+        ],
     )
     write(
         "annotation",
