@@ -15,6 +15,8 @@ from urllib.request import urlopen
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import BytecodeCache
+from jinja2.bccache import Bucket
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from sqlalchemy import Engine
 
@@ -39,11 +41,29 @@ FLAGS = [
 ]
 
 
+class Compiled(BytecodeCache):
+    """Templates compiled once for all applications of a run, each of which would compile them anew."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        if bucket.key in self.kept:
+            bucket.bytecode_from_string(self.kept[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        self.kept[bucket.key] = bucket.bytecode_to_string()
+
+
+TEMPLATES = Compiled()
+
+
 @pytest.fixture
 def office(settings: Settings, engine: Engine) -> Iterator[Flask]:
     """The application with a user for each role."""
     hire(engine)
     app = create_app(settings, engine)
+    app.jinja_env.bytecode_cache = TEMPLATES
     yield app
     app.extensions["ringtrail"]["inbox"].close()
 

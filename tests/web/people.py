@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from flask.testing import FlaskClient
+from flask_security import core
 from sqlalchemy import Engine
 
 from tests.cast import moment
@@ -20,12 +21,20 @@ ADDRESSES = {
     Role.rep: "rita@acme.example",
     Role.viewer: "viktor@acme.example",
 }
+# Argon2 takes its time on purpose, a third of a second for each sign-in: a third of the time of these tests.
+# They use its least effort; one test asks what effort the product takes.
+EFFORT = "PASSWORD_HASH_PASSLIB_OPTIONS"
+core._default_config[EFFORT] = {
+    "argon2__time_cost": 1,
+    "argon2__memory_cost": 8,
+    "argon2__parallelism": 1,
+}
 _KEY = "cmluZ3RyYWlsLXRlc3Qta2V5LTMyLWJ5dGVzLWxvbmc="
 
 
 @cache
 def password_hash() -> str:
-    """What is stored of the password; made once, since argon2 takes its time on purpose."""
+    """What is stored of the password; made once for all tests."""
     with TemporaryDirectory() as folder:
         settings = Settings(data_dir=Path(folder), key=_KEY)
         engine = db.connect(settings)

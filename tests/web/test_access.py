@@ -7,14 +7,17 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from flask_security import core
 from sqlalchemy import Engine, select
 
 from tests.cast import moment
-from tests.web.people import ADDRESSES, PASSWORD, enter, form
+from tests.web.people import ADDRESSES, EFFORT, PASSWORD, enter, form
 from tracking import db, users
+from tracking.config import Settings
 from tracking.errors import Conflict, Invalid
 from tracking.office import User
 from tracking.vocabulary import Role
+from tracking.web import signin
 from tracking.web.pages import EVERYONE, PUBLIC
 
 Enter = Callable[[str], FlaskClient]
@@ -141,3 +144,10 @@ def test_the_last_administrator_stays(office: Flask, engine: Engine) -> None:
 def test_the_roles_build_on_each_other() -> None:
     assert list(Role) == ["viewer", "rep", "marketer", "administrator"]
     assert set(Role) == EVERYONE
+
+
+def test_a_password_is_kept_by_argon2id_in_64_megabytes(
+    settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(core._default_config, EFFORT, {})
+    assert signin.hash_for(engine, settings, PASSWORD).startswith("$argon2id$v=19$m=65536,t=3,p=4$")
