@@ -21,7 +21,7 @@ from attribution.answers import SelfReported
 from attribution.backends import Backend, DuckDB
 from attribution.hybrid import Hybrid
 from attribution.journeys import KINDS
-from attribution.markov import MOST_KEYS, refuse_many
+from attribution.markov import MOST_KEYS, refuse_deep, refuse_many
 from attribution.paths import MILESTONES, UNKNOWN, Journeys, Lookback
 from attribution.rules import Lookup, Model
 from attribution.sorting import Whole, by_group_and_moment, groups, until
@@ -286,6 +286,7 @@ class Held(Journeys):
             for column, some in enumerate((gram, ends[won == 1], ends[won == 0])):
                 for cell, times in zip(*map(np.ndarray.tolist, np.unique_counts(some)), strict=True):
                     counted.setdefault(cell, [0, 0, 0])[column] += times
+            refuse_deep(len(counted))
         merged: dict[tuple[str | None, ...], list[int]] = {}
         for cell, counts in counted.items():
             gram_ = tuple(names[cell // len(names) ** back % len(names)] for back in range(order, -1, -1))

@@ -27,6 +27,14 @@ UNKNOWN = "(unknown)"
 LARGEST_DENSE = 2500
 MOST_KEYS = 2500
 MOST_SWEEPS = 20_000
+MOST_MOVES = 4_000_000
+"""As many different moves are held: 20 sources at order 4 have 3.2 million."""
+
+MOST_WORK = 1_000_000_000
+"""Moves times sources in one sweep, which takes about a second."""
+
+CELLS = 4_000_000
+"""So many figures, states times sources, are worked on at a time."""
 
 Gram = tuple[str | None, ...]
 
@@ -154,6 +162,7 @@ def chain_effects(grams: Iterable[tuple[Gram, float, float, float]], order: int)
     moves: dict[tuple[Gram, Gram], float] = {}
     ends: dict[Gram, list[float]] = {}
     for gram, count, converted, lost in grams:
+        refuse_deep(len(moves))
         move = (gram[:-1], gram[1:])
         moves[move] = moves.get(move, 0.0) + count
         end = ends.setdefault(gram[1:], [0.0, 0.0])
@@ -180,6 +189,15 @@ def refuse_many(keys: Sequence[str]) -> None:
         raise JourneyError(
             f"{len(keys)} sources are more than the {MOST_KEYS} that a chain can tell apart",
             "use states='channel', or group small campaigns",
+        )
+
+
+def refuse_deep(moves: int, keys: int = 1) -> None:
+    """Refuse a chain that remembers more than fits into memory or is solved in minutes."""
+    if moves > MOST_MOVES or moves * keys > MOST_WORK:
+        raise JourneyError(
+            f"the chain of {moves} moves is too large to be solved for each of its sources",
+            "use a lower order, channels as states, or group small sources",
         )
 
 
@@ -216,7 +234,14 @@ def _solve(
     if size <= LARGEST_DENSE:
         lost = _direct(stay.toarray(), convert, first, members)
     else:
-        lost = _by_sweeps(stay.tocsr(), convert, first, members)
+        refuse_deep(len(moves), len(keys))
+        whole = _reached(stay.tocsr(), convert, first, [np.zeros(0, dtype=int)])
+        step = max(1, CELLS // size)
+        without = [
+            _reached(stay.tocsr(), convert, first, members[low : low + step])
+            for low in range(0, len(members), step)
+        ]
+        lost = np.clip(1.0 - np.concatenate(without) / whole, 0.0, 1.0)
     return {key: float(value) for key, value in zip(keys, lost, strict=True)}
 
 
@@ -229,10 +254,10 @@ def _direct(stay: Any, convert: Any, first: Any, members: list[Any]) -> Any:
     return np.clip(np.array(lost) / everything, 0.0, 1.0)
 
 
-def _by_sweeps(stay: Any, convert: Any, first: Any, members: list[Any]) -> Any:
-    """Lost share per key by x = convert + stay x with the key's states held at 0, to the last digit."""
-    kept = np.ones((len(first), len(members) + 1))
-    for code, group in enumerate(members):
+def _reached(stay: Any, convert: Any, first: Any, removed: list[Any]) -> Any:
+    """Chance to convert without each group of states: x = convert + stay x with the group's held at 0."""
+    kept = np.ones((len(first), len(removed)))
+    for code, group in enumerate(removed):
         kept[group, code] = 0.0
     target = convert[:, None] * kept
     x = target.copy()
@@ -241,11 +266,8 @@ def _by_sweeps(stay: Any, convert: Any, first: Any, members: list[Any]) -> Any:
         change = np.abs(following - x).max()
         x = following
         if change < 1e-17:
-            break
-    else:
-        raise JourneyError(
-            "the chain does not settle: some paths are extremely long",
-            "set lookback_days, or use order 1",
-        )
-    probability = first @ x
-    return np.clip(1.0 - probability[:-1] / probability[-1], 0.0, 1.0)
+            return first @ x
+    raise JourneyError(
+        "the chain does not settle: some paths are extremely long",
+        "set lookback_days, or use order 1",
+    )

@@ -84,6 +84,25 @@ def test_chains_without_conversion_contrast_or_end_are_refused():
         removal_effects([((f"{i}",), 1, 0) for i in range(2501)])
 
 
+def test_a_large_chain_is_worked_on_in_blocks_and_refused_where_it_would_take_hours(monkeypatch):
+    paths = [(f"{a}{b}{c}", len({a, b, c}), 2) for a in "abcdef" for b in "bdf" for c in "aceg"]
+    exact = removal_effects(paths, 3)
+    monkeypatch.setattr("attribution.markov.LARGEST_DENSE", 1)
+    monkeypatch.setattr("attribution.markov.CELLS", 1)
+    assert removal_effects(paths, 3) == pytest.approx(exact, abs=1e-12)
+    monkeypatch.setattr("attribution.markov.MOST_WORK", 100)
+    with pytest.raises(JourneyError, match="too large to be solved for each of its sources; use a lower"):
+        removal_effects(paths, 3)
+
+
+def test_a_chain_of_too_many_moves_is_refused_while_it_is_counted(monkeypatch):
+    monkeypatch.setattr("attribution.markov.MOST_MOVES", 3)
+    touches, conversions = tables(path("fair > call > mail > fair > mail"))
+    for engine in ("duckdb", "polars"):
+        with pytest.raises(JourneyError, match="use a lower order"):
+            attribute(touches, conversions, [Markov(order=2)], engine=engine)
+
+
 def test_totals_need_the_key_of_the_chain():
     touches, conversions = tables(path("fair > call"))
     with pytest.raises(ValueError, match="use by='channel'"):
