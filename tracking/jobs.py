@@ -39,11 +39,25 @@ class Stopped(Exception):
     """Somebody stopped the job, or another worker has taken it up."""
 
 
-class Progress:
-    """How a running job tells how far it is: ``progress(done, total)``; it raises Stopped where told to."""
+class Ending(Exception):
+    """The worker is to end; the job goes back into the line."""
 
-    def __init__(self, engine: Engine, job_id: int, started_at: datetime) -> None:
+
+class Progress:
+    """How a running job tells how far it is: ``progress(done, total)``.
+
+    It raises Stopped where somebody stopped the job, and Ending where ``ending`` says that the worker ends.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        job_id: int,
+        started_at: datetime,
+        ending: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._engine, self._id, self._started_at = engine, job_id, started_at
+        self._ending = ending
         self._told = 0.0
         self._over = threading.Event()
 
@@ -51,6 +65,8 @@ class Progress:
         """Tell that ``done`` of ``total`` are done, in whatever unit; may be called as often as one likes."""
         if self._over.is_set():
             raise Stopped
+        if self._ending():
+            raise Ending
         if time.monotonic() - self._told >= _WRITE_EVERY_S:
             self._told = time.monotonic()
             if not self.write(heartbeat_at=clock.now(), done=done, total=total):
@@ -136,8 +152,8 @@ def claim(session: Session, *, at: datetime) -> Job | None:
         return job
 
 
-def work(engine: Engine, kinds: Mapping[str, Kind]) -> bool:
-    """Do one job, if one waits; tell whether there was one."""
+def work(engine: Engine, kinds: Mapping[str, Kind], ending: Callable[[], bool] = lambda: False) -> bool:
+    """Do one job, if one waits; tell whether there was one. It goes back where ``ending`` says so."""
     with db.reading(engine) as session:
         # Looking costs no lock, so an idle worker disturbs nobody.
         if session.scalar(_takeable(clock.now()).limit(1)) is None:
@@ -146,7 +162,7 @@ def work(engine: Engine, kinds: Mapping[str, Kind]) -> bool:
     if job is None:
         return False
     assert job.started_at is not None
-    progress = Progress(engine, job.id, job.started_at)
+    progress = Progress(engine, job.id, job.started_at, ending)
     ended: dict[str, Any] = {"state": JobState.done}
     with _Heart(progress):
         try:
@@ -155,6 +171,11 @@ def work(engine: Engine, kinds: Mapping[str, Kind]) -> bool:
             result = kinds[job.kind](job.arguments, progress)
             ended["result"] = None if result is None else dict(result)
         except Stopped:
+            return True
+        except Ending:
+            # The worker ends in good order, so this counts as no attempt.
+            begun = int((job.result or {}).get("begun", 1)) - 1
+            progress.write(state=JobState.waiting, result={"begun": begun}, done=0, total=None)
             return True
         except (Invalid, Conflict, NotFound) as error:
             ended = {
@@ -170,12 +191,18 @@ def work(engine: Engine, kinds: Mapping[str, Kind]) -> bool:
     return True
 
 
-def work_until(engine: Engine, kinds: Mapping[str, Kind], over: Callable[[float], bool]) -> None:
+def work_until(
+    engine: Engine,
+    kinds: Mapping[str, Kind],
+    over: Callable[[float], bool],
+    between: Callable[[], None] = lambda: None,
+) -> None:
     """Do jobs as they come, until ``over``, which waits for the seconds it is given, says so."""
     pause = 0.0
     while not over(pause):
+        between()
         try:
-            pause = 0.0 if work(engine, kinds) else 0.5
+            pause = 0.0 if work(engine, kinds, lambda: over(0.0)) else 0.5
         except SQLAlchemyError as error:
             _log.error("the database is away (%s); jobs wait", type(error).__name__)
             pause = 5.0

@@ -1,12 +1,14 @@
-"""The worker: every kind of background job, and the loop that does them."""
+"""The worker: every kind of background job, the loop that does them, and the process beside the server."""
 
 import logging
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from types import FrameType
 from typing import Any
 
@@ -21,6 +23,11 @@ from tracking.jobs import Arguments, Kind, Progress
 from tracking.web import mailing
 
 _LOOK_EVERY_S = 30.0
+_TIDIES_EVERY = timedelta(hours=1)
+_SOUND_S = 60.0
+"""A worker that ran for so long had no trouble starting."""
+_LONGEST_PAUSE_S = 60.0
+_ENDS_WITHIN_S = 30.0
 _log = logging.getLogger(__name__)
 
 
@@ -81,16 +88,71 @@ def look(engine: Engine, settings: Settings, *, at: datetime) -> None:
 def run(engine: Engine, settings: Settings, *, parent: int | None = None) -> None:
     """Do jobs until a signal comes, or until the process ``parent`` that started this one is gone."""
     told = threading.Event()
+    shelf = Shelf(settings.data_dir)
+    tidied: datetime | None = None
 
     def end(_signal: int, _frame: FrameType | None) -> None:
         told.set()
 
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    lookout = Lookout(engine, settings)
-
-    def over(pause: float) -> bool:
-        lookout()
+    def ends(pause: float) -> bool:
         return told.wait(pause) or (parent is not None and os.getppid() != parent)
 
-    jobs.work_until(engine, known(engine, settings), over)
+    def between() -> None:
+        nonlocal tidied
+        lookout()
+        if tidied is None or clock.now() - tidied > _TIDIES_EVERY:
+            tidied = clock.now()
+            shelf.tidy(tidied)
+
+    lookout = Lookout(engine, settings)
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    jobs.work_until(engine, known(engine, settings), ends, between)
+
+
+class Beside:
+    """A worker in a process of its own: started again wherever it dies, ended with this one."""
+
+    def __init__(self, command: Sequence[str] = ()) -> None:
+        told = [sys.executable, "-m", "tracking", "work", "--beside", str(os.getpid())]
+        self._command = list(command) or told
+        self._over = threading.Event()
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._owner = os.getpid()
+
+    def __enter__(self) -> None:
+        self._start()
+        threading.Thread(target=self._keep, daemon=True).start()
+
+    def __exit__(self, *_: object) -> None:
+        if os.getpid() != self._owner:
+            return  # a fork that ends; the worker is not its
+        with self._lock:
+            self._over.set()
+        assert self._process is not None
+        self._process.terminate()
+        try:
+            self._process.wait(_ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            # Its job is taken up again by the next worker.
+            self._process.kill()
+            self._process.wait()
+
+    def _start(self) -> None:
+        with self._lock:
+            if not self._over.is_set():
+                self._process = subprocess.Popen(self._command)  # noqa: S603 - our own program
+
+    def _keep(self) -> None:
+        pause, begun = 1.0, time.monotonic()
+        while self._process is not None:
+            self._process.wait()
+            if self._over.is_set():
+                return
+            _log.error("the worker has ended by itself; another one is started")
+            pause = 1.0 if time.monotonic() - begun > _SOUND_S else min(pause * 2, _LONGEST_PAUSE_S)
+            if self._over.wait(pause):
+                return
+            self._start()
+            begun = time.monotonic()

@@ -17,7 +17,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from sqlalchemy import Engine
 
 from tests.conftest import KEY
@@ -105,7 +105,7 @@ def service(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         yield Service(url, engine, settings)
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(60)
         engine.dispose()
 
 
@@ -130,6 +130,8 @@ def chromium() -> Iterator[Browser]:
         if os.environ.get("CI"):
             raise AssertionError("there is no chromium; tests/system.sh installs it")
         pytest.skip("needs chromium")
+    # A bound for what is lost, not a speed to keep: the machine may have other work.
+    expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser

@@ -1,5 +1,6 @@
 """Companies and deals in the pages: found, merged and parted, told along time, explained touch by touch."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -123,6 +124,20 @@ def test_a_deal_is_explained_touch_by_touch_under_each_model(
     assert "after the deal was won" in page
     assert f"first-touch: {CATALOGUE}" in page
     assert f"last-touch: {FAIR}" in page
+
+
+def test_models_that_learn_from_all_journeys_share_a_deal_over_campaigns(
+    signed_in: Enter, borealis: int
+) -> None:
+    client = signed_in("marketer")
+    _, address = sent(client, "/deals/new", **DEAL)
+    assert "learnt=1" in client.get(address).text
+    page = client.get(f"{address}?learnt=1").text.split('id="learnt"')[1]
+    rows = [re.findall(r"€([\d,.]+)", row) for row in page.split("<tr")[2:]]
+    # The only buyer met both campaigns once, so Shapley cannot tell them apart, and Markov has no choice.
+    assert rows == [["500.00"], ["500.00"], ["1,000.00"]]
+    assert "markov: every touch has the same source" in page
+    assert "self-reported: nobody answered" in page
 
 
 def test_a_deal_without_a_touch_says_that_it_is_unattributed(signed_in: Enter, engine: Engine) -> None:

@@ -2,11 +2,14 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,6 +108,16 @@ def test_a_running_job_stops_where_it_next_tells_its_progress(engine: Engine) ->
         jobs.stop(session, jobs.get(session, job_id), at=clock.now())
 
 
+def test_a_job_of_a_worker_that_ends_in_good_order_waits_for_the_next_one(engine: Engine) -> None:
+    job_id = put(engine, to=3)
+    for _ in range(4):
+        assert jobs.work(engine, {"count": count}, lambda: True)
+        waiting = row(engine, job_id)
+        assert (waiting.state, waiting.result, waiting.done) == (JobState.waiting, {"begun": 0}, 0)
+    assert jobs.work(engine, {"count": count})
+    assert row(engine, job_id).result == {"counted": 3}
+
+
 def test_what_fails_says_why_and_the_next_job_is_done(engine: Engine) -> None:
     def fail(arguments: Arguments, _progress: Progress) -> None:
         if arguments["to"]:
@@ -147,11 +160,65 @@ def test_the_worker_process_does_a_job_and_ends_when_told(engine: Engine, settin
     told = {"RINGTRAIL_DATA_DIR": str(settings.data_dir), "RINGTRAIL_KEY": KEY}
     worker = subprocess.Popen([sys.executable, "-m", "tracking", "work"], env=os.environ | told)
     try:
-        for _ in range(200):
-            if row(engine, job_id).state is JobState.failed:
-                break
-            time.sleep(0.1)
-        assert row(engine, job_id).state is JobState.failed
+        until(lambda: row(engine, job_id).state is JobState.failed)
     finally:
         worker.send_signal(signal.SIGTERM)
-    assert worker.wait(20) == 0
+        ended = worker.wait(60)
+    assert ended == 0
+
+
+def worker_of(server: int) -> int | None:
+    """Return the process of the worker beside a server."""
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = entry.read_bytes().decode().split("\0")
+            if words[-3:-1] == ["--beside", str(server)]:
+                return int(entry.parent.name)
+    return None
+
+
+def until(found: Callable[[], object]) -> object:
+    for _ in range(900):
+        if value := found():
+            return value
+        time.sleep(0.1)
+    raise AssertionError("it did not come within 90 seconds")
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_the_server_keeps_a_worker_and_ends_it_with_itself(engine: Engine, settings: Settings) -> None:
+    told = {"RINGTRAIL_DATA_DIR": str(settings.data_dir), "RINGTRAIL_KEY": KEY}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "tracking", "serve", "--port", str(port)]
+    server = subprocess.Popen(command, env=os.environ | told)
+    try:
+        first = until(lambda: worker_of(server.pid))
+        assert isinstance(first, int)
+        os.kill(first, signal.SIGKILL)
+        second = until(lambda: worker_of(server.pid))
+        assert second != first
+        job_id = put(engine, "dance")
+        until(lambda: row(engine, job_id).state is JobState.failed)
+    finally:
+        server.terminate()
+    assert server.wait(60) == 0
+    assert not Path(f"/proc/{second}").exists()
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_a_worker_ends_when_its_server_is_killed(engine: Engine, settings: Settings) -> None:
+    told = {"RINGTRAIL_DATA_DIR": str(settings.data_dir), "RINGTRAIL_KEY": KEY}
+    parent = (
+        "import os, signal, subprocess, sys\n"
+        "subprocess.Popen([sys.executable, '-m', 'tracking', 'work', '--beside', str(os.getpid())])\n"
+        "signal.pause()"
+    )
+    server = subprocess.Popen([sys.executable, "-c", parent], env=os.environ | told)
+    try:
+        found = until(lambda: worker_of(server.pid))
+    finally:
+        server.kill()
+        server.wait(10)
+    until(lambda: not Path(f"/proc/{found}").exists())

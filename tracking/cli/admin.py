@@ -2,8 +2,7 @@
 
 import os
 import platform
-import subprocess
-import sys
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 
@@ -52,6 +51,7 @@ def serve(installation: Installation, host: str, port: int, threads: int, no_wor
 
     from tracking.app import create_app
     from tracking.web import signin
+    from tracking.worker import Beside
 
     # Opened here so that a wrong setting or an old schema is told at once, not in a worker's log.
     settings = installation.settings
@@ -79,14 +79,8 @@ def serve(installation: Installation, host: str, port: int, threads: int, no_wor
             f"First administrator: {settings.first_administrator}, password {password} (shown only now)"
         )
     click.echo(f"Ringtrail at http://{host}:{port}/ (stop with Ctrl+C)")
-    command = [sys.executable, "-m", "tracking", "work", "--beside", str(os.getpid())]
-    beside = None if no_worker else subprocess.Popen(command)  # noqa: S603 - our own program
-    try:
+    with nullcontext() if no_worker else Beside():
         Server().run()
-    finally:
-        if beside is not None:
-            beside.terminate()
-            beside.wait(30)
 
 
 @click.command()

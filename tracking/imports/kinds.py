@@ -4,7 +4,7 @@ import csv
 import io
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 from zoneinfo import ZoneInfo
@@ -22,7 +22,7 @@ from tracking.imports.costs import Costs
 from tracking.imports.deals import Deals
 from tracking.imports.headed import Headed
 from tracking.imports.mapping import Columns, Told
-from tracking.imports.outcomes import Refusal, RefusedFile, Result
+from tracking.imports.outcomes import Refusal, RefusedFile, Result, refused_line
 from tracking.imports.reading import Broken, Row, Table
 from tracking.imports.run import Format
 from tracking.imports.touches import Touches
@@ -35,10 +35,12 @@ HEADED: Mapping[str, type[Headed]] = {"deals": Deals, "costs": Costs, "calls": C
 KINDS = (*HEADED, "cdr", "supplier")
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 _LARGEST_YAML = 10_000_000
+_REFUSALS_KEPT = 1000
+"""Refused rows that can be mended in place; the file of refused rows holds all of them."""
 
 
 class _Mended(Table):
-    """A table in which some rows are read as they were mended."""
+    """A table in which some rows are read as they were mended; one of which nothing is left is left out."""
 
     mended: Mapping[str, list[str]] = {}
 
@@ -46,7 +48,10 @@ class _Mended(Table):
         """Read the file from its beginning."""
         for row in super().rows(width=width):
             cells = self.mended.get(str(row.line))
-            yield row if cells is None else Row(row.line, list(cells))
+            if cells is None:
+                yield row
+            elif any(cells):
+                yield Row(row.line, list(cells))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,17 +180,21 @@ def take(
 ) -> Mapping[str, Any]:
     """Import an upload, or try it; what was found stays sealed beside it, the counts are returned."""
     shelf = Shelf(settings.data_dir)
-    with shelf.open(upload.token) as file:
-        if upload.kind == "supplier":
-            found = _supplier(engine, settings, upload, file, dry_run)
-        else:
-            found = _rows(engine, settings, upload, file, dry_run, shelf, progress)
-    shelf.keep(upload.token, "found", found)
+    found = shelf.found(upload.token)
+    if dry_run or found is None or not found.get("imported"):
+        with shelf.open(upload.token) as file:
+            if upload.kind == "supplier":
+                found = _supplier(engine, settings, upload, file, dry_run)
+            else:
+                found = _rows(engine, settings, upload, file, dry_run, shelf, progress)
+        shelf.keep(upload.token, "found", found | {"imported": not dry_run})
+    # Else the worker died after the import and before it could say so.
     if not dry_run:
         shelf.drop(upload.token, "content")
     return {name: found[name] for name in ("created", "updated", "skipped", "refused")} | {
         "campaigns": len(found["campaigns_created"]),
         "token": upload.token,
+        "kind": upload.kind,
     }
 
 
@@ -201,8 +210,7 @@ def try_again(engine: Engine, settings: Settings, upload: Upload, rows: Mapping[
     form = form_of(upload, table, settings)
     result = run.run(engine, table, form, at=clock.now(), dry_run=True, piecemeal=True)
     first = 2 if header is not None else 1
-    for refusal in result.refusals:
-        object.__setattr__(refusal, "line", lines[refusal.line - first])
+    result.refusals = [replace(refusal, line=lines[refusal.line - first]) for refusal in result.refusals]
     return result
 
 
@@ -215,18 +223,32 @@ def as_found(result: Result, header: Sequence[str] | None) -> dict[str, Any]:
     return found
 
 
-def rewrite_refused(shelf: Shelf, upload: Upload, found: Mapping[str, Any]) -> None:
-    """Let the file of refused rows hold those that are still refused, where all of them are known."""
-    if found["refused"] > len(found["refusals"]):
-        return
-    shelf.drop(upload.token, "refused")
-    with shelf.open(upload.token) as file, tempfile.TemporaryDirectory() as folder:
+def rewrite_refused(
+    shelf: Shelf, upload: Upload, header: Sequence[str] | None, tried: Mapping[int, Mapping[str, Any] | None]
+) -> None:
+    """Take mended rows (None) out of the file of refused rows; those refused again stand as they are now."""
+    with (
+        shelf.open(upload.token) as file,
+        shelf.open(upload.token, "refused") as before,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         path = Path(folder) / "refused"
-        kept = RefusedFile(path, table_of(upload, file), found["header"])
-        for told in found["refusals"]:
-            what = (told["line"], told["column"], told["value"], Sentence(**told["sentence"]))
-            kept.write(told["cells"], Refusal(*what))
+        table = table_of(upload, file)
+        kept = RefusedFile(path, table, header)
+        text = io.TextIOWrapper(before, encoding=table.encoding, errors="backslashreplace", newline="")
+        rows = csv.reader(text, delimiter=table.separator)
+        if header is not None:
+            next(rows, None)
+        for row in rows:
+            line = refused_line(row)
+            if line is None or line not in tried:
+                kept.again(row)
+            elif told := tried[line]:
+                reason = Sentence(**told["sentence"])
+                kept.write(told["cells"], Refusal(line, told["column"], told["value"], reason))
         kept.close()
+        text.detach()
+        shelf.drop(upload.token, "refused")
         if path.exists():
             with path.open("rb") as written:
                 shelf.seal(upload.token, "refused", written)
@@ -253,6 +275,7 @@ def _rows(
             dry_run=dry_run,
             piecemeal=True,
             refused=refused,
+            shown=_REFUSALS_KEPT,
             progress=lambda done: progress(done, table.size),
         )
         shelf.drop(upload.token, "refused")

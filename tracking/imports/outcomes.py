@@ -1,6 +1,7 @@
 """What came of each row of a file: counts, reasons, and the refused rows as a file to mend."""
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from tracking.imports.reading import Table
 REFUSALS_SHOWN = 100
 _ERROR = "error"
 _RETURNED = "error: "
+_LINE = re.compile(rf"(?:{_RETURNED})?line (\d+): ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ class Result:
     refused: int = 0
     skip_reasons: Counter[str] = field(default_factory=Counter)
     refusals: list[Refusal] = field(default_factory=list)
-    """The first hundred."""
+    """The first ones, at most ``shown``."""
+    shown: int = REFUSALS_SHOWN
     campaigns_created: list[str] = field(default_factory=list)
 
     @property
@@ -119,6 +122,15 @@ class RefusedFile:
 
     def write(self, cells: Sequence[str], refusal: Refusal) -> None:
         """Add a row."""
+        if self._header is None:
+            self.again([*returned(cells), _RETURNED + str(refusal)])
+        else:
+            kept = list(_without_error(self._header, cells))
+            kept += [""] * (len(_without_error(self._header, self._header)) - len(kept))
+            self.again([*kept, str(refusal)])
+
+    def again(self, row: Sequence[str]) -> None:
+        """Add a row as it stood in such a file."""
         if self._file is None:
             try:
                 self._file = self._path.open(
@@ -131,17 +143,18 @@ class RefusedFile:
             self._rows = csv.writer(self._file, delimiter=self._table.separator)
             if self._header is not None:
                 self._rows.writerow([*_without_error(self._header, self._header), _ERROR])
-        if self._header is None:
-            self._rows.writerow([*returned(cells), _RETURNED + str(refusal)])
-        else:
-            kept = list(_without_error(self._header, cells))
-            kept += [""] * (len(_without_error(self._header, self._header)) - len(kept))
-            self._rows.writerow([*kept, str(refusal)])
+        self._rows.writerow(row)
 
     def close(self) -> None:
         """Finish the file; without refused rows there is none."""
         if self._file is not None:
             self._file.close()
+
+
+def refused_line(row: Sequence[str]) -> int | None:
+    """Return the line that a row of a file of refused rows had in its file."""
+    told = _LINE.match(row[-1]) if row else None
+    return int(told[1]) if told else None
 
 
 def returned(cells: Sequence[str]) -> list[str]:

@@ -1,13 +1,15 @@
 """One import of a file: in batches, every row accounted for as created, updated, skipped or refused."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from tracking import db
@@ -19,6 +21,12 @@ from tracking.models import ImportRun
 
 # Large enough to spread a commit over many rows, small enough that live calls get their turn in between.
 BATCH = 500
+_FIRST = 100
+_FEWEST = 10
+_LONG_S = 0.5
+"""A batch that takes longer keeps other writers waiting too long."""
+_TURN_S = 0.12
+"""Who waits to write to SQLite looks every tenth of a second; without a pause the next batch is first."""
 
 
 _Record = TypeVar("_Record")
@@ -60,6 +68,7 @@ def run(
     strict: bool = False,
     piecemeal: bool = False,
     refused: Path | None = None,
+    shown: int = REFUSALS_SHOWN,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Result:
     """Import the rows of ``table``; the good ones are all taken or, with ``strict``, all or none.
@@ -67,17 +76,20 @@ def run(
     A dry run does everything and takes it back at the end. It and ``strict`` need one transaction for the
     whole file and keep other writers waiting for as long; otherwise each batch is one. A ``piecemeal`` dry
     run takes back batch after batch and lets others write in between; a row that repeats one of an earlier
-    batch then counts as created once more. ``progress`` is told the bytes read.
+    batch then counts as created once more. ``progress`` is told the bytes read; where it raises, what was
+    taken so far stays, and is on record. Of the refused rows, the first ``shown`` are returned.
     """
-    result = Result(form.kind, table.name, form.name, table.encoding, table.separator, dry_run)
+    result = Result(form.kind, table.name, form.name, table.encoding, table.separator, dry_run, shown=shown)
     kept = RefusedFile(refused, table, form.header) if refused else None
     try:
         if dry_run and piecemeal:
             result.taken = False
             with db.reading(engine) as reader:
                 form.begin(reader)
-            for batch in _batches(table, form):
-                _take(batch, lambda work: _try(engine, work), form, at, result, kept)
+            pace = _Pace(engine)
+            for batch in _batches(table, form, pace):
+                with pace:
+                    _take(batch, lambda work: _try(engine, work), form, at, result, kept)
                 progress(table.done)
             result.campaigns_created = sorted(form.added())
             return result
@@ -98,9 +110,16 @@ def run(
             return result
         with db.reading(engine) as reader:
             form.begin(reader)
-        for batch in _batches(table, form):
-            _take(batch, lambda work: db.commit(engine, work), form, at, result, kept)
-            progress(table.done)
+        try:
+            pace = _Pace(engine)
+            for batch in _batches(table, form, pace):
+                with pace:
+                    _take(batch, lambda work: db.commit(engine, work), form, at, result, kept)
+                progress(table.done)
+        except Exception:
+            with suppress(SQLAlchemyError):
+                db.commit(engine, lambda session: session.add(_log(result, at)))
+            raise
         result.campaigns_created = sorted(form.added())
         db.commit(engine, lambda session: session.add(_log(result, at)))
         return result
@@ -145,12 +164,29 @@ class _Batch:
     refused: list[tuple[Sequence[str], Refusal]] = field(default_factory=list)
     skipped: list[Skip] = field(default_factory=list)
 
-    @property
-    def full(self) -> bool:
-        return len(self.rows) + len(self.refused) + len(self.skipped) >= BATCH
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.refused) + len(self.skipped)
 
 
-def _batches(table: Table, form: Format[Any]) -> Iterator[_Batch]:
+class _Pace:
+    """How many rows the next batch takes, and the pause after each in which others write."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._pauses = engine.dialect.name == "sqlite"
+        self._begun = 0.0
+        self.rows = _FIRST
+
+    def __enter__(self) -> None:
+        self._begun = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        took = time.monotonic() - self._begun
+        self.rows = max(self.rows // 2, _FEWEST) if took > _LONG_S else min(self.rows * 2, BATCH)
+        if self._pauses:
+            time.sleep(min(took, _TURN_S))
+
+
+def _batches(table: Table, form: Format[Any], pace: _Pace | None = None) -> Iterator[_Batch]:
     header = form.header
     rows = table.rows(width=len(header) if header is not None else None)
     if header is not None:
@@ -163,7 +199,7 @@ def _batches(table: Table, form: Format[Any]) -> Iterator[_Batch]:
             batch.refused.append((row.cells, broken))
         else:
             _read(row, form, batch)
-        if batch.full:
+        if len(batch) >= (pace.rows if pace else BATCH):
             yield batch
             batch = _Batch()
     yield batch
@@ -213,7 +249,7 @@ def _take(
         result.count(skip)
     result.refused += len(batch.refused)
     for cells, refusal in sorted(batch.refused, key=lambda entry: entry[1].line):
-        if len(result.refusals) < REFUSALS_SHOWN:
+        if len(result.refusals) < result.shown:
             result.refusals.append(refusal)
         if kept:
             kept.write(cells, refusal)

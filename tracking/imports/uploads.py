@@ -60,6 +60,16 @@ class Shelf:
             raise NotFound("this file is no longer kept; give it once more")
         return Upload(**about)
 
+    def waiting(self) -> list[Upload]:
+        """Return the uploads that nobody has begun to import yet, the latest first."""
+        found = []
+        for path in self._folder.glob("*.about"):
+            try:
+                found.append(self.get(path.stem))
+            except (FileNotFoundError, NotFound, Invalid):
+                continue  # taken out meanwhile, or sealed with a key that is no longer ours
+        return sorted((u for u in found if u.import_job is None), key=lambda u: u.at, reverse=True)
+
     def save(self, upload: Upload) -> None:
         """Keep what was said about an upload."""
         self.keep(upload.token, "about", asdict(upload))
@@ -99,7 +109,7 @@ class Shelf:
 
     def tidy(self, at: datetime) -> None:
         """Take out what has been kept for a day."""
-        for path in self._folder.glob("*.*"):
+        for path in self._folder.glob("*"):
             try:
                 if path.stat().st_mtime < (at - KEPT).timestamp():
                     path.unlink()

@@ -36,6 +36,7 @@ EXPLAINED = (
     "full-path",
     "time-decay",
 )
+LEARNING = ("markov", "shapley", "self-reported", "hybrid")
 
 
 def add(pages: Pages) -> None:
@@ -109,6 +110,7 @@ def add(pages: Pages) -> None:
                 company=contacts.root(session, row.account),
                 stages=dict(stage_words()),
                 found=found,
+                learnt=_learnt(session, pages, row) if found and "learnt" in request.args else None,
                 models=EXPLAINED,
                 lines=line_words(),
                 lookback=pages.settings.lookback_days,
@@ -188,6 +190,23 @@ def _explained(session: Session, pages: Pages, deal: Deal) -> dict[str, Any] | N
             if won[column][0].as_py() is not None
         ],
     }
+
+
+def _learnt(session: Session, pages: Pages, deal: Deal) -> dict[str, Any]:
+    """Share a deal over campaigns under the models that learn from all journeys."""
+    taken = reporting.snapshot(session, pages.settings, at=clock.now())
+    told = pages.settings
+    credit, missing = taken.credit(
+        LEARNING, lookback_days=told.lookback_days, half_life_days=told.half_life_days
+    )
+    sums: dict[str, dict[str, int]] = {}
+    for model, table in credit.items():
+        rows = table.filter(pc.equal(table["conversion_id"], f"deal {deal.id}"))
+        for row in rows.select(["campaign", f"credit {model}"]).to_pylist():
+            if row[f"credit {model}"]:
+                sums.setdefault(row["campaign"], {})[model] = row[f"credit {model}"]
+    lines = sorted(sums.items(), key=lambda line: (-sum(line[1].values()), line[0]))
+    return {"lines": lines, "models": list(credit), "missing": missing}
 
 
 def _outside(at: datetime, opens: datetime, converted: datetime) -> str:

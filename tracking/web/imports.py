@@ -15,15 +15,17 @@ from tracking.imports import kinds
 from tracking.imports.encoding import decoder
 from tracking.imports.uploads import Shelf, Upload, readable
 from tracking.models import ImportRun
+from tracking.office import Job
 from tracking.vocabulary import Stage
 from tracking.web import forms
-from tracking.web.jobs import is_open, state_words
+from tracking.web.jobs import is_open, state_words, watched
 from tracking.web.pages import MARKETERS, Pages, Work
 
 Page = str | tuple[str, int] | AnyResponse
 _RUNS = 50
 _MENDED = 20
 """Refused rows shown at once to be mended."""
+_LARGEST_MEND = 5_000_000
 _ENCODINGS = [
     ("utf-8", "UTF-8"),
     ("utf-16", "UTF-16"),
@@ -57,6 +59,7 @@ def add(pages: Pages) -> None:
                 "imports/list.html",
                 runs=runs,
                 ages=[(kind_words()[kind], at, _age(at)) for kind, at in last if kind in kind_words()],
+                waiting=[(upload, datetime.fromisoformat(upload.at)) for upload in shelf.waiting()],
                 kinds=kind_words(),
                 largest=pages.settings.max_upload_bytes // 1_000_000,
                 problem=problem,
@@ -74,7 +77,7 @@ def add(pages: Pages) -> None:
             except (Invalid, Conflict) as error:
                 problem = error
         elif (kind := request.args.get("kind")) in kinds.KINDS and kind != upload.kind:
-            upload.kind, upload.columns, upload.stages = str(kind), None, {}
+            upload.kind, upload.columns, upload.stages, upload.mended = str(kind), None, {}, {}
         with shelf.open(token) as file:
             table = kinds.table_of(upload, file)
             columns = kinds.columns_of(upload, table, upload.kind) if upload.kind != "supplier" else []
@@ -85,7 +88,7 @@ def add(pages: Pages) -> None:
                 columns=columns,
                 rows=rows,
                 read_as=(table.encoding, table.separator),
-                fields=list(kinds.HEADED[upload.kind].aliases) if upload.kind in kinds.HEADED else [],
+                fields=_fields(upload.kind),
                 kinds=list(kind_words().items()),
                 stages=list(Stage),
                 encodings=_ENCODINGS,
@@ -103,7 +106,13 @@ def add(pages: Pages) -> None:
                 return redirect(url_for("web.import_file", token=token), 303)
             return _check_page(shelf, upload, jobs.get(session, upload.check_job))
 
-    @pages.page("/imports/<token>/mend", MARKETERS, methods=("POST",))
+    @pages.page("/imports/<token>/again", MARKETERS, methods=("POST",))
+    def try_file_again(token: str) -> AnyResponse:
+        upload = _waiting(shelf, token)
+        _try(pages, shelf, upload)
+        return redirect(url_for("web.import_check", token=token), 303)
+
+    @pages.page("/imports/<token>/mend", MARKETERS, methods=("POST",), largest=_LARGEST_MEND)
     def mend_rows(token: str) -> Page:
         upload = _waiting(shelf, token)
         found = shelf.found(token)
@@ -149,7 +158,7 @@ def add(pages: Pages) -> None:
         upload = shelf.get(token)
         pages.change(lambda job: job.note("import drop", upload.name))
         shelf.drop(token)
-        flash(gettext("The file is taken out; nothing was imported from it."))
+        flash(gettext("The file is taken out."))
         return redirect(url_for("web.import_list"), 303)
 
 
@@ -163,6 +172,66 @@ def kind_words() -> dict[str, str]:
         "touches": gettext("touches: visits, forms, messages, fairs"),
         "supplier": gettext("campaigns, material and numbers (YAML)"),
     }
+
+
+def _fields(kind: str) -> list[tuple[str, str]]:
+    """Return the fields that a column of such a file can be, with their names, by name."""
+    if kind not in kinds.HEADED:
+        return []
+    words = {
+        "account_id": gettext("company: id"),
+        "amount": gettext("amount"),
+        "asked": gettext("asked: yes, no, would not say"),
+        "asked_by": gettext("asked by"),
+        "call_id": gettext("call: id"),
+        "caller": gettext("caller's number"),
+        "caller_name": gettext("caller's name"),
+        "campaign": gettext("campaign"),
+        "category": gettext("category"),
+        "channel": gettext("channel"),
+        "closed_at": gettext("won or lost on"),
+        "company": gettext("company"),
+        "contact_id": gettext("contact: id"),
+        "cost_id": gettext("cost: id"),
+        "currency": gettext("currency"),
+        "deal_id": gettext("deal: id"),
+        "dialled": gettext("number dialled"),
+        "direct": gettext("direct: yes or no"),
+        "domain": gettext("company: web domain"),
+        "duration_s": gettext("duration in seconds"),
+        "email": gettext("e-mail"),
+        "heard_campaign": gettext("answer: campaign"),
+        "heard_channel": gettext("answer: channel"),
+        "heard_from": gettext("answer, in the caller's words"),
+        "hourly_rate": gettext("rate per hour"),
+        "hours": gettext("hours"),
+        "kind": gettext("kind of touch"),
+        "last_day": gettext("period: last day"),
+        "lead_at": gettext("lead since"),
+        "lead_status": gettext("qualified: yes or no"),
+        "margin": gettext("margin"),
+        "material": gettext("ad material"),
+        "name": gettext("name of the deal"),
+        "note": gettext("note"),
+        "occurred_at": gettext("when it happened"),
+        "opportunity_at": gettext("opportunity since"),
+        "period": gettext("period: day, month or year"),
+        "period_end": gettext("period: first day after"),
+        "period_start": gettext("period: first day"),
+        "person": gettext("person"),
+        "person_id": gettext("person: id"),
+        "phone": gettext("telephone number"),
+        "provider": gettext("telephone system"),
+        "qualified_at": gettext("qualified since"),
+        "stage": gettext("stage"),
+        "started_at": gettext("when it rang"),
+        "status": gettext("how the call went"),
+        "tags": gettext("tags"),
+        "talk_s": gettext("talk in seconds"),
+        "touch_id": gettext("touch: id"),
+        "value": gettext("value"),
+    }
+    return sorted(((name, words[name]) for name in kinds.HEADED[kind].aliases), key=lambda pair: pair[1])
 
 
 def option_from_form() -> dict[str, str]:
@@ -235,8 +304,10 @@ def _tell(pages: Pages, shelf: Shelf, upload: Upload) -> None:
     kind = forms.text("kind") or ""
     if kind not in kinds.KINDS:
         raise Invalid("kind", "%(told)r is not known; choose one of the list", told=kind)
-    upload.kind, upload.mended = kind, {}
-    upload.options = option_from_form()
+    before = _cut(upload)
+    upload.kind, upload.options = kind, option_from_form()
+    if _cut(upload) != before:
+        upload.mended = {}  # the cells are no longer those of these rows
     upload.columns, upload.stages = None, {}
     header: list[str] | None = None
     with shelf.open(upload.token) as file:
@@ -258,7 +329,15 @@ def _tell(pages: Pages, shelf: Shelf, upload: Upload) -> None:
             kinds.form_of(upload, table, pages.settings)
         elif kind == "cdr":
             kinds.form_of(upload, kinds.table_of(upload, file), pages.settings)
+    _try(pages, shelf, upload, header)
 
+
+def _cut(upload: Upload) -> tuple[str, ...]:
+    """Return what decides into which rows and cells a file falls."""
+    return (upload.kind, *(upload.options.get(name, "") for name in ("separator", "encoding")))
+
+
+def _try(pages: Pages, shelf: Shelf, upload: Upload, header: list[str] | None = None) -> None:
     def work(job: Work) -> int:
         if header is not None:
             kinds.remember(job.session, upload, header)
@@ -279,10 +358,10 @@ def _enqueue(job: Work, upload: Upload, *, dry_run: bool) -> int:
     return jobs.enqueue(job.session, "import", label[:200], arguments, by=job.user.email, at=job.at).id
 
 
-def _check_page(shelf: Shelf, upload: Upload, job: Any) -> str:
+def _check_page(shelf: Shelf, upload: Upload, job: Job) -> AnyResponse:
     found = None if is_open(job) else shelf.found(upload.token)
     refusals = found["refusals"] if found else []
-    return render_template(
+    page = render_template(
         "imports/check.html",
         upload=upload,
         job=job,
@@ -293,19 +372,18 @@ def _check_page(shelf: Shelf, upload: Upload, job: Any) -> str:
         header=found["header"] if found else None,
         kinds=kind_words(),
     )
+    return watched(page, job)
 
 
 def _mend(pages: Pages, shelf: Shelf, upload: Upload, found: dict[str, Any]) -> int:
     """Take over the cells of the form, try those rows again, and return how many are still refused."""
     rows: dict[int, list[str]] = {}
-    before: dict[int, dict[str, Any]] = {}
-    for refusal in found["refusals"][:_MENDED]:
+    for refusal in found["refusals"]:
         line = int(refusal["line"])
         width = max(len(found["header"] or []), len(refusal["cells"]))
         cells = [request.form.get(f"cell-{line}-{place}") for place in range(width)]
         if any(cell is not None for cell in cells):
             rows[line] = [" ".join((cell or "").split()) for cell in cells]
-            before[line] = refusal
     if not rows:
         return int(found["refused"])
     result = kinds.try_again(pages.engine, pages.settings, upload, rows)
@@ -318,10 +396,11 @@ def _mend(pages: Pages, shelf: Shelf, upload: Upload, found: dict[str, Any]) -> 
         if int(told["line"]) not in rows or int(told["line"]) in still
     ]
     found["refused"] -= len(rows) - len(still)
+    found["mended"] = found.get("mended", 0) + len(rows) - len(still)
     for name in ("created", "updated", "skipped"):
         found[name] += getattr(result, name)
     pages.change(lambda job: job.note("import mend", f"{len(rows) - len(still)} rows of {upload.name}"))
+    kinds.rewrite_refused(shelf, upload, found["header"], {line: still.get(line) for line in rows})
     shelf.save(upload)
     shelf.keep(upload.token, "found", found)
-    kinds.rewrite_refused(shelf, upload, found)
     return len(still)

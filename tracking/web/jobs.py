@@ -1,6 +1,6 @@
 """Background jobs: which there are, how far each is, and how to stop one."""
 
-from flask import flash, redirect, render_template, url_for
+from flask import flash, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
 from sqlalchemy import select
 from werkzeug.wrappers import Response
@@ -23,10 +23,11 @@ def add(pages: Pages) -> None:
             return render_template("jobs/list.html", jobs=rows, states=dict(state_words()))
 
     @pages.page("/jobs/<int:job_id>", MARKETERS)
-    def job_page(job_id: int) -> str:
+    def job_page(job_id: int) -> Response:
         with pages.reading() as session:
             row = jobs.get(session, job_id)
-            return render_template("jobs/job.html", job=row, states=dict(state_words()), live=is_open(row))
+            page = render_template("jobs/job.html", job=row, states=dict(state_words()), live=is_open(row))
+            return watched(page, row)
 
     @pages.page("/jobs/<int:job_id>/stop", MARKETERS, methods=("POST",))
     def stop_job(job_id: int) -> Response:
@@ -38,6 +39,14 @@ def add(pages: Pages) -> None:
         pages.change(work)
         flash(gettext("The job is stopped. What it has done so far stays."))
         return redirect(url_for("web.job_page", job_id=job_id), 303)
+
+
+def watched(page: str, job: Job) -> Response:
+    """Answer with a page that follows a job; once it is over, who only asked how far it is gets all anew."""
+    answer = make_response(page)
+    if request.headers.get("HX-Request") and not is_open(job):
+        answer.headers["HX-Refresh"] = "true"
+    return answer
 
 
 def is_open(job: Job) -> bool:
