@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from attribution import UNATTRIBUTED
+from reports.cells import harmless
 from reports.kpis import KPIS, Period, desk
 from reports.roi import TOTAL
 from tracking import clock, db, journeys, money, rates, reporting
@@ -94,7 +95,8 @@ def roi_command(
     elif style == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(result.table.column_names)
-        writer.writerows(zip(*(column.to_pylist() for column in result.table.columns), strict=True))
+        for row in zip(*(column.to_pylist() for column in result.table.columns), strict=True):
+            writer.writerow([harmless(cell) for cell in row])
     elif len(result.models) > 1:
         _show_compared(installation, result)
     else:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from reports.cells import harmless, meant
 from tracking.effects import Effect
 from tracking.errors import Invalid, Sentence
 from tracking.imports.reading import Table
@@ -107,7 +108,11 @@ class Result:
 
 
 class RefusedFile:
-    """The refused rows as a file of the same format, with a column that says what to mend."""
+    """The refused rows as a file of the same format, with a column that says what to mend.
+
+    People open it in a spreadsheet: what that would take for a formula stands behind an apostrophe, which
+    ``returned`` takes off again.
+    """
 
     def __init__(self, path: Path, table: Table, header: Sequence[str] | None) -> None:
         self._path, self._table, self._header = path, table, header
@@ -123,7 +128,7 @@ class RefusedFile:
     def write(self, cells: Sequence[str], refusal: Refusal) -> None:
         """Add a row."""
         if self._header is None:
-            self.again([*returned(cells), _RETURNED + str(refusal)])
+            self.again([*returned(None, cells), _RETURNED + str(refusal)])
         else:
             kept = list(_without_error(self._header, cells))
             kept += [""] * (len(_without_error(self._header, self._header)) - len(kept))
@@ -142,8 +147,9 @@ class RefusedFile:
                 ) from None
             self._rows = csv.writer(self._file, delimiter=self._table.separator)
             if self._header is not None:
-                self._rows.writerow([*_without_error(self._header, self._header), _ERROR])
-        self._rows.writerow(row)
+                header = _without_error(self._header, self._header)
+                self._rows.writerow([harmless(cell) for cell in (*header, _ERROR)])
+        self._rows.writerow([harmless(cell) for cell in row])
 
     def close(self) -> None:
         """Finish the file; without refused rows there is none."""
@@ -157,10 +163,17 @@ def refused_line(row: Sequence[str]) -> int | None:
     return int(told[1]) if told else None
 
 
-def returned(cells: Sequence[str]) -> list[str]:
-    """Drop the column that an earlier import added to a refused row of a file without header."""
-    return list(cells[:-1] if cells and cells[-1].startswith(_RETURNED) else cells)
+def returned(header: Sequence[str] | None, cells: Sequence[str]) -> list[str]:
+    """Return a row as it was before an earlier import refused it; without header, its reason is dropped."""
+    if header is None:
+        back = bool(cells) and cells[-1].startswith(_RETURNED)
+        return [meant(cell) for cell in cells[:-1]] if back else list(cells)
+    return [meant(cell) for cell in cells] if _tells_errors(header) else list(cells)
+
+
+def _tells_errors(header: Sequence[str]) -> bool:
+    return bool(header) and header[-1].strip().casefold() == _ERROR
 
 
 def _without_error(header: Sequence[str], cells: Sequence[str]) -> Sequence[str]:
-    return cells[: len(header) - 1] if header and header[-1].strip().casefold() == _ERROR else cells
+    return cells[: len(header) - 1] if _tells_errors(header) else cells

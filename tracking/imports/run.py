@@ -208,9 +208,7 @@ def _batches(table: Table, form: Format[Any], pace: _Pace | None = None) -> Iter
 def _read(row: Row, form: Format[Any], batch: _Batch) -> None:
     cells = row.cells
     try:
-        if form.header is None:
-            cells = returned(cells)
-        elif len(cells) != len(form.header):
+        if form.header is not None and len(cells) != len(form.header):
             if any(cells[len(form.header) :]) or len(cells) < len(form.header):
                 raise Invalid(
                     "row",
@@ -220,6 +218,7 @@ def _read(row: Row, form: Format[Any], batch: _Batch) -> None:
                     wanted=len(form.header),
                 )
             cells = cells[: len(form.header)]
+        cells = returned(form.header, cells)
         record = form.read(cells)
     except Invalid as error:
         batch.refused.append((row.cells, _refusal(row, form, error)))

@@ -238,10 +238,10 @@ def _csv(session: Session, wanted: Select[Call], *, full: bool) -> Iterator[str]
         "started_at", "company", "contact", "caller", "dialled", "campaign", "ad_material", "status",
         "talk_s", "lead_status", "value", "currency", "answer", "note", "tags", "spam",
     )  # fmt: skip
-    yield _row(heads)
+    yield as_row(heads)
     for call in session.scalars(loaded(wanted).execution_options(yield_per=_BATCH)):
         held = call.assignment.ad_material if call.assignment else None
-        yield _row(
+        yield as_row(
             (
                 call.started_at.isoformat(),
                 company_of(session, call),
@@ -263,7 +263,8 @@ def _csv(session: Session, wanted: Select[Call], *, full: bool) -> Iterator[str]
         )
 
 
-def _row(cells: tuple[object, ...]) -> str:
+def as_row(cells: tuple[object, ...]) -> str:
+    """Return a line of the file of calls in which nothing acts as a formula."""
     line = io.StringIO()
     csv.writer(line, lineterminator="\r\n").writerow([harmless(cell) for cell in cells])
     return line.getvalue()
