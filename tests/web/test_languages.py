@@ -37,6 +37,16 @@ def places(text: str) -> list[str]:
     return sorted(PLACE.findall(text))
 
 
+def test_no_message_is_missing_in_any_catalog_and_none_is_left_over() -> None:
+    wanted = {forms(message.id) for message in messages.template() if message.id}
+    assert len(wanted) > 1000, "the sources were read"
+    for language, catalog in catalogs():
+        held = {forms(message.id): forms(message.string) for message in catalog if message.id}
+        told = {message for message, said in held.items() if all(said)}
+        assert wanted - told == set(), f"{language}: run `make messages` and translate these"
+        assert held.keys() - wanted == set(), f"{language}: run `make messages`"
+
+
 def test_every_translation_names_the_same_values_as_the_message() -> None:
     wrong = []
     for language, catalog in catalogs():
