@@ -9,11 +9,12 @@ _AXE = (Path(__file__).parents[1] / "vendor" / "axe.min.js").read_text()
 _TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
-def findings(page: Page) -> list[str]:
-    """Return what axe finds wrong, as rule and place."""
-    page.evaluate(_AXE)
-    run = "tags => axe.run(document, {runOnly: {type: 'tag', values: tags}})"
-    result: dict[str, Any] = page.evaluate(run, _TAGS)
+def findings(page: Page, rules: list[str] | None = None) -> list[str]:
+    """Return what axe finds wrong, as rule and place; by all rules of WCAG 2.2 AA, or by some named ones."""
+    if not page.evaluate("typeof axe !== 'undefined'"):
+        page.evaluate(_AXE)
+    run = "([type, values]) => axe.run(document, {runOnly: {type, values}})"
+    result: dict[str, Any] = page.evaluate(run, ["rule", rules] if rules else ["tag", _TAGS])
     return [f"{v['id']}: {node['html'][:120]}" for v in result["violations"] for node in v["nodes"]]
 
 
@@ -44,3 +45,23 @@ def unseen_focus(page: Page, presses: int = 60) -> list[str]:
         if found and found not in lost:
             lost.append(found)
     return list(lost)
+
+
+def too_small(page: Page, least: int = 24) -> list[str]:
+    """Return what is to be hit and is smaller than 24 pixels; words within a text may be (WCAG 2.5.8)."""
+    look = """least => [...document.querySelectorAll('a, button, summary, select, input:not([type=hidden])')]
+        .filter(e => e.checkVisibility() && e.getBoundingClientRect().width > 0)
+        .filter(e => !e.closest('p, li, td, th, dd, dt, dl, small, legend, .skip, .views'))
+        .filter(e => { const box = (e.closest('label') ?? e).getBoundingClientRect();
+                       return box.height < least - 0.1 || box.width < least - 0.1; })
+        .map(e => e.outerHTML.slice(0, 120))"""
+    found: list[str] = page.evaluate(look, least)
+    return found
+
+
+def dragged(page: Page) -> list[str]:
+    """Return what can be dragged; nothing here may need it (WCAG 2.5.7)."""
+    look = """() => [...document.querySelectorAll('[draggable=true], [ondragstart], input[type=range]')]
+        .map(e => e.outerHTML.slice(0, 120))"""
+    found: list[str] = page.evaluate(look)
+    return found

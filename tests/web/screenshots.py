@@ -8,20 +8,22 @@ import tempfile
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
+from sqlalchemy import Engine
 
 from tests.conftest import KEY
 from tests.web.conftest import CHROMIUM, FLAGS, wait_for
 from tests.web.people import ADDRESSES, PASSWORD, hire
-from tracking import clock, db, demo
+from tracking import clock, db, demo, jobs, simulations
 from tracking.config import Settings
-from tracking.vocabulary import Role
+from tracking.simulations import Archive
+from tracking.vocabulary import JobState, Role
 
 FOLDER = Path(__file__).parents[2] / "docs" / "screenshots"
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 375, "height": 760}
 
 
 def main() -> None:
-    """Fill a demo, serve it, and go through the pages as each role."""
+    """Fill a demo, serve it, and take the pictures."""
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -32,6 +34,7 @@ def main() -> None:
         engine = db.install(settings)
         demo.fill(engine, clock.now())
         hire(engine)
+        simulation = simulated(settings, engine)
         engine.dispose()
         told = {"RINGTRAIL_DATA_DIR": folder, "RINGTRAIL_BASE_URL": url, "RINGTRAIL_KEY": KEY}
         log = Path(folder) / "server.log"
@@ -40,44 +43,82 @@ def main() -> None:
             server = subprocess.Popen(command, env=os.environ | told, stdout=out, stderr=out)
         try:
             wait_for(url, server, log)
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-
-                def enter(role: Role, *, dark: bool = False, phone: bool = False) -> Page:
-                    context = browser.new_context(
-                        base_url=url,
-                        locale="en-GB",
-                        color_scheme="dark" if dark else "light",
-                        viewport=PHONE if phone else WIDE,  # type: ignore[arg-type]  # a size
-                    )
-                    context.set_default_timeout(120_000)
-                    page = context.new_page()
-                    page.goto("/sign-in")
-                    page.get_by_label("E-mail").fill(ADDRESSES[role])
-                    page.get_by_label("Password", exact=True).fill(PASSWORD)
-                    page.get_by_role("button", name="Sign in").click()
-                    page.wait_for_url(lambda address: "/sign-in" not in address)
-                    return page
-
-                rep = enter(Role.rep)
-                shot(rep, "/desk", "desk")
-                shot(enter(Role.rep, dark=True, phone=True), "/desk", "desk-phone-dark")
-                marketer = enter(Role.marketer)
-                shot(marketer, "/campaigns", None)
-                marketer.get_by_role("link", name="Product catalogue").first.click()
-                shot(marketer, None, "campaign")
-                shot(marketer, "/deals?stage=won", None)
-                marketer.get_by_role("link", name="Pump station").first.click()
-                shot(marketer, None, "deal")
-                viewer = enter(Role.viewer)
-                shot(viewer, "/roi", "roi")
-                shot(viewer, "/roi/advice", "advice")
-                shot(viewer, "/report", "report")
-                shot(viewer, "/quality", "quality")
-                browser.close()
+            walk(url, simulation)
         finally:
             server.terminate()
             server.wait(20)
+
+
+def walk(url: str, simulation: int) -> None:
+    """Go through the pages as each role, in light and dark, on a desktop and on a telephone."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+
+        def enter(role: Role, *, dark: bool = False, phone: bool = False) -> Page:
+            context = browser.new_context(
+                base_url=url,
+                locale="en-GB",
+                color_scheme="dark" if dark else "light",
+                viewport=PHONE if phone else WIDE,  # type: ignore[arg-type]  # a size
+            )
+            context.set_default_timeout(120_000)
+            page = context.new_page()
+            page.goto("/sign-in")
+            page.get_by_label("E-mail").fill(ADDRESSES[role])
+            page.get_by_label("Password", exact=True).fill(PASSWORD)
+            page.get_by_role("button", name="Sign in").click()
+            page.wait_for_url(lambda address: "/sign-in" not in address)
+            return page
+
+        def follow(page: Page, path: str, link: str, name: str) -> None:
+            shot(page, path, None)
+            page.get_by_role("link", name=link).first.click()
+            shot(page, None, name)
+
+        shot(enter(Role.rep), "/desk", "desk")
+        shot(enter(Role.rep, dark=True, phone=True), "/desk", "desk-phone-dark")
+        marketer = enter(Role.marketer)
+        follow(marketer, "/campaigns", "Product catalogue", "campaign")
+        follow(marketer, "/numbers", "+46701740611", "number")
+        sheet(marketer.request.get(f"{marketer.url}/sheet.pdf").body(), "sheet")
+        follow(marketer, "/deals?stage=won", "Pump station", "deal")
+        marketer.locator("main a[href^='/companies/']").first.click()
+        shot(marketer, None, "company")
+        follow(
+            enter(Role.marketer, dark=True, phone=True),
+            "/campaigns",
+            "Product catalogue",
+            "campaign-phone-dark",
+        )
+        viewer = enter(Role.viewer)
+        shot(viewer, "/roi", "roi")
+        shot(viewer, "/roi/advice", "advice")
+        shot(viewer, "/report", "report")
+        shot(viewer, "/quality", "quality")
+        shot(viewer, f"/simulator/runs/{simulation}", "simulator")
+        shot(enter(Role.viewer, dark=True), "/roi", "roi-dark")
+        shot(enter(Role.viewer, phone=True), "/", "overview-phone")
+        browser.close()
+
+
+def sheet(content: bytes, name: str) -> None:
+    """Keep a picture of a printed sheet."""
+    subprocess.run(
+        ["pdftoppm", "-r", "60", "-png", "-singlefile", "-", str(FOLDER / name)], input=content, check=True
+    )
+
+
+def simulated(settings: Settings, engine: Engine) -> int:
+    """Simulate the supplier's market as the worker does, and return the number of its job."""
+    arguments = {"token": "5" * 32, "scenario": "supplier", "accounts": 400, "days": 365, "seed": 1}
+    archive = Archive(settings.data_dir)
+    simulations.run(archive, arguments, lambda _done, _total: None)  # type: ignore[arg-type]  # counts like Progress
+    with db.transaction(engine) as session:
+        by, at = "mikael@acme.example", clock.now()
+        job = jobs.enqueue(session, "simulate", "Simulate supplier", arguments, by=by, at=at)
+        job.state = JobState.done
+        session.flush()
+        return job.id
 
 
 def shot(page: Page, path: str | None, name: str | None) -> None:

@@ -2,11 +2,9 @@
 
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.cast import BOREALIS, moment
-from tests.web.accessibility import findings, reflows, unseen_focus
 from tests.web.conftest import Service
 from tests.web.test_decide import YEAR, supplier
 from tracking import calls, campaigns, db, numbers
@@ -58,28 +56,3 @@ def test_from_the_first_call_to_a_saved_comparison_with_the_keyboard_alone(
     expect(page.get_by_role("link", name="With Markov")).to_be_visible()
     page.get_by_role("row", name="Fair").get_by_role("link", name="€6,000").first.press("Enter")
     expect(page.get_by_role("heading", name="Deals won: Fair")).to_be_visible()
-
-
-PAGES = {
-    "overview": "/",
-    "comparison": f"/roi?{YEAR}&against=year",
-    "trends": f"/roi/trends?{YEAR}",
-    "advice": f"/roi/advice?{YEAR}",
-    "key figures": f"/key-figures?{YEAR}",
-    "beside": "/beside",
-    "views": "/views",
-}
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_pages_of_reports_keep_the_rules_of_accessibility(open_page: Open, theme: str) -> None:
-    page = open_page("marketer", "/", color_scheme=theme)
-    for name, path in PAGES.items():
-        page.set_viewport_size({"width": 1280, "height": 800})
-        page.goto(path)
-        if page.locator(".chart").count():
-            expect(page.locator(".chart svg").first).to_be_visible()
-        page.evaluate("document.querySelectorAll('main details').forEach(d => { d.open = true; })")
-        assert findings(page) == [], name
-        assert unseen_focus(page, presses=40) == [], name
-        assert reflows(page), name

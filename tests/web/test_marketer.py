@@ -141,6 +141,22 @@ def test_expired_material_that_still_rings_is_warned_of(signed_in: Enter, engine
     assert f"came through {CATALOGUE}, {CATALOGUE}, first" in signed_in("viewer").get("/numbers").text
 
 
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_a_campaign_tells_its_latest_calls_and_gives_no_number_to_what_has_expired(
+    signed_in: Enter, engine: Engine
+) -> None:
+    advertise(engine, clock.now())
+    ring(engine, "late", clock.now() - timedelta(days=1))
+    client, row = signed_in("marketer"), campaign_id(engine)
+    sent(client, "/numbers/new", numbers="+46701740620", provider="cdr")
+    for name, last in (("Old leaflet", "2020-01-31"), ("New leaflet", "")):
+        sent(client, f"/campaigns/{row}/material", name=name, medium="print", expires_on=last)
+    page = client.get(f"/campaigns/{row}").text
+    assert re.search(r"</a> Borealis Foods <span[^>]*>answered<", page)
+    assert page.count("Give it a number (+46701740620)") == 1
+    assert "until Jan 31, 2020" in page
+
+
 def test_a_number_goes_out_of_service_and_back_and_rings_elsewhere(signed_in: Enter, engine: Engine) -> None:
     client = signed_in("marketer")
     sent(client, "/numbers/new", numbers=FAIR_NUMBER, provider="twilio", destination=ACME_DESK)

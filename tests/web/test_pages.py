@@ -1,5 +1,6 @@
 """What the pages show, and that nothing in them can run."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -76,3 +77,35 @@ def test_a_script_in_a_name_or_an_answer_is_text(signed_in: Enter, engine: Engin
     page = signed_in("viewer").get(path)
     assert SCRIPT not in page.text
     assert "&lt;script&gt;" in page.text
+
+
+LISTS = (
+    "/", "/roi", "/roi/trends", "/roi/advice", "/beside", "/views", "/simulator", "/calls", "/campaigns",
+    "/numbers", "/costs", "/companies", "/deals", "/imports", "/jobs", "/tokens",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_every_list_that_is_still_empty_says_what_to_do_first(signed_in: Enter) -> None:
+    client = signed_in("administrator")
+    for path in LISTS:
+        main = client.get(path).text.split("<main")[1]
+        found = re.search(r'<(div|p) class="empty">(.*?)</\1>', main, re.DOTALL)
+        assert found, path
+        # A button, or the form itself on the same page.
+        assert "<a " in found[2] or "<form" in main, path
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_the_menu_says_where_one_is_also_on_the_pages_below(signed_in: Enter) -> None:
+    client = signed_in("administrator")
+    places = {
+        "/campaigns/new": ("Campaigns", "true"),
+        "/campaigns": ("Campaigns", "page"),
+        "/quality": ("ROI by campaign", "true"),
+        "/desk/unasked": ("Desk", "true"),
+        "/": ("Overview", "page"),
+    }
+    for path, (label, state) in places.items():
+        menu = client.get(path).text.split("<nav")[1].split("</nav>")[0]
+        assert re.findall(r'aria-current="(\w+)">([^<]+)<', menu) == [(state, label)], path

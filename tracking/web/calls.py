@@ -101,7 +101,8 @@ def _show(pages: Pages, call_id: int, *, problem: Invalid | None = None) -> str:
         return render_template(
             "calls/call.html",
             call=row,
-            company=company_of(session, row),
+            account=account,
+            company=account.name or "",
             person=contacts.root(session, row.contact),
             deals=session.scalars(deals).all(),
             answers=row.answers,

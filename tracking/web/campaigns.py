@@ -15,6 +15,7 @@ from tracking.models import AdMaterial, Call, Campaign, Cost, NumberAssignment, 
 from tracking.office import MaterialPicture
 from tracking.vocabulary import Direction, Medium
 from tracking.web import forms
+from tracking.web.calls import company_of, status_words
 from tracking.web.pages import EVERYONE, MARKETERS, Pages, Work
 
 Page = str | tuple[str, int] | AnyResponse
@@ -89,14 +90,15 @@ def add(pages: Pages) -> None:
                 .options(joinedload(Call.contact))
             ).all()
             spent = session.scalars(
-                select(Cost).where(Cost.campaign_id == row.id).order_by(Cost.period_start.desc()).limit(20)
+                select(Cost).where(Cost.campaign_id == row.id).order_by(Cost.period_start.desc()).limit(8)
             ).all()
             return render_template(
                 "campaigns/campaign.html",
                 campaign=row,
                 state=_state(row, pages.today()),
                 material=material,
-                calls=recent,
+                calls=[(call, company_of(session, call)) for call in recent],
+                call_states=status_words(),
                 costs=spent,
                 total=costs.spent(session).get(row.id, []),
                 pictures=set(session.scalars(select(MaterialPicture.ad_material_id)).all()),

@@ -19,7 +19,7 @@ from tracking.errors import Conflict, Invalid, NotFound
 from tracking.models import Deal
 from tracking.snapshots import Preparing
 from tracking.vocabulary import Stage
-from tracking.web import forms
+from tracking.web import forms, telling
 from tracking.web.pages import EVERYONE, MARKETERS, Pages, Work, some_of
 from tracking.web.questions import line_words
 
@@ -120,13 +120,7 @@ def add(pages: Pages) -> None:
 
 def stage_words() -> list[tuple[str, str]]:
     """Return the stages of a deal with their names."""
-    return [
-        (Stage.lead, gettext("lead")),
-        (Stage.qualified, gettext("qualified")),
-        (Stage.opportunity, gettext("opportunity")),
-        (Stage.won, gettext("won")),
-        (Stage.lost, gettext("lost")),
-    ]
+    return [(stage, telling.stage_word(stage)) for stage in Stage]
 
 
 def _deal(session: Session, deal_id: int) -> Deal:

@@ -18,6 +18,7 @@ from tracking.errors import Conflict, Invalid, NotFound
 from tracking.models import AdMaterial, Call, NumberAssignment, TrackingNumber
 from tracking.vocabulary import NumberStatus
 from tracking.web import forms
+from tracking.web.calls import company_of, status_words
 from tracking.web.pages import EVERYONE, MARKETERS, PUBLIC, Pages, Work
 
 Page = str | tuple[str, int] | AnyResponse
@@ -74,6 +75,7 @@ def add(pages: Pages) -> None:
                 .where(Call.tracking_number_id == row.id)
                 .order_by(Call.started_at.desc())
                 .limit(10)
+                .options(joinedload(Call.contact))
             ).all()
             return render_template(
                 "numbers/number.html",
@@ -81,7 +83,8 @@ def add(pages: Pages) -> None:
                 shown=phone.show(row.number),
                 stands=numbers.standing(row, row.assignments, at),
                 lives=lives(),
-                calls=calls,
+                calls=[(call, company_of(session, call)) for call in calls],
+                call_states=status_words(),
                 newest=calls[0].id if calls else 0,
             )
 

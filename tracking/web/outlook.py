@@ -22,6 +22,7 @@ from tracking.web.pages import EVERYONE, Pages, user
 from tracking.web.questions import Asked, chart_locale, chart_words
 
 _SALES = frozenset({"leads", "qualified leads", "customers", "deals", "revenue", "calls"})
+_TOLD = ("calls", "leads", "customers", "revenue_minor", "cost_minor")
 _ELASTICITIES = {"proportional": 1.0, "diminishing": 0.5}
 _FEW_DEALS = 300
 """The number of deals for which the simulator's findings are shown: a supplier has few."""
@@ -55,13 +56,15 @@ def add(pages: Pages) -> None:
             events = context.events(session, first=asked.period.start, last=asked.last_day)
             readings = context.readings(session, first=asked.period.start, last=asked.last_day)
             told = [{"starts_on": e.starts_on, "ends_on": e.ends_on, "title": e.title} for e in events]
+            rows = table.to_pylist()
             page = render_template(
                 "decide/trends.html",
                 asked=asked,
                 model=question.models[0],
+                nothing=not any(row[name] for row in rows for name in _TOLD),
                 lost=reporting.unattributed(taken, pages.settings, question),
-                rows=table.to_pylist(),
-                partial=not all(questions.is_whole(row, asked.step) for row in table.to_pylist()),
+                rows=rows,
+                partial=not all(questions.is_whole(row, asked.step) for row in rows),
                 other=other,
                 specs=_trend_charts(table, readings, told, pages.settings.currency, asked.step),
                 events=events,

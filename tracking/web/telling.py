@@ -164,6 +164,18 @@ def model_word(name: str) -> str:
     return words.get(name, name)
 
 
+def stage_word(stage: str) -> str:
+    """Return what a stage of a deal is called."""
+    words: dict[str, str] = {
+        "lead": gettext("lead"),
+        "qualified": gettext("qualified"),
+        "opportunity": gettext("opportunity"),
+        "won": gettext("won"),
+        "lost": gettext("lost"),
+    }
+    return words.get(stage, stage)
+
+
 def touch_word(kind: str) -> str:
     """Return what a kind of touch is called."""
     words: dict[str, str] = {

@@ -64,6 +64,7 @@ def register(app: Flask, settings: Settings) -> None:
     app.add_template_global(lambda kept: telling.sentence(Sentence(**kept)), "said")
     app.add_template_global(telling.why_unavailable, "why_unavailable")
     app.add_template_filter(telling.model_word, "model")
+    app.add_template_filter(telling.stage_word, "stage")
     app.add_template_filter(telling.touch_word, "touch")
     app.add_template_filter(telling.measure_word, "measure")
 

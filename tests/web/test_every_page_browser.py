@@ -1,0 +1,155 @@
+"""Every page of the application, as the map of addresses lists them, keeps the rules in light and dark."""
+
+import re
+from collections.abc import Callable
+from datetime import date
+
+from flask import Flask
+from playwright.sync_api import Page, expect
+
+from tests.web.accessibility import dragged, findings, reflows, too_small, unseen_focus
+from tests.web.conftest import Service
+from tracking import clock, context, db, demo, jobs, schedules
+from tracking.app import create_app
+from tracking.context import Event, Reading
+from tracking.simulations import Archive
+from tracking.vocabulary import JobState
+
+Open = Callable[..., Page]
+# Parts that other pages fetch, and what is no page but a file.
+PARTS = {"/first-call", "/desk/now", "/numbers/<int:number_id>/calls"}
+FILES = re.compile(r"\.(csv|pdf|xlsx|toml)$|/picture$|/report/<form>$|static|^/assets")
+ROWS = """Company,Deal name,Amount,Currency,Close date,Stage
+Borealis,Pump,1000,EUR,2026-01-02,won
+Cobalt,Valve,a lot,EUR,2026-01-02,won
+"""
+SCORE = {
+    "share_error": 0.1, "credited": 0.9, "caused": 0.5, "rank_agreement": None, "log_error": None,
+    "move": ("search_ads", "email"), "regret": 0.02, "held": 1,
+}  # fmt: skip
+MARKET = {
+    "scenario": "supplier", "fitted": None, "currency": "EUR", "accounts": 100, "days": 365, "seed": 1,
+    "orders": 40, "margin_minor": 100_000_00, "anyway_minor": 50_000_00,
+    "unavailable": {"markov": "no paths"},
+    "campaigns": [
+        {
+            "campaign": name, "channel": "email", "spend_minor": 100_00, "margin_minor": 200_00, "needed": 3,
+            "share": 0.5, "roi": 1.0,
+            "models": {model: {"share": 0.4, "roi": -0.5} for model in ("linear", "hybrid")},
+        }
+        for name in ("search_ads", "email")
+    ],
+    "models": [{"model": name, "total_variation": 0.2, **SCORE} for name in ("linear", "hybrid")],
+}  # fmt: skip
+FIT = {
+    "accounts": 100, "seed": 1, "days": 90, "runs": 20,
+    "estimates": {"asked": (0.2, 0.1), "talk": (0.0, None)}, "unidentified": ["talk"],
+    "tied": [("asked", "talk")], "fitted": {"asked_share": (0.5, 0.6, 1.0)},
+    "held_out": {"visit_share": (0.5, 0.1, -4.2), "repeat_share": (None, 0.1, None)},
+}  # fmt: skip
+
+
+def furnish(service: Service) -> dict[str, str]:
+    """Fill the installation, and return what stands for a record in an address."""
+    demo.fill(service.engine, clock.now(), accounts=25)
+    archive = Archive(service.settings.data_dir)
+    market = {"token": "a" * 32, "accounts": 100, "days": 365, "seed": 1}
+    archive.put("a" * 32, MARKET)
+    fit = {"token": "b" * 32, "accounts": 100, "seed": 1}
+    archive.put("b" * 32, FIT, "name = 'x'")
+    numbers = []
+    with db.transaction(service.engine) as session:
+        for kind, arguments in (("simulate", market), ("calibrate", fit)):
+            job = jobs.enqueue(session, kind, kind, arguments, by="anna@acme.example", at=clock.now())
+            job.state, job.finished_at = JobState.done, clock.now()
+            session.flush()
+            numbers.append(str(job.id))
+        context.save_event(session, Event(title="A competitor cut prices", starts_on=date(2026, 3, 5)))
+        context.save_reading(
+            session, Reading(name="Brand searches", day=date(2026, 3, 5), value=8, unit="a month")
+        )
+        monthly = schedules.Wanted(
+            name="Monthly", recipients=["anna@acme.example"], cadence="monthly", language="en"
+        )
+        schedules.save(session, monthly, by="anna@acme.example", today=date(2026, 3, 5))
+    return {"simulation": numbers[0], "fit": numbers[1]}
+
+
+def addresses(app: Flask) -> list[str]:
+    """Return the address of every page for people."""
+    found = [rule for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())]
+    pages = {rule.rule for rule in found if rule.endpoint.startswith(("web.", "security."))}
+    return sorted(rule for rule in pages - PARTS if not FILES.search(rule))
+
+
+def broken(page: Page) -> list[str]:
+    """Return which rules a page breaks: in light all of axe, in dark its colours, and what axe cannot see."""
+    if page.locator(".chart").count():
+        expect(page.locator(".chart svg").first).to_be_visible()
+    # Colours that are still changing would be measured halfway.
+    page.emulate_media(reduced_motion="reduce")
+    page.evaluate("document.querySelectorAll('main details').forEach(each => { each.open = true; })")
+    told = findings(page)
+    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    told += [f"dark: {each}" for each in findings(page, ["color-contrast"])]
+    told += [f"focus unseen: {each}" for each in unseen_focus(page, presses=40)]
+    told += [f"smaller than 24 pixels: {each}" for each in too_small(page)]
+    told += [f"only by dragging: {each}" for each in dragged(page)]
+    if not reflows(page):
+        told.append("needs sideways scrolling at 320 pixels")
+    return told
+
+
+def test_every_page_keeps_the_rules_of_accessibility_in_light_and_dark(
+    open_page: Open, service: Service
+) -> None:
+    page = open_page("administrator", "/imports")
+    # The first look at a report after the data changed works it out, which takes its time on a busy machine.
+    page.set_default_timeout(120_000)
+    known = furnish(service)
+    app = create_app(service.settings, service.engine)
+    page.locator("input[type=file]").set_input_files(
+        {"name": "deals.csv", "mimeType": "text/csv", "buffer": ROWS.encode()}
+    )
+    page.get_by_role("button", name="Look at it").press("Enter")
+    page.wait_for_url(re.compile(r"/imports/[0-9a-f]{32}"))
+    token = page.url.rsplit("/", 1)[-1]
+    problems: dict[str, list[str]] = {}
+    paths = []
+    for rule in addresses(app):
+        told = {"<token>": token, "/runs/<int:job_id>": f"/runs/{known['simulation']}"}
+        path = rule
+        for part, value in told.items():
+            path = path.replace(part, value)
+        paths.append(re.sub(r"<[^>]+>", "1", path))
+    for path in [*paths, f"/simulator/runs/{known['fit']}"]:
+        page.set_viewport_size({"width": 1280, "height": 800})
+        page.emulate_media(color_scheme="light")
+        answer = page.goto(path)
+        assert answer is not None
+        # What is asked for only without a session leads on; a second factor has not been begun.
+        if answer.status != 200 and "security" not in path:
+            problems.setdefault(str(answer.status), []).append(path)
+            continue
+        for told in broken(page):
+            problems.setdefault(told, []).append(path)
+    assert len(paths) > 40
+    assert not problems, "\n".join(f"{told}: {', '.join(places[:4])}" for told, places in problems.items())
+    app.extensions["ringtrail"]["inbox"].close()
+
+
+def test_a_simulation_is_started_watched_and_stopped_with_the_keyboard(open_page: Open) -> None:
+    page = open_page("marketer", "/simulator")
+    page.get_by_label("slow-drip").focus()
+    page.keyboard.press("Space")
+    page.get_by_label("Buying companies").first.focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("5000")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Simulate slow-drip")).to_be_visible()
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    page.get_by_role("button", name="Stop it").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("The job is stopped")).to_be_visible()
+    page.goto("/simulator")
+    expect(page.get_by_role("row", name="Simulate slow-drip stopped")).to_be_visible()
