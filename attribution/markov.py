@@ -30,8 +30,8 @@ MOST_SWEEPS = 20_000
 MOST_MOVES = 4_000_000
 """As many different moves are held: 20 sources at order 4 have 3.2 million."""
 
-MOST_WORK = 1_000_000_000
-"""Moves times sources in one sweep, which takes about a second."""
+MOST_WORK = 200_000_000
+"""Moves times sources: 40 million took 40 s of processor time, so the most takes minutes."""
 
 CELLS = 4_000_000
 """So many figures, states times sources, are worked on at a time."""

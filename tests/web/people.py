@@ -21,7 +21,7 @@ ADDRESSES = {
     Role.rep: "rita@acme.example",
     Role.viewer: "viktor@acme.example",
 }
-# Argon2 takes its time on purpose, a third of a second for each sign-in: a third of the time of these tests.
+# Argon2 takes its time on purpose, a third of a second for each sign-in.
 # They use its least effort; one test asks what effort the product takes.
 EFFORT = "PASSWORD_HASH_PASSLIB_OPTIONS"
 core._default_config[EFFORT] = {
