@@ -1,0 +1,197 @@
+"""Script, markup, style and template code in any text that a person, caller or file supplies stays text."""
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+from playwright.sync_api import Error, Page
+from sqlalchemy import String, Table, cast, literal, select, true, update
+
+from tests.conftest import TABLES
+from tests.web.conftest import Service
+from tracking import clock, context, db, demo, jobs, tokens
+from tracking.app import create_app
+from tracking.context import Event, Reading
+from tracking.imports import kinds
+from tracking.imports.uploads import Shelf
+from tracking.models import Call, Contact, ImportRun
+from tracking.office import AuditEntry, ReportSchedule, SavedView
+from tracking.vocabulary import JobState, Outcome
+
+Open = Callable[..., Page]
+CODE = (
+    "\"'></script></textarea><img src=x onerror=window.__ran=1><script>window.__ran=2</script>"
+    "<style>*{color:red}</style>{{7*7}}"
+)
+# What people, callers, providers and files write, column by column.
+TEXTS: dict[str, set[str]] = {
+    "account": {"name", "external_id", "domain", "industry", "region"},
+    "ad_material": {"name", "kind", "edition"},
+    "annotation": {"title", "note"},
+    "answer": {"asked_by", "channel", "verbatim"},
+    "api_token": {"name"},
+    "app_user": {"name"},
+    "audit_entry": {"actor", "action", "subject"},
+    "call": {"caller_name", "note"},
+    "campaign": {"name", "channel", "objective", "utm_source", "utm_medium", "utm_campaign"},
+    "contact": {"name"},
+    "cost": {"category", "note"},
+    "deal": {"name", "external_id"},
+    "import_run": {"file_name"},
+    "indicator": {"name", "unit", "source"},
+    "job": {"label", "error", "created_by"},
+    "report_schedule": {"name", "last_error", "created_by"},
+    "saved_view": {"name"},
+    "touch": {"channel"},
+    "tracking_number": {"label", "provider"},
+    "visit_count": {"channel"},
+}
+# Keys, hashes, codes and words of our own, which no form, file or call can fill with text.
+OURS = {
+    "account.name_key", "answer.source_key", "api_token.prefix", "api_token.secret_hash", "app_user.email",
+    "app_user.fs_uniquifier", "app_user.language", "app_user.last_login_ip", "app_user.current_login_ip",
+    "app_user.mf_recovery_codes", "app_user.password", "app_user.tf_primary_method", "app_user.theme",
+    "app_user.tf_totp_secret", "call.caller_hash", "call.currency", "call.dialled", "call.provider",
+    "call.provider_call_id", "campaign.currency", "contact_point.value_hash", "cost.currency",
+    "cost.source_key", "deal.currency", "exchange_rate.currency", "failed_sign_in.email_hash",
+    "idempotency_key.key", "idempotency_key.request_hash", "import_mapping.header_hash",
+    "import_mapping.kind", "import_run.kind", "inbox_event.body_hash", "inbox_event.error",
+    "inbox_event.event_key", "inbox_event.provider", "installation.key_fingerprint", "job.kind",
+    "material_picture.content_type", "report_schedule.cadence", "report_schedule.language",
+    "saved_view.path", "touch.source_key", "tracking_number.destination", "tracking_number.number",
+}  # fmt: skip
+# Known to reports, filters and imports; no page of this installation shows it by itself.
+UNSEEN = {
+    "account.external_id", "account.domain", "answer.asked_by", "report_schedule.created_by",
+    "visit_count.channel",
+}  # fmt: skip
+
+
+def test_every_column_of_text_is_either_tried_or_known_to_hold_none() -> None:
+    columns = {
+        f"{table.name}.{column.name}"
+        for table in TABLES.values()
+        for column in table.columns
+        if isinstance(column.type, String) and not getattr(column.type, "enums", None)
+    }
+    tried = {f"{table}.{column}" for table, names in TEXTS.items() for column in names}
+    assert columns - tried - OURS == set(), "say of a new column whether people fill it"
+    assert tried - columns == set()
+
+
+@pytest.fixture
+def poisoned(service: Service) -> dict[str, str]:
+    """A demo in which every text is code; what stands in addresses for an upload and a job."""
+    at = clock.now()
+    demo.fill(service.engine, at, accounts=15)
+    shelf = Shelf(service.settings.data_dir)
+    content = io.StringIO()
+    csv.writer(content).writerows(
+        [
+            [f"head.er.1{CODE}", "Company", "Deal ID", "Deal stage", "Amount"],
+            [f"ce.ll.1{CODE}", "Borealis Foods", "d1", "won", f"va.lue.1{CODE}"],
+        ]
+    )
+    upload = shelf.put(io.BytesIO(content.getvalue().encode()), f"fi.le.1{CODE}", by=f"gi.ver.1{CODE}", at=at)
+    upload.kind = "deals"
+    shelf.save(upload)
+    kinds.take(service.engine, service.settings, upload, dry_run=True)
+    with db.transaction(service.engine) as session:
+        context.save_event(session, Event(title="x", starts_on=at.date(), note="x"))
+        context.save_reading(session, Reading(name="x", day=date(2026, 3, 5), value=1, unit="x", source="x"))
+        tokens.issue(session, "x", ["read"], at=at)
+        job = jobs.enqueue(session, "import", "x", {"token": upload.token, "dry_run": True}, by="x", at=at)
+        job.state, job.error, job.finished_at = JobState.failed, "x", at
+        counts = dict.fromkeys(("created", "updated", "skipped", "refused"), 0)
+        session.add(ImportRun(kind="deals", file_name="x", finished_at=at, **counts))
+        session.add(AuditEntry(at=at, actor="x", action="x", subject="x"))
+        session.add(SavedView(user_id=1, name="x", path="/roi", shared=True))
+        session.add(
+            ReportSchedule(
+                name="x", recipients=["anna@acme.example"], cadence="weekly", language="en",
+                options={"query": {}, "span": "ended", "attachments": ["pdf"]},
+                next_on=date(2030, 1, 1), last_error="x", created_by="x",
+            )
+        )  # fmt: skip
+        for call in session.scalars(select(Call).limit(50)):
+            call.tags = [f"ta.gs.{call.id}{CODE}"]
+        session.flush()
+        for name, columns in TEXTS.items():
+            table = TABLES[name]
+            fill(session.connection(), table, columns)
+        upload.check_job = job.id
+        # Of a caller whose name nobody entered, pages show the name that the network sent along.
+        nameless = select(Call.contact_id).where(Call.id == 1).scalar_subquery()
+        session.execute(update(Contact).where(Contact.id == nameless).values(name=None))
+    shelf.save(upload)
+    return {"token": upload.token, "job_id": str(upload.check_job)}
+
+
+def fill(connection: object, table: Table, columns: set[str]) -> None:
+    """Write code into columns of all rows, each with its place, so that it is known where it turns up."""
+    ident = cast(table.c.id, String)
+    values = {name: literal(f"{table.name}.{name}.") + ident + literal(CODE) for name in columns}
+    # Only answers name a source; other outcomes hold no words.
+    rows = table.c.outcome == Outcome.answered if table.name == "answer" else true()
+    connection.execute(update(table).where(rows).values(values))  # type: ignore[attr-defined]  # a connection
+
+
+def test_nothing_that_anybody_wrote_runs_on_any_page(
+    open_page: Open, service: Service, poisoned: dict[str, str]
+) -> None:
+    wanted = {f"{table}.{column}" for table, names in TEXTS.items() for column in names} - UNSEEN
+    wanted |= {"fi.le", "gi.ver", "head.er", "ce.ll", "va.lue", "ta.gs"}
+    app = create_app(service.settings, service.engine)
+    app.extensions["ringtrail"]["inbox"].close()
+    page = open_page("administrator", "/account")
+    page.on("dialog", lambda dialog: pytest.fail(f"a dialog at {page.url}: {dialog.message}"))
+    seen: set[str] = set()
+    opened = 0
+    for path in paths(app, poisoned):
+        try:
+            answer = page.goto(path)
+        except Error as error:
+            if "Download is starting" in error.message:
+                continue
+            raise
+        assert answer is not None
+        assert answer.status < 500, path
+        assert "/sign-in?" not in page.url, path
+        opened += 1
+        found = page.evaluate(LOOK)
+        assert found["ran"] is None, path
+        assert found["made"] == [], path
+        text = found["text"]
+        seen |= {name for name in wanted if re.search(re.escape(name) + r"\.\d+" + re.escape(CODE), text)}
+    assert opened > 40
+    assert sorted(wanted - seen) == [], "each is shown as the text that it is"
+
+
+# Everything that a page holds as text, and what only our code could have made.
+LOOK = """() => {
+    const all = [...document.querySelectorAll('*')];
+    const made = all.filter(e => e.matches('img[src="x"]')
+        || [...e.attributes].some(a => a.name.startsWith('on'))
+        || (e.tagName === 'STYLE' && e.textContent.includes('color:red')));
+    const text = [document.documentElement.textContent, ...all.map(e => e.value ?? ''),
+        ...all.flatMap(e => [...e.attributes].map(a => a.value))];
+    const short = made.map(e => e.outerHTML.slice(0, 200));
+    return { ran: window.__ran ?? null, made: short, text: text.join('\\n') };
+}"""
+
+
+def paths(app: object, told: dict[str, str]) -> list[str]:
+    """Return the address of every page; what stands for a record is the first."""
+    found = []
+    for rule in app.url_map.iter_rules():  # type: ignore[attr-defined]  # a Flask application
+        if "GET" not in rule.methods or not rule.endpoint.startswith(("web.", "security.")):
+            continue
+        if rule.endpoint == "web.static":
+            continue
+        found.append(re.sub(r"<(?:\w+:)?(\w+)>", lambda match: told.get(match[1], "1"), rule.rule))
+    # Pages of signing in end the session, so they come last.
+    found.sort(key=lambda path: (path.startswith(("/sign-", "/tf-")), path))
+    return ["/deals/1?learnt=1", "/desk?call=1", *found]
