@@ -345,7 +345,9 @@ def test_events_and_indicators_are_entered_changed_and_deleted(signed_in: Enter,
     assert "Port strike" in client.get("/beside").text
     for path in (f"/beside/events/{strike.id}", f"/beside/readings/{stars.id}"):
         assert client.post(path, data=token | {"delete": "1"}).status_code == 303
-    assert "None yet." in client.get("/beside").text
+    emptied = client.get("/beside").text
+    assert "No event yet." in emptied
+    assert "No indicator yet." in emptied
 
 
 def test_an_empty_installation_shows_the_one_next_step_and_flips_with_the_first_call(
