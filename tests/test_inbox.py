@@ -52,7 +52,7 @@ def acme(settings: Settings, engine: Engine) -> Settings:
 
 @pytest.fixture
 def inbox(acme: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Inbox:
-    """The inbox of a process; on a busy machine a database that is there may take longer than a caller waits."""
+    """The inbox of a process; patient, since a busy machine may keep a sound database waiting."""
     monkeypatch.setattr("tracking.inbox.PATIENCE_S", 60.0)
     return Inbox(engine, acme, Routing(acme), INTERPRETERS, lambda: NEXT_YEAR)
 
