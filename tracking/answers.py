@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -222,17 +223,13 @@ def asking(session: Session, *, since: datetime) -> list[Asking]:
         .where(Call.started_at >= since, Call.spam.is_(False))
         .group_by(Answer.asked_by, Answer.outcome, "sure")
     ).all()
-    found = []
-    keys = {(outcome is None, rep is None, rep or "") for rep, outcome, _, _ in counts}
-    for unlogged, nobody, rep in sorted(keys):
-        mine = [
-            row for row in counts if (row[1] is None, row[0] is None, row[0] or "") == (unlogged, nobody, rep)
-        ]
-        qualifying = sum(count for _, _, sure, count in mine if sure)
-        asked = sum(count for _, outcome, sure, count in mine if sure and outcome in _ASKED)
-        logged = 0 if unlogged else sum(count for _, _, _, count in mine)
-        found.append(Asking(None if nobody else rep, logged, qualifying, asked))
-    return found
+    sums: dict[tuple[bool, bool, str], list[int]] = defaultdict(lambda: [0, 0, 0])
+    for rep, outcome, sure, count in counts:
+        mine = sums[outcome is None, rep is None, rep or ""]
+        mine[0] += count * (outcome is not None)
+        mine[1] += count * sure
+        mine[2] += count * (sure and outcome in _ASKED)
+    return [Asking(None if nobody else rep, *mine) for (_, nobody, rep), mine in sorted(sums.items())]
 
 
 def standing(session: Session, call: Call) -> Answer | None:

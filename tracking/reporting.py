@@ -1,6 +1,6 @@
 """The ROI report as every edge gives it: one snapshot of the data, the same defaults everywhere."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -76,6 +76,19 @@ def roi_report(
     Invalid
         If a model is unknown, or none of them can be computed.
     """
+    _refuse_unknown(models)
+    wanted = tuple(dict.fromkeys(models))
+    period = period_of(settings, today, first, last)
+    days = lookback_days or settings.lookback_days
+    tables = journeys.export(session, currency=settings.currency)
+    parts, unavailable = _tables(tables, wanted, period, settings, days)
+    if not parts:
+        raise _none_of(unavailable)
+    shown = tuple(name for name in wanted if name not in unavailable)
+    return RoiReport(pa.concat_tables(parts), shown, period, days, settings.currency, unavailable)
+
+
+def _refuse_unknown(models: Sequence[str]) -> None:
     if unknown := [name for name in models if name not in REPORTED]:
         raise Invalid(
             "model",
@@ -83,15 +96,10 @@ def roi_report(
             name=unknown[0],
             known=", ".join(REPORTED),
         )
-    wanted = tuple(dict.fromkeys(models))
-    period = period_of(settings, today, first, last)
-    days = lookback_days or settings.lookback_days
-    tables = journeys.export(session, currency=settings.currency)
-    parts, unavailable = _tables(tables, wanted, period, settings, days)
-    if not parts:
-        raise Invalid("model", "; ".join(f"{name}: {reason}" for name, reason in unavailable.items()))
-    shown = tuple(name for name in wanted if name not in unavailable)
-    return RoiReport(pa.concat_tables(parts), shown, period, days, settings.currency, unavailable)
+
+
+def _none_of(unavailable: Mapping[str, str]) -> Invalid:
+    return Invalid("model", "; ".join(f"{name}: {reason}" for name, reason in unavailable.items()))
 
 
 def _tables(
@@ -180,13 +188,7 @@ def compare(
     Invalid
         If a model is unknown, or none of them can be computed.
     """
-    if unknown := [name for name in question.models if name not in REPORTED]:
-        raise Invalid(
-            "model",
-            "%(name)r is no attribution model; choose among %(known)s",
-            name=unknown[0],
-            known=", ".join(REPORTED),
-        )
+    _refuse_unknown(question.models)
     key = ("comparison", question, against, at.date())
     return taken.remember(key, lambda: _compare(taken, settings, question, at, against))
 
@@ -196,7 +198,7 @@ def _compare(
 ) -> Comparison:
     tables, unavailable = credit_of(taken, settings, question)
     if not tables:
-        raise Invalid("model", "; ".join(f"{name}: {reason}" for name, reason in unavailable.items()))
+        raise _none_of(unavailable)
     options: dict[str, Any] = {"currency": settings.currency, "campaigns": question.campaigns}
     table = summed(tables, taken.tables, question.period, **options)
     first = next(iter(tables))
@@ -223,6 +225,14 @@ def credit_of(taken: Snapshot, settings: Settings, question: Question) -> tuple[
     return taken.credit(question.models, lookback_days=days, half_life_days=settings.half_life_days)
 
 
+def _credit_of_first(taken: Snapshot, settings: Settings, question: Question) -> tuple[str, pa.Table]:
+    model = question.models[0]
+    tables, unavailable = credit_of(taken, settings, question)
+    if model not in tables:
+        raise Invalid("model", "%(model)s: %(reason)s", model=model, reason=unavailable[model])
+    return model, tables[model]
+
+
 def totals(taken: Snapshot, settings: Settings, question: Question) -> dict[str, dict[str, Any]]:
     """Return the total row of a question by model, for a period to compare with."""
 
@@ -239,12 +249,9 @@ def trend_of(taken: Snapshot, settings: Settings, question: Question, step: Step
     """Return the figures of a question's first model, part by part: columns of reports.trends.TREND."""
 
     def make() -> pa.Table:
-        tables, unavailable = credit_of(taken, settings, question)
-        model = question.models[0]
-        if model not in tables:
-            raise Invalid("model", "%(model)s: %(reason)s", model=model, reason=unavailable[model])
+        model, table = _credit_of_first(taken, settings, question)
         parts = spans(question.period, step)
-        return trend(tables[model], model, taken.tables, parts, campaigns=question.campaigns)
+        return trend(table, model, taken.tables, parts, campaigns=question.campaigns)
 
     return taken.remember(("trend", question, step), make)
 
@@ -273,11 +280,8 @@ def key_figures(
     """Return every KPI of reports.definitions for a question, by the first of its models."""
 
     def make() -> dict[str, float | None]:
-        tables, unavailable = credit_of(taken, settings, question)
-        model = question.models[0]
-        if model not in tables:
-            raise Invalid("model", "%(model)s: %(reason)s", model=model, reason=unavailable[model])
-        mine = {model: tables[model]}
+        model, table = _credit_of_first(taken, settings, question)
+        mine = {model: table}
         rows = summed(mine, taken.tables, question.period, currency=settings.currency).to_pylist()
         named = [row for row in rows if not row["campaign"].startswith("(")]
         year_ago = summed(mine, taken.tables, year_before(question.period), currency=settings.currency)
@@ -315,11 +319,8 @@ def _sum_of(rows: Iterable[dict[str, Any]]) -> dict[str, float]:
 
 def behind(taken: Snapshot, settings: Settings, question: Question, goal: str, line: str) -> pa.Table:
     """Return the conversions behind a figure: id, account, moment, value, weight and credit, newest first."""
-    model = question.models[0]
-    tables, unavailable = credit_of(taken, settings, question)
-    if model not in tables:
-        raise Invalid("model", "%(model)s: %(reason)s", model=model, reason=unavailable[model])
-    table = within(tables[model], question.period)
+    model, table = _credit_of_first(taken, settings, question)
+    table = within(table, question.period)
     wanted = table.filter(pc.equal(table["goal"], "won" if goal == "customers" else goal))
     if goal == "customers":
         wanted = wanted.filter(wanted["first"])

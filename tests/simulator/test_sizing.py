@@ -42,20 +42,13 @@ def test_sizes_that_cannot_be_are_refused(call):
         call()
 
 
-def test_lines_without_a_queue_are_engaged_as_erlang_b_says():
+@pytest.mark.parametrize(("simulated", "law"), [(engaged, erlang_b), (waiting, erlang_c)])
+def test_callers_are_lost_as_erlang_b_says_without_a_queue_and_wait_as_erlang_c_says_in_one(simulated, law):
     shares = []
     for seed in range(REPLICATIONS):
         talk = exponential(uniform(seed, 0, "talk", np.arange(10_000)))
-        shares.append(engaged(steady(seed, "calls", 5.0, 10_000), talk, 7))
-    assert z(shares, erlang_b(7, 5.0)) < 3.5
-
-
-def test_a_queue_in_which_everyone_waits_is_as_erlang_c_says():
-    shares = []
-    for seed in range(REPLICATIONS):
-        talk = exponential(uniform(seed, 0, "talk", np.arange(10_000)))
-        shares.append(waiting(steady(seed, "calls", 5.0, 10_000), talk, 7))
-    assert z(shares, erlang_c(7, 5.0)) < 3.5
+        shares.append(simulated(steady(seed, "calls", 5.0, 10_000), talk, 7))
+    assert z(shares, law(7, 5.0)) < 3.5
 
 
 def test_three_callers_and_one_person_by_pencil():

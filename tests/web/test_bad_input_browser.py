@@ -7,8 +7,9 @@ from collections.abc import Callable
 from datetime import date
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Error, Page
-from sqlalchemy import String, Table, cast, literal, select, true, update
+from sqlalchemy import Connection, String, Table, cast, literal, select, true, update
 
 from tests.conftest import TABLES
 from tests.web.conftest import Service
@@ -130,13 +131,13 @@ def poisoned(service: Service) -> dict[str, str]:
     return {"token": upload.token, "job_id": str(upload.check_job)}
 
 
-def fill(connection: object, table: Table, columns: set[str]) -> None:
+def fill(connection: Connection, table: Table, columns: set[str]) -> None:
     """Write code into columns of all rows, each with its place, so that it is known where it turns up."""
     ident = cast(table.c.id, String)
     values = {name: literal(f"{table.name}.{name}.") + ident + literal(CODE) for name in columns}
     # Only answers name a source; other outcomes hold no words.
     rows = table.c.outcome == Outcome.answered if table.name == "answer" else true()
-    connection.execute(update(table).where(rows).values(values))  # type: ignore[attr-defined]  # a connection
+    connection.execute(update(table).where(rows).values(values))
 
 
 def test_nothing_that_anybody_wrote_runs_on_any_page(
@@ -183,10 +184,10 @@ LOOK = """() => {
 }"""
 
 
-def paths(app: object, told: dict[str, str]) -> list[str]:
+def paths(app: Flask, told: dict[str, str]) -> list[str]:
     """Return the address of every page; what stands for a record is the first."""
     found = []
-    for rule in app.url_map.iter_rules():  # type: ignore[attr-defined]  # a Flask application
+    for rule in app.url_map.iter_rules():
         if "GET" not in rule.methods or not rule.endpoint.startswith(("web.", "security.")):
             continue
         if rule.endpoint == "web.static":

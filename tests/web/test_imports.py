@@ -75,6 +75,11 @@ def mended(client: FlaskClient, path: str, *rows: tuple[int, str]) -> str:
     return client.post(f"{path}/mend", data=token | cells, follow_redirects=True).text
 
 
+def started(client: FlaskClient, path: str) -> str:
+    """Begin an import, and return the address of its job."""
+    return client.post(f"{path}/start", data=form(client.get("/account").text)).location
+
+
 def refused(client: FlaskClient, path: str) -> list[str]:
     return client.get(f"{path}/refused.csv").text.splitlines()
 
@@ -167,7 +172,7 @@ def test_the_same_file_twice_adds_nothing(signed_in: Enter, engine: Engine, sett
     for expected in ([2, 0, 0, 2], [0, 0, 2, 2]):
         _, path = give(client, DEALS)
         assert counts(tried(client, engine, settings, path)) == expected
-        job = client.post(f"{path}/start", data=form(client.get("/account").text)).location
+        job = started(client, path)
         jobs.work(engine, worker.known(engine, settings))
         assert counts(client.get(job).text) == expected
     assert total(engine) == 2
@@ -180,7 +185,7 @@ def test_a_stopped_import_keeps_what_it_took_on_record_and_the_file_can_come_aga
     client = signed_in("marketer")
     _, path = give(client, deals(good=600, bad=0))
     tried(client, engine, settings, path)
-    job = client.post(f"{path}/start", data=form(client.get("/account").text)).location
+    job = started(client, path)
     known = worker.known(engine, settings)
 
     def stopped_after_the_first_batch(arguments: jobs.Arguments, progress: jobs.Progress) -> None:
@@ -205,7 +210,7 @@ def test_an_import_whose_worker_died_is_taken_up_again_and_every_row_is_there_on
     client = signed_in("marketer")
     _, path = give(client, deals(good=600, bad=0))
     tried(client, engine, settings, path)
-    job = client.post(f"{path}/start", data=form(client.get("/account").text)).location
+    job = started(client, path)
     known = worker.known(engine, settings)
     with db.reading(engine) as session:
         arguments = dict(jobs.get(session, int(job.rpartition("/")[2])).arguments)

@@ -76,11 +76,7 @@ def guess(upload: Upload, file: BinaryIO) -> str:
     if upload.name.casefold().endswith((".yaml", ".yml")):
         return "supplier"
     table = table_of(upload, file)
-    head = table.head(2)
-    if not head:
-        raise Invalid(
-            "file", "%(name)s has no line that can be read; save it as CSV in UTF-8", name=upload.name
-        )
+    head = _head(upload, table, 2)
     fits = {}
     for kind, form in HEADED.items():
         columns = Columns(head[0].cells, form.aliases)
@@ -93,13 +89,15 @@ def guess(upload: Upload, file: BinaryIO) -> str:
     return "cdr"
 
 
+def _head(upload: Upload, table: Table, rows: int) -> list[Row]:
+    if head := table.head(rows):
+        return head
+    raise Invalid("file", "%(name)s has no line that can be read; save it as CSV in UTF-8", name=upload.name)
+
+
 def columns_of(upload: Upload, table: Table, kind: str) -> list[Column]:
     """Return the columns of a file of this kind with samples, as they are or would be read."""
-    head = table.head(6)
-    if not head:
-        raise Invalid(
-            "file", "%(name)s has no line that can be read; save it as CSV in UTF-8", name=upload.name
-        )
+    head = _head(upload, table, 6)
     if kind not in HEADED:
         return []
     header = head[0].cells

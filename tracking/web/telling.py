@@ -1,10 +1,56 @@
 """Refusals and names of models in the language of the page; the domain and the engine say them in English."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask_babel import gettext
+from flask_babel import lazy_gettext as _
 
 from tracking.errors import Conflict, Invalid, NotFound, Sentence
+
+# Said when they are shown, in the language of that page, and only those that are.
+_MODELS: Mapping[str, str] = {
+    "first-touch": _("first-touch"),
+    "last-touch": _("last-touch"),
+    "last-non-direct": _("last-non-direct"),
+    "linear": _("linear"),
+    "position-based": _("position-based"),
+    "u-shaped": _("u-shaped"),
+    "w-shaped": _("w-shaped"),
+    "full-path": _("full-path"),
+    "j-shaped": _("j-shaped"),
+    "inverse-j": _("inverse-j"),
+    "time-decay": _("time-decay"),
+    "custom": _("custom"),
+    "markov": _("markov"),
+    "shapley": _("shapley"),
+    "shapley-coalitions": _("shapley-coalitions"),
+    "self-reported": _("self-reported"),
+    "hybrid": _("hybrid"),
+}
+_STAGES: Mapping[str, str] = {
+    "lead": _("lead"),
+    "qualified": _("qualified"),
+    "opportunity": _("opportunity"),
+    "won": _("won"),
+    "lost": _("lost"),
+}
+_TOUCHES: Mapping[str, str] = {
+    "call": _("call"),
+    "visit": _("visit"),
+    "form": _("form"),
+    "message": _("message"),
+    "event": _("event"),
+    "answer": _("answer"),
+}
+_MEASURES: Mapping[str, str] = {
+    "calls": _("calls"),
+    "answered calls": _("answered calls"),
+    "leads": _("leads"),
+    "qualified leads": _("qualified leads"),
+    "customers": _("customers"),
+    "deals": _("deals"),
+}
 
 
 def told(thing: Any) -> Any:
@@ -142,61 +188,19 @@ def why_unavailable(reason: str) -> str:
 
 def model_word(name: str) -> str:
     """Return what an attribution model is called."""
-    words: dict[str, str] = {
-        "first-touch": gettext("first-touch"),
-        "last-touch": gettext("last-touch"),
-        "last-non-direct": gettext("last-non-direct"),
-        "linear": gettext("linear"),
-        "position-based": gettext("position-based"),
-        "u-shaped": gettext("u-shaped"),
-        "w-shaped": gettext("w-shaped"),
-        "full-path": gettext("full-path"),
-        "j-shaped": gettext("j-shaped"),
-        "inverse-j": gettext("inverse-j"),
-        "time-decay": gettext("time-decay"),
-        "custom": gettext("custom"),
-        "markov": gettext("markov"),
-        "shapley": gettext("shapley"),
-        "shapley-coalitions": gettext("shapley-coalitions"),
-        "self-reported": gettext("self-reported"),
-        "hybrid": gettext("hybrid"),
-    }
-    return words.get(name, name)
+    return str(_MODELS.get(name, name))
 
 
 def stage_word(stage: str) -> str:
     """Return what a stage of a deal is called."""
-    words: dict[str, str] = {
-        "lead": gettext("lead"),
-        "qualified": gettext("qualified"),
-        "opportunity": gettext("opportunity"),
-        "won": gettext("won"),
-        "lost": gettext("lost"),
-    }
-    return words.get(stage, stage)
+    return str(_STAGES.get(stage, stage))
 
 
 def touch_word(kind: str) -> str:
     """Return what a kind of touch is called."""
-    words: dict[str, str] = {
-        "call": gettext("call"),
-        "visit": gettext("visit"),
-        "form": gettext("form"),
-        "message": gettext("message"),
-        "event": gettext("event"),
-        "answer": gettext("answer"),
-    }
-    return words.get(kind) or str(gettext("other"))
+    return str(_TOUCHES.get(kind) or gettext("other"))
 
 
 def measure_word(measure: str) -> str:
     """Return what a target is of: one of ours, or an indicator by the name that people gave it."""
-    words: dict[str, str] = {
-        "calls": gettext("calls"),
-        "answered calls": gettext("answered calls"),
-        "leads": gettext("leads"),
-        "qualified leads": gettext("qualified leads"),
-        "customers": gettext("customers"),
-        "deals": gettext("deals"),
-    }
-    return words.get(measure.strip().lower().replace("_", " "), measure)
+    return str(_MEASURES.get(measure.strip().lower().replace("_", " "), measure))
