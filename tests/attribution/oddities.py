@@ -5,8 +5,9 @@ from datetime import timedelta
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from attribution import MODELS, Markov, Positions, TimeDecay, attribute
+from attribution import MODELS, Markov, Positions, TimeDecay, attribute, sources
 from attribution.journeys import KINDS
 from tests.attribution.journey import START
 from tests.attribution.market import market
@@ -78,3 +79,17 @@ def assert_same(found, expected):
         return
     pairs = zip(found.to_pylist(), expected.to_pylist(), strict=True)
     assert [pair for pair in pairs if pair[0] != pair[1]][:3] == []
+
+
+def assert_reads_sound_files_itself(world, engine, folder, monkeypatch):
+    """Rows of a file come into Python only to name a bad one."""
+    files = [folder / "touches.parquet", folder / "conversions.parquet"]
+    for table, file in zip(world, files, strict=False):
+        pq.write_table(table, file)
+    expected = run(world, engine, "campaign", models=["linear"])
+
+    def refuse(source):
+        raise AssertionError(f"the rows of the {source.name} were read to name a bad one")
+
+    monkeypatch.setattr(sources, "_name_the_row", refuse)
+    assert_same(run([*files, *world[2:]], engine, "campaign", models=["linear"]), expected)

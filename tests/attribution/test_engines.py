@@ -6,7 +6,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from tests.attribution.oddities import EVERY, SETTINGS, assert_same, oddities, run
+from tests.attribution.oddities import (
+    EVERY,
+    SETTINGS,
+    assert_reads_sound_files_itself,
+    assert_same,
+    oddities,
+    run,
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +42,11 @@ def test_a_parquet_file_gives_what_the_table_gives(world, tmp_path):
     assert run(files, "duckdb", output=tmp_path / "credits.parquet").num_rows == 0
     written = pq.read_table(tmp_path / "credits.parquet")
     assert sorted(written.to_pylist(), key=str) == sorted(expected.to_pylist(), key=str)
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "polars"])
+def test_a_sound_file_is_read_by_the_engine_alone(world, tmp_path, monkeypatch, engine):
+    assert_reads_sound_files_itself(world, engine, tmp_path, monkeypatch)
 
 
 def test_the_order_of_the_rows_never_matters(world):

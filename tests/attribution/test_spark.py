@@ -6,8 +6,8 @@ import os
 import pyarrow.parquet as pq
 import pytest
 
-from attribution import TimeDecay
-from tests.attribution.oddities import assert_same, oddities, run
+from attribution import JourneyError, TimeDecay
+from tests.attribution.oddities import assert_reads_sound_files_itself, assert_same, oddities, run
 
 # The Java side closes its sockets when it pleases.
 pytestmark = [
@@ -60,3 +60,18 @@ def test_spark_writes_the_credits_itself(world, spark, tmp_path):
     assert sorted(written.to_pylist(), key=str) == sorted(
         run(world, "duckdb", models=models).to_pylist(), key=str
     )
+
+
+def test_spark_reads_a_sound_file_without_bringing_its_rows_to_the_driver(
+    world, spark, tmp_path, monkeypatch
+):
+    assert_reads_sound_files_itself(world, spark, tmp_path, monkeypatch)
+
+
+def test_spark_names_the_row_of_a_file_that_breaks_the_contract(world, spark, tmp_path):
+    kinds = world[0]["kind"].to_pylist()
+    kinds[6] = "letter"
+    broken = world[0].set_column(world[0].column_names.index("kind"), "kind", [kinds])
+    pq.write_table(broken, tmp_path / "touches.parquet")
+    with pytest.raises(JourneyError, match="touches, row 7, column kind: 'letter' is not a known kind"):
+        run([tmp_path / "touches.parquet", *world[1:]], spark, "campaign", models=["linear"])
