@@ -188,7 +188,7 @@ def refuse_many(keys: Sequence[str]) -> None:
     if len(keys) > MOST_KEYS:
         raise JourneyError(
             f"{len(keys)} sources are more than the {MOST_KEYS} that a chain can tell apart",
-            "use states='channel', or group small campaigns",
+            "use channels as states, or group small sources",
         )
 
 
