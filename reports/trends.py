@@ -1,5 +1,6 @@
 """Figures by week, month, quarter or year, and the periods to compare a period with."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection
 from datetime import date, timedelta
 from typing import Literal
@@ -199,12 +200,13 @@ def trend(
             sums["revenue_minor"][row["part"]] += row[f"{credit}_sum"]
             sums["customers"][row["part"]] += row[f"{units}_sum"] if row["first"] else 0
     _add_calls(sums, journeys.calls, parts, campaigns)
+    starts = [part.start for part in parts]
     for cost in journeys.costs.to_pylist():
         if campaigns is None or (cost["campaign"] or OVERHEAD) in campaigns:
-            for i, part in enumerate(parts):
-                sums["cost_minor"][i] += part.share(
-                    cost["amount_minor"], cost["period_start"], cost["period_end"]
-                )
+            start, end = cost["period_start"], cost["period_end"]
+            # Most costs lie within one part, and there may be thousands of them.
+            for i in range(max(bisect_right(starts, start) - 1, 0), bisect_left(starts, end)):
+                sums["cost_minor"][i] += parts[i].share(cost["amount_minor"], start, end)
     rows = []
     for i, part in enumerate(parts):
         row = {name: int(values[i]) for name, values in sums.items()}
