@@ -130,9 +130,8 @@ def trend(
     x = alt.X("start:T", title=None, axis=alt.Axis(grid=False, labelOverlap=True))
     shape = alt.Shape("series:N", title=None, sort=series, scale=_shapes(series), legend=_LEGEND)
 
-    def drawn(kept: bool) -> Any:
-        values = [row for row, is_whole in zip(rows, whole, strict=True) if is_whole is kept]
-        return alt.Chart(alt.InlineData(values=values)).encode(
+    def drawn(name: str) -> Any:
+        return alt.Chart(alt.NamedData(name)).encode(
             x=x,
             y=alt.Y("value:Q", title=title or None, axis=alt.Axis(format=form)),
             color=colour,
@@ -143,13 +142,20 @@ def trend(
             ],
         )
 
-    line = drawn(True)
+    # By name: Altair copies and checks rows again for every layer they stand in.
+    datasets = {
+        "whole": [row for row, is_whole in zip(rows, whole, strict=True) if is_whole],
+        "part": [row for row, is_whole in zip(rows, whole, strict=True) if not is_whole],
+    }
+    line = drawn("whole")
     layers: list[Any] = [*_beside(annotations, say), line.mark_line(strokeWidth=2.5)]
     layers.append(line.mark_point(size=45, filled=True, opacity=1).encode(shape=shape))
     if not all(whole):
-        hollow = drawn(False).mark_point(size=45, filled=False, strokeWidth=1.5, opacity=1)
+        hollow = drawn("part").mark_point(size=45, filled=False, strokeWidth=1.5, opacity=1)
         layers.append(hollow.encode(shape=shape))
-    return _finished(alt.layer(*layers).properties(height=260), locale)
+    spec = _finished(alt.layer(*layers).properties(height=260), locale)
+    spec["datasets"] = spec.get("datasets", {}) | datasets
+    return spec
 
 
 def still_to_come(
