@@ -128,7 +128,7 @@ def check_values(frame: nw.LazyFrame[Any], source: Source) -> None:
     # A filter, not a count: engines skip what a file's own statistics already rule out, such as nulls.
     broken = reduce(or_, (rule.broken for rule in checks(source.name, source.columns)))
     # A column of the table: Spark and Polars answer a literal alone with one row, whatever the filter leaves.
-    if len(frame.filter(broken).select(*list(source.columns)[:1]).head(1).collect("pyarrow")):
+    if len(frame.filter(broken).select(next(iter(source.columns))).head(1).collect("pyarrow")):
         _name_the_row(source)
 
 
