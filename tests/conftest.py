@@ -108,6 +108,12 @@ def engine(settings: Settings) -> Iterator[Engine]:
 
 
 @pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let inboxes wait for a sound database that a busy machine keeps waiting, instead of spooling."""
+    monkeypatch.setattr("tracking.inbox.PATIENCE_S", 60.0)
+
+
+@pytest.fixture
 def session(engine: Engine) -> Iterator[Session]:
     """A session on the installation's database, in one transaction, never committed."""
     with Session(engine, expire_on_commit=False) as session, session.begin() as whole:

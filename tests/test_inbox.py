@@ -51,9 +51,8 @@ def acme(settings: Settings, engine: Engine) -> Settings:
 
 
 @pytest.fixture
-def inbox(acme: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Inbox:
-    """The inbox of a process; patient, since a busy machine may keep a sound database waiting."""
-    monkeypatch.setattr("tracking.inbox.PATIENCE_S", 60.0)
+def inbox(acme: Settings, engine: Engine, patient: None) -> Inbox:
+    """The inbox of a process."""
     return Inbox(engine, acme, Routing(acme), INTERPRETERS, lambda: NEXT_YEAR)
 
 

@@ -35,7 +35,7 @@ def acme(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def client(acme: Settings, engine: Engine) -> Iterator[FlaskClient]:
+def client(acme: Settings, engine: Engine, patient: None) -> Iterator[FlaskClient]:
     """Twilio's way to Acme."""
     app = create_app(acme, engine)
     yield app.test_client()

@@ -50,7 +50,7 @@ def acme(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def client(acme: Settings, engine: Engine) -> FlaskClient:
+def client(acme: Settings, engine: Engine, patient: None) -> FlaskClient:
     """Twilio's way to Acme, whose catalogue number rings in sales."""
     with db.transaction(engine) as session:
         numbers.add(session, CATALOGUE_NUMBER, at=NINE, provider="twilio", destination=SALES)
