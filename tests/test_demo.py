@@ -13,6 +13,7 @@ from tests.conftest import KEY
 from tests.imports import NOW
 from tests.web.people import hire
 from tracking import calls, db, demo, numbers, phone, reporting
+from tracking.acme import WINDOW
 from tracking.config import Settings
 from tracking.errors import Conflict
 from tracking.models import (
@@ -88,9 +89,7 @@ def test_it_ends_now_and_the_last_calls_are_still_to_log(market: Session) -> Non
     first = market.scalar(select(func.min(Call.started_at)))
     assert first is not None
     assert first < NOW - timedelta(days=600)
-    old = market.scalars(
-        calls.unlogged(since=NOW - demo.WINDOW).where(Call.started_at < NOW - timedelta(days=3))
-    )
+    old = market.scalars(calls.unlogged(since=NOW - WINDOW).where(Call.started_at < NOW - timedelta(days=3)))
     assert list(old) == []
 
 

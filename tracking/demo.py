@@ -4,37 +4,25 @@ What the simulated tracker saw goes through the same domain functions as what re
 imports report, so a demo obeys the rules that live data obey.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from zlib import crc32
 
-import pyarrow as pa
 from sqlalchemy import Engine, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from simulator import scenario as scenarios
-from simulator.market import World
-from simulator.runs import mapper
-from simulator.write import tables
-from tracking import answers, bulk, campaigns, contacts, costs, db, deals, numbers, touches
+from tracking import acme, answers, bulk, campaigns, contacts, costs, db, deals, numbers, touches
 from tracking.calls import CallEvent
-from tracking.contacts import Clues
 from tracking.costs import CostRecord
 from tracking.deals import DealRecord
 from tracking.errors import Conflict
 from tracking.models import Account, Answer, Call, Campaign, Contact, TrackingNumber, VisitCount
 from tracking.office import AuditEntry, FailedSignIn, User
 from tracking.touches import TouchRecord
-from tracking.vocabulary import Base, CallStatus, Direction, LeadStatus, Medium, Outcome, Stage, TouchKind
+from tracking.vocabulary import Base, CallStatus, LeadStatus, Medium, Outcome, Stage, TouchKind
 
 PROVIDER = "demo"
 """Who carries the numbers of a demo; no other number has it, so it tells a demo from live data."""
-MAIN_NUMBER = "+46701740690"
-"""Acme Pumps' own number, which stands on no ad material."""
-WINDOW = timedelta(days=730)
-"""How far back a demo goes."""
 _ACCOUNTS = 400
 _UNLOGGED = timedelta(days=3)
 _CHANGEOVER = timedelta(days=200)
@@ -47,133 +35,6 @@ _KEPT = (
     FailedSignIn.__tablename__,
     "api_token",
 )
-_OWN_SITE = ("(brand search)", "(organic search)")
-"""Sources of the simulator that lead to the supplier's own site."""
-
-
-def _days(first: int, last: int, exposures: float) -> dict[str, float]:
-    return {"from_day": first, "to_day": last, "exposures": exposures}
-
-
-# A firm with a tenth of the scenario's companies to serve: a quieter telephone, prices of its own, and fairs,
-# mailings and evenings in both years.
-_SMALL: dict[str, object] = {
-    "desk.junk_per_day": 0.3,
-    "desk.customer_calls_per_day": 1.5,
-    "campaigns.search_ads.variable_minor": 4_500_000,
-    "campaigns.print_catalogue.fixed_minor": 1_200_000,
-    "campaigns.print_catalogue.variable_minor": 1_500_000,
-    "campaigns.email.variable_minor": 1_000_000,
-    "campaigns.display.variable_minor": 2_500_000,
-    "campaigns.whatsapp.variable_minor": 400_000,
-    "campaigns.referral.fixed_minor": 500_000,
-    "campaigns.trade_fair.flights": [_days(d, d + 3, 0.15) for d in (65, 245, 430, 610)],
-    "campaigns.print_catalogue.flights": [_days(45, 165, 0.6), _days(530, 650, 0.6)],
-    "campaigns.webinar.flights": [_days(d, d + 1, 0.05) for d in range(35, 730, 90)],
-}
-_REPS = ("Rita", "Sven", "Olga")
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """How a campaign of the scenario is called at Acme Pumps, and what carries its numbers."""
-
-    name: str
-    direction: Direction
-    objective: str
-    budget_minor: int
-    pieces: tuple[tuple[str, str, Medium], ...]
-    said: tuple[str, ...]
-
-
-_PLANS = {
-    "search_ads": _Plan(
-        "Search ads: process pumps",
-        Direction.inbound,
-        "Enquiries from companies that search for pumps",
-        1_200_000,
-        (("Landing page for process pumps", "landing page", Medium.online),),
-        ("searched for process pumps on the web", "found you with a search engine"),
-    ),
-    "directory": _Plan(
-        "Industry directory",
-        Direction.inbound,
-        "Be found where buyers of the trade look suppliers up",
-        600_000,
-        (
-            ("Premium entry", "directory entry", Medium.online),
-            ("Printed directory", "directory", Medium.print),
-        ),
-        ("in the directory", "the trade directory, I think"),
-    ),
-    "trade_fair": _Plan(
-        "Pump fair Gothenburg",
-        Direction.outbound,
-        "Meet buyers of capital equipment",
-        4_500_000,
-        (("Stand B12", "stand", Medium.fair), ("Brochure of the fair", "brochure", Medium.fair)),
-        ("met you at the fair", "your stand in Gothenburg"),
-    ),
-    "print_catalogue": _Plan(
-        "Product catalogue",
-        Direction.outbound,
-        "Stay on the desks of purchasing",
-        2_500_000,
-        (
-            ("Catalogue, first edition", "catalogue", Medium.print),
-            ("Catalogue, new edition", "catalogue", Medium.print),
-        ),
-        ("your catalogue is on my desk", "the catalogue"),
-    ),
-    "email": _Plan(
-        "Service newsletter",
-        Direction.outbound,
-        "Repeat orders of parts",
-        300_000,
-        (("Monthly letter", "newsletter", Medium.email),),
-        ("your newsletter", "you sent me a mail"),
-    ),
-    "display": _Plan(
-        "Banners in the trade press",
-        Direction.outbound,
-        "Be known before the need",
-        800_000,
-        (),
-        ("a banner",),
-    ),
-    "webinar": _Plan(
-        "Webinar: pumps that save energy",
-        Direction.outbound,
-        "Show what the new series can do",
-        500_000,
-        (("Invitation", "landing page", Medium.online),),
-        ("I was in your webinar",),
-    ),
-    "whatsapp": _Plan(
-        "Messages to parts buyers",
-        Direction.outbound,
-        "Orders of parts",
-        200_000,
-        (("Message with offer", "message", Medium.online),),
-        ("you wrote to me",),
-    ),
-    "website": _Plan(
-        "Own web site",
-        Direction.inbound,
-        "Be found by name and by product",
-        600_000,
-        (("Number in the page's head", "web site", Medium.online),),
-        ("on your web site", "the internet"),
-    ),
-    "referral": _Plan(
-        "Customer referrals",
-        Direction.inbound,
-        "Customers bring customers",
-        150_000,
-        (),
-        ("a customer of yours told me",),
-    ),
-}
 
 
 def fill(engine: Engine, at: datetime, *, accounts: int = _ACCOUNTS, seed: int = 1) -> dict[str, int]:
@@ -203,7 +64,7 @@ def fill(engine: Engine, at: datetime, *, accounts: int = _ACCOUNTS, seed: int =
     with db.reading(engine) as session:
         if session.scalar(select(Campaign.id).limit(1)) or session.scalar(select(Account.id).limit(1)):
             raise Conflict("the installation is not empty; fill one of its own")
-    seen = _Seen(_simulated(at, accounts, seed), at)
+    seen = acme.Seen(at, accounts, seed)
     with db.transaction(engine) as session:
         _Filling(session, seen, at).whole()
         kinds = (Campaign, TrackingNumber, Account, Contact, Call, Answer)
@@ -237,85 +98,12 @@ def wipe(session: Session) -> None:
             session.execute(delete(table))
 
 
-def _simulated(at: datetime, accounts: int, seed: int) -> dict[str, pa.Table]:
-    start = (at - WINDOW).date() + timedelta(days=1)
-    world = World(scenarios.load("supplier", _SMALL | {"start": start}), accounts, WINDOW.days, seed)
-    with mapper(1) as spread:
-        return tables(world, spread)
-
-
-class _Seen:
-    """What the simulated tracker saw within the window, with names and numbers for people."""
-
-    def __init__(self, market: dict[str, pa.Table], at: datetime) -> None:
-        def rows(name: str, moment: str) -> list[dict[str, Any]]:
-            table = market[name].sort_by(moment).to_pylist()
-            return [_sited(row) for row in table if at - WINDOW <= row[moment] <= at]
-
-        self.touches = rows("touches", "occurred_at")
-        self.calls = rows("calls", "started_at")
-        self.answers = rows("answers", "asked_at")
-        self.conversions = rows("conversions", "converted_at")
-        self.costs = market["costs"].to_pylist()
-        self.visits = [_sited(row) for row in market["visits"].to_pylist()]
-        self.accounts = {row["account_id"]: row for row in market["accounts"].to_pylist()}
-        self.contacts = {row["contact_id"]: row for row in market["contacts"].to_pylist()}
-        self.person_of = {
-            row["touch_id"][1:]: row["contact_id"] for row in self.touches if row["kind"] == "call"
-        }
-        self._names: dict[str, str] = {}
-        self._taken: set[str] = set()
-        self._numbers: dict[str, str | None] = {}
-        self._free = _callers()
-
-    def company(self, account_id: str) -> str:
-        """Return a company's name, which no other company of the demo has."""
-        if account_id not in self._names:
-            row = self.accounts[account_id]
-            choices = (row["name"], f"{row['name']} {row['region'].title()}")
-            name = next((c for c in choices if c not in self._taken), f"{row['name']} {account_id[1:]}")
-            self._names[account_id] = name
-            self._taken.add(name)
-        return self._names[account_id]
-
-    def clues(self, account_id: str, contact_id: str | None) -> Clues:
-        """Say whose record it is: the company, and the person where one is known."""
-        person = self.contacts[contact_id]["name"] if contact_id else None
-        return Clues(
-            external_id=f"acme-{account_id}",
-            company=self.company(account_id),
-            person=person,
-            person_id=f"acme-{contact_id}" if contact_id else None,
-            phone=self.number(contact_id or account_id),
-        )
-
-    def number(self, owner: str) -> str | None:
-        """Return the number of a person or switchboard; None when the ranges kept for fiction are used up."""
-        if owner not in self._numbers:
-            self._numbers[owner] = next(self._free, None)
-        return self._numbers[owner]
-
-
-def _sited(row: dict[str, Any]) -> dict[str, Any]:
-    """Let what leads to the supplier's own site be a campaign, as its page of numbers is."""
-    return row | {"campaign": "website", "channel": "website"} if row.get("campaign") in _OWN_SITE else row
-
-
-def _callers() -> Iterator[str]:
-    # Kept for fiction by Ofcom, the Bundesnetzagentur and PTS; Acme's own stand below +46701740641.
-    for last in range(1000):
-        yield f"+493023125{last:03}"
-        yield f"+442079460{last:03}"
-    for last in range(641, 690):
-        yield f"+46701740{last}"
-
-
 class _Filling:
     """One demo in the making."""
 
-    def __init__(self, session: Session, seen: _Seen, at: datetime) -> None:
+    def __init__(self, session: Session, seen: acme.Seen, at: datetime) -> None:
         self.session, self.seen, self.at = session, seen, at
-        self.begin = at - WINDOW - timedelta(days=400)
+        self.begin = at - acme.WINDOW - timedelta(days=400)
         self.campaigns: dict[str, Campaign] = {}
         self.dialled: dict[str, list[tuple[str, datetime, datetime | None]]] = {}
         self._met: set[str] = set()
@@ -331,7 +119,7 @@ class _Filling:
     def advertise(self) -> None:
         channels = {row["campaign"]: row["channel"] for row in self.seen.costs} | {"website": "website"}
         next_number = iter(range(605, 641))
-        for key, plan in _PLANS.items():
+        for key, plan in acme.PLANS.items():
             campaign = campaigns.add(
                 self.session,
                 plan.name,
@@ -341,7 +129,7 @@ class _Filling:
                 objective=plan.objective,
                 budget_minor=plan.budget_minor,
                 currency="EUR",
-                starts_on=(self.at - WINDOW).date(),
+                starts_on=(self.at - acme.WINDOW).date(),
                 targets={"leads": 30 if plan.pieces else 10},
                 utm_campaign=key,
             )
@@ -355,14 +143,16 @@ class _Filling:
                 f"+46701740{next(next_number)}",
                 at=self.begin,
                 provider=PROVIDER,
-                destination=MAIN_NUMBER,
+                destination=acme.MAIN_NUMBER,
             )
         self.session.flush()
 
     def _put(
         self, key: str, campaign: Campaign, name: str, kind: str, medium: Medium, number: str, index: int
     ) -> None:
-        row = numbers.add(self.session, number, at=self.begin, provider=PROVIDER, destination=MAIN_NUMBER)
+        row = numbers.add(
+            self.session, number, at=self.begin, provider=PROVIDER, destination=acme.MAIN_NUMBER
+        )
         change = self.at - _CHANGEOVER if key == "print_catalogue" else None
         printed = medium is Medium.print
         issued = change if change and index else self.begin
@@ -391,7 +181,7 @@ class _Filling:
         current = [n for n, starts, ends in all_of if starts <= rang and (ends is None or rang < ends)]
         old = [n for n, _, ends in all_of if ends is not None and ends <= rang]
         pick = old if old and mixed % 6 == 0 else current
-        return pick[mixed % len(pick)] if pick else MAIN_NUMBER
+        return pick[mixed % len(pick)] if pick else acme.MAIN_NUMBER
 
     def ring(self) -> None:
         for call in self.seen.calls:
@@ -465,9 +255,9 @@ class _Filling:
         if outcome is Outcome.answered:
             campaign = self.campaigns.get(row["campaign"] or "")
             channel = None if campaign else row["channel"]
-            said = _PLANS[row["campaign"]].said if campaign else (row["verbatim"] or channel or "",)
+            said = acme.PLANS[row["campaign"]].said if campaign else (row["verbatim"] or channel or "",)
             if row["campaign"] == "(never ran)":
-                said = ("I saw you on television",)
+                said = (acme.NEVER_RAN,)
             words = said[crc32(row["answer_id"].encode()) % len(said)]
         answers.log(
             self.session,
@@ -483,7 +273,7 @@ class _Filling:
     @staticmethod
     def _rep(call: Call) -> str:
         # Rita takes every second call; the three differ in how often they ask only by chance.
-        return _REPS[(0, 1, 0, 2)[crc32(call.provider_call_id.encode()) % 4]]
+        return acme.REPS[(0, 1, 0, 2)[crc32(call.provider_call_id.encode()) % 4]]
 
     def happen(self) -> None:
         kinds = {"visit": TouchKind.visit, "form": TouchKind.form, "message": TouchKind.message}
@@ -506,7 +296,7 @@ class _Filling:
             )
         counted: dict[tuple[Any, int | None, str | None], int] = {}
         for row in self.seen.visits:
-            if not (self.at - WINDOW).date() <= row["day"] <= self.at.date():
+            if not (self.at - acme.WINDOW).date() <= row["day"] <= self.at.date():
                 continue
             campaign = self.campaigns.get(row["campaign"])
             place = (row["day"], campaign.id if campaign else None, None if campaign else row["channel"])
@@ -536,7 +326,6 @@ class _Filling:
     def _deal(
         self, key: str, row: dict[str, Any], stage: Stage, amount: int, closed_at: datetime | None
     ) -> None:
-        large = "Pump station" if amount > 4_000_000 else "Custom pump" if amount > 400_000 else "Spare parts"
         deals.save(
             self.session,
             DealRecord(
@@ -545,7 +334,7 @@ class _Filling:
                 amount_minor=amount,
                 currency=row["currency"],
                 external_id=f"D-{key}",
-                name=large,
+                name=acme.goods(amount),
                 lead_at=row["lead_at"],
                 qualified_at=row["qualified_at"],
                 # A repeat order comes without an offer before it.
@@ -574,11 +363,11 @@ class _Filling:
                 ),
                 campaign=self.campaigns.get(row["campaign"] or ""),
             )
-        month = (self.at - WINDOW).date().replace(day=1)
+        month = (self.at - acme.WINDOW).date().replace(day=1)
         while (after := (month + timedelta(days=32)).replace(day=1)) <= today:
             record = CostRecord(
                 period_start=month, period_end=after, currency="EUR", category="wages", direct=False,
-                minutes=40 * 60, hourly_rate_minor=4_500, note="Marketing department, its hours",
+                minutes=40 * 60, hourly_rate_minor=4_500, note=acme.WAGES,
             )  # fmt: skip
             costs.save(self.session, record, campaign=None)
             site = CostRecord(
