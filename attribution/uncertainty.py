@@ -31,6 +31,8 @@ Floats = npt.NDArray[np.float64]
 
 # Probabilities that a Poisson variable of mean 1 is at most 0, 1, 2, ...; beyond 18 they are 1 in doubles.
 _POISSON = np.cumsum([np.exp(-1.0) / factorial(k) for k in range(18)])
+# How often each account counts in some replicates, worked out at a time: 8 MB of doubles.
+_AT_ONCE = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -343,38 +345,35 @@ def draw(
     columns = np.array([code[pair] for pair in keys], dtype=np.int64)
     accounts = rows["account_id"].dictionary_encode().combine_chunks()
     index = accounts.indices.to_numpy()
-    size = (len(accounts.dictionary), len(sources))
     hashes = hashes_of(accounts.dictionary.to_pylist())
-    credit = np.zeros((len(models), len(sources)))
-    skewness = np.zeros_like(credit)
-    drawn = np.zeros((len(models), len(sources), replicates))
-    contributions = []
-    for m in range(len(models)):
-        amounts = rows[f"c{m}"].to_numpy().astype(float)
-        table = scipy.sparse.csr_array((amounts, (index, columns)), shape=size)
-        table.sum_duplicates()
-        # A rule such as the last touch credits few of the campaigns that others credit.
-        table.eliminate_zeros()
-        contributions.append(table)
-        credit[m] = table.sum(axis=0)
-        square, cube = (
-            np.bincount(table.indices, table.data**power, minlength=len(sources)) for power in (2, 3)
-        )
-        skewness[m] = np.divide(cube, 6 * square**1.5, out=np.zeros(len(sources)), where=square > 0)
-    # Some replicates at a time: accounts x replicates need not fit into memory at once.
-    largest = max(size[0], 1, *(len(refit.hashes) for refit in refitted.values()))
-    step = max(1, min(replicates, 40_000_000 // largest))
+    # One table for all models, so that it is sorted once, and a draw of the accounts serves all of them.
+    amounts = np.array([rows[f"c{m}"].to_numpy().astype(float) for m in range(len(models))])
+    # A rule such as the last touch credits few of the campaigns that others credit.
+    model, row = np.nonzero(amounts)
+    shape = (len(models), len(sources))
+    table = scipy.sparse.csr_array(
+        (amounts[model, row], (index[row], columns[row] + model * len(sources))),
+        shape=(len(hashes), len(models) * len(sources)),
+    )
+    table.sum_duplicates()
+    credit = table.sum(axis=0).reshape(shape)
+    square, cube = (
+        np.bincount(table.indices, power, minlength=credit.size).reshape(shape)
+        for power in (table.data**2, table.data * table.data**2)
+    )
+    skewness = np.divide(cube, 6 * square**1.5, out=np.zeros(shape), where=square > 0)
+    drawn = np.zeros((*shape, replicates))
+    # Some replicates at a time: accounts x replicates stay near the processor so.
+    largest = max(len(hashes), 1, *(len(refit.hashes) for refit in refitted.values()))
+    step = max(1, min(replicates, _AT_ONCE // largest))
     unexplained = np.array([source == UNATTRIBUTED for source, _ in sources])[:, None]
     for start in range(0, replicates, step):
         rounds = range(start, min(start + step, replicates))
-        weights = poisson_weights(hashes, rounds, seed)
-        for m, table in enumerate(contributions):
-            credited = table.T @ weights
-            if m in refitted:
-                times = poisson_weights(refitted[m].hashes, rounds, seed)
-                anew = refitted[m].credit(sources, times)
-                credited = np.where(unexplained, credited, anew)
-            drawn[m, :, start : start + step] = credited
+        credited = (table.T @ poisson_weights(hashes, rounds, seed)).reshape(*shape, len(rounds))
+        for m, refit in refitted.items():
+            anew = refit.credit(sources, poisson_weights(refit.hashes, rounds, seed))
+            credited[m] = np.where(unexplained, credited[m], anew)
+        drawn[:, :, start : start + step] = credited
     return Bootstrap(tuple(models), by, tuple(sources), credit, drawn, skewness, _costs(costs, by, sources))
 
 

@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 from benchmarks import large
 from tracking import calls as ours
 from tracking import clock, db, jobs, snapshots, users, worker
-from tracking.app import create_app
+from tracking.app import create_app, settle
 from tracking.config import Settings
 from tracking.models import Answer, Call
 from tracking.vocabulary import Role
@@ -165,6 +165,7 @@ class Office:
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self.app = create_app(settings, engine)
+        settle()
         self.clients = {role: self._enter(role) for role in Role}
         self.statements = 0
         event.listen(engine, "before_cursor_execute", self._note)

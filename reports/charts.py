@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-import altair as alt
 import pyarrow as pa
 import vl_convert
 
@@ -61,29 +60,29 @@ def roi_by_model(table: pa.Table, *, words: Words | None = None, locale: Spec | 
     ]
     models = list(dict.fromkeys(row["model"] for row in rows))
     campaigns = list(dict.fromkeys(row["campaign"] for row in rows))
-    band = max(_LEAST_ROWS, _ROW * len(models) + 6)
-    y = alt.Y("campaign:N", title=None, sort=campaigns, axis=alt.Axis(labelLimit=_LABEL, grid=False))
-    offset = alt.YOffset("model:N", sort=models)
-    colour = alt.Color("model:N", title=say("Model"), sort=models, scale=_colours(models), legend=_LEGEND)
+    y = _field("campaign", _NAME, title=None, sort=campaigns, axis={"labelLimit": _LABEL, "grid": False})
+    place = {
+        "y": y,
+        "yOffset": _field("model", _NAME, sort=models),
+        "color": _named("model", models, COLOURS, title=say("Model")),
+    }
     told = [
-        alt.Tooltip("campaign:N", title=say("Campaign")),
-        alt.Tooltip("model:N", title=say("Model")),
-        alt.Tooltip("roi:Q", title=say("ROI"), format=",.0%"),
-        alt.Tooltip("low:Q", title=say("from"), format=",.0%"),
-        alt.Tooltip("high:Q", title=say("to"), format=",.0%"),
+        _field("campaign", _NAME, title=say("Campaign")),
+        _field("model", _NAME, title=say("Model")),
+        _field("roi", _AMOUNT, title=say("ROI"), format=",.0%"),
+        _field("low", _AMOUNT, title=say("from"), format=",.0%"),
+        _field("high", _AMOUNT, title=say("to"), format=",.0%"),
     ]
-    base = alt.Chart(alt.InlineData(values=rows)).encode(y=y, yOffset=offset)
-    x = alt.X("roi:Q", title=say("ROI"), axis=alt.Axis(format=",.0%", labelSeparation=_APART))
-    lines = base.mark_rule(strokeWidth=2, opacity=0.55).encode(
-        x=alt.X("low:Q", title=say("ROI")), x2="high:Q", color=colour
-    )
-    shape = alt.Shape("model:N", title=say("Model"), sort=models, scale=_shapes(models), legend=_LEGEND)
-    marks = base.mark_point(size=60, filled=True, opacity=1).encode(
-        x=x, color=colour, shape=shape, tooltip=told
-    )
-    zero = alt.Chart(alt.InlineData(values=[{"roi": 0}])).mark_rule(color="#888888", strokeDash=[4, 3])
-    chart = alt.layer(zero.encode(x="roi:Q"), lines, marks)
-    return _finished(chart.properties(height=max(80, band * len(campaigns))), locale)
+    shape = _named("model", models, SHAPES, title=say("Model"))
+    x = _field("roi", _AMOUNT, title=say("ROI"), axis={"format": ",.0%", "labelSeparation": _APART})
+    span = {"x": _field("low", _AMOUNT, title=say("ROI")), "x2": {"field": "high"}}
+    layers = [
+        _layer("zero", _rule(color="#888888", strokeDash=[4, 3]), {"x": _field("roi", _AMOUNT)}),
+        _layer("rows", _rule(strokeWidth=2, opacity=0.55), place | span),
+        _layer("rows", _point(60), place | {"x": x, "shape": shape, "tooltip": told}),
+    ]
+    height = max(80, max(_LEAST_ROWS, _ROW * len(models) + 6) * len(campaigns))
+    return _finished(layers, {"zero": [{"roi": 0}], "rows": rows}, height, locale)
 
 
 def trend(
@@ -124,38 +123,30 @@ def trend(
     ]
     whole = table["whole"].to_pylist() if "whole" in table.column_names else [True] * len(rows)
     series = list(dict.fromkeys(row["series"] for row in rows))
-    # Written out: what stands for a thousand differs from language to language.
-    form = ",~r" if money else ",.4~r"
-    colour = alt.Color("series:N", title=None, sort=series, scale=_colours(series), legend=_LEGEND)
-    x = alt.X("start:T", title=None, axis=alt.Axis(grid=False, labelOverlap=True))
-    shape = alt.Shape("series:N", title=None, sort=series, scale=_shapes(series), legend=_LEGEND)
-
-    def drawn(name: str) -> Any:
-        return alt.Chart(alt.NamedData(name)).encode(
-            x=x,
-            y=alt.Y("value:Q", title=title or None, axis=alt.Axis(format=form)),
-            color=colour,
-            tooltip=[
-                alt.Tooltip("start:T", title=say("from"), format="%Y-%m-%d"),
-                alt.Tooltip("series:N", title=say("series")),
-                alt.Tooltip("value:Q", title=title or say("value"), format=",.4~r"),
-            ],
-        )
-
-    # By name: Altair copies and checks rows again for every layer they stand in.
-    datasets = {
+    encoding: Spec = {
+        "x": _field("start", _TIME, title=None, axis={"grid": False, "labelOverlap": True}),
+        # Written out: what stands for a thousand differs from language to language.
+        "y": _field("value", _AMOUNT, title=title or None, axis={"format": ",~r" if money else ",.4~r"}),
+        "color": _named("series", series, COLOURS, title=None),
+        "tooltip": [
+            _field("start", _TIME, title=say("from"), format=_DAY),
+            _field("series", _NAME, title=say("series")),
+            _field("value", _AMOUNT, title=title or say("value"), format=",.4~r"),
+        ],
+    }
+    marked = encoding | {"shape": _named("series", series, SHAPES, title=None)}
+    notes = _notes(annotations)
+    data = {
         "whole": [row for row, is_whole in zip(rows, whole, strict=True) if is_whole],
         "part": [row for row, is_whole in zip(rows, whole, strict=True) if not is_whole],
+        "notes": notes,
     }
-    line = drawn("whole")
-    layers: list[Any] = [*_beside(annotations, say), line.mark_line(strokeWidth=2.5)]
-    layers.append(line.mark_point(size=45, filled=True, opacity=1).encode(shape=shape))
-    if not all(whole):
-        hollow = drawn("part").mark_point(size=45, filled=False, strokeWidth=1.5, opacity=1)
-        layers.append(hollow.encode(shape=shape))
-    spec = _finished(alt.layer(*layers).properties(height=260), locale)
-    spec["datasets"] = spec.get("datasets", {}) | datasets
-    return spec
+    layers = _beside(say) if notes else []
+    layers.append(_layer("whole", {"type": "line", "strokeWidth": 2.5}, encoding))
+    layers.append(_layer("whole", _point(45), marked))
+    if data["part"]:
+        layers.append(_layer("part", _point(45, filled=False, strokeWidth=1.5), marked))
+    return _finished(layers, data, 260, locale)
 
 
 def still_to_come(
@@ -198,28 +189,27 @@ def still_to_come(
         for r in rows
     ]
     campaigns = [row["campaign"] for row in rows]
-    y = alt.Y("campaign:N", title=None, sort=campaigns, axis=alt.Axis(labelLimit=_LABEL))
-    scale = alt.Scale(domain=kinds, range=[COLOURS[0], COLOURS[5]])
-    drawn = (
-        alt.Chart(alt.InlineData(values=bars))
-        .mark_bar()
-        .encode(
-            y=y,
-            x=alt.X(
-                "value:Q", title=title or say("Revenue"), axis=alt.Axis(format=",~r", labelSeparation=_APART)
-            ),
-            color=alt.Color("kind:N", title=None, scale=scale, sort=kinds, legend=_LEGEND),
-            order=alt.Order("order:Q"),
-            tooltip=[
-                alt.Tooltip("campaign:N", title=say("Campaign")),
-                alt.Tooltip("kind:N", title=say("Revenue")),
-                alt.Tooltip("value:Q", title=say("value"), format=",.0f"),
-            ],
-        )
+    y = _field("campaign", _NAME, title=None, sort=campaigns, axis={"labelLimit": _LABEL})
+    x = _field(
+        "value", _AMOUNT, title=title or say("Revenue"), axis={"format": ",~r", "labelSeparation": _APART}
     )
-    lines = alt.Chart(alt.InlineData(values=spans)).mark_rule(strokeWidth=2, color="#7F7F7F")
-    chart = alt.layer(drawn, lines.encode(y=y, x="from:Q", x2="to:Q"))
-    return _finished(chart.properties(height=max(80, 28 * len(campaigns))), locale)
+    told = [
+        _field("campaign", _NAME, title=say("Campaign")),
+        _field("kind", _NAME, title=say("Revenue")),
+        _field("value", _AMOUNT, title=say("value"), format=",.0f"),
+    ]
+    colour = _named("kind", kinds, (COLOURS[0], COLOURS[5]), title=None)
+    order = _field("order", _AMOUNT)
+    layers = [
+        _layer("bars", {"type": "bar"}, {"x": x, "y": y, "color": colour, "order": order, "tooltip": told}),
+        _layer(
+            "spans",
+            _rule(strokeWidth=2, color="#7F7F7F"),
+            {"y": y, "x": _field("from", _AMOUNT), "x2": {"field": "to"}},
+        ),
+    ]
+    height = max(80, 28 * len(campaigns))
+    return _finished(layers, {"bars": bars, "spans": spans}, height, locale)
 
 
 def against_truth(
@@ -254,40 +244,33 @@ def against_truth(
     models = list(dict.fromkeys(row["model"] for row in rows if row["model"] != truth))
     names = [say(truth), *(say(model) for model in models)]
     rows = [row | {"model": say(row["model"])} for row in rows]
-    scale = alt.Scale(
-        domain=names, range=["#9AA3AE", *(COLOURS[i % len(COLOURS)] for i in range(len(models)))]
-    )
-    form = alt.Scale(domain=names, range=["square", *(SHAPES[i % len(SHAPES)] for i in range(len(models)))])
-    y = alt.Y("campaign:N", title=None, sort=campaigns, axis=alt.Axis(labelLimit=_LABEL, grid=False))
-    x = alt.X("value:Q", title=title, axis=alt.Axis(format=",.0%", labelSeparation=_APART))
-    told = [
-        alt.Tooltip("campaign:N", title=say("Campaign")),
-        alt.Tooltip("model:N", title=say("Model")),
-        alt.Tooltip("value:Q", title=title, format=",.1%"),
+    encoding: Spec = {
+        "x": _field("value", _AMOUNT, title=title, axis={"format": ",.0%", "labelSeparation": _APART}),
+        "y": _field(
+            "campaign", _NAME, title=None, sort=campaigns, axis={"labelLimit": _LABEL, "grid": False}
+        ),
+        "color": _named("model", names, ("#9AA3AE", *_around(COLOURS, len(models))), title=None),
+        "tooltip": [
+            _field("campaign", _NAME, title=say("Campaign")),
+            _field("model", _NAME, title=say("Model")),
+            _field("value", _AMOUNT, title=title, format=",.1%"),
+        ],
+    }
+    shape = _named("model", names, ("square", *_around(SHAPES, len(models))), title=None)
+    layers = [
+        _layer("truth", {"type": "bar", "height": {"band": 0.95}, "opacity": 0.6}, encoding),
+        _layer(
+            "said",
+            _point(60),
+            encoding | {"yOffset": _field("model", _NAME, sort=names[1:]), "shape": shape},
+        ),
     ]
-    colour = alt.Color("model:N", title=None, sort=names, scale=scale, legend=_LEGEND)
-    real = [row for row in rows if row["model"] == say(truth)]
-    bars = (
-        alt.Chart(alt.InlineData(values=real))
-        .mark_bar(height={"band": 0.95}, opacity=0.6)
-        .encode(x=x, y=y, color=colour, tooltip=told)
-    )
-    said = [row for row in rows if row["model"] != say(truth)]
-    marks = (
-        alt.Chart(alt.InlineData(values=said))
-        .mark_point(size=60, filled=True, opacity=1)
-        .encode(
-            x=x,
-            y=y,
-            yOffset=alt.YOffset("model:N", sort=names[1:]),
-            color=colour,
-            shape=alt.Shape("model:N", title=None, sort=names, scale=form, legend=_LEGEND),
-            tooltip=told,
-        )
-    )
+    data = {
+        "truth": [row for row in rows if row["model"] == say(truth)],
+        "said": [row for row in rows if row["model"] != say(truth)],
+    }
     band = max(_LEAST_ROWS, _MARK * len(models) + 6)
-    chart = alt.layer(bars, marks)
-    return _finished(chart.properties(height=max(80, band * len(campaigns))), locale)
+    return _finished(layers, data, max(80, band * len(campaigns)), locale)
 
 
 def svg(spec: Spec, *, width: int = 640) -> str:
@@ -330,7 +313,8 @@ def png(spec: Spec, *, width: int = 640, scale: float = 2.0) -> bytes:
     return bytes(vl_convert.vegalite_to_png(fixed, scale=scale, allowed_base_urls=[]))
 
 
-_LEGEND = alt.Legend(orient="top", labelLimit=_LABEL)
+_NAME, _AMOUNT, _TIME = "nominal", "quantitative", "temporal"
+_DAY = "%Y-%m-%d"
 
 
 def _words(words: Words | None) -> Any:
@@ -338,34 +322,61 @@ def _words(words: Words | None) -> Any:
     return lambda text: known.get(text, text)
 
 
-def _colours(names: Sequence[str]) -> alt.Scale:
-    return alt.Scale(domain=list(names), range=[COLOURS[i % len(COLOURS)] for i in range(len(names))])
+def _layer(data: str, mark: Spec, encoding: Spec) -> Spec:
+    return {"data": {"name": data}, "mark": mark, "encoding": encoding}
 
 
-def _shapes(names: Sequence[str]) -> alt.Scale:
+def _rule(**told: Any) -> Spec:
+    return {"type": "rule", **told}
+
+
+def _point(size: int, *, filled: bool = True, **told: Any) -> Spec:
+    return {"type": "point", "size": size, "filled": filled, "opacity": 1, **told}
+
+
+def _field(name: str, kind: str, **told: Any) -> Spec:
+    return {"field": name, "type": kind, **told}
+
+
+def _named(field: str, names: Sequence[str], marks: Sequence[str], *, title: str | None) -> Spec:
+    """Tell names apart by colours or shapes, with a legend above the picture."""
     # Seven shapes against eight colours: the pairs repeat only after 56 names.
-    return alt.Scale(domain=list(names), range=[SHAPES[i % len(SHAPES)] for i in range(len(names))])
+    scale = {"domain": list(names), "range": _around(marks, len(names))}
+    legend = {"orient": "top", "labelLimit": _LABEL}
+    return _field(field, _NAME, title=title, sort=list(names), scale=scale, legend=legend)
 
 
-def _beside(annotations: Iterable[Mapping[str, Any]], say: Any) -> list[Any]:
-    rows = []
-    for note in annotations:
-        start, end = note["starts_on"], note.get("ends_on")
-        rows.append({"start": _iso(start), "end": _iso(end or start), "title": note["title"]})
-    if not rows:
-        return []
-    told = [
-        alt.Tooltip("title:N", title=say("what happened")),
-        alt.Tooltip("start:T", title=say("from"), format="%Y-%m-%d"),
-        alt.Tooltip("end:T", title=say("to"), format="%Y-%m-%d"),
+def _around(marks: Sequence[str], count: int) -> list[str]:
+    return [marks[i % len(marks)] for i in range(count)]
+
+
+def _notes(annotations: Iterable[Mapping[str, Any]]) -> list[Spec]:
+    return [
+        {
+            "start": _iso(note["starts_on"]),
+            "end": _iso(note.get("ends_on") or note["starts_on"]),
+            "title": note["title"],
+        }
+        for note in annotations
     ]
-    base = alt.Chart(alt.InlineData(values=rows)).encode(x=alt.X("start:T", title=None), tooltip=told)
-    area = base.mark_rect(opacity=0.18, color="#7F7F7F").encode(x2="end:T")
-    line = base.mark_rule(color="#7F7F7F", strokeDash=[5, 3], strokeWidth=1.5)
-    label = base.mark_text(
-        align="left", baseline="top", dx=4, dy=2, fontSize=11, fontStyle="italic", color="#7F7F7F", limit=160
-    ).encode(text="title:N", y=alt.value(0))
-    return [area, line, label]
+
+
+def _beside(say: Any) -> list[Spec]:
+    x = _field("start", _TIME, title=None)
+    told = [
+        _field("title", _NAME, title=say("what happened")),
+        _field("start", _TIME, title=say("from"), format=_DAY),
+        _field("end", _TIME, title=say("to"), format=_DAY),
+    ]
+    grey = "#7F7F7F"
+    label = {"type": "text", "align": "left", "baseline": "top", "dx": 4, "dy": 2, "limit": 160}
+    label |= {"fontSize": 11, "fontStyle": "italic", "color": grey}
+    base = {"x": x, "tooltip": told}
+    return [
+        _layer("notes", {"type": "rect", "opacity": 0.18, "color": grey}, base | {"x2": {"field": "end"}}),
+        _layer("notes", _rule(color=grey, strokeDash=[5, 3], strokeWidth=1.5), base),
+        _layer("notes", label, base | {"text": _field("title", _NAME), "y": {"value": 0}}),
+    ]
 
 
 def _iso(day: date) -> str:
@@ -373,19 +384,23 @@ def _iso(day: date) -> str:
     return f"{day.isoformat()}T00:00:00"
 
 
-def _finished(chart: Any, locale: Spec | None) -> Spec:
-    spec: Spec = chart.properties(width="container").configure(font=_FONT).to_dict(validate=False)
-    config = spec.setdefault("config", {})
-    # Altair's theme fixes a size of the view, which the container is to decide.
-    config.pop("view", None)
-    config |= {
+def _finished(layers: list[Spec], data: Mapping[str, list[Spec]], height: int, locale: Spec | None) -> Spec:
+    config: Spec = {
+        "font": _FONT,
         "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"},
         "legend": {"labelFontSize": 12, "titleFontSize": 12, "columns": 4},
         "customFormatTypes": False,
     }
     if locale:
         config["locale"] = locale
-    return spec
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "width": "container",
+        "height": height,
+        "layer": layers,
+        "datasets": data,
+        "config": config,
+    }
 
 
 def _fixed(spec: Spec, width: int) -> Spec:

@@ -175,7 +175,9 @@ def desk(calls: pa.Table, answers: pa.Table, period: Period) -> dict[str, float 
     ``asked`` counts qualifying calls with an answer or a refusal to answer. A call about which nothing was
     logged counts as not asked.
     """
-    ours = calls.filter(period.holds(calls["started_at"]))
+    # Of a wide table only what is needed is copied.
+    needed = calls.select(["call_id", "started_at", "spam", "status", "lead_status", "first_call"])
+    ours = needed.filter(period.holds(calls["started_at"]))
     spam = pc.sum(ours["spam"]).as_py() or 0
     real = ours.filter(pc.invert(ours["spam"]))
     status = {row["values"]: row["counts"] for row in pc.value_counts(real["status"]).to_pylist()}

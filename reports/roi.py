@@ -289,7 +289,8 @@ def _shared(journeys: JourneyTables, period: Period) -> dict[str, dict[str, int]
         cell = cells[cost["campaign"] or OVERHEAD]
         cell["cost_minor"] += part
         cell["direct_cost_minor" if cost["direct"] else "indirect_cost_minor"] += part
-    calls = journeys.calls
+    # Of a wide table only what is needed is copied.
+    calls = journeys.calls.select(["started_at", "spam", "status", "campaign"])
     ours = calls.filter(pc.and_(period.holds(calls["started_at"]), pc.invert(calls["spam"])))
     answered = pc.is_in(ours["status"], pa.array(["answered", "completed"]))
     counted = pa.table({"campaign": ours["campaign"], "answered": answered.cast(pa.int64())})

@@ -303,10 +303,15 @@ def key_figures(
             habit=buying(taken.tables.conversions, question.period),
             years_kept=years_kept,
         )
-        attended = desk(taken.tables.calls, taken.tables.answers, question.period)
-        return {name: attended[name] for name in ("answered_rate", "missed_rate", "asked_rate")} | found
+        telephone = attended(taken, question.period)
+        return {name: telephone[name] for name in ("answered_rate", "missed_rate", "asked_rate")} | found
 
     return taken.remember(("figures", question, outbound, years_kept), make)
+
+
+def attended(taken: Snapshot, period: Period) -> dict[str, float | int | None]:
+    """Return how the telephone was attended in a period, as :func:`reports.kpis.desk` counts it."""
+    return taken.remember(("desk", period), lambda: desk(taken.tables.calls, taken.tables.answers, period))
 
 
 def _sum_of(rows: Iterable[dict[str, Any]]) -> dict[str, float]:

@@ -2,7 +2,10 @@
 
 from datetime import date
 
+import altair
+import jsonschema
 import pyarrow as pa
+import pytest
 
 from reports import charts
 
@@ -13,6 +16,41 @@ def roi(*rows: tuple[str, str, float | None]) -> pa.Table:
         for c, m, r in rows
     ]
     return pa.Table.from_pylist(told)
+
+
+MONTHS = pa.Table.from_pylist(
+    [
+        {"start": date(2026, month, 1), "series": "Calls", "value": 3.0 * month, "whole": month < 3}
+        for month in (1, 2, 3)
+    ]
+)
+FAIR = {"starts_on": date(2026, 2, 3), "ends_on": date(2026, 2, 6), "title": "Fair"}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        charts.roi_by_model(roi(("Fair", "linear", 1.0), ("Mail", "linear", -0.5))),
+        charts.trend(MONTHS, [FAIR], title="EUR", money=True),
+        charts.trend(MONTHS.drop_columns(["whole"])),
+        charts.still_to_come(
+            [{"campaign": "Fair", "revenue": 10.0, "expected": 5.0, "low": 1.0, "high": 9.0}], title="EUR"
+        ),
+        charts.against_truth(
+            pa.table({"campaign": ["Fair"] * 2, "model": ["truth", "linear"], "value": [0.5, 0.2]}), "truth"
+        ),
+    ],
+    ids=["roi", "trend with notes", "trend", "still to come", "against the truth"],
+)
+def test_every_chart_is_one_that_the_schema_of_vega_lite_knows(spec: charts.Spec) -> None:
+    altair.LayerChart.validate(spec)
+
+
+def test_the_schema_of_vega_lite_refuses_a_misspelt_channel() -> None:
+    spec = charts.trend(MONTHS)
+    spec["layer"][0]["encoding"]["colour"] = spec["layer"][0]["encoding"].pop("color")
+    with pytest.raises(jsonschema.ValidationError, match="colour"):
+        altair.LayerChart.validate(spec)
 
 
 def drawn(spec: charts.Spec) -> list[dict[str, object]]:

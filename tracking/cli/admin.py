@@ -49,7 +49,7 @@ def serve(installation: Installation, host: str, port: int, threads: int, no_wor
     """Serve web pages, the JSON API and the telephone provider's webhooks."""
     from gunicorn.app.base import BaseApplication
 
-    from tracking.app import create_app
+    from tracking.app import create_app, settle
     from tracking.web import signin
     from tracking.worker import Beside
 
@@ -72,7 +72,9 @@ def serve(installation: Installation, host: str, port: int, threads: int, no_wor
                 self.cfg.set(name, value)
 
         def load(self) -> Any:
-            return create_app(settings)
+            app = create_app(settings)
+            settle()
+            return app
 
     if password is not None:
         click.echo(

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, joinedload
 from attribution import UNATTRIBUTED
 from reports import charts
 from reports.definitions import KPIS
-from reports.kpis import Period, desk
+from reports.kpis import Period
 from reports.roi import TOTAL
 from reports.trends import preceding
 from tracking import clock, context, reporting, views
@@ -51,9 +51,7 @@ def add(pages: Pages) -> None:
             question = Question(_MODEL, asked.period, float(pages.settings.lookback_days))
             against = asked.other_period or preceding(asked.period)
             found = reporting.compare(taken, pages.settings, question, at=clock.now(), against=against)
-            attended = taken.remember(
-                ("desk", asked.period), lambda: desk(taken.tables.calls, taken.tables.answers, asked.period)
-            )
+            attended = reporting.attended(taken, asked.period)
             months = reporting.trend_of(taken, pages.settings, question, "month").to_pylist()
             page = render_template(
                 "decide/home.html",

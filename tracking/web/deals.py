@@ -144,15 +144,22 @@ def _explained(session: Session, pages: Pages, deal: Deal) -> dict[str, Any] | N
         "lookback_days": float(pages.settings.lookback_days),
         "half_life_days": float(pages.settings.half_life_days),
     }
-    shares: dict[str, dict[str | None, dict[str, Any]]] = {}
+    rows: list[dict[str, Any]] = []
     missing: dict[str, str] = {}
-    for model in EXPLAINED:
-        try:
-            rows = explain(touches, won, name, [model], **options).to_pylist()
-        except JourneyError as error:
-            missing[model] = str(error)
-        else:
-            shares[model] = {row["touch_id"]: row for row in rows}
+    try:
+        rows = explain(touches, won, name, EXPLAINED, **options).to_pylist()
+    except JourneyError:
+        # A journey too long for one model hides none of the others.
+        for model in EXPLAINED:
+            try:
+                rows += explain(touches, won, name, [model], **options).to_pylist()
+            except JourneyError as error:
+                missing[model] = str(error)
+    shares: dict[str, dict[str | None, dict[str, Any]]] = {
+        model: {row["touch_id"]: row for row in rows if row["model"] == model}
+        for model in EXPLAINED
+        if model not in missing
+    }
     converted: datetime = won["converted_at"][0].as_py()
     opens = converted - timedelta(days=pages.settings.lookback_days)
     lines = [

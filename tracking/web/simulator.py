@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from reports import charts
-from reports.kpis import desk
 from simulator import scenario as scenarios
 from simulator import which_model as study
 from simulator.score import SCORED
@@ -83,7 +82,7 @@ def add(pages: Pages) -> None:
             ranked=ranked,
             near=[each.model for each in ranked if each.mean.wrong - ranked[0].mean.wrong <= chance],
             usual=min(ranked, key=lambda each: each.usual.wrong),
-            asked_rate=desk(table.calls, table.answers, period)["asked_rate"],
+            asked_rate=reporting.attended(taken, period)["asked_rate"],
             words=scenario_words(),
             taken=taken,
             problem=asked.problem,
