@@ -25,6 +25,7 @@ _MARK = 9
 _LEAST_ROWS = 22
 _APART = 8
 _LABEL = 220
+_NOTE_LINES = 4
 
 
 def roi_by_model(table: pa.Table, *, words: Words | None = None, locale: Spec | None = None) -> Spec:
@@ -135,7 +136,7 @@ def trend(
         ],
     }
     marked = encoding | {"shape": _named("series", series, SHAPES, title=None)}
-    notes = _notes(annotations)
+    notes = _notes(annotations, table["start"].to_pylist())
     data = {
         "whole": [row for row, is_whole in zip(rows, whole, strict=True) if is_whole],
         "part": [row for row, is_whole in zip(rows, whole, strict=True) if not is_whole],
@@ -350,30 +351,52 @@ def _around(marks: Sequence[str], count: int) -> list[str]:
     return [marks[i % len(marks)] for i in range(count)]
 
 
-def _notes(annotations: Iterable[Mapping[str, Any]]) -> list[Spec]:
-    return [
-        {
-            "start": _iso(note["starts_on"]),
-            "end": _iso(note.get("ends_on") or note["starts_on"]),
-            "title": note["title"],
-        }
-        for note in annotations
-    ]
+def _notes(annotations: Iterable[Mapping[str, Any]], days: Sequence[date]) -> list[Spec]:
+    """Place what happened between the first and last of the days drawn, each name on a line of its own."""
+    known = sorted(annotations, key=lambda note: note["starts_on"])
+    first, last = (min(days), max(days)) if days else (date.min, date.max)
+    notes = []
+    for place, note in enumerate(known):
+        start, end = note["starts_on"], note.get("ends_on") or note["starts_on"]
+        # Drawn to its whole length, what began earlier or goes on would stretch the axis of time.
+        left = max(start, first)
+        notes.append(
+            {
+                "title": note["title"],
+                "start": _iso(start),
+                "end": _iso(end),
+                "left": _iso(left),
+                "right": _iso(max(left, min(end, last))),
+                "line": place % _NOTE_LINES,
+                # A name near the right edge is written to the left of its mark, where there is room.
+                "late": bool(days) and (left - first) > (last - first) * 0.7,
+            }
+        )
+    return notes
 
 
 def _beside(say: Any) -> list[Spec]:
-    x = _field("start", _TIME, title=None)
+    x = _field("left", _TIME, title=None)
     told = [
         _field("title", _NAME, title=say("what happened")),
         _field("start", _TIME, title=say("from"), format=_DAY),
         _field("end", _TIME, title=say("to"), format=_DAY),
     ]
     grey = "#7F7F7F"
-    label = {"type": "text", "align": "left", "baseline": "top", "dx": 4, "dy": 2, "limit": 160}
-    label |= {"fontSize": 11, "fontStyle": "italic", "color": grey}
+    label = {
+        "type": "text",
+        "align": {"expr": "datum.late ? 'right' : 'left'"},
+        "baseline": "top",
+        "dx": {"expr": "datum.late ? -4 : 4"},
+        "dy": {"expr": "2 + 14 * datum.line"},
+        "limit": 160,
+        "fontSize": 11,
+        "fontStyle": "italic",
+        "color": grey,
+    }
     base = {"x": x, "tooltip": told}
     return [
-        _layer("notes", {"type": "rect", "opacity": 0.18, "color": grey}, base | {"x2": {"field": "end"}}),
+        _layer("notes", {"type": "rect", "opacity": 0.18, "color": grey}, base | {"x2": {"field": "right"}}),
         _layer("notes", _rule(color=grey, strokeDash=[5, 3], strokeWidth=1.5), base),
         _layer("notes", label, base | {"text": _field("title", _NAME), "y": {"value": 0}}),
     ]

@@ -86,10 +86,35 @@ def test_what_happened_beside_the_figures_is_drawn_on_the_axis_of_time() -> None
     )
     strike = {"starts_on": date(2026, 2, 3), "ends_on": None, "title": "Strike at the port"}
     spec = charts.trend(table, [strike], title="calls")
-    assert {"start": "2026-02-03T00:00:00", "end": "2026-02-03T00:00:00", "title": "Strike at the port"} in (
-        drawn(spec)
-    )
+    [note] = spec["datasets"]["notes"]
+    assert (note["title"], note["start"], note["end"]) == (
+        "Strike at the port", "2026-02-03T00:00:00", "2026-02-03T00:00:00",
+    )  # fmt: skip
     assert "Strike at the port" in charts.svg(spec)
+
+
+def test_what_began_before_the_first_day_or_goes_on_is_drawn_within_the_days_but_told_whole() -> None:
+    rival = {"starts_on": date(2025, 10, 1), "ends_on": date(2027, 1, 1), "title": "A rival cuts prices"}
+    [note] = charts.trend(MONTHS, [rival])["datasets"]["notes"]
+    assert (note["left"], note["right"]) == ("2026-01-01T00:00:00", "2026-03-01T00:00:00")
+    assert (note["start"], note["end"]) == ("2025-10-01T00:00:00", "2027-01-01T00:00:00")
+
+
+def test_names_of_what_happened_soon_after_each_other_stand_on_lines_of_their_own() -> None:
+    told = [{"starts_on": date(2026, 2, day), "ends_on": None, "title": f"Event {day}"} for day in (3, 1, 2)]
+    notes = charts.trend(MONTHS, told)["datasets"]["notes"]
+    assert [(note["title"], note["line"]) for note in notes] == [
+        ("Event 1", 0),
+        ("Event 2", 1),
+        ("Event 3", 2),
+    ]
+
+
+def test_a_name_near_the_right_edge_is_written_to_the_left_of_its_mark() -> None:
+    told = [
+        {"starts_on": day, "ends_on": None, "title": "x"} for day in (date(2026, 1, 9), date(2026, 2, 25))
+    ]
+    assert [note["late"] for note in charts.trend(MONTHS, told)["datasets"]["notes"]] == [False, True]
 
 
 def test_a_part_of_a_month_is_a_hollow_mark_beside_the_line() -> None:
