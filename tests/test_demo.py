@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from tests.conftest import KEY
 from tests.imports import NOW
 from tests.web.people import hire
+from tracking import acme as acme_pumps
 from tracking import calls, db, demo, numbers, phone, reporting
 from tracking.acme import WINDOW
 from tracking.config import Settings
@@ -19,12 +20,14 @@ from tracking.errors import Conflict
 from tracking.models import (
     Account,
     AdMaterial,
+    Annotation,
     Answer,
     Call,
     Campaign,
     ContactPoint,
     Cost,
     Deal,
+    Indicator,
     NumberAssignment,
     Touch,
     TrackingNumber,
@@ -73,6 +76,31 @@ def test_every_kind_of_record_is_there(market: Session) -> None:
     assert kinds(market, Cost.direct) == {True, False}
     assert market.scalar(select(func.count(AdMaterial.id)).where(AdMaterial.expires_on < NOW.date())) == 1
     assert (market.scalar(select(func.sum(VisitCount.visits))) or 0) > 100
+
+
+def test_each_company_has_a_domain_of_nobody_an_industry_and_a_region(market: Session) -> None:
+    companies = market.scalars(select(Account).where(Account.external_id.is_not(None))).all()
+    domains = [company.domain or "" for company in companies]
+    assert all(domain.endswith(".example") for domain in domains)
+    assert len(set(domains)) == len(domains) > 10
+    assert all(company.industry and company.region for company in companies)
+
+
+def test_brand_searches_of_each_whole_month_are_the_visits_that_came_by_the_name() -> None:
+    days = [(date(2026, 1, 31), 4), (date(2026, 2, 1), 2), (date(2026, 2, 28), 3), (date(2026, 4, 1), 9)]
+    visits = [{"day": day, "visits": count} for day, count in days]
+    found = acme_pumps.brand_searches(visits, date(2026, 1, 15), date(2026, 4, 20))
+    assert [(reading.day, reading.value) for reading in found] == [
+        (date(2026, 2, 1), 5),
+        (date(2026, 3, 1), 0),
+    ]
+
+
+def test_what_happened_beside_the_marketing_lies_within_the_two_years(market: Session) -> None:
+    found = market.scalars(select(Annotation)).all()
+    assert "Borealis Pumps cuts its prices" in {event.title for event in found}
+    assert all((NOW - WINDOW).date() < event.starts_on < NOW.date() for event in found)
+    assert len(market.scalars(select(Indicator)).all()) == 23
 
 
 def test_numbers_are_in_use_free_and_at_rest(market: Session) -> None:

@@ -1,8 +1,11 @@
 """Acme Pumps, the made-up supplier of the demo: what it advertises, and what its tracker saw."""
 
-from collections.abc import Iterator
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -12,13 +15,15 @@ from simulator.market import World
 from simulator.runs import mapper
 from simulator.write import tables
 from tracking.contacts import Clues
+from tracking.context import Event, Reading
 from tracking.vocabulary import Direction, Medium
 
 WINDOW = timedelta(days=730)
 """How far back a demo goes."""
 MAIN_NUMBER = "+46701740690"
 """Acme Pumps' own number, which stands on no ad material."""
-OWN_SITE = ("(brand search)", "(organic search)")
+_BRAND = "(brand search)"
+OWN_SITE = (_BRAND, "(organic search)")
 """Sources of the simulator that lead to the supplier's own site."""
 REPS = ("Rita", "Sven", "Olga")
 """Who answers the telephone."""
@@ -152,6 +157,17 @@ WAGES = "Marketing department, its hours"
 """What the hours that are no campaign's are for."""
 
 
+_SEASONS = (
+    ("Summer holidays", 7, 8, "Plants stand still in July, and companies order less until September."),
+    ("Budgets for equipment close", 10, 11, "What is planned for the year is ordered in autumn."),
+    ("Year's end", 12, 12, "Fewer parts are ordered in December."),
+)
+"""Months in which the simulated companies need less, or more, than in others: title, first, last, note."""
+_RIVAL = ("Borealis Pumps cuts its prices", timedelta(days=70), timedelta(days=27))
+"""A competitor's campaign: title, how long before the end of the demo it begins, and how long it runs."""
+_LEGAL = re.compile(r"\b(ab|ltd|gmbh|inc)\b")
+
+
 def goods(amount_minor: int) -> str:
     """Name what was ordered for an amount."""
     if amount_minor > 4_000_000:
@@ -174,12 +190,14 @@ class Seen:
         self.answers = rows("answers", "asked_at")
         self.conversions = rows("conversions", "converted_at")
         self.costs = market["costs"].to_pylist()
-        self.visits = [_sited(row) for row in market["visits"].to_pylist()]
+        visits = market["visits"].to_pylist()
+        self.visits = [_sited(row) for row in visits]
         self.accounts = {row["account_id"]: row for row in market["accounts"].to_pylist()}
         self.contacts = {row["contact_id"]: row for row in market["contacts"].to_pylist()}
         self.person_of = {
             row["touch_id"][1:]: row["contact_id"] for row in self.touches if row["kind"] == "call"
         }
+        self.brand_searches = brand_searches([v for v in visits if v["campaign"] == _BRAND], *_days_of(at))
         self._names: dict[str, str] = {}
         self._taken: set[str] = set()
         self._numbers: dict[str, str | None] = {}
@@ -211,6 +229,75 @@ class Seen:
         if owner not in self._numbers:
             self._numbers[owner] = next(self._free, None)
         return self._numbers[owner]
+
+
+def domains(names: Sequence[str]) -> list[str]:
+    """Return a domain for each company, all different, that can belong to nobody.
+
+    >>> domains(["Åberg Water AB", "Aberg Water Ltd"])
+    ['aberg-water.example', 'aberg-water-2.example']
+    """
+    met: Counter[str] = Counter()
+    found = []
+    for name in names:
+        plain = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()
+        word = "-".join(re.findall("[a-z0-9]+", _LEGAL.sub("", plain)))
+        met[word] += 1
+        found.append(f"{word}-{met[word]}.example" if met[word] > 1 else f"{word}.example")
+    return found
+
+
+def brand_searches(visits: Sequence[Mapping[str, Any]], first: date, last: date) -> list[Reading]:
+    """Count the visits that came by a search for the name, for each whole month between two days."""
+    counted: Counter[date] = Counter()
+    for row in visits:
+        counted[row["day"].replace(day=1)] += row["visits"]
+    found = []
+    month = _month_after(first - timedelta(days=1))
+    while (following := _month_after(month)) <= last + timedelta(days=1):
+        found.append(
+            Reading(
+                name="Brand searches",
+                day=month,
+                value=counted[month],
+                unit="visits a month",
+                source="Visits to our site by a search for our name",
+            )
+        )
+        month = following
+    return found
+
+
+def events(at: datetime) -> list[Event]:
+    """Say what happened beside the marketing, until a moment at which a demo ends."""
+    first, last = _days_of(at)
+    seasons = [
+        Event(
+            title=title,
+            starts_on=date(year, begins, 1),
+            ends_on=_month_after(date(year, ends, 1)) - timedelta(days=1),
+            note=note,
+        )
+        for year in range(first.year, last.year + 1)
+        for title, begins, ends, note in _SEASONS
+    ]
+    title, before, lasted = _RIVAL
+    rival = Event(
+        title=title,
+        starts_on=last - before,
+        ends_on=last - before + lasted,
+        note="A competitor's offer for spare parts. The simulated market knows nothing of it.",
+    )
+    return [event for event in (*seasons, rival) if first <= event.starts_on <= last]
+
+
+def _month_after(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=31)).replace(day=1)
+
+
+def _days_of(at: datetime) -> tuple[date, date]:
+    """Return the first and the last whole day of a demo."""
+    return (at - WINDOW).date() + timedelta(days=1), at.date() - timedelta(days=1)
 
 
 def _sited(row: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from zlib import crc32
 from sqlalchemy import Engine, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from tracking import acme, answers, bulk, campaigns, contacts, costs, db, deals, numbers, touches
+from tracking import acme, answers, bulk, campaigns, contacts, context, costs, db, deals, numbers, touches
 from tracking.calls import CallEvent
 from tracking.costs import CostRecord
 from tracking.deals import DealRecord
@@ -115,6 +115,8 @@ class _Filling:
         self.happen()
         self.sell()
         self.spend()
+        self.watch()
+        self.describe()
 
     def advertise(self) -> None:
         channels = {row["campaign"]: row["channel"] for row in self.seen.costs} | {"website": "website"}
@@ -375,3 +377,19 @@ class _Filling:
             )
             costs.save(self.session, site, campaign=self.campaigns["website"])
             month = after
+
+    def watch(self) -> None:
+        for reading in self.seen.brand_searches:
+            context.save_reading(self.session, reading)
+        for event in acme.events(self.at):
+            context.save_event(self.session, event)
+
+    def describe(self) -> None:
+        companies = self.session.scalars(
+            select(Account).where(Account.external_id.is_not(None)).order_by(Account.id)
+        ).all()
+        found = acme.domains([company.name or "" for company in companies])
+        for company, domain in zip(companies, found, strict=True):
+            told = self.seen.accounts[(company.external_id or "").removeprefix("acme-")]
+            company.domain = domain
+            company.industry, company.region = told["industry"].title(), told["region"].title()
