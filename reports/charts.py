@@ -25,7 +25,7 @@ _MARK = 9
 _LEAST_ROWS = 22
 _APART = 8
 _LABEL = 220
-_NOTE_LINES = 4
+_NOTE_LINES = 6
 
 
 def roi_by_model(table: pa.Table, *, words: Words | None = None, locale: Spec | None = None) -> Spec:
