@@ -69,8 +69,8 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
 def settle() -> None:
     """Take what is loaded for permanent, in a process that serves one application until it ends.
 
-    A full collection of garbage would walk all of it, some 300,000 objects, amid somebody's request. Collections
-    of young objects catch what lives for one request, so a full one may come ten times as seldom.
+    A full collection of garbage would walk all of it, some 300,000 objects, amid somebody's request.
+    Collections of young objects catch what lives for one request, so full ones may come ten times as seldom.
     """
     gc.collect()
     gc.freeze()
