@@ -67,7 +67,7 @@ def html(document: Document) -> str:
     return _page(document, _CLASSES, style=style, attributes="")
 
 
-def body(document: Document, draw: Callable[[Chart], str]) -> str:
+def body(document: Document, draw: Callable[[Chart, str], str]) -> str:
     """Return the inside of that page, to be shown within another one that brings its own looks.
 
     Parameters
@@ -75,7 +75,7 @@ def body(document: Document, draw: Callable[[Chart], str]) -> str:
     document : Document
         What to write.
     draw : callable
-        Returns the HTML of a chart.
+        Returns the HTML of a chart; is given an id for it. A table that follows has that id and ``-table``.
 
     Returns
     -------
@@ -209,13 +209,13 @@ def _page(document: Document, look: Mapping[str, str], *, style: str, attributes
     return str(_template("document.html").render(style=style, attributes=attributes, **parts))
 
 
-def _embedded(chart: Chart) -> str:
+def _embedded(chart: Chart, _: str) -> str:
     coded = base64.b64encode(picture(chart).encode()).decode()
     drawn = Markup('<figure class="picture"><img src="data:image/svg+xml;base64,{}" alt="{}"></figure>')
     return drawn.format(coded, chart.title)
 
 
-def _parts(document: Document, look: Mapping[str, str], draw: Callable[[Chart], str]) -> dict[str, Any]:
+def _parts(document: Document, look: Mapping[str, str], draw: Callable[[Chart, str], str]) -> dict[str, Any]:
     kinds = {Points: "points", Table: "table", Chart: "chart"}
     return {
         "document": document,

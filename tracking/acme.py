@@ -158,9 +158,9 @@ WAGES = "Marketing department, its hours"
 
 
 _SEASONS = (
-    ("Summer holidays", 7, 8, "Plants stand still in July, and companies order less until September."),
+    ("Summer holidays", 7, 8, "Plants stand still, and companies order less until everybody is back."),
     ("Budgets for equipment close", 10, 11, "What is planned for the year is ordered in autumn."),
-    ("Year's end", 12, 12, "Fewer parts are ordered in December."),
+    ("Year's end", 12, 12, "Fewer parts are ordered at the turn of the year."),
 )
 """Months in which the simulated companies need less, or more, than in others: title, first, last, note."""
 _RIVAL = ("Borealis Pumps cuts its prices", timedelta(days=70), timedelta(days=27))

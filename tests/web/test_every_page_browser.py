@@ -66,7 +66,7 @@ def furnish(service: Service) -> dict[str, str]:
             numbers.append(str(job.id))
         context.save_event(session, Event(title="A competitor cut prices", starts_on=date(2026, 3, 5)))
         context.save_reading(
-            session, Reading(name="Brand searches", day=date(2026, 3, 5), value=8, unit="a month")
+            session, Reading(name="Customer satisfaction", day=date(2026, 3, 5), value=4.2, unit="of 5")
         )
         monthly = schedules.Wanted(
             name="Monthly", recipients=["anna@acme.example"], cadence="monthly", language="en"
@@ -82,6 +82,17 @@ def addresses(app: Flask) -> list[str]:
     return sorted(rule for rule in pages - PARTS if not FILES.search(rule))
 
 
+# A chart names its table, which is on the page and has a row for each name that the chart draws.
+_CHARTS_ALONE = """() => [...document.querySelectorAll(".chart")].filter((chart) => {
+  const table = document.getElementById(chart.getAttribute("aria-details"));
+  if (table?.tagName !== "TABLE" || table.querySelectorAll("tbody tr").length === 0) return true;
+  const told = table.textContent.toLowerCase();
+  const spec = JSON.parse(document.getElementById(chart.dataset.spec).textContent);
+  const names = Object.values(spec.datasets).flat().flatMap((row) => [row.campaign, row.series]);
+  return names.some((name) => name && !told.includes(name.toLowerCase()));
+}).map((chart) => chart.dataset.spec)"""
+
+
 def broken(page: Page) -> list[str]:
     """Return which rules a page breaks: in light all of axe, in dark its colours, and what axe cannot see."""
     if page.locator(".chart").count():
@@ -95,6 +106,7 @@ def broken(page: Page) -> list[str]:
     told += [f"focus unseen: {each}" for each in unseen_focus(page, presses=40)]
     told += [f"smaller than 24 pixels: {each}" for each in too_small(page)]
     told += [f"only by dragging: {each}" for each in dragged(page)]
+    told += [f"chart without its table: {each}" for each in page.evaluate(_CHARTS_ALONE)]
     if not reflows(page):
         told.append("needs sideways scrolling at 320 pixels")
     return told
