@@ -46,8 +46,9 @@ def mark_buttons(page: Page) -> None:
 
 def give(page: Page, path: Path) -> None:
     """Choose a file and send it, by keyboard."""
-    tab_to(page, "input[type=file]")
+    # Begun before the first key: the browser has to be told to hand its dialog over, which takes a moment.
     with page.expect_file_chooser() as chooser:
+        tab_to(page, "input[type=file]")
         page.keyboard.press("Space")
     chooser.value.set_files(path)
     page.keyboard.press("Tab")

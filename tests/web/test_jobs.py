@@ -197,13 +197,17 @@ def test_the_server_keeps_a_worker_and_ends_it_with_itself(engine: Engine, setti
         first = until(lambda: worker_of(server.pid))
         assert isinstance(first, int)
         os.kill(first, signal.SIGKILL)
+        # A process that was killed is still listed until the system has taken it down.
+        until(lambda: worker_of(server.pid) != first)
         second = until(lambda: worker_of(server.pid))
         assert second != first
         job_id = put(engine, "dance")
         until(lambda: row(engine, job_id).state is JobState.failed)
     finally:
         server.terminate()
-    assert server.wait(60) == 0
+        # Awaited here, so that a failure leaves no process to the tests that follow.
+        ended = server.wait(60)
+    assert ended == 0
     assert not Path(f"/proc/{second}").exists()
 
 
