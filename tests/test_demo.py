@@ -86,6 +86,13 @@ def test_each_company_has_a_domain_of_nobody_an_industry_and_a_region(market: Se
     assert all(company.industry and company.region for company in companies)
 
 
+def test_companies_whose_names_are_alike_have_different_domains() -> None:
+    assert acme_pumps.domains(["Åberg Water AB", "Aberg Water Ltd"]) == [
+        "aberg-water.example",
+        "aberg-water-2.example",
+    ]
+
+
 def test_brand_searches_of_each_whole_month_are_the_visits_that_came_by_the_name() -> None:
     days = [(date(2026, 1, 31), 4), (date(2026, 2, 1), 2), (date(2026, 2, 28), 3), (date(2026, 4, 1), 9)]
     visits = [{"day": day, "visits": count} for day, count in days]

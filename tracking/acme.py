@@ -232,11 +232,7 @@ class Seen:
 
 
 def domains(names: Sequence[str]) -> list[str]:
-    """Return a domain for each company, all different, that can belong to nobody.
-
-    >>> domains(["Åberg Water AB", "Aberg Water Ltd"])
-    ['aberg-water.example', 'aberg-water-2.example']
-    """
+    """Return a domain for each company, all different, that can belong to nobody."""
     met: Counter[str] = Counter()
     found = []
     for name in names:
@@ -253,8 +249,8 @@ def brand_searches(visits: Sequence[Mapping[str, Any]], first: date, last: date)
     for row in visits:
         counted[row["day"].replace(day=1)] += row["visits"]
     found = []
-    month = _month_after(first - timedelta(days=1))
-    while (following := _month_after(month)) <= last + timedelta(days=1):
+    month = month_after(first - timedelta(days=1))
+    while (following := month_after(month)) <= last + timedelta(days=1):
         found.append(
             Reading(
                 name="Brand searches",
@@ -275,7 +271,7 @@ def events(at: datetime) -> list[Event]:
         Event(
             title=title,
             starts_on=date(year, begins, 1),
-            ends_on=_month_after(date(year, ends, 1)) - timedelta(days=1),
+            ends_on=month_after(date(year, ends, 1)) - timedelta(days=1),
             note=note,
         )
         for year in range(first.year, last.year + 1)
@@ -291,7 +287,8 @@ def events(at: datetime) -> list[Event]:
     return [event for event in (*seasons, rival) if first <= event.starts_on <= last]
 
 
-def _month_after(day: date) -> date:
+def month_after(day: date) -> date:
+    """Return the first day of the month that follows a day's."""
     return (day.replace(day=1) + timedelta(days=31)).replace(day=1)
 
 
@@ -315,7 +312,7 @@ def _callers() -> Iterator[str]:
 
 
 def _simulated(at: datetime, accounts: int, seed: int) -> dict[str, pa.Table]:
-    start = (at - WINDOW).date() + timedelta(days=1)
+    start, _ = _days_of(at)
     world = World(scenarios.load("supplier", MARKET | {"start": start}), accounts, WINDOW.days, seed)
     with mapper(1) as spread:
         return tables(world, spread)

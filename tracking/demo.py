@@ -366,7 +366,7 @@ class _Filling:
                 campaign=self.campaigns.get(row["campaign"] or ""),
             )
         month = (self.at - acme.WINDOW).date().replace(day=1)
-        while (after := (month + timedelta(days=32)).replace(day=1)) <= today:
+        while (after := acme.month_after(month)) <= today:
             record = CostRecord(
                 period_start=month, period_end=after, currency="EUR", category="wages", direct=False,
                 minutes=40 * 60, hourly_rate_minor=4_500, note=acme.WAGES,

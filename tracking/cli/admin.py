@@ -100,16 +100,16 @@ def demo(installation: Installation, if_empty: bool, wipe: bool, accounts: int, 
     A simulated market of two years that end now: campaigns, calls, answers, deals and costs, through the
     same rules as live data. All its telephone numbers are kept for fiction.
     """
-    from tracking import demo as acme
+    from tracking import demo as filled
 
     if wipe:
         with db.transaction(installation.engine) as session:
-            acme.wipe(session)
+            filled.wipe(session)
             audit.note(session, "terminal", "demo wipe", at=clock.now())
         installation.tell("The demo is taken out.", wiped=True)
         return
     try:
-        rows = acme.fill(installation.engine, clock.now(), accounts=accounts, seed=seed)
+        rows = filled.fill(installation.engine, clock.now(), accounts=accounts, seed=seed)
     except Conflict:
         if not if_empty:
             raise
