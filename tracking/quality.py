@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
@@ -27,7 +25,7 @@ from tracking.models import (
     NumberAssignment,
 )
 from tracking.office import Job, ReportSchedule
-from tracking.reporting import Comparison
+from tracking.reporting import Comparison, attended
 from tracking.snapshots import Snapshot
 from tracking.vocabulary import JobState, Stage
 
@@ -111,7 +109,8 @@ def _counted(session: Session, query: Select[Any]) -> int:
 def _from_tables(period: Period, taken: Snapshot | None, found: Comparison | None) -> list[Finding]:
     if taken is None or found is None:
         return [Finding(kind, None) for kind in ("unasked", "unattributed", "no_cost")]
-    qualifying, unasked = _unasked(taken.tables.calls, taken.tables.answers, period)
+    telephone = attended(taken, period)
+    qualifying = int(telephone["qualifying_calls"] or 0)
     model, lines = found.models[0], found.lines()
     lost = lines.get(UNATTRIBUTED, {}).get(model, {})
     free = [
@@ -122,7 +121,7 @@ def _from_tables(period: Period, taken: Snapshot | None, found: Comparison | Non
     deals = round(lines[TOTAL][model]["deals"])
     share = found.share_of(UNATTRIBUTED, model)
     return [
-        Finding("unasked", unasked, qualifying),
+        Finding("unasked", qualifying - int(telephone["asked"] or 0), qualifying),
         Finding("unattributed", round(lost.get("deals", 0)), deals, share=share),
         Finding("no_cost", len(free), names=tuple(free)),
     ]
@@ -130,20 +129,6 @@ def _from_tables(period: Period, taken: Snapshot | None, found: Comparison | Non
 
 def _active(row: dict[str, Any]) -> bool:
     return any(row[name] for name in ("calls", "leads", "qualified_leads", "deals"))
-
-
-def _unasked(calls: pa.Table, answers: pa.Table, period: Period) -> tuple[int, int]:
-    """Return how many calls of a period qualify for being asked about, and in how many nobody asked."""
-    # The days first, since they leave the fewest rows for what compares words.
-    columns = calls.select(["call_id", "started_at", "status", "first_call", "lead_status", "spam"])
-    ours = columns.filter(pc.and_(period.holds(columns["started_at"]), columns["first_call"]))
-    taken = pc.is_in(ours["status"], pa.array(["answered", "completed"]))
-    lead = pc.fill_null(pc.not_equal(ours["lead_status"], "not_a_lead"), True)
-    qualifying = ours["call_id"].filter(pc.and_(taken, pc.and_(lead, pc.invert(ours["spam"]))))
-    asked = answers.filter(pc.is_in(answers["outcome"], pa.array(["answered", "declined"])))["call_id"]
-    known = asked.drop_null().cast(qualifying.type).combine_chunks()
-    done = pc.sum(pc.is_in(qualifying, known)).as_py() or 0
-    return len(qualifying), len(qualifying) - done
 
 
 def _stray_calls(session: Session, period: Period) -> Iterable[Finding]:
