@@ -24,7 +24,7 @@ LANGUAGES = ("sv", "ru", "zh")
 # Errors of these never reach a page: they end a command, or stop an installation from starting.
 _NOT_IN_PAGES = {"config.py", "db.py", "replay.py", "vault.py"}
 # Where each function that takes a message has it.
-_FIRST = {"gettext", "_", "Conflict", "NotFound", "Skip", "_said"}
+_FIRST = {"gettext", "_", "Conflict", "NotFound", "Skip", "say"}
 _SECOND = {"Invalid"}
 # What Flask-Security says on the pages that we let it serve.
 _SECURITY = (

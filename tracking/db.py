@@ -12,6 +12,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Connection,
     DateTime,
@@ -34,7 +35,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from tracking import vault
 from tracking.config import Settings
-from tracking.errors import Invalid
+from tracking.errors import Invalid, Sentence, unpacked
 
 try:
     # The Python of most systems brings an SQLite that can lose writes; this package brings a mended one.
@@ -99,6 +100,21 @@ class Moment(TypeDecorator[datetime]):
         if value is None:
             return None
         return from_micros(value) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+class Said(TypeDecorator[str]):
+    """What is said to people: a sentence, which every reader gets in his language, or somebody's own text."""
+
+    impl = JSON(none_as_null=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
+        """Keep a sentence with its values, and a text as it is."""
+        return value.packed() if isinstance(value, Sentence) else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        """Return a sentence as one again."""
+        return unpacked(value) if isinstance(value, dict) else value
 
 
 class micros(FunctionElement[int]):  # noqa: N801 - an SQL function, named as functions are

@@ -7,6 +7,9 @@ Each is a sentence in English that remembers its values, so that pages can say i
 from collections.abc import Mapping
 from typing import Any
 
+OF_FIELD = "%(field)s: %(reason)s"
+"""What is wrong with a field, and its field: pages have other names for fields."""
+
 
 class Sentence(str):
     """English, and what it was made of: a template and its values; without values it may hold any sign."""
@@ -21,9 +24,25 @@ class Sentence(str):
         return made
 
     def packed(self) -> dict[str, Any]:
-        """Return plain values, to be kept and said later: ``Sentence(**kept)``."""
-        plain = {k: v if isinstance(v, int | float) else str(v) for k, v in self.values.items()}
-        return {"template": self.template, "values": plain}
+        """Return plain values, to be kept and said later: see :func:`unpacked`."""
+        return {"template": self.template, "values": {k: _plain(v) for k, v in self.values.items()}}
+
+
+def say(template: str, /, **values: Any) -> Sentence:
+    """Return a sentence; the catalogs of the pages are made from what stands here and in errors."""
+    return Sentence(template, values)
+
+
+def unpacked(kept: Mapping[str, Any]) -> Sentence:
+    """Return the sentence that :meth:`Sentence.packed` gave."""
+    values = {k: unpacked(v) if isinstance(v, Mapping) else v for k, v in kept["values"].items()}
+    return Sentence(kept["template"], values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Sentence):
+        return value.packed()
+    return value if isinstance(value, int | float) else str(value)
 
 
 class Invalid(ValueError):
@@ -32,20 +51,21 @@ class Invalid(ValueError):
     def __init__(self, field: str, template: str, /, **values: Any) -> None:
         self.field = field
         self.reason = Sentence(template, values)
-        super().__init__(f"{field}: {self.reason}")
+        self.whole = say(OF_FIELD, field=field, reason=self.reason)
+        super().__init__(self.whole)
 
 
 class NotFound(LookupError):
     """There is no such thing; the message names it."""
 
     def __init__(self, template: str, /, **values: Any) -> None:
-        self.reason = Sentence(template, values)
-        super().__init__(self.reason)
+        self.whole = Sentence(template, values)
+        super().__init__(self.whole)
 
 
 class Conflict(Exception):
     """The request is well formed but something else already stands in its place."""
 
     def __init__(self, template: str, /, **values: Any) -> None:
-        self.reason = Sentence(template, values)
-        super().__init__(self.reason)
+        self.whole = Sentence(template, values)
+        super().__init__(self.whole)

@@ -16,8 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from tracking import clock, db
-from tracking.errors import Conflict, Invalid, NotFound, Sentence
-from tracking.names import required
+from tracking.errors import Conflict, Invalid, NotFound, say
 from tracking.office import Job
 from tracking.vocabulary import JobState
 
@@ -26,7 +25,6 @@ SILENCE = timedelta(seconds=60)
 _BEAT_S = 10.0
 _WRITE_EVERY_S = 0.5
 _ATTEMPTS = 3
-_REASON = "reason"
 _OPEN = (JobState.waiting, JobState.running)
 _log = logging.getLogger(__name__)
 
@@ -87,10 +85,8 @@ class Progress:
 
 
 def enqueue(session: Session, kind: str, label: str, arguments: Arguments, *, by: str, at: datetime) -> Job:
-    """Put a job in line; ``label`` says to people what it is."""
-    job = Job(
-        kind=kind, label=required(label, "label"), arguments=dict(arguments), created_by=by, created_at=at
-    )
+    """Put a job in line; ``label`` says to people what it is, each in his language if it is a sentence."""
+    job = Job(kind=kind, label=label, arguments=dict(arguments), created_by=by, created_at=at)
     session.add(job)
     session.flush()
     return job
@@ -102,16 +98,6 @@ def get(session: Session, job_id: int) -> Job:
     if job is None:
         raise NotFound("there is no job %(number)s", number=job_id)
     return job
-
-
-def why(job: Job) -> str | None:
-    """Return why a job failed, as it can be said in other languages too; None where it did not."""
-    kept = (job.result or {}).get(_REASON)
-    return Sentence(**kept) if kept else job.error
-
-
-def _said(template: str, **values: Any) -> Sentence:
-    return Sentence(template, values)
 
 
 def stop(session: Session, job: Job, *, at: datetime) -> None:
@@ -140,10 +126,10 @@ def claim(session: Session, *, at: datetime) -> Job | None:
         begun = int((job.result or {}).get("begun", 0))
         if begun >= _ATTEMPTS:
             job.state, job.finished_at = JobState.failed, at
-            died = _said(
+            job.error = say(
                 "its worker died %(times)s times; look into the log of `ringtrail work`", times=begun
             )
-            job.error, job.result = str(died), {_REASON: died.packed()}
+            job.result = None
             session.flush()
             continue
         job.state, job.started_at, job.heartbeat_at = JobState.running, at, at
@@ -178,15 +164,11 @@ def work(engine: Engine, kinds: Mapping[str, Kind], ending: Callable[[], bool] =
             progress.write(state=JobState.waiting, result={"begun": begun}, done=0, total=None)
             return True
         except (Invalid, Conflict, NotFound) as error:
-            ended = {
-                "state": JobState.failed,
-                "error": str(error),
-                "result": {_REASON: error.reason.packed()},
-            }
+            ended = {"state": JobState.failed, "error": error.whole, "result": None}
         except Exception as error:  # the worker goes on whatever a job does
             _log.exception("job %s (%s) failed", job.id, job.kind)
-            broken = _said("%(kind)s; the log has more", kind=type(error).__name__)
-            ended = {"state": JobState.failed, "error": str(broken), "result": {_REASON: broken.packed()}}
+            broken = say("%(kind)s; the log has more", kind=type(error).__name__)
+            ended = {"state": JobState.failed, "error": broken, "result": None}
     progress.write(finished_at=clock.now(), heartbeat_at=clock.now(), **ended)
     return True
 

@@ -7,6 +7,7 @@ from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, LargeBinary, St
 from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from tracking.db import Said
 from tracking.vocabulary import Base, Hash, JobState, Key, Name, Role
 
 
@@ -114,7 +115,7 @@ class ReportSchedule(Base):
     not_before: Mapped[datetime | None]
     """It is in line or has failed: before this moment it is not put in line again."""
     last_sent_at: Mapped[datetime | None]
-    last_error: Mapped[str | None] = mapped_column(Text)
+    last_error: Mapped[str | None] = mapped_column(Said())
     created_by: Mapped[Name]
     __table_args__ = (CheckConstraint("cadence IN ('weekly', 'monthly', 'quarterly')", "cadence_known"),)
 
@@ -136,14 +137,14 @@ class Job(Base):
     __tablename__ = "job"
     id: Mapped[Key]
     kind: Mapped[Name]
-    label: Mapped[Name]
+    label: Mapped[str] = mapped_column(Said())
     """What it is, for people."""
     arguments: Mapped[dict[str, Any]]
     state: Mapped[JobState] = mapped_column(default=JobState.waiting)
     done: Mapped[int] = mapped_column(default=0)
     total: Mapped[int | None]
     result: Mapped[dict[str, Any] | None]
-    error: Mapped[str | None] = mapped_column(Text)
+    error: Mapped[str | None] = mapped_column(Said())
     created_by: Mapped[Name]
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]

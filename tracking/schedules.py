@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from reports.trends import Step, beginning, following
 from tracking import jobs
-from tracking.errors import Invalid, NotFound
+from tracking.errors import Invalid, NotFound, say
 from tracking.names import required
 from tracking.office import Job, ReportSchedule
 
@@ -173,7 +173,7 @@ def begin(session: Session, schedule_id: int, due: date, *, at: datetime, zone: 
         return None
     row.next_on = following(at.astimezone(zone).date(), CADENCES[row.cadence])
     row.not_before = None
-    row.last_error = "sending was begun and not ended; it may have arrived. If not, send it now by hand"
+    row.last_error = say("sending was begun and not ended; it may have arrived. If not, send it now by hand")
     session.flush()
     return row.next_on
 
@@ -183,7 +183,7 @@ def note_sent(session: Session, schedule_id: int, *, at: datetime, refused: Sequ
     row = session.get(ReportSchedule, schedule_id)
     if row is not None:
         row.last_sent_at = at
-        row.last_error = f"the mail server refused {', '.join(refused)}" if refused else None
+        row.last_error = say("the mail server refused %(who)s", who=", ".join(refused)) if refused else None
 
 
 def note_failure(

@@ -16,6 +16,8 @@ from tests.web.conftest import Service
 from tracking import clock, context, db, demo, jobs, tokens
 from tracking.app import create_app
 from tracking.context import Event, Reading
+from tracking.db import Said
+from tracking.errors import say
 from tracking.imports import kinds
 from tracking.imports.uploads import Shelf
 from tracking.models import Call, Contact, ImportRun
@@ -76,7 +78,7 @@ def test_every_column_of_text_is_either_tried_or_known_to_hold_none() -> None:
         f"{table.name}.{column.name}"
         for table in TABLES.values()
         for column in table.columns
-        if isinstance(column.type, String) and not getattr(column.type, "enums", None)
+        if isinstance(column.type, String | Said) and not getattr(column.type, "enums", None)
     }
     tried = {f"{table}.{column}" for table, names in TEXTS.items() for column in names}
     assert columns - tried - OURS == set(), "say of a new column whether people fill it"
@@ -137,7 +139,17 @@ def fill(connection: Connection, table: Table, columns: set[str]) -> None:
     values = {name: literal(f"{table.name}.{name}.") + ident + literal(CODE) for name in columns}
     # Only answers name a source; other outcomes hold no words.
     rows = table.c.outcome == Outcome.answered if table.name == "answer" else true()
-    connection.execute(update(table).where(rows).values(values))
+    sentences = {name for name in columns if isinstance(table.c[name].type, Said)}
+    if columns - sentences:
+        told = {name: value for name, value in values.items() if name not in sentences}
+        connection.execute(update(table).where(rows).values(told))
+    # A sentence is told in the reader's language, and the code is one of its values.
+    for row in connection.scalars(select(table.c.id)).all() if sentences else ():
+        said = {
+            name: say("the mail server refused %(who)s", who=f"{table.name}.{name}.{row}{CODE}")
+            for name in sentences
+        }
+        connection.execute(update(table).where(table.c.id == row).values(said))
 
 
 def test_nothing_that_anybody_wrote_runs_on_any_page(

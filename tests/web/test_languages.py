@@ -17,13 +17,14 @@ from sqlalchemy import Engine, select
 from tests import messages
 from tests.messages import LANGUAGES, forms
 from tests.web.people import ADDRESSES, enter, form, hire
-from tracking import db, money
+from tracking import clock, db, jobs, money, schedules
 from tracking.app import create_app
 from tracking.config import Settings
 from tracking.errors import Conflict, Invalid
-from tracking.office import User
+from tracking.office import Job, ReportSchedule, User
+from tracking.schedules import Wanted
 from tracking.vocabulary import Role
-from tracking.web import telling, wording
+from tracking.web import mailing, telling, wording
 
 Enter = Callable[[str], FlaskClient]
 PLACE = re.compile(r"%\(\w+\)[a-z]|%%")
@@ -170,6 +171,46 @@ def test_what_a_refusal_names_is_never_taken_for_a_message(office: Flask) -> Non
             "kampanjen '%(name)s' har redan annonsmaterial med namnet '100 %'; välj ett annat namn"
         )
         assert telling.told(Conflict("50 % off")) == "50 % off"
+
+
+def test_what_was_written_down_in_one_language_is_read_in_another(
+    settings: Settings, engine: Engine, office: Flask
+) -> None:
+    choose(engine, "administrator", "ru")
+    choose(engine, "marketer", "sv")
+    russian, swedish = (enter(office.test_client(), role) for role in (Role.administrator, Role.marketer))
+    market = {"scenario": "placebo", "accounts": "100", "days": "400", "seed": "1"}
+    page = russian.post("/simulator/run", data=form(russian.get("/simulator").text, **market)).location
+    assert "Симуляция: placebo" in russian.get(page).text
+    assert "Simulera placebo" in swedish.get(page).text
+    broken = {"smtp_url": type(settings.smtp_url)("smtp://127.0.0.1:9"), "mail_from": "r@acme.example"}
+    at = clock.now()
+    with db.transaction(engine) as session:
+        # Somebody's own words are shown as they are, also where they look like ours.
+        for name in ("Costs", "%(who)s"):
+            wanted = Wanted(name=name, recipients=["a@acme.example"], cadence="weekly", language="en")
+            schedules.send_now(
+                session, schedules.save(session, wanted, by="x", today=at.date()), by="x", at=at
+            )
+    said = settings.model_copy(update=broken)
+    send = {schedules.KIND: lambda arguments, _progress: mailing.send(engine, said, arguments, at=at)}
+    assert jobs.work(engine, send), "the simulation, which this worker does not know"
+    assert jobs.work(engine, send)
+    assert jobs.work(engine, send)
+    with db.reading(engine) as session:
+        assert session.scalars(select(Job.label).order_by(Job.id)).all() == [
+            "Simulate placebo", "Costs", "%(who)s",
+        ]  # fmt: skip
+        failed = session.scalars(select(ReportSchedule.last_error)).all()
+    assert failed[0].startswith("mail: the mail server did not take it: ConnectionRefusedError"), failed
+    for page in ("/schedules", "/jobs/2"):
+        assert "E-post: e-postservern tog inte emot den: ConnectionRefusedError" in swedish.get(page).text
+        assert "Почта: почтовый сервер не принял письмо: ConnectionRefusedError" in russian.get(page).text
+    listed = swedish.get("/jobs").text
+    assert "Simulera placebo" in listed
+    assert ">Costs<" in listed
+    assert ">%(who)s<" in listed
+    assert "Simulera placebo" in swedish.get("/quality").text
 
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from tracking import clock, money, vault
 from tracking.config import Settings
-from tracking.errors import Invalid, Sentence
+from tracking.errors import Invalid, unpacked
 from tracking.imports import run, supplier
 from tracking.imports.call_log import CallLog
 from tracking.imports.cdr import CallRecords
@@ -242,7 +242,7 @@ def rewrite_refused(
             if line is None or line not in tried:
                 kept.again(row)
             elif told := tried[line]:
-                reason = Sentence(**told["sentence"])
+                reason = unpacked(told["sentence"])
                 kept.write(told["cells"], Refusal(line, told["column"], told["value"], reason))
         kept.close()
         text.detach()

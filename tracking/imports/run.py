@@ -140,7 +140,7 @@ def each(
             outcomes.append(
                 error
                 if isinstance(error, Invalid)
-                else Invalid("row", error.reason.template, **error.reason.values)
+                else Invalid("row", error.whole.template, **error.whole.values)
             )
         except (IntegrityError, DataError) as error:
             # Another writer may have added the same key since we looked; the second look finds it.

@@ -54,7 +54,7 @@ def add(pages: Pages) -> None:
         try:
             pages.change(save)
         except Conflict as error:
-            return show(Invalid("day", error.reason.template, **error.reason.values), "reading"), 422
+            return show(Invalid("day", error.whole.template, **error.whole.values), "reading"), 422
         except Invalid as error:
             return show(error, "reading"), 422
         flash(gettext("The figure is saved."))
@@ -103,7 +103,7 @@ def add(pages: Pages) -> None:
             try:
                 pages.change(save)
             except Conflict as error:
-                problem = Invalid("day", error.reason.template, **error.reason.values)
+                problem = Invalid("day", error.whole.template, **error.whole.values)
             except Invalid as error:
                 problem = error
             else:

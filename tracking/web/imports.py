@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from werkzeug.wrappers import Response as AnyResponse
 
 from tracking import clock, jobs, money
-from tracking.errors import Conflict, Invalid
+from tracking.errors import Conflict, Invalid, say
 from tracking.imports import kinds
 from tracking.imports.encoding import decoder
 from tracking.imports.uploads import Shelf, Upload, readable
@@ -351,11 +351,9 @@ def _try(pages: Pages, shelf: Shelf, upload: Upload, header: list[str] | None = 
 
 
 def _enqueue(job: Work, upload: Upload, *, dry_run: bool) -> int:
-    label = (
-        gettext("Try %(name)s", name=upload.name) if dry_run else gettext("Import %(name)s", name=upload.name)
-    )
+    label = say("Try %(name)s", name=upload.name) if dry_run else say("Import %(name)s", name=upload.name)
     arguments = {"token": upload.token, "dry_run": dry_run}
-    return jobs.enqueue(job.session, "import", label[:200], arguments, by=job.user.email, at=job.at).id
+    return jobs.enqueue(job.session, "import", label, arguments, by=job.user.email, at=job.at).id
 
 
 def _check_page(shelf: Shelf, upload: Upload, job: Job) -> AnyResponse:

@@ -22,6 +22,8 @@ from tracking.web import document, story, wording
 from tracking.web.document import FORMS, file_name
 from tracking.web.questions import Asked
 
+_MOST_TOLD = 500
+
 
 def send(
     engine: Engine, settings: Settings, arguments: Mapping[str, Any], *, at: datetime
@@ -52,17 +54,31 @@ def send(
                 return {"sent": 0}  # Another worker was first.
         refused = mail.send(settings, message)
     except (Invalid, Conflict, OSError) as error:
-        reason = str(error) if isinstance(error, Invalid | Conflict) else f"{type(error).__name__}: {error}"
+        why = _why(error)
         if isinstance(error, mail.Uncertain):
             # It may have arrived: it is not due again.
             moved_to = None
         with db.transaction(engine) as session:
-            schedules.note_failure(session, schedule_id, due, reason[:500], at=at, moved_to=moved_to)
-        raise Invalid("mail", reason[:500]) from error
+            schedules.note_failure(session, schedule_id, due, why.whole, at=at, moved_to=moved_to)
+        raise why from error
     sent = len(message["To"].addresses) - len(refused)
     with db.transaction(engine) as session:
         schedules.note_sent(session, schedule_id, at=at, refused=sorted(refused))
     return {"sent": sent, "refused": len(refused)}
+
+
+def _why(error: Invalid | Conflict | OSError) -> Invalid | Conflict:
+    """Return an error that can be told in other languages; what a mail server says stays as it says it."""
+    if isinstance(error, mail.Uncertain):
+        return Invalid(
+            "mail",
+            "the connection broke while sending (%(error)s); it may have arrived",
+            error=error.__cause__,
+        )
+    if isinstance(error, OSError):
+        told = f"{type(error).__name__}: {error}"[:_MOST_TOLD]
+        return Invalid("mail", "the mail server did not take it: %(error)s", error=told)
+    return error
 
 
 def letter(session: Session, settings: Settings, row: ReportSchedule, *, at: datetime) -> EmailMessage:

@@ -16,7 +16,7 @@ from tracking.errors import Invalid
 from tracking.quality import MOST, Finding
 from tracking.reporting import Comparison
 from tracking.snapshots import Preparing, Snapshot
-from tracking.web import forms, questions, wording
+from tracking.web import forms, questions, telling, wording
 from tracking.web.imports import kind_words
 from tracking.web.pages import EVERYONE, MARKETERS, Pages, Work, may
 from tracking.web.questions import Asked
@@ -101,7 +101,7 @@ def look(
     except Preparing:
         return None, None, gettext("The records are being read for the first time; look again in a minute.")
     except Invalid as error:
-        return None, None, str(error)
+        return None, None, telling.told(error)
     question = reporting.Question(_MODEL, asked.period, asked.question.lookback_days)
     return taken, reporting.compare(taken, settings, question, at=clock.now()), ""
 
@@ -139,7 +139,9 @@ def _amount(finding: Finding) -> str:
         known = kind_words()
         names = tuple(known.get(name, name) for name in names)
     if names:
-        shown = ", ".join(names[:_NAMED]) + (" …" if len(names) > _NAMED else "")
+        shown = ", ".join(telling.told(name) for name in names[:_NAMED]) + (
+            " …" if len(names) > _NAMED else ""
+        )
         return str(gettext("%(count)s: %(names)s", count=number, names=shown))
     return number
 

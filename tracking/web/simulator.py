@@ -17,7 +17,7 @@ from simulator import scenario as scenarios
 from simulator import which_model as study
 from simulator.score import SCORED
 from tracking import clock, jobs, reporting, simulations
-from tracking.errors import Invalid, NotFound
+from tracking.errors import Invalid, NotFound, Sentence, say
 from tracking.office import Job
 from tracking.simulations import Archive, new_token
 from tracking.snapshots import Preparing
@@ -100,10 +100,9 @@ def add(pages: Pages) -> None:
                 "days": _bounded("days", simulations.LEAST_DAYS, simulations.MOST_DAYS),
                 "seed": _bounded("seed", 0, simulations.LARGEST_SEED),
             }
-            told = gettext("Simulate %(scenario)s", scenario=label)
-            job.note("simulation start", f"{label} {arguments['accounts']} {arguments['days']}")
+            job.note("simulation start", f"{label}: {arguments['accounts']} {arguments['days']}")
             by = job.user.email
-            return jobs.enqueue(job.session, "simulate", told[:200], arguments, by=by, at=job.at).id
+            return jobs.enqueue(job.session, "simulate", label, arguments, by=by, at=job.at).id
 
         try:
             return redirect(url_for("web.simulation", job_id=pages.change(work)), 303)
@@ -118,7 +117,7 @@ def add(pages: Pages) -> None:
                 "accounts": _bounded("accounts", simulations.LEAST_ACCOUNTS, simulations.MOST_ACCOUNTS),
                 "seed": _bounded("seed", 0, simulations.LARGEST_SEED),
             }
-            told = gettext("Fit a market to our own data")
+            told = say("Fit a market to our own data")
             job.note("simulation fit", str(arguments["accounts"]))
             by = job.user.email
             return jobs.enqueue(job.session, "calibrate", told, arguments, by=by, at=job.at).id
@@ -255,15 +254,15 @@ def _fit_of(session: Session, token: str) -> Job | None:
     return next((job for job in session.scalars(query) if job.arguments["token"] == token), None)
 
 
-def _source(session: Session, archive: Archive) -> tuple[str, str]:
-    """Return the scenario that the form names, and how to call it."""
+def _source(session: Session, archive: Archive) -> tuple[str, Sentence]:
+    """Return the scenario that the form names, and what to call a run of it."""
     told = forms.text("scenario") or ""
     if told in _worlds():
-        return told, told
+        return told, say("Simulate %(scenario)s", scenario=told)
     if told.startswith("fit-") and told[4:].isdecimal():
         job = _job(session, int(told[4:]))
         archive.scenario(job.arguments["token"])
-        return job.arguments["token"], gettext("our fitted market (%(n)d)", n=job.id)
+        return job.arguments["token"], say("Simulate our fitted market (%(n)d)", n=job.id)
     raise Invalid("scenario", "%(told)r is not known; choose one of the list", told=told)
 
 

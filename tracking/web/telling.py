@@ -6,7 +6,7 @@ from typing import Any
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 
-from tracking.errors import Conflict, Invalid, NotFound, Sentence
+from tracking.errors import OF_FIELD, Conflict, Invalid, NotFound, Sentence
 
 # Said when they are shown, in the language of that page, and only those that are.
 _MODELS: Mapping[str, str] = {
@@ -54,24 +54,25 @@ _MEASURES: Mapping[str, str] = {
 
 
 def told(thing: Any) -> Any:
-    """Return a refusal, or its reason, in the language of the page; anything else as it is.
+    """Return a refusal, or a sentence of the domain, in the language of the page; anything else as it is.
 
     Every expression of a template goes through here, so that no page can forget it.
     """
     if isinstance(thing, Sentence):
         return sentence(thing)
-    if isinstance(thing, Invalid):
-        field = field_words().get(thing.field, thing.field)
-        return gettext("%(field)s: %(reason)s", field=field, reason=sentence(thing.reason))
-    if isinstance(thing, NotFound | Conflict):
-        return sentence(thing.reason)
+    if isinstance(thing, Invalid | NotFound | Conflict):
+        return sentence(thing.whole)
     return thing
 
 
 def sentence(said: Sentence) -> str:
     """Return a sentence of the domain in the language of the page."""
+    values = {name: told(value) for name, value in said.values.items()}
+    if said.template == OF_FIELD:
+        values["field"] = field_words().get(values["field"], values["field"])
+        return str(gettext("%(field)s: %(reason)s", **values))
     template: str = gettext(said.template) if said.template else ""
-    return Sentence(template, said.values)
+    return Sentence(template, values)
 
 
 def field_words() -> dict[str, str]:
@@ -121,6 +122,7 @@ def field_words() -> dict[str, str]:
         "last_day": gettext("Last day"),
         "lead_status": gettext("Judgement"),
         "lookback": gettext("Lookback window"),
+        "mail": gettext("Mail"),
         "mapping": gettext("Columns"),
         "margin_minor": gettext("Margin"),
         "medium": gettext("Medium"),
@@ -142,6 +144,7 @@ def field_words() -> dict[str, str]:
         "role": gettext("Role"),
         "row": gettext("Row"),
         "scopes": gettext("It may"),
+        "smtp_url": gettext("Mail server"),
         "source": gettext("Source"),
         "source_key": gettext("Id elsewhere"),
         "stage": gettext("Stage"),

@@ -15,9 +15,9 @@ from flask import Flask, has_request_context, request, url_for
 from flask_babel import Babel, force_locale, get_locale
 from flask_login import current_user
 
-from tracking import jobs, money, phone
+from tracking import money, phone
 from tracking.config import Settings
-from tracking.errors import Invalid, Sentence
+from tracking.errors import Invalid, unpacked
 from tracking.web import telling
 
 LANGUAGES = {"en": "English", "sv": "Svenska", "ru": "Русский", "zh": "简体中文"}
@@ -60,8 +60,7 @@ def register(app: Flask, settings: Settings) -> None:
     app.jinja_env.globals.update(languages=LANGUAGES, settings=settings)
     app.add_template_global(lambda: _TAGS.get(str(_locale()), str(_locale())), "lang")
     app.jinja_env.finalize = telling.told
-    app.add_template_global(lambda job: telling.told(jobs.why(job)), "why_failed")
-    app.add_template_global(lambda kept: telling.sentence(Sentence(**kept)), "said")
+    app.add_template_global(lambda kept: telling.sentence(unpacked(kept)), "said")
     app.add_template_global(telling.why_unavailable, "why_unavailable")
     app.add_template_filter(telling.model_word, "model")
     app.add_template_filter(telling.stage_word, "stage")
