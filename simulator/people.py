@@ -53,7 +53,8 @@ def _pools() -> tuple[pa.Array, pa.Array]:
         faker = Faker(country.locale)
         faker.seed_instance(1)
         first += [faker.first_name() for _ in range(_POOL)]
-        last += [faker.last_name() for _ in range(_POOL)]
+        # Of "auch Schlauchin", which stands so in a list, a name remains.
+        last += [faker.last_name().removeprefix("auch ") for _ in range(_POOL)]
     return pa.array(first), pa.array(last)
 
 

@@ -105,6 +105,15 @@ def test_columns_can_be_told_by_flags_or_a_file(engine: Engine, tmp_path: Path) 
 
 
 @ON_SQLITE
+@pytest.mark.parametrize("name", ["Close Date", "Closed on", "Won on", "closed_at"])
+def test_the_day_of_a_deal_is_found_under_the_names_that_people_give_it(engine: Engine, name: str) -> None:
+    text = f"Company,Deal ID,Deal stage,Amount,{name}\nBorealis Foods,d1,won,1200,2026-03-04\n"
+    assert import_table(engine, "deals", text).created == 1
+    (deal,) = deals_of(engine)
+    assert deal.closed_at == moment("2026-03-04 22:59:59"), "the end of that day in Stockholm"
+
+
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("row", "column", "reason"),
     [

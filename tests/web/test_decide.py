@@ -350,6 +350,26 @@ def test_events_and_indicators_are_entered_changed_and_deleted(signed_in: Enter,
     assert "No indicator yet." in emptied
 
 
+def test_an_indicator_is_drawn_whatever_its_name_and_older_figures_are_a_page_away(
+    signed_in: Enter, engine: Engine
+) -> None:
+    supplier(engine)
+    with db.transaction(engine) as session:
+        for n in range(101):
+            day = date(2026, 1, 1) + timedelta(days=n)
+            context.save_reading(session, Reading(name="money", day=day, value=n, unit="piles"))
+    client = signed_in("viewer")
+    trends = client.get(f"/roi/trends?{YEAR}").text
+    assert re.findall(r"<h2>(.*?)</h2>\s*<div class=\"chart\"", trends) == [
+        "Revenue and cost", "Calls, leads and customers", "money",
+    ]  # fmt: skip
+    newest = client.get("/beside").text
+    assert "Apr 11, 2026" in newest
+    assert "Jan 1, 2026" not in newest
+    [older] = re.findall(r'href="(/beside\?[^"]*)"', newest)
+    assert "Jan 1, 2026" in client.get(older).text
+
+
 def test_an_empty_installation_shows_the_one_next_step_and_flips_with_the_first_call(
     signed_in: Enter, engine: Engine
 ) -> None:

@@ -223,6 +223,11 @@ def test_every_finding_leads_to_a_page_that_the_marketer_may_open(engine: Engine
     assert len(re.findall(r'href="/companies/\d+"', shown["nameless"])) == 1
     assert len(set(re.findall(r'href="/calls/(\d+)"', shown["unasked"]))) == 1
     assert len(set(re.findall(r'href="/calls/(\d+)"', shown["nobodys_numbers"]))) == 1
+    assert f"{SEARCH_NUMBER} (1)" in shown["unknown_numbers"]
+    assert "Calls from Jan 1, 2026 to Dec 31, 2026" in shown["unknown_numbers"], (
+        "the days in which it counted"
+    )
+    assert client.get("/numbers?from=yesterday").status_code == 422
     assert "In order" in page
     assert 'href="/quality"' in client.get("/").text
     assert "/quality?" in client.get("/report").text

@@ -84,7 +84,7 @@ class Deals(Headed):
         "lead_at": ("lead date", "lead created"),
         "qualified_at": ("qualified date",),
         "opportunity_at": ("create date", "created date", "created", "opportunity date", "created at"),
-        "closed_at": ("close date", "closed date", "won at", "converted at", "closed"),
+        "closed_at": ("close date", "closed date", "closed on", "won at", "won on", "converted at", "closed"),
     }
 
     def __init__(self, table: Table, dialect: Dialect, region: str, told: Told | None = None) -> None:

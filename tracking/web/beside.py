@@ -10,6 +10,7 @@ from tracking.errors import Conflict, Invalid
 from tracking.web import forms
 from tracking.web.pages import EVERYONE, MARKETERS, Pages, Work
 
+_PAGE = 100
 _Page = str | Response | tuple[str, int]
 
 
@@ -17,11 +18,14 @@ def add(pages: Pages) -> None:
     """Add the pages of events and indicators."""
 
     def show(problem: Invalid | None = None, which: str = "") -> str:
+        skip = max(request.args.get("skip", 0, type=int), 0)
         with pages.reading() as session:
+            readings = context.readings(session)[skip:]
             return render_template(
                 "decide/beside.html",
                 events=context.events(session),
-                readings=context.readings(session)[:100],
+                readings=readings[:_PAGE],
+                older=skip + _PAGE if len(readings) > _PAGE else None,
                 names=context.indicators(session),
                 typed=request.form,
                 problem=problem,

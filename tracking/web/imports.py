@@ -369,6 +369,7 @@ def _check_page(shelf: Shelf, upload: Upload, job: Job) -> AnyResponse:
         shown=refusals[:_MENDED],
         header=found["header"] if found else None,
         kinds=kind_words(),
+        words=dict(_fields(upload.kind)),
     )
     return watched(page, job)
 

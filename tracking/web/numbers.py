@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 from werkzeug.wrappers import Response as AnyResponse
 
 from reports import sheets
+from reports.kpis import Period
 from reports.sheets import Sheet
 from tracking import clock, numbers, phone
 from tracking.errors import Conflict, Invalid, NotFound
@@ -20,6 +21,7 @@ from tracking.vocabulary import NumberStatus
 from tracking.web import forms
 from tracking.web.calls import company_of, status_words
 from tracking.web.pages import EVERYONE, MARKETERS, PUBLIC, Pages, Work
+from tracking.web.questions import day_from_query
 
 Page = str | tuple[str, int] | AnyResponse
 _PAGE = 100
@@ -32,24 +34,38 @@ def add(pages: Pages) -> None:
     """Add the pages of tracking numbers."""
 
     @pages.page("/numbers", EVERYONE, methods=("GET",))
-    def number_list() -> str:
+    def number_list() -> Page:
         at = clock.now()
         skip = max(request.args.get("skip", 0, type=int), 0)
         wanted = select(TrackingNumber).order_by(TrackingNumber.number)
         if digits := "".join(c for c in request.args.get("q", "") if c.isdigit()):
             wanted = wanted.where(TrackingNumber.number.contains(digits.lstrip("0") or digits))
+        period = misread = None
+        try:
+            first, last = day_from_query("from"), day_from_query("to")
+            if first and last and first <= last:
+                period = Period(first, last + timedelta(days=1), pages.settings.zone)
+        except Invalid as error:
+            misread = error
         with pages.reading() as session:
             rows = session.scalars(_loaded(wanted).offset(skip).limit(_PAGE + 1)).all()
-            return render_template(
+            strays = numbers.strays(session, at - _STRAYS, at)
+            unknown = numbers.strays(session, period.since, period.until) if period else strays
+            page = render_template(
                 "numbers/list.html",
                 numbers=[(row, numbers.standing(row, row.assignments, at)) for row in rows[:_PAGE]],
                 older=skip + _PAGE if len(rows) > _PAGE else None,
-                strays=numbers.strays(session, at - _STRAYS, at),
+                ours=[stray for stray in strays if stray.life],
+                foreign=[stray for stray in unknown if not stray.life],
+                period=period,
+                last=last if period else None,
+                misread=misread,
                 expired=_expired(session, pages),
                 lives=lives(),
                 digits=digits,
                 days=_STRAYS.days,
             )
+        return (page, 422) if misread else page
 
     @pages.page("/numbers/new", MARKETERS, methods=("GET", "POST"))
     def new_numbers() -> Page:

@@ -66,7 +66,7 @@ def add(pages: Pages) -> None:
                 rows=rows,
                 partial=not all(questions.is_whole(row, asked.step) for row in rows),
                 other=other,
-                specs=_trend_charts(table, readings, told, pages.settings.currency, asked.step),
+                charts=_trend_charts(table, readings, told, pages.settings.currency, asked.step),
                 events=events,
                 readings=readings,
                 taken=taken,
@@ -248,7 +248,8 @@ def coming(found: Comparison, currency: str) -> charts.Spec | None:
 
 def _trend_charts(
     table: Any, readings: list[Any], told: list[dict[str, Any]], currency: str, step: Step
-) -> dict[str, charts.Spec]:
+) -> list[tuple[str, str, charts.Spec]]:
+    """Return the charts of the trends, each with its title and the table that has its figures."""
     words, locale = chart_words(), chart_locale()
     amounts = [("revenue_minor", gettext("Revenue")), ("cost_minor", gettext("Cost"))]
     counts = [
@@ -256,26 +257,29 @@ def _trend_charts(
         ("leads", gettext("Leads")),
         ("customers", gettext("New customers")),
     ]
-    specs = {
-        "money": charts.trend(
-            questions.series(table, amounts, currency, step),
-            told,
-            title=currency,
-            money=True,
-            words=words,
-            locale=locale,
-        ),
-        "counts": charts.trend(
-            questions.series(table, counts, currency, step),
-            told,
-            title=gettext("count"),
-            words=words,
-            locale=locale,
-        ),
-    }
+    money = charts.trend(
+        questions.series(table, amounts, currency, step),
+        told,
+        title=currency,
+        money=True,
+        words=words,
+        locale=locale,
+    )
+    counted = charts.trend(
+        questions.series(table, counts, currency, step),
+        told,
+        title=gettext("count"),
+        words=words,
+        locale=locale,
+    )
+    found = [
+        (gettext("Revenue and cost"), "trends-table", money),
+        (gettext("Calls, leads and customers"), "trends-table", counted),
+    ]
     for name in sorted({reading.name for reading in readings}):
         mine = [reading for reading in reversed(readings) if reading.name == name]
         rows = [{"start": r.day, "series": r.name, "value": r.value, "whole": True} for r in mine]
         drawn = questions.plain_series(rows)
-        specs[name] = charts.trend(drawn, told, title=mine[0].unit, words=words, locale=locale)
-    return specs
+        drawing = charts.trend(drawn, told, title=mine[0].unit, words=words, locale=locale)
+        found.append((name, "indicators-table", drawing))
+    return found
