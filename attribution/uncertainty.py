@@ -339,10 +339,7 @@ def draw(
     Bootstrap
         Credits and replicates.
     """
-    keys = list(zip(rows[by].to_pylist(), rows["currency"].to_pylist(), strict=True))
-    sources = sorted(set(keys), key=lambda pair: (pair[0] is None, pair[0] or "", pair[1]))
-    code = {pair: i for i, pair in enumerate(sources)}
-    columns = np.array([code[pair] for pair in keys], dtype=np.int64)
+    sources, columns = _sources(rows, by)
     accounts = rows["account_id"].dictionary_encode().combine_chunks()
     index = accounts.indices.to_numpy()
     hashes = hashes_of(accounts.dictionary.to_pylist())
@@ -375,6 +372,21 @@ def draw(
             credited[m] = np.where(unexplained, credited[m], anew)
         drawn[:, :, start : start + step] = credited
     return Bootstrap(tuple(models), by, tuple(sources), credit, drawn, skewness, _costs(costs, by, sources))
+
+
+def _sources(rows: pa.Table, by: str) -> tuple[list[tuple[str | None, str]], npt.NDArray[np.int64]]:
+    """Return the sources with their currencies, what has none last, and for each row the place of its own."""
+    names, currencies = (
+        rows[name].cast(pa.string()).combine_chunks().dictionary_encode(null_encoding="encode")
+        for name in (by, "currency")
+    )
+    width = max(1, len(currencies.dictionary))
+    codes = names.indices.to_numpy().astype(np.int64) * width + currencies.indices.to_numpy()
+    met, place = np.unique(codes, return_inverse=True)
+    name, currency = names.dictionary.to_pylist(), currencies.dictionary.to_pylist()
+    found = [(name[code // width], currency[code % width]) for code in met.tolist()]
+    order = sorted(range(len(found)), key=lambda i: (found[i][0] is None, found[i][0] or "", found[i][1]))
+    return [found[i] for i in order], np.argsort(order)[place]
 
 
 def poisson_weights(hashes: npt.NDArray[np.uint64], replicates: range, seed: int) -> Floats:

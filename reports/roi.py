@@ -206,9 +206,9 @@ def summed(
     pyarrow.Table
         As :func:`roi`.
     """
-    shared, channels = _shared(journeys, period), _channels(journeys)
+    shared, credit = _shared(journeys, period), _credit(tables, period)
+    channels = _channels(journeys, set(shared).union(*credit.values()) - {UNKNOWN, OVERHEAD, UNATTRIBUTED})
     rows: list[dict[str, Any]] = []
-    credit = _credit(tables, period)
     for model in tables:
         cells: dict[str, dict[str, Any]] = defaultdict(lambda: defaultdict(int))
         for campaign, cell in credit[model].items():
@@ -303,9 +303,12 @@ def _shared(journeys: JourneyTables, period: Period) -> dict[str, dict[str, int]
     return cells
 
 
-def _channels(journeys: JourneyTables) -> dict[str, str]:
+def _channels(journeys: JourneyTables, campaigns: set[str]) -> dict[str, str]:
+    """Return the channel of each campaign out of the smallest table that knows it."""
     channels: dict[str, str] = {}
     for table in (journeys.costs, journeys.calls, journeys.touches):
+        if channels.keys() >= campaigns:
+            break
         pairs = table.select(["campaign", "channel"]).group_by(["campaign", "channel"]).aggregate([])
         for row in pairs.to_pylist():
             if row["campaign"] and row["channel"]:
