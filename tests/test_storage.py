@@ -17,9 +17,10 @@ from tests.cast import BOREALIS, CATALOGUE_NUMBER, COBALT, moment
 from tracking import calls, contacts, db, vault
 from tracking.calls import CallEvent
 from tracking.config import Settings
-from tracking.errors import Invalid
+from tracking.errors import Invalid, say
 from tracking.imports.values import content_key
 from tracking.models import Campaign, ContactPoint, InboxEvent
+from tracking.office import Job
 from tracking.vocabulary import Base, PointKind
 
 only_sqlite = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
@@ -41,6 +42,30 @@ def test_the_schema_can_be_taken_down_and_put_up_again(engine: Engine) -> None:
     assert set(inspect(engine).get_table_names()) == {"alembic_version"}
     db.upgrade(engine)
     assert set(inspect(engine).get_table_names()) == {"alembic_version", *Base.metadata.tables}
+
+
+def test_what_jobs_were_called_before_sentences_were_kept_is_still_read(engine: Engine) -> None:
+    at = moment("2026-01-01")
+    db.downgrade(engine, "0002")
+    old = "Import \"café\" {'template': 1}"
+    with engine.begin() as connection:
+        job = {"kind": "import", "arguments": "{}", "state": "failed", "done": 0, "created_by": "x"}
+        told = job | {"label": old, "error": None, "created_at": db.to_micros(at)}
+        if engine.dialect.name == "postgresql":
+            told["created_at"] = at
+        names = ", ".join(told)
+        places = ", ".join(f":{name}" for name in told)
+        connection.execute(text(f"INSERT INTO job ({names}) VALUES ({places})"), told)
+    db.upgrade(engine)
+    with db.transaction(engine) as session:
+        row = session.scalars(select(Job)).one()
+        assert (row.label, row.error) == (old, None)
+        row.error = say("the mail server refused %(who)s", who="x")
+    db.downgrade(engine, "0002")
+    with engine.connect() as connection:
+        kept = connection.execute(text("SELECT label, error FROM job")).one()
+    assert tuple(kept) == (old, "the mail server refused %(who)s")
+    db.upgrade(engine)
 
 
 @only_sqlite
