@@ -1,4 +1,4 @@
-"""Tracking numbers: the stock, who holds which, what still rings, sheets to print, and the test call."""
+"""Tracking numbers: the inventory, who holds which, what still rings, sheets to print, and the test call."""
 
 from collections import Counter
 from collections.abc import Sequence
