@@ -61,6 +61,17 @@ def test_every_translation_names_the_same_values_as_the_message() -> None:
     assert wrong == []
 
 
+def test_a_percent_sign_in_what_a_template_says_is_written_twice() -> None:
+    # Templates fill values in always, Python only where there are some.
+    wrong = []
+    for language, catalog in catalogs():
+        for message in catalog:
+            if any("templates" in place for place, _ in message.locations):
+                texts = [*forms(message.id), *forms(message.string)]
+                wrong += [(language, text) for text in texts if "%" in PLACE.sub("", text)]
+    assert wrong == []
+
+
 def test_counted_messages_have_as_many_forms_as_the_language_needs() -> None:
     assert {language: catalog.num_plurals for language, catalog in catalogs()} == {"sv": 2, "ru": 3, "zh": 1}
     for _, catalog in catalogs():

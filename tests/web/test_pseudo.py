@@ -1,5 +1,6 @@
 """Every page in a made-up language, in which what nobody marked for translation stands out."""
 
+import functools
 import re
 import shutil
 from collections.abc import Iterator
@@ -143,6 +144,39 @@ def acme(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     yield app, engine
     app.extensions["ringtrail"]["inbox"].close()
     engine.dispose()
+
+
+@pytest.mark.parametrize("language", messages.LANGUAGES)
+def test_every_page_opens_in_every_language(
+    acme: tuple[Flask, Engine], monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    app, _ = acme
+    client = enter(app.test_client(), Role.administrator)
+    monkeypatch.setattr(clock, "now", lambda: NOW)
+    opened = 0
+    for method, path, _ in addresses(app):
+        if method == "GET":
+            answer = client.get(path, headers={"Accept-Language": language})
+            assert answer.status_code < 500, path
+            opened += f'lang="{language}' in answer.text if answer.mimetype == "text/html" else 0
+    assert opened > 40
+
+
+def test_a_page_that_cannot_be_made_says_so_in_the_language_of_its_reader(
+    acme: tuple[Flask, Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, _ = acme
+    client = enter(app.test_client(), Role.administrator)
+
+    @functools.wraps(app.view_functions["web.saved_views"])
+    def broken() -> str:
+        raise RuntimeError("a defect of the program")
+
+    monkeypatch.setitem(app.view_functions, "web.saved_views", broken)
+    answer = client.get("/views", headers={"Accept-Language": "sv"})
+    assert answer.status_code == 500
+    assert "Sidan kunde inte göras" in answer.text
+    assert "a defect" not in answer.text
 
 
 def test_no_page_says_anything_that_is_not_in_the_catalogs(

@@ -220,6 +220,7 @@ def explain(error: HTTPException) -> AnyResponse | tuple[str, int]:
         403: gettext("Your role does not allow this. An administrator can change it."),
         404: gettext("There is nothing at this address. It may have been mistyped or taken away."),
         413: gettext("That is larger than this service takes."),
+        500: gettext("This page could not be made; the service's log says why. What was saved stays saved."),
     }
     status = error.code or 500
     reason = reasons.get(status) or error.description or error.name
