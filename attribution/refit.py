@@ -7,7 +7,6 @@ added up again with each account counted 0, 1, 2, ... times, the model fitted to
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import blake2b
 from typing import Any
 
 import narwhals as nw
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
+from attribution.draws import hashes_of
 from attribution.journeys import JourneyError
 from attribution.markov import Markov
 from attribution.paths import Journeys
@@ -24,12 +24,6 @@ from attribution.windows import PATH
 
 Floats = npt.NDArray[np.float64]
 Source = tuple[str | None, str]
-
-
-def hashes_of(accounts: Sequence[Any]) -> npt.NDArray[np.uint64]:
-    """Give 64 bits for each account, the same wherever and whenever it is asked about."""
-    digests = [int.from_bytes(blake2b(str(account).encode(), digest_size=8).digest()) for account in accounts]
-    return np.array(digests, dtype=np.uint64)
 
 
 class Refit:

@@ -1,7 +1,6 @@
 """How far the figures can be trusted: which other accounts might have come, and what they would change.
 
-The Poisson bootstrap counts each account 0, 1, 2, ... times, at random with mean 1. How often is a hash of
-account, replicate and seed: the same on every engine and in every order of rows. The engine adds credit up
+The Poisson bootstrap counts each account 0, 1, 2, ... times, at random with mean 1. The engine adds credit up
 per account and key in one pass; the replicates are then sums of these rows.
 """
 
@@ -9,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import factorial
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -20,17 +18,16 @@ import scipy.sparse
 import scipy.special
 
 from attribution.backends import open_backend
+from attribution.draws import hashes_of, poisson_weights
 from attribution.engine import By
 from attribution.models import ModelLike, fit, resolve
 from attribution.paths import Journeys, Lookback
-from attribution.refit import Refit, hashes_of, refits
+from attribution.refit import Refit, refits
 from attribution.results import UNATTRIBUTED, by_account
 from attribution.sources import read
 
 Floats = npt.NDArray[np.float64]
 
-# Probabilities that a Poisson variable of mean 1 is at most 0, 1, 2, ...; beyond 18 they are 1 in doubles.
-_POISSON = np.cumsum([np.exp(-1.0) / factorial(k) for k in range(18)])
 # How often each account counts in some replicates, worked out at a time: 8 MB of doubles.
 _AT_ONCE = 1_000_000
 
@@ -387,21 +384,6 @@ def _sources(rows: pa.Table, by: str) -> tuple[list[tuple[str | None, str]], npt
     found = [(name[code // width], currency[code % width]) for code in met.tolist()]
     order = sorted(range(len(found)), key=lambda i: (found[i][0] is None, found[i][0] or "", found[i][1]))
     return [found[i] for i in order], np.argsort(order)[place]
-
-
-def poisson_weights(hashes: npt.NDArray[np.uint64], replicates: range, seed: int) -> Floats:
-    """Give how often each account counts in each replicate: Poisson of mean 1, by hash."""
-    rounds = np.array([r + (seed << 20) for r in replicates], dtype=np.uint64)
-    mixed = _mix(hashes[:, None] ^ _mix(rounds + np.uint64(0x9E3779B97F4A7C15))[None, :])
-    uniform = (mixed >> np.uint64(11)).astype(np.float64) / 2.0**53
-    return np.searchsorted(_POISSON, uniform, side="right").astype(np.float64)
-
-
-def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Scatter 64 bits (the finaliser of SplitMix64)."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 def _costs(costs: Any, by: str, sources: Sequence[tuple[str | None, str]]) -> Floats:

@@ -25,6 +25,8 @@ Credited = Mapping[str, pa.Table]
 _COUNTS = ("calls", "answered_calls", "leads", "qualified_leads", "customers", "deals")
 _MONEY = ("direct_cost_minor", "indirect_cost_minor", "cost_minor", "revenue_minor")
 _RATIOS = ("roi", "roas", "cost_per_lead_minor", "cost_per_qualified_lead_minor", "acquisition_cost_minor")
+# Of several (…) lines the order is fixed; campaigns come before, the best earning on top.
+_LAST = {UNKNOWN: 1, OVERHEAD: 2, UNATTRIBUTED: 3}
 _GOALS = {"lead": "leads", "qualified": "qualified_leads", "won": "deals"}
 _FITTED = frozenset({"markov", "shapley", "shapley-coalitions", "self-reported", "hybrid"})
 _KEPT = ("conversion_id", "goal", "account_id", "converted_at", "first", "value_minor")
@@ -207,7 +209,7 @@ def summed(
         As :func:`roi`.
     """
     shared, credit = _shared(journeys, period), _credit(tables, period)
-    channels = _channels(journeys, set(shared).union(*credit.values()) - {UNKNOWN, OVERHEAD, UNATTRIBUTED})
+    channels = _channels(journeys, set(shared).union(*credit.values()) - _LAST.keys())
     rows: list[dict[str, Any]] = []
     for model in tables:
         cells: dict[str, dict[str, Any]] = defaultdict(lambda: defaultdict(int))
@@ -319,13 +321,11 @@ def _channels(journeys: JourneyTables, campaigns: set[str]) -> dict[str, str]:
 def _rows(
     model: str, campaigns: dict[str, dict[str, Any]], channels: dict[str, str], currency: str
 ) -> Iterable[dict[str, Any]]:
-    # Of several (…) lines the order is fixed; campaigns come first, the best earning on top.
-    last = {UNKNOWN: 1, OVERHEAD: 2, UNATTRIBUTED: 3}
     total: dict[str, Any] = defaultdict(int)
     for cell in campaigns.values():
         for name in (*_COUNTS, *_MONEY):
             total[name] += cell.get(name, 0)
-    order = sorted(campaigns, key=lambda c: (last.get(c, 0), -campaigns[c].get("revenue_minor", 0), c))
+    order = sorted(campaigns, key=lambda c: (_LAST.get(c, 0), -campaigns[c].get("revenue_minor", 0), c))
     for campaign in [*order, TOTAL]:
         cell = total if campaign == TOTAL else campaigns[campaign]
         figures = {name: cell.get(name, 0) for name in (*_COUNTS, *_MONEY)}

@@ -49,10 +49,10 @@ def test_what_jobs_were_called_before_sentences_were_kept_is_still_read(engine: 
     db.downgrade(engine, "0002")
     old = "Import \"café\" {'template': 1}"
     with engine.begin() as connection:
-        job = {"kind": "import", "arguments": "{}", "state": "failed", "done": 0, "created_by": "x"}
-        told = job | {"label": old, "error": None, "created_at": db.to_micros(at)}
-        if engine.dialect.name == "postgresql":
-            told["created_at"] = at
+        told = {
+            "kind": "import", "label": old, "arguments": "{}", "state": "failed", "done": 0,
+            "created_by": "x", "created_at": at if engine.dialect.name == "postgresql" else db.to_micros(at),
+        }  # fmt: skip
         names = ", ".join(told)
         places = ", ".join(f":{name}" for name in told)
         connection.execute(text(f"INSERT INTO job ({names}) VALUES ({places})"), told)

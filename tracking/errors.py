@@ -54,6 +54,11 @@ class Invalid(ValueError):
         self.whole = say(OF_FIELD, field=field, reason=self.reason)
         super().__init__(self.whole)
 
+    @classmethod
+    def of(cls, field: str, said: Sentence) -> "Invalid":
+        """Return what a sentence says as an error of a field."""
+        return cls(field, said.template, **said.values)
+
 
 class NotFound(LookupError):
     """There is no such thing; the message names it."""

@@ -7,7 +7,7 @@ from email.utils import formatdate, make_msgid
 from urllib.parse import unquote, urlsplit
 
 from tracking.config import Settings
-from tracking.errors import Invalid
+from tracking.errors import Invalid, say
 
 _TIMEOUT_S = 20
 
@@ -19,6 +19,10 @@ def is_possible(settings: Settings) -> bool:
 
 class Uncertain(OSError):
     """The connection broke while the message was on its way: it may have arrived or not."""
+
+    def __init__(self, cause: OSError) -> None:
+        self.whole = say("the connection broke while sending (%(error)s); it may have arrived", error=cause)
+        super().__init__(self.whole)
 
 
 def send(settings: Settings, message: EmailMessage) -> dict[str, tuple[int, bytes]]:
@@ -66,4 +70,4 @@ def send(settings: Settings, message: EmailMessage) -> dict[str, tuple[int, byte
         except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused):
             raise
         except OSError as error:
-            raise Uncertain(f"the connection broke while sending ({error}); it may have arrived") from error
+            raise Uncertain(error) from error

@@ -8,8 +8,9 @@ import pyarrow.compute as pc
 import pytest
 
 from attribution import Markov, attribute
+from attribution.draws import poisson_weights
 from attribution.refit import hashes_of
-from attribution.uncertainty import bootstrap, poisson_weights
+from attribution.uncertainty import bootstrap
 from tests.attribution.journey import START
 from tests.attribution.market import market
 from tests.attribution.oddities import EVERY, oddities

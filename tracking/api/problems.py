@@ -118,7 +118,7 @@ def naming(fields: dict[str, str]) -> Iterator[None]:
     try:
         yield
     except Invalid as error:
-        raise Invalid(fields.get(error.field, error.field), error.reason) from error
+        raise Invalid.of(fields.get(error.field, error.field), error.reason) from error
 
 
 @contextmanager

@@ -137,11 +137,7 @@ def each(
         try:
             outcomes.append(_once(session, record, save))
         except (Invalid, Conflict, NotFound) as error:
-            outcomes.append(
-                error
-                if isinstance(error, Invalid)
-                else Invalid("row", error.whole.template, **error.whole.values)
-            )
+            outcomes.append(error if isinstance(error, Invalid) else Invalid.of("row", error.whole))
         except (IntegrityError, DataError) as error:
             # Another writer may have added the same key since we looked; the second look finds it.
             try:

@@ -169,7 +169,7 @@ def _in_full(written: str, field: str, region: str) -> str:
     try:
         return phone.require(written, region, field)
     except Invalid as error:
-        raise Invalid(field, error.reason.template, **error.reason.values) from None
+        raise Invalid.of(field, error.reason) from None
 
 
 def _moment(when: _When, zone: tzinfo) -> datetime:

@@ -58,7 +58,7 @@ def add(pages: Pages) -> None:
         try:
             pages.change(save)
         except Conflict as error:
-            return show(Invalid("day", error.whole.template, **error.whole.values), "reading"), 422
+            return show(Invalid.of("day", error.whole), "reading"), 422
         except Invalid as error:
             return show(error, "reading"), 422
         flash(gettext("The figure is saved."))
@@ -107,7 +107,7 @@ def add(pages: Pages) -> None:
             try:
                 pages.change(save)
             except Conflict as error:
-                problem = Invalid("day", error.whole.template, **error.whole.values)
+                problem = Invalid.of("day", error.whole)
             except Invalid as error:
                 problem = error
             else:

@@ -17,7 +17,7 @@ from tracking.imports.uploads import Shelf, Upload, readable
 from tracking.models import ImportRun
 from tracking.office import Job
 from tracking.vocabulary import Stage
-from tracking.web import forms
+from tracking.web import forms, telling
 from tracking.web.jobs import is_open, state_words, watched
 from tracking.web.pages import MARKETERS, Pages, Work
 
@@ -178,59 +178,7 @@ def _fields(kind: str) -> list[tuple[str, str]]:
     """Return the fields that a column of such a file can be, with their names, by name."""
     if kind not in kinds.HEADED:
         return []
-    words = {
-        "account_id": gettext("company: id"),
-        "amount": gettext("amount"),
-        "asked": gettext("asked: yes, no, would not say"),
-        "asked_by": gettext("asked by"),
-        "call_id": gettext("call: id"),
-        "caller": gettext("caller's number"),
-        "caller_name": gettext("caller's name"),
-        "campaign": gettext("campaign"),
-        "category": gettext("category"),
-        "channel": gettext("channel"),
-        "closed_at": gettext("won or lost on"),
-        "company": gettext("company"),
-        "contact_id": gettext("contact: id"),
-        "cost_id": gettext("cost: id"),
-        "currency": gettext("currency"),
-        "deal_id": gettext("deal: id"),
-        "dialled": gettext("number dialled"),
-        "direct": gettext("direct: yes or no"),
-        "domain": gettext("company: web domain"),
-        "duration_s": gettext("duration in seconds"),
-        "email": gettext("e-mail"),
-        "heard_campaign": gettext("answer: campaign"),
-        "heard_channel": gettext("answer: channel"),
-        "heard_from": gettext("answer, in the caller's words"),
-        "hourly_rate": gettext("rate per hour"),
-        "hours": gettext("hours"),
-        "kind": gettext("kind of touch"),
-        "last_day": gettext("period: last day"),
-        "lead_at": gettext("lead since"),
-        "lead_status": gettext("qualified: yes or no"),
-        "margin": gettext("margin"),
-        "material": gettext("ad material"),
-        "name": gettext("name of the deal"),
-        "note": gettext("note"),
-        "occurred_at": gettext("when it happened"),
-        "opportunity_at": gettext("opportunity since"),
-        "period": gettext("period: day, month or year"),
-        "period_end": gettext("period: first day after"),
-        "period_start": gettext("period: first day"),
-        "person": gettext("person"),
-        "person_id": gettext("person: id"),
-        "phone": gettext("telephone number"),
-        "provider": gettext("telephone system"),
-        "qualified_at": gettext("qualified since"),
-        "stage": gettext("stage"),
-        "started_at": gettext("when it rang"),
-        "status": gettext("how the call went"),
-        "tags": gettext("tags"),
-        "talk_s": gettext("talk in seconds"),
-        "touch_id": gettext("touch: id"),
-        "value": gettext("value"),
-    }
+    words = telling.column_words()
     return sorted(((name, words[name]) for name in kinds.HEADED[kind].aliases), key=lambda pair: pair[1])
 
 
@@ -369,7 +317,7 @@ def _check_page(shelf: Shelf, upload: Upload, job: Job) -> AnyResponse:
         shown=refusals[:_MENDED],
         header=found["header"] if found else None,
         kinds=kind_words(),
-        words=dict(_fields(upload.kind)),
+        words=telling.column_words(),
     )
     return watched(page, job)
 

@@ -70,11 +70,7 @@ def send(
 def _why(error: Invalid | Conflict | OSError) -> Invalid | Conflict:
     """Return an error that can be told in other languages; what a mail server says stays as it says it."""
     if isinstance(error, mail.Uncertain):
-        return Invalid(
-            "mail",
-            "the connection broke while sending (%(error)s); it may have arrived",
-            error=error.__cause__,
-        )
+        return Invalid.of("mail", error.whole)
     if isinstance(error, OSError):
         told = f"{type(error).__name__}: {error}"[:_MOST_TOLD]
         return Invalid("mail", "the mail server did not take it: %(error)s", error=told)

@@ -12,9 +12,8 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 from werkzeug.wrappers import Response as AnyResponse
 
 from reports import sheets
-from reports.kpis import Period
 from reports.sheets import Sheet
-from tracking import clock, numbers, phone
+from tracking import clock, numbers, phone, reporting
 from tracking.errors import Conflict, Invalid, NotFound
 from tracking.models import AdMaterial, Call, NumberAssignment, TrackingNumber
 from tracking.vocabulary import NumberStatus
@@ -43,8 +42,8 @@ def add(pages: Pages) -> None:
         period = misread = None
         try:
             first, last = day_from_query("from"), day_from_query("to")
-            if first and last and first <= last:
-                period = Period(first, last + timedelta(days=1), pages.settings.zone)
+            if first or last:
+                period = reporting.period_of(pages.settings, pages.today(), first, last)
         except Invalid as error:
             misread = error
         with pages.reading() as session:
@@ -58,7 +57,7 @@ def add(pages: Pages) -> None:
                 ours=[stray for stray in strays if stray.life],
                 foreign=[stray for stray in unknown if not stray.life],
                 period=period,
-                last=last if period else None,
+                last=period and period.end - timedelta(days=1),
                 misread=misread,
                 expired=_expired(session, pages),
                 lives=lives(),

@@ -17,12 +17,11 @@ COLUMNS = (('job', 'label', sa.String(200), False), ('job', 'error', sa.Text(), 
 
 def upgrade() -> None:
     # What was written before stays a text as it is: a string of JSON.
-    quoted = 'to_json({0})' if op.get_bind().dialect.name == 'postgresql' else 'json_quote({0})'
     for table, column, old, nullable in COLUMNS:
         if op.get_bind().dialect.name == 'sqlite':
             op.execute(f'UPDATE {table} SET {column} = json_quote({column}) WHERE {column} IS NOT NULL')
         with op.batch_alter_table(table, schema=None) as batch_op:
-            batch_op.alter_column(column, existing_type=old, type_=sa.JSON(), existing_nullable=nullable, postgresql_using=quoted.format(column))
+            batch_op.alter_column(column, existing_type=old, type_=sa.JSON(), existing_nullable=nullable, postgresql_using=f'to_json({column})')
 
 
 def downgrade() -> None:
