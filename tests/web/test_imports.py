@@ -143,6 +143,22 @@ def test_of_many_refused_rows_some_are_mended_and_the_rest_stay_in_the_file(
     assert counts(client.get(f"{path}/check").text) == [2, 0, 0, 1199]
 
 
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("header", "row", "named"),
+    [
+        ("Company,Deal ID,Deal stage,Amount,closed_at", "Nordic Paper,d1,won,10,", "Line 2, closed_at:"),
+        ("Company,Deal ID,Deal stage,Amount,Weather", "Nordic Paper,d1,won,10,", "Line 2, won or lost on:"),
+    ],
+)
+def test_a_refused_row_names_its_column_as_the_file_does_and_one_that_is_not_there_in_words(
+    signed_in: Enter, engine: Engine, settings: Settings, header: str, row: str, named: str
+) -> None:
+    client = signed_in("marketer")
+    _, path = give(client, f"{header}\n{row}\n")
+    assert named in tried(client, engine, settings, path, kind="deals")
+
+
 def test_mended_rows_survive_another_mapping_and_a_row_left_empty_is_left_out(
     signed_in: Enter, engine: Engine, settings: Settings
 ) -> None:
