@@ -17,14 +17,15 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from benchmarks.callers import CALLERS
-from tracking import clock, db
-from tracking.config import Settings
+from tracking import clock
 from tracking.imports import run
 from tracking.imports.cdr import CallRecords
 from tracking.imports.outcomes import Result
 from tracking.imports.reading import Table
 from tracking.imports.values import Dialect
-from tracking.models import Account, Call
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.models import Account, Call
 
 NUMBERS = [f"+4670174{last:04d}" for last in range(605, 680)]
 

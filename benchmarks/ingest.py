@@ -28,9 +28,11 @@ from urllib.parse import urlencode
 from flask import Flask, request
 from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, insert
 
-from tracking import clock, db, numbers
+from tracking import clock
 from tracking.app import create_app
-from tracking.config import Settings
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.telephony import numbers
 
 TOKEN = "a token for the benchmark"
 BASE = "https://calls.acme.example"

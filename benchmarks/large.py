@@ -12,8 +12,9 @@ import numpy as np
 from sqlalchemy import Engine
 
 from benchmarks.callers import CALLERS
-from tracking import clock, vault
-from tracking.vocabulary import PointKind
+from tracking import clock
+from tracking.storage import vault
+from tracking.storage.vocabulary import PointKind
 
 CHANNELS = ("search", "directory", "print", "trade fair", "email")
 CAMPAIGNS = 40

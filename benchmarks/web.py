@@ -24,12 +24,15 @@ from sqlalchemy import Engine, event, select
 from sqlalchemy.orm import Session
 
 from benchmarks import large
-from tracking import calls as ours
-from tracking import clock, db, jobs, snapshots, users, worker
+from tracking import clock, worker
+from tracking.access import jobs, users
 from tracking.app import create_app, settle
-from tracking.config import Settings
-from tracking.models import Answer, Call
-from tracking.vocabulary import Role
+from tracking.reporting import snapshots
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.models import Answer, Call
+from tracking.storage.vocabulary import Role
+from tracking.telephony import calls as ours
 from tracking.web import signin
 from tracking.web.pages import PUBLIC
 

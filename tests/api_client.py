@@ -7,10 +7,11 @@ from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
 from tests.cast import BOREALIS, COBALT, FAIR_NUMBER, moment
-from tracking import db, tokens
+from tracking.access import tokens
+from tracking.access.tokens import Scope
 from tracking.app import create_app
-from tracking.config import Settings
-from tracking.tokens import Scope
+from tracking.storage import db
+from tracking.storage.config import Settings
 
 EVERYTHING = [scope.value for scope in Scope if scope is not Scope.read_personal]
 LONG_AGO = moment("2020-01-01")

@@ -12,8 +12,8 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
 from tests.cast import ACME_DESK
-from tracking import db, models, office
-from tracking.config import Settings
+from tracking.storage import db, models
+from tracking.storage.config import Settings
 
 # PostgreSQL's wheel asks for a runtime folder, which a bare machine does not name.
 _runtime = Path(tempfile.gettempdir()) / f"ringtrail-runtime-{os.getuid()}"
@@ -27,7 +27,7 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "developer")
 
 KEY = "cmluZ3RyYWlsLXRlc3Qta2V5LTMyLWJ5dGVzLWxvbmc="
 DATABASES = ["sqlite", "postgresql"]
-TABLES = models.Call.metadata.tables | office.User.metadata.tables
+TABLES = models.Call.metadata.tables
 
 
 @pytest.fixture(scope="session")
@@ -110,7 +110,7 @@ def engine(settings: Settings) -> Iterator[Engine]:
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let inboxes wait for a sound database that a busy machine keeps waiting, instead of spooling."""
-    monkeypatch.setattr("tracking.inbox.PATIENCE_S", 60.0)
+    monkeypatch.setattr("tracking.telephony.inbox.PATIENCE_S", 60.0)
 
 
 @pytest.fixture

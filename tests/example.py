@@ -10,7 +10,6 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine, select
 
-from tracking import db
 from tracking.errors import Conflict
 from tracking.imports import run, supplier
 from tracking.imports.call_log import CallLog
@@ -22,7 +21,8 @@ from tracking.imports.reading import Table
 from tracking.imports.run import Format
 from tracking.imports.touches import Touches
 from tracking.imports.values import Dialect
-from tracking.models import Account, Campaign
+from tracking.storage import db
+from tracking.storage.models import Account, Campaign
 
 # The example's own country, zone and currency, whatever the installation's are.
 _REGION = "SE"
@@ -44,7 +44,7 @@ def load(engine: Engine, at: datetime) -> dict[str, Result]:
     with db.reading(engine) as session:
         if session.scalar(select(Campaign.id).limit(1)) or session.scalar(select(Account.id).limit(1)):
             raise Conflict("the installation is not empty; load the example into one of its own")
-    with as_file(files("tracking.example")) as folder:
+    with as_file(files("tracking.demo.example")) as folder:
         with db.transaction(engine) as session:
             document = supplier.read(folder / "supplier.yaml")
             supplier.save(session, document, at=at, region=_REGION, zone=_ZONE)

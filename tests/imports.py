@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import Engine
 
 from tests.cast import ACME_DESK, CATALOGUE_NUMBER, FAIR_NUMBER, moment
-from tracking import campaigns, db, numbers
 from tracking.imports import mapping, run
 from tracking.imports.call_log import CallLog
 from tracking.imports.cdr import CallRecords
@@ -21,7 +20,10 @@ from tracking.imports.reading import Table
 from tracking.imports.run import Format
 from tracking.imports.touches import Touches
 from tracking.imports.values import Dialect
-from tracking.vocabulary import Medium
+from tracking.records import campaigns
+from tracking.storage import db
+from tracking.storage.vocabulary import Medium
+from tracking.telephony import numbers
 
 # What is refused before it reaches the database needs no second one to show it.
 ON_SQLITE = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)

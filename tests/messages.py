@@ -19,10 +19,10 @@ from jinja2.ext import babel_extract
 from reports.definitions import KPIS
 
 ROOT = Path(__file__).parents[1]
-FOLDER = ROOT / "tracking" / "web" / "translations"
+FOLDER = ROOT / "tracking" / "language" / "translations"
 LANGUAGES = ("sv", "ru", "zh")
 # Errors of these never reach a page: they end a command, or stop an installation from starting.
-_NOT_IN_PAGES = {"config.py", "db.py", "replay.py", "vault.py"}
+_NOT_IN_PAGES = {"storage/config.py", "storage/db.py", "demo/replay.py", "storage/vault.py"}
 # Where each function that takes a message has it.
 _FIRST = {"gettext", "_", "Conflict", "NotFound", "Skip", "say"}
 _SECOND = {"Invalid"}
@@ -74,8 +74,12 @@ Found = tuple[str, int, str | tuple[str, str]]
 def sources() -> list[Path]:
     """Return the files in which messages stand."""
     tracking = ROOT / "tracking"
-    python = [*tracking.glob("*.py"), *(tracking / "imports").glob("*.py"), *(tracking / "web").glob("*.py")]
-    python = [path for path in python if path.name not in _NOT_IN_PAGES or path.parent.name == "web"]
+    python = [
+        path
+        for path in tracking.rglob("*.py")
+        if path.relative_to(tracking).as_posix() not in _NOT_IN_PAGES
+        and not {"api", "cli", "migrations", "providers"} & set(path.relative_to(tracking).parts)
+    ]
     return [
         *sorted(python),
         *sorted(tracking.glob("web/templates/**/*.*")),

@@ -10,11 +10,13 @@ from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
 from tests.cast import BOREALIS, CATALOGUE_NUMBER, COBALT, moment
-from tracking import answers, calls, campaigns, contacts, db, numbers
-from tracking.calls import CallEvent
 from tracking.errors import Invalid
-from tracking.models import Answer, Call, Campaign
-from tracking.vocabulary import Medium, Outcome, PointKind
+from tracking.records import answers, campaigns, contacts
+from tracking.storage import db
+from tracking.storage.models import Answer, Call, Campaign
+from tracking.storage.vocabulary import Medium, Outcome, PointKind
+from tracking.telephony import calls, numbers
+from tracking.telephony.calls import CallEvent
 
 NOW = moment("2026-03-02 09:05")
 

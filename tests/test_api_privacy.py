@@ -5,7 +5,7 @@ from sqlalchemy import Engine
 
 from tests.api_client import EVERYTHING, Api, fair
 from tests.cast import BOREALIS, COBALT, DRIFT, FAIR_NUMBER
-from tracking.config import Settings
+from tracking.storage.config import Settings
 
 EMAIL = "buyer@borealis.example"
 

@@ -12,9 +12,9 @@ from sqlalchemy import Engine
 
 from tests.api_client import Api, fair
 from tests.cast import BOREALIS
+from tracking.access.tokens import Scope
 from tracking.api import problems
-from tracking.config import Settings
-from tracking.tokens import Scope
+from tracking.storage.config import Settings
 
 CHECKS: list[Any] = [
     checks.not_a_server_error,

@@ -5,7 +5,7 @@ from sqlalchemy import Engine, event
 
 from tests.api_client import Api, fair
 from tests.cast import BOREALIS, FAIR_NUMBER, SEARCH_NUMBER
-from tracking.config import Settings
+from tracking.storage.config import Settings
 
 
 @pytest.fixture

@@ -12,13 +12,14 @@ from werkzeug.routing import Rule
 
 from tests.api_client import EVERYTHING, LONG_AGO, Api
 from tests.cast import moment
-from tracking import db, tokens
+from tracking.access import tokens
+from tracking.access.tokens import Scope
 from tracking.api import access, register
 from tracking.api.routes import Section
-from tracking.config import Settings
 from tracking.errors import Conflict, Invalid, NotFound
-from tracking.models import ApiToken
-from tracking.tokens import Scope
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.models import ApiToken
 
 NEW_YEAR = moment("2026-01-01")
 SOON = NEW_YEAR + timedelta(days=1)

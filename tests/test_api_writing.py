@@ -10,11 +10,11 @@ from sqlalchemy.exc import OperationalError
 
 from tests.api_client import Api, fair
 from tests.cast import FAIR_NUMBER
-from tracking import db
 from tracking.api import problems, routes
-from tracking.config import Settings
 from tracking.errors import Invalid
-from tracking.models import Campaign, IdempotencyKey
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.models import Campaign, IdempotencyKey
 
 CAMPAIGN = {"name": "Fair 2026", "channel": "fair"}
 

@@ -13,11 +13,11 @@ from sqlalchemy.orm import Session
 
 from tests.cast import BOREALIS, CATALOGUE_NUMBER, COBALT, FAIR_NUMBER, moment
 from tests.imports import ON_SQLITE, advertise
-from tracking import bulk, calls
-from tracking.calls import CallEvent
-from tracking.effects import Effect
-from tracking.models import Account, Call, Campaign, Contact, ContactPoint, Touch
-from tracking.vocabulary import CallStatus, LeadStatus
+from tracking.records.import_outcome import ImportOutcome
+from tracking.storage.models import Account, Call, Campaign, Contact, ContactPoint, Touch
+from tracking.storage.vocabulary import CallStatus, LeadStatus
+from tracking.telephony import bulk, calls
+from tracking.telephony.calls import CallEvent
 
 EVENTS = st.lists(
     st.builds(
@@ -107,8 +107,10 @@ def test_the_effect_is_told_for_each_call(engine: Engine) -> None:
         assert call.assignment is not None
         assert call.assignment.ad_material.name == "Catalogue 2026"
         later = calls.record(session, [event, replace(event, provider_call_id="2")], region="SE")
-        assert [r.effect for r in later] == [Effect.unchanged, Effect.created], "row numbers go on"
-    assert (first.effect, again.effect) == (Effect.created, Effect.unchanged)
+        assert [r.effect for r in later] == [ImportOutcome.unchanged, ImportOutcome.created], (
+            "row numbers go on"
+        )
+    assert (first.effect, again.effect) == (ImportOutcome.created, ImportOutcome.unchanged)
     assert again.call_id == first.call_id
 
 

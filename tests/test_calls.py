@@ -10,13 +10,15 @@ from sqlalchemy import Engine, delete, func, select
 from sqlalchemy.orm import Session
 
 from tests.cast import ACME_DESK, BOREALIS, CATALOGUE_NUMBER, COBALT, moment
-from tracking import calls, campaigns, db, numbers
-from tracking.calls import CallEvent
-from tracking.effects import Effect
 from tracking.errors import Invalid
-from tracking.models import Account, Call, Contact, ContactPoint, Touch
-from tracking.phone import NumberState
-from tracking.vocabulary import CallStatus, LeadStatus, Medium
+from tracking.records import campaigns
+from tracking.records.import_outcome import ImportOutcome
+from tracking.storage import db
+from tracking.storage.models import Account, Call, Contact, ContactPoint, Touch
+from tracking.storage.phone import NumberState
+from tracking.storage.vocabulary import CallStatus, LeadStatus, Medium
+from tracking.telephony import calls, numbers
+from tracking.telephony.calls import CallEvent
 
 RING = CallEvent(
     provider="twilio",
@@ -63,7 +65,11 @@ def test_the_same_report_told_twice_counts_once(session: Session) -> None:
     first = calls.record(session, [RING], region="SE")[0]
     again = calls.record(session, [RING], region="SE")[0]
     more = calls.record(session, [END], region="SE")[0]
-    assert (first.effect, again.effect, more.effect) == (Effect.created, Effect.unchanged, Effect.updated)
+    assert (first.effect, again.effect, more.effect) == (
+        ImportOutcome.created,
+        ImportOutcome.unchanged,
+        ImportOutcome.updated,
+    )
     assert session.scalar(select(func.count(Call.id))) == 1
     assert session.scalar(select(func.count(Touch.id))) == 1
 

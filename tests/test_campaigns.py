@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy.orm import Session
 
 from tests.cast import moment
-from tracking import campaigns
 from tracking.errors import Conflict, Invalid, NotFound
-from tracking.models import Campaign
-from tracking.vocabulary import Direction, Medium
+from tracking.records import campaigns
+from tracking.storage.models import Campaign
+from tracking.storage.vocabulary import Direction, Medium
 
 NOW = moment("2026-01-01")
 

@@ -11,16 +11,17 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.cast import ACME_DESK, BOREALIS, CATALOGUE_NUMBER, moment
-from tracking import campaigns, costs, db, deals
 from tracking.cli import main, ringtrail
 from tracking.cli.report import percent
-from tracking.config import Settings
-from tracking.contacts import Clues
-from tracking.costs import CostRecord
-from tracking.deals import DealRecord
-from tracking.touches import TouchRecord
-from tracking.touches import save as save_touch
-from tracking.vocabulary import Stage, TouchKind
+from tracking.records import campaigns, costs, deals
+from tracking.records.contacts import Clues
+from tracking.records.costs import CostRecord
+from tracking.records.deals import DealRecord
+from tracking.records.touches import TouchRecord
+from tracking.records.touches import save as save_touch
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.vocabulary import Stage, TouchKind
 
 DATA = Path(__file__).parent / "data"
 

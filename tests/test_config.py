@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.cast import ACME_DESK
-from tracking import vault
-from tracking.config import Settings
 from tracking.errors import Invalid
+from tracking.storage import vault
+from tracking.storage.config import Settings
 
 DOCS = Path(__file__).parent.parent / "docs" / "settings.md"
 SECRET = "tr0ub4dor-and-3"

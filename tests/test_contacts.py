@@ -12,12 +12,14 @@ from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
 
 from tests.cast import BOREALIS, BOREALIS_BUYER, CATALOGUE_NUMBER, COBALT, moment
-from tracking import calls, contacts, db
-from tracking.calls import CallEvent
-from tracking.contacts import Clues
 from tracking.errors import Conflict, Invalid, NotFound
-from tracking.models import Account, Contact, ContactPoint
-from tracking.vocabulary import PointKind
+from tracking.records import contacts
+from tracking.records.contacts import Clues
+from tracking.storage import db
+from tracking.storage.models import Account, Contact, ContactPoint
+from tracking.storage.vocabulary import PointKind
+from tracking.telephony import calls
+from tracking.telephony.calls import CallEvent
 
 NOW = moment("2026-03-02")
 only_postgres = pytest.mark.parametrize("settings", ["postgresql"], indirect=True)

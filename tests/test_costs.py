@@ -9,12 +9,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tests.cast import moment
-from tracking import campaigns, costs, money
-from tracking.costs import CostRecord
-from tracking.effects import Effect
 from tracking.errors import Invalid
-from tracking.models import Cost
-from tracking.vocabulary import Medium
+from tracking.records import campaigns, costs
+from tracking.records.costs import CostRecord
+from tracking.records.import_outcome import ImportOutcome
+from tracking.storage import money
+from tracking.storage.models import Cost
+from tracking.storage.vocabulary import Medium
 
 NOW = moment("2026-01-01")
 STAND = CostRecord(
@@ -28,7 +29,7 @@ STAND = CostRecord(
 WORK = replace(STAND, amount_minor=None, minutes=90, hourly_rate_minor=6_000, category="work", direct=False)
 
 
-def save(session: Session, record: CostRecord) -> tuple[Cost, Effect]:
+def save(session: Session, record: CostRecord) -> tuple[Cost, ImportOutcome]:
     return costs.save(session, record, campaign=None)
 
 
@@ -43,7 +44,7 @@ def test_a_cost_is_added_then_brought_up_to_date_then_left_alone(session: Sessio
 
 def test_without_a_source_key_every_record_is_a_cost_of_its_own(session: Session) -> None:
     for _ in range(2):
-        assert save(session, replace(STAND, source_key=None))[1] is Effect.created
+        assert save(session, replace(STAND, source_key=None))[1] is ImportOutcome.created
     assert len(session.scalars(select(Cost)).all()) == 2
 
 
@@ -68,7 +69,7 @@ def test_an_amount_beside_the_hours_must_agree_with_them(session: Session) -> No
 def test_a_record_of_hours_may_become_one_of_money(session: Session) -> None:
     save(session, WORK)
     cost, effect = save(session, STAND)
-    assert (effect, cost.minutes, cost.hourly_rate_minor) == (Effect.updated, None, None)
+    assert (effect, cost.minutes, cost.hourly_rate_minor) == (ImportOutcome.updated, None, None)
     assert (cost.amount_minor, cost.direct) == (2_000_000, True)
 
 

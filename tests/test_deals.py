@@ -8,13 +8,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tests.cast import BOREALIS, COBALT, moment
-from tracking import contacts, deals, money
-from tracking.contacts import Clues
-from tracking.deals import DealRecord
-from tracking.effects import Effect
 from tracking.errors import Invalid
-from tracking.models import Account, Deal
-from tracking.vocabulary import Stage
+from tracking.records import contacts, deals
+from tracking.records.contacts import Clues
+from tracking.records.deals import DealRecord
+from tracking.records.import_outcome import ImportOutcome
+from tracking.storage import money
+from tracking.storage.models import Account, Deal
+from tracking.storage.vocabulary import Stage
 
 NOW = moment("2026-06-01")
 OPEN = DealRecord(
@@ -30,7 +31,7 @@ OPEN = DealRecord(
 WON = replace(OPEN, stage=Stage.won, closed_at=moment("2026-05-20"), margin_minor=2_000_000)
 
 
-def save(session: Session, record: DealRecord) -> tuple[Deal, Effect]:
+def save(session: Session, record: DealRecord) -> tuple[Deal, ImportOutcome]:
     return deals.save(session, record, at=NOW)
 
 
@@ -52,7 +53,7 @@ def test_a_record_with_fewer_fields_erases_nothing(session: Session) -> None:
         external_id="D1", clues=Clues(), stage=Stage.won, amount_minor=8_800_000, currency="EUR"
     )
     _, effect = save(session, bare)
-    assert effect is Effect.updated
+    assert effect is ImportOutcome.updated
     assert (deal.amount_minor, deal.name, deal.lead_at) == (8_800_000, "Two pumps", WON.lead_at)
     assert (deal.closed_at, deal.margin_minor, deal.account.name) == (
         WON.closed_at,
@@ -70,21 +71,21 @@ def test_a_deal_may_be_lost_reopened_and_worth_nothing_or_less(session: Session)
 
 def test_without_an_id_every_record_is_a_deal_of_its_own(session: Session) -> None:
     for _ in range(2):
-        assert save(session, replace(OPEN, external_id=None))[1] is Effect.created
+        assert save(session, replace(OPEN, external_id=None))[1] is ImportOutcome.created
     assert len({deal.account_id for deal in session.scalars(select(Deal))}) == 1
 
 
 def test_a_deal_known_by_a_number_belongs_to_the_company_that_is_named_later(session: Session) -> None:
     deal, _ = save(session, replace(OPEN, clues=Clues(phone=BOREALIS)))
     _, effect = save(session, OPEN)
-    assert effect is Effect.unchanged, "it is the same company, which now has a name"
+    assert effect is ImportOutcome.unchanged, "it is the same company, which now has a name"
     assert contacts.root(session, deal.account).name == "Borealis Foods"
 
 
 def test_a_deal_moves_to_the_company_that_a_later_record_names(session: Session) -> None:
     deal, _ = save(session, OPEN)
     _, effect = save(session, replace(OPEN, clues=Clues(company="Cobalt Mining", phone=COBALT)))
-    assert (effect, deal.account.name) == (Effect.updated, "Cobalt Mining")
+    assert (effect, deal.account.name) == (ImportOutcome.updated, "Cobalt Mining")
     save(session, replace(OPEN, clues=Clues(phone=BOREALIS)))
     assert deal.account.name == "Cobalt Mining", "a number names no company"
 
@@ -93,7 +94,7 @@ def test_a_deal_of_a_merged_company_is_not_moved_by_the_next_import(session: Ses
     deal, _ = save(session, OPEN)
     northern = contacts.account_for(session, Clues(company="Northern Foods"), at=NOW)
     contacts.merge(session, Account, deal.account_id, northern.id)
-    assert save(session, OPEN)[1] is Effect.unchanged
+    assert save(session, OPEN)[1] is ImportOutcome.unchanged
     assert contacts.root(session, deal.account) is northern
 
 

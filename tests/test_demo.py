@@ -12,12 +12,14 @@ from sqlalchemy.orm import Session
 from tests.conftest import KEY
 from tests.imports import NOW
 from tests.web.people import hire
-from tracking import acme as acme_pumps
-from tracking import calls, db, demo, numbers, phone, reporting
-from tracking.acme import WINDOW
-from tracking.config import Settings
+from tracking.demo import acme as acme_pumps
+from tracking.demo import filling
+from tracking.demo.acme import WINDOW
 from tracking.errors import Conflict
-from tracking.models import (
+from tracking.reporting import roi
+from tracking.storage import db, phone
+from tracking.storage.config import Settings
+from tracking.storage.models import (
     Account,
     AdMaterial,
     Annotation,
@@ -31,11 +33,12 @@ from tracking.models import (
     NumberAssignment,
     Touch,
     TrackingNumber,
+    User,
     VisitCount,
 )
-from tracking.numbers import NumberLife
-from tracking.office import User
-from tracking.vocabulary import Base, CallStatus, LeadStatus, Outcome, PointKind, Stage, TouchKind
+from tracking.storage.vocabulary import Base, CallStatus, LeadStatus, Outcome, PointKind, Stage, TouchKind
+from tracking.telephony import calls, numbers
+from tracking.telephony.numbers import NumberLife
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +47,7 @@ def acme(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     folder = tmp_path_factory.mktemp("acme")
     shutil.copy(sqlite_template, folder / "ringtrail.db")
     engine = db.connect(Settings(data_dir=folder, key=KEY))
-    demo.fill(engine, NOW, accounts=200)
+    filling.fill(engine, NOW, accounts=200)
     yield engine
     engine.dispose()
 
@@ -153,7 +156,7 @@ def test_calls_are_credited_to_who_held_the_number_when_it_rang(market: Session)
 def test_the_models_disagree_about_it(market: Session, acme: Engine) -> None:
     told = Settings(key=KEY, data_dir=Path(str(acme.url.database)).parent)
     models = ("first-touch", "last-touch", "linear", "self-reported")
-    report = reporting.roi_report(market, told, models, today=NOW.date())
+    report = roi.roi_report(market, told, models, today=NOW.date())
     best = {}
     for row in report.table.to_pylist():
         if not row["campaign"].startswith("("):
@@ -163,7 +166,7 @@ def test_the_models_disagree_about_it(market: Session, acme: Engine) -> None:
 
 
 def test_the_same_seed_and_moment_give_the_same_demo(acme: Engine, engine: Engine) -> None:
-    demo.fill(engine, NOW, accounts=200)
+    filling.fill(engine, NOW, accounts=200)
     wanted = select(Call.provider_call_id, Call.started_at, Call.dialled, Call.caller, Call.talk_s).order_by(
         Call.id
     )
@@ -173,13 +176,13 @@ def test_the_same_seed_and_moment_give_the_same_demo(acme: Engine, engine: Engin
 
 def test_it_fills_only_what_is_empty_and_leaves_nothing_but_people(engine: Engine) -> None:
     hire(engine)
-    demo.fill(engine, NOW, accounts=30)
+    filling.fill(engine, NOW, accounts=30)
     with db.reading(engine) as session:
-        assert demo.is_here(session)
+        assert filling.is_here(session)
     with pytest.raises(Conflict, match="not empty"):
-        demo.fill(engine, NOW)
+        filling.fill(engine, NOW)
     with db.transaction(engine) as session:
-        demo.wipe(session)
+        filling.wipe(session)
     with db.reading(engine) as session:
         left = {
             table.name
@@ -187,11 +190,11 @@ def test_it_fills_only_what_is_empty_and_leaves_nothing_but_people(engine: Engin
             if session.scalar(select(func.count()).select_from(table))
         }
         assert left <= {"installation", User.__tablename__, "data_change"}
-        assert not demo.is_here(session)
+        assert not filling.is_here(session)
 
 
 def test_live_data_are_not_taken_for_a_demo(engine: Engine) -> None:
     with db.transaction(engine) as session:
         session.add(Campaign(name="Live", channel="fair", created_at=NOW))
     with pytest.raises(Conflict, match="no demo"), db.transaction(engine) as session:
-        demo.wipe(session)
+        filling.wipe(session)

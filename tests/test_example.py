@@ -12,11 +12,12 @@ from tests import example
 from tests.cast import BOREALIS
 from tests.conftest import KEY
 from tests.imports import NOW
-from tracking import contacts, db, phone
-from tracking.config import Settings
 from tracking.errors import Conflict
-from tracking.models import Account, Answer, Call, Campaign, Cost, Deal, Touch, TrackingNumber
-from tracking.vocabulary import Outcome, Stage, TouchKind
+from tracking.records import contacts
+from tracking.storage import db, phone
+from tracking.storage.config import Settings
+from tracking.storage.models import Account, Answer, Call, Campaign, Cost, Deal, Touch, TrackingNumber
+from tracking.storage.vocabulary import Outcome, Stage, TouchKind
 
 
 def test_an_empty_installation_is_filled_once(engine: Engine) -> None:

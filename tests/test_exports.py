@@ -18,10 +18,10 @@ from reports.cells import harmless, meant
 from reports.parts import Chapter, Column, Document, Table
 from tests import workbooks as reader
 from tests.imports import STOCKHOLM, import_table, table
-from tracking import db
 from tracking.errors import Sentence
 from tracking.imports.outcomes import Refusal, RefusedFile, returned
-from tracking.models import Deal
+from tracking.storage import db
+from tracking.storage.models import Deal
 from tracking.web.calls import as_row
 
 NUMBERS = st.from_regex(r"[+-][1-9][0-9]{0,3}([ .,][0-9]{2,3}){0,4}", fullmatch=True)

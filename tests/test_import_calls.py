@@ -6,10 +6,10 @@ from sqlalchemy.orm import Session
 
 from tests.cast import BOREALIS, moment
 from tests.imports import DATA, ON_SQLITE, advertise, import_calls, import_table
-from tracking import contacts
 from tracking.errors import Invalid
-from tracking.models import Answer, Call
-from tracking.vocabulary import CallStatus, LeadStatus, Outcome
+from tracking.records import contacts
+from tracking.storage.models import Answer, Call
+from tracking.storage.vocabulary import CallStatus, LeadStatus, Outcome
 
 CALLRAIL = DATA / "crm" / "callrail_call_log.csv"
 OWN = """id,started_at,caller,dialled,status,duration_s,talk_s,lead_status,value,note,tags,heard_from,asked

@@ -6,11 +6,11 @@ from sqlalchemy.orm import Session
 
 from tests.cast import BOREALIS, CATALOGUE_NUMBER, FAIR_NUMBER, moment
 from tests.imports import DATA, LOCAL, ON_SQLITE, advertise, import_calls, table
-from tracking import db
 from tracking.errors import Invalid
 from tracking.imports.cdr import CallRecords
-from tracking.models import Account, Call, Touch
-from tracking.vocabulary import CallStatus
+from tracking.storage import db
+from tracking.storage.models import Account, Call, Touch
+from tracking.storage.vocabulary import CallStatus
 
 CDR = DATA / "cdr"
 # file, the format's name, its provider, and whether it shows that the third call reached voice mail

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 
 from tests.imports import DATA, import_calls
-from tracking import db
 from tracking.imports import run
-from tracking.models import Account, Call, ImportRun
+from tracking.storage import db
+from tracking.storage.models import Account, Call, ImportRun
 
 GOOD = (DATA / "cdr" / "asterisk_18.csv").read_text()
 FREEPBX = (DATA / "cdr" / "freepbx.csv").read_text()

@@ -8,11 +8,11 @@ from sqlalchemy.orm import Session
 
 from tests.cast import moment
 from tests.imports import DATA, NOW, ON_SQLITE, STOCKHOLM, import_calls, import_table
-from tracking import db
 from tracking.errors import Invalid
 from tracking.imports import supplier
-from tracking.models import AdMaterial, Cost, Deal, NumberAssignment, Touch
-from tracking.vocabulary import Medium, Stage
+from tracking.storage import db
+from tracking.storage.models import AdMaterial, Cost, Deal, NumberAssignment, Touch
+from tracking.storage.vocabulary import Medium, Stage
 
 SUPPLIER = DATA / "worked_100" / "supplier.yaml"
 

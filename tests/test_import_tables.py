@@ -11,8 +11,8 @@ from tests.cast import moment
 from tests.imports import DATA, ON_SQLITE, STOCKHOLM, import_table
 from tracking.errors import Invalid
 from tracking.imports.values import Dialect
-from tracking.models import Campaign, Cost, Deal, Touch
-from tracking.vocabulary import Stage, TouchKind
+from tracking.storage.models import Campaign, Cost, Deal, Touch
+from tracking.storage.vocabulary import Stage, TouchKind
 
 HUBSPOT = DATA / "crm" / "hubspot_deals.csv"
 SALESFORCE = DATA / "crm" / "salesforce_opportunities.csv"

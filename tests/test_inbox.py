@@ -24,15 +24,17 @@ from tests.twilio_requests import (
     signature,
     with_twilio,
 )
-from tracking import campaigns, db, numbers
-from tracking.calls import CallEvent
-from tracking.config import Settings
-from tracking.inbox import Arrival, Backlog, Inbox, store
-from tracking.models import Call, ContactPoint, InboxEvent, Touch
-from tracking.providers import INTERPRETERS, twilio
-from tracking.routing import Routing
-from tracking.spool import Spool
-from tracking.vocabulary import CallStatus, Medium
+from tracking.records import campaigns
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.models import Call, ContactPoint, InboxEvent, Touch
+from tracking.storage.vocabulary import CallStatus, Medium
+from tracking.telephony import numbers
+from tracking.telephony.calls import CallEvent
+from tracking.telephony.inbox import Arrival, Backlog, Inbox, store
+from tracking.telephony.providers import INTERPRETERS, twilio
+from tracking.telephony.routing import Routing
+from tracking.telephony.spool import Spool
 
 NINE = moment("2026-03-02 09:00")
 NEXT_YEAR = moment("2027-03-02 09:00")

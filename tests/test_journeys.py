@@ -8,16 +8,18 @@ from sqlalchemy.orm import Session
 
 from attribution import validate
 from tests.cast import ACME_DESK, BOREALIS, BOREALIS_BUYER, CATALOGUE_NUMBER, COBALT, FAIR_NUMBER, moment
-from tracking import answers, calls, campaigns, contacts, costs, deals, journeys, numbers, touches
-from tracking.calls import CallEvent
-from tracking.contacts import Clues
-from tracking.costs import CostRecord
-from tracking.deals import DealRecord
 from tracking.errors import Invalid
-from tracking.journeys import Journeys
-from tracking.models import Account, Call, ExchangeRate, VisitCount
-from tracking.touches import TouchRecord
-from tracking.vocabulary import CallStatus, LeadStatus, Medium, Outcome, Stage, TouchKind
+from tracking.records import answers, campaigns, contacts, costs, deals, touches
+from tracking.records.contacts import Clues
+from tracking.records.costs import CostRecord
+from tracking.records.deals import DealRecord
+from tracking.records.touches import TouchRecord
+from tracking.reporting import journeys
+from tracking.reporting.journeys import Journeys
+from tracking.storage.models import Account, Call, ExchangeRate, VisitCount
+from tracking.storage.vocabulary import CallStatus, LeadStatus, Medium, Outcome, Stage, TouchKind
+from tracking.telephony import calls, numbers
+from tracking.telephony.calls import CallEvent
 
 NEW_YEAR = moment("2026-01-01")
 

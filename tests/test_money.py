@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracking import money
 from tracking.errors import Invalid
+from tracking.storage import money
 
 
 @pytest.mark.parametrize(

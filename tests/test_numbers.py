@@ -9,12 +9,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tests.cast import moment
-from tracking import calls, campaigns, db, numbers
-from tracking.calls import CallEvent
 from tracking.errors import Conflict, Invalid, NotFound
-from tracking.models import AdMaterial, Call, NumberAssignment, TrackingNumber
-from tracking.numbers import NumberLife
-from tracking.vocabulary import CallStatus, Medium
+from tracking.records import campaigns
+from tracking.storage import db
+from tracking.storage.models import AdMaterial, Call, NumberAssignment, TrackingNumber
+from tracking.storage.vocabulary import CallStatus, Medium
+from tracking.telephony import calls, numbers
+from tracking.telephony.calls import CallEvent
+from tracking.telephony.numbers import NumberLife
 
 NEW_YEAR = moment("2026-01-01")
 NUMBER = "+46701740605"

@@ -16,14 +16,17 @@ from reports.kpis import Period
 from reports.roi import roi
 from tests.cast import ACME_DESK, BOREALIS, CATALOGUE_NUMBER, DRIFT, moment
 from tests.twilio_requests import dial_ended, incoming, post, sid, with_twilio
-from tracking import campaigns, costs, db, deals, journeys, numbers
 from tracking.app import create_app
-from tracking.config import Settings
-from tracking.contacts import Clues
-from tracking.costs import CostRecord
-from tracking.deals import DealRecord
-from tracking.models import Call, Touch
-from tracking.vocabulary import CallStatus, Medium, Stage
+from tracking.records import campaigns, costs, deals
+from tracking.records.contacts import Clues
+from tracking.records.costs import CostRecord
+from tracking.records.deals import DealRecord
+from tracking.reporting import journeys
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.models import Call, Touch
+from tracking.storage.vocabulary import CallStatus, Medium, Stage
+from tracking.telephony import numbers
 
 ROOT = Path(__file__).parents[1]
 
@@ -109,10 +112,10 @@ def test_the_tour_in_the_readme_names_six_files_and_what_is_found_in_each() -> N
         r"^\d\. \[`([^`]+)`\]\(([^)]+)\).*?((?:`[a-zA-Z_.]+\(?\)?`[^`\n]*)+)", tour, re.MULTILINE
     )
     assert [path for path, _, _ in stops] == [
-        "tracking/providers/twilio.py",
-        "tracking/calls.py",
-        "tracking/models.py",
-        "tracking/journeys.py",
+        "tracking/telephony/providers/twilio.py",
+        "tracking/telephony/calls.py",
+        "tracking/storage/models.py",
+        "tracking/reporting/journeys.py",
         "attribution/rules.py",
         "reports/roi.py",
     ]

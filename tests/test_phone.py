@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
 from tests.cast import BOREALIS, DRIFT
-from tracking import phone
-from tracking.phone import NumberState
+from tracking.storage import phone
+from tracking.storage.phone import NumberState
 
 STYLES = {
     PhoneNumberFormat.E164,

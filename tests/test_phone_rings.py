@@ -15,12 +15,13 @@ from sqlalchemy import Engine, func, select, text
 from tests.cast import ACME_DESK, BOREALIS, CATALOGUE_NUMBER, FAIR_NUMBER, SEARCH_NUMBER, moment
 from tests.conftest import KEY
 from tests.twilio_requests import dial_ended, incoming, post, sid, with_twilio
-from tracking import db, numbers
 from tracking.app import create_app
-from tracking.config import Settings
-from tracking.inbox import Inbox
-from tracking.models import Call, InboxEvent, TrackingNumber
-from tracking.vocabulary import CallStatus
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.models import Call, InboxEvent, TrackingNumber
+from tracking.storage.vocabulary import CallStatus
+from tracking.telephony import numbers
+from tracking.telephony.inbox import Inbox
 
 NEW_YEAR = moment("2026-01-01")
 SALES = "+46701740691"

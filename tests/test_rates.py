@@ -5,9 +5,9 @@ from datetime import date
 import pytest
 from sqlalchemy.orm import Session
 
-from tracking import rates
-from tracking.effects import Effect
 from tracking.errors import Invalid
+from tracking.records import rates
+from tracking.records.import_outcome import ImportOutcome
 
 
 def test_a_rate_holds_from_its_day_until_the_next_one(session: Session) -> None:
@@ -35,10 +35,10 @@ def test_a_day_before_the_first_rate_is_refused_with_the_command_that_helps(sess
 
 
 def test_a_mended_rate_replaces_the_one_of_its_day(session: Session) -> None:
-    assert rates.save(session, "SEK", date(2026, 1, 1), 0.09, target="EUR")[1] is Effect.created
-    assert rates.save(session, "SEK", date(2026, 1, 1), 0.09, target="EUR")[1] is Effect.unchanged
+    assert rates.save(session, "SEK", date(2026, 1, 1), 0.09, target="EUR")[1] is ImportOutcome.created
+    assert rates.save(session, "SEK", date(2026, 1, 1), 0.09, target="EUR")[1] is ImportOutcome.unchanged
     row, effect = rates.save(session, "sek", date(2026, 1, 1), 0.1, target="EUR")
-    assert (row.rate, effect) == (0.1, Effect.updated)
+    assert (row.rate, effect) == (0.1, ImportOutcome.updated)
 
 
 @pytest.mark.parametrize(

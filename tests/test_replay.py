@@ -14,10 +14,15 @@ import pytest
 from tests.cast import BOREALIS, CATALOGUE_NUMBER, moment
 from tests.conftest import KEY
 from tests.web.conftest import wait_for
-from tracking import campaigns, clock, db, numbers, replay, tokens
-from tracking.config import Settings
+from tracking import clock
+from tracking.access import tokens
+from tracking.demo import replay
 from tracking.errors import Invalid
-from tracking.vocabulary import CallStatus, Medium
+from tracking.records import campaigns
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.vocabulary import CallStatus, Medium
+from tracking.telephony import numbers
 
 AUTH = "12345678901234567890123456789012"
 

@@ -16,13 +16,17 @@ from sqlalchemy.orm import Session
 
 from tests.cast import moment
 from tests.web.test_decide import supplier
-from tracking import db, jobs, schedules, worker
-from tracking.config import Settings
+from tracking import worker
+from tracking.access import jobs
 from tracking.errors import Invalid
-from tracking.office import Job, ReportSchedule
-from tracking.schedules import Wanted
-from tracking.vocabulary import JobState
-from tracking.web import mailing, wording
+from tracking.language import formatting
+from tracking.reporting import schedules
+from tracking.reporting.schedules import Wanted
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.models import Job, ReportSchedule
+from tracking.storage.vocabulary import JobState
+from tracking.web import mailing
 
 ZONE = ZoneInfo("Europe/Stockholm")
 MONDAY = moment("2026-11-30 05:00")
@@ -203,16 +207,16 @@ def test_on_its_day_the_figures_come_in_the_text_of_the_mail_and_whole_as_attach
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 def test_each_mail_speaks_its_own_language(engine: Engine, posted: Settings, box: Box) -> None:
     supplier(engine)
-    for language in wording.LANGUAGES:
+    for language in formatting.LANGUAGES:
         put(engine, language=language, name=language, attachments=[])
     worker.look(engine, posted, at=MONDAY)
     work(engine, posted, MONDAY)
-    assert [message["Content-Language"] for message in box.messages] == list(wording.LANGUAGES)
+    assert [message["Content-Language"] for message in box.messages] == list(formatting.LANGUAGES)
     for message in box.messages:
         body = message.get_body(preferencelist=("plain",))
         assert body is not None
-        with wording.speaking(posted, message["Content-Language"]):
-            assert wording.amount(6_000_00, "EUR") in body.get_content()
+        with formatting.speaking(posted, message["Content-Language"]):
+            assert formatting.amount(6_000_00, "EUR") in body.get_content()
 
 
 def test_two_workers_send_what_is_due_once(engine: Engine, posted: Settings, box: Box) -> None:

@@ -7,14 +7,16 @@ from sqlalchemy import Engine, func, insert, select, text
 from sqlalchemy.orm import Session
 
 from tests.cast import BOREALIS, CATALOGUE_NUMBER, moment
-from tracking import answers, calls, campaigns, db, journeys, snapshots
-from tracking.calls import CallEvent
-from tracking.config import Settings
 from tracking.errors import Invalid
-from tracking.models import Campaign, ImportRun
-from tracking.office import DataChange, FailedSignIn
-from tracking.snapshots import Preparing
-from tracking.vocabulary import CallStatus, Outcome
+from tracking.records import answers, campaigns
+from tracking.reporting import journeys, snapshots
+from tracking.reporting.snapshots import Preparing
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.models import Campaign, DataChange, FailedSignIn, ImportRun
+from tracking.storage.vocabulary import CallStatus, Outcome
+from tracking.telephony import calls
+from tracking.telephony.calls import CallEvent
 
 
 def changes(engine: Engine) -> int:

@@ -14,14 +14,15 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tests.cast import BOREALIS, CATALOGUE_NUMBER, COBALT, moment
-from tracking import calls, contacts, db, vault
-from tracking.calls import CallEvent
-from tracking.config import Settings
 from tracking.errors import Invalid, say
 from tracking.imports.values import content_key
-from tracking.models import Campaign, ContactPoint, InboxEvent
-from tracking.office import Job
-from tracking.vocabulary import Base, PointKind
+from tracking.records import contacts
+from tracking.storage import db, vault
+from tracking.storage.config import Settings
+from tracking.storage.models import Campaign, ContactPoint, InboxEvent, Job
+from tracking.storage.vocabulary import Base, PointKind
+from tracking.telephony import calls
+from tracking.telephony.calls import CallEvent
 
 only_sqlite = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 only_postgres = pytest.mark.parametrize("settings", ["postgresql"], indirect=True)

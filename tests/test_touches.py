@@ -8,14 +8,15 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tests.cast import BOREALIS, CATALOGUE_NUMBER, moment
-from tracking import calls, campaigns, contacts, touches
-from tracking.calls import CallEvent
-from tracking.contacts import Clues
-from tracking.effects import Effect
 from tracking.errors import Invalid
-from tracking.models import Account, Campaign, Touch
-from tracking.touches import TouchRecord
-from tracking.vocabulary import Medium, TouchKind
+from tracking.records import campaigns, contacts, touches
+from tracking.records.contacts import Clues
+from tracking.records.import_outcome import ImportOutcome
+from tracking.records.touches import TouchRecord
+from tracking.storage.models import Account, Campaign, Touch
+from tracking.storage.vocabulary import Medium, TouchKind
+from tracking.telephony import calls
+from tracking.telephony.calls import CallEvent
 
 NOW = moment("2026-06-01")
 FAIR = TouchRecord(
@@ -26,7 +27,9 @@ FAIR = TouchRecord(
 )
 
 
-def save(session: Session, record: TouchRecord, campaign: Campaign | None = None) -> tuple[Touch, Effect]:
+def save(
+    session: Session, record: TouchRecord, campaign: Campaign | None = None
+) -> tuple[Touch, ImportOutcome]:
     return touches.save(session, record, at=NOW, campaign=campaign)
 
 
@@ -82,7 +85,7 @@ def test_a_touch_belongs_to_the_campaign_of_its_ad_material(session: Session) ->
     other = campaigns.add(session, "Other", "fair", at=NOW)
     with pytest.raises(Invalid, match="ad_material: 'Stand' belongs to another campaign than 'Other'"):
         touches.save(session, FAIR, at=NOW, campaign=other, material=stand)
-    assert save(session, FAIR, other)[1] is Effect.updated
+    assert save(session, FAIR, other)[1] is ImportOutcome.updated
 
 
 def test_a_touch_moves_to_the_company_that_a_later_record_names(session: Session) -> None:
@@ -91,9 +94,9 @@ def test_a_touch_moves_to_the_company_that_a_later_record_names(session: Session
     save(session, replace(FAIR, clues=Clues(person_id="visitor 9", company="Borealis Foods")))
     assert owner(session, touch) == "Borealis Foods"
     _, effect = save(session, replace(FAIR, clues=Clues(company="Cobalt Mining")))
-    assert (effect, owner(session, touch)) == (Effect.updated, "Cobalt Mining")
+    assert (effect, owner(session, touch)) == (ImportOutcome.updated, "Cobalt Mining")
     _, effect = save(session, replace(FAIR, clues=Clues()))
-    assert (effect, owner(session, touch)) == (Effect.unchanged, "Cobalt Mining")
+    assert (effect, owner(session, touch)) == (ImportOutcome.unchanged, "Cobalt Mining")
 
 
 @pytest.mark.parametrize(

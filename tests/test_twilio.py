@@ -30,12 +30,13 @@ from tests.twilio_requests import (
     signature,
     with_twilio,
 )
-from tracking import db, numbers
 from tracking.app import create_app
-from tracking.config import Settings
-from tracking.models import Call, InboxEvent
-from tracking.providers import twilio
-from tracking.vocabulary import CallStatus
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.models import Call, InboxEvent
+from tracking.storage.vocabulary import CallStatus
+from tracking.telephony import numbers
+from tracking.telephony.providers import twilio
 
 SALES = "+46701740691"
 NINE = moment("2026-03-02 09:00")

@@ -10,7 +10,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
 from tests.cast import ACME_DESK, BOREALIS, CATALOGUE_NUMBER
-from tracking.config import Settings
+from tracking.storage.config import Settings
 
 TOKEN = "12345678901234567890123456789012"
 BASE = "https://calls.acme.example"

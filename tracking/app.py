@@ -10,11 +10,13 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from tracking import api, clock, db, providers, web
-from tracking.config import Settings
-from tracking.inbox import Inbox
-from tracking.providers import twilio
-from tracking.routing import Routing
+from tracking import api, clock, web
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.telephony import providers
+from tracking.telephony.inbox import Inbox
+from tracking.telephony.providers import twilio
+from tracking.telephony.routing import Routing
 from tracking.web.pages import explain
 
 _log = logging.getLogger(__name__)

@@ -15,11 +15,14 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from tracking import clock, db, jobs, journeys, schedules, simulations, snapshots
-from tracking.config import Settings
+from tracking import clock
+from tracking.access import jobs
+from tracking.access.jobs import Arguments, Kind, Progress
 from tracking.imports import kinds
 from tracking.imports.uploads import Shelf
-from tracking.jobs import Arguments, Kind, Progress
+from tracking.reporting import journeys, schedules, simulations, snapshots
+from tracking.storage import db
+from tracking.storage.config import Settings
 from tracking.web import mailing
 
 _LOOK_EVERY_S = 30.0

@@ -23,10 +23,10 @@ from sqlalchemy import Engine
 from tests.conftest import KEY
 from tests.twilio_requests import TOKEN
 from tests.web.people import ADDRESSES, PASSWORD, enter, hire
-from tracking import db
 from tracking.app import create_app
-from tracking.config import Settings
-from tracking.vocabulary import Role
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.vocabulary import Role
 
 CHROMIUM = shutil.which("chromium")
 # Nothing of the browser's own goes out to the network.

@@ -9,9 +9,10 @@ from flask_security import core
 from sqlalchemy import Engine
 
 from tests.cast import moment
-from tracking import db, users
-from tracking.config import Settings
-from tracking.vocabulary import Role
+from tracking.access import users
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.vocabulary import Role
 from tracking.web import signin
 
 PASSWORD = "correct horse battery staple"

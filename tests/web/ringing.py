@@ -5,11 +5,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine, select
 
 from tests.cast import BOREALIS, CATALOGUE_NUMBER, FAIR_NUMBER
-from tracking import calls, campaigns, contacts, db, numbers
-from tracking.calls import CallEvent
-from tracking.contacts import Clues
-from tracking.models import Campaign
-from tracking.vocabulary import CallStatus, Medium
+from tracking.records import campaigns, contacts
+from tracking.records.contacts import Clues
+from tracking.storage import db
+from tracking.storage.models import Campaign
+from tracking.storage.vocabulary import CallStatus, Medium
+from tracking.telephony import calls, numbers
+from tracking.telephony.calls import CallEvent
 
 CATALOGUE, FAIR = "Catalogue 2026", "Pump fair"
 

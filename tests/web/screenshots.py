@@ -13,10 +13,14 @@ from sqlalchemy import Engine
 from tests.conftest import KEY
 from tests.web.conftest import CHROMIUM, FLAGS, wait_for
 from tests.web.people import ADDRESSES, PASSWORD, hire
-from tracking import clock, db, demo, jobs, simulations
-from tracking.config import Settings
-from tracking.simulations import Archive
-from tracking.vocabulary import JobState, Role
+from tracking import clock
+from tracking.access import jobs
+from tracking.demo import filling
+from tracking.reporting import simulations
+from tracking.reporting.simulations import Archive
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.vocabulary import JobState, Role
 
 FOLDER = Path(__file__).parents[2] / "docs" / "screenshots"
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 375, "height": 760}
@@ -32,7 +36,7 @@ def main() -> None:
         url = f"http://127.0.0.1:{port}"
         settings = Settings(data_dir=Path(folder), base_url=url, key=KEY)
         engine = db.install(settings)
-        demo.fill(engine, clock.now())
+        filling.fill(engine, clock.now())
         hire(engine)
         simulation = simulated(settings, engine)
         engine.dispose()

@@ -12,11 +12,12 @@ from sqlalchemy import Engine, select
 
 from tests.cast import moment
 from tests.web.people import ADDRESSES, EFFORT, PASSWORD, enter, form
-from tracking import db, users
-from tracking.config import Settings
+from tracking.access import users
 from tracking.errors import Conflict, Invalid
-from tracking.office import User
-from tracking.vocabulary import Role
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.models import User
+from tracking.storage.vocabulary import Role
 from tracking.web import signin
 from tracking.web.pages import EVERYONE, PUBLIC
 

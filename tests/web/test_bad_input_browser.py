@@ -13,16 +13,19 @@ from sqlalchemy import Connection, String, Table, cast, literal, select, true, u
 
 from tests.conftest import TABLES
 from tests.web.conftest import Service
-from tracking import clock, context, db, demo, jobs, tokens
+from tracking import clock
+from tracking.access import jobs, tokens
 from tracking.app import create_app
-from tracking.context import Event, Reading
-from tracking.db import Said
+from tracking.demo import filling
 from tracking.errors import say
 from tracking.imports import kinds
 from tracking.imports.uploads import Shelf
-from tracking.models import Call, Contact, ImportRun
-from tracking.office import AuditEntry, ReportSchedule, SavedView
-from tracking.vocabulary import JobState, Outcome
+from tracking.records import annotations
+from tracking.records.annotations import Event, Reading
+from tracking.storage import db
+from tracking.storage.db import Said
+from tracking.storage.models import AuditEntry, Call, Contact, ImportRun, ReportSchedule, SavedView
+from tracking.storage.vocabulary import JobState, Outcome
 
 Open = Callable[..., Page]
 CODE = (
@@ -89,7 +92,7 @@ def test_every_column_of_text_is_either_tried_or_known_to_hold_none() -> None:
 def poisoned(service: Service) -> dict[str, str]:
     """A demo in which every text is code; what stands in addresses for an upload and a job."""
     at = clock.now()
-    demo.fill(service.engine, at, accounts=15)
+    filling.fill(service.engine, at, accounts=15)
     shelf = Shelf(service.settings.data_dir)
     content = io.StringIO()
     csv.writer(content).writerows(
@@ -103,8 +106,10 @@ def poisoned(service: Service) -> dict[str, str]:
     shelf.save(upload)
     kinds.take(service.engine, service.settings, upload, dry_run=True)
     with db.transaction(service.engine) as session:
-        context.save_event(session, Event(title="x", starts_on=at.date(), note="x"))
-        context.save_reading(session, Reading(name="x", day=date(2026, 3, 5), value=1, unit="x", source="x"))
+        annotations.save_event(session, Event(title="x", starts_on=at.date(), note="x"))
+        annotations.save_reading(
+            session, Reading(name="x", day=date(2026, 3, 5), value=1, unit="x", source="x")
+        )
         tokens.issue(session, "x", ["read"], at=at)
         job = jobs.enqueue(session, "import", "x", {"token": upload.token, "dry_run": True}, by="x", at=at)
         job.state, job.error, job.finished_at = JobState.failed, "x", at

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from playwright.sync_api import Page
 
 from tests.web.people import ADDRESSES, PASSWORD
-from tracking.vocabulary import Role
+from tracking.storage.vocabulary import Role
 
 Open = Callable[..., Page]
 

@@ -10,9 +10,11 @@ from sqlalchemy import Engine, select
 from tests.cast import BOREALIS, BOREALIS_BUYER, FAIR_NUMBER, moment
 from tests.web.people import form
 from tests.web.ringing import CATALOGUE, FAIR, advertise, ring
-from tracking import clock, contacts, db
-from tracking.contacts import Clues
-from tracking.models import Account, Contact, Deal
+from tracking import clock
+from tracking.records import contacts
+from tracking.records.contacts import Clues
+from tracking.storage import db
+from tracking.storage.models import Account, Contact, Deal
 
 Enter = Callable[[str], FlaskClient]
 SCRIPT = '<script>alert(1)</script>" onload="alert(2)'

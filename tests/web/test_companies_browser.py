@@ -8,10 +8,12 @@ from playwright.sync_api import Page
 from tests.web.accessibility import findings, reflows, unseen_focus
 from tests.web.conftest import Service
 from tests.web.ringing import advertise, ring
-from tracking import clock, contacts, db, deals
-from tracking.contacts import Clues
-from tracking.deals import DealRecord
-from tracking.vocabulary import Stage
+from tracking import clock
+from tracking.records import contacts, deals
+from tracking.records.contacts import Clues
+from tracking.records.deals import DealRecord
+from tracking.storage import db
+from tracking.storage.vocabulary import Stage
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -12,17 +12,19 @@ from reports.definitions import KPIS
 from reports.roi import TOTAL
 from tests.cast import BOREALIS, CATALOGUE_NUMBER, moment
 from tests.web.people import form
-from tracking import calls, campaigns, context, costs, db, deals, numbers, reporting, touches
-from tracking.calls import CallEvent
-from tracking.config import Settings
-from tracking.contacts import Clues
-from tracking.context import Event, Reading
-from tracking.costs import CostRecord
-from tracking.deals import DealRecord
-from tracking.models import Annotation, Indicator
-from tracking.office import SavedView
-from tracking.touches import TouchRecord
-from tracking.vocabulary import CallStatus, Direction, Medium, Stage, TouchKind
+from tracking.records import annotations, campaigns, costs, deals, touches
+from tracking.records.annotations import Event, Reading
+from tracking.records.contacts import Clues
+from tracking.records.costs import CostRecord
+from tracking.records.deals import DealRecord
+from tracking.records.touches import TouchRecord
+from tracking.reporting import roi
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.models import Annotation, Indicator, SavedView
+from tracking.storage.vocabulary import CallStatus, Direction, Medium, Stage, TouchKind
+from tracking.telephony import calls, numbers
+from tracking.telephony.calls import CallEvent
 
 Enter = Callable[[str], FlaskClient]
 SCRIPT = "<script>alert(1)</script>"
@@ -69,10 +71,10 @@ def text(page: str) -> str:
 def test_in_every_model_the_campaigns_add_up_to_the_total(engine: Engine, settings: Settings) -> None:
     supplier(engine)
     with db.reading(engine) as session:
-        taken = reporting.snapshot(session, settings, at=moment("2026-12-31"))
-    period = reporting.period_of(settings, date(2026, 12, 31), date(2026, 1, 1), None)
-    question = reporting.Question(reporting.REPORTED, period, 365.0)
-    found = reporting.compare(taken, settings, question, at=moment("2026-12-31"))
+        taken = roi.snapshot(session, settings, at=moment("2026-12-31"))
+    period = roi.period_of(settings, date(2026, 12, 31), date(2026, 1, 1), None)
+    question = roi.Question(roi.REPORTED, period, 365.0)
+    found = roi.compare(taken, settings, question, at=moment("2026-12-31"))
     assert len(found.models) >= 11
     for model in found.models:
         rows = [row for row in found.table.to_pylist() if row["model"] == model]
@@ -250,8 +252,8 @@ def test_trends_add_up_to_the_comparison_and_carry_what_happened_beside(
 ) -> None:
     supplier(engine)
     with db.transaction(engine) as session:
-        context.save_event(session, Event(title="A competitor cut prices", starts_on=date(2026, 3, 5)))
-        context.save_reading(
+        annotations.save_event(session, Event(title="A competitor cut prices", starts_on=date(2026, 3, 5)))
+        annotations.save_reading(
             session, Reading(name="Brand searches", day=date(2026, 3, 31), value=800, unit="searches a month")
         )
     page = signed_in("viewer").get(f"/roi/trends?{YEAR}&by=quarter&against=previous").text
@@ -267,7 +269,7 @@ def test_key_figures_stand_with_formula_unit_and_source_and_targets_with_actuals
 ) -> None:
     supplier(engine)
     with db.transaction(engine) as session:
-        context.save_reading(
+        annotations.save_reading(
             session, Reading(name="Brand searches", day=date(2026, 3, 31), value=800, unit="searches a month")
         )
     page = text(signed_in("marketer").get(f"/key-figures?{YEAR}&years=3&against=year").text)
@@ -357,7 +359,7 @@ def test_an_indicator_is_drawn_whatever_its_name_and_older_figures_are_a_page_aw
     with db.transaction(engine) as session:
         for n in range(101):
             day = date(2026, 1, 1) + timedelta(days=n)
-            context.save_reading(session, Reading(name="money", day=day, value=n, unit="piles"))
+            annotations.save_reading(session, Reading(name="money", day=day, value=n, unit="piles"))
     client = signed_in("viewer")
     trends = client.get(f"/roi/trends?{YEAR}").text
     assert re.findall(r"<h2>(.*?)</h2>\s*<div class=\"chart\"", trends) == [
@@ -419,11 +421,11 @@ def test_a_script_in_a_name_is_text_on_every_page_also_inside_the_data_of_charts
 ) -> None:
     supplier(engine, fair=SCRIPT, mail='" onload="alert(1)')
     with db.transaction(engine) as session:
-        context.save_event(
+        annotations.save_event(
             session, Event(title=SCRIPT, starts_on=date(2026, 3, 5), note="</script>" + SCRIPT)
         )
         reading = Reading(name=SCRIPT, day=date(2026, 3, 5), value=1, unit=SCRIPT, source=SCRIPT)
-        context.save_reading(session, reading)
+        annotations.save_reading(session, reading)
     client = signed_in("marketer")
     client.post("/views", data=form(client.get("/views").text, name=SCRIPT, path="/roi"))
     for path in PATHS:

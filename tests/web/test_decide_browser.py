@@ -7,9 +7,11 @@ from playwright.sync_api import Page, expect
 from tests.cast import BOREALIS, moment
 from tests.web.conftest import Service
 from tests.web.test_decide import YEAR, supplier
-from tracking import calls, campaigns, db, numbers
-from tracking.calls import CallEvent
-from tracking.vocabulary import CallStatus, Medium
+from tracking.records import campaigns
+from tracking.storage import db
+from tracking.storage.vocabulary import CallStatus, Medium
+from tracking.telephony import calls, numbers
+from tracking.telephony.calls import CallEvent
 
 Open = Callable[..., Page]
 NUMBER = "+46701740611"

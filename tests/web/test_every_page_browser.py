@@ -9,11 +9,16 @@ from playwright.sync_api import Page, expect
 
 from tests.web.accessibility import dragged, findings, reflows, too_small, unseen_focus
 from tests.web.conftest import Service
-from tracking import clock, context, db, demo, jobs, schedules
+from tracking import clock
+from tracking.access import jobs
 from tracking.app import create_app
-from tracking.context import Event, Reading
-from tracking.simulations import Archive
-from tracking.vocabulary import JobState
+from tracking.demo import filling
+from tracking.records import annotations
+from tracking.records.annotations import Event, Reading
+from tracking.reporting import schedules
+from tracking.reporting.simulations import Archive
+from tracking.storage import db
+from tracking.storage.vocabulary import JobState
 
 Open = Callable[..., Page]
 # Parts that other pages fetch, and what is no page but a file.
@@ -51,7 +56,7 @@ FIT = {
 
 def furnish(service: Service) -> dict[str, str]:
     """Fill the installation, and return what stands for a record in an address."""
-    demo.fill(service.engine, clock.now(), accounts=25)
+    filling.fill(service.engine, clock.now(), accounts=25)
     archive = Archive(service.settings.data_dir)
     market = {"token": "a" * 32, "accounts": 100, "days": 365, "seed": 1}
     archive.put("a" * 32, MARKET)
@@ -64,8 +69,8 @@ def furnish(service: Service) -> dict[str, str]:
             job.state, job.finished_at = JobState.done, clock.now()
             session.flush()
             numbers.append(str(job.id))
-        context.save_event(session, Event(title="A competitor cut prices", starts_on=date(2026, 3, 5)))
-        context.save_reading(
+        annotations.save_event(session, Event(title="A competitor cut prices", starts_on=date(2026, 3, 5)))
+        annotations.save_reading(
             session, Reading(name="Customer satisfaction", day=date(2026, 3, 5), value=4.2, unit="of 5")
         )
         monthly = schedules.Wanted(

@@ -11,12 +11,13 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, func, select
 
 from tests.web.people import form
-from tracking import clock, db, jobs, worker
-from tracking.config import Settings
+from tracking import clock, worker
+from tracking.access import jobs
 from tracking.imports.uploads import Shelf
-from tracking.models import Campaign, Cost, Deal, ImportRun
-from tracking.office import ImportMapping
-from tracking.vocabulary import JobState
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.models import Campaign, Cost, Deal, ImportMapping, ImportRun
+from tracking.storage.vocabulary import JobState
 
 Enter = Callable[[str], FlaskClient]
 SCRIPT = '<script>alert(1)</script>" onload="alert(2)'

@@ -10,8 +10,8 @@ from sqlalchemy import select
 
 from tests.web.accessibility import findings, reflows, unseen_focus
 from tests.web.conftest import Service
-from tracking import db
-from tracking.models import Deal
+from tracking.storage import db
+from tracking.storage.models import Deal
 
 Open = Callable[..., Page]
 # Headers of a system nobody has heard of, so that two columns have to be told.

@@ -19,12 +19,14 @@ from sqlalchemy.orm import Session
 
 from tests.conftest import KEY
 from tests.web.people import form
-from tracking import clock, db, jobs
-from tracking.config import Settings
+from tracking import clock
+from tracking.access import jobs
+from tracking.access.jobs import Arguments, Progress
 from tracking.errors import Conflict, Invalid
-from tracking.jobs import Arguments, Progress
-from tracking.office import Job
-from tracking.vocabulary import JobState
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.models import Job
+from tracking.storage.vocabulary import JobState
 
 Enter = Callable[[str], FlaskClient]
 

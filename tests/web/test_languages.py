@@ -17,14 +17,18 @@ from sqlalchemy import Engine, select
 from tests import messages
 from tests.messages import LANGUAGES, forms
 from tests.web.people import ADDRESSES, enter, form, hire
-from tracking import clock, db, jobs, money, schedules
+from tracking import clock
+from tracking.access import jobs
 from tracking.app import create_app
-from tracking.config import Settings
 from tracking.errors import Conflict, Invalid
-from tracking.office import Job, ReportSchedule, User
-from tracking.schedules import Wanted
-from tracking.vocabulary import Role
-from tracking.web import mailing, telling, wording
+from tracking.language import formatting, translate
+from tracking.reporting import schedules
+from tracking.reporting.schedules import Wanted
+from tracking.storage import db, money
+from tracking.storage.config import Settings
+from tracking.storage.models import Job, ReportSchedule, User
+from tracking.storage.vocabulary import Role
+from tracking.web import mailing
 
 Enter = Callable[[str], FlaskClient]
 PLACE = re.compile(r"%\(\w+\)[a-z]|%%")
@@ -148,7 +152,7 @@ def test_money_shares_and_numbers_are_written_as_the_language_writes_them(
     with office.test_request_context(headers={"Accept-Language": language}):
         plain = [
             " ".join(text.split())
-            for text in (wording.exact(123450, "EUR"), wording.share(0.125), wording.count(1234))
+            for text in (formatting.exact(123450, "EUR"), formatting.share(0.125), formatting.count(1234))
         ]
     assert plain == [price, part, many]
 
@@ -170,7 +174,7 @@ def test_a_refusal_of_the_domain_is_told_in_the_language_of_the_page(
         money.to_minor("a lot", "EUR")
     assert str(refused.value).startswith("amount: 'a lot' is not an amount"), "programs get English"
     with office.test_request_context(headers={"Accept-Language": language}):
-        assert telling.told(refused.value) == told
+        assert translate.told(refused.value) == told
 
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
@@ -178,10 +182,10 @@ def test_what_a_refusal_names_is_never_taken_for_a_message(office: Flask) -> Non
     error = Conflict("campaign %(campaign)r has ad material named %(name)r already; choose another name",
                      campaign="%(name)s", name="100 %")  # fmt: skip
     with office.test_request_context(headers={"Accept-Language": "sv"}):
-        assert telling.told(error) == (
+        assert translate.told(error) == (
             "kampanjen '%(name)s' har redan annonsmaterial med namnet '100 %'; välj ett annat namn"
         )
-        assert telling.told(Conflict("50 % off")) == "50 % off"
+        assert translate.told(Conflict("50 % off")) == "50 % off"
 
 
 def test_what_was_written_down_in_one_language_is_read_in_another(

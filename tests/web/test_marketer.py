@@ -17,9 +17,11 @@ from sqlalchemy.orm import selectinload
 from tests.cast import ACME_DESK, CATALOGUE_NUMBER, FAIR_NUMBER
 from tests.web.people import form
 from tests.web.ringing import CATALOGUE, advertise, ring
-from tracking import clock, db, numbers
-from tracking.models import AdMaterial, Campaign, Cost, NumberAssignment, TrackingNumber
-from tracking.vocabulary import Medium, NumberStatus
+from tracking import clock
+from tracking.storage import db
+from tracking.storage.models import AdMaterial, Campaign, Cost, NumberAssignment, TrackingNumber
+from tracking.storage.vocabulary import Medium, NumberStatus
+from tracking.telephony import numbers
 
 Enter = Callable[[str], FlaskClient]
 SCRIPT = '<script>alert(1)</script>" onload="alert(2)'

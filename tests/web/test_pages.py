@@ -8,9 +8,11 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
 from tests.cast import BOREALIS, CATALOGUE_NUMBER, moment
-from tracking import answers, calls, campaigns, db, numbers
-from tracking.calls import CallEvent
-from tracking.vocabulary import CallStatus, Medium, Outcome
+from tracking.records import answers, campaigns
+from tracking.storage import db
+from tracking.storage.vocabulary import CallStatus, Medium, Outcome
+from tracking.telephony import calls, numbers
+from tracking.telephony.calls import CallEvent
 
 SCRIPT = "<script>alert(1)</script>"
 Enter = Callable[[str], FlaskClient]

@@ -20,11 +20,13 @@ from tests.conftest import KEY
 from tests.imports import NOW
 from tests.web.people import enter, hire
 from tests.web.test_access import addresses
-from tracking import clock, db, demo
+from tracking import clock
 from tracking.app import create_app
-from tracking.config import Settings
-from tracking.vocabulary import Base, Role
-from tracking.web.wording import LANGUAGES
+from tracking.demo import filling
+from tracking.language.formatting import LANGUAGES
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.vocabulary import Base, Role
 
 ACCENTS = str.maketrans("aeiouyAEIOUY", "åéîøüýÅÉÎØÜÝ")
 PLACE = re.compile(r"%\(\w+\)[a-z]|%%|<[^>]*>")
@@ -138,7 +140,7 @@ def acme(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     shutil.copy(sqlite_template, folder / "ringtrail.db")
     settings = Settings(data_dir=folder, key=KEY)
     engine = db.connect(settings)
-    demo.fill(engine, NOW, accounts=60)
+    filling.fill(engine, NOW, accounts=60)
     hire(engine)
     app = create_app(settings, engine)
     yield app, engine

@@ -12,16 +12,19 @@ from sqlalchemy.orm import Session
 from tests.cast import BOREALIS, CATALOGUE_NUMBER, COBALT, FAIR_NUMBER, SEARCH_NUMBER, moment
 from tests.web.people import form
 from tests.web.test_decide import supplier, text
-from tracking import answers, calls, campaigns, contacts, costs, db, deals, jobs, numbers, quality, reporting
-from tracking.calls import CallEvent
-from tracking.config import Settings
-from tracking.contacts import Clues
-from tracking.costs import CostRecord
-from tracking.deals import DealRecord
-from tracking.models import Account, Call, ExchangeRate, ImportRun
-from tracking.office import Job, ReportSchedule
-from tracking.quality import Finding
-from tracking.vocabulary import CallStatus, JobState, LeadStatus, Medium, Outcome, Stage
+from tracking.access import jobs
+from tracking.records import answers, campaigns, contacts, costs, deals
+from tracking.records.contacts import Clues
+from tracking.records.costs import CostRecord
+from tracking.records.deals import DealRecord
+from tracking.reporting import quality, roi
+from tracking.reporting.quality import Finding
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.models import Account, Call, ExchangeRate, ImportRun, Job, ReportSchedule
+from tracking.storage.vocabulary import CallStatus, JobState, LeadStatus, Medium, Outcome, Stage
+from tracking.telephony import calls, numbers
+from tracking.telephony.calls import CallEvent
 
 Enter = Callable[[str], FlaskClient]
 AT = moment("2026-12-31 12:00")
@@ -31,13 +34,13 @@ ON_SQLITE = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 
 def found(engine: Engine, settings: Settings, *, blind: bool = False) -> dict[str, Finding]:
     """Return the findings for 2026 by kind; ``blind`` is without a snapshot."""
-    period = reporting.period_of(settings, AT.date(), date(2026, 1, 1), date(2026, 12, 31))
+    period = roi.period_of(settings, AT.date(), date(2026, 1, 1), date(2026, 12, 31))
     with db.reading(engine) as session:
         taken = compared = None
         if not blind:
-            taken = reporting.snapshot(session, settings, at=AT)
-            question = reporting.Question(("linear",), period, 365.0)
-            compared = reporting.compare(taken, settings, question, at=AT)
+            taken = roi.snapshot(session, settings, at=AT)
+            question = roi.Question(("linear",), period, 365.0)
+            compared = roi.compare(taken, settings, question, at=AT)
         told = quality.findings(session, settings, period, at=AT, taken=taken, found=compared)
     return {finding.kind: finding for finding in told}
 

@@ -14,10 +14,12 @@ from sqlalchemy import Engine, select
 from tests.cast import BOREALIS, BOREALIS_BUYER, CATALOGUE_NUMBER, COBALT, DRIFT, moment
 from tests.web.people import form
 from tests.web.ringing import CATALOGUE, FAIR, advertise, ring
-from tracking import answers, calls, clock, contacts, db
-from tracking.models import Answer, Call
-from tracking.office import User
-from tracking.vocabulary import CallStatus, LeadStatus, Outcome
+from tracking import clock
+from tracking.records import answers, contacts
+from tracking.storage import db
+from tracking.storage.models import Answer, Call, User
+from tracking.storage.vocabulary import CallStatus, LeadStatus, Outcome
+from tracking.telephony import calls
 from tracking.web.calls import harmless
 
 Enter = Callable[[str], FlaskClient]

@@ -15,9 +15,10 @@ from tests.web.accessibility import findings, reflows, unseen_focus
 from tests.web.conftest import Service
 from tests.web.people import ADDRESSES, PASSWORD
 from tests.web.ringing import CATALOGUE, FAIR, advertise, ring
-from tracking import clock, db
-from tracking.models import Answer, Call
-from tracking.vocabulary import CallStatus, LeadStatus, Role
+from tracking import clock
+from tracking.storage import db
+from tracking.storage.models import Answer, Call
+from tracking.storage.vocabulary import CallStatus, LeadStatus, Role
 
 Open = Callable[..., Page]
 PHONE = {"width": 375, "height": 700}

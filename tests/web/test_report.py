@@ -17,10 +17,11 @@ from tests import workbooks as reader
 from tests.conftest import KEY
 from tests.web.people import form
 from tests.web.test_decide import supplier, text
-from tracking import context, db
 from tracking.cli import ringtrail
-from tracking.config import Settings
-from tracking.context import Event, Reading
+from tracking.records import annotations
+from tracking.records.annotations import Event, Reading
+from tracking.storage import db
+from tracking.storage.config import Settings
 
 Enter = Callable[[str], FlaskClient]
 ON_SQLITE = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
@@ -45,8 +46,8 @@ def words_of(content: bytes) -> str:
 
 def beside(engine: Engine) -> None:
     with db.transaction(engine) as session:
-        context.save_event(session, Event(title="A competitor cut prices", starts_on=date(2026, 3, 5)))
-        context.save_reading(
+        annotations.save_event(session, Event(title="A competitor cut prices", starts_on=date(2026, 3, 5)))
+        annotations.save_reading(
             session, Reading(name="Brand searches", day=date(2026, 3, 31), value=800, unit="searches a month")
         )
 

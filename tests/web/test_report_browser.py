@@ -11,7 +11,7 @@ from tests.web.accessibility import findings, reflows, unseen_focus
 from tests.web.conftest import Service
 from tests.web.test_decide import YEAR, supplier
 from tests.web.test_quality import ring
-from tracking import db
+from tracking.storage import db
 
 Open = Callable[..., Page]
 PAGES = {"report": f"/report?{YEAR}", "quality": f"/quality?{YEAR}", "schedules": "/schedules"}

@@ -9,10 +9,10 @@ from sqlalchemy import Engine, select
 
 from tests.web.people import enter, form
 from tests.web.test_decide import supplier
-from tracking import db
 from tracking.app import create_app
-from tracking.config import Settings
-from tracking.office import AuditEntry, Job, ReportSchedule
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.models import AuditEntry, Job, ReportSchedule
 
 Enter = Callable[[str], FlaskClient]
 BOARD = {

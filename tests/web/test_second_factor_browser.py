@@ -10,7 +10,7 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 
 from tests.web.people import ADDRESSES, PASSWORD
-from tracking.vocabulary import Role
+from tracking.storage.vocabulary import Role
 
 
 def code(key: str, at: float) -> str:

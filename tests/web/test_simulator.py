@@ -19,12 +19,15 @@ from simulator.scenario import load, names
 from simulator.write import tables
 from tests.web.people import form
 from tests.web.test_decide import YEAR, supplier
-from tracking import clock, db, jobs, simulations, worker
-from tracking.config import Settings
+from tracking import clock, worker
+from tracking.access import jobs
 from tracking.errors import NotFound
-from tracking.office import Job
-from tracking.simulations import Archive
-from tracking.vocabulary import JobState
+from tracking.reporting import simulations
+from tracking.reporting.simulations import Archive
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.models import Job
+from tracking.storage.vocabulary import JobState
 from tracking.web.simulator import figure_words, parameter_words, scenario_words
 
 Enter = Callable[[str], FlaskClient]

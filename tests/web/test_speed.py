@@ -14,26 +14,17 @@ from sqlalchemy import Engine, event
 
 from tests.cast import moment
 from tests.web.people import enter
-from tracking import (
-    answers,
-    audit,
-    calls,
-    campaigns,
-    clock,
-    costs,
-    db,
-    deals,
-    jobs,
-    numbers,
-    users,
-    views,
-)
-from tracking.calls import CallEvent
-from tracking.contacts import Clues
-from tracking.costs import CostRecord
-from tracking.deals import DealRecord
-from tracking.models import Call
-from tracking.vocabulary import CallStatus, Medium, Outcome, Role, Stage
+from tracking import clock
+from tracking.access import audit, jobs, saved_views, users
+from tracking.records import answers, campaigns, costs, deals
+from tracking.records.contacts import Clues
+from tracking.records.costs import CostRecord
+from tracking.records.deals import DealRecord
+from tracking.storage import db
+from tracking.storage.models import Call
+from tracking.storage.vocabulary import CallStatus, Medium, Outcome, Role, Stage
+from tracking.telephony import calls, numbers
+from tracking.telephony.calls import CallEvent
 from tracking.web.pages import PUBLIC
 
 Enter = Callable[[str], FlaskClient]
@@ -136,7 +127,7 @@ def record(engine: Engine, first: int, last: int) -> None:
                     )
             audit.note(session, "anna@acme.example", "added", f"Campaign {n}", at=at)
             jobs.enqueue(session, "import", f"file {n}.csv", {}, by="anna@acme.example", at=at)
-            views.save(session, 1, f"View {n}", f"/roi?model=linear&skip={n}", shared=True)
+            saved_views.save(session, 1, f"View {n}", f"/roi?model=linear&skip={n}", shared=True)
             users.add(session, f"rep{n}@acme.example", f"Rep {n}", "rep", at=at)
 
 

@@ -14,12 +14,13 @@ from sqlalchemy import Engine, select
 
 from tests.imports import NOW
 from tests.web.people import ADDRESSES, PASSWORD, enter, form
-from tracking import db, demo
 from tracking.app import create_app
 from tracking.cli import ringtrail
-from tracking.config import Settings
-from tracking.office import AuditEntry, User
-from tracking.vocabulary import Role
+from tracking.demo import filling
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.models import AuditEntry, User
+from tracking.storage.vocabulary import Role
 
 Enter = Callable[[str], FlaskClient]
 NEWCOMER = {"email": "Nina@Acme.example", "name": "Nina", "role": "rep"}
@@ -149,7 +150,7 @@ def test_a_demo_says_that_it_is_one_and_is_taken_out_in_one_click(
 ) -> None:
     client = signed_in("administrator")
     assert "This is a demo" not in client.get("/calls").text
-    demo.fill(engine, NOW, accounts=20)
+    filling.fill(engine, NOW, accounts=20)
     assert "This is a demo" in client.get("/calls").text
     assert "/demo/wipe" not in signed_in("marketer").get("/calls").text
     assert "The demo is taken out" in sent(client, "/demo/wipe")

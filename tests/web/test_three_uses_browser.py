@@ -11,7 +11,7 @@ from tests.web.people import ADDRESSES, PASSWORD
 from tests.web.ringing import FAIR, advertise, ring
 from tests.web.test_decide import supplier
 from tracking import clock
-from tracking.vocabulary import CallStatus, Role
+from tracking.storage.vocabulary import CallStatus, Role
 
 Open = Callable[..., Page]
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}

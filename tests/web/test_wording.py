@@ -6,8 +6,8 @@ import pytest
 from flask import Flask
 
 from tests.cast import moment
-from tracking.config import Settings
-from tracking.web import wording
+from tracking.language import formatting
+from tracking.storage.config import Settings
 
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
@@ -36,25 +36,25 @@ def test_figures_are_written_as_each_language_writes_them(
 
     told = settings.model_copy(update={"timezone": "Europe/Stockholm"})
     with office.test_request_context("/", headers={"Accept-Language": language}):
-        assert plain(wording.amount(8450, "EUR")) == small
-        assert plain(wording.amount(3_240_000, "EUR")) == large
-        assert plain(wording.share(0.125)) == share
-        assert plain(wording.count(1234.5)) == count
-        assert plain(wording.moment(moment("2026-03-29 00:30").replace(hour=0), told)) == at.replace(
+        assert plain(formatting.amount(8450, "EUR")) == small
+        assert plain(formatting.amount(3_240_000, "EUR")) == large
+        assert plain(formatting.share(0.125)) == share
+        assert plain(formatting.count(1234.5)) == count
+        assert plain(formatting.moment(moment("2026-03-29 00:30").replace(hour=0), told)) == at.replace(
             "01:30", "01:30"
         )
-        assert plain(wording.day(date(2026, 3, 29))) == day
+        assert plain(formatting.day(date(2026, 3, 29))) == day
 
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 def test_what_is_unknown_is_a_dash_and_yen_have_no_decimals(office: Flask) -> None:
     with office.test_request_context("/", headers={"Accept-Language": "en"}):
-        assert wording.amount(None, "EUR") == wording.share(None) == wording.count(None) == "–"
-        told = [wording.chance(of) for of in (None, 0.0, 0.005, 0.01, 0.496, 0.99, 0.995, 1.0)]
+        assert formatting.amount(None, "EUR") == formatting.share(None) == formatting.count(None) == "–"
+        told = [formatting.chance(of) for of in (None, 0.0, 0.005, 0.01, 0.496, 0.99, 0.995, 1.0)]
         end = "\N{NO-BREAK SPACE}%"  # so that a line never begins with the sign
         wanted = ["< 1", "< 1", "1", "50", "99", "> 99", "> 99"]
         assert told == ["–", *(figure + end for figure in wanted)]
-        told = [wording.share(of) for of in (0.999, 9.5524, 64.085)]
+        told = [formatting.share(of) for of in (0.999, 9.5524, 64.085)]
         assert told == [figure + end for figure in ("99.9", "955.2", "6,408")]
-        assert wording.amount(500, "JPY") == "¥500"
-        assert wording.exact(3_240_001, "EUR") == "€32,400.01"
+        assert formatting.amount(500, "JPY") == "¥500"
+        assert formatting.exact(3_240_001, "EUR") == "€32,400.01"

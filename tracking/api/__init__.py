@@ -21,7 +21,7 @@ from tracking.api import (
     touches,
 )
 from tracking.api.routes import EXTENSION, PREFIX
-from tracking.config import Settings
+from tracking.storage.config import Settings
 
 SECTIONS = (campaigns, numbers, calls, answers, people, deals, costs, touches, reports)
 

@@ -6,10 +6,12 @@ from flask import Response, current_app, g, request
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
-from tracking import clock, db, tokens
+from tracking import clock
+from tracking.access import tokens
+from tracking.access.tokens import Scope
 from tracking.api import problems
-from tracking.models import ApiToken
-from tracking.tokens import Scope
+from tracking.storage import db
+from tracking.storage.models import ApiToken
 
 PUBLIC = "public"
 """The rule of an address that needs no token."""

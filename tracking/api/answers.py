@@ -6,7 +6,7 @@ from pydantic import Field
 from sqlalchemy import exists, select
 from sqlalchemy.orm import aliased, selectinload
 
-from tracking import answers, campaigns
+from tracking.access.tokens import Scope
 from tracking.api.calls import find
 from tracking.api.forms import (
     Body,
@@ -25,9 +25,9 @@ from tracking.api.forms import (
 from tracking.api.problems import naming, pointing_at
 from tracking.api.routes import Context, Section
 from tracking.errors import NotFound
-from tracking.models import Answer, Contact
-from tracking.tokens import Scope
-from tracking.vocabulary import Outcome
+from tracking.records import answers, campaigns
+from tracking.storage.models import Answer, Contact
+from tracking.storage.vocabulary import Outcome
 
 routes = Section(
     "answers", "What came of asking where callers heard of the supplier.", write=Scope.write_calls

@@ -9,7 +9,7 @@ from pydantic import Field
 from sqlalchemy import SQLColumnExpression, exists, select
 from sqlalchemy.orm import selectinload
 
-from tracking import calls
+from tracking.access.tokens import Scope
 from tracking.api import access
 from tracking.api.forms import (
     Body,
@@ -32,13 +32,13 @@ from tracking.api.forms import (
 )
 from tracking.api.problems import naming
 from tracking.api.routes import Context, Section
-from tracking.calls import CallEvent
-from tracking.effects import Effect
 from tracking.errors import Invalid, NotFound
-from tracking.models import AdMaterial, Answer, Call, Campaign, NumberAssignment, Touch
-from tracking.phone import NumberState
-from tracking.tokens import Scope
-from tracking.vocabulary import CallStatus, LeadStatus
+from tracking.records.import_outcome import ImportOutcome
+from tracking.storage.models import AdMaterial, Answer, Call, Campaign, NumberAssignment, Touch
+from tracking.storage.phone import NumberState
+from tracking.storage.vocabulary import CallStatus, LeadStatus
+from tracking.telephony import calls
+from tracking.telephony.calls import CallEvent
 
 routes = Section("calls", "Telephone calls to the supplier's numbers.", write=Scope.write_calls)
 
@@ -183,7 +183,7 @@ def judge_call(context: Context, path: ById, body: Judgement) -> ShownCall:
 
 
 @routes.post("/calls")
-def add_call(context: Context, body: NewCall) -> tuple[ShownCall, Effect]:
+def add_call(context: Context, body: NewCall) -> tuple[ShownCall, ImportOutcome]:
     """Enter a call by hand; it is credited to whoever held the number when it rang."""
     if (body.value_minor is None) != (body.currency is None):
         raise Invalid("value_minor", "an amount and its currency go together; give both or neither")

@@ -8,7 +8,7 @@ from pydantic import Field
 from sqlalchemy import SQLColumnExpression, select
 from sqlalchemy.orm import selectinload
 
-from tracking import campaigns
+from tracking.access.tokens import Scope
 from tracking.api.forms import (
     Body,
     ById,
@@ -28,9 +28,9 @@ from tracking.api.forms import (
 from tracking.api.problems import pointing_at
 from tracking.api.routes import Context, Section
 from tracking.errors import NotFound
-from tracking.models import AdMaterial, Campaign
-from tracking.tokens import Scope
-from tracking.vocabulary import Direction, Medium
+from tracking.records import campaigns
+from tracking.storage.models import AdMaterial, Campaign
+from tracking.storage.vocabulary import Direction, Medium
 
 routes = Section(
     "campaigns",

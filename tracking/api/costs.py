@@ -7,7 +7,7 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
-from tracking import costs
+from tracking.access.tokens import Scope
 from tracking.api.forms import (
     Body,
     ById,
@@ -27,11 +27,11 @@ from tracking.api.forms import (
 from tracking.api.problems import naming
 from tracking.api.references import source
 from tracking.api.routes import Context, Section
-from tracking.costs import CostRecord
-from tracking.effects import Effect
 from tracking.errors import NotFound
-from tracking.models import Campaign, Cost
-from tracking.tokens import Scope
+from tracking.records import costs
+from tracking.records.costs import CostRecord
+from tracking.records.import_outcome import ImportOutcome
+from tracking.storage.models import Campaign, Cost
 
 routes = Section("costs", "Money or hours spent on campaigns.", write=Scope.write_campaigns)
 
@@ -112,7 +112,7 @@ def get_cost(context: Context, path: ById) -> ShownCost:
 
 
 @routes.post("/costs")
-def save_cost(context: Context, body: NewCost) -> tuple[ShownCost, Effect]:
+def save_cost(context: Context, body: NewCost) -> tuple[ShownCost, ImportOutcome]:
     """Add a cost, or bring the one with the same source_key up to date."""
     campaign, material = source(context, body.campaign, body.ad_material)
     record = CostRecord(**body.model_dump(exclude={"campaign", "ad_material"}))

@@ -8,7 +8,7 @@ from pydantic import Field
 from sqlalchemy import SQLColumnExpression, select
 from sqlalchemy.orm import selectinload
 
-from tracking import deals, rates
+from tracking.access.tokens import Scope
 from tracking.api.forms import (
     Body,
     ById,
@@ -28,12 +28,12 @@ from tracking.api.forms import (
 from tracking.api.problems import naming
 from tracking.api.references import Whose
 from tracking.api.routes import Context, Section
-from tracking.deals import DealRecord
-from tracking.effects import Effect
 from tracking.errors import NotFound
-from tracking.models import Deal, ExchangeRate
-from tracking.tokens import Scope
-from tracking.vocabulary import Stage
+from tracking.records import deals, rates
+from tracking.records.deals import DealRecord
+from tracking.records.import_outcome import ImportOutcome
+from tracking.storage.models import Deal, ExchangeRate
+from tracking.storage.vocabulary import Stage
 
 routes = Section("deals", "Sales in the making, and exchange rates.", write=Scope.write_deals)
 
@@ -152,7 +152,7 @@ def get_deal(context: Context, path: ById) -> ShownDeal:
 
 
 @routes.post("/deals")
-def save_deal(context: Context, body: NewDeal) -> tuple[ShownDeal, Effect]:
+def save_deal(context: Context, body: NewDeal) -> tuple[ShownDeal, ImportOutcome]:
     """Add a deal, or bring the one with the same external_id up to date."""
     record = DealRecord(
         clues=body.account.clues(context.settings.region, "account"), **body.model_dump(exclude={"account"})
@@ -172,7 +172,7 @@ def list_exchange_rates(context: Context, query: RateQuery) -> Page[ShownRate]:
 
 
 @routes.post("/exchange-rates")
-def save_exchange_rate(context: Context, body: NewRate) -> tuple[ShownRate, Effect]:
+def save_exchange_rate(context: Context, body: NewRate) -> tuple[ShownRate, ImportOutcome]:
     """Add an exchange rate, or mend the one of the same currency and day."""
     row, effect = rates.save(
         context.session, body.currency, body.day, body.rate, target=context.settings.currency

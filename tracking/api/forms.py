@@ -10,8 +10,8 @@ from pydantic import StringConstraints as Text
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from tracking import money, phone
 from tracking.errors import Invalid
+from tracking.storage import money, phone
 
 _Item = TypeVar("_Item")
 _Row = TypeVar("_Row")

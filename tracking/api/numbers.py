@@ -6,7 +6,7 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
-from tracking import campaigns, numbers
+from tracking.access.tokens import Scope
 from tracking.api.forms import (
     Body,
     ById,
@@ -25,10 +25,11 @@ from tracking.api.forms import (
 from tracking.api.problems import naming, pointing_at
 from tracking.api.routes import Context, Section
 from tracking.errors import Conflict, NotFound
-from tracking.models import AdMaterial, Campaign, NumberAssignment, TrackingNumber
-from tracking.numbers import NumberLife
-from tracking.tokens import Scope
-from tracking.vocabulary import NumberStatus
+from tracking.records import campaigns
+from tracking.storage.models import AdMaterial, Campaign, NumberAssignment, TrackingNumber
+from tracking.storage.vocabulary import NumberStatus
+from tracking.telephony import numbers
+from tracking.telephony.numbers import NumberLife
 
 routes = Section(
     "numbers", "Telephone numbers for ad material, and who holds them when.", write=Scope.write_campaigns

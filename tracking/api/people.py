@@ -6,7 +6,7 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
-from tracking import contacts
+from tracking.access.tokens import Scope
 from tracking.api import access
 from tracking.api.forms import (
     Body,
@@ -24,9 +24,9 @@ from tracking.api.forms import (
 from tracking.api.problems import pointing_at
 from tracking.api.routes import Context, Section
 from tracking.errors import NotFound
-from tracking.models import Account, Contact
-from tracking.tokens import Scope
-from tracking.vocabulary import PointKind
+from tracking.records import contacts
+from tracking.storage.models import Account, Contact
+from tracking.storage.vocabulary import PointKind
 
 routes = Section("accounts and contacts", "Buying companies and the people at them.", write=Scope.write_deals)
 

@@ -2,13 +2,13 @@
 
 from pydantic import Field
 
-from tracking import campaigns
 from tracking.api.forms import Body, Line, PhoneText, e164
 from tracking.api.problems import pointing_at
 from tracking.api.routes import Context
-from tracking.contacts import Clues
 from tracking.errors import Invalid
-from tracking.models import AdMaterial, Campaign
+from tracking.records import campaigns
+from tracking.records.contacts import Clues
+from tracking.storage.models import AdMaterial, Campaign
 
 
 class Whose(Body):

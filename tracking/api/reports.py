@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tracking import reporting
 from tracking.api.forms import Day, Query, Shown
 from tracking.api.routes import Context, Section
+from tracking.reporting import roi as reporting
 
 routes = Section("reports", "What campaigns cost and earned.")
 

@@ -18,14 +18,16 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import BadRequest, HTTPException, UnsupportedMediaType
 
-from tracking import audit, clock, db, vault
+from tracking import clock
+from tracking.access import audit
+from tracking.access.tokens import Scope
 from tracking.api import access, problems
 from tracking.api.forms import Query
-from tracking.config import Settings
-from tracking.effects import Effect
 from tracking.errors import Conflict, Invalid, NotFound
-from tracking.models import IdempotencyKey
-from tracking.tokens import Scope
+from tracking.records.import_outcome import ImportOutcome
+from tracking.storage import db, vault
+from tracking.storage.config import Settings
+from tracking.storage.models import IdempotencyKey
 
 PREFIX = "/api/v1"
 KEPT = timedelta(hours=48)
@@ -197,10 +199,10 @@ def _noted(view: Callable[..., Any], context: Context, arguments: dict[str, Any]
     return reply
 
 
-def _reply(result: BaseModel | tuple[BaseModel, Effect], status: int) -> Response:
+def _reply(result: BaseModel | tuple[BaseModel, ImportOutcome], status: int) -> Response:
     if isinstance(result, tuple):
         result, effect = result
-        status = 201 if effect is Effect.created else 200
+        status = 201 if effect is ImportOutcome.created else 200
     return Response(result.model_dump_json(by_alias=True), status, mimetype="application/json")
 
 

@@ -6,17 +6,17 @@ from pydantic import AliasPath, Field
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
-from tracking import touches
+from tracking.access.tokens import Scope
 from tracking.api.forms import Body, ById, Id, Line, Listing, Moment, NameOfAny, Page, Shown, page
 from tracking.api.problems import naming
 from tracking.api.references import Whose, source
 from tracking.api.routes import Context, Section
-from tracking.effects import Effect
 from tracking.errors import NotFound
-from tracking.models import Campaign, Contact, Touch
-from tracking.tokens import Scope
-from tracking.touches import TouchRecord
-from tracking.vocabulary import TouchKind
+from tracking.records import touches
+from tracking.records.import_outcome import ImportOutcome
+from tracking.records.touches import TouchRecord
+from tracking.storage.models import Campaign, Contact, Touch
+from tracking.storage.vocabulary import TouchKind
 
 routes = Section("touches", "All that attribution sees.", write=Scope.write_calls)
 
@@ -88,7 +88,7 @@ def get_touch(context: Context, path: ById) -> ShownTouch:
 
 
 @routes.post("/touches")
-def save_touch(context: Context, body: NewTouch) -> tuple[ShownTouch, Effect]:
+def save_touch(context: Context, body: NewTouch) -> tuple[ShownTouch, ImportOutcome]:
     """Add a touch, or bring the one with the same source_key up to date."""
     campaign, material = source(context, body.campaign, body.ad_material)
     record = TouchRecord(

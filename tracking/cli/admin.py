@@ -9,15 +9,17 @@ from typing import Any
 import click
 from sqlalchemy import func, select
 
-from tracking import audit, clock, db, tokens, vault
+from tracking import clock
+from tracking.access import audit, tokens
+from tracking.access.tokens import Scope
 from tracking.cli.installation import Installation, Moment, json_option, pass_installation
-from tracking.config import Settings
 from tracking.errors import Conflict, Invalid
-from tracking.inbox import Inbox
-from tracking.models import ApiToken, Call, Campaign, InboxEvent
-from tracking.providers import INTERPRETERS
-from tracking.routing import Routing
-from tracking.tokens import Scope
+from tracking.storage import db, vault
+from tracking.storage.config import Settings
+from tracking.storage.models import ApiToken, Call, Campaign, InboxEvent
+from tracking.telephony.inbox import Inbox
+from tracking.telephony.providers import INTERPRETERS
+from tracking.telephony.routing import Routing
 
 
 @click.group("db")
@@ -100,7 +102,7 @@ def demo(installation: Installation, if_empty: bool, wipe: bool, accounts: int, 
     A simulated market of two years that end now: campaigns, calls, answers, deals and costs, through the
     same rules as live data. All its telephone numbers are kept for fiction.
     """
-    from tracking import demo as filled
+    from tracking.demo import filling as filled
 
     if wipe:
         with db.transaction(installation.engine) as session:

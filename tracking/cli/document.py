@@ -6,10 +6,13 @@ from pathlib import Path
 import click
 from werkzeug.datastructures import MultiDict
 
-from tracking import clock, db, reporting, snapshots
+from tracking import clock
 from tracking.cli.installation import Day, Installation, pass_installation
 from tracking.errors import Invalid
-from tracking.web import document, questions, story, wording
+from tracking.language import formatting
+from tracking.reporting import roi, snapshots
+from tracking.storage import db
+from tracking.web import document, questions, story
 
 
 @click.command("document")
@@ -21,14 +24,14 @@ from tracking.web import document, questions, story, wording
     "--model",
     "models",
     multiple=True,
-    type=click.Choice(reporting.REPORTED),
+    type=click.Choice(roi.REPORTED),
     help="Attribution model; repeatable. The first one counts leads and customers.",
 )
 @click.option("--campaign", "campaigns", multiple=True, help="Only this campaign; repeatable.")
 @click.option("--channel", default="", help="Only campaigns of this channel.")
 @click.option("--from", "first", type=Day(), help="First day covered; by default a year before the last.")
 @click.option("--to", "last", type=Day(), help="Last day covered; by default today.")
-@click.option("--language", type=click.Choice(list(wording.LANGUAGES)), default="en", show_default=True)
+@click.option("--language", type=click.Choice(list(formatting.LANGUAGES)), default="en", show_default=True)
 @pass_installation
 def document_command(
     installation: Installation,
@@ -52,7 +55,7 @@ def document_command(
             ("to", last.isoformat() if last else ""),
         ]
     )
-    with db.reading(installation.engine) as session, wording.speaking(settings, language):
+    with db.reading(installation.engine) as session, formatting.speaking(settings, language):
         today = at.astimezone(settings.zone).date()
         asked = questions.read(session, settings, today, models=document.MODELS, args=args)
         if asked.problem:

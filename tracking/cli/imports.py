@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 from rich.table import Table as Printed
 
-from tracking import clock, db, money
+from tracking import clock
 from tracking.cli.installation import Installation, json_option, pass_installation
 from tracking.errors import Invalid
 from tracking.imports import mapping, run, supplier
@@ -25,6 +25,7 @@ from tracking.imports.reading import Table
 from tracking.imports.run import Format
 from tracking.imports.touches import Touches
 from tracking.imports.values import Dialect
+from tracking.storage import db, money
 
 _SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 _SHOWN = 20

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import Engine
 
-from tracking import db
-from tracking.config import Settings
+from tracking.storage import db
+from tracking.storage.config import Settings
 
 USAGE = 2
 

@@ -6,11 +6,13 @@ from typing import Any
 import click
 from sqlalchemy import select
 
-from tracking import campaigns as domain
-from tracking import clock, db, numbers
+from tracking import clock
 from tracking.cli.installation import Day, Installation, Moment, json_option, pass_installation
-from tracking.models import AdMaterial, Campaign, TrackingNumber
-from tracking.vocabulary import Direction, Medium
+from tracking.records import campaigns as domain
+from tracking.storage import db
+from tracking.storage.models import AdMaterial, Campaign, TrackingNumber
+from tracking.storage.vocabulary import Direction, Medium
+from tracking.telephony import numbers
 
 
 @click.group()

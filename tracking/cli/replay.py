@@ -2,8 +2,9 @@
 
 import click
 
-from tracking import clock, replay
+from tracking import clock
 from tracking.cli.installation import Installation, console, json_option, pass_installation
+from tracking.demo import replay
 from tracking.errors import Invalid
 
 _SHOWN = 20

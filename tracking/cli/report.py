@@ -15,9 +15,12 @@ from attribution import UNATTRIBUTED
 from reports.cells import harmless
 from reports.kpis import KPIS, Period, desk
 from reports.roi import TOTAL
-from tracking import clock, db, journeys, money, rates, reporting
+from tracking import clock
 from tracking.cli.installation import Day, Installation, console, json_option, pass_installation
-from tracking.reporting import RoiReport
+from tracking.records import rates
+from tracking.reporting import journeys, roi
+from tracking.reporting.roi import RoiReport
+from tracking.storage import db, money
 
 
 class _Reports(click.Group):
@@ -51,7 +54,7 @@ def _period_options(command: Any) -> Any:
     "--model",
     "models",
     multiple=True,
-    type=click.Choice(reporting.REPORTED),
+    type=click.Choice(roi.REPORTED),
     help="Attribution model; repeatable.",
 )
 @click.option("--compare", is_flag=True, help="All models side by side.")
@@ -81,10 +84,10 @@ def roi_command(
     """
     settings = installation.settings
     with db.reading(installation.engine) as session:
-        result = reporting.roi_report(
+        result = roi.roi_report(
             session,
             settings,
-            models or (reporting.REPORTED if compare else ("linear",)),
+            models or (roi.REPORTED if compare else ("linear",)),
             today=clock.now().astimezone(settings.zone).date(),
             first=first,
             last=last,
@@ -113,7 +116,7 @@ def kpis_command(installation: Installation, first: date | None, last: date | No
     """Show how the telephone was attended and how often callers were asked where they heard of us."""
     settings = installation.settings
     today = clock.now().astimezone(settings.zone).date()
-    period = reporting.period_of(settings, today, first, last)
+    period = roi.period_of(settings, today, first, last)
     with db.reading(installation.engine) as session:
         tables = journeys.export(session, currency=settings.currency)
     figures = desk(tables.calls, tables.answers, period)

@@ -5,11 +5,13 @@ import secrets
 import click
 from sqlalchemy import select
 
-from tracking import audit, clock, db, users
+from tracking import clock
+from tracking.access import audit, users
 from tracking.cli.installation import Installation, json_option, pass_installation
 from tracking.errors import NotFound
-from tracking.office import User
-from tracking.vocabulary import Role
+from tracking.storage import db
+from tracking.storage.models import User
+from tracking.storage.vocabulary import Role
 from tracking.web import signin
 
 

@@ -8,10 +8,6 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tracking import answers, contacts, money, phone
-from tracking.calls import CallEvent
-from tracking.contacts import Clues
-from tracking.effects import Effect
 from tracking.errors import Invalid
 from tracking.imports import values
 from tracking.imports.headed import NO_CHANNEL, Headed
@@ -20,9 +16,14 @@ from tracking.imports.mapping import Told
 from tracking.imports.outcomes import Outcome, Skip
 from tracking.imports.reading import Table
 from tracking.imports.values import Dialect
-from tracking.models import Answer, Call
-from tracking.vocabulary import CallStatus, LeadStatus
-from tracking.vocabulary import Outcome as Asked
+from tracking.records import answers, contacts
+from tracking.records.contacts import Clues
+from tracking.records.import_outcome import ImportOutcome
+from tracking.storage import money, phone
+from tracking.storage.models import Answer, Call
+from tracking.storage.vocabulary import CallStatus, LeadStatus
+from tracking.storage.vocabulary import Outcome as Asked
+from tracking.telephony.calls import CallEvent
 
 _STATUS = values.words(CallStatus) | {
     "answered call": CallStatus.completed,
@@ -164,8 +165,8 @@ class CallLog(Headed):
                     verbatim=record.words,
                     source_key=key,
                 )
-                outcome = outcome if outcome is Effect.created else Effect.updated
-            if record.email and outcome is Effect.created:
+                outcome = outcome if outcome is ImportOutcome.created else ImportOutcome.updated
+            if record.email and outcome is ImportOutcome.created:
                 self._introduce(session, record, at)
             outcomes.append(outcome)
         done = iter(outcomes)

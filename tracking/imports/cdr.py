@@ -10,8 +10,6 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tracking import phone
-from tracking.calls import CallEvent
 from tracking.errors import Invalid
 from tracking.imports import values
 from tracking.imports.layouts import STAMP, Layout, Layouts, by_header
@@ -19,8 +17,10 @@ from tracking.imports.legs import record_rows
 from tracking.imports.outcomes import Outcome, Skip
 from tracking.imports.reading import Row, Table
 from tracking.imports.values import Dialect
-from tracking.models import TrackingNumber
-from tracking.vocabulary import CallStatus
+from tracking.storage import phone
+from tracking.storage.models import TrackingNumber
+from tracking.storage.vocabulary import CallStatus
+from tracking.telephony.calls import CallEvent
 
 OUTGOING = Skip("outgoing call")
 INTERNAL = Skip("internal call")

@@ -6,9 +6,6 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from tracking import campaigns, costs, money
-from tracking.costs import CostRecord
-from tracking.effects import Effect
 from tracking.errors import Invalid
 from tracking.imports import values
 from tracking.imports.headed import Headed, Occurrences
@@ -17,6 +14,10 @@ from tracking.imports.outcomes import Outcome
 from tracking.imports.reading import Table
 from tracking.imports.run import each
 from tracking.imports.values import Dialect
+from tracking.records import campaigns, costs
+from tracking.records.costs import CostRecord
+from tracking.records.import_outcome import ImportOutcome
+from tracking.storage import money
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Costs(Headed):
         """Add the costs, or bring them up to date."""
         found = self.campaigns.find(session, {r.campaign: r.channel for r in records if r.campaign}, at)
 
-        def one(spent: _Spent) -> Effect:
+        def one(spent: _Spent) -> ImportOutcome:
             piece = (
                 campaigns.material(session, spent.campaign or "", spent.material) if spent.material else None
             )

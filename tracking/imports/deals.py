@@ -5,10 +5,6 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
-from tracking import deals, money, phone
-from tracking.contacts import Clues
-from tracking.deals import DealRecord
-from tracking.effects import Effect
 from tracking.errors import Invalid
 from tracking.imports import values
 from tracking.imports.headed import Headed, Occurrences
@@ -17,7 +13,12 @@ from tracking.imports.outcomes import Outcome
 from tracking.imports.reading import Table
 from tracking.imports.run import each
 from tracking.imports.values import Dialect
-from tracking.vocabulary import Stage
+from tracking.records import deals
+from tracking.records.contacts import Clues
+from tracking.records.deals import DealRecord
+from tracking.records.import_outcome import ImportOutcome
+from tracking.storage import money, phone
+from tracking.storage.vocabulary import Stage
 
 # HubSpot's default sales pipeline by label and internal name, Salesforce's default opportunity stages.
 # Which of them counts as qualified is a judgement; --stage changes it.
@@ -141,7 +142,7 @@ class Deals(Headed):
     def save(self, session: Session, records: Sequence[DealRecord], at: datetime) -> Sequence[Outcome]:
         """Add the deals, or bring them up to date."""
 
-        def one(record: DealRecord) -> Effect:
+        def one(record: DealRecord) -> ImportOutcome:
             return deals.save(session, record, at=at)[1]
 
         return each(session, records, one)

@@ -6,12 +6,12 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from tracking import campaigns
 from tracking.errors import Invalid
 from tracking.imports.mapping import Aliases, Columns, Told
 from tracking.imports.reading import Table
 from tracking.imports.values import Dialect, content_key
-from tracking.models import Campaign
+from tracking.records import campaigns
+from tracking.storage.models import Campaign
 
 NO_CHANNEL = "other"
 

@@ -12,8 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from tracking import clock, money, vault
-from tracking.config import Settings
+from tracking import clock
 from tracking.errors import Invalid, unpacked
 from tracking.imports import run, supplier
 from tracking.imports.call_log import CallLog
@@ -28,8 +27,9 @@ from tracking.imports.run import Format
 from tracking.imports.touches import Touches
 from tracking.imports.uploads import Shelf, Upload
 from tracking.imports.values import Dialect, fold
-from tracking.models import ImportRun
-from tracking.office import ImportMapping
+from tracking.storage import money, vault
+from tracking.storage.config import Settings
+from tracking.storage.models import ImportMapping, ImportRun
 
 HEADED: Mapping[str, type[Headed]] = {"deals": Deals, "costs": Costs, "calls": CallLog, "touches": Touches}
 KINDS = (*HEADED, "cdr", "supplier")

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from reports.cells import harmless, meant
-from tracking.effects import Effect
 from tracking.errors import Invalid, Sentence
 from tracking.imports.reading import Table
+from tracking.records.import_outcome import ImportOutcome
 
 REFUSALS_SHOWN = 100
 _ERROR = "error"
@@ -26,7 +26,7 @@ class Skip:
     reason: str
 
 
-Outcome = Effect | Skip | Invalid
+Outcome = ImportOutcome | Skip | Invalid
 KNOWN = Skip("known already")
 
 
@@ -73,11 +73,11 @@ class Result:
         """Return how many rows the file has, its header apart."""
         return self.created + self.updated + self.skipped + self.refused
 
-    def count(self, outcome: Effect | Skip) -> None:
+    def count(self, outcome: ImportOutcome | Skip) -> None:
         """Count a row that was taken."""
-        if outcome is Effect.created:
+        if outcome is ImportOutcome.created:
             self.created += 1
-        elif outcome is Effect.updated:
+        elif outcome is ImportOutcome.updated:
             self.updated += 1
         else:
             self.skipped += 1

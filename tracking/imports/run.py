@@ -12,12 +12,12 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from tracking import db
-from tracking.effects import Effect
 from tracking.errors import Conflict, Invalid, NotFound
 from tracking.imports.outcomes import REFUSALS_SHOWN, Outcome, Refusal, RefusedFile, Result, Skip, returned
 from tracking.imports.reading import Broken, Row, Table
-from tracking.models import ImportRun
+from tracking.records.import_outcome import ImportOutcome
+from tracking.storage import db
+from tracking.storage.models import ImportRun
 
 # Large enough to spread a commit over many rows, small enough that live calls get their turn in between.
 BATCH = 500
@@ -129,7 +129,7 @@ def run(
 
 
 def each(
-    session: Session, records: Sequence[_Record], save: Callable[[_Record], Effect | Skip]
+    session: Session, records: Sequence[_Record], save: Callable[[_Record], ImportOutcome | Skip]
 ) -> list[Outcome]:
     """Save records one by one, so that what is refused halfway leaves nothing behind."""
     outcomes: list[Outcome] = []
@@ -149,7 +149,9 @@ def each(
     return outcomes
 
 
-def _once(session: Session, record: _Record, save: Callable[[_Record], Effect | Skip]) -> Effect | Skip:
+def _once(
+    session: Session, record: _Record, save: Callable[[_Record], ImportOutcome | Skip]
+) -> ImportOutcome | Skip:
     with session.begin_nested():
         return save(record)
 

@@ -10,10 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tracking import campaigns, money, numbers, phone
 from tracking.errors import Invalid
-from tracking.models import AdMaterial, Campaign, NumberAssignment, TrackingNumber
-from tracking.vocabulary import Direction, Medium
+from tracking.records import campaigns
+from tracking.storage import money, phone
+from tracking.storage.models import AdMaterial, Campaign, NumberAssignment, TrackingNumber
+from tracking.storage.vocabulary import Direction, Medium
+from tracking.telephony import numbers
 
 _Words = Annotated[str, Field(min_length=1, max_length=200)]
 _When = datetime | date

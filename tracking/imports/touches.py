@@ -6,9 +6,6 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
-from tracking import campaigns, phone, touches
-from tracking.contacts import Clues
-from tracking.effects import Effect
 from tracking.errors import Invalid
 from tracking.imports import values
 from tracking.imports.headed import Headed, Occurrences
@@ -17,8 +14,12 @@ from tracking.imports.outcomes import Outcome
 from tracking.imports.reading import Table
 from tracking.imports.run import each
 from tracking.imports.values import Dialect
-from tracking.touches import TouchRecord
-from tracking.vocabulary import TouchKind
+from tracking.records import campaigns, touches
+from tracking.records.contacts import Clues
+from tracking.records.import_outcome import ImportOutcome
+from tracking.records.touches import TouchRecord
+from tracking.storage import phone
+from tracking.storage.vocabulary import TouchKind
 
 _KINDS = values.words(TouchKind)
 
@@ -98,7 +99,7 @@ class Touches(Headed):
         """Add the touches, or bring them up to date."""
         found = self.campaigns.find(session, {r.campaign: r.channel for r in records if r.campaign}, at)
 
-        def one(met: _Met) -> Effect:
+        def one(met: _Met) -> ImportOutcome:
             campaign = found[met.campaign] if met.campaign else None
             piece = None
             if campaign and met.material:

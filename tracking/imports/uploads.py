@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tracking import vault
 from tracking.errors import Invalid, NotFound
+from tracking.storage import vault
 
 KEPT = timedelta(days=1)
 _CHUNK = 1 << 20

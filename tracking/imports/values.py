@@ -8,8 +8,8 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from typing import TypeVar
 
-from tracking import money, vault
 from tracking.errors import Invalid
+from tracking.storage import money, vault
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 _FIRST_YEAR, _LAST_YEAR = 1970, 2100

@@ -5,9 +5,8 @@ from typing import Any, Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
-from tracking import models, office  # noqa: F401 - so that their tables are known
-from tracking.db import Moment, Sealed
-from tracking.vocabulary import Base
+from tracking.storage.db import Moment, Sealed
+from tracking.storage.vocabulary import Base
 
 
 def render_item(kind: str, item: Any, autogen: AutogenContext) -> str | Literal[False]:

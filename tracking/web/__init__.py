@@ -3,11 +3,13 @@
 from flask import Flask
 from sqlalchemy import Engine
 
-from tracking import db, demo
-from tracking.config import Settings
+from tracking.demo import filling
+from tracking.language import formatting
+from tracking.storage import db
+from tracking.storage.config import Settings
 from tracking.web import (
     account,
-    beside,
+    annotations,
     calls,
     campaigns,
     companies,
@@ -20,26 +22,25 @@ from tracking.web import (
     imports,
     jobs,
     numbers,
-    outlook,
     quality,
+    saved_views,
     schedules,
     signin,
     simulator,
     staff,
-    views,
-    wording,
+    trends,
 )
-from tracking.web.pages import Pages, make_room, may, protect, squeeze
+from tracking.web.pages import Pages, asset, make_room, may, protect, squeeze
 
 _GROUPS = (
     dashboard,
     comparison,
-    outlook,
+    trends,
     document,
     quality,
     schedules,
-    beside,
-    views,
+    annotations,
+    saved_views,
     desk,
     calls,
     campaigns,
@@ -62,12 +63,13 @@ def register(app: Flask, engine: Engine, settings: Settings) -> None:
         group.add(pages)
     # Before sign-in, whose templates ours replace by coming first.
     app.register_blueprint(pages)
-    wording.register(app, settings)
+    formatting.register(app, settings)
     app.before_request(make_room)
     guard = signin.register(app, engine, settings)
     for name, blueprint in app.blueprints.items():
         if name.startswith("api_") or name == "twilio":
             guard.exempt(blueprint)
+    app.add_template_global(asset, "asset")
     app.add_template_global(may, "may")
     app.add_template_global(lambda: _is_demo(engine), "is_demo")
     app.after_request(protect)
@@ -76,4 +78,4 @@ def register(app: Flask, engine: Engine, settings: Settings) -> None:
 
 def _is_demo(engine: Engine) -> bool:
     with db.reading(engine) as session:
-        return demo.is_here(session)
+        return filling.is_here(session)

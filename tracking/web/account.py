@@ -7,11 +7,11 @@ from flask_babel import gettext, refresh
 from flask_login import logout_user
 from werkzeug.wrappers import Response
 
-from tracking import users
+from tracking.access import users
 from tracking.errors import Invalid
+from tracking.language.formatting import LANGUAGES
 from tracking.web import forms
 from tracking.web.pages import EVERYONE, Pages, Work, user
-from tracking.web.wording import LANGUAGES
 
 
 def add(pages: Pages) -> None:

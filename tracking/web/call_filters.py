@@ -10,11 +10,12 @@ from flask_babel import gettext
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from tracking import answers, contacts, db, phone, vault
-from tracking.config import Settings
 from tracking.errors import Invalid
-from tracking.models import Account, AdMaterial, Answer, Call, Campaign, Contact, NumberAssignment
-from tracking.vocabulary import CallStatus, LeadStatus, Outcome, PointKind
+from tracking.records import answers, contacts
+from tracking.storage import db, phone, vault
+from tracking.storage.config import Settings
+from tracking.storage.models import Account, AdMaterial, Answer, Call, Campaign, Contact, NumberAssignment
+from tracking.storage.vocabulary import CallStatus, LeadStatus, Outcome, PointKind
 from tracking.web.questions import day_from_query
 
 PAGE = 50

@@ -12,12 +12,22 @@ from sqlalchemy.orm.interfaces import ORMOption
 from werkzeug.wrappers import Response as AnyResponse
 
 from reports.cells import harmless
-from tracking import calls as ours
-from tracking import contacts, money, phone
 from tracking.errors import Invalid, NotFound
-from tracking.models import AdMaterial, Answer, Call, Campaign, Contact, Deal, ExchangeRate, NumberAssignment
-from tracking.names import required
-from tracking.vocabulary import CallStatus, LeadStatus, Outcome, Role
+from tracking.records import contacts
+from tracking.storage import money, phone
+from tracking.storage.models import (
+    AdMaterial,
+    Answer,
+    Call,
+    Campaign,
+    Contact,
+    Deal,
+    ExchangeRate,
+    NumberAssignment,
+)
+from tracking.storage.names import required
+from tracking.storage.vocabulary import CallStatus, LeadStatus, Outcome, Role
+from tracking.telephony import calls as ours
 from tracking.web import forms
 from tracking.web.call_filters import PAGE, Asked, found, mark, page_of
 from tracking.web.pages import EVERYONE, REPS, Pages, Work, user

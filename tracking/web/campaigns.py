@@ -9,11 +9,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 from werkzeug.wrappers import Response as AnyResponse
 
-from tracking import campaigns, clock, costs, numbers
+from tracking import clock
 from tracking.errors import Conflict, Invalid, NotFound
-from tracking.models import AdMaterial, Call, Campaign, Cost, NumberAssignment, Touch
-from tracking.office import MaterialPicture
-from tracking.vocabulary import Direction, Medium
+from tracking.records import campaigns, costs
+from tracking.storage.models import AdMaterial, Call, Campaign, Cost, MaterialPicture, NumberAssignment, Touch
+from tracking.storage.vocabulary import Direction, Medium
+from tracking.telephony import numbers
 from tracking.web import forms
 from tracking.web.calls import company_of, status_words
 from tracking.web.pages import EVERYONE, MARKETERS, Pages, Work

@@ -10,10 +10,21 @@ from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 from werkzeug.wrappers import Response
 
-from tracking import contacts, phone, quality, vault
 from tracking.errors import Invalid, NotFound
-from tracking.models import Account, Answer, Call, Contact, ContactPoint, Deal, NumberAssignment, Touch
-from tracking.vocabulary import PointKind, TouchKind
+from tracking.records import contacts
+from tracking.reporting import quality
+from tracking.storage import phone, vault
+from tracking.storage.models import (
+    Account,
+    Answer,
+    Call,
+    Contact,
+    ContactPoint,
+    Deal,
+    NumberAssignment,
+    Touch,
+)
+from tracking.storage.vocabulary import PointKind, TouchKind
 from tracking.web import forms, questions
 from tracking.web.calls import in_words, sees_numbers
 from tracking.web.pages import EVERYONE, MARKETERS, Pages, Work, some_of

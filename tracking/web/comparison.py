@@ -11,11 +11,13 @@ from sqlalchemy.orm import joinedload
 from attribution import UNATTRIBUTED
 from reports import charts
 from reports.roi import OVERHEAD, TOTAL, UNKNOWN
-from tracking import clock, reporting, views
+from tracking import clock
+from tracking.access import saved_views
 from tracking.errors import Invalid
-from tracking.models import Account, Deal
-from tracking.reporting import Comparison
-from tracking.snapshots import Preparing
+from tracking.reporting import roi as reporting
+from tracking.reporting.roi import Comparison
+from tracking.reporting.snapshots import Preparing
+from tracking.storage.models import Account, Deal
 from tracking.web import questions
 from tracking.web.pages import EVERYONE, Pages, user
 from tracking.web.questions import SHOWN_MODELS, Asked, chart_locale, chart_words, day_from_query, line_words
@@ -52,7 +54,7 @@ def add(pages: Pages) -> None:
                 words=line_words(),
                 spec=taken.remember(("roi chart", found.question, str(get_locale())), lambda: drawing(found)),
                 all_models=reporting.REPORTED,
-                saved=views.visible(session, user().id, "/roi"),
+                saved=saved_views.visible(session, user().id, "/roi"),
                 problem=problem,
                 constants={
                     "total": TOTAL,

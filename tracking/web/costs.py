@@ -9,10 +9,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 from werkzeug.wrappers import Response
 
-from tracking import campaigns, costs
-from tracking.costs import CostRecord
 from tracking.errors import Conflict, Invalid, NotFound
-from tracking.models import Campaign, Cost
+from tracking.records import campaigns, costs
+from tracking.records.costs import CostRecord
+from tracking.storage.models import Campaign, Cost
 from tracking.web import forms
 from tracking.web.pages import MARKETERS, Pages, Work
 from tracking.web.questions import day_from_query

@@ -15,14 +15,18 @@ from reports.definitions import KPIS
 from reports.kpis import Period
 from reports.roi import TOTAL
 from reports.trends import preceding
-from tracking import clock, context, reporting, views
-from tracking.config import Settings
+from tracking import clock
+from tracking.access import saved_views
 from tracking.errors import Invalid
-from tracking.models import Answer, Call, Campaign, NumberAssignment, TrackingNumber
-from tracking.reporting import Question
-from tracking.snapshots import Preparing, Snapshot
-from tracking.vocabulary import CallStatus, Direction
-from tracking.web import questions, telling
+from tracking.language import translate
+from tracking.records import annotations
+from tracking.reporting import roi
+from tracking.reporting.roi import Question
+from tracking.reporting.snapshots import Preparing, Snapshot
+from tracking.storage.config import Settings
+from tracking.storage.models import Answer, Call, Campaign, NumberAssignment, TrackingNumber
+from tracking.storage.vocabulary import CallStatus, Direction
+from tracking.web import questions
 from tracking.web.pages import EVERYONE, Pages, may, user
 from tracking.web.questions import Asked, chart_locale, chart_words
 
@@ -45,14 +49,14 @@ def add(pages: Pages) -> None:
                 return render_template("decide/start.html", **step), 200
             asked = questions.read(session, pages.settings, pages.today(), models=_MODEL)
             try:
-                taken = reporting.snapshot(session, pages.settings, at=clock.now())
+                taken = roi.snapshot(session, pages.settings, at=clock.now())
             except Preparing:
                 return render_template("decide/preparing.html"), 200
             question = Question(_MODEL, asked.period, float(pages.settings.lookback_days))
             against = asked.other_period or preceding(asked.period)
-            found = reporting.compare(taken, pages.settings, question, at=clock.now(), against=against)
-            attended = reporting.attended(taken, asked.period)
-            months = reporting.trend_of(taken, pages.settings, question, "month").to_pylist()
+            found = roi.compare(taken, pages.settings, question, at=clock.now(), against=against)
+            attended = roi.attended(taken, asked.period)
+            months = roi.trend_of(taken, pages.settings, question, "month").to_pylist()
             page = render_template(
                 "decide/home.html",
                 asked=asked,
@@ -85,7 +89,7 @@ def add(pages: Pages) -> None:
             asked = questions.read(session, pages.settings, pages.today(), models=_MODEL)
             problem: Exception | None = asked.problem
             try:
-                taken = reporting.snapshot(session, pages.settings, at=clock.now())
+                taken = roi.snapshot(session, pages.settings, at=clock.now())
             except Preparing:
                 return render_template("decide/preparing.html"), 200
             try:
@@ -105,13 +109,13 @@ def add(pages: Pages) -> None:
                 taken=taken,
                 problem=problem,
                 targets=targets(pages.settings, taken, asked, session, at=clock.now()),
-                lost=reporting.unattributed(
+                lost=roi.unattributed(
                     taken, pages.settings, replace(asked.question, models=asked.question.models[:1])
                 ),
                 behind=_behind(asked, asked.period),
                 behind_before=_behind(asked, asked.other_period) if asked.other_period else {},
-                saved=views.visible(session, user().id, "/key-figures"),
-                all_models=reporting.REPORTED,
+                saved=saved_views.visible(session, user().id, "/key-figures"),
+                all_models=roi.REPORTED,
             )
         return page, 422 if problem else 200
 
@@ -122,11 +126,11 @@ def _both(
     """Return the key figures of the period, and those of the period to compare with."""
     outbound = frozenset(n for n, fact in asked.facts.items() if fact.direction is Direction.outbound)
     question = replace(asked.question, campaigns=None)
-    now = reporting.key_figures(taken, pages.settings, question, outbound, years)
+    now = roi.key_figures(taken, pages.settings, question, outbound, years)
     if asked.other_period is None:
         return now, {}
     earlier = replace(question, period=asked.other_period)
-    return now, reporting.key_figures(taken, pages.settings, earlier, outbound, years)
+    return now, roi.key_figures(taken, pages.settings, earlier, outbound, years)
 
 
 def _behind(asked: Asked, period: Period) -> dict[str, str]:
@@ -208,12 +212,12 @@ def _waiting(session: Session) -> list[Call]:
 
 
 def _trend(session: Session, pages: Pages, taken: Snapshot, question: Question) -> charts.Spec:
-    table = reporting.trend_of(taken, pages.settings, question, "month")
+    table = roi.trend_of(taken, pages.settings, question, "month")
     period = question.period
     last = period.end - timedelta(days=1)
     told = [
         {"starts_on": e.starts_on, "ends_on": e.ends_on, "title": e.title}
-        for e in context.events(session, first=period.start, last=last)
+        for e in annotations.events(session, first=period.start, last=last)
     ]
     names = [("revenue_minor", gettext("Revenue")), ("cost_minor", gettext("Cost"))]
     rows = questions.series(table, names, pages.settings.currency, "month")
@@ -222,7 +226,7 @@ def _trend(session: Session, pages: Pages, taken: Snapshot, question: Question) 
     )
 
 
-def _todo(found: reporting.Comparison, attended: dict[str, Any]) -> list[tuple[str, str | None, str]]:
+def _todo(found: roi.Comparison, attended: dict[str, Any]) -> list[tuple[str, str | None, str]]:
     """Return what needs attention: a sentence, where to mend it, and what the link says."""
     todo = []
     asked_rate, missed_rate = attended["asked_rate"], attended["missed_rate"]
@@ -260,8 +264,8 @@ def targets(
     if not wanted:
         return []
     question = replace(asked.question, models=_MODEL, campaigns=None)
-    lines = reporting.compare(taken, settings, question, at=at).lines()
-    readings = context.readings(session, first=asked.period.start, last=asked.last_day)
+    lines = roi.compare(taken, settings, question, at=at).lines()
+    readings = annotations.readings(session, first=asked.period.start, last=asked.last_day)
     rows = []
     for name, aims in wanted.items():
         line = lines.get(name, {}).get("linear", {})
@@ -292,7 +296,7 @@ def targets(
             rows.append(
                 {
                     "campaign": name,
-                    "measure": telling.measure_word(measure),
+                    "measure": translate.measure_word(measure),
                     "target": goal,
                     "actual": actual,
                     "part": part,

@@ -12,14 +12,17 @@ from werkzeug.wrappers import Response
 
 from attribution import UNATTRIBUTED, JourneyError, explain
 from reports.roi import UNKNOWN
-from tracking import clock, contacts, deals, reporting
-from tracking.contacts import Clues
-from tracking.deals import DealRecord
+from tracking import clock
 from tracking.errors import Conflict, Invalid, NotFound
-from tracking.models import Deal
-from tracking.snapshots import Preparing
-from tracking.vocabulary import Stage
-from tracking.web import forms, telling
+from tracking.language import translate
+from tracking.records import contacts, deals
+from tracking.records.contacts import Clues
+from tracking.records.deals import DealRecord
+from tracking.reporting import roi
+from tracking.reporting.snapshots import Preparing
+from tracking.storage.models import Deal
+from tracking.storage.vocabulary import Stage
+from tracking.web import forms
 from tracking.web.pages import EVERYONE, MARKETERS, Pages, Work, some_of
 from tracking.web.questions import line_words
 
@@ -120,7 +123,7 @@ def add(pages: Pages) -> None:
 
 def stage_words() -> list[tuple[str, str]]:
     """Return the stages of a deal with their names."""
-    return [(stage, telling.stage_word(stage)) for stage in Stage]
+    return [(stage, translate.stage_word(stage)) for stage in Stage]
 
 
 def _deal(session: Session, deal_id: int) -> Deal:
@@ -132,7 +135,7 @@ def _deal(session: Session, deal_id: int) -> Deal:
 
 def _explained(session: Session, pages: Pages, deal: Deal) -> dict[str, Any] | None:
     """Share a deal over its journey under each model; None where the tables do not know it yet."""
-    taken = reporting.snapshot(session, pages.settings, at=clock.now())
+    taken = roi.snapshot(session, pages.settings, at=clock.now())
     tables, name = taken.tables, f"deal {deal.id}"
     won = tables.conversions.filter(pc.equal(tables.conversions["conversion_id"], name))
     if won.num_rows == 0:
@@ -195,7 +198,7 @@ def _explained(session: Session, pages: Pages, deal: Deal) -> dict[str, Any] | N
 
 def _learnt(session: Session, pages: Pages, deal: Deal) -> dict[str, Any]:
     """Share a deal over campaigns under the models that learn from all journeys."""
-    taken = reporting.snapshot(session, pages.settings, at=clock.now())
+    taken = roi.snapshot(session, pages.settings, at=clock.now())
     told = pages.settings
     credit, missing = taken.credit(
         LEARNING, lookback_days=told.lookback_days, half_life_days=told.half_life_days

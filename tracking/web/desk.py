@@ -11,21 +11,17 @@ from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from tracking import answers, calls, clock, contacts, db, money, phone
-from tracking.answers import Source
-from tracking.contacts import Clues
+from tracking import clock
 from tracking.errors import Conflict, Invalid
-from tracking.models import (
-    Account,
-    Answer,
-    Call,
-    Campaign,
-    Contact,
-    Deal,
-)
-from tracking.names import required
-from tracking.vocabulary import CallStatus, LeadStatus, Outcome
-from tracking.web import forms, unlogged
+from tracking.records import answers, contacts
+from tracking.records.answers import Source
+from tracking.records.contacts import Clues
+from tracking.storage import db, money, phone
+from tracking.storage.models import Account, Answer, Call, Campaign, Contact, Deal
+from tracking.storage.names import required
+from tracking.storage.vocabulary import CallStatus, LeadStatus, Outcome
+from tracking.telephony import calls
+from tracking.web import forms, worklist
 from tracking.web.calls import currencies, in_words, loaded, loaded_call, standing, who
 from tracking.web.pages import REPS, Pages, Work, user
 
@@ -43,7 +39,7 @@ Page = str | tuple[str, int] | AnyResponse
 
 def add(pages: Pages) -> None:
     """Add the pages of the rep."""
-    unlogged.add(pages)
+    worklist.add(pages)
 
     @pages.page("/desk", REPS)
     def desk() -> Page:

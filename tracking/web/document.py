@@ -12,11 +12,13 @@ from sqlalchemy.orm import Session
 
 from reports import documents, workbooks
 from reports.parts import Chart, Document
-from tracking import clock, reporting
-from tracking.config import Settings
+from tracking import clock
 from tracking.errors import Invalid
-from tracking.snapshots import Preparing
-from tracking.web import questions, story, wording
+from tracking.language import formatting
+from tracking.reporting import roi
+from tracking.reporting.snapshots import Preparing
+from tracking.storage.config import Settings
+from tracking.web import questions, story
 from tracking.web.pages import EVERYONE, Pages
 from tracking.web.questions import Args, Asked
 
@@ -53,7 +55,7 @@ def add(pages: Pages) -> None:
     @pages.page("/report", EVERYONE)
     def report() -> tuple[str, int]:
         spoken = request.args.get("language", "")
-        spoken = spoken if spoken in wording.LANGUAGES else wording.language()
+        spoken = spoken if spoken in formatting.LANGUAGES else formatting.language()
         with pages.reading() as session:
             asked = ask(session, pages.settings, pages.today())
             try:
@@ -69,7 +71,7 @@ def add(pages: Pages) -> None:
                 body=body,
                 spoken=spoken,
                 problem=problem,
-                all_models=reporting.REPORTED,
+                all_models=roi.REPORTED,
                 forms=list(FORMS),
             )
         return page, 422 if problem else 200
@@ -79,7 +81,7 @@ def add(pages: Pages) -> None:
         if form not in FORMS:
             abort(404)
         spoken = request.args.get("language", "")
-        spoken = spoken if spoken in wording.LANGUAGES else wording.language()
+        spoken = spoken if spoken in formatting.LANGUAGES else formatting.language()
         with pages.reading() as session, force_locale(spoken):
             asked = ask(session, pages.settings, pages.today())
             if asked.problem:
@@ -116,7 +118,7 @@ def _live(chart: Chart, name: str) -> str:
 def _made(session: Session, settings: Settings, asked: Asked) -> tuple[Document, Invalid | None]:
     """Make the report; where no model of it can be computed, the one that always can, and why."""
     at = clock.now()
-    taken: Any = reporting.snapshot(session, settings, at=at)
+    taken: Any = roi.snapshot(session, settings, at=at)
     try:
         return story.tell(session, settings, taken, asked, at=at), asked.problem
     except Invalid as error:

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from flask import request
 
-from tracking import money
 from tracking.errors import Invalid
+from tracking.storage import money
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 

@@ -9,15 +9,17 @@ from flask_babel import gettext, ngettext
 from sqlalchemy import func, select
 from werkzeug.wrappers import Response as AnyResponse
 
-from tracking import clock, jobs, money
+from tracking import clock
+from tracking.access import jobs
 from tracking.errors import Conflict, Invalid, say
 from tracking.imports import kinds
 from tracking.imports.encoding import decoder
 from tracking.imports.uploads import Shelf, Upload, readable
-from tracking.models import ImportRun
-from tracking.office import Job
-from tracking.vocabulary import Stage
-from tracking.web import forms, telling
+from tracking.language import translate
+from tracking.storage import money
+from tracking.storage.models import ImportRun, Job
+from tracking.storage.vocabulary import Stage
+from tracking.web import forms
 from tracking.web.jobs import is_open, state_words, watched
 from tracking.web.pages import MARKETERS, Pages, Work
 
@@ -178,7 +180,7 @@ def _fields(kind: str) -> list[tuple[str, str]]:
     """Return the fields that a column of such a file can be, with their names, by name."""
     if kind not in kinds.HEADED:
         return []
-    words = telling.column_words()
+    words = translate.column_words()
     return sorted(((name, words[name]) for name in kinds.HEADED[kind].aliases), key=lambda pair: pair[1])
 
 
@@ -317,7 +319,7 @@ def _check_page(shelf: Shelf, upload: Upload, job: Job) -> AnyResponse:
         shown=refusals[:_MENDED],
         header=found["header"] if found else None,
         kinds=kind_words(),
-        words=telling.column_words(),
+        words=translate.column_words(),
     )
     return watched(page, job)
 

@@ -5,9 +5,9 @@ from flask_babel import gettext
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
-from tracking import jobs
-from tracking.office import Job
-from tracking.vocabulary import JobState
+from tracking.access import jobs
+from tracking.storage.models import Job
+from tracking.storage.vocabulary import JobState
 from tracking.web.pages import MARKETERS, Pages, Work
 
 _PAGE = 50

@@ -14,11 +14,13 @@ from werkzeug.datastructures import MultiDict
 
 from reports import documents
 from reports.parts import Chapter, Document
-from tracking import db, mail, schedules, snapshots
-from tracking.config import Settings
 from tracking.errors import Conflict, Invalid
-from tracking.office import ReportSchedule
-from tracking.web import document, story, wording
+from tracking.language import formatting
+from tracking.reporting import mail, schedules, snapshots
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.models import ReportSchedule
+from tracking.web import document, story
 from tracking.web.document import FORMS, file_name
 from tracking.web.questions import Asked
 
@@ -80,7 +82,7 @@ def _why(error: Invalid | Conflict | OSError) -> Invalid | Conflict:
 def letter(session: Session, settings: Settings, row: ReportSchedule, *, at: datetime) -> EmailMessage:
     """Return the mail of a schedule: the figures in its text, the whole report as its attachments."""
     today = at.astimezone(settings.zone).date()
-    with wording.speaking(settings, row.language):
+    with formatting.speaking(settings, row.language):
         asked = ask(session, settings, row.options["query"], schedules.covered(row, today), today)
         taken = snapshots.whole(session, settings, at=at)
         made = story.tell(session, settings, taken, asked, at=at)

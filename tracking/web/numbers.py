@@ -13,10 +13,13 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from reports import sheets
 from reports.sheets import Sheet
-from tracking import clock, numbers, phone, reporting
+from tracking import clock
 from tracking.errors import Conflict, Invalid, NotFound
-from tracking.models import AdMaterial, Call, NumberAssignment, TrackingNumber
-from tracking.vocabulary import NumberStatus
+from tracking.reporting import roi
+from tracking.storage import phone
+from tracking.storage.models import AdMaterial, Call, NumberAssignment, TrackingNumber
+from tracking.storage.vocabulary import NumberStatus
+from tracking.telephony import numbers
 from tracking.web import forms
 from tracking.web.calls import company_of, status_words
 from tracking.web.pages import EVERYONE, MARKETERS, PUBLIC, Pages, Work
@@ -43,7 +46,7 @@ def add(pages: Pages) -> None:
         try:
             first, last = day_from_query("from"), day_from_query("to")
             if first or last:
-                period = reporting.period_of(pages.settings, pages.today(), first, last)
+                period = roi.period_of(pages.settings, pages.today(), first, last)
         except Invalid as error:
             misread = error
         with pages.reading() as session:

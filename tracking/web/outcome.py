@@ -10,15 +10,16 @@ from sqlalchemy.orm import Session
 from reports.definitions import KPIS, Kpi
 from reports.parts import Chapter, Chart, Column, Figure, Points, Table, Unit
 from reports.roi import OVERHEAD
-from tracking import reporting
-from tracking.config import Settings
-from tracking.reporting import Comparison
-from tracking.snapshots import Snapshot
-from tracking.vocabulary import Direction
-from tracking.web import comparison, outlook, wording
+from tracking.language import formatting
+from tracking.language.translate import model_word, why_unavailable
+from tracking.reporting import roi
+from tracking.reporting.roi import Comparison
+from tracking.reporting.snapshots import Snapshot
+from tracking.storage.config import Settings
+from tracking.storage.vocabulary import Direction
+from tracking.web import comparison, trends
 from tracking.web.dashboard import YEARS_KEPT, targets
 from tracking.web.questions import Asked, line_words
-from tracking.web.telling import model_word, why_unavailable
 
 _Row = dict[str, Any]
 
@@ -67,7 +68,7 @@ def _decision_by_model(found: Comparison) -> list[Any]:
                 "The choice of model does not change the decision: under all of them %(campaign)s has the "
                 "highest ROI, and it stays first in at least %(share)s of resamples.",
                 campaign=next(iter(best["sides"])),
-                share=wording.share(best["sure"]),
+                share=formatting.share(best["sure"]),
             )
         )
     elif best["sides"]:
@@ -79,7 +80,7 @@ def _decision_by_model(found: Comparison) -> list[Any]:
                 "The choice of model changes the decision. Highest ROI: %(sides)s. Each stays first in at "
                 "least %(share)s of resamples.",
                 sides=sides,
-                share=wording.share(best["sure"]),
+                share=formatting.share(best["sure"]),
             )
         )
     if split := sorted(comparison.split(found)):
@@ -149,7 +150,7 @@ def _key_figures(settings: Settings, taken: Snapshot, asked: Asked, found: Compa
     question = replace(asked.question, models=found.models[:1], campaigns=None)
     periods = {"now": (gettext("This period"), asked.period)} | asked.earlier_periods
     known = {
-        key: reporting.key_figures(taken, settings, replace(question, period=period), outbound, YEARS_KEPT)
+        key: roi.key_figures(taken, settings, replace(question, period=period), outbound, YEARS_KEPT)
         for key, (_, period) in periods.items()
     }
     rows = [
@@ -173,12 +174,12 @@ def _still_to_come(settings: Settings, found: Comparison) -> list[Any]:
         return []
 
     def amount(minor: float) -> str:
-        return wording.amount(minor, settings.currency)
+        return formatting.amount(minor, settings.currency)
 
     said = gettext(
         "%(share)s of the revenue of the leads of this period is still to come (80 %% interval %(low)s to "
         "%(high)s): first orders only, if these leads buy like those before them.",
-        share=wording.share(coming.share),
+        share=formatting.share(coming.share),
         low=amount(coming.low),
         high=amount(coming.high),
     )
@@ -192,7 +193,7 @@ def _still_to_come(settings: Settings, found: Comparison) -> list[Any]:
                 half,
             )
         )
-    drawn = outlook.coming(found, settings.currency)
+    drawn = trends.coming(found, settings.currency)
     if drawn is not None:
         blocks.append(Chart(gettext("Revenue so far and still to come by campaign"), drawn))
     words = line_words()
@@ -221,10 +222,10 @@ def _still_to_come(settings: Settings, found: Comparison) -> list[Any]:
 
 
 def _asked_for(asked: Asked, found: Comparison) -> list[Any]:
-    judged = outlook.judged(found, asked)
+    judged = trends.judged(found, asked)
     if not judged:
         return [gettext("There is no campaign to judge in this period. Enter what your campaigns cost.")]
-    verdicts = outlook.verdict_words()
+    verdicts = trends.verdict_words()
     by_verdict: dict[str, list[str]] = {}
     for advice in judged:
         by_verdict.setdefault(advice.verdict.value, []).append(advice.campaign)
@@ -246,7 +247,7 @@ def _asked_for(asked: Asked, found: Comparison) -> list[Any]:
         {
             "campaign": a.campaign,
             "advice": verdicts[a.verdict],
-            "reason": outlook.reason(a),
+            "reason": trends.reason(a),
             "least": a.least if a.pays else None,
             "most": a.most if a.pays else None,
             "deals": a.deals,
@@ -272,7 +273,7 @@ def _asked_for(asked: Asked, found: Comparison) -> list[Any]:
             "resamples of your buyers; it runs from the least to the most favourable model. The least "
             "favourable model decides."
         ),
-        *outlook.worth_words(found.models[0]),
+        *trends.worth_words(found.models[0]),
     ]
 
 

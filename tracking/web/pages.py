@@ -1,12 +1,15 @@
 """What every page shares: who may see it, how it reads and changes data, how it is protected."""
 
 import gzip
+import hashlib
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cache
 from io import BytesIO
+from pathlib import Path
 from typing import Any, TypeVar
 
 from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, url_for
@@ -18,17 +21,19 @@ from sqlalchemy.orm.interfaces import ORMOption
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
-from tracking import audit, clock, db
-from tracking.config import Settings
+from tracking import clock
+from tracking.access import audit
 from tracking.errors import Conflict, Invalid, NotFound
-from tracking.models import Account, Call, Deal
-from tracking.office import User
-from tracking.vocabulary import Role
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.models import Account, Call, Deal, User
+from tracking.storage.vocabulary import Role
 
 _Result = TypeVar("_Result")
 _Row = TypeVar("_Row", Account, Call, Deal)
 _View = TypeVar("_View", bound=Callable[..., Any])
 
+_STATIC = Path(__file__).parent / "static"
 _LEAST_SQUEEZED = 2000
 _RANDOM_BYTES = 100
 
@@ -225,3 +230,13 @@ def explain(error: HTTPException) -> AnyResponse | tuple[str, int]:
     status = error.code or 500
     reason = reasons.get(status) or error.description or error.name
     return render_template("problem.html", status=status, reason=reason), status
+
+
+def asset(name: str) -> str:
+    """Return the address of a static file; it names the content, so browsers keep it for ever."""
+    return url_for("web.static", filename=name, v=_digest(name))
+
+
+@cache
+def _digest(name: str) -> str:
+    return hashlib.sha256((_STATIC / name).read_bytes()).hexdigest()[:12]

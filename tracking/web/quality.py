@@ -10,13 +10,17 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from attribution import UNATTRIBUTED
-from tracking import clock, money, quality, rates, reporting
-from tracking.config import Settings
+from tracking import clock
 from tracking.errors import Invalid
-from tracking.quality import MOST, Finding
-from tracking.reporting import Comparison
-from tracking.snapshots import Preparing, Snapshot
-from tracking.web import forms, questions, telling, wording
+from tracking.language import formatting, translate
+from tracking.records import rates
+from tracking.reporting import quality, roi
+from tracking.reporting.quality import MOST, Finding
+from tracking.reporting.roi import Comparison
+from tracking.reporting.snapshots import Preparing, Snapshot
+from tracking.storage import money
+from tracking.storage.config import Settings
+from tracking.web import forms, questions
 from tracking.web.imports import kind_words
 from tracking.web.pages import EVERYONE, MARKETERS, Pages, Work, may
 from tracking.web.questions import Asked
@@ -97,13 +101,13 @@ def look(
 ) -> tuple[Snapshot | None, Comparison | None, str]:
     """Return the snapshot and a comparison of all campaigns; or neither, and why."""
     try:
-        taken = reporting.snapshot(session, settings, at=clock.now())
+        taken = roi.snapshot(session, settings, at=clock.now())
     except Preparing:
         return None, None, gettext("The records are being read for the first time; look again in a minute.")
     except Invalid as error:
-        return None, None, telling.told(error)
-    question = reporting.Question(_MODEL, asked.period, asked.question.lookback_days)
-    return taken, reporting.compare(taken, settings, question, at=clock.now()), ""
+        return None, None, translate.told(error)
+    question = roi.Question(_MODEL, asked.period, asked.question.lookback_days)
+    return taken, roi.compare(taken, settings, question, at=clock.now()), ""
 
 
 def tell(findings: Sequence[Finding], asked: Asked) -> list[Told]:
@@ -130,16 +134,16 @@ def _amount(finding: Finding) -> str:
     if finding.count is None:
         return str(gettext("not known yet"))
     if finding.more:
-        return str(gettext("more than %(count)s", count=wording.count(MOST)))
-    number = wording.count(finding.count)
+        return str(gettext("more than %(count)s", count=formatting.count(MOST)))
+    number = formatting.count(finding.count)
     if finding.of:
-        number = gettext("%(count)s of %(all)s", count=number, all=wording.count(finding.of))
+        number = gettext("%(count)s of %(all)s", count=number, all=formatting.count(finding.of))
     names = finding.names
     if finding.kind == "stale":
         known = kind_words()
         names = tuple(known.get(name, name) for name in names)
     if names:
-        shown = ", ".join(telling.told(name) for name in names[:_NAMED]) + (
+        shown = ", ".join(translate.told(name) for name in names[:_NAMED]) + (
             " …" if len(names) > _NAMED else ""
         )
         return str(gettext("%(count)s: %(names)s", count=number, names=shown))
@@ -266,7 +270,7 @@ def _unattributed(finding: Finding, days: dict[str, str]) -> Told:
     if finding.share:
         effect = gettext(
             "%(share)s of the revenue is credited to no campaign: every ROI is lower than it might be.",
-            share=wording.share(finding.share),
+            share=formatting.share(finding.share),
         )
     return _told(
         finding,

@@ -18,13 +18,14 @@ from attribution import UNATTRIBUTED
 from reports.kpis import Period
 from reports.roi import OVERHEAD, TOTAL, UNKNOWN
 from reports.trends import Step, beginning, following, preceding, year_before
-from tracking import money, reporting
-from tracking.config import Settings
 from tracking.errors import Invalid
-from tracking.models import Campaign
-from tracking.reporting import Question
-from tracking.vocabulary import Direction
-from tracking.web import telling
+from tracking.language import translate
+from tracking.reporting import roi
+from tracking.reporting.roi import Question
+from tracking.storage import money
+from tracking.storage.config import Settings
+from tracking.storage.models import Campaign
+from tracking.storage.vocabulary import Direction
 
 Args = MultiDict[str, str]
 SHOWN_MODELS = ("first-touch", "last-touch", "linear")
@@ -108,7 +109,7 @@ def read(
     try:
         return _read(settings, today, models, facts, args)
     except Invalid as error:
-        period = reporting.period_of(settings, today, None, None)
+        period = roi.period_of(settings, today, None, None)
         question = Question(models, period, float(settings.lookback_days))
         return Asked(question, "month", "", "", "", (), facts, error)
 
@@ -117,11 +118,11 @@ def _read(
     settings: Settings, today: date, models: tuple[str, ...], facts: dict[str, Campaign], args: Args
 ) -> Asked:
     first, last = (day_from_query(name, args) for name in ("from", "to"))
-    period = reporting.period_of(settings, today, first, last)
+    period = roi.period_of(settings, today, first, last)
     if (period.end - period.start).days > _MOST_DAYS:
         raise Invalid("from", gettext("the period has more than twenty years; choose a later first day"))
     chosen = tuple(dict.fromkeys(args.getlist("model"))) or models
-    if unknown := [name for name in chosen if name not in reporting.REPORTED]:
+    if unknown := [name for name in chosen if name not in roi.REPORTED]:
         raise Invalid(
             "model", gettext("%(name)s is no attribution model; choose from the list", name=unknown[0])
         )
@@ -187,7 +188,7 @@ def line_words() -> dict[str, str]:
 
 def chart_words() -> dict[str, str]:
     """Return the words that charts use."""
-    return {name: telling.model_word(name) for name in reporting.REPORTED} | {
+    return {name: translate.model_word(name) for name in roi.REPORTED} | {
         "Campaign": gettext("Campaign"),
         "Model": gettext("Model"),
         "ROI": gettext("ROI"),

@@ -7,11 +7,12 @@ from flask_babel import gettext
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from tracking import mail, reporting, schedules
 from tracking.errors import Invalid
-from tracking.office import ReportSchedule
-from tracking.schedules import Wanted
-from tracking.web import forms, questions, wording
+from tracking.language import formatting
+from tracking.reporting import mail, roi, schedules
+from tracking.reporting.schedules import Wanted
+from tracking.storage.models import ReportSchedule
+from tracking.web import forms, questions
 from tracking.web.document import MODELS
 from tracking.web.mailing import ask
 from tracking.web.pages import MARKETERS, Pages, Work
@@ -123,7 +124,7 @@ def _words() -> dict[str, Any]:
             "html": "HTML",
             "csv": gettext("Tables (CSV, zipped)"),
         },
-        "all_models": reporting.REPORTED,
+        "all_models": roi.REPORTED,
         "no_mail": no_mail(),
     }
 
@@ -131,7 +132,7 @@ def _words() -> dict[str, Any]:
 def _save(job: Work, pages: Pages, row: ReportSchedule | None) -> None:
     typed = _typed()
     today = job.at.astimezone(pages.settings.zone).date()
-    if typed["language"] not in wording.LANGUAGES:
+    if typed["language"] not in formatting.LANGUAGES:
         raise Invalid("language", "%(told)r is not known; choose one of the list", told=typed["language"])
     query = {name: values for name in _QUERY if (values := [v for v in typed["query"].get(name, []) if v])}
     ask(job.session, pages.settings, query, (today, today), today)
@@ -169,7 +170,7 @@ def _prefilled() -> dict[str, Any]:
         "name": "",
         "recipients": "",
         "cadence": "monthly",
-        "language": request.args.get("language") or wording.language(),
+        "language": request.args.get("language") or formatting.language(),
         "span": "365",
         "attachments": ["pdf"],
         "query": {name: request.args.getlist(name) for name in _QUERY},

@@ -25,10 +25,13 @@ from flask_wtf import CSRFProtect
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, scoped_session
 
-from tracking import audit, clock, db, mail, users
-from tracking.config import Settings
-from tracking.office import User
-from tracking.web import wording
+from tracking import clock
+from tracking.access import audit, users
+from tracking.language import formatting
+from tracking.reporting import mail
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.models import User
 
 
 class SignedIn(User, UserMixin):  # type: ignore[misc]  # moments may be unknown here, not there
@@ -126,7 +129,7 @@ def register(app: Flask, engine: Engine, settings: Settings) -> CSRFProtect:
         SECURITY_PASSWORD_CONFIRM_REQUIRED=False,
         SECURITY_EMAIL_VALIDATOR_ARGS={"check_deliverability": False, "test_environment": True},
         # What Flask-Security says stands in our catalogs, and its mails are our own.
-        SECURITY_I18N_DIRNAME=[str(wording.TRANSLATIONS)],
+        SECURITY_I18N_DIRNAME=[str(formatting.TRANSLATIONS)],
         SECURITY_I18N_DOMAIN="messages",
         SECURITY_EMAIL_HTML=False,
         SECURITY_EMAIL_SENDER=settings.mail_from or "ringtrail",

@@ -16,12 +16,14 @@ from reports import charts
 from simulator import scenario as scenarios
 from simulator import which_model as study
 from simulator.score import SCORED
-from tracking import clock, jobs, reporting, simulations
+from tracking import clock
+from tracking.access import jobs
 from tracking.errors import Invalid, NotFound, Sentence, say
-from tracking.office import Job
-from tracking.simulations import Archive, new_token
-from tracking.snapshots import Preparing
-from tracking.vocabulary import JobState
+from tracking.reporting import roi, simulations
+from tracking.reporting.simulations import Archive, new_token
+from tracking.reporting.snapshots import Preparing
+from tracking.storage.models import Job
+from tracking.storage.vocabulary import JobState
 from tracking.web import forms, questions
 from tracking.web.jobs import is_open, state_words
 from tracking.web.pages import EVERYONE, MARKETERS, Pages, Work
@@ -66,7 +68,7 @@ def add(pages: Pages) -> None:
         with pages.reading() as session:
             asked = questions.read(session, pages.settings, pages.today(), models=("linear",))
             try:
-                taken = reporting.snapshot(session, pages.settings, at=clock.now())
+                taken = roi.snapshot(session, pages.settings, at=clock.now())
             except Preparing:
                 return render_template("decide/preparing.html"), 200
         table, period = taken.tables, asked.period
@@ -82,7 +84,7 @@ def add(pages: Pages) -> None:
             ranked=ranked,
             near=[each.model for each in ranked if each.mean.wrong - ranked[0].mean.wrong <= chance],
             usual=min(ranked, key=lambda each: each.usual.wrong),
-            asked_rate=reporting.attended(taken, period)["asked_rate"],
+            asked_rate=roi.attended(taken, period)["asked_rate"],
             words=scenario_words(),
             taken=taken,
             problem=asked.problem,

@@ -7,12 +7,14 @@ from flask_babel import gettext
 from sqlalchemy import select
 from werkzeug.wrappers import Response
 
-from tracking import clock, demo, mail, tokens, users
+from tracking import clock
+from tracking.access import tokens, users
+from tracking.access.tokens import Scope
+from tracking.demo import filling
 from tracking.errors import Conflict, Invalid
-from tracking.models import ApiToken
-from tracking.office import AuditEntry, User
-from tracking.tokens import Scope
-from tracking.vocabulary import Role
+from tracking.reporting import mail
+from tracking.storage.models import ApiToken, AuditEntry, User
+from tracking.storage.vocabulary import Role
 from tracking.web import forms, signin
 from tracking.web.pages import ADMINISTRATORS, Pages, Work
 
@@ -100,7 +102,7 @@ def add(pages: Pages) -> None:
     @pages.page("/demo/wipe", ADMINISTRATORS, methods=("POST",))
     def wipe_demo() -> Response:
         def work(job: Work) -> None:
-            demo.wipe(job.session)
+            filling.wipe(job.session)
             job.note("demo wipe")
 
         pages.change(work)

@@ -14,27 +14,30 @@ from reports import charts
 from reports.definitions import KPIS
 from reports.parts import Chapter, Chart, Column, Document, Figure, Points, Table, Unit
 from reports.roi import TOTAL, UNKNOWN
-from tracking import context, money, quality, reporting
-from tracking.config import Settings
-from tracking.reporting import Comparison
-from tracking.snapshots import Snapshot
-from tracking.vocabulary import Direction
-from tracking.web import outcome, questions, wording
+from tracking.language import formatting
+from tracking.language.translate import model_word
+from tracking.records import annotations
+from tracking.reporting import quality, roi
+from tracking.reporting.roi import Comparison
+from tracking.reporting.snapshots import Snapshot
+from tracking.storage import money
+from tracking.storage.config import Settings
+from tracking.storage.vocabulary import Direction
+from tracking.web import outcome, questions
 from tracking.web import quality as quality_words
 from tracking.web.outcome import kpi_unit, unit_words
 from tracking.web.questions import Asked, chart_locale, chart_words, line_words
-from tracking.web.telling import model_word
 
 _Row = dict[str, Any]
 
 
 def tell(session: Session, settings: Settings, taken: Snapshot, asked: Asked, *, at: datetime) -> Document:
     """Return the report that answers a question, in the language that is being spoken."""
-    found = reporting.compare(taken, settings, asked.question, at=at)
+    found = roi.compare(taken, settings, asked.question, at=at)
     whole = found
     if asked.filtered:
         every = replace(asked.question, campaigns=None)
-        whole = reporting.compare(taken, settings, every, at=at)
+        whole = roi.compare(taken, settings, every, at=at)
     findings = quality.findings(session, settings, asked.period, at=at, taken=taken, found=whole)
     chapters = [
         _beginning(settings, taken, asked, found),
@@ -60,29 +63,29 @@ def writer(settings: Settings) -> Any:
 
     def write(unit: Unit, value: Any) -> str:
         if value is None:
-            return wording.NONE
+            return formatting.NONE
         match unit:
             case "money":
-                return wording.amount(value, settings.currency)
+                return formatting.amount(value, settings.currency)
             case "share":
-                return wording.share(value)
+                return formatting.share(value)
             case "chance":
-                return wording.chance(value)
+                return formatting.chance(value)
             case "change":
-                return f"{'▲' if value >= 0 else '▼'} {wording.share(abs(value))}"
+                return f"{'▲' if value >= 0 else '▼'} {formatting.share(abs(value))}"
             case "day":
-                return wording.day(value)
+                return formatting.day(value)
             case "moment":
-                return wording.moment(value, settings)
+                return formatting.moment(value, settings)
             case "ratio" | "months":
                 return format_decimal(value, "#,##0.0#", get_locale())
-        return wording.count(value)
+        return formatting.count(value)
 
     return write
 
 
 def _span(first: Any, last: Any) -> str:
-    return str(gettext("%(start)s to %(end)s", start=wording.day(first), end=wording.day(last)))
+    return str(gettext("%(start)s to %(end)s", start=formatting.day(first), end=formatting.day(last)))
 
 
 # --- 1. The beginning ------------------------------------------------------------------------------------
@@ -95,11 +98,11 @@ def _beginning(settings: Settings, taken: Snapshot, asked: Asked, found: Compari
     situation = gettext(
         "In this period %(cost)s was spent on advertising. %(calls)s calls came in, %(leads)s companies "
         "became leads and %(customers)s became customers; deals worth %(revenue)s were won.",
-        cost=wording.amount(now["cost_minor"], settings.currency),
-        calls=wording.count(now["calls"]),
-        leads=wording.count(now["leads"]),
-        customers=wording.count(now["customers"]),
-        revenue=wording.amount(now["revenue_minor"], settings.currency),
+        cost=formatting.amount(now["cost_minor"], settings.currency),
+        calls=formatting.count(now["calls"]),
+        leads=formatting.count(now["leads"]),
+        customers=formatting.count(now["customers"]),
+        revenue=formatting.amount(now["revenue_minor"], settings.currency),
     )
     question = ngettext(
         "The question is whether %(num)d campaign is worth what it costs, and what should change.",
@@ -123,7 +126,7 @@ def _headline(settings: Settings, taken: Snapshot, asked: Asked, found: Comparis
     now = found.lines()[TOTAL][model]
     earlier = asked.earlier_periods
     then = {
-        key: reporting.totals(taken, settings, replace(question, period=period))[model]
+        key: roi.totals(taken, settings, replace(question, period=period))[model]
         for key, (_, period) in earlier.items()
     }
     measures: list[tuple[str, Unit, str]] = [
@@ -218,8 +221,8 @@ def _middle(
 ) -> Chapter:
     model = found.models[0]
     question = replace(asked.question, models=(model,))
-    trend = reporting.trend_of(taken, settings, question, "month")
-    happened = context.events(session, first=asked.period.start, last=asked.last_day)
+    trend = roi.trend_of(taken, settings, question, "month")
+    happened = annotations.events(session, first=asked.period.start, last=asked.last_day)
     drawn = charts.trend(
         questions.series(
             trend,
@@ -238,8 +241,8 @@ def _middle(
         "%(direct)s was spent on the campaigns directly, and %(indirect)s as their share of something "
         "larger, such as hours of the marketing department. Leads and what they cost are counted under the "
         "model %(model)s.",
-        direct=wording.amount(total["direct_cost_minor"], settings.currency),
-        indirect=wording.amount(total["indirect_cost_minor"], settings.currency),
+        direct=formatting.amount(total["direct_cost_minor"], settings.currency),
+        indirect=formatting.amount(total["indirect_cost_minor"], settings.currency),
         model=model_word(model),
     )
     blocks: list[Any] = [intro, _spent(asked, found)]
@@ -258,7 +261,7 @@ def _middle(
             Column("note", gettext("Note")),
         ]
         blocks.append(Table("events", gettext("What happened beside our marketing"), columns, rows))
-    readings = context.readings(session, first=asked.period.start, last=asked.last_day)
+    readings = annotations.readings(session, first=asked.period.start, last=asked.last_day)
     if readings:
         figures: list[_Row] = [
             {"name": r.name, "day": r.day, "value": r.value, "unit": r.unit, "source": r.source}

@@ -6,7 +6,7 @@ Revises:
 
 import sqlalchemy as sa
 from alembic import op
-from tracking.db import Moment
+from tracking.storage.db import Moment
 
 OVERLAP = "two assignments of one number overlap"
 

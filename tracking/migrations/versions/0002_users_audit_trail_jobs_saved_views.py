@@ -6,7 +6,7 @@ Revises: 0001
 
 import sqlalchemy as sa
 from alembic import op
-from tracking.db import Moment
+from tracking.storage.db import Moment
 
 revision = '0002'
 down_revision = '0001'

@@ -1,0 +1,62 @@
+"""Saved views: a page with its filters under a name, a user's own or shared with all."""
+
+from urllib.parse import urlsplit
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session, joinedload
+
+from tracking.errors import Conflict, Invalid, NotFound
+from tracking.storage.models import SavedView
+from tracking.storage.names import required
+
+_LONGEST = 2000
+
+
+def save(session: Session, user_id: int, name: str, path: str, *, shared: bool) -> SavedView:
+    """Keep an address of this service under a name; the same name again means the new address."""
+    name = required(name, "name")
+    parts = urlsplit(path)
+    if parts.scheme or parts.netloc or not path.startswith("/") or path.startswith(("//", "/\\")):
+        raise Invalid(
+            "path", "%(path)r is no page of this service; save the view from its page", path=path[:80]
+        )
+    if len(path) > _LONGEST:
+        raise Invalid(
+            "path",
+            "has %(length)s characters, more than %(most)s; choose fewer filters",
+            length=len(path),
+            most=_LONGEST,
+        )
+    row = session.scalar(select(SavedView).where(SavedView.user_id == user_id, SavedView.name == name))
+    if row is None:
+        row = SavedView(user_id=user_id, name=name)
+        session.add(row)
+    row.path, row.shared = path, shared
+    session.flush()
+    return row
+
+
+def visible(session: Session, user_id: int, prefix: str = "/") -> list[SavedView]:
+    """Return a user's own views and those shared by others, of pages whose address begins so, by name."""
+    query = (
+        select(SavedView)
+        .where(or_(SavedView.user_id == user_id, SavedView.shared))
+        .where(SavedView.path.startswith(prefix, autoescape=True))
+        .options(joinedload(SavedView.user))
+        .order_by(SavedView.name, SavedView.id)
+    )
+    return list(session.scalars(query))
+
+
+def remove(session: Session, number: int, *, user_id: int, any_owner: bool) -> SavedView:
+    """Delete a view; only its owner may, or somebody who may delete any."""
+    row = session.get(SavedView, number)
+    if row is None or (row.user_id != user_id and not row.shared and not any_owner):
+        raise NotFound("there is no view %(number)s; it may have been deleted", number=number)
+    if row.user_id != user_id and not any_owner:
+        raise Conflict(
+            "the view %(name)r is shared by somebody else; ask its owner to delete it", name=row.name
+        )
+    session.delete(row)
+    session.flush()
+    return row

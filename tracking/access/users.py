@@ -1,0 +1,127 @@
+"""Users: who may sign in, as what, and the pause after too many wrong passwords."""
+
+import secrets
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from tracking.errors import Conflict, Invalid, NotFound
+from tracking.storage import vault
+from tracking.storage.models import FailedSignIn, User
+from tracking.storage.names import required
+from tracking.storage.vocabulary import Role
+
+ATTEMPTS = 5
+"""Wrong passwords for one address after which it has to wait."""
+PAUSE = timedelta(minutes=15)
+"""How long it waits, and how far back wrong passwords count."""
+
+
+def add(session: Session, email: str, name: str, role: str, *, at: datetime) -> User:
+    """Add somebody who may sign in once a password is chosen.
+
+    Raises
+    ------
+    Invalid
+        If the address, the name or the role cannot be used.
+    Conflict
+        If somebody has the address already.
+    """
+    address = required(email, "email").casefold()
+    user, _, host = address.partition("@")
+    if not user or not host or address.split() != [address]:
+        raise Invalid(
+            "email", "%(email)r is no e-mail address; write one such as anna@acme.example", email=email
+        )
+    if session.scalar(select(User).where(User.email == address)):
+        raise Conflict("%(address)s is a user already; change that one instead", address=address)
+    row = User(
+        email=address,
+        name=required(name, "name"),
+        role=_role(role),
+        fs_uniquifier=secrets.token_hex(16),
+        created_at=at,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def change(
+    session: Session,
+    user: User,
+    *,
+    name: str | None = None,
+    role: str | None = None,
+    active: bool | None = None,
+) -> None:
+    """Rename, move to another role, close or open again; None leaves as it is.
+
+    Raises
+    ------
+    Conflict
+        If nobody would be left who can let others in.
+    """
+    if name is not None:
+        user.name = required(name, "name")
+    leaves = user.role is Role.administrator and user.active
+    if role is not None:
+        user.role = _role(role)
+    if active is not None:
+        user.active = active
+        if not active:
+            user.fs_uniquifier = secrets.token_hex(16)
+    session.flush()
+    if leaves and not _administrators(session):
+        raise Conflict("%(email)s is the last administrator; make somebody else one first", email=user.email)
+
+
+def get(session: Session, user_id: int) -> User:
+    """Return a user by number."""
+    row = session.get(User, user_id)
+    if row is None:
+        raise NotFound("there is no user %(number)s", number=user_id)
+    return row
+
+
+def any_yet(session: Session) -> bool:
+    """Tell whether anybody can sign in at all."""
+    return session.scalar(select(User.id).limit(1)) is not None
+
+
+def _administrators(session: Session) -> int:
+    held = select(func.count(User.id)).where(User.role == Role.administrator, User.active)
+    return session.scalar(held) or 0
+
+
+def _role(text: str) -> Role:
+    try:
+        return Role(text)
+    except ValueError:
+        raise Invalid(
+            "role", "%(text)r is no role; choose among %(known)s", text=text, known=", ".join(Role)
+        ) from None
+
+
+def note_failure(session: Session, email: str, *, at: datetime) -> None:
+    """Write down a wrong password, whether or not anybody has the address."""
+    session.add(FailedSignIn(email_hash=_hash(email), at=at))
+    session.execute(delete(FailedSignIn).where(FailedSignIn.at < at - PAUSE))
+
+
+def is_paused(session: Session, email: str, *, at: datetime) -> bool:
+    """Tell whether an address has to wait; it has to whether or not anybody has it."""
+    count = select(func.count(FailedSignIn.id)).where(
+        FailedSignIn.email_hash == _hash(email), FailedSignIn.at >= at - PAUSE
+    )
+    return (session.scalar(count) or 0) >= ATTEMPTS
+
+
+def forget_failures(session: Session, email: str) -> None:
+    """Start counting anew, after the right password."""
+    session.execute(delete(FailedSignIn).where(FailedSignIn.email_hash == _hash(email)))
+
+
+def _hash(email: str) -> str:
+    return vault.lookup_hash("sign-in", email.strip().casefold())

@@ -1,0 +1,1 @@
+"""Acme Pumps, a supplier out of the simulator to try everything with."""

@@ -1,0 +1,170 @@
+"""How pages speak: the user's language, and money, shares, numbers and moments as it writes them."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from functools import cache, lru_cache
+from pathlib import Path
+
+from babel import Locale
+from babel.dates import format_date, format_time
+from babel.numbers import format_currency, format_decimal, format_percent
+from flask import Flask, has_request_context, request
+from flask_babel import Babel, force_locale, get_locale
+from flask_login import current_user
+
+from tracking.errors import Invalid, unpacked
+from tracking.language import translate
+from tracking.storage import money, phone
+from tracking.storage.config import Settings
+
+LANGUAGES = {"en": "English", "sv": "Svenska", "ru": "Русский", "zh": "简体中文"}
+"""Languages of the pages, each in its own words."""
+TRANSLATIONS = Path(__file__).parent / "translations"
+_TAGS = {"zh": "zh-Hans"}
+"""Tags for browsers where they differ from the names of the catalogs; simplified signs need their fonts."""
+NONE = "–"
+# The sign of percent never begins a line.
+_ONE_DECIMAL, _NO_DECIMALS = "#,##0.0\N{NO-BREAK SPACE}%", "#,##0\N{NO-BREAK SPACE}%"
+_WHOLE_FROM = 1000
+_WHOLE_SHARE_FROM = 10
+_HARDLY, _ALMOST = 0.01, 0.99
+_DECIMALS = re.compile(r"\.0+")
+
+
+def register(app: Flask, settings: Settings) -> None:
+    """Teach the templates to speak."""
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(TRANSLATIONS)
+    app.config["BABEL_DEFAULT_TIMEZONE"] = settings.timezone
+    Babel(app, locale_selector=language, timezone_selector=lambda: settings.timezone)
+    filters: dict[str, Callable[..., str]] = {
+        "amount": lambda minor, currency=settings.currency: amount(minor, currency),
+        "exact": lambda minor, currency=settings.currency: exact(minor, currency),
+        "major": lambda minor, currency: str(money.to_major(minor, currency)),
+        "share": share,
+        "chance": chance,
+        "count": count,
+        "day": day,
+        "moment": lambda at: moment(at, settings),
+        "clock": lambda at: format_time(at.astimezone(settings.zone), "HH:mm", locale=_locale()),
+        "mask": phone.mask,
+        "decimal": lambda figure: NONE if figure is None else format_decimal(figure, "#,##0.00", _locale()),
+        "ratio": lambda figure: NONE if figure is None else format_decimal(figure, "#,##0.0", _locale()),
+    }
+    for name, function in filters.items():
+        app.add_template_filter(function, name)
+    app.jinja_env.globals.update(languages=LANGUAGES, settings=settings)
+    app.add_template_global(lambda: _TAGS.get(str(_locale()), str(_locale())), "lang")
+    app.jinja_env.finalize = translate.told
+    app.add_template_global(lambda kept: translate.sentence(unpacked(kept)), "said")
+    app.add_template_global(translate.why_unavailable, "why_unavailable")
+    app.add_template_filter(translate.model_word, "model")
+    app.add_template_filter(translate.stage_word, "stage")
+    app.add_template_filter(translate.touch_word, "touch")
+    app.add_template_filter(translate.measure_word, "measure")
+
+
+@contextmanager
+def speaking(settings: Settings, language: str) -> Iterator[None]:
+    """Speak a language where no request says which: in the worker and on the command line."""
+    if language not in LANGUAGES:
+        known = ", ".join(LANGUAGES)
+        raise Invalid("language", "%(told)r is not known; choose among %(known)s", told=language, known=known)
+    with _voice(settings.timezone).app_context(), force_locale(language):
+        yield
+
+
+@cache
+def _voice(timezone: str) -> Flask:
+    # An application that answers nobody: only with one does Flask-Babel know where the words are.
+    app = Flask(__name__)
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(TRANSLATIONS)
+    app.config["BABEL_DEFAULT_TIMEZONE"] = timezone
+    Babel(app)
+    return app
+
+
+def language() -> str:
+    """Return the language of this request: the user's own, else the best that the browser asks for."""
+    if not has_request_context():
+        return "en"
+    chosen = getattr(current_user, "language", None) if request.blueprint != "twilio" else None
+    if chosen in LANGUAGES:
+        return str(chosen)
+    return request.accept_languages.best_match(LANGUAGES) or "en"
+
+
+def _locale() -> Locale:
+    return get_locale() or Locale("en")
+
+
+def amount(minor: int | float | None, currency: str) -> str:
+    """Write minor units as people read money: €84.50; from a thousand on in whole units, €32,400."""
+    return NONE if minor is None else _amount(round(minor), currency, _locale())
+
+
+# A comparison writes thousands of figures, and the same ones until the data change.
+_written = lru_cache(maxsize=20_000)
+
+
+@_written
+def _amount(minor: int, currency: str, locale: Locale) -> str:
+    major = money.to_major(minor, currency)
+    if abs(major) < _WHOLE_FROM:
+        return format_currency(major, currency, locale=locale)
+    pattern = locale.currency_formats["standard"].pattern
+    return format_currency(major, currency, _DECIMALS.sub("", pattern), locale, currency_digits=False)
+
+
+@_written
+def _share(fraction: float, locale: Locale) -> str:
+    pattern = _ONE_DECIMAL if abs(fraction) < _WHOLE_SHARE_FROM else _NO_DECIMALS
+    return format_percent(fraction, pattern, locale=locale)
+
+
+@_written
+def _count(number: float, locale: Locale) -> str:
+    return format_decimal(number, "#,##0.#", locale=locale)
+
+
+def exact(minor: int | None, currency: str) -> str:
+    """Write minor units to the last one, where figures have to add up on the page."""
+    if minor is None:
+        return NONE
+    return format_currency(money.to_major(minor, currency), currency, locale=_locale())
+
+
+def share(fraction: float | None) -> str:
+    """Write a fraction as a percentage with one decimal; from 1,000 % on with none."""
+    # A negative zero is equal to zero, and so remembered under the same key.
+    return NONE if fraction is None else _share(fraction or 0.0, _locale())
+
+
+def chance(probability: float | None) -> str:
+    """Write a probability as a percentage; near its ends as a bound, since resamples show no certainty."""
+    if probability is None:
+        return NONE
+    if probability > _ALMOST:
+        return f"> {format_percent(_ALMOST, _NO_DECIMALS, locale=_locale())}"
+    if probability < _HARDLY:
+        return f"< {format_percent(_HARDLY, _NO_DECIMALS, locale=_locale())}"
+    return format_percent(probability, _NO_DECIMALS, locale=_locale())
+
+
+def count(number: float | None) -> str:
+    """Write a count, with one decimal where it is no whole number."""
+    return NONE if number is None else _count(number or 0, _locale())
+
+
+def day(value: date | None) -> str:
+    """Write a day."""
+    return NONE if value is None else format_date(value, "medium", locale=_locale())
+
+
+def moment(at: datetime | None, settings: Settings) -> str:
+    """Write a moment to the minute, in the installation's time zone."""
+    if at is None:
+        return NONE
+    local = at.astimezone(settings.zone)
+    return f"{format_date(local, 'medium', _locale())} {format_time(local, 'HH:mm', locale=_locale())}"

@@ -1,7 +1,0 @@
-"""Telephone providers: one file each, which turns their words into ours and answers in theirs."""
-
-from tracking.inbox import Interpreter
-from tracking.providers import twilio
-
-INTERPRETERS: dict[str, Interpreter] = {twilio.PROVIDER: twilio.interpret}
-"""How to read again what each provider sent."""

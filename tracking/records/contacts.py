@@ -1,0 +1,324 @@
+"""Who is this: from a caller's number or a company's name to a contact and its buying company; merging."""
+
+import unicodedata
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
+
+from tracking.errors import Conflict, Invalid, NotFound
+from tracking.storage import vault
+from tracking.storage.models import Account, Contact, ContactPoint
+from tracking.storage.names import required
+from tracking.storage.vocabulary import PointKind
+
+Point = tuple[PointKind, str]
+_Merged = TypeVar("_Merged", Account, Contact)
+
+
+@dataclass(frozen=True, slots=True)
+class Clues:
+    """What a foreign record says of a buying company and one of its people; all optional.
+
+    ``phone`` is in E.164. Blanks count as nothing said.
+    """
+
+    external_id: str | None = None
+    company: str | None = None
+    domain: str | None = None
+    phone: str | None = None
+    email: str | None = None
+    person: str | None = None
+    person_id: str | None = None
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            tidy = required(value, field.name) if value and value.strip() else None
+            object.__setattr__(self, field.name, tidy)
+
+    def points(self) -> list[Point]:
+        """Return the ways in which the person can be recognised, the most certain first.
+
+        A number comes last: colleagues share their company's.
+        """
+        given = {
+            PointKind.external: self.person_id,
+            PointKind.email: self.email and self.email.casefold(),
+            PointKind.phone: self.phone,
+        }
+        return [(kind, value) for kind, value in given.items() if value]
+
+
+def recognise(session: Session, points: Collection[Point]) -> dict[Point, Contact]:
+    """Return the contacts that are known by these points, in one query."""
+    by_hash = {(kind, vault.lookup_hash(kind, value)): (kind, value) for kind, value in points}
+    if not by_hash:
+        return {}
+    rows = session.scalars(
+        select(ContactPoint)
+        .where(tuple_(ContactPoint.kind, ContactPoint.value_hash).in_(list(by_hash)))
+        .options(joinedload(ContactPoint.contact).joinedload(Contact.account))
+    )
+    return {by_hash[row.kind, row.value_hash]: row.contact for row in rows}
+
+
+def introduce(
+    session: Session,
+    points: Collection[Point],
+    *,
+    at: datetime,
+    name: str | None = None,
+    account: Account | None = None,
+) -> Contact:
+    """Add a contact; without ``account`` it gets a buying company of its own, to be named or merged later."""
+    contact = Contact(
+        name=name,
+        account=account or Account(created_at=at),
+        created_at=at,
+        points=_points(points),
+    )
+    session.add(contact)
+    return contact
+
+
+def account_for(session: Session, clues: Clues, *, at: datetime) -> Account:
+    """Find the buying company that a record speaks of, or add it; what is learnt on the way is kept.
+
+    An id counts more than a name, a name more than a domain, a domain more than a number. A company so
+    far known only by a caller's number becomes the one that is named; a number that belongs to another
+    named company stays there. A second id or name of a company is kept as a company merged into it, so
+    that it is found by either, and the two can be parted.
+    """
+    points = clues.points()
+    known = recognise(session, points)
+    people = [known[point] for point in points if point in known]
+    by_point = [account_of(session, contact) for contact in people]
+    by_id, by_name, account = _look_up(session, clues)
+    if account is None and _take_turn(session, clues):
+        by_id, by_name, account = _look_up(session, clues)
+    if account is None:
+        account = next((a for a in by_point if not _contradicts(a, clues)), None)
+    if account is None:
+        account = Account(created_at=at)
+        session.add(account)
+    new_id = clues.external_id if by_id is None else None
+    new_name = clues.company if by_name is None else None
+    if (new_id and account.external_id) or (new_name and account.name):
+        session.flush()
+        second = Account(external_id=new_id, merged_into_id=account.id, created_at=at)
+        if clues.company:
+            rename(second, clues.company)
+        session.add(second)
+    else:
+        account.external_id = account.external_id or new_id
+        if new_name:
+            rename(account, new_name)
+    account.domain = account.domain or _domain(clues)
+    session.flush()
+    for other in filter(None, (*by_point, _find(session, Account.domain, _domain(clues)))):
+        if other is not account and other.name is None and other.external_id is None:
+            _join(session, other, account)
+    if new := [point for point in points if point not in known]:
+        contact = next((c for c in people if account_of(session, c) is account), None)
+        if contact is not None and _may_be(contact, clues.person):
+            contact.points += _points(new)
+            contact.name = contact.name or clues.person
+        else:
+            introduce(session, new, at=at, name=clues.person, account=account)
+    session.flush()
+    return account
+
+
+def contact_for(session: Session, clues: Clues, *, at: datetime) -> Contact:
+    """Find or add the person a record speaks of; where it names none, the company's unnamed contact."""
+    account = account_for(session, clues, at=at)
+    unnamed = (PointKind.external, f"account {account.id}")
+    points = [*clues.points(), unnamed]
+    known = recognise(session, points)
+    for point in points:
+        if (contact := known.get(point)) and account_of(session, contact) is account:
+            return contact
+    contact = introduce(session, [unnamed], at=at, name=clues.person, account=account)
+    session.flush()
+    return contact
+
+
+def rename(account: Account, name: str) -> None:
+    """Give a buying company its name."""
+    account.name = required(name, "name")
+    account.name_key = name_key(name)
+
+
+def name_key(name: str) -> str:
+    """Return a company's name as it is matched: compatibility forms, case and spacing folded."""
+    seen = "".join(c for c in name if unicodedata.category(c) != "Cf")
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold())
+    return " ".join(folded.split())[:200].rstrip()
+
+
+def named_like(text: str) -> ColumnElement[bool]:
+    """Return whether a company's name begins with a text, as an interval that an index serves."""
+    key = name_key(text)
+    # No name holds the greatest code point, which stands for nothing.
+    return and_(Account.name_key >= key, Account.name_key < f"{key}\U0010ffff")
+
+
+def root(session: Session, row: _Merged) -> _Merged:
+    """Return the company (or contact) that ``row`` was merged into, or itself."""
+    while row.merged_into_id is not None:
+        row = session.get_one(type(row), row.merged_into_id)
+    return row
+
+
+def family(session: Session, account: Account) -> list[Account]:
+    """Return a company and all that were merged into it, directly or by way of others."""
+    found, step = [account], [account.id]
+    while step:
+        rows = session.scalars(
+            select(Account).where(Account.merged_into_id.in_(step)).order_by(Account.id)
+        ).all()
+        found += rows
+        step = [row.id for row in rows]
+    return found
+
+
+def account_of(session: Session, contact: Contact) -> Account:
+    """Return the buying company that a contact counts to, however often either was merged."""
+    return root(session, root(session, contact).account)
+
+
+def roots(session: Session, kind: type[_Merged]) -> Mapping[int, int]:
+    """Return for each merged account (or contact) the one it counts as; others count as themselves."""
+    step = {row.id: row.merged_into_id for row in session.execute(_merged_ids(kind))}
+    end: dict[int, int] = {}
+    for start in step:
+        at = start
+        while at in step:
+            at = step[at]
+        end[start] = at
+    return end
+
+
+def merge(session: Session, kind: type[_Merged], source_id: int, target_id: int) -> None:
+    """Let one account (or contact) count as another from now on; nothing else is rewritten."""
+    found = _locked(session, kind, {source_id, target_id})
+    for wanted in (source_id, target_id):
+        if wanted not in found:
+            raise _none(kind, wanted)
+    # Whoever merges holds both ends of the new chain, so that two merges at once cannot close a ring;
+    # while the end was waited for, it may have become another.
+    end = None
+    while (at := _end(session, kind, target_id)) != end:
+        end = at
+        found |= _locked(session, kind, {source_id, target_id, end})
+    source = found[source_id]
+    if source.merged_into_id is not None:
+        raise Conflict(
+            "%(one)s is merged into %(other)s; part them first", one=source_id, other=source.merged_into_id
+        )
+    if end == source_id:
+        if kind is Account:
+            raise Invalid(
+                "into", "account %(other)s counts as %(one)s itself", one=source_id, other=target_id
+            )
+        raise Invalid("into", "contact %(other)s counts as %(one)s itself", one=source_id, other=target_id)
+    source.merged_into_id = target_id
+    session.flush()
+
+
+def unmerge(session: Session, kind: type[_Merged], source_id: int) -> None:
+    """Part what was merged."""
+    source = _locked(session, kind, {source_id}).get(source_id)
+    if source is None:
+        raise _none(kind, source_id)
+    if source.merged_into_id is None:
+        raise Conflict("%(one)s is not merged", one=source_id)
+    source.merged_into_id = None
+    session.flush()
+
+
+def _none(kind: type[_Merged], number: int) -> NotFound:
+    if kind is Account:
+        return NotFound("there is no account %(number)s", number=number)
+    return NotFound("there is no contact %(number)s", number=number)
+
+
+def _merged_ids(kind: type[_Merged]) -> Select[*tuple[Any, ...]]:
+    return select(kind.id, kind.merged_into_id).where(kind.merged_into_id.is_not(None))
+
+
+def _locked(session: Session, kind: type[_Merged], ids: set[int]) -> dict[int, _Merged]:
+    # In the order of ids, so that two who lock the same rows do not wait for each other; read anew, since
+    # the session may hold them as they were before the wait.
+    rows = select(kind).where(kind.id.in_(ids)).order_by(kind.id).with_for_update()
+    return {row.id: row for row in session.scalars(rows.execution_options(populate_existing=True))}
+
+
+def _end(session: Session, kind: type[_Merged], start: int) -> int:
+    """Return the id at the end of a chain as the database has it now, whatever the session remembers."""
+    into = start
+    while (step := session.scalar(select(kind.merged_into_id).where(kind.id == into))) is not None:
+        into = step
+    return into
+
+
+def _join(session: Session, nameless: Account, account: Account) -> None:
+    try:
+        merge(session, Account, nameless.id, account.id)
+    except (Conflict, Invalid):
+        # Somebody merged it in the meantime: it has found its company.
+        return
+
+
+def _take_turn(session: Session, clues: Clues) -> bool:
+    """Wait for whoever is adding a company of this name or domain, and tell whether to look again.
+
+    Neither is unique, so no key keeps two records that name a new company at one moment from adding it
+    twice. SQLite lets in one writer at a time anyway.
+    """
+    named = [clue for clue in (name_key(clues.company or ""), _domain(clues)) if clue]
+    if not named or session.get_bind().dialect.name != "postgresql":
+        return False
+    for clue in named:
+        key = int(vault.lookup_hash("company", clue)[:15], 16)
+        session.execute(select(func.pg_advisory_xact_lock(key)))
+    return True
+
+
+def _look_up(session: Session, clues: Clues) -> tuple[Account | None, Account | None, Account | None]:
+    """Return the company of this id, the one of this name, and of all clues the one that counts most."""
+    by_id = _find(session, Account.external_id, clues.external_id)
+    by_name = _find(session, Account.name_key, name_key(clues.company or ""))
+    return by_id, by_name, by_id or by_name or _find(session, Account.domain, _domain(clues))
+
+
+def _find(session: Session, column: InstrumentedAttribute[str | None], value: str | None) -> Account | None:
+    if not value:
+        return None
+    found = session.scalar(select(Account).where(column == value).order_by(Account.id).limit(1))
+    return found and root(session, found)
+
+
+def _domain(clues: Clues) -> str | None:
+    return clues.domain and clues.domain.casefold()
+
+
+def _contradicts(account: Account, clues: Clues) -> bool:
+    other_id = clues.external_id and account.external_id and account.external_id != clues.external_id
+    other_name = clues.company and account.name and account.name_key != name_key(clues.company)
+    return bool(other_id or other_name)
+
+
+def _may_be(contact: Contact, person: str | None) -> bool:
+    return not person or not contact.name or name_key(contact.name) == name_key(person)
+
+
+def _points(points: Collection[Point]) -> list[ContactPoint]:
+    return [
+        ContactPoint(kind=kind, value=value, value_hash=vault.lookup_hash(kind, value))
+        for kind, value in points
+    ]

@@ -1,0 +1,140 @@
+"""Costs: money or hours spent on a campaign over an interval of days, direct or indirect."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from tracking.errors import Invalid
+from tracking.records import import_outcome
+from tracking.records.campaigns import of_campaign
+from tracking.records.import_outcome import ImportOutcome
+from tracking.storage import money
+from tracking.storage.models import AdMaterial, Campaign, Cost
+from tracking.storage.names import required
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostRecord:
+    """What one record says of a cost: an amount, or minutes of work and an hourly rate, in minor units.
+
+    ``period_end`` is the first day no longer covered. ``source_key`` tells the record from every other,
+    so that taking it twice changes nothing.
+    """
+
+    period_start: date
+    period_end: date
+    currency: str
+    category: str
+    direct: bool = True
+    amount_minor: int | None = None
+    minutes: int | None = None
+    hourly_rate_minor: int | None = None
+    note: str = ""
+    source_key: str | None = None
+
+
+def save(
+    session: Session, record: CostRecord, *, campaign: Campaign | None, material: AdMaterial | None = None
+) -> tuple[Cost, ImportOutcome]:
+    """Add a cost, or bring the one with the same source key up to date; without a campaign it is overhead."""
+    if record.source_key is not None and not 1 <= len(record.source_key) <= 200:
+        raise Invalid("source_key", "has %(length)s characters; give 1 to 200", length=len(record.source_key))
+    given = _given(record, campaign, material)
+    cost = None
+    if record.source_key:
+        cost = session.scalar(select(Cost).where(Cost.source_key == record.source_key))
+    effect = ImportOutcome.unchanged
+    if cost is None:
+        cost = Cost(source_key=record.source_key)
+        session.add(cost)
+        effect = ImportOutcome.created
+    effect = import_outcome.apply(cost, given, effect)
+    session.flush()
+    return cost, effect
+
+
+def change(
+    session: Session,
+    cost: Cost,
+    record: CostRecord,
+    *,
+    campaign: Campaign | None,
+    material: AdMaterial | None = None,
+) -> Cost:
+    """Let a cost say what ``record`` says; where it came from stays."""
+    import_outcome.apply(cost, _given(record, campaign, material), ImportOutcome.unchanged)
+    session.flush()
+    return cost
+
+
+def _given(record: CostRecord, campaign: Campaign | None, material: AdMaterial | None) -> dict[str, object]:
+    amount = _amount(record)
+    if amount > money.LARGEST_MINOR:
+        raise Invalid(
+            "amount",
+            "%(amount)s is larger than %(most)s minor units; check it",
+            amount=amount,
+            most=money.LARGEST_MINOR,
+        )
+    campaign = of_campaign(campaign, material)
+    if record.period_end <= record.period_start:
+        raise Invalid(
+            "period_end",
+            "%(end)s is not after %(start)s; it is exclusive",
+            end=record.period_end,
+            start=record.period_start,
+        )
+    return {
+        "campaign_id": campaign.id if campaign else None,
+        "ad_material_id": material.id if material else None,
+        "period_start": record.period_start,
+        "period_end": record.period_end,
+        "amount_minor": amount,
+        "currency": money.currency(record.currency),
+        "minutes": record.minutes,
+        "hourly_rate_minor": record.hourly_rate_minor,
+        "category": required(record.category, "category"),
+        "direct": record.direct,
+        "note": record.note,
+    }
+
+
+def spent(session: Session) -> dict[int | None, list[tuple[str, int]]]:
+    """Return what was spent on each campaign so far, per currency in minor units; None: overhead."""
+    rows = session.execute(
+        select(Cost.campaign_id, Cost.currency, func.sum(Cost.amount_minor))
+        .group_by(Cost.campaign_id, Cost.currency)
+        .order_by(Cost.campaign_id, Cost.currency)
+    )
+    found: dict[int | None, list[tuple[str, int]]] = {}
+    for campaign_id, currency, total in rows:
+        found.setdefault(campaign_id, []).append((currency, int(total)))
+    return found
+
+
+def _amount(record: CostRecord) -> int:
+    if (record.minutes is None) != (record.hourly_rate_minor is None):
+        raise Invalid("hourly_rate", "hours and their rate go together; give both or neither")
+    if record.minutes is not None and record.hourly_rate_minor is not None:
+        if record.minutes < 0 or record.hourly_rate_minor < 0:
+            raise Invalid("hours", "hours and their rate are 0 or more")
+        worth = Decimal(record.minutes) * record.hourly_rate_minor / 60
+        amount = int(worth.to_integral_value(ROUND_HALF_EVEN))
+        if record.amount_minor is not None and record.amount_minor != amount:
+            raise Invalid(
+                "amount",
+                "%(given)s is not hours x rate, %(amount)s; leave one of them out",
+                given=record.amount_minor,
+                amount=amount,
+            )
+        return amount
+    if record.amount_minor is None:
+        raise Invalid("amount", "a cost needs an amount, or hours and an hourly rate")
+    if record.amount_minor < 0:
+        raise Invalid(
+            "amount", "%(amount)s is negative; enter a refund as a smaller cost", amount=record.amount_minor
+        )
+    return record.amount_minor

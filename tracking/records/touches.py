@@ -1,0 +1,78 @@
+"""Ready touches from elsewhere: web visits, forms, messages and fairs that another system has recorded."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tracking.errors import Invalid
+from tracking.records import contacts, import_outcome
+from tracking.records.campaigns import of_campaign
+from tracking.records.contacts import Clues
+from tracking.records.import_outcome import ImportOutcome
+from tracking.storage.models import AdMaterial, Campaign, Touch
+from tracking.storage.names import required
+from tracking.storage.vocabulary import TouchKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TouchRecord:
+    """What one record says of a touch; ``source_key`` tells it from every other."""
+
+    source_key: str
+    clues: Clues
+    occurred_at: datetime
+    kind: TouchKind
+    channel: str | None = None
+
+
+def save(
+    session: Session,
+    record: TouchRecord,
+    *,
+    at: datetime,
+    campaign: Campaign | None,
+    material: AdMaterial | None = None,
+) -> tuple[Touch, ImportOutcome]:
+    """Add a touch, or bring the one with the same source key up to date."""
+    if record.occurred_at.tzinfo is None:
+        raise Invalid(
+            "occurred_at",
+            "%(occurred_at)s names no time zone; give an offset",
+            occurred_at=record.occurred_at.isoformat(),
+        )
+    if not 1 <= len(record.source_key) <= 200:
+        raise Invalid("touch_id", "has %(length)s characters; give 1 to 200", length=len(record.source_key))
+    campaign = of_campaign(campaign, material)
+    channel = required(record.channel, "channel") if record.channel and record.channel.strip() else None
+    touch = session.scalar(select(Touch).where(Touch.source_key == record.source_key))
+    if touch is not None and touch.call_id is not None:
+        raise Invalid(
+            "touch_id", "%(source_key)r is a call's touch; change the call", source_key=record.source_key
+        )
+    if touch is None and record.clues == Clues():
+        raise Invalid(
+            "account_id", "nothing says whose touch this is; give an account id, a number or an e-mail"
+        )
+    effect = ImportOutcome.unchanged
+    if touch is None:
+        touch = Touch(
+            source_key=record.source_key, contact=contacts.contact_for(session, record.clues, at=at)
+        )
+        session.add(touch)
+        effect = ImportOutcome.created
+    elif record.clues != Clues():
+        person = contacts.contact_for(session, record.clues, at=at)
+        if contacts.account_of(session, person) is not contacts.account_of(session, touch.contact):
+            touch.contact, effect = person, ImportOutcome.updated
+    given = {
+        "occurred_at": record.occurred_at,
+        "kind": record.kind,
+        "campaign_id": campaign.id if campaign else None,
+        "ad_material_id": material.id if material else None,
+        "channel": channel,
+    }
+    effect = import_outcome.apply(touch, given, effect)
+    session.flush()
+    return touch, effect

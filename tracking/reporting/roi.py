@@ -1,0 +1,348 @@
+"""The ROI report as every edge gives it: one snapshot of the data, the same defaults everywhere."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy.orm import Session
+
+from attribution import MODELS, UNATTRIBUTED, JourneyError
+from attribution.shares import UNIT
+from reports.intervals import Resampled, resampled
+from reports.kpis import Period, desk, ratio
+from reports.maturity import Maturity, still_to_come
+from reports.roi import OVERHEAD, TOTAL, Credited, roi, summed, within
+from reports.trends import Step, spans, trend, year_before
+from reports.worth import buying, figures
+from tracking.errors import Invalid
+from tracking.reporting import journeys, snapshots
+from tracking.reporting.snapshots import Snapshot
+from tracking.storage.config import Settings
+
+DEFAULT_DAYS = 365
+# "custom" has no weights of its own; a report names only models that a name alone describes.
+REPORTED = tuple(name for name in MODELS if name != "custom")
+
+
+@dataclass(frozen=True, slots=True)
+class RoiReport:
+    """An ROI table (columns of reports.roi.ROI) and what it was made with."""
+
+    table: pa.Table
+    models: tuple[str, ...]
+    period: Period
+    lookback_days: float
+    currency: str
+    unavailable: dict[str, str]
+    """Models that these data do not support, and why."""
+
+    @property
+    def last_day(self) -> date:
+        """Return the last day covered."""
+        return self.period.end - timedelta(days=1)
+
+
+def period_of(settings: Settings, today: date, first: date | None, last: date | None) -> Period:
+    """Return the local days from ``first`` to ``last``, both covered; by default the year up to today."""
+    last = last or today
+    first = first or last - timedelta(days=DEFAULT_DAYS - 1)
+    if last < first:
+        raise Invalid(
+            "to", "%(last)s lies before the first day, %(first)s; exchange them", last=last, first=first
+        )
+    return Period(first, last + timedelta(days=1), settings.zone)
+
+
+def roi_report(
+    session: Session,
+    settings: Settings,
+    models: Sequence[str],
+    *,
+    today: date,
+    first: date | None = None,
+    last: date | None = None,
+    lookback_days: float | None = None,
+) -> RoiReport:
+    """Set each campaign's credited revenue against its cost, under each of ``models``.
+
+    A model that needs what the data do not hold (answers, several channels) is named in ``unavailable``;
+    it spoils no other.
+
+    Raises
+    ------
+    Invalid
+        If a model is unknown, or none of them can be computed.
+    """
+    _refuse_unknown(models)
+    wanted = tuple(dict.fromkeys(models))
+    period = period_of(settings, today, first, last)
+    days = lookback_days or settings.lookback_days
+    tables = journeys.export(session, currency=settings.currency)
+    parts, unavailable = _tables(tables, wanted, period, settings, days)
+    if not parts:
+        raise _none_of(unavailable)
+    shown = tuple(name for name in wanted if name not in unavailable)
+    return RoiReport(pa.concat_tables(parts), shown, period, days, settings.currency, unavailable)
+
+
+def _refuse_unknown(models: Sequence[str]) -> None:
+    if unknown := [name for name in models if name not in REPORTED]:
+        raise Invalid(
+            "model",
+            "%(name)r is no attribution model; choose among %(known)s",
+            name=unknown[0],
+            known=", ".join(REPORTED),
+        )
+
+
+def _none_of(unavailable: Mapping[str, str]) -> Invalid:
+    return Invalid("model", "; ".join(f"{name}: {reason}" for name, reason in unavailable.items()))
+
+
+def _tables(
+    tables: journeys.Journeys, models: tuple[str, ...], period: Period, settings: Settings, days: float
+) -> tuple[list[pa.Table], dict[str, str]]:
+    try:
+        table = roi(
+            tables,
+            models,
+            period,
+            currency=settings.currency,
+            lookback_days=days,
+            half_life_days=settings.half_life_days,
+        )
+        return [table], {}
+    except JourneyError as error:
+        if len(models) == 1:
+            return [], {models[0]: str(error)}
+    # All in one pass is the fast way; only where one of them cannot be computed, each goes alone.
+    parts: list[pa.Table] = []
+    unavailable: dict[str, str] = {}
+    for model in models:
+        part, reason = _tables(tables, (model,), period, settings, days)
+        parts += part
+        unavailable |= reason
+    return parts, unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a report is asked: models, days, window, and which campaigns (None: all, overhead included)."""
+
+    models: tuple[str, ...]
+    period: Period
+    lookback_days: float
+    campaigns: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """ROI by campaign under several models, with all that says how far it can be trusted."""
+
+    question: Question
+    table: pa.Table
+    """Columns of reports.roi.ROI, and ``roi_low`` and ``roi_high``: 80 % intervals over buyers."""
+    drawn: Resampled
+    maturity: Maturity
+    before: dict[str, dict[str, Any]]
+    """The total of another period to compare with, by model; empty where none was asked for."""
+    unavailable: dict[str, str]
+    """Models that these data do not support, and why."""
+    taken_at: datetime
+    stale: bool
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Return the models that could be computed, as they were asked for."""
+        return self.drawn.models
+
+    def lines(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Return the rows by campaign and model: campaigns by name, lines in brackets, the total."""
+        found: dict[str, dict[str, dict[str, Any]]] = {}
+        for row in self.table.to_pylist():
+            found.setdefault(row["campaign"], {})[row["model"]] = row
+        order = sorted(found, key=lambda name: (name == TOTAL, name.startswith("("), name))
+        return {name: found[name] for name in order}
+
+    def share_of(self, line: str, model: str) -> float | None:
+        """Return what share of the total revenue a line holds, such as what is unattributed."""
+        rows = {r["campaign"]: r for r in self.table.to_pylist() if r["model"] == model}
+        return ratio(rows.get(line, {}).get("revenue_minor", 0), rows[TOTAL]["revenue_minor"])
+
+
+def snapshot(session: Session, settings: Settings, *, at: datetime) -> Snapshot:
+    """Return the journey tables as they are, or nearly; Preparing where they are being read."""
+    return snapshots.current(session, settings, at=at)
+
+
+def compare(
+    taken: Snapshot, settings: Settings, question: Question, *, at: datetime, against: Period | None = None
+) -> Comparison:
+    """Answer a question, once for each state of the data and day.
+
+    Raises
+    ------
+    Invalid
+        If a model is unknown, or none of them can be computed.
+    """
+    _refuse_unknown(question.models)
+    key = ("comparison", question, against, at.date())
+    return taken.remember(key, lambda: _compare(taken, settings, question, at, against))
+
+
+def _compare(
+    taken: Snapshot, settings: Settings, question: Question, at: datetime, against: Period | None
+) -> Comparison:
+    tables, unavailable = credit_of(taken, settings, question)
+    if not tables:
+        raise _none_of(unavailable)
+    options: dict[str, Any] = {"currency": settings.currency, "campaigns": question.campaigns}
+    table = summed(tables, taken.tables, question.period, **options)
+    first = next(iter(tables))
+    costs = {
+        row["campaign"]: row["cost_minor"]
+        for row in table.to_pylist()
+        if row["model"] == first and row["campaign"] not in (TOTAL, OVERHEAD) and row["cost_minor"]
+    }
+    with ThreadPoolExecutor(1) as beside:
+        # Both spend their time where Python lets others work.
+        coming = beside.submit(still_to_come, tables[first], first, question.period, at)
+        drawn = resampled(tables, question.period, costs, campaigns=question.campaigns)
+        maturity = coming.result()
+    ends = [drawn.roi(row["model"], row["campaign"]) for row in table.to_pylist()]
+    for place, name in enumerate(("roi_low", "roi_high")):
+        values = pa.array([end and end[place] for end in ends], pa.float64())
+        table = table.append_column(name, values)
+    before = {}
+    if against is not None:
+        before = totals(taken, settings, replace(question, period=against))
+    return Comparison(question, table, drawn, maturity, before, unavailable, taken.taken_at, taken.stale)
+
+
+def credit_of(taken: Snapshot, settings: Settings, question: Question) -> tuple[Credited, dict[str, str]]:
+    """Return the credited conversions of a question's models, and which of them are unavailable and why."""
+    days = question.lookback_days
+    return taken.credit(question.models, lookback_days=days, half_life_days=settings.half_life_days)
+
+
+def _credit_of_first(taken: Snapshot, settings: Settings, question: Question) -> tuple[str, pa.Table]:
+    model = question.models[0]
+    tables, unavailable = credit_of(taken, settings, question)
+    if model not in tables:
+        raise Invalid("model", "%(model)s: %(reason)s", model=model, reason=unavailable[model])
+    return model, tables[model]
+
+
+def totals(taken: Snapshot, settings: Settings, question: Question) -> dict[str, dict[str, Any]]:
+    """Return the total row of a question by model, for a period to compare with."""
+
+    def make() -> dict[str, dict[str, Any]]:
+        tables, _ = credit_of(taken, settings, question)
+        options: dict[str, Any] = {"currency": settings.currency, "campaigns": question.campaigns}
+        table = summed(tables, taken.tables, question.period, **options)
+        return {row["model"]: row for row in table.to_pylist() if row["campaign"] == TOTAL}
+
+    return taken.remember(("totals", question), make)
+
+
+def trend_of(taken: Snapshot, settings: Settings, question: Question, step: Step) -> pa.Table:
+    """Return the figures of a question's first model, part by part: columns of reports.trends.TREND."""
+
+    def make() -> pa.Table:
+        model, table = _credit_of_first(taken, settings, question)
+        parts = spans(question.period, step)
+        return trend(table, model, taken.tables, parts, campaigns=question.campaigns)
+
+    return taken.remember(("trend", question, step), make)
+
+
+def unattributed(taken: Snapshot, settings: Settings, question: Question) -> dict[str, float | None]:
+    """Return what share of the period's revenue each model of a question leaves unattributed."""
+
+    def make() -> dict[str, float | None]:
+        tables, _ = credit_of(taken, settings, question)
+        rows = summed(tables, taken.tables, question.period, currency=settings.currency).to_pylist()
+        revenue = {(row["model"], row["campaign"]): row["revenue_minor"] for row in rows}
+        return {
+            model: ratio(revenue.get((model, UNATTRIBUTED), 0), revenue[model, TOTAL]) for model in tables
+        }
+
+    return taken.remember(("unattributed", question), make)
+
+
+def key_figures(
+    taken: Snapshot,
+    settings: Settings,
+    question: Question,
+    outbound: frozenset[str],
+    years_kept: float,
+) -> dict[str, float | None]:
+    """Return every KPI of reports.definitions for a question, by the first of its models."""
+
+    def make() -> dict[str, float | None]:
+        model, table = _credit_of_first(taken, settings, question)
+        mine = {model: table}
+        rows = summed(mine, taken.tables, question.period, currency=settings.currency).to_pylist()
+        named = [row for row in rows if not row["campaign"].startswith("(")]
+        year_ago = summed(mine, taken.tables, year_before(question.period), currency=settings.currency)
+        earlier = [row for row in year_ago.to_pylist() if row["campaign"] == TOTAL]
+        visits = taken.tables.visits
+        days = visits["day"].to_pylist()
+        seen = sum(
+            count
+            for day, count in zip(days, visits["visits"].to_pylist(), strict=True)
+            if question.period.start <= day < question.period.end
+        )
+        found = figures(
+            next(row for row in rows if row["campaign"] == TOTAL),
+            _sum_of(row for row in named if row["campaign"] not in outbound),
+            _sum_of(row for row in named if row["campaign"] in outbound),
+            credited_minor=sum(row["revenue_minor"] for row in named),
+            visits=seen,
+            revenue_before_minor=earlier[0]["revenue_minor"],
+            habit=buying(taken.tables.conversions, question.period),
+            years_kept=years_kept,
+        )
+        telephone = attended(taken, question.period)
+        return {name: telephone[name] for name in ("answered_rate", "missed_rate", "asked_rate")} | found
+
+    return taken.remember(("figures", question, outbound, years_kept), make)
+
+
+def attended(taken: Snapshot, period: Period) -> dict[str, float | int | None]:
+    """Return how the telephone was attended in a period, as :func:`reports.kpis.desk` counts it."""
+    return taken.remember(("desk", period), lambda: desk(taken.tables.calls, taken.tables.answers, period))
+
+
+def _sum_of(rows: Iterable[dict[str, Any]]) -> dict[str, float]:
+    total = {"cost_minor": 0, "customers": 0.0}
+    for row in rows:
+        for name in total:
+            total[name] += row[name]
+    return total
+
+
+def behind(taken: Snapshot, settings: Settings, question: Question, goal: str, line: str) -> pa.Table:
+    """Return the conversions behind a figure: id, account, moment, value, weight and credit, newest first."""
+    model, table = _credit_of_first(taken, settings, question)
+    table = within(table, question.period)
+    wanted = table.filter(pc.equal(table["goal"], "won" if goal == "customers" else goal))
+    if goal == "customers":
+        wanted = wanted.filter(wanted["first"])
+    names = wanted["campaign"].cast(pa.string())
+    if line != TOTAL:
+        wanted = wanted.filter(pc.equal(names, line))
+    elif question.campaigns is not None:
+        wanted = wanted.filter(pc.is_in(names, pa.array(sorted(question.campaigns), pa.string())))
+    keys = ["conversion_id", "account_id", "converted_at", "value_minor"]
+    units, credit = f"units {model}", f"credit {model}"
+    sums = wanted.group_by(keys).aggregate([(units, "sum"), (credit, "sum")])
+    sums = sums.rename_columns([*keys, "units", "credit_minor"])
+    sums = sums.filter(pc.greater(sums["units"], 0))
+    weight = pc.divide(sums["units"].cast(pa.float64(), safe=False), float(UNIT))
+    sums = sums.append_column("weight", weight)
+    return sums.sort_by([("converted_at", "descending"), ("conversion_id", "ascending")])

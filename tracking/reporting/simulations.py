@@ -1,0 +1,226 @@
+"""Simulated markets made by a job: a run scores every model against the truth, a fit is to one's own data.
+
+What comes of them is kept as files in ``data_dir/simulations``; it holds sums and no person.
+"""
+
+import json
+import math
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from attribution import JourneyError
+from simulator import calibrate as calibration
+from simulator import scenario as scenarios
+from simulator import score as scoring
+from simulator.coverage import intervals
+from simulator.market import World
+from simulator.moments import TABLES
+from simulator.runs import SHARD, Told, counted, mapper, results
+from simulator.truth import find, spend_minor
+from simulator.write import tables
+from tracking.access.jobs import Arguments, Progress
+from tracking.errors import Invalid, NotFound
+
+LEAST_ACCOUNTS, MOST_ACCOUNTS = 50, 5_000
+LEAST_DAYS, MOST_DAYS = 30, 1_095
+LARGEST_SEED = 2**31 - 1
+KEPT, KEPT_DAYS = 30, 365
+"""So many results are kept, and none that is so many days older than the newest."""
+LEVEL = 0.9
+"""Nominal coverage of the intervals that are compared with the truth."""
+_RESAMPLES = 200
+_TRIALS = 8
+# Fitted models go alone, so that one that these tables do not support spoils no other.
+_FITTED = ("markov", "shapley", "shapley-coalitions", "self-reported", "hybrid")
+_BASE = "supplier"
+_TOKEN = re.compile(r"[0-9a-f]{32}")
+
+
+class Archive:
+    """The folder of results of one installation."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._folder = data_dir / "simulations"
+
+    def put(self, token: str, result: Mapping[str, Any], toml: str | None = None) -> None:
+        """Keep a result, and with it a scenario where one was fitted; the oldest go."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if toml is not None:
+            _write(self._path(token, "toml"), toml)
+        _write(self._path(token, "json"), json.dumps(_plain(result), allow_nan=False))
+        ages = {path: path.stat().st_mtime for path in self._folder.glob("*.json")}
+        newest = sorted(ages, key=lambda path: ages[path], reverse=True)
+        for place, path in enumerate(newest):
+            if place >= KEPT or ages[path] < ages[newest[0]] - KEPT_DAYS * 86_400:
+                self.drop(path.stem)
+
+    def get(self, token: str) -> dict[str, Any] | None:
+        """Return a result; None before there is one, and after it has gone."""
+        path = self._path(token, "json")
+        if not path.exists():
+            return None
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+
+    def scenario(self, token: str) -> Path:
+        """Return the file of a fitted scenario, or raise NotFound."""
+        path = self._path(token, "toml")
+        if not path.exists():
+            raise NotFound("this fitted scenario is no longer kept; fit one again")
+        return path
+
+    def drop(self, token: str) -> None:
+        """Take out a result."""
+        for end in ("json", "toml"):
+            self._path(token, end).unlink(missing_ok=True)
+
+    def _path(self, token: str, end: str) -> Path:
+        # The token becomes part of a path.
+        if not _TOKEN.fullmatch(token):
+            raise NotFound("there is no such simulation")
+        return self._folder / f"{token}.{end}"
+
+
+def new_token() -> str:
+    """Return a name for a result to come."""
+    return secrets.token_hex(16)
+
+
+def run(archive: Archive, arguments: Arguments, progress: Progress) -> Mapping[str, Any]:
+    """Simulate a market, find out what its campaigns caused, and score every model on what was tracked."""
+    source = arguments["scenario"]
+    scenario = scenarios.load(source if source in scenarios.names() else archive.scenario(source))
+    world = World(scenario, arguments["accounts"], arguments["days"], arguments["seed"])
+    movable = sum(variable > 0 for _, variable in spend_minor(world))
+    with mapper() as spread:
+        # Taking in what came of the desk is a second result for each shard.
+        seen = tables(world, counted(spread, _part(progress, 0, 10), 2 * results(world, 0)))
+        truth = find(world, spread, told=_part(progress, 10, 40)).report
+        if truth["all_campaigns"]["margin_minor"] <= 0:
+            raise Invalid("accounts", "are too few: nobody bought; take more companies or more days")
+        gains = scoring.moves(world, spread, _part(progress, 40, 85)) if movable > 1 else None
+    credit, unavailable = _credits(seen)
+    progress(95, 100)
+    spans = intervals(seen, tuple(credit), _RESAMPLES, arguments["seed"], LEVEL, "percentile")
+    caused, whole = scoring.true_margin(truth), truth["all_campaigns"]["margin_minor"]
+    campaigns = []
+    for name, (fixed, variable) in zip(world.campaigns, spend_minor(world), strict=True):
+        campaigns.append(
+            {
+                "campaign": name,
+                "channel": scenario.campaigns[name].channel,
+                "spend_minor": fixed + variable,
+                "margin_minor": caused[name],
+                "error_minor": truth["campaigns"][name]["removal_margin_se_minor"],
+                "needed": truth["campaigns"][name]["deals"]["needed"],
+                "share": caused[name] / whole,
+                "roi": _roi(caused[name], fixed + variable),
+                "models": {
+                    model: {
+                        "share": given.get(name, 0) / whole,
+                        "roi": _roi(given.get(name, 0), fixed + variable),
+                    }
+                    for model, given in credit.items()
+                },
+            }
+        )
+    models = []
+    for model, given in credit.items():
+        score = asdict(scoring.compare(model, given, truth, world, gains))
+        ends = [(spans.get((model, name), (0.0, 0.0)), caused[name]) for name in world.campaigns]
+        score["held"] = sum(low <= true <= high for (low, high), true in ends)
+        score["regret"] = None if score["regret_minor"] is None else score["regret_minor"] / whole
+        models.append(score)
+    result = {
+        "scenario": scenario.name,
+        "fitted": None if source in scenarios.names() else source,
+        "currency": scenario.currency,
+        "accounts": world.accounts,
+        "days": world.days,
+        "seed": world.seed,
+        "orders": truth["all_campaigns"]["orders"],
+        "margin_minor": whole,
+        "anyway_minor": truth["baseline"]["margin_minor"],
+        "campaigns": campaigns,
+        "models": sorted(models, key=lambda score: score["total_variation"]),
+        "unavailable": unavailable,
+    }
+    archive.put(arguments["token"], result)
+    return {"orders": result["orders"]}
+
+
+def fit(
+    archive: Archive, data: Mapping[str, pa.Table], arguments: Arguments, progress: Progress
+) -> Mapping[str, Any]:
+    """Fit a scenario to an installation's journey tables, and say how well figures fit that were not used."""
+    # Each simulated market is two results a shard; the optimiser may end before its last step.
+    most = 2 * math.ceil(arguments["accounts"] / SHARD) * (_TRIALS * (len(calibration.PARAMETERS) + 2) + 7)
+    with mapper() as spread:
+        try:
+            found = calibration.fit(
+                {name: data[name] for name in TABLES},
+                scenarios.load(_BASE),
+                counted(spread, _part(progress, 0, 100), most),
+                accounts=arguments["accounts"],
+                seed=arguments["seed"],
+                trials=_TRIALS,
+            )
+        except ValueError as error:
+            raise Invalid("data", "do not support a fit: %(error)s", error=error) from None
+    result = {
+        "accounts": arguments["accounts"],
+        "seed": arguments["seed"],
+        "days": found.scenario.days,
+        "runs": found.runs,
+        "estimates": found.estimates,
+        "unidentified": found.unidentified,
+        "tied": found.tied,
+        "fitted": found.fitted,
+        "held_out": found.held_out,
+    }
+    archive.put(arguments["token"], result, calibration.as_toml(found))
+    return {"runs": found.runs}
+
+
+def _credits(seen: Mapping[str, pa.Table]) -> tuple[dict[str, dict[str | None, int]], dict[str, str]]:
+    """Return each model's credit, and which models these tables do not support and why."""
+    fitted = [model for model in scoring.SCORED if model in _FITTED]
+    found = scoring.credits(seen, [model for model in scoring.SCORED if model not in _FITTED])
+    unavailable = {}
+    for model in fitted:
+        try:
+            found |= scoring.credits(seen, (model,))
+        except JourneyError as error:
+            unavailable[model] = str(error)
+    return found, unavailable
+
+
+def _roi(margin: int, spend: int) -> float | None:
+    return (margin - spend) / spend if spend else None
+
+
+def _write(path: Path, text: str) -> None:
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold: a figure without end, or none at all, is null."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _part(progress: Progress, begins: int, ends: int) -> Told:
+    """Return what tells how far a part of the work is, as a part of the whole in percent."""
+    return lambda share: progress(begins + round(share * (ends - begins)), 100)

@@ -1,0 +1,357 @@
+"""The database, SQLite or PostgreSQL, set up to lose nothing acknowledged; column types; transactions."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    Integer,
+    LargeBinary,
+    create_engine,
+    event,
+    extract,
+    make_url,
+    text,
+)
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import ORMExecuteState, Session
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from tracking.errors import Invalid, Sentence, unpacked
+from tracking.storage import vault
+from tracking.storage.config import Settings
+
+try:
+    # The Python of most systems brings an SQLite that can lose writes; this package brings a mended one.
+    from pysqlite3 import dbapi2 as sqlite
+except ImportError:
+    import sqlite3 as sqlite
+
+SQLITE_VERSION: tuple[int, int, int] = sqlite.sqlite_version_info
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_KEPT_MARKS = 1000
+# What the journey tables are made of; writing anything else leaves computed reports as they are.
+_REPORTED_ON = frozenset(
+    [
+        "account",
+        "ad_material",
+        "answer",
+        "call",
+        "campaign",
+        "contact",
+        "cost",
+        "deal",
+        "exchange_rate",
+        "touch",
+        "visit_count",
+    ]
+)
+_Result = TypeVar("_Result")
+
+
+def to_micros(moment: datetime) -> int:
+    """Return the microseconds since 1970 of an aware moment."""
+    return (moment - EPOCH) // _MICROSECOND
+
+
+def from_micros(micros: int) -> datetime:
+    """Return the moment that lies ``micros`` microseconds after 1970, in UTC."""
+    return EPOCH + timedelta(microseconds=micros)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware moment: ``timestamptz`` on PostgreSQL, microseconds since 1970 on SQLite, UTC in Python."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the column type."""
+        # SQLite has no type for moments: text would sort wrongly once one writer omits the microseconds.
+        return dialect.type_descriptor(BigInteger() if dialect.name == "sqlite" else DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Refuse naive times; hand aware ones on."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise Invalid("moment", f"{value.isoformat()} names no time zone; give an offset such as +01:00")
+        return to_micros(value) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Return UTC."""
+        if value is None:
+            return None
+        return from_micros(value) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+class Said(TypeDecorator[str]):
+    """What is said to people: a sentence, which every reader gets in his language, or somebody's own text."""
+
+    impl = JSON(none_as_null=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
+        """Keep a sentence with its values, and a text as it is."""
+        return value.packed() if isinstance(value, Sentence) else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        """Return a sentence as one again."""
+        return unpacked(value) if isinstance(value, dict) else value
+
+
+class micros(FunctionElement[int]):  # noqa: N801 - an SQL function, named as functions are
+    """A moment column as microseconds since 1970, without a Python object a row: for the journey tables."""
+
+    inherit_cache = True
+    type = BigInteger()
+
+
+@compiles(micros)
+def _micros(element: micros, compiler: SQLCompiler, **kw: Any) -> str:
+    (column,) = element.clauses
+    return f"CAST({compiler.process(extract('epoch', column), **kw)} * 1000000 AS BIGINT)"
+
+
+@compiles(micros, "sqlite")
+def _micros_sqlite(element: micros, compiler: SQLCompiler, **kw: Any) -> str:
+    (column,) = element.clauses
+    return str(compiler.process(column, **kw))
+
+
+class Sealed(TypeDecorator[str]):
+    """Text that the database holds only encrypted; ``purpose`` binds the value to its column."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def __init__(self, purpose: str) -> None:
+        super().__init__()
+        self.purpose = purpose
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
+        """Encrypt."""
+        return None if value is None else vault.seal(value, self.purpose)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        """Decrypt."""
+        return None if value is None else vault.unseal(bytes(value), self.purpose)
+
+
+# SQLite numbers rows only in a column of type INTEGER.
+RowId = BigInteger().with_variant(Integer, "sqlite")
+
+
+def sqlite_is_safe(version: tuple[int, int, int]) -> bool:
+    """Tell whether this SQLite is free of the WAL-reset race that can lose committed writes.
+
+    The race is in 3.7.0 to 3.51.2; the mend was carried back to 3.50.7 and 3.44.6
+    (sqlite.org/wal.html, section on the WAL-reset bug).
+    """
+    return version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51, 0) or (3, 44, 6) <= version < (3, 45, 0)
+
+
+def connect(settings: Settings) -> Engine:
+    """Open the database of an installation, on the conditions this product relies on."""
+    vault.install(settings.keys)
+    url = make_url(settings.url)
+    if url.get_backend_name() == "sqlite":
+        return _sqlite_engine(settings.url)
+    if url.get_backend_name() == "postgresql":
+        # The waits are bounded so that a server or session that is stuck cannot hold up the telephone.
+        return create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            # An error message must not carry the caller's number it failed on.
+            hide_parameters=True,
+            connect_args={
+                "connect_timeout": 3,
+                "options": "-c lock_timeout=3000 -c idle_in_transaction_session_timeout=60000",
+            },
+        )
+    raise Invalid("database_url", f"{url.get_backend_name()!r} is not supported; use sqlite or postgresql")
+
+
+def _sqlite_engine(url: str) -> Engine:
+    if (path := make_url(url).database) and path != ":memory:":
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    args: dict[str, Any] = {"timeout": 5.0, "isolation_level": None}
+    if hasattr(sqlite, "LEGACY_TRANSACTION_CONTROL"):
+        # The standard library changes its default in Python 3.16; our own BEGIN needs the old one.
+        args["autocommit"] = sqlite.LEGACY_TRANSACTION_CONTROL
+    engine = create_engine(url, module=sqlite, connect_args=args, hide_parameters=True)
+    # WAL on a vulnerable library can lose committed writes; the rollback journal cannot.
+    journal = "wal" if sqlite_is_safe(SQLITE_VERSION) else "truncate"
+    wanted = {
+        "foreign_keys": 1,
+        "journal_mode": journal,
+        "synchronous": 2,
+        "trusted_schema": 0,
+        "busy_timeout": 5000,
+    }
+
+    @event.listens_for(engine, "connect")
+    def pragmas(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        for name, value in wanted.items():
+            cursor.execute(f"PRAGMA {name}={value}").fetchall()
+            held = cursor.execute(f"PRAGMA {name}").fetchone()[0]
+            if held != value:
+                raise Invalid("database_url", f"SQLite keeps {name} at {held}, not {value}; use a local disk")
+        cursor.execute("PRAGMA journal_size_limit=67108864").fetchall()
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A deferred transaction that reads and then writes fails at once when another wrote in between,
+        # whatever the busy timeout; an immediate one waits its turn.
+        mode = connection.get_execution_options().get("sqlite_begin", "IMMEDIATE")
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+    return engine
+
+
+@event.listens_for(Session, "after_flush")
+def _flushed(session: Session, _context: object) -> None:
+    changed = (*session.new, *session.dirty, *session.deleted)
+    if any(getattr(row, "__tablename__", None) in _REPORTED_ON for row in changed):
+        session.info["changed"] = True
+
+
+@event.listens_for(Session, "do_orm_execute")
+def _executed(state: ORMExecuteState) -> None:
+    if state.is_insert or state.is_update or state.is_delete:
+        table = getattr(state.statement, "table", None)
+        if getattr(table, "name", None) in _REPORTED_ON:
+            state.session.info["changed"] = True
+
+
+@event.listens_for(Session, "before_commit")
+def _note_change(session: Session) -> None:
+    session.flush()
+    if session.info.pop("changed", False):
+        mark = session.execute(text("INSERT INTO data_change DEFAULT VALUES RETURNING id")).scalar_one()
+        # The newest marks are enough to tell one state of the data from the next.
+        if mark % _KEPT_MARKS == 0:
+            session.execute(text("DELETE FROM data_change WHERE id <= :old"), {"old": mark - _KEPT_MARKS})
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Session]:
+    """Open a session whose work is committed at the end, or not at all."""
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Session]:
+    """Open a session that only reads, from one snapshot, and blocks no writer."""
+    options = {"sqlite_begin": "DEFERRED"}
+    if engine.dialect.name == "postgresql":
+        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}  # type: ignore[dict-item]  # options are of any type
+    with engine.connect().execution_options(**options) as connection, Session(connection) as session:
+        yield session
+
+
+def commit(engine: Engine, work: Callable[[Session], _Result]) -> _Result:
+    """Do ``work`` in a transaction, and once more if another process wrote the same key first.
+
+    Two identical requests race; the loser of the unique key finds the winner's row at the second try.
+    """
+    try:
+        with transaction(engine) as session:
+            return work(session)
+    except IntegrityError:
+        with transaction(engine) as session:
+            return work(session)
+
+
+def _alembic(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", "tracking:migrations")
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def upgrade(engine: Engine, revision: str = "head") -> None:
+    """Bring the schema up to ``revision``, in one transaction."""
+    with engine.begin() as connection:
+        command.upgrade(_alembic(connection), revision)
+
+
+def downgrade(engine: Engine, revision: str) -> None:
+    """Take the schema back to ``revision``; the data of what is dropped are gone."""
+    with engine.begin() as connection:
+        command.downgrade(_alembic(connection), revision)
+
+
+def revision(engine: Engine) -> tuple[str | None, str | None]:
+    """Return the schema revision the database is at, and the one this program wants."""
+    with reading(engine) as session:
+        at = MigrationContext.configure(session.connection()).get_current_revision()
+    return at, ScriptDirectory.from_config(_alembic()).get_current_head()
+
+
+def install(settings: Settings) -> Engine:
+    """Open the database, create or upgrade its schema, and note which key it is sealed with."""
+    engine = connect(settings)
+    upgrade(engine)
+    with engine.begin() as connection:
+        if _fingerprint(connection) is None:
+            mark = "INSERT INTO installation (id, key_fingerprint) VALUES (1, :fingerprint)"
+            connection.execute(text(mark), {"fingerprint": settings.keys.fingerprint})
+    return engine
+
+
+def open_installed(settings: Settings) -> Engine:
+    """Open a database that :func:`install` made; refuse another schema, and a key that does not fit."""
+    engine = connect(settings)
+    try:
+        _check_installed(engine, settings)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _check_installed(engine: Engine, settings: Settings) -> None:
+    at, wanted = revision(engine)
+    if at != wanted:
+        state = "has no tables yet" if at is None else f"is at schema {at}, this program wants {wanted}"
+        raise Invalid("database", f"{redact(settings.url)} {state}; run `ringtrail db upgrade`")
+    with engine.connect() as connection:
+        sealed_with = _fingerprint(connection)
+    if sealed_with != settings.keys.fingerprint:
+        raise Invalid(
+            "key",
+            f"{redact(settings.url)} is sealed with key {sealed_with}, this is {settings.keys.fingerprint}; "
+            "restore the key that belongs to it",
+        )
+
+
+def _fingerprint(connection: Connection) -> str | None:
+    found: str | None = connection.execute(text("SELECT key_fingerprint FROM installation")).scalar()
+    return found
+
+
+def redact(url: str) -> str:
+    """Show a database address without its password."""
+    return re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", url)

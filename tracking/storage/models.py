@@ -1,0 +1,643 @@
+"""Every table, in reading order: what was advertised, who called, what was said, who works here."""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.ext.mutable import MutableList
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from tracking.storage.db import Said, Sealed
+from tracking.storage.phone import NumberState
+from tracking.storage.vocabulary import (
+    Base,
+    CallStatus,
+    CurrencyCode,
+    Direction,
+    Hash,
+    JobState,
+    Key,
+    LeadStatus,
+    MatchedName,
+    Medium,
+    Minor,
+    Name,
+    NumberStatus,
+    Outcome,
+    PointKind,
+    Role,
+    Stage,
+    TouchKind,
+)
+
+
+class Installation(Base):
+    """One row: the fingerprint of the key with which this database is sealed."""
+
+    __tablename__ = "installation"
+    id: Mapped[Key]
+    key_fingerprint: Mapped[str] = mapped_column(String(16))
+
+
+# --- What was advertised ---------------------------------------------------------------------------------
+
+
+class Campaign(Base):
+    """A marketing activity whose effect is to be known: a fair, a directory entry, a search ad group."""
+
+    __tablename__ = "campaign"
+    id: Mapped[Key]
+    name: Mapped[Name] = mapped_column(unique=True)
+    channel: Mapped[Name]
+    direction: Mapped[Direction] = mapped_column(default=Direction.inbound)
+    objective: Mapped[str] = mapped_column(Text, default="")
+    targets: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """What it aims at, as measure and figure, such as {"leads": 40, "brand searches": 1000}."""
+    budget_minor: Mapped[Minor | None]
+    currency: Mapped[CurrencyCode | None]
+    utm_source: Mapped[Name | None]
+    utm_medium: Mapped[Name | None]
+    utm_campaign: Mapped[Name | None]
+    starts_on: Mapped[date | None]
+    ends_on: Mapped[date | None]
+    created_at: Mapped[datetime]
+    materials: Mapped[list["AdMaterial"]] = relationship(back_populates="campaign")
+    __table_args__ = (CheckConstraint("budget_minor >= 0", "budget_not_negative"),)
+
+
+class AdMaterial(Base):
+    """One piece of a campaign that carries a number: an edition of a catalogue, a stand, a landing page."""
+
+    __tablename__ = "ad_material"
+    id: Mapped[Key]
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaign.id"), index=True)
+    name: Mapped[Name]
+    kind: Mapped[Name]
+    medium: Mapped[Medium]
+    edition: Mapped[Name | None]
+    print_run: Mapped[int | None]
+    issued_on: Mapped[date | None]
+    expires_on: Mapped[date | None]
+    created_at: Mapped[datetime]
+    campaign: Mapped[Campaign] = relationship(back_populates="materials")
+    assignments: Mapped[list["NumberAssignment"]] = relationship(back_populates="ad_material")
+    __table_args__ = (
+        UniqueConstraint("campaign_id", "name"),
+        CheckConstraint("print_run > 0", "print_run_positive"),
+        CheckConstraint("expires_on >= issued_on", "expires_after_issue"),
+    )
+
+
+class TrackingNumber(Base):
+    """A number of the supplier's that is printed on ad material; it forwards to a destination."""
+
+    __tablename__ = "tracking_number"
+    id: Mapped[Key]
+    number: Mapped[str] = mapped_column(String(16), unique=True)
+    destination: Mapped[str | None] = mapped_column(String(16))
+    provider: Mapped[Name]
+    status: Mapped[NumberStatus] = mapped_column(default=NumberStatus.active)
+    label: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime]
+    assignments: Mapped[list["NumberAssignment"]] = relationship(
+        back_populates="tracking_number", order_by="NumberAssignment.starts_at"
+    )
+
+
+class NumberAssignment(Base):
+    """A tracking number on a piece of ad material, from ``starts_at`` up to, not including, ``ends_at``.
+
+    Kept for ever: a call belongs to the assignment whose interval holds the moment it rang. Two intervals
+    of one number never overlap; the migration adds a constraint (PostgreSQL) or triggers (SQLite).
+    """
+
+    __tablename__ = "number_assignment"
+    id: Mapped[Key]
+    tracking_number_id: Mapped[int] = mapped_column(ForeignKey("tracking_number.id"))
+    ad_material_id: Mapped[int] = mapped_column(ForeignKey("ad_material.id"), index=True)
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime | None]
+    quarantined_until: Mapped[datetime | None]
+    tracking_number: Mapped[TrackingNumber] = relationship(back_populates="assignments")
+    ad_material: Mapped[AdMaterial] = relationship(back_populates="assignments")
+    __table_args__ = (
+        CheckConstraint("ends_at >= starts_at", "ends_after_start"),
+        CheckConstraint("(ends_at IS NULL) = (quarantined_until IS NULL)", "quarantine_follows_release"),
+        Index("ix_number_assignment_number_time", "tracking_number_id", "starts_at"),
+        Index(
+            "uq_number_assignment_open",
+            "tracking_number_id",
+            unique=True,
+            sqlite_where=text("ends_at IS NULL"),
+            postgresql_where=text("ends_at IS NULL"),
+        ),
+    )
+
+
+# --- Who buys --------------------------------------------------------------------------------------------
+
+
+class Account(Base):
+    """A buying company; merged ones point to the company they turned out to be, and can be parted again."""
+
+    __tablename__ = "account"
+    id: Mapped[Key]
+    name: Mapped[Name | None]
+    name_key: Mapped[str | None] = mapped_column(MatchedName, index=True)
+    """The name as it is matched: NFKC, case folded, single spaces; ordered by code points."""
+    external_id: Mapped[Name | None] = mapped_column(unique=True)
+    domain: Mapped[Name | None]
+    industry: Mapped[Name | None]
+    region: Mapped[Name | None]
+    merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("account.id"))
+    created_at: Mapped[datetime]
+    contacts: Mapped[list["Contact"]] = relationship(back_populates="account")
+    __table_args__ = (
+        CheckConstraint("merged_into_id <> id", "not_merged_into_itself"),
+        # The companies that a list shows, in its order, and which of them bear one name or domain.
+        Index("ix_account_merged_name", "merged_into_id", "name_key", "id"),
+        Index("ix_account_domain", "domain", "merged_into_id"),
+    )
+
+
+class Contact(Base):
+    """A person at a buying company, or somebody of whom only a call is known."""
+
+    __tablename__ = "contact"
+    id: Mapped[Key]
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    name: Mapped[Name | None]
+    merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("contact.id"))
+    created_at: Mapped[datetime]
+    account: Mapped[Account] = relationship(back_populates="contacts")
+    points: Mapped[list["ContactPoint"]] = relationship(back_populates="contact")
+    __table_args__ = (
+        CheckConstraint("merged_into_id <> id", "not_merged_into_itself"),
+        # Nearly all are not merged, which no database shall think few.
+        Index(
+            "ix_contact_merged_into_id",
+            "merged_into_id",
+            sqlite_where=text("merged_into_id IS NOT NULL"),
+            postgresql_where=text("merged_into_id IS NOT NULL"),
+        ),
+    )
+
+
+class ContactPoint(Base):
+    """A number, address or foreign id of a contact: sealed, and found again by its keyed hash."""
+
+    __tablename__ = "contact_point"
+    id: Mapped[Key]
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"), index=True)
+    kind: Mapped[PointKind]
+    value: Mapped[str] = mapped_column(Sealed("contact_point.value"))
+    value_hash: Mapped[Hash]
+    contact: Mapped[Contact] = relationship(back_populates="points")
+    __table_args__ = (UniqueConstraint("kind", "value_hash"),)
+
+
+# --- What happened ---------------------------------------------------------------------------------------
+
+
+class InboxEvent(Base):
+    """What a provider sent, kept before it is interpreted, so that it can be interpreted again."""
+
+    __tablename__ = "inbox_event"
+    id: Mapped[Key]
+    provider: Mapped[Name]
+    event_key: Mapped[Name]
+    received_at: Mapped[datetime] = mapped_column(index=True)
+    body: Mapped[str] = mapped_column(Sealed("inbox_event.body"))
+    body_hash: Mapped[Hash]
+    processed_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str | None] = mapped_column(Text)
+    conflicts: Mapped[int] = mapped_column(default=0)
+    """How often the same key came with another body; the first one counts."""
+    __table_args__ = (
+        UniqueConstraint("provider", "event_key"),
+        # Nearly always empty; it finds what waits without reading what is done.
+        Index(
+            "ix_inbox_event_unprocessed",
+            "provider",
+            "event_key",
+            sqlite_where=text("processed_at IS NULL"),
+            postgresql_where=text("processed_at IS NULL"),
+        ),
+    )
+
+
+class Call(Base):
+    """One telephone call to a number of ours, whichever number it was."""
+
+    __tablename__ = "call"
+    id: Mapped[Key]
+    provider: Mapped[Name]
+    provider_call_id: Mapped[Name]
+    dialled: Mapped[str] = mapped_column(String(80), index=True)
+    """E.164, or the digits as they came where they are no number (an extension)."""
+    tracking_number_id: Mapped[int | None] = mapped_column(ForeignKey("tracking_number.id"))
+    assignment_id: Mapped[int | None] = mapped_column(ForeignKey("number_assignment.id"))
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"))
+    caller: Mapped[str | None] = mapped_column(Sealed("call.caller"))
+    caller_hash: Mapped[Hash | None] = mapped_column(index=True)
+    caller_state: Mapped[NumberState]
+    caller_name: Mapped[Name | None]
+    started_at: Mapped[datetime] = mapped_column(index=True)
+    answered_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    duration_s: Mapped[int | None]
+    talk_s: Mapped[int | None]
+    status: Mapped[CallStatus]
+    lead_status: Mapped[LeadStatus | None]
+    value_minor: Mapped[Minor | None]
+    currency: Mapped[CurrencyCode | None]
+    note: Mapped[str] = mapped_column(Text, default="")
+    tags: Mapped[list[str]] = mapped_column(default=list)
+    spam: Mapped[bool] = mapped_column(default=False)
+    tracking_number: Mapped[TrackingNumber | None] = relationship()
+    assignment: Mapped[NumberAssignment | None] = relationship()
+    contact: Mapped[Contact] = relationship()
+    touch: Mapped["Touch"] = relationship(back_populates="call")
+    answers: Mapped[list["Answer"]] = relationship(back_populates="call", order_by="Answer.id")
+    __table_args__ = (
+        UniqueConstraint("provider", "provider_call_id"),
+        # Each with the moment, so that the newest of those asked for are read and no others.
+        Index("ix_call_number_time", "tracking_number_id", "started_at"),
+        Index("ix_call_assignment_time", "assignment_id", "started_at"),
+        Index("ix_call_contact_time", "contact_id", "started_at"),
+        Index("ix_call_status_time", "status", "started_at"),
+        Index("ix_call_lead_time", "lead_status", "started_at"),
+        Index(
+            "ix_call_spam_time",
+            "started_at",
+            sqlite_where=text("spam IS 1"),
+            postgresql_where=text("spam IS true"),
+        ),
+        CheckConstraint("duration_s >= 0", "duration_not_negative"),
+        CheckConstraint("talk_s >= 0", "talk_not_negative"),
+    )
+
+
+class Touch(Base):
+    """One moment at which a buying company met our marketing: all that attribution sees."""
+
+    __tablename__ = "touch"
+    id: Mapped[Key]
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"))
+    occurred_at: Mapped[datetime] = mapped_column(index=True)
+    kind: Mapped[TouchKind]
+    campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaign.id"))
+    ad_material_id: Mapped[int | None] = mapped_column(ForeignKey("ad_material.id"), index=True)
+    channel: Mapped[Name | None]
+    """Named only where no campaign says it."""
+    call_id: Mapped[int | None] = mapped_column(ForeignKey("call.id"), unique=True)
+    source_key: Mapped[Name | None] = mapped_column(unique=True)
+    contact: Mapped[Contact] = relationship()
+    campaign: Mapped[Campaign | None] = relationship()
+    ad_material: Mapped[AdMaterial | None] = relationship()
+    call: Mapped[Call | None] = relationship(back_populates="touch")
+    __table_args__ = (
+        Index("ix_touch_contact_time", "contact_id", "occurred_at"),
+        Index("ix_touch_campaign_time", "campaign_id", "occurred_at"),
+    )
+
+
+class Answer(Base):
+    """What came of asking "where did you hear about us?"; it never overwrites what was tracked.
+
+    A correction is a row of its own that names the row it corrects.
+    """
+
+    __tablename__ = "answer"
+    id: Mapped[Key]
+    contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"), index=True)
+    call_id: Mapped[int | None] = mapped_column(ForeignKey("call.id"), index=True)
+    asked_at: Mapped[datetime] = mapped_column(index=True)
+    asked_by: Mapped[Name | None] = mapped_column(index=True)
+    outcome: Mapped[Outcome]
+    campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaign.id"))
+    channel: Mapped[Name | None]
+    verbatim: Mapped[str | None] = mapped_column(String(2000))
+    corrects_id: Mapped[int | None] = mapped_column(ForeignKey("answer.id"), unique=True)
+    source_key: Mapped[Name | None] = mapped_column(unique=True)
+    contact: Mapped[Contact] = relationship()
+    call: Mapped[Call | None] = relationship(back_populates="answers")
+    campaign: Mapped[Campaign | None] = relationship()
+    __table_args__ = (
+        CheckConstraint(
+            "outcome = 'answered' OR (campaign_id IS NULL AND channel IS NULL)", "only_answers_name_a_source"
+        ),
+    )
+
+
+class Deal(Base):
+    """A sale in the making, with the moments at which it reached each stage."""
+
+    __tablename__ = "deal"
+    id: Mapped[Key]
+    external_id: Mapped[Name | None] = mapped_column(unique=True)
+    account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
+    name: Mapped[str] = mapped_column(Text, default="")
+    stage: Mapped[Stage]
+    lead_at: Mapped[datetime | None]
+    qualified_at: Mapped[datetime | None]
+    opportunity_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None] = mapped_column(index=True)
+    amount_minor: Mapped[Minor]
+    margin_minor: Mapped[Minor | None]
+    currency: Mapped[CurrencyCode]
+    created_at: Mapped[datetime]
+    account: Mapped[Account] = relationship()
+    __table_args__ = (
+        CheckConstraint("stage NOT IN ('won', 'lost') OR closed_at IS NOT NULL", "closed_deals_have_a_date"),
+    )
+
+
+class Cost(Base):
+    """Money, or hours at a rate, spent over an interval of days (``period_end`` exclusive)."""
+
+    __tablename__ = "cost"
+    id: Mapped[Key]
+    campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaign.id"), index=True)
+    ad_material_id: Mapped[int | None] = mapped_column(ForeignKey("ad_material.id"))
+    period_start: Mapped[date] = mapped_column(index=True)
+    period_end: Mapped[date]
+    amount_minor: Mapped[Minor]
+    currency: Mapped[CurrencyCode]
+    minutes: Mapped[int | None]
+    hourly_rate_minor: Mapped[Minor | None]
+    category: Mapped[Name]
+    direct: Mapped[bool] = mapped_column(default=True)
+    note: Mapped[str] = mapped_column(Text, default="")
+    source_key: Mapped[Name | None] = mapped_column(unique=True)
+    campaign: Mapped[Campaign | None] = relationship()
+    __table_args__ = (
+        CheckConstraint("period_end > period_start", "ends_after_start"),
+        CheckConstraint("amount_minor >= 0", "not_negative"),
+        CheckConstraint("(minutes IS NULL) = (hourly_rate_minor IS NULL)", "hours_have_a_rate"),
+    )
+
+
+class ExchangeRate(Base):
+    """What one unit of ``currency`` is worth in the currency of reports, from ``day`` on."""
+
+    __tablename__ = "exchange_rate"
+    id: Mapped[Key]
+    currency: Mapped[CurrencyCode]
+    day: Mapped[date]
+    rate: Mapped[float]
+    __table_args__ = (UniqueConstraint("currency", "day"), CheckConstraint("rate > 0", "positive"))
+
+
+class VisitCount(Base):
+    """Visits to the supplier's site in a day, by campaign, for visitor-to-lead rates."""
+
+    __tablename__ = "visit_count"
+    id: Mapped[Key]
+    day: Mapped[date]
+    campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaign.id"))
+    channel: Mapped[Name | None]
+    visits: Mapped[int]
+    __table_args__ = (
+        UniqueConstraint("day", "campaign_id", "channel"),
+        CheckConstraint("visits >= 0", "not_negative"),
+    )
+
+
+class Indicator(Base):
+    """A figure watched beside the numbers: brand searches, customer satisfaction."""
+
+    __tablename__ = "indicator"
+    id: Mapped[Key]
+    name: Mapped[Name]
+    day: Mapped[date]
+    value: Mapped[float]
+    unit: Mapped[Name]
+    source: Mapped[str] = mapped_column(Text, default="")
+    __table_args__ = (UniqueConstraint("name", "day"),)
+
+
+class Annotation(Base):
+    """Something that happened beside our marketing and may explain a figure: a competitor's move."""
+
+    __tablename__ = "annotation"
+    id: Mapped[Key]
+    starts_on: Mapped[date]
+    ends_on: Mapped[date | None]
+    title: Mapped[Name]
+    note: Mapped[str] = mapped_column(Text, default="")
+    __table_args__ = (CheckConstraint("ends_on >= starts_on", "ends_after_start"),)
+
+
+# --- Who may ask -----------------------------------------------------------------------------------------
+
+
+class ApiToken(Base):
+    """A key to the JSON API; only its hash is kept."""
+
+    __tablename__ = "api_token"
+    id: Mapped[Key]
+    name: Mapped[Name]
+    prefix: Mapped[str] = mapped_column(String(12), unique=True)
+    secret_hash: Mapped[Hash]
+    scopes: Mapped[list[str]]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+
+
+class IdempotencyKey(Base):
+    """The reply to a request that named a key, so that its repetition gets the same and does nothing."""
+
+    __tablename__ = "idempotency_key"
+    id: Mapped[Key]
+    token_id: Mapped[int] = mapped_column(ForeignKey("api_token.id"))
+    key: Mapped[Name]
+    request_hash: Mapped[Hash]
+    status: Mapped[int]
+    body: Mapped[str] = mapped_column(Sealed("idempotency_key.body"))
+    created_at: Mapped[datetime]
+    __table_args__ = (UniqueConstraint("token_id", "key"),)
+
+
+class ImportRun(Base):
+    """One import of a file: what it was and what came of it."""
+
+    __tablename__ = "import_run"
+    id: Mapped[Key]
+    kind: Mapped[Name]
+    file_name: Mapped[Name]
+    finished_at: Mapped[datetime]
+    created: Mapped[int]
+    updated: Mapped[int]
+    skipped: Mapped[int]
+    refused: Mapped[int]
+
+
+# --- Who works here, who did what, what is stored for whom ------------------------------------------------
+
+
+class User(Base):
+    """Somebody who signs in: an address, a password, one role. Whoever leaves is closed, never deleted."""
+
+    __tablename__ = "app_user"
+    id: Mapped[Key]
+    email: Mapped[Name] = mapped_column(unique=True)
+    name: Mapped[Name]
+    role: Mapped[Role]
+    active: Mapped[bool] = mapped_column(default=True)
+    language: Mapped[str | None] = mapped_column(String(10))
+    theme: Mapped[str | None] = mapped_column(String(5))
+    """"light" or "dark"; null: as the browser says."""
+    shortcuts: Mapped[bool] = mapped_column(default=True)
+    """Whether single keys do things; who dictates or uses a screen reader may turn them off (WCAG 2.1.4)."""
+    password: Mapped[str | None] = mapped_column(String(255))
+    """An argon2id hash; null until the first one is chosen."""
+    fs_uniquifier: Mapped[str] = mapped_column(String(64), unique=True)
+    """What a session names; a new one ends all sessions of the user."""
+    tf_primary_method: Mapped[str | None] = mapped_column(String(64))
+    tf_totp_secret: Mapped[str | None] = mapped_column(String(255))
+    """Encrypted with a key outside the database."""
+    mf_recovery_codes: Mapped[list[str] | None] = mapped_column(MutableList.as_mutable(JSON()))
+    created_at: Mapped[datetime]
+    last_login_at: Mapped[datetime | None]
+    current_login_at: Mapped[datetime | None]
+    last_login_ip: Mapped[str | None] = mapped_column(String(64))
+    current_login_ip: Mapped[str | None] = mapped_column(String(64))
+    login_count: Mapped[int] = mapped_column(default=0)
+
+
+class FailedSignIn(Base):
+    """A sign-in that was refused, kept as long as it may lead to a pause."""
+
+    __tablename__ = "failed_sign_in"
+    id: Mapped[Key]
+    email_hash: Mapped[Hash]
+    at: Mapped[datetime]
+    __table_args__ = (Index("ix_failed_sign_in_email_time", "email_hash", "at"),)
+
+
+class AuditEntry(Base):
+    """Who changed what and when; written with the change itself, and never changed."""
+
+    __tablename__ = "audit_entry"
+    id: Mapped[Key]
+    at: Mapped[datetime] = mapped_column(index=True)
+    actor: Mapped[Name] = mapped_column(index=True)
+    """The e-mail address of a user, "token NAME", or "terminal"."""
+    action: Mapped[Name]
+    subject: Mapped[str] = mapped_column(Text, default="")
+
+
+class CallDesk(Base):
+    """Who has the form of a call open, so that two reps who log one call see each other."""
+
+    __tablename__ = "call_desk"
+    id: Mapped[Key]
+    call_id: Mapped[int] = mapped_column(ForeignKey("call.id"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"))
+    seen_at: Mapped[datetime]
+    user: Mapped[User] = relationship()
+    __table_args__ = (UniqueConstraint("call_id", "user_id"),)
+
+
+class MaterialPicture(Base):
+    """What a piece of ad material looks like."""
+
+    __tablename__ = "material_picture"
+    id: Mapped[Key]
+    ad_material_id: Mapped[int] = mapped_column(ForeignKey("ad_material.id"), unique=True)
+    content_type: Mapped[Name]
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class SavedView(Base):
+    """A page with its filters under a name, a user's own or shared with all."""
+
+    __tablename__ = "saved_view"
+    id: Mapped[Key]
+    user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"), index=True)
+    name: Mapped[Name]
+    path: Mapped[str] = mapped_column(Text)
+    """The address without host: path and query."""
+    shared: Mapped[bool] = mapped_column(default=False)
+    user: Mapped[User] = relationship()
+    __table_args__ = (UniqueConstraint("user_id", "name"),)
+
+
+class ReportSchedule(Base):
+    """A report that goes out by mail: to whom, how often, and how it went last time."""
+
+    __tablename__ = "report_schedule"
+    id: Mapped[Key]
+    name: Mapped[Name]
+    recipients: Mapped[list[str]]
+    cadence: Mapped[str] = mapped_column(String(16))
+    language: Mapped[str] = mapped_column(String(10))
+    options: Mapped[dict[str, Any]]
+    """What the report is made of, as the query of its page: models, filters, attachments."""
+    next_on: Mapped[date]
+    """The day on which it is due next; it moves on before the mail goes out, so that none goes out twice."""
+    not_before: Mapped[datetime | None]
+    """It is in line or has failed: before this moment it is not put in line again."""
+    last_sent_at: Mapped[datetime | None]
+    last_error: Mapped[str | None] = mapped_column(Said())
+    created_by: Mapped[Name]
+    __table_args__ = (CheckConstraint("cadence IN ('weekly', 'monthly', 'quarterly')", "cadence_known"),)
+
+
+class ImportMapping(Base):
+    """Which column means what in files with these headers, as a user told it once."""
+
+    __tablename__ = "import_mapping"
+    id: Mapped[Key]
+    kind: Mapped[Name]
+    header_hash: Mapped[Hash]
+    mapping: Mapped[dict[str, Any]]
+    __table_args__ = (UniqueConstraint("kind", "header_hash"),)
+
+
+class Job(Base):
+    """Work that takes longer than a page may: an import, a simulation, a report to mail."""
+
+    __tablename__ = "job"
+    id: Mapped[Key]
+    kind: Mapped[Name]
+    label: Mapped[str] = mapped_column(Said())
+    """What it is, for people."""
+    arguments: Mapped[dict[str, Any]]
+    state: Mapped[JobState] = mapped_column(default=JobState.waiting)
+    done: Mapped[int] = mapped_column(default=0)
+    total: Mapped[int | None]
+    result: Mapped[dict[str, Any] | None]
+    error: Mapped[str | None] = mapped_column(Said())
+    created_by: Mapped[Name]
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    heartbeat_at: Mapped[datetime | None]
+    """When its worker last said that it was alive; one that has fallen silent is taken up again."""
+    finished_at: Mapped[datetime | None]
+    __table_args__ = (Index("ix_job_state_id", "state", "id"),)
+
+
+class DataChange(Base):
+    """A row for each transaction that wrote: what was computed from the data tells by it that it is stale.
+
+    A counter in one row would make all writers wait for each other; rows of their own do not. How many
+    there are counts too, since the one with the lower number may be committed later.
+    """
+
+    __tablename__ = "data_change"
+    id: Mapped[Key]

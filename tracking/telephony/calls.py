@@ -1,0 +1,387 @@
+"""Calls: reports from providers and files, in any order and number, become one Call and one Touch."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Select, delete, exists, select
+from sqlalchemy.orm import Session, aliased, joinedload
+
+from tracking.errors import Invalid
+from tracking.records import contacts
+from tracking.records.import_outcome import ImportOutcome
+from tracking.storage import phone, vault
+from tracking.storage.models import Answer, Call, CallDesk, Contact, NumberAssignment, Touch, TrackingNumber
+from tracking.storage.phone import NumberState
+from tracking.storage.vocabulary import CallStatus, LeadStatus, PointKind, TouchKind
+from tracking.telephony import numbers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallEvent:
+    """One report about a call, in our words; every provider and file format is turned into these.
+
+    ``dialled`` holds the number rung, or several candidates in order of preference (an exchange may show
+    it in more than one field). ``status`` is None where the report says nothing about it. A report may
+    carry what another system's users noted on the call; it fills what is empty and overwrites nothing.
+    """
+
+    provider: str
+    provider_call_id: str
+    dialled: tuple[str, ...]
+    caller: str | None
+    started_at: datetime
+    status: CallStatus | None = None
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    duration_s: int | None = None
+    talk_s: int | None = None
+    caller_name: str | None = None
+    lead_status: LeadStatus | None = None
+    value_minor: int | None = None
+    currency: str | None = None
+    note: str = ""
+    tags: tuple[str, ...] = field(default=())
+
+
+@dataclass(slots=True)
+class Draft:
+    """What reports move forward in a call, for a call that is not stored yet."""
+
+    started_at: datetime
+    status: CallStatus = CallStatus.ringing
+    answered_at: datetime | None = None
+    ended_at: datetime | None = None
+    duration_s: int | None = None
+    talk_s: int | None = None
+    caller_name: str | None = None
+    lead_status: LeadStatus | None = None
+    value_minor: int | None = None
+    currency: str | None = None
+    note: str = ""
+    tags: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A call as it stands now, and what the reports about it did."""
+
+    call: Call
+    effect: ImportOutcome
+
+
+# The order in which a call can only move forward; of two reports the further one counts. An answered call
+# outranks a missed one because a leg that nobody picked up may be followed by one that somebody did.
+_RANK = {
+    status: rank
+    for rank, status in enumerate(
+        (
+            CallStatus.ringing,
+            CallStatus.missed,
+            CallStatus.voicemail,
+            CallStatus.answered,
+            CallStatus.completed,
+        )
+    )
+}
+
+GONE = timedelta(seconds=15)
+"""After this long without a sign a user counts as no longer at a call's form."""
+
+Inventory = dict[str, tuple[TrackingNumber, list[NumberAssignment]]]
+
+
+def record(session: Session, events: Iterable[CallEvent], *, region: str) -> list[Recorded]:
+    """Take reports about calls; the outcome does not depend on their order or on repetitions.
+
+    Each call gets exactly one Touch. It is credited to whoever held the dialled number when it rang; a
+    call to a resting, free or unknown number is kept with no source. The many-rows form exists for
+    imports: a batch costs a handful of queries, however long it is.
+
+    Raises
+    ------
+    Invalid
+        If a report names no time zone or a negative duration; nothing is written then.
+    """
+    by_call = gather(events)
+    existing = _existing(session, by_call)
+    candidates = {d: phone.parse(d, region).e164 for g in by_call.values() for e in g for d in e.dialled}
+    # Also what the calls already known were made to: not every report names the number dialled.
+    dialled = {e164 for e164 in candidates.values() if e164} | {call.dialled for call in existing.values()}
+    stock = numbers.inventory(session, dialled)
+    people = contacts.recognise(
+        session,
+        {
+            (PointKind.phone, e164)
+            for key, group in by_call.items()
+            if key not in existing
+            for event in group
+            if (e164 := phone.parse(event.caller, region).e164)
+        },
+    )
+    recorded = []
+    for key, group in by_call.items():
+        call = existing.get(key)
+        effect = ImportOutcome.unchanged
+        if call is None:
+            call = _open(session, group[0], stock, people, region)
+            effect = ImportOutcome.created
+        changed = [advance(call, event) for event in group]
+        if effect is ImportOutcome.unchanged and any(changed):
+            effect = ImportOutcome.updated
+        if effect is not ImportOutcome.unchanged:
+            _credit(call, stock)
+        recorded.append(Recorded(call, effect))
+    session.flush()
+    return recorded
+
+
+def judge(
+    session: Session,
+    call: Call,
+    *,
+    lead_status: LeadStatus | None = None,
+    value_minor: int | None = None,
+    currency: str | None = None,
+    note: str | None = None,
+    tags: Sequence[str] | None = None,
+    spam: bool | None = None,
+    clear: Collection[str] = (),
+) -> Call:
+    """Write down a sales rep's judgement of a call; None leaves a field as it is.
+
+    ``clear`` names what is taken back: "lead_status", "value", or both.
+    """
+    if (value_minor is None) != (currency is None):
+        raise Invalid("value_minor", "an amount and its currency go together; give both or neither")
+    if value_minor is not None and value_minor < 0:
+        raise Invalid(
+            "value_minor", "%(value)s is negative; the value of a call is 0 or more", value=value_minor
+        )
+    given = {
+        "lead_status": lead_status,
+        "value_minor": value_minor,
+        "currency": currency,
+        "note": note,
+        "tags": None if tags is None else sorted(set(tags)),
+        "spam": spam,
+    }
+    for name, value in given.items():
+        if value is not None:
+            setattr(call, name, value)
+    if "lead_status" in clear:
+        call.lead_status = None
+    if "value" in clear:
+        call.value_minor = call.currency = None
+    session.flush()
+    return call
+
+
+def unlogged(*, since: datetime) -> Select[Call]:
+    """Return the query for calls since a moment that somebody took and nobody logged, the latest first."""
+    return (
+        select(Call)
+        .where(
+            Call.started_at >= since,
+            # Said by what it is not, so that the calls are walked by moment and no other index is taken.
+            Call.status.not_in((CallStatus.missed, CallStatus.voicemail)),
+            Call.spam.is_(False),
+            ~exists().where(Answer.call_id == Call.id),
+        )
+        .order_by(Call.started_at.desc(), Call.id.desc())
+    )
+
+
+def to_call_back(*, since: datetime) -> Select[Call]:
+    """Return the query for calls missed since a moment and not made good, the latest first.
+
+    Made good is what somebody has logged since, and a caller whom somebody has talked to later.
+    """
+    later = aliased(Call)
+    return (
+        select(Call)
+        .where(
+            Call.started_at >= since,
+            Call.status.not_in((CallStatus.ringing, CallStatus.answered, CallStatus.completed)),
+            Call.spam.is_(False),
+            ~exists().where(Answer.call_id == Call.id),
+            ~exists().where(
+                later.contact_id == Call.contact_id,
+                later.started_at > Call.started_at,
+                later.status.in_((CallStatus.answered, CallStatus.completed)),
+            ),
+        )
+        .order_by(Call.started_at.desc(), Call.id.desc())
+    )
+
+
+def spoke_with(session: Session, call: Call, person: Contact) -> None:
+    """Say which of a company's people called: several of them may share its number.
+
+    Raises
+    ------
+    Invalid
+        If the person belongs to another company than the caller.
+    """
+    if contacts.account_of(session, person) is not contacts.account_of(session, call.contact):
+        raise Invalid(
+            "contact", "contact %(number)s is of another company; merge the companies first", number=person.id
+        )
+    call.contact = person
+    call.touch.contact = person
+    for answer in call.answers:
+        answer.contact = person
+    session.flush()
+
+
+def sit_down(session: Session, call: Call, user_id: int, *, at: datetime) -> None:
+    """Note that a user has the form of a call open."""
+    mine = session.scalar(select(CallDesk).where(CallDesk.call_id == call.id, CallDesk.user_id == user_id))
+    if mine is None:
+        session.add(CallDesk(call_id=call.id, user_id=user_id, seen_at=at))
+    else:
+        mine.seen_at = at
+    session.flush()
+
+
+def stand_up(session: Session, call_id: int, user_id: int) -> None:
+    """Note that a user has closed the form of a call."""
+    session.execute(delete(CallDesk).where(CallDesk.call_id == call_id, CallDesk.user_id == user_id))
+
+
+def at_desk(session: Session, call_id: int, *, besides: int, at: datetime) -> list[str]:
+    """Return the names of those who have the form of a call open, ``besides`` one user.
+
+    Whoever was not heard of for :data:`GONE` has gone.
+    """
+    rows = session.scalars(
+        select(CallDesk)
+        .where(CallDesk.call_id == call_id, CallDesk.user_id != besides, CallDesk.seen_at > at - GONE)
+        .options(joinedload(CallDesk.user))
+    )
+    return sorted(row.user.name for row in rows)
+
+
+def _check(event: CallEvent) -> None:
+    if event.started_at.tzinfo is None:
+        raise Invalid(
+            "started_at",
+            "%(started_at)s names no time zone; give an offset",
+            started_at=event.started_at.isoformat(),
+        )
+    for name in ("duration_s", "talk_s"):
+        value = getattr(event, name)
+        if value is not None and value < 0:
+            raise Invalid(name, "%(value)s seconds is negative; mend the record at its source", value=value)
+    if not event.provider_call_id or len(event.provider_call_id) > 200:
+        raise Invalid(
+            "provider_call_id", "must have 1 to 200 characters; the call cannot be told from others"
+        )
+
+
+def gather(events: Iterable[CallEvent]) -> dict[tuple[str, str], list[CallEvent]]:
+    """Put the reports about each call together, in the order they came."""
+    by_call: dict[tuple[str, str], list[CallEvent]] = {}
+    for event in events:
+        _check(event)
+        by_call.setdefault((event.provider, event.provider_call_id), []).append(event)
+    return dict(sorted(by_call.items()))
+
+
+def opening(event: CallEvent, stock: Inventory, region: str) -> dict[str, Any]:
+    """Return what the first report says of a call for good: which it is, who rang which number."""
+    parsed = phone.parse(event.caller, region)
+    e164s = [e164 for d in event.dialled if (e164 := phone.parse(d, region).e164)]
+    ours = next((e164 for e164 in e164s if e164 in stock), None)
+    return {
+        "provider": event.provider,
+        "provider_call_id": event.provider_call_id,
+        "dialled": ours or next(iter(e164s), None) or next((d for d in event.dialled if d), "")[:80],
+        "tracking_number_id": stock[ours][0].id if ours else None,
+        "caller": parsed.e164 or (event.caller if parsed.state is NumberState.malformed else None),
+        "caller_hash": vault.lookup_hash(PointKind.phone, parsed.e164) if parsed.e164 else None,
+        "caller_state": parsed.state,
+        "started_at": event.started_at,
+    }
+
+
+def _existing(session: Session, by_call: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Call]:
+    found: dict[tuple[str, str], Call] = {}
+    for provider, keys in groupby(sorted(by_call), key=lambda key: key[0]):
+        ids = [call_id for _, call_id in keys]
+        rows = session.scalars(select(Call).where(Call.provider == provider, Call.provider_call_id.in_(ids)))
+        found |= {(row.provider, row.provider_call_id): row for row in rows}
+    return found
+
+
+def _open(
+    session: Session,
+    event: CallEvent,
+    stock: Inventory,
+    people: dict[contacts.Point, Contact],
+    region: str,
+) -> Call:
+    parsed = phone.parse(event.caller, region)
+    point = (PointKind.phone, parsed.e164 or "")
+    contact = people.get(point) if parsed.e164 else None
+    if contact is None:
+        # Withheld and malformed numbers are nobody in particular: each such caller stays a person apart.
+        points = [point] if parsed.e164 else []
+        contact = contacts.introduce(session, points, at=event.started_at, name=event.caller_name)
+        if parsed.e164:
+            people[point] = contact
+    call = Call(**opening(event, stock, region), contact=contact, status=CallStatus.ringing, note="", tags=[])
+    call.touch = Touch(contact=contact, kind=TouchKind.call, occurred_at=event.started_at)
+    session.add(call)
+    return call
+
+
+def advance(call: Call | Draft, event: CallEvent) -> bool:
+    """Let a report move a call forward; tell whether it changed anything."""
+    before = _state(call)
+    call.started_at = min(call.started_at, event.started_at)
+    call.answered_at = min(filter(None, (call.answered_at, event.answered_at)), default=None)
+    call.ended_at = max(filter(None, (call.ended_at, event.ended_at)), default=None)
+    for name in ("duration_s", "talk_s"):
+        values = [v for v in (getattr(call, name), getattr(event, name)) if v is not None]
+        setattr(call, name, max(values, default=None))
+    reached = [call.status, event.status or CallStatus.ringing]
+    if call.ended_at is not None:
+        # Over, and nothing yet proves that anybody picked up; a later report may.
+        reached.append(CallStatus.missed)
+    call.status = max(reached, key=_RANK.__getitem__)
+    if call.status is CallStatus.answered and call.ended_at is not None:
+        call.status = CallStatus.completed
+    for name in ("caller_name", "lead_status", "note"):
+        setattr(call, name, getattr(call, name) or getattr(event, name))
+    call.tags = call.tags or sorted(set(event.tags))
+    if call.value_minor is None and event.value_minor is not None:
+        call.value_minor, call.currency = event.value_minor, event.currency
+    return _state(call) != before
+
+
+def _state(call: Call | Draft) -> tuple[object, ...]:
+    return (
+        call.started_at,
+        call.answered_at,
+        call.ended_at,
+        call.duration_s,
+        call.talk_s,
+        call.status,
+        call.caller_name,
+        call.lead_status,
+        call.note,
+        call.value_minor,
+        call.tags,
+    )
+
+
+def _credit(call: Call, stock: Inventory) -> None:
+    history = stock[call.dialled][1] if call.dialled in stock else []
+    held = numbers.holder(history, call.started_at)
+    call.assignment = held
+    call.touch.occurred_at = call.started_at
+    call.touch.campaign_id = held.ad_material.campaign_id if held else None
+    call.touch.ad_material_id = held.ad_material_id if held else None

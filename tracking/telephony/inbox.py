@@ -1,0 +1,371 @@
+"""What providers send, kept before it is interpreted, for ever, and interpreted as often as need be.
+
+An arrival is durable when :meth:`Inbox.take` returns: in the database or, while that is away, in the
+spool. Arrivals that come at the same time share one transaction, so that they also share its wait for
+the disk.
+"""
+
+import json
+import logging
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Engine, func, or_, select, tuple_
+from sqlalchemy import exc as sql
+from sqlalchemy.orm import Session
+
+from tracking.errors import Invalid
+from tracking.records.import_outcome import ImportOutcome
+from tracking.storage import db, vault
+from tracking.storage.config import Settings
+from tracking.storage.models import Call, InboxEvent
+from tracking.telephony import calls
+from tracking.telephony.calls import CallEvent
+from tracking.telephony.routing import Routing
+from tracking.telephony.spool import Spool
+
+_log = logging.getLogger(__name__)
+
+# How long an arrival waits for the database, in seconds: the strictest telephone provider hangs up after
+# five. A judgement.
+PATIENCE_S = 2.0
+# How long the database is left alone after it failed, in seconds, before spooled arrivals are tried again.
+_PAUSE_S = 1.0
+_BATCH = 64
+
+# The database cannot be reached, is locked or is full: the arrivals are not to blame.
+_AWAY = (sql.OperationalError, sql.InterfaceError, sql.TimeoutError)
+
+_Item = TypeVar("_Item")
+_WAITING = (InboxEvent.processed_at.is_(None), InboxEvent.error.is_(None))
+_ANY_WAITING = select(InboxEvent.id).where(*_WAITING).limit(1)
+
+Interpreter = Callable[[str, datetime], CallEvent]
+"""Turns a kept body and the moment it came into a report about a call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """One report as a provider sent it.
+
+    ``call_id`` and ``report`` together tell it from every other report of the provider; the same pair
+    again is the same report told twice. ``body`` is all that is needed to interpret it. ``dialled`` is
+    given where the answer depends on it.
+    """
+
+    provider: str
+    call_id: str
+    report: str
+    body: str
+    received_at: datetime
+    dialled: str = ""
+
+    @property
+    def event_key(self) -> str:
+        """Return what tells this report from the provider's others."""
+        return f"{self.call_id}/{self.report}"
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is kept and not yet a call: failed, waiting for its call's first report, spooled, unreadable."""
+
+    failed: int
+    waiting: int
+    spooled: int
+    unreadable: int
+
+
+def store(session: Session, arrivals: Sequence[Arrival]) -> list[InboxEvent]:
+    """Keep arrivals; return the rows that need interpreting.
+
+    Of two bodies with the same key the first counts, and the other is counted as a conflict. A repetition
+    that came earlier than the one we know (it lay in the spool) takes the moment back to its own.
+    """
+    wanted = {(a.provider, a.event_key) for a in arrivals}
+    key = tuple_(InboxEvent.provider, InboxEvent.event_key)
+    rows = {(r.provider, r.event_key): r for r in session.scalars(select(InboxEvent).where(key.in_(wanted)))}
+    news: dict[tuple[str, str], InboxEvent] = {}
+    for arrival in arrivals:
+        name = (arrival.provider, arrival.event_key)
+        digest = vault.lookup_hash("inbox_event.body", arrival.body)
+        row = rows.get(name)
+        if row is None:
+            row = rows[name] = news[name] = InboxEvent(
+                provider=arrival.provider,
+                event_key=arrival.event_key,
+                received_at=arrival.received_at,
+                body=arrival.body,
+                body_hash=digest,
+                attempts=0,
+                conflicts=0,
+            )
+            session.add(row)
+        elif row.body_hash != digest:
+            row.conflicts += 1
+        elif arrival.received_at < row.received_at:
+            row.received_at = arrival.received_at
+            news[name] = row
+    return list(news.values())
+
+
+class Inbox:
+    """The inbox of one installation, in one process."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        routing: Routing,
+        interpreters: Mapping[str, Interpreter],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._engine = engine
+        self._region = settings.region
+        self._routing = routing
+        self._interpreters = interpreters
+        self._now = now
+        self._spool = Spool(settings.spool_dir)
+        self._state = threading.Condition()
+        self._queue: list[tuple[Arrival, Future[None]]] = []
+        self._clerk: threading.Thread | None = None
+        self._busy_since: float | None = None
+        self._away = False
+        self._closed = False
+
+    def take(self, arrival: Arrival) -> bool:
+        """Keep an arrival within a bounded time; False if neither database nor spool could."""
+        if (kept := self._hand_over(arrival)) is not None:
+            try:
+                kept.result(PATIENCE_S)
+                return True
+            except Exception as error:
+                # Given up here, it may still be written in the end: the key makes that harmless.
+                kept.cancel()
+                _log.warning("the database does not take events (%s); they go to the spool", _where(error))
+        try:
+            self._put_aside(arrival)
+        except OSError as error:
+            _log.error("an event of %s is lost: neither database nor spool: %s", arrival.provider, error)
+            return False
+        return True
+
+    def drain(self) -> int:
+        """Take what lies in the spool into the inbox; return how many events that were."""
+        taken = 0
+        while some := self._drain_some():
+            taken += some
+        return taken
+
+    def replay(self, *, everything: bool = False) -> int:
+        """Interpret the events that are not processed yet, or all of them again; return how many."""
+        last, done = 0, 0
+        while True:
+            wanted = select(InboxEvent.id).where(InboxEvent.id > last).order_by(InboxEvent.id).limit(_BATCH)
+            if not everything:
+                wanted = wanted.where(InboxEvent.processed_at.is_(None))
+            with db.reading(self._engine) as session:
+                ids = session.scalars(wanted).all()
+            if not ids:
+                return done
+            self._each_if_not_all(ids, self._again, self._mark)
+            last, done = ids[-1], done + len(ids)
+
+    def backlog(self) -> Backlog:
+        """Count what is kept and not yet a call."""
+        open_ = select(func.count()).select_from(InboxEvent).where(InboxEvent.processed_at.is_(None))
+        with db.reading(self._engine) as session:
+            failed = session.scalar(open_.where(InboxEvent.error.is_not(None))) or 0
+            waiting = session.scalar(open_.where(InboxEvent.error.is_(None))) or 0
+        return Backlog(failed, waiting, *self._spool.count())
+
+    def close(self) -> None:
+        """Stop trying to empty the spool; what lies there is taken at the next start."""
+        with self._state:
+            self._closed = True
+            self._state.notify_all()
+            clerk = self._clerk
+        if clerk is not None:
+            clerk.join()
+
+    # --- One clerk a process writes, so that waiting for the database has an end for those who ask. ------
+
+    def _hand_over(self, arrival: Arrival) -> Future[None] | None:
+        with self._state:
+            hangs = self._busy_since is not None and time.monotonic() - self._busy_since > PATIENCE_S
+            if hangs or self._away:
+                # A queue before a database that hangs would only make every caller wait. That it is back
+                # shows when the clerk can empty the spool.
+                return None
+            kept: Future[None] = Future()
+            self._queue.append((arrival, kept))
+            self._wake_clerk()
+        return kept
+
+    def _put_aside(self, arrival: Arrival) -> None:
+        text = {**asdict(arrival), "received_at": arrival.received_at.isoformat()}
+        self._spool.put(f"{db.to_micros(arrival.received_at):020d}", json.dumps(text))
+        with self._state:
+            self._wake_clerk()
+
+    def _wake_clerk(self) -> None:
+        if self._clerk is None and not self._closed:
+            # Started when there is work and gone when there is none: nothing outlives a fork or a test.
+            self._clerk = threading.Thread(target=self._work, name="inbox", daemon=True)
+            self._clerk.start()
+        self._state.notify_all()
+
+    def _work(self) -> None:
+        while True:
+            with self._state:
+                self._busy_since = None
+                batch = [item for item in self._queue[:_BATCH] if item[1].set_running_or_notify_cancel()]
+                del self._queue[:_BATCH]
+                if not batch and not self._queue and (self._closed or self._spool.is_empty()):
+                    self._clerk, self._away = None, False
+                    return
+                self._busy_since = time.monotonic()
+            try:
+                if batch:
+                    self._serve(batch)
+                self._drain_some()
+                self._away = False
+            except Exception as error:
+                _log.warning("the spool stays full: %s", _where(error))
+                with self._state:
+                    self._busy_since, self._away = None, True
+                    if not self._queue and not self._closed:
+                        self._state.wait(_PAUSE_S)
+
+    def _serve(self, batch: Sequence[tuple[Arrival, Future[None]]]) -> None:
+        arrivals = [arrival for arrival, _ in batch]
+        try:
+            if dialled := {a.dialled for a in arrivals if a.dialled}:
+                # Reading waits for no writer, so the answer is fresh even where the event must be spooled.
+                with self._engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
+                    self._routing.refresh(connection, dialled)
+            self._keep(arrivals)
+        except Exception as error:
+            for _, kept in batch:
+                kept.set_exception(error)
+            raise
+        for _, kept in batch:
+            kept.set_result(None)
+
+    def _drain_some(self) -> int:
+        found: dict[Path, Arrival] = {}
+        for path, text in self._spool.some(_BATCH):
+            try:
+                said = json.loads(text)
+                received_at = datetime.fromisoformat(said.pop("received_at"))
+                found[path] = Arrival(**said, received_at=received_at)
+            except (ValueError, TypeError, KeyError):
+                self._spool.set_apart(path)
+        if found:
+            self._keep(list(found.values()))
+            self._spool.discard(found)
+        return len(found)
+
+    # --- Interpreting ------------------------------------------------------------------------------------
+
+    def _keep(self, arrivals: Sequence[Arrival]) -> None:
+        # In one order everywhere, so that two processes with the same events do not block each other.
+        ordered = sorted(arrivals, key=lambda a: (a.provider, a.event_key, a.received_at))
+        self._each_if_not_all(ordered, self._store_and_interpret, self._store_and_mark)
+
+    def _each_if_not_all(
+        self,
+        items: Sequence[_Item],
+        work: Callable[[Session, Sequence[_Item]], Sequence[int]],
+        fail: Callable[[Session, _Item, Exception], None],
+    ) -> None:
+        """Do ``work`` on all items in one transaction; if one of them spoils it, on each in its own."""
+        try:
+            waited = db.commit(self._engine, lambda session: work(session, items))
+        except _AWAY:
+            raise
+        except Exception as error:
+            if len(items) == 1:
+                reason = error
+                db.commit(self._engine, lambda session: fail(session, items[0], reason))
+                return
+            for item in items:
+                self._each_if_not_all([item], work, fail)
+        else:
+            if waited:
+                self._each_if_not_all(waited, self._again, self._mark)
+
+    def _store_and_interpret(self, session: Session, arrivals: Sequence[Arrival]) -> Sequence[int]:
+        return self._interpret(session, store(session, arrivals))
+
+    def _store_and_mark(self, session: Session, arrival: Arrival, error: Exception) -> None:
+        for row in store(session, [arrival]):
+            _mark_failed(row, error)
+
+    def _again(self, session: Session, ids: Sequence[int]) -> Sequence[int]:
+        rows = select(InboxEvent).where(InboxEvent.id.in_(ids)).order_by(InboxEvent.id)
+        return self._interpret(session, session.scalars(rows).all())
+
+    def _mark(self, session: Session, event_id: int, error: Exception) -> None:
+        _mark_failed(session.get_one(InboxEvent, event_id), error)
+
+    def _interpret(self, session: Session, rows: Sequence[InboxEvent]) -> Sequence[int]:
+        """Record what can be; return the events that waited for one of these and can be read now."""
+        read: list[tuple[InboxEvent, CallEvent]] = []
+        for row in rows:
+            try:
+                read.append((row, self._interpreters[row.provider](row.body, row.received_at)))
+            except Exception as error:
+                _mark_failed(row, error)
+        # A report that names no number of ours cannot open a call; it waits for one that does.
+        first = [event for _, event in read if event.dialled]
+        called = {(event.provider, event.provider_call_id) for event in first}
+        later = {(e.provider, e.provider_call_id) for _, e in read if not e.dialled} - called
+        if later:
+            known = select(Call.provider, Call.provider_call_id).where(
+                tuple_(Call.provider, Call.provider_call_id).in_(later)
+            )
+            called |= set(session.execute(known).all())
+        ready = [(row, event) for row, event in read if (event.provider, event.provider_call_id) in called]
+        ready.sort(key=lambda pair: not pair[1].dialled)
+        # Written before they are true, so that one INSERT says it all: if it fails, nothing is written.
+        for row, _ in read:
+            row.attempts, row.processed_at, row.error = row.attempts + 1, None, None
+        for row, _ in ready:
+            row.processed_at = self._now()
+        if not ready:
+            return []
+        with session.no_autoflush:
+            recorded = calls.record(session, [event for _, event in ready], region=self._region)
+        opened = [r.call for r in recorded if r.effect is ImportOutcome.created]
+        return self._waiting(session, opened) if opened and session.scalar(_ANY_WAITING) else []
+
+    def _waiting(self, session: Session, opened: Sequence[Call]) -> Sequence[int]:
+        theirs = [
+            (InboxEvent.provider == call.provider)
+            & InboxEvent.event_key.startswith(f"{call.provider_call_id}/", autoescape=True)
+            for call in opened
+        ]
+        return session.scalars(select(InboxEvent.id).where(*_WAITING, or_(*theirs))).all()
+
+
+def _mark_failed(row: InboxEvent, error: Exception) -> None:
+    row.attempts, row.processed_at, row.error = row.attempts + 1, None, _where(error)
+    _log.error("an event of %s could not be interpreted: %s", row.provider, row.error)
+
+
+def _where(error: Exception) -> str:
+    # Our own refusals say what is wrong and name no caller; others may quote values, so only their place
+    # is told.
+    if isinstance(error, Invalid):
+        return str(error)
+    places = traceback.extract_tb(error.__traceback__)
+    place = f" at {places[-1].filename.rpartition('/')[2]}:{places[-1].lineno}" if places else ""
+    return f"{type(error).__name__}{place}"

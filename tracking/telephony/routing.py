@@ -1,0 +1,80 @@
+"""Where a call to one of our numbers is to ring, also while the database is away."""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import Connection, bindparam, select
+from sqlalchemy.orm import Session
+
+from tracking.storage import phone
+from tracking.storage.config import Settings
+from tracking.storage.models import TrackingNumber
+
+_log = logging.getLogger(__name__)
+
+# How old the copy on the disk may grow while calls or health checks come in, in seconds.
+_WHOLE_EVERY_S = 60.0
+
+_ALL = select(TrackingNumber.number, TrackingNumber.destination)
+_THESE = _ALL.where(TrackingNumber.number.in_(bindparam("asked", expanding=True)))
+
+
+class Routing:
+    """The destinations of our numbers as they were last read, in memory and on the disk.
+
+    The copy on the disk holds our own numbers only, no caller's; a process that starts while the
+    database is away begins with it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._file = settings.data_dir / "routing.json"
+        self._default = settings.default_destination
+        self._region = settings.region
+        self._known: Mapping[str, str | None] = self._load()
+        self._read_at: float | None = None
+
+    def destination(self, dialled: str) -> str | None:
+        """Return the number to ring for a call to ``dialled``: its own, else the default desk, else None."""
+        known = self._known
+        e164 = phone.parse(dialled, self._region).e164 or ""
+        # A destination that is a tracking number itself would bring the call back to us, for ever.
+        candidates = (known.get(e164), self._default)
+        return next((d for d in candidates if d and d not in known and d != e164), None)
+
+    def refresh(self, database: Session | Connection, dialled: Collection[str] = ()) -> None:
+        """Read the destinations of these numbers, and from time to time of all; keep a copy on the disk."""
+        whole = self._read_at is None or time.monotonic() - self._read_at > _WHOLE_EVERY_S
+        if whole:
+            fresh = dict(database.execute(_ALL).all())
+            self._read_at = time.monotonic()
+        else:
+            asked = {e164 for d in dialled if (e164 := phone.parse(d, self._region).e164)}
+            if not asked:
+                return
+            found = dict(database.execute(_THESE, {"asked": list(asked)}).all())
+            fresh = {n: d for n, d in self._known.items() if n not in asked} | found
+        if fresh != self._known:
+            # Replaced, never changed in place: other threads read it meanwhile.
+            self._known = fresh
+            self._save(fresh)
+
+    def _load(self) -> Mapping[str, str | None]:
+        try:
+            held = json.loads(self._file.read_text())
+            return {str(number): destination and str(destination) for number, destination in held.items()}
+        except (OSError, ValueError, AttributeError):
+            return {}
+
+    def _save(self, fresh: Mapping[str, str | None]) -> None:
+        draft = self._file.with_name(f"{self._file.name}.{os.getpid()}")
+        try:
+            with draft.open("w") as file:
+                json.dump(fresh, file, indent=1, sort_keys=True)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self._file)
+        except OSError as error:
+            _log.warning("the copy of the routing could not be written: %s", error)
