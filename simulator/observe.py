@@ -20,7 +20,7 @@ from simulator.cycle import MODES, PHONE, Enquiries, Outcome
 from simulator.desk import ANSWERED, ENQUIRY, JUNK, Calls
 from simulator.hazard import NEVER
 from simulator.market import DAY, Shard, Week, World
-from simulator.people import account_ids, contact_ids, directory
+from simulator.directory import account_ids, contact_ids, directory
 from simulator.pool import NO_NUMBER
 from simulator.runs import Job
 from simulator.sources import BRAND, COLLEAGUE, DIRECT, INTERNET, ORGANIC, Memory, arrive, remember, tell
@@ -40,7 +40,7 @@ from simulator.tables import (
     touch_table,
     visit_table,
 )
-from simulator.telephone import Rung
+from simulator.call_center_run import Rung
 
 # A brand search follows the banner within this many days, evenly. Assumption.
 _ECHO_DAYS: Final = 3.0

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from scipy import stats
 
 from attribution import MODELS, attribute
-from simulator.division import shares_that_add_up
+from simulator.shapley_exact import shares_that_add_up
 from simulator.market import World
 from simulator.parameters import Scenario
 from simulator.runs import Mapper, Told, silent

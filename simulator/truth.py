@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from simulator.chance import Floats, Integers
-from simulator.division import masks_along, orders_of_joining, shapley, shares_that_add_up
+from simulator.shapley_exact import masks_along, orders_of_joining, shapley, shares_that_add_up
 from simulator.hazard import NEVER
 from simulator.market import YEAR_DAYS, Week, World
 from simulator.runs import Job, Mapper, Told, counted, paired, results, silent

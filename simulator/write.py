@@ -17,10 +17,10 @@ import pyarrow.parquet as pq
 
 from simulator.market import World
 from simulator.observe import Tables, observe, observe_background
-from simulator.people import account_ids
+from simulator.directory import account_ids
 from simulator.runs import SHARD, Job, Mapper, Told, counted, jobs, silent
 from simulator.tables import costs
-from simulator.telephone import Rung, exchange
+from simulator.call_center_run import Rung, exchange
 from simulator.truth import LABELS, Truth
 
 TABLES: Final = ("touches", "conversions", "answers", "calls", "visits", "costs", "accounts", "contacts")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from simulator.division import masks_along, orders_of_joining, shapley, shares_that_add_up
+from simulator.shapley_exact import masks_along, orders_of_joining, shapley, shares_that_add_up
 from simulator.market import World
 from simulator.runs import mapper
 from simulator.scenario import load

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.spill import Spill
+from simulator.external_sort import Spill
 
 pieces = st.lists(st.lists(st.integers(-3, 3), max_size=8), max_size=8)
 

@@ -19,7 +19,7 @@ from simulator.market import WEEK, World
 from simulator.pool import call_delays, callers_taken_for
 from simulator.runs import Job, Mapper, callers, jobs
 from simulator.sources import arrive, remember, site_sources
-from simulator.spill import Spill
+from simulator.external_sort import Spill
 
 
 @dataclass(frozen=True)

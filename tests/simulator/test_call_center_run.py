@@ -10,7 +10,7 @@ from simulator.hazard import NEVER
 from simulator.market import World
 from simulator.runs import callers, jobs, mapper
 from simulator.scenario import load
-from simulator.telephone import exchange
+from simulator.call_center_run import exchange
 
 SMALL = {"warmup_days": 60, "tail_days": 30, "desk.lines": 3}
 
