@@ -63,7 +63,7 @@ bench-simulator: $(VENV)/.test  ## The simulator against a bare SimPy loop
 bench-web: $(VENV)/.test  ## Pages of a large installation against an empty page
 	$(BIN)/python -m benchmarks.web
 
-which-model: $(VENV)/.test  ## Score every model in every world and write docs/which-model.md anew (takes long)
+which-model: $(VENV)/.test  ## Score every model in every world and write the figures of docs/which-model.md (takes long)
 	$(BIN)/python -m benchmarks.simulator.which_model
 
 screenshots: $(VENV)/.test  ## Take the pictures of docs/pages.md from the demo

@@ -1,12 +1,13 @@
 """Which model to trust with so many deals: what all models did in all shipped worlds, as a table to look up.
 
-The figures stand in ``which_model.json`` and are made by ``python -m benchmarks.simulator.which_model``, like
-the tables of docs/which-model.md.
+The figures stand in ``which_model.json`` and are made by ``python -m benchmarks.simulator.which_model``. A
+model newer than the study is not covered by it: `uncovered` names such models.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -105,6 +106,48 @@ def studied(deals: int) -> int:
     return max([size for size in sizes() if size <= deals], default=sizes()[0])
 
 
+def covered(deals: int) -> list[str]:
+    """Return the models that were studied in every world with so many deals.
+
+    Parameters
+    ----------
+    deals : int
+        Deals at hand; looked up by `studied`.
+
+    Returns
+    -------
+    list of str
+        Names in the order of the file.
+    """
+    size = str(studied(deals))
+    first, *others = (world["deals"].get(size, {}) for world in study()["worlds"].values())
+    return [model for model in first if all(model in other for other in others)]
+
+
+def uncovered(models: Iterable[str], deals: int) -> list[str]:
+    """Return those models that the study says nothing about with so many deals.
+
+    Parameters
+    ----------
+    models : iterable of str
+        Names.
+    deals : int
+        Deals at hand.
+
+    Returns
+    -------
+    list of str
+        Names in the order given.
+
+    Examples
+    --------
+    >>> uncovered(["linear", "tomorrow"], 300)
+    ['tomorrow']
+    """
+    known = covered(deals)
+    return [model for model in models if model not in known]
+
+
 def chance(deals: int) -> float:
     """Return what share of the margin chance alone puts in the wrong place with so many deals.
 
@@ -136,7 +179,7 @@ def trust(deals: int) -> list[Trust]:
     Returns
     -------
     list of Trust
-        One per model, the least wrong on average over the worlds first.
+        One per model of `covered`, the least wrong on average over the worlds first.
 
     Notes
     -----
@@ -152,7 +195,7 @@ def trust(deals: int) -> list[Trust]:
     size = studied(deals)
     worlds = [name for name in study()["worlds"] if name != CHANCE]
     found = []
-    for model in study()["worlds"][USUAL]["deals"][str(size)]:
+    for model in covered(size):
         figures = {name: _figure(name, size, model) for name in worlds}
         wrong, lost = ([getattr(each, what) for each in figures.values()] for what in ("wrong", "lost"))
         worst = max(figures, key=lambda name: figures[name].wrong)

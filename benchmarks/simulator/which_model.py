@@ -1,16 +1,17 @@
 """Which model in which world: scores every model in every shipped world at several numbers of deals.
 
 Run with ``python -m benchmarks.simulator.which_model``; it rewrites simulator/which_model.json and, from it,
-the tables in docs/which-model.md. Everything is seeded: the same code gives the same tables. With names of
-worlds only these are run again.
+docs/data/which-model.csv. Everything is seeded: the same code gives the same figures. With names of worlds
+only these are run again.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 import json
 import math
-import re
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,7 @@ from simulator.write import tables
 SIZES = {100: 6, 300: 4, 1_000: 2, 10_000: 1}
 POPULATION = 10_000
 PERMUTATIONS = 16
-LEGEND = (
-    "Cells: share of the margin given to the wrong place / margin lost by the move;"
-    " the last two columns are for 10,000 deals."
-)
-DOCUMENT = Path(__file__).parents[2] / "docs" / "which-model.md"
+TABLE = Path(__file__).parents[2] / "docs" / "data" / "which-model.csv"
 FIGURES = Path(which_model.__file__).with_suffix(".json")
 
 
@@ -94,59 +91,17 @@ def summary(scores: list[Score], margin: float) -> dict[str, float | None]:
     }
 
 
-def table(rows: list[list[str]]) -> str:
-    head, *body = rows
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in body])
-
-
-def overview(worlds: dict[str, Any], deals: int, measure: str) -> str:
-    """Lay out one measure of all models in all worlds; the least of each world is set in bold."""
-    columns = [
-        {model: row[measure] for model, row in world["deals"][str(deals)].items()}
-        for world in worlds.values()
-    ]
-    rows = [["model", *worlds]]
-    for model in SCORED:
-        cells = []
-        for column in columns:
-            text = f"{column[model]:.1%}"
-            cells.append(f"**{text}**" if column[model] <= min(column.values()) + 0.0005 else text)
-        rows.append([model, *cells])
-    return table(rows)
-
-
-def detail(deals: dict[str, Any]) -> str:
-    rows = [
-        ["model", *(f"{int(size):,} deals" for size in deals), "agreement of ranks", "given to campaigns"]
-    ]
-    largest = deals[max(deals, key=int)]
-    for model in SCORED:
-        cells = [f"{each[model]['wrong']:.0%} / {each[model]['lost']:.1%}" for each in deals.values()]
-        ranks = largest[model]["ranks"]
-        rows.append(
-            [model, *cells, "–" if ranks is None else f"{ranks:.2f}", f"{largest[model]['credited']:.0%}"]
-        )
-    return table(rows)
-
-
-def document(worlds: dict[str, Any]) -> str:
-    """Write the tables of docs/which-model.md."""
-    parts = [
-        "### Share of the margin given to the wrong place, 1,000 deals",
-        overview(worlds, 1_000, "wrong"),
-        "### Margin lost by moving a fifth of the budget as the model says, 300 deals",
-        overview(worlds, 300, "lost"),
-        "### Margin lost by moving a fifth of the budget as the model says, 10,000 deals",
-        overview(worlds, 10_000, "lost"),
-    ]
+def table(worlds: dict[str, Any]) -> str:
+    """Write the figures as CSV, a row per world, number of deals and model."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    measures = ("wrong", "wrong_se", "lost", "ranks", "credited")
+    writer.writerow(["world", "caused", "deals", "model", *measures])
     for name, world in worlds.items():
-        parts += [
-            f"### {name}",
-            f"{world['description']}. Campaigns really caused {world['caused']:.0%} of the margin. {LEGEND}",
-            detail(world["deals"]),
-        ]
-    return "\n\n".join(parts)
+        for deals, models in world["deals"].items():
+            for model, row in models.items():
+                writer.writerow([name, world["caused"], deals, model, *(row[each] for each in measures)])
+    return text.getvalue()
 
 
 def main() -> None:
@@ -161,7 +116,7 @@ def main() -> None:
 
 
 def keep(name: str, found: dict[str, Any]) -> None:
-    """Write a world's figures into the file, and the document anew."""
+    """Write a world's figures into the file, and the table anew."""
     held = json.loads(FIGURES.read_text(encoding="utf-8"))["worlds"] | {name: found}
     # Where everything and nothing is right stand at the ends.
     order = sorted(
@@ -176,13 +131,7 @@ def keep(name: str, found: dict[str, Any]) -> None:
         "worlds": worlds,
     }
     FIGURES.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    text = re.sub(
-        r"<!-- tables -->.*<!-- end -->",
-        lambda _: f"<!-- tables -->\n\n{document(worlds)}\n\n<!-- end -->",
-        DOCUMENT.read_text(encoding="utf-8"),
-        flags=re.S,
-    )
-    DOCUMENT.write_text(text, encoding="utf-8")
+    TABLE.write_text(table(worlds), encoding="utf-8")
 
 
 if __name__ == "__main__":

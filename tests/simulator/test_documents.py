@@ -5,19 +5,13 @@ from pathlib import Path
 import pytest
 
 from simulator.scenario import names
-from simulator.score import SCORED
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.mark.parametrize("name", names())
 def test_every_shipped_world_is_in_the_comparison_of_models(name):
-    assert f"### {name}\n" in (DOCS / "which-model.md").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize("model", SCORED)
-def test_every_model_is_in_the_comparison(model):
-    assert f"| {model} |" in (DOCS / "which-model.md").read_text(encoding="utf-8")
+    assert f"`{name}`" in (DOCS / "which-model.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -135,8 +135,8 @@ def _worth(models: Sequence[str]) -> dict[str, tuple[float, float, float]]:
 
 
 def worth_words(model: str) -> list[str]:
-    """Return what the simulator found advice by a model to be worth, as a sentence; none where it has not."""
-    return [
+    """Return what the simulator found advice by a model to be worth, or that it has not studied it."""
+    sentences = [
         gettext(
             "In simulated markets, where the truth is known, moving a fifth of the budget as the model "
             "%(model)s says left out %(lost)s of the margin that the best move would have brought, and "
@@ -147,6 +147,11 @@ def worth_words(model: str) -> list[str]:
             worst=formatting.share(worst),
         )
         for _, lost, worst in _worth([model]).values()
+    ]
+    return sentences or [
+        gettext(
+            "Not covered by the study in simulated markets: %(models)s.", models=translate.model_word(model)
+        )
     ]
 
 
