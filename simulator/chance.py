@@ -14,8 +14,6 @@ from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
-from scipy.special import ndtri
 
 Floats: TypeAlias = NDArray[np.float64]
 Integers: TypeAlias = NDArray[np.int64]
@@ -28,7 +26,10 @@ _STEP: Final = 0x9E3779B97F4A7C15
 _FIRST: Final = 0xBF58476D1CE4E5B9
 _SECOND: Final = 0x94D049BB133111EB
 _MASK: Final = (1 << 64) - 1
+# Up to this mean, counts are found by adding up probabilities from 0; exp(-mean) vanishes only beyond 700.
 _LARGE: Final = 500
+# Standard deviations around a mean beyond which no double above 0 or below 1 falls.
+_REACH: Final = 12
 # Multipliers that keep account and index apart before they are mixed; any odd 64-bit numbers would do.
 _ACCOUNT: Final = 0xD1342543DE82EF95
 _INDEX: Final = 0xA0761D6478BD642F
@@ -147,6 +148,89 @@ def exponential(share: Floats) -> Floats:
     return np.asarray(-np.log1p(-share), dtype=np.float64)
 
 
+# Wichura's rational approximations to the normal quantile, numerator and denominator, highest power first:
+# for the middle, for tails down to exp(-25), and beyond.
+_MIDDLE: Final = np.array(
+    [
+        [2.5090809287301226727e3, 5.2264952788528545610e3],
+        [3.3430575583588128105e4, 2.8729085735721942674e4],
+        [6.7265770927008700853e4, 3.9307895800092710610e4],
+        [4.5921953931549871457e4, 2.1213794301586595867e4],
+        [1.3731693765509461125e4, 5.3941960214247511077e3],
+        [1.9715909503065514427e3, 6.8718700749205790830e2],
+        [1.3314166789178437745e2, 4.2313330701600911252e1],
+        [3.3871328727963666080e0, 1.0],
+    ]
+)
+_TAIL: Final = np.array(
+    [
+        [7.74545014278341407640e-4, 1.05075007164441684324e-9],
+        [2.27238449892691845833e-2, 5.47593808499534494600e-4],
+        [2.41780725177450611770e-1, 1.51986665636164571966e-2],
+        [1.27045825245236838258e0, 1.48103976427480074590e-1],
+        [3.64784832476320460504e0, 6.89767334985100004550e-1],
+        [5.76949722146069140550e0, 1.67638483018380384940e0],
+        [4.63033784615654529590e0, 2.05319162663775882187e0],
+        [1.42343711074968357734e0, 1.0],
+    ]
+)
+_FAR: Final = np.array(
+    [
+        [2.01033439929228813265e-7, 2.04426310338993978564e-15],
+        [2.71155556874348757815e-5, 1.42151175831644588870e-7],
+        [1.24266094738807843860e-3, 1.84631831751005468180e-5],
+        [2.65321895265761230930e-2, 7.86869131145613259100e-4],
+        [2.96560571828504891230e-1, 1.48753612908506148525e-2],
+        [1.78482653991729133580e0, 1.36929880922735805310e-1],
+        [5.46378491116411436990e0, 5.99832206555887937690e-1],
+        [6.65790464350110377720e0, 1.0],
+    ]
+)
+
+
+def _ratio(rational: Floats, at: Floats) -> Floats:
+    above, below = (np.full_like(at, highest) for highest in rational[0])
+    for over, under in rational[1:]:
+        above *= at
+        above += over
+        below *= at
+        below += under
+    return above / below
+
+
+def normal(share: Floats) -> Floats:
+    """Turn uniforms into standard normal values.
+
+    Parameters
+    ----------
+    share : ndarray of float64
+        Uniforms in (0, 1).
+
+    Returns
+    -------
+    ndarray of float64
+        Finite values, rising with `share`, exact to about 16 digits.
+
+    References
+    ----------
+    .. [1] M. J. Wichura, "Algorithm AS 241: the percentage points of the normal distribution", Applied
+       Statistics 37, 1988; `statistics.NormalDist.inv_cdf` takes the same for one value.
+
+    Examples
+    --------
+    >>> normal(np.array([0.025, 0.5, 0.975])).round(4).tolist()
+    [-1.96, 0.0, 1.96]
+    """
+    middle = share - 0.5
+    value = middle * _ratio(_MIDDLE, 0.180625 - middle * middle)
+    outside = np.flatnonzero(np.abs(middle) > 0.425)
+    if len(outside):
+        depth = np.sqrt(-np.log(np.minimum(share[outside], 1.0 - share[outside])))
+        tail = np.where(depth <= 5.0, _ratio(_TAIL, depth - 1.6), _ratio(_FAR, depth - 5.0))
+        value[outside] = np.copysign(tail, middle[outside])
+    return value
+
+
 def lognormal(share: Floats, median: ArrayLike, sigma: ArrayLike) -> Floats:
     """Turn uniforms into lognormal values.
 
@@ -169,7 +253,32 @@ def lognormal(share: Floats, median: ArrayLike, sigma: ArrayLike) -> Floats:
     >>> lognormal(np.array([0.5]), 30.0, 0.8).tolist()
     [30.0]
     """
-    return np.asarray(np.asarray(median) * np.exp(np.asarray(sigma) * ndtri(share)), dtype=np.float64)
+    return np.asarray(np.asarray(median) * np.exp(np.asarray(sigma) * normal(share)), dtype=np.float64)
+
+
+def poisson_probabilities(mean: float) -> tuple[int, Floats]:
+    """Return the probabilities of a Poisson count, but for counts too unlikely to matter.
+
+    Parameters
+    ----------
+    mean : float
+        Expected count, 0 or more.
+
+    Returns
+    -------
+    first : int
+        The least count listed.
+    probabilities : ndarray of float64
+        Of `first` and the counts after it; they add up to 1. Counts left out have less than 1e-30 together.
+    """
+    # From the likeliest count outwards by ratios of neighbours: no factorial, and nothing vanishes early.
+    peak = int(mean)
+    reach = int(_REACH * (np.sqrt(mean) + _REACH))
+    first = max(0, peak - reach)
+    below = np.cumprod(np.arange(peak, first, -1) / mean)[::-1] if peak else np.zeros(0)
+    above = np.cumprod(mean / np.arange(peak + 1, peak + reach + 1))
+    weights = np.concatenate((below, [1.0], above))
+    return first, weights / weights.sum()
 
 
 def poisson(share: Floats, mean: ArrayLike) -> Integers:
@@ -194,9 +303,11 @@ def poisson(share: Floats, mean: ArrayLike) -> Integers:
     """
     share, means = np.broadcast_arrays(share, np.asarray(mean, dtype=np.float64))
     counts = np.zeros(share.shape, dtype=np.int64)
-    # exp(-mean) must not vanish; beyond that SciPy's inversion is exact too, and a hundred times slower.
     large = means > _LARGE
-    counts[large] = stats.poisson.ppf(share[large], means[large])
+    for each in np.unique(means[large]) if large.any() else ():
+        rows = means == each
+        first, probabilities = poisson_probabilities(float(each))
+        counts[rows] = first + np.searchsorted(np.cumsum(probabilities), share[rows])
     term = np.exp(-means)
     below = term.copy()
     live = np.flatnonzero((share > below) & ~large)

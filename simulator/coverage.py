@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from attribution.uncertainty import bootstrap
 from simulator.market import World
 from simulator.parameters import Scenario
 from simulator.runs import Mapper
-from simulator.score import HALF_LIFE_DAYS, credits, true_margin
+from simulator.score import HALF_LIFE_DAYS, credits, orders_at_margin, true_margin
 from simulator.truth import find
 from simulator.write import tables
 
@@ -136,12 +135,9 @@ def intervals(
     dict of (str, str) to (float, float)
         Ends in minor units of margin per model and campaign; none where a campaign is never credited.
     """
-    orders = seen["conversions"].filter(pc.equal(seen["conversions"]["goal"], "won"))
-    place = orders.schema.get_field_index("value_minor")
-    orders = orders.set_column(place, orders.schema.field(place), orders["margin_minor"])
     drawn = bootstrap(
         seen["touches"],
-        orders,
+        orders_at_margin(seen),
         models,
         replicates=replicates,
         seed=seed,

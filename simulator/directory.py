@@ -1,30 +1,48 @@
 """Names and telephone numbers for simulated companies and the people in their buying groups.
 
-Names come from Faker's lists through a keyed choice, so that a company is called the same in every run.
+Names come from a list drawn once from Faker, through a keyed choice, so that a company is called the same in
+every run and under every version of Faker.
 Numbers come only from ranges set aside for fiction; there are few of those, so in a large market several
 people share one.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import resources
+from itertools import chain
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from faker import Faker
 
 from simulator.chance import Floats, Integers, choose, ragged, uniform
 from simulator.market import Shard
 
 ROLES: Final = ("engineer", "purchasing", "plant manager", "finance", "maintenance")
-_POOL: Final = 400
+# First and last names in the list per country.
+NAMES: Final = 400
 
 
 @dataclass(frozen=True)
-class _Country:
+class Country:
+    """Where names, legal forms and telephone numbers come from.
+
+    Attributes
+    ----------
+    locale : str
+        Faker's name for it.
+    legal : str
+        What stands behind a company's name.
+    prefix : str
+        What the numbers set aside for fiction begin with.
+    first, digits, count : int
+        The least number behind the prefix, its digits, and how many numbers there are.
+    """
+
     locale: str
     legal: str
     prefix: str
@@ -35,27 +53,21 @@ class _Country:
 
 # Ranges for fiction: Sweden (PTS), United Kingdom (Ofcom), Germany (Bundesnetzagentur), North America
 # (NANPA).
-_COUNTRIES: Final = (
-    _Country("sv_SE", "AB", "+467017406", 5, 2, 95),
-    _Country("en_GB", "Ltd", "+442079460", 0, 3, 1000),
-    _Country("de_DE", "GmbH", "+493023125", 0, 3, 1000),
-    _Country("en_US", "Inc", "+1202555", 100, 4, 100),
+COUNTRIES: Final = (
+    Country("sv_SE", "AB", "+467017406", 5, 2, 95),
+    Country("en_GB", "Ltd", "+442079460", 0, 3, 1000),
+    Country("de_DE", "GmbH", "+493023125", 0, 3, 1000),
+    Country("en_US", "Inc", "+1202555", 100, 4, 100),
 )
 _WEIGHTS: Final = (0.3, 0.2, 0.35, 0.15)
 
 
 @lru_cache(maxsize=1)
-def _pools() -> tuple[pa.Array, pa.Array]:
-    """Return first and last names, the pools of the countries after each other."""
-    first: list[str] = []
-    last: list[str] = []
-    for country in _COUNTRIES:
-        faker = Faker(country.locale)
-        faker.seed_instance(1)
-        first += [faker.first_name() for _ in range(_POOL)]
-        # Of "auch Schlauchin", which stands so in a list, a name remains.
-        last += [faker.last_name().removeprefix("auch ") for _ in range(_POOL)]
-    return pa.array(first), pa.array(last)
+def _names() -> tuple[pa.Array, pa.Array]:
+    """Return first and last names, those of the countries after each other."""
+    names = json.loads((resources.files("simulator") / "names.json").read_text(encoding="utf-8"))
+    first, last = (pa.array(chain.from_iterable(names[which].values())) for which in ("first", "last"))
+    return first, last
 
 
 @lru_cache(maxsize=1)
@@ -63,17 +75,17 @@ def _numbers() -> pa.Array:
     """Return the telephone numbers for fiction, the ranges of the countries after each other."""
     return pa.array(
         f"{each.prefix}{each.first + position:0{each.digits}d}"
-        for each in _COUNTRIES
+        for each in COUNTRIES
         for position in range(each.count)
     )
 
 
 def _pick(country: Integers, share: Floats) -> Integers:
-    return country * _POOL + np.floor(share * _POOL).astype(np.int64)
+    return country * NAMES + np.floor(share * NAMES).astype(np.int64)
 
 
 def _dial(country: Integers, share: Floats) -> pa.Array:
-    counts = np.array([each.count for each in _COUNTRIES])
+    counts = np.array([each.count for each in COUNTRIES])
     begins = np.cumsum(counts) - counts
     return _numbers().take(pa.array(begins[country] + np.floor(share * counts[country]).astype(np.int64)))
 
@@ -109,12 +121,12 @@ def directory(shard: Shard) -> tuple[pa.Table, pa.Table]:
     """
     seed, ids = shard.world.seed, shard.accounts
     market = shard.world.scenario.market
-    first_names, last_names = _pools()
+    first_names, last_names = _names()
     country = choose(uniform(seed, ids, "name.country"), _WEIGHTS)
     industries, regions, sizes = list(market.industries), list(market.regions), list(market.sizes)
     branch = pa.array(shard.industry)
     trades = pa.array([industry.replace("_", " ").title() for industry in industries])
-    legal = pa.array([each.legal for each in _COUNTRIES])
+    legal = pa.array([each.legal for each in COUNTRIES])
     family = last_names.take(pa.array(_pick(country, uniform(seed, ids, "name.company"))))
     accounts = pa.table(
         {

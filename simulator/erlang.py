@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scipy import stats
+from simulator.chance import poisson_probabilities
 
 
 def erlang_b(servers: int, load: float) -> float:
@@ -145,4 +145,5 @@ def reshown(numbers: int, views: float) -> float:
     """
     if numbers < 1 or views < 0:
         raise ValueError(f"numbers {numbers} must be at least 1 and views {views} not negative")
-    return float(stats.poisson.sf(numbers - 1, views))
+    first, probabilities = poisson_probabilities(views)
+    return float(probabilities[max(0, numbers - first) :].sum())

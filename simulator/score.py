@@ -7,7 +7,6 @@ campaigns and what no campaign brought, and so does the truth.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,13 +17,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from scipy import stats
 
 from attribution import MODELS, attribute
-from simulator.shapley_exact import shares_that_add_up
+from simulator.chance import Floats
 from simulator.market import World
 from simulator.parameters import Scenario
-from simulator.runs import Mapper, Told, silent
+from simulator.runs import Mapper, OnProgress, silent
+from simulator.shapley_exact import shares_that_add_up
 from simulator.truth import spend_minor, values
 
 # Every model of the engine but the one whose weights the user chooses.
@@ -113,6 +112,24 @@ def true_margin(report: Mapping[str, Any]) -> dict[str, int]:
     return dict(zip(campaigns, shares_that_add_up(parts, total), strict=True))
 
 
+def orders_at_margin(tables: Mapping[str, pa.Table]) -> pa.Table:
+    """Return the orders among the conversions, each worth its gross margin.
+
+    Parameters
+    ----------
+    tables : mapping of str to pyarrow.Table
+        With ``conversions`` of the journey contract.
+
+    Returns
+    -------
+    pyarrow.Table
+        Rows of the contract, ``value_minor`` in minor units of margin.
+    """
+    orders = tables["conversions"].filter(pc.equal(tables["conversions"]["goal"], "won"))
+    place = orders.schema.get_field_index("value_minor")
+    return orders.set_column(place, orders.schema.field(place), orders["margin_minor"])
+
+
 def credits(
     tables: Mapping[str, pa.Table], models: Sequence[str], lookback_days: float | None = 365.0
 ) -> dict[str, dict[str | None, int]]:
@@ -132,12 +149,9 @@ def credits(
     dict of str to dict
         Per model the credit per campaign in minor units of margin.
     """
-    orders = tables["conversions"].filter(pc.equal(tables["conversions"]["goal"], "won"))
-    place = orders.schema.get_field_index("value_minor")
-    orders = orders.set_column(place, orders.schema.field(place), orders["margin_minor"])
     credit = attribute(
         tables["touches"],
-        orders,
+        orders_at_margin(tables),
         models,
         by="campaign",
         lookback_days=lookback_days,
@@ -150,7 +164,7 @@ def credits(
     return found
 
 
-def moves(world: World, spread: Mapper, told: Told = silent) -> dict[Move, int]:
+def moves(world: World, spread: Mapper, on_progress: OnProgress = silent) -> dict[Move, int]:
     """Try every shift of budget from one campaign to another.
 
     Parameters
@@ -159,7 +173,7 @@ def moves(world: World, spread: Mapper, told: Told = silent) -> dict[Move, int]:
         The market to try it in.
     spread : Mapper
         Where to run it.
-    told : callable, optional
+    on_progress : callable, optional
         Is given the share done so far, 0 to 1; an exception that it raises stops the work.
 
     Returns
@@ -180,7 +194,7 @@ def moves(world: World, spread: Mapper, told: Told = silent) -> dict[Move, int]:
         scale[giver] -= amount / spend[giver]
         scale[taker] += amount / spend[taker]
         scales.append(scale)
-    margin = values(world, np.array(scales), spread, told).window[:, 2]
+    margin = values(world, np.array(scales), spread, on_progress).window[:, 2]
     names = world.campaigns
     return {
         (names[giver], names[taker]): int(gain - margin[0])
@@ -246,7 +260,6 @@ def compare(
     given = np.array([credit.get(name, 0) for name in names], dtype=np.float64) / total
     right = np.array([truth[name] for name in names], dtype=np.float64) / total
     gaps = np.append(given - right, right.sum() - given.sum())
-    tau = stats.kendalltau(given, right).statistic if len(names) > 1 else math.nan
     both = (given > 0) & (right > 0)
     by_channel: dict[str, float] = {}
     for name, gap in zip(names, gaps, strict=False):
@@ -263,13 +276,21 @@ def compare(
         total_variation=float(np.abs(gaps).sum() / 2),
         credited=float(given.sum()),
         caused=float(right.sum()),
-        rank_agreement=None if math.isnan(tau) else float(tau),
+        rank_agreement=_kendall(given, right),
         log_error=float(np.abs(np.log(given[both] / right[both])).mean()) if both.any() else None,
         unmeasured=int((~both).sum()),
         by_channel=by_channel,
         move=move,
         regret_minor=regret,
     )
+
+
+def _kendall(one: Floats, other: Floats) -> float | None:
+    """Return Kendall's tau-b of two columns, None where either has no order."""
+    pair = np.triu_indices(len(one), 1)
+    first, second = (np.sign(column[pair[0]] - column[pair[1]]) for column in (one, other))
+    orders = float(np.sqrt((first**2).sum()) * np.sqrt((second**2).sum()))
+    return float((first * second).sum()) / orders if orders else None
 
 
 def read(directory: Path) -> tuple[World, dict[str, pa.Table], dict[str, Any]]:

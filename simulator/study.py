@@ -10,14 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from simulator import score as scoring
-from simulator.coverage import holding, intervals
 from simulator.market import World
-from simulator.runs import Engine, Told, mapper
+from simulator.runs import Engine, OnProgress, mapper
 from simulator.truth import EXACT, find
 from simulator.write import write, write_truth
+
+if TYPE_CHECKING:
+    from simulator.score import Score
 
 STEPS: Final = ("tables", "truth", "moves", "models", "intervals")
 _REPLICATES: Final = 200
@@ -48,7 +49,7 @@ class Simulated:
 def _ignore(_step: str, _share: float) -> None: ...
 
 
-def _of(step: str, progress: Progress) -> Told:
+def _of(step: str, progress: Progress) -> OnProgress:
     return lambda share: progress(step, share)
 
 
@@ -101,9 +102,14 @@ def simulate(
         with mapper(workers, engine) as spread:
             rows = write(world, folder, spread, _of("tables", progress))
             if truth != "none":
-                told = _of("truth", progress)
+                on_progress = _of("truth", progress)
                 found = find(
-                    world, spread, permutations=sampled, exact_shapley=exact, marginal=True, told=told
+                    world,
+                    spread,
+                    permutations=sampled,
+                    exact_shapley=exact,
+                    marginal=True,
+                    on_progress=on_progress,
                 )
                 write_truth(world, found, folder)
                 report = found.report
@@ -123,7 +129,7 @@ def score(
     resampled: bool = False,
     workers: int = 1,
     progress: Progress = _ignore,
-) -> tuple[dict[str, Any], list[scoring.Score]]:
+) -> tuple[dict[str, Any], list[Score]]:
     """Score every model on a market that `simulate` wrote with its truth.
 
     Parameters
@@ -153,6 +159,10 @@ def score(
     FileNotFoundError
         If the directory lacks a file; the message says which command writes it.
     """
+    # The engine, which simulating does without, takes longer to load than all else here.
+    from simulator import score as scoring
+    from simulator.coverage import holding, intervals
+
     world, tables, report = scoring.read(directory)
     gains = None
     if regret:

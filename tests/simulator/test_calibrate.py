@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from simulator.calibrate import PARAMETERS, _precision, as_toml, fit, shifted
+from simulator.calibrate import PARAMETERS, _precision, as_toml, fit, least_squares, shifted
 from simulator.market import World
 from simulator.moments import FITTED, HELD_OUT, compute
 from simulator.runs import mapper
@@ -52,6 +52,23 @@ def test_the_fitted_scenario_is_a_file_that_says_what_cannot_be_known(found, tmp
     text = path.read_text(encoding="utf-8")
     assert "Cannot be identified: the effects of campaigns" in text
     assert "standard error" in text
+
+
+def test_least_squares_finds_the_bottom_of_rosenbrocks_valley_and_stops_at_a_limit():
+    # Rosenbrock's function is the sum of these squares; its least is 0 at (1, 1).
+    def residuals(at):
+        return np.array([10.0 * (at[1] - at[0] ** 2), 1.0 - at[0]])
+
+    def slopes(at, _):
+        return np.array([[-20.0 * at[0], 10.0], [-1.0, 0.0]])
+
+    start = np.array([-1.2, 1.0])
+    found, jacobian = least_squares(residuals, slopes, start, limit=2.5, trials=100)
+    assert found == pytest.approx([1.0, 1.0], abs=1e-3)
+    assert (jacobian == slopes(found, None)).all()
+    # Within half a unit the least is on the edge: (0.5, 0.25).
+    found, _ = least_squares(residuals, slopes, np.array([-0.4, 0.4]), limit=0.5, trials=100)
+    assert found == pytest.approx([0.5, 0.25], abs=1e-3)
 
 
 def test_a_parameter_that_moves_nothing_is_called_unidentified():

@@ -1,12 +1,24 @@
 """Every draw is a function of what it decides."""
 
+import statistics
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from simulator.chance import choose, exponential, lognormal, poisson, ragged, uniform, uniform_one, words
+from simulator.chance import (
+    choose,
+    exponential,
+    lognormal,
+    normal,
+    poisson,
+    ragged,
+    uniform,
+    uniform_one,
+    words,
+)
 
 keys = st.integers(-(2**62), 2**62)
 
@@ -47,6 +59,20 @@ def test_the_ends_of_the_interval_stay_open():
     assert np.minimum((top + 0.5) * 2.0**-53, 1.0 - 2.0**-53)[0] < 1.0
     assert np.isfinite(exponential(np.array([2.0**-54, 1.0 - 2.0**-53]))).all()
     assert np.isfinite(lognormal(np.array([2.0**-54, 1.0 - 2.0**-53]), 10.0, 1.0)).all()
+
+
+def test_normal_values_are_those_of_the_standard_library():
+    middle = uniform(4, np.arange(2000), "normal")
+    tails = 10.0 ** -np.arange(2.0, 17.0)
+    shares = np.concatenate((middle, tails, 1.0 - tails[:-1]))
+    expected = [statistics.NormalDist().inv_cdf(share) for share in shares.tolist()]
+    np.testing.assert_allclose(normal(shares), expected, rtol=1e-14, atol=1e-15)
+
+
+@pytest.mark.parametrize("mean", [500.5, 3000.0, 250_000.0])
+def test_large_poisson_counts_are_those_of_the_inverse_distribution(mean):
+    shares = uniform(5, np.arange(2000), "large")
+    assert poisson(shares, mean).tolist() == stats.poisson.ppf(shares, mean).tolist()
 
 
 @pytest.mark.parametrize("mean", [0.0, 0.05, 1.0, 7.5, 180.0, 3000.0])

@@ -8,12 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import pyarrow.parquet as pq
 
-from attribution import validate
-from simulator import calibrate as calibration
-from simulator import moments, study
 from simulator import scenario as scenarios
+from simulator import study
 from simulator.market import World
 from simulator.runs import mapper
 from simulator.truth import EXACT
@@ -264,6 +261,12 @@ def calibrate(
     DIR holds touches, conversions, answers and calls as Parquet. The report says how well figures fit that
     were not used, and which parameters these tables cannot tell.
     """
+    import pyarrow.parquet as pq
+
+    from attribution import validate
+    from simulator import calibrate as calibration
+    from simulator import moments
+
     needed = [directory / f"{name}.parquet" for name in moments.TABLES]
     if missing := [path.name for path in needed if not path.is_file()]:
         fail(f"{directory} holds no {', '.join(missing)}; write the journey tables there as Parquet")
