@@ -1,7 +1,7 @@
 """All telephone calls of a market, led past one desk and one pool of numbers, and handed back shard by shard.
 
-Only here do companies meet. Their calls pass as a stream, week by week; before and after they lie in files,
-so that memory holds a week of calls and not all of them.
+Only here do companies meet. Their calls pass as a stream, some weeks at a time; before and after they lie in
+files, so that memory holds those of some weeks and not all of them.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 
 from simulator.chance import Integers
-from simulator.desk import Callers, Calls, at_once, background_calls, serve, taken_up, weeks
+from simulator.desk import Callers, Calls, at_once, background_calls, serve, taken_up
+from simulator.external_sort import ExternalSort
 from simulator.market import WEEK, World
 from simulator.pool import call_delays, callers_taken_for
 from simulator.runs import Job, Mapper, callers, jobs
 from simulator.sources import arrive, remember, site_sources
-from simulator.external_sort import Spill
 
 
 @dataclass(frozen=True)
-class Rung:
+class ShardCalls:
     """What became of the callers of one shard.
 
     Attributes
@@ -49,29 +49,29 @@ class Rung:
     taken_for: Integers
 
 
-class Exchange:
+class CallCenterRun:
     """The calls of a market after they have passed the desk and the pool."""
 
-    def __init__(self, world: World, firsts: list[int], calls: Spill, shown: Spill) -> None:
+    def __init__(self, world: World, firsts: list[int], calls: ExternalSort, shown: ExternalSort) -> None:
         self._world, self._firsts, self._calls, self._shown = world, firsts, calls, shown
 
-    def of_shard(self, shard: int) -> Rung:
+    def of_shard(self, shard: int) -> ShardCalls:
         """Return what became of the callers of a shard."""
         rows, shown = self._calls.take(shard), self._shown.take(shard)
         first, after = self._firsts[shard : shard + 2]
         calls = Calls.of(rows[:, :-1])
         reached = taken_up(calls, first, after - first)
-        return Rung(first, reached, calls, rows[:, -1], shown[:, 0], shown[:, 1])
+        return ShardCalls(first, reached, calls, rows[:, -1], shown[:, 0], shown[:, 1])
 
     def background(self) -> Iterator[tuple[Calls, Integers]]:
         """Return the calls of customers and junk with their numbers, week by week."""
-        for week in range(weeks(self._world)):
+        for week in range(-(-self._world.ends // WEEK)):
             rows = self._calls.take(-1 - week)
             yield Calls.of(rows[:, :-1]), rows[:, -1]
 
 
 @contextmanager
-def exchange(world: World, spread: Mapper, folder: Path | None = None) -> Iterator[Exchange]:
+def run_call_center(world: World, spread: Mapper, folder: Path | None = None) -> Iterator[CallCenterRun]:
     """Lead everybody who telephones, at the scenario's spend, past the desk and the pool.
 
     Parameters
@@ -85,35 +85,35 @@ def exchange(world: World, spread: Mapper, folder: Path | None = None) -> Iterat
 
     Yields
     ------
-    Exchange
+    CallCenterRun
         The calls by shard.
     """
     full = np.ones((1, len(world.campaigns)))
     limited = world.scenario.desk.reps > 0
     with ExitStack() as files:
 
-        def spill(columns: int) -> Spill:
-            return files.enter_context(Spill(columns, folder))
+        def sorter(columns: int) -> ExternalSort:
+            return files.enter_context(ExternalSort(columns, folder))
 
-        first_tries, further, at_best, viewers = spill(4), spill(2), spill(10), spill(6)
+        first_tries, further, at_best, viewers = sorter(4), sorter(2), sorter(10), sorter(6)
         firsts = [0]
         for people, views in spread(_callers, jobs(world, full)):
             number = firsts[-1] + np.arange(len(people.account), dtype=np.int64)
             if limited:
-                week, owner = people.at // WEEK, people.follow_owner
-                first_tries.add(week, np.column_stack((number, people.account, people.key, people.at)))
-                further.add(week[owner], np.column_stack((number[owner], people.follow_after)))
+                period, owner = people.at // world.period, people.follow_owner
+                first_tries.add(period, np.column_stack((number, people.account, people.key, people.at)))
+                further.add(period[owner], np.column_stack((number[owner], people.follow_after)))
             else:
                 calls = at_once(world, people, number)
-                at_best.add(calls.at // WEEK, calls.rows())
+                at_best.add(calls.at // world.period, calls.rows())
             views[:, 0] += firsts[-1]
-            viewers.add(views[:, 3] // WEEK, views)
+            viewers.add(views[:, 3] // world.period, views)
             firsts.append(firsts[-1] + len(number))
 
         def shard_of(caller: Integers) -> Integers:
             return np.searchsorted(np.array(firsts), caller, side="right") - 1
 
-        finished, shown, count = spill(11), spill(2), 0
+        finished, shown, count = sorter(11), sorter(2), 0
         answered = (
             serve(world, _batches(world, first_tries, further)) if limited else _at_best(world, at_best)
         )
@@ -122,10 +122,10 @@ def exchange(world: World, spread: Mapper, folder: Path | None = None) -> Iterat
             count += len(number)
             group = np.where(calls.caller < 0, -1 - calls.at // WEEK, shard_of(calls.caller))
             finished.add(group, np.column_stack((calls.rows(), number)))
-        by_week = (viewers.take(week) for week in range(weeks(world)))
-        for caller, source in callers_taken_for(world, site_sources(world), by_week):
+        by_period = (viewers.take(period) for period in range(world.periods))
+        for caller, source in callers_taken_for(world, site_sources(world), by_period):
             shown.add(shard_of(caller), np.column_stack((caller, source)))
-        yield Exchange(world, firsts, finished, shown)
+        yield CallCenterRun(world, firsts, finished, shown)
 
 
 def _callers(job: Job) -> tuple[Callers, Integers]:
@@ -140,15 +140,17 @@ def _callers(job: Job) -> tuple[Callers, Integers]:
     return people, np.column_stack((site, account, key, view, at - view, source[site]))
 
 
-def _batches(world: World, first_tries: Spill, further: Spill) -> Iterator[tuple[Integers, Callers]]:
-    for week in range(weeks(world)):
-        number, account, key, at = first_tries.take(week).T
-        owner, after = further.take(week).T
+def _batches(
+    world: World, first_tries: ExternalSort, further: ExternalSort
+) -> Iterator[tuple[Integers, Callers]]:
+    for period in range(world.periods):
+        number, account, key, at = first_tries.take(period).T
+        owner, after = further.take(period).T
         # Shards come in the order of their callers' numbers, so these rise.
         yield number, Callers(account, key, at, np.searchsorted(number, owner), after)
 
 
-def _at_best(world: World, calls: Spill) -> Iterator[Calls]:
-    for week in range(weeks(world)):
-        rows = np.concatenate((calls.take(week), background_calls(world, week).rows()))
+def _at_best(world: World, calls: ExternalSort) -> Iterator[Calls]:
+    for period in range(world.periods):
+        rows = np.concatenate((calls.take(period), background_calls(world, period).rows()))
         yield Calls.of(rows).in_order()

@@ -195,8 +195,8 @@ class Cycle:
                 continue
             rows = np.flatnonzero(active & (exposures.campaign == position))
             account, key = exposures.account[rows], exposures.key[rows]
-            kept = uniform(seed, account, f"idle.{name}", key) < campaign.idle_enquiry
-            account, key, at = account[kept], key[kept], exposures.at[rows][kept]
+            asks = uniform(seed, account, f"idle.{name}", key) < campaign.idle_enquiry
+            account, key, at = account[asks], key[asks], exposures.at[rows][asks]
             wait = uniform(seed, account, f"idle.{name}.wait", key) * _IDLE_DAYS * DAY
             mode = choose(uniform(seed, account, f"idle.{name}.mode", key), self._shares)
             nobody = np.full(len(account), -1, dtype=np.int64)
@@ -279,12 +279,12 @@ class Cycle:
         worth = value[owner] * lognormal(
             uniform(seed, account[owner], "order.again", key), 1.0, spread[owner]
         )
-        kept = at < ends
-        need = np.concatenate((rows, rows[owner][kept]))
-        minor = np.maximum(1, np.rint(np.concatenate((value, worth[kept])))).astype(np.int64)
+        in_time = at < ends
+        need = np.concatenate((rows, rows[owner][in_time]))
+        minor = np.maximum(1, np.rint(np.concatenate((value, worth[in_time])))).astype(np.int64)
         margin = np.rint(minor * np.array([each.margin for each in kinds])[needs.kind[need]]).astype(np.int64)
-        number = np.concatenate((np.zeros(len(rows), dtype=np.int64), repeat[kept] + 1))
-        return Orders(need, number, np.concatenate((won[rows], at[kept])), minor, margin)
+        number = np.concatenate((np.zeros(len(rows), dtype=np.int64), repeat[in_time] + 1))
+        return Orders(need, number, np.concatenate((won[rows], at[in_time])), minor, margin)
 
     def _growth(self, active: Flags, won: Integers) -> Floats:
         pair_need, pair_exposure = self._pairs

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from itertools import chain
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import simpy
 
 from simulator.chance import Floats, Integers, exponential, lognormal, poisson, ragged, uniform, uniform_one
 from simulator.hazard import NEVER
-from simulator.market import DAY, WEEK, Week, World
+from simulator.market import DAY, Week, World
 from simulator.parameters import Desk
+
+if TYPE_CHECKING:
+    from simpy import Event
 
 CALL_STATUSES: Final = ("answered", "missed", "abandoned", "voicemail")
 ANSWERED, MISSED, ABANDONED, VOICEMAIL = range(4)
@@ -31,6 +34,7 @@ _KEYS: Final = 64
 _FOLLOW_KEY: Final = 32
 # A rep returns messages this long after opening. Assumption; it only orders events within the morning.
 _RETURN_S: Final = 600
+_NEVER: Final = int(NEVER)
 
 
 @dataclass(frozen=True)
@@ -92,10 +96,19 @@ class _Call:
     key: int
     purpose: int
     attempt: int
-    talk_s: int  # how long it will talk if answered; drawn beforehand, all calls at once, which is quicker
-    follow: tuple[int, ...] = ()  # when the caller rings again, in seconds of activity after being taken up
+    talk_s: Sequence[int]  # how long this try will talk if answered, and each further one
+    follow: Sequence[tuple[int, int]] = ()  # seconds of activity until ringing again, and of talk then
     at: int = 0
     gone: bool = False
+
+
+_NO_CALLS: Final = Calls.of(np.zeros((0, 10), dtype=np.int64))
+
+
+def _call_of(event: Event) -> _Call:
+    call = event.value
+    assert isinstance(call, _Call)
+    return call
 
 
 class _Hours:
@@ -132,9 +145,12 @@ class _Floor:
     """The room with the telephones: who talks, who waits, who gives up."""
 
     def __init__(self, world: World) -> None:
+        # Only a desk of limited size needs it.
+        from simpy import Environment
+
         self.desk = world.scenario.desk
         self.seed, self.ends = world.seed, world.ends
-        self.env = simpy.Environment()
+        self.env = Environment()
         self.hours = _Hours(world)
         self._log: list[tuple[int, ...]] = []
         self._week = Week(world)
@@ -144,7 +160,8 @@ class _Floor:
 
     def settled(self) -> Calls:
         """Hand out the calls before which nothing can be decided any more, in order."""
-        table = np.array(self._log, dtype=np.int64).reshape(-1, 10)
+        flat = np.fromiter(chain.from_iterable(self._log), dtype=np.int64, count=10 * len(self._log))
+        table = flat.reshape(-1, 10)
         while self._waiting and self._waiting[0].gone:
             self._waiting.popleft()
         # A call is logged when it is decided and wanted in the order of ringing: who still waits comes first.
@@ -157,121 +174,125 @@ class _Floor:
         slot = call.attempt + (_FOLLOW_KEY if call.purpose == FOLLOW_UP else 0)
         return uniform_one(self.seed, call.account, concern, call.key * _KEYS + slot)
 
-    def later(self, seconds: float, action: Callable[[_Call], None], call: _Call) -> None:
-        # A plain timeout with a callback costs less than half of a process of its own.
-        event = self.env.timeout(max(0, math.ceil(seconds)))
+    def later(self, seconds: float, action: Callable[[Event], None], call: _Call) -> None:
+        # A timeout with a callback costs less than half of a process of its own.
+        event = self.env.timeout(seconds, call)
         assert event.callbacks is not None
-        event.callbacks.append(lambda _: action(call))
+        event.callbacks.append(action)
 
-    def waking(self, seconds: float) -> float:
-        """Return the distance on the wall clock of a moment so many seconds of activity time away."""
+    def arrivals(self, calls: list[tuple[int, _Call]]) -> None:
+        """Let calls ring one after the other; each arrival sets the clock for the next."""
+        self._coming = iter(calls)
+        self._next = next(self._coming, None)
+        self._arrive(None)
+
+    def _arrive(self, _event: Event | None) -> None:
         now = int(self.env.now)
-        active = self._week.activity(np.array([now], dtype=np.int64)) + math.ceil(seconds)
-        return float(self._week.wall(active)[0] - now)
+        while self._next is not None:
+            at, call = self._next
+            if at > now:
+                self.later(at - now, self._arrive, call)
+                return
+            self.ring(call, now)
+            self._next = next(self._coming, None)
 
-    def note(self, call: _Call, status: int, wait: int, talk: int, taken_up: int) -> None:
-        key = (call.caller, call.account, call.key, call.purpose, call.attempt, call.at)
-        self._log.append((*key, status, wait, talk, taken_up))
+    def ring_again(self, event: Event) -> None:
+        self.ring(_call_of(event), int(self.env.now))
 
-    def arrivals(self, calls: list[tuple[int, _Call]]) -> Generator[simpy.Event, Any, None]:
-        for at, call in calls:
-            if at > self.env.now:
-                yield self.env.timeout(at - self.env.now)
-            self.ring(call)
-
-    def ring(self, call: _Call) -> None:
-        call.at = int(self.env.now)
-        if call.at >= self.ends:
+    def ring(self, call: _Call, now: int) -> None:
+        call.at = now
+        if now >= self.ends:
             return
-        if not self.hours.is_open(call.at) or self._talking + self._queued >= self.desk.lines:
-            self.unanswered(call, MISSED, 0)
+        if not self.hours.is_open(now) or self._talking + self._queued >= self.desk.lines:
+            self.unanswered(call, MISSED, now)
         elif self._talking < self.desk.reps:
-            self.talk(call)
+            self.talk(call, now)
         else:
             self._waiting.append(call)
             self._queued += 1
-            self.later(
-                -math.log1p(-self.draw(call, "desk.patience")) * self.desk.patience_s, self.give_up, call
-            )
+            patience = -math.log1p(-self.draw(call, "desk.patience")) * self.desk.patience_s
+            self.later(math.ceil(patience), self.give_up, call)
 
-    def give_up(self, call: _Call) -> None:
+    def give_up(self, event: Event) -> None:
+        call = _call_of(event)
         # Someone who has meanwhile been answered has left the queue and is marked so.
         if not call.gone:
             call.gone = True
             self._queued -= 1
-            self.unanswered(call, ABANDONED, int(self.env.now) - call.at)
+            self.unanswered(call, ABANDONED, int(self.env.now))
 
-    def talk(self, call: _Call) -> None:
+    def talk(self, call: _Call, now: int) -> None:
         call.gone = True
         self._talking += 1
-        talk = call.talk_s
-        now = int(self.env.now)
-        taken_up = now if call.purpose == ENQUIRY else int(NEVER)
-        self.note(call, ANSWERED, now - call.at, talk, taken_up)
+        talk = call.talk_s[0]
         if call.purpose == ENQUIRY:
-            self.take_up(call)
+            self.note(call, ANSWERED, now, talk, now)
+            self.take_up(call, now)
+        else:
+            self.note(call, ANSWERED, now, talk, _NEVER)
         self.later(talk, self.hang_up, call)
 
-    def hang_up(self, _call: _Call) -> None:
+    def hang_up(self, _event: Event) -> None:
         self._talking -= 1
         while self._waiting:
             following = self._waiting.popleft()
             if not following.gone:
                 self._queued -= 1
-                self.talk(following)
+                self.talk(following, int(self.env.now))
                 return
 
-    def take_up(self, call: _Call) -> None:
-        for number, after in enumerate(call.follow[:_FOLLOW_KEY]):
-            self.later(self.waking(after), self.ring, self.another(call, FOLLOW_UP, number))
+    def call_back(self, event: Event) -> None:
+        self.take_up(_call_of(event), int(self.env.now))
 
-    def another(self, call: _Call, purpose: int, attempt: int) -> _Call:
-        follow = call.follow if purpose == ENQUIRY else ()
-        again = _Call(call.caller, call.account, call.key, purpose, attempt, 0, follow)
-        again.talk_s = int(_talk(self.desk, np.array([self.draw(again, "desk.talk")]))[0])
-        return again
+    def take_up(self, call: _Call, now: int) -> None:
+        for number, (after, talk) in enumerate(call.follow[:_FOLLOW_KEY]):
+            again = _Call(call.caller, call.account, call.key, FOLLOW_UP, number, (talk,))
+            self.ring_after(after, again, now)
 
-    def unanswered(self, call: _Call, status: int, waited: int) -> None:
+    def ring_after(self, active: int, call: _Call, now: int) -> None:
+        self.later(self._week.later(now, active) - now, self.ring_again, call)
+
+    def note(self, call: _Call, status: int, now: int, talk: int, taken_up: int) -> None:
+        at = call.at
+        row = (call.caller, call.account, call.key, call.purpose, call.attempt, at)
+        self._log.append((*row, status, now - at, talk, taken_up))
+
+    def unanswered(self, call: _Call, status: int, now: int) -> None:
         leaves = call.purpose != JUNK and self.draw(call, "desk.voicemail") < self.desk.voicemail
         status = VOICEMAIL if leaves else status
-        now, never = int(self.env.now), int(NEVER)
         if call.purpose != ENQUIRY:
-            self.note(call, status, waited, 0, never)
+            self.note(call, status, now, 0, _NEVER)
         elif leaves and self.draw(call, "desk.call_back") < self.desk.call_back:
             returned = self.hours.next_opening(now) + _RETURN_S
-            self.note(call, status, waited, 0, returned)
-            self.later(returned - now, self.take_up, call)
+            self.note(call, status, now, 0, returned)
+            self.later(returned - now, self.call_back, call)
         else:
-            self.note(call, status, waited, 0, never)
+            self.note(call, status, now, 0, _NEVER)
             if call.attempt + 1 < self.desk.attempts and self.draw(call, "desk.retry") < self.desk.retry:
                 wait = -math.log1p(-self.draw(call, "desk.retry_wait")) * self.desk.retry_hours * 3600
-                self.later(self.waking(wait), self.ring, self.another(call, ENQUIRY, call.attempt + 1))
-
-
-def weeks(world: World) -> int:
-    """Return how many weeks a world has, the last one perhaps in part."""
-    return -(-world.ends // WEEK)
+                identity = (call.caller, call.account, call.key, ENQUIRY, call.attempt + 1)
+                self.ring_after(math.ceil(wait), _Call(*identity, call.talk_s[1:], call.follow), now)
 
 
 def serve(
     world: World, batches: Iterable[tuple[Integers, Callers]], *, background: bool = True
 ) -> Iterator[Calls]:
-    """Put all calls of a world through the desk, week by week.
+    """Put all calls of a world through the desk, period by period.
 
     Parameters
     ----------
     world : World
         Its scenario's `desk` says who answers when; ``desk.reps`` must be above 0.
     batches : iterable of (ndarray of int64, Callers)
-        Per week from the start of the warm-up the enquiries whose first try falls into it: numbers of the
-        callers in the whole world, and the callers.
+        Per `World.period` from the start of the warm-up the enquiries whose first try falls into it: numbers
+        of the callers in the whole world, and the callers.
     background : bool, default True
         Whether existing customers and junk callers ring as well.
 
     Yields
     ------
     Calls
-        All calls in order of time, in pieces. No more than those of a week and what is still to be decided
+        All calls in order of time, in pieces. No more than those of a period and what is still to be decided
         are held at once.
 
     Notes
@@ -285,37 +306,45 @@ def serve(
     them.
     """
     floor = _Floor(world)
-    for week, (number, callers) in enumerate(batches):
-        floor.env.process(floor.arrivals(_arrivals(world, week, number, callers, background)))
-        floor.env.run(until=(week + 1) * WEEK)
+    for period, (number, callers) in enumerate(batches):
+        others = background_calls(world, period) if background else _NO_CALLS
+        floor.arrivals(_arrivals(world, number, callers, others))
+        floor.env.run(until=(period + 1) * world.period)
         yield floor.settled()
     # Nobody rings after the end of the world, but who rang before it is still served.
     floor.env.run(until=int(floor.env.now) + 60 * DAY)
     yield floor.settled()
 
 
-def _arrivals(
-    world: World, week: int, number: Integers, callers: Callers, background: bool
-) -> list[tuple[int, _Call]]:
-    talk = _talk(world.scenario.desk, uniform(world.seed, callers.account, "desk.talk", callers.key * _KEYS))
-    follow: dict[int, tuple[int, ...]] = {}
-    for owner, after in zip(callers.follow_owner.tolist(), callers.follow_after.tolist(), strict=True):
-        follow[owner] = (*follow.get(owner, ()), after)
-    columns = (column.tolist() for column in (number, callers.account, callers.key, callers.at, talk))
-    arrivals = [
-        (at, _Call(caller, account, key, ENQUIRY, 0, seconds, follow.get(position, ())))
-        for position, (caller, account, key, at, seconds) in enumerate(zip(*columns, strict=True))
+def _arrivals(world: World, number: Integers, callers: Callers, others: Calls) -> list[tuple[int, _Call]]:
+    """List first tries and others' calls in the order of ringing, with the talk that they may come to."""
+    seed, desk, more = world.seed, world.scenario.desk, callers.follow_owner
+    # All draws of talk at once are quicker, those of tries that never come included.
+    tries = callers.key[:, np.newaxis] * _KEYS + np.arange(desk.attempts)
+    within = np.arange(len(more)) - np.searchsorted(more, more, side="left")
+    account = np.concatenate((np.repeat(callers.account, desk.attempts), callers.account[more]))
+    slot = np.concatenate((tries.ravel(), callers.key[more] * _KEYS + _FOLLOW_KEY + within))
+    talk = _talk(desk, uniform(seed, account, "desk.talk", slot))
+    talk_s = [row.tolist() for row in talk[: tries.size].reshape(tries.shape)]
+    follow: list[tuple[tuple[int, int], ...]] = [()] * len(callers.account)
+    further = zip(more.tolist(), callers.follow_after.tolist(), talk[tries.size :].tolist(), strict=True)
+    for owner, after, seconds in further:
+        follow[owner] += ((after, seconds),)
+    ids: list[list[int]] = np.column_stack((number, callers.account, callers.key)).tolist()
+    calls = [
+        _Call(caller, account, key, ENQUIRY, 0, talks, again)
+        for (caller, account, key), talks, again in zip(ids, talk_s, follow, strict=True)
     ]
-    if background:
-        others = background_calls(world, week)
-        columns = (c.tolist() for c in (others.account, others.key, others.purpose, others.at, others.talk_s))
-        arrivals += [
-            (at, _Call(-1, account, key, purpose, 0, seconds))
-            for account, key, purpose, at, seconds in zip(*columns, strict=True)
-        ]
+    rows: list[list[int]] = np.column_stack(
+        (others.account, others.key, others.purpose, others.talk_s)
+    ).tolist()
+    calls += [_Call(-1, account, key, purpose, 0, (seconds,)) for account, key, purpose, seconds in rows]
+    at, accounts, keys = (
+        np.concatenate((getattr(callers, name), getattr(others, name))) for name in ("at", "account", "key")
+    )
     # Calls of the same second ring in the order of their keys: ties must not hang on how the table was built.
-    arrivals.sort(key=lambda item: (item[0], item[1].account, item[1].key))
-    return arrivals
+    order = np.lexsort((keys, accounts, at))
+    return [(moment, calls[place]) for moment, place in zip(at[order].tolist(), order.tolist(), strict=True)]
 
 
 def answer(world: World, callers: Callers, *, background: bool = True) -> tuple[Integers, Calls]:
@@ -341,22 +370,22 @@ def answer(world: World, callers: Callers, *, background: bool = True) -> tuple[
     number = np.arange(len(callers.account), dtype=np.int64)
     if world.scenario.desk.reps == 0:
         parts = [at_once(world, callers, number)]
-        parts += [background_calls(world, week) for week in range(weeks(world) if background else 0)]
+        parts += [background_calls(world, period) for period in range(world.periods if background else 0)]
         return callers.at.copy(), Calls.of(np.concatenate([part.rows() for part in parts])).in_order()
-    parts = list(serve(world, _by_week(world, number, callers), background=background))
+    parts = list(serve(world, _by_period(world, number, callers), background=background))
     calls = Calls.of(np.concatenate([part.rows() for part in parts]))
     return taken_up(calls, 0, len(number)), calls
 
 
-def _by_week(world: World, number: Integers, callers: Callers) -> Iterator[tuple[Integers, Callers]]:
-    week = callers.at // WEEK
-    order = np.argsort(week, kind="stable")
+def _by_period(world: World, number: Integers, callers: Callers) -> Iterator[tuple[Integers, Callers]]:
+    period = callers.at // world.period
+    order = np.argsort(period, kind="stable")
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
-    follow_week = week[callers.follow_owner]
-    for each in range(weeks(world)):
-        begin, end = np.searchsorted(week[order], [each, each + 1])
-        rows, follow = order[begin:end], np.flatnonzero(follow_week == each)
+    follow_period = period[callers.follow_owner]
+    for each in range(world.periods):
+        begin, end = np.searchsorted(period[order], [each, each + 1])
+        rows, follow = order[begin:end], np.flatnonzero(follow_period == each)
         yield (
             number[rows],
             Callers(
@@ -390,14 +419,14 @@ def taken_up(calls: Calls, first: int, count: int) -> Integers:
     return reached
 
 
-def background_calls(world: World, number: int) -> Calls:
-    """Lay out the calls of customers and junk in one week, each as if it were answered at once."""
-    week, seed = Week(world), world.seed
-    days = np.arange(number * 7, min((number + 1) * 7, world.closes // DAY), dtype=np.int64)
+def background_calls(world: World, period: int) -> Calls:
+    """Lay out the calls of customers and junk in one period, each as if it were answered at once."""
+    week, seed, desk, length = Week(world), world.seed, world.scenario.desk, world.period // DAY
+    days = np.arange(period * length, min((period + 1) * length, world.closes // DAY), dtype=np.int64)
     parts = [np.zeros((0, 5), dtype=np.int64)]
     for purpose, name, rate in (
-        (CUSTOMER, "customer", world.scenario.desk.customer_calls_per_day * world.accounts / 1000),
-        (JUNK, "junk", world.scenario.desk.junk_per_day),
+        (CUSTOMER, "customer", desk.customer_calls_per_day * world.accounts / 1000),
+        (JUNK, "junk", desk.junk_per_day),
     ):
         owner, index = ragged(poisson(uniform(seed, days, f"desk.{name}.count"), rate))
         day = days[owner]
@@ -407,7 +436,7 @@ def background_calls(world: World, number: int) -> Calls:
         account = customer if purpose == CUSTOMER else -1 - day
         # Keys below any enquiry's: a customer's call must not share draws with the same company's enquiry.
         key = -(2**40) - day * 2**20 - index
-        talk = _talk(world.scenario.desk, uniform(seed, account, "desk.talk", key * _KEYS))
+        talk = _talk(desk, uniform(seed, account, "desk.talk", key * _KEYS))
         parts.append(np.column_stack((account, key, np.full(len(day), purpose), at, talk)))
     account, key, purposes, at, talk = np.concatenate(parts).T
     none = np.zeros(len(at), dtype=np.int64)
@@ -434,7 +463,7 @@ def at_once(world: World, callers: Callers, number: Integers) -> Calls:
     rows = np.flatnonzero(at < world.ends)
     zero = np.zeros(len(rows), dtype=np.int64)
     caller = np.concatenate((number, number[owner]))[rows]
-    taken = np.where(purpose == ENQUIRY, at, NEVER)[rows]
+    answered_at = np.where(purpose == ENQUIRY, at, NEVER)[rows]
     return Calls(
         caller,
         account[rows],
@@ -445,7 +474,7 @@ def at_once(world: World, callers: Callers, number: Integers) -> Calls:
         zero + ANSWERED,
         zero,
         talk[rows],
-        taken,
+        answered_at,
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from simulator.chance import Integers
 
 
-class Spill:
+class ExternalSort:
     """A file of whole-number rows, each belonging to a group; gone when closed.
 
     Parameters
@@ -36,7 +36,7 @@ class Spill:
         self._rows = 0
         self._pieces: dict[int, list[tuple[int, int]]] = {}
 
-    def __enter__(self) -> Spill:
+    def __enter__(self) -> ExternalSort:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:

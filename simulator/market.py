@@ -10,6 +10,7 @@ are evenly active all week. `Week` turns it into the wall clock.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +23,8 @@ from simulator.parameters import Campaign, Scenario
 DAY: Final = 86_400
 WEEK: Final = 7 * DAY
 YEAR_DAYS: Final = 365.0
+# Calls and views that pass the desk and the pool together, about: some 10 MB, and enough to keep numpy busy.
+_TOGETHER: Final = 20_000
 # A lift halves twice and ends at the third half-life; this is what the halving staircase leaves to remember.
 MEMORY_HALVES: Final = 3
 
@@ -63,6 +66,19 @@ class World:
         return self.closes + self.scenario.tail_days * DAY
 
     @property
+    def period(self) -> int:
+        """Seconds whose calls pass the desk and the pool together: whole weeks, fewer with more calls."""
+        desk, pool = self.scenario.desk, self.scenario.observer.pool
+        # About as many calls are enquiries as come from customers.
+        calls = 2 * desk.customer_calls_per_day * self.accounts / 1000 + desk.junk_per_day
+        return WEEK * max(1, int(_TOGETHER / max(1.0, 7 * (calls + pool.views_per_day))))
+
+    @property
+    def periods(self) -> int:
+        """How many periods the world has, the last one perhaps in part."""
+        return -(-self.ends // self.period)
+
+    @property
     def campaigns(self) -> list[str]:
         """Names of the campaigns in the scenario's order, which is the order of every spend vector."""
         return list(self.scenario.campaigns)
@@ -77,6 +93,7 @@ class Week:
         weights = np.outer(np.roll(np.asarray(calendar.days), -first), np.asarray(calendar.hours)).ravel()
         self._active = np.concatenate(([0.0], np.cumsum(weights) / weights.sum())) * WEEK
         self._wall = np.arange(len(weights) + 1) * 3600.0
+        self._active_one, self._wall_one = self._active.tolist(), self._wall.tolist()
 
     def wall(self, activity: Integers) -> Integers:
         """Return wall-clock seconds since the start of the warm-up for seconds of activity time."""
@@ -87,6 +104,23 @@ class Week:
         """Return seconds of activity time for wall-clock seconds since the start of the warm-up."""
         weeks, rest = np.divmod(wall, WEEK)
         return np.asarray(weeks * WEEK + np.rint(np.interp(rest, self._wall, self._active)).astype(np.int64))
+
+    def later(self, wall: int, activity: int) -> int:
+        """Return the wall-clock second that lies so many seconds of activity time after another one.
+
+        The same as by `activity` and `wall`, for a single moment and without building arrays.
+        """
+        return _carry(
+            _carry(wall, self._wall_one, self._active_one) + activity, self._active_one, self._wall_one
+        )
+
+
+def _carry(moment: int, clock: list[float], other: list[float]) -> int:
+    """Return a moment on another clock, given both clocks' readings at the hours of a week."""
+    weeks, rest = divmod(moment, WEEK)
+    hour = bisect_right(clock, rest) - 1
+    slope = (other[hour + 1] - other[hour]) / (clock[hour + 1] - clock[hour])
+    return weeks * WEEK + round(slope * (rest - clock[hour]) + other[hour])
 
 
 @dataclass(frozen=True)
@@ -252,12 +286,12 @@ def _pushed(
     if not owners:
         return _empty_columns()
     owner = np.concatenate(owners)
-    whole = np.full(len(owner), position, dtype=np.int64)
+    campaigns = np.full(len(owner), position, dtype=np.int64)
     nobody = np.full(len(owner), -1, dtype=np.int64)
     return (
         owner,
         ids[owner],
-        whole,
+        campaigns,
         nobody,
         np.concatenate(times),
         np.concatenate(marks),

@@ -15,12 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution import ANSWERS
+from simulator.call_center_run import ShardCalls
 from simulator.chance import Flags, Floats, Integers, poisson, ragged, uniform, words
 from simulator.cycle import MODES, PHONE, Enquiries, Outcome
 from simulator.desk import ANSWERED, ENQUIRY, JUNK, Calls
+from simulator.directory import account_ids, contact_ids, directory
 from simulator.hazard import NEVER
 from simulator.market import DAY, Shard, Week, World
-from simulator.directory import account_ids, contact_ids, directory
 from simulator.pool import NO_NUMBER
 from simulator.runs import Job
 from simulator.sources import BRAND, COLLEAGUE, DIRECT, INTERNET, ORGANIC, Memory, arrive, remember, tell
@@ -40,7 +41,6 @@ from simulator.tables import (
     touch_table,
     visit_table,
 )
-from simulator.call_center_run import Rung
 
 # A brand search follows the banner within this many days, evenly. Assumption.
 _ECHO_DAYS: Final = 3.0
@@ -48,14 +48,14 @@ _ECHO_DAYS: Final = 3.0
 Tables = dict[str, pa.Table]
 
 
-def observe(job: Job, rung: Rung) -> Tables:
+def observe(job: Job, shard_calls: ShardCalls) -> Tables:
     """Write down what the tracker saw of one shard.
 
     Parameters
     ----------
     job : Job
         The shard under the scenario's spend.
-    rung : Rung
+    shard_calls : ShardCalls
         What became of the shard's callers; the calls' numbers become their ids.
 
     Returns
@@ -76,17 +76,19 @@ def observe(job: Job, rung: Rung) -> Tables:
     active = cycle.active(scale)
     memory = remember(shard, active, enquiries)
     source = arrive(shard, enquiries, memory)
-    phone, calls = enquiries.by_phone, rung.calls
+    phone, calls = enquiries.by_phone, shard_calls.calls
     main = len(world.campaigns) + DIRECT
-    source[phone[rung.site_callers - rung.first]] = np.where(
-        rung.taken_for == NO_NUMBER, main, rung.taken_for
+    source[phone[shard_calls.site_callers - shard_calls.first]] = np.where(
+        shard_calls.taken_for == NO_NUMBER, main, shard_calls.taken_for
     )
     heard = np.where(enquiries.need >= 0, reached[np.maximum(enquiries.need, 0)], enquiries.at)
     visits = _visits(shard, active, full)
     heard[phone[enquiries.need[phone] < 0]] = NEVER
-    idle = np.flatnonzero((calls.status == ANSWERED) & (enquiries.need[phone][calls.caller - rung.first] < 0))
-    heard[phone[calls.caller[idle] - rung.first]] = Week(world).activity(calls.at[idle])
-    answered = _calls(shard, enquiries, source, phone, rung, full)
+    idle = np.flatnonzero(
+        (calls.status == ANSWERED) & (enquiries.need[phone][calls.caller - shard_calls.first] < 0)
+    )
+    heard[phone[calls.caller[idle] - shard_calls.first]] = Week(world).activity(calls.at[idle])
+    answered = _calls(shard, enquiries, source, phone, shard_calls, full)
     touches = gather([*visits.touches, _written(shard, enquiries, source), answered.touches])
     accounts, contacts = directory(shard)
     return {
@@ -126,12 +128,12 @@ def _visits(shard: Shard, active: Flags, outcome: Outcome) -> _Visits:
         sources = np.full(len(account), source, dtype=np.int64)
         if kind == VISIT:
             seen.append((at, sources))
-        kept = ~lost
-        kinds = np.full(int(kept.sum()), kind, dtype=np.int64)
-        everyone = np.ones(len(kinds), dtype=bool)
+        rows = np.flatnonzero(~lost)
+        kinds = np.full(len(rows), kind, dtype=np.int64)
+        everyone = np.ones(len(rows), dtype=bool)
         parts.append(
             Touches(
-                account[kept], everyone, person[kept], at[kept], sources[kept], kinds, np.full(len(kinds), -1)
+                account[rows], everyone, person[rows], at[rows], sources[rows], kinds, np.full(len(rows), -1)
             )
         )
 
@@ -139,25 +141,25 @@ def _visits(shard: Shard, active: Flags, outcome: Outcome) -> _Visits:
         rows = np.flatnonzero(active & (exposures.campaign == position))
         account, key = exposures.account[rows], exposures.key[rows]
         responds = uniform(seed, account, f"see.{name}", key) < campaign.response
-        taken = rows[responds]
+        clicked = rows[responds]
         kind = KINDS.index(campaign.response_kind)
         note(
             account[responds],
-            exposures.owner[taken],
+            exposures.owner[clicked],
             key[responds],
-            exposures.at[taken] + 1,
+            exposures.at[clicked] + 1,
             position,
             kind,
             name,
         )
         if campaign.brand_echo:
             echoes = uniform(seed, account, f"see.{name}.echo", key) < campaign.brand_echo
-            taken = rows[echoes]
+            searched = rows[echoes]
             wait = uniform(seed, account[echoes], f"see.{name}.echo_wait", key[echoes]) * _ECHO_DAYS * DAY
-            at = exposures.at[taken] + 1 + np.floor(wait).astype(np.int64)
+            at = exposures.at[searched] + 1 + np.floor(wait).astype(np.int64)
             note(
                 account[echoes],
-                exposures.owner[taken],
+                exposures.owner[searched],
                 key[echoes],
                 at,
                 count + BRAND,
@@ -209,14 +211,14 @@ def _calls(
     enquiries: Enquiries,
     source: Integers,
     phone: Integers,
-    rung: Rung,
+    shard_calls: ShardCalls,
     outcome: Outcome,
 ) -> _Answered:
-    calls, numbers = rung.calls, rung.numbers
+    calls, numbers = shard_calls.calls, shard_calls.numbers
     world, observer = shard.world, shard.world.scenario.observer
-    enquiry = phone[calls.caller - rung.first]
+    enquiry = phone[calls.caller - shard_calls.first]
     draw = _per_call(world, calls)
-    told = (draw("see.webhook") >= observer.lost_webhooks) & (calls.at < world.closes)
+    reported = (draw("see.webhook") >= observer.lost_webhooks) & (calls.at < world.closes)
     hidden = draw("see.withheld") < observer.withheld
     # Whether the company is learnt in the talk presumes a talk.
     learnt = (draw("see.identified") < observer.identified) & (calls.status == ANSWERED)
@@ -227,7 +229,7 @@ def _calls(
     need = enquiries.need[enquiry]
     qualified = (need >= 0) & (outcome.qualified_at[np.maximum(need, 0)] < NEVER)
     judged = np.where(calls.status != ANSWERED, 0, np.where(qualified, 1, 2))
-    rows = np.flatnonzero(told)
+    rows = np.flatnonzero(reported)
     first = np.zeros(len(rows), dtype=bool)
     sure = np.flatnonzero(known[rows])
     _, earliest = np.unique(calls.account[rows][sure], return_index=True)
@@ -274,7 +276,7 @@ def observe_background(world: World, calls: Calls, numbers: Integers) -> Tables:
     """
     observer, count = world.scenario.observer, len(world.campaigns)
     draw = _per_call(world, calls)
-    told = (draw("see.webhook") >= observer.lost_webhooks) & (calls.at < world.closes)
+    reported = (draw("see.webhook") >= observer.lost_webhooks) & (calls.at < world.closes)
     junk = calls.purpose == JUNK
     spam = junk & (draw("see.junk") < observer.junk_marked)
     known = ~junk & (draw("see.withheld") >= observer.withheld)
@@ -283,20 +285,20 @@ def observe_background(world: World, calls: Calls, numbers: Integers) -> Tables:
     random = dialled[np.floor(draw("see.dialled") * len(dialled)).astype(np.int64)]
     source = np.where(junk, random, count + DIRECT)
     stranger = words(world.seed, calls.account, "see.stranger", calls.key).astype(np.int64) & (2**40 - 1)
-    kept = np.flatnonzero(told)
+    rows = np.flatnonzero(reported)
     touches = Touches(
-        np.where(known, calls.account, stranger)[kept],
-        known[kept],
-        np.full(len(kept), -1),
-        calls.at[kept],
-        source[kept],
-        np.full(len(kept), CALL),
-        numbers[kept],
+        np.where(known, calls.account, stranger)[rows],
+        known[rows],
+        np.full(len(rows), -1),
+        calls.at[rows],
+        source[rows],
+        np.full(len(rows), CALL),
+        numbers[rows],
     )
-    none = np.zeros(len(kept), dtype=bool)
-    judged = np.where(calls.status[kept] == ANSWERED, 2, 0)
-    table = call_table(world, touches, calls, kept, none, judged, spam[kept])
-    real = np.flatnonzero(~spam[kept])
+    none = np.zeros(len(rows), dtype=bool)
+    judged = np.where(calls.status[rows] == ANSWERED, 2, 0)
+    table = call_table(world, touches, calls, rows, none, judged, spam[rows])
+    real = np.flatnonzero(~spam[rows])
     plain = Touches(*(getattr(touches, column.name)[real] for column in fields(Touches)))
     return {"touches": touch_table(world, plain), "calls": table}
 

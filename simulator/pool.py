@@ -1,18 +1,16 @@
 """The pool of telephone numbers that a web site shows to its visitors in turn, each on lease.
 
-A discrete-event simulation (SimPy), since visitors meet here: a number shown to one is later shown
-to another, and a caller who dials late is taken for whoever was shown the number last.
+Visitors meet here: a number shown to one is later shown to another, and a caller who dials late is taken for
+whoever was shown the number last. Views pass in order of time, so one sweep over them settles everything.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from functools import partial
-from typing import Any, Final
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 import numpy as np
-import simpy
 
 from simulator.chance import Floats, Integers, lognormal, poisson, ragged, uniform
 from simulator.market import WEEK, World
@@ -27,70 +25,43 @@ class Pool:
 
     Parameters
     ----------
-    environment : simpy.Environment
-        Whose clock the leases run on.
     numbers : int
         Pool size, 1 or more.
     lease : float
-        How long a number is kept for the visitor it was shown to, in units of that clock; 0 = not at all, so
-        that the pool never runs out.
+        How long a number is kept for the visitor it was shown to, in the unit of the views' moments; 0 = not
+        at all, so that the pool never runs out.
     """
 
-    def __init__(self, environment: simpy.Environment, numbers: int, lease: float) -> None:
-        self._environment, self._lease = environment, lease
-        self._free = deque(range(numbers))
-        self._shown_to = [NO_NUMBER] * numbers
+    def __init__(self, numbers: int, lease: float) -> None:
+        self._lease = lease
+        # All leases are equally long, so numbers come free in the order in which they were shown.
+        self._line: deque[tuple[float, int]] = deque((-np.inf, number) for number in range(numbers))
 
-    def show(self, visitor: int) -> int | None:
-        """Show a visitor a number and return which, or None if all are on lease."""
-        if not self._free:
-            return None
-        number = self._free.popleft()
-        self._shown_to[number] = visitor
-        if self._lease:
-            # A timeout with a callback costs less than half of a process of its own.
-            end = self._environment.timeout(self._lease)
-            assert end.callbacks is not None
-            end.callbacks.append(lambda _: self._free.append(number))
-        else:
-            self._free.append(number)
-        return number
+    def show(self, moments: Integers | Floats) -> Integers:
+        """Show each visitor a number.
 
-    def taken_for(self, number: int) -> int:
-        """Return the visitor whom a caller on this number is taken for: the last one it was shown to."""
-        return self._shown_to[number]
+        Parameters
+        ----------
+        moments : ndarray
+            When they come, rising, and not before those of an earlier call.
 
-
-def overflow(views: Floats, numbers: int, lease: float) -> float:
-    """Simulate a pool with leases and say how often it is full.
-
-    Parameters
-    ----------
-    views : ndarray of float64
-        Rising moments of the views.
-    numbers : int
-        Pool size, 1 or more.
-    lease : float
-        How long a number is held, in the unit of `views`, above 0.
-
-    Returns
-    -------
-    float
-        Share of views that get the main number; in theory Erlang's loss formula with load rate x lease.
-    """
-    environment = simpy.Environment()
-    pool = Pool(environment, numbers, lease)
-    full = 0
-
-    def visitors() -> Generator[simpy.Event, Any, None]:
-        nonlocal full
-        for visitor, at in enumerate(views.tolist()):
-            yield environment.timeout(at - environment.now)
-            full += pool.show(visitor) is None
-
-    environment.process(visitors())
-    environment.run()
-    return full / max(1, len(views))
+        Returns
+        -------
+        ndarray of int64
+            Positions of the numbers shown, `NO_NUMBER` where all were on lease. A lease that ends in a second
+            ends before that second's views.
+        """
+        line, lease = self._line, self._lease
+        shown = []
+        for at in moments.tolist():
+            free_at, number = line[0]
+            if free_at <= at:
+                line.popleft()
+                line.append((at + lease, number))
+                shown.append(number)
+            else:
+                shown.append(NO_NUMBER)
+        return np.array(shown, dtype=np.int64)
 
 
 def mistaken(views: Floats, numbers: int, delays: Floats) -> float:
@@ -111,32 +82,11 @@ def mistaken(views: Floats, numbers: int, delays: Floats) -> float:
         Share of calls whose number had meanwhile been shown to another visitor. Calls so late that the record
         ends first are left out.
     """
-    environment = simpy.Environment()
-    pool = Pool(environment, numbers, 0.0)
-    wrong = calls = 0
-
-    def call(visitor: int, number: int) -> None:
-        nonlocal wrong, calls
-        calls += 1
-        wrong += pool.taken_for(number) != visitor
-
-    def visitors() -> Generator[simpy.Event, Any, None]:
-        for visitor, (at, delay) in enumerate(zip(views.tolist(), delays.tolist(), strict=True)):
-            yield environment.timeout(at - environment.now)
-            number = pool.show(visitor)
-            assert number is not None
-            if at + delay <= views[-1]:
-                _after(environment, delay, partial(call, visitor, number))
-
-    environment.process(visitors())
-    environment.run()
-    return wrong / max(1, calls)
-
-
-def _after(environment: simpy.Environment, delay: float, action: Callable[[], None]) -> None:
-    event = environment.timeout(delay)
-    assert event.callbacks is not None
-    event.callbacks.append(lambda _: action())
+    calls = views + delays
+    on_record = calls <= views[-1]
+    # Without leases a number comes round again after as many views as there are numbers.
+    shown_again = np.append(views[numbers:], np.full(min(numbers, len(views)), np.inf))
+    return float((shown_again < calls)[on_record].sum()) / max(1, int(on_record.sum()))
 
 
 def call_delays(world: World, account: Integers, key: Integers) -> Integers:
@@ -148,7 +98,7 @@ def call_delays(world: World, account: Integers, key: Integers) -> Integers:
 
 
 def callers_taken_for(
-    world: World, others: Integers, weeks: Iterable[Integers]
+    world: World, others: Integers, batches: Iterable[Integers]
 ) -> Iterator[tuple[Integers, Integers]]:
     """Show numbers to all visitors of a world, and say what each caller among them is taken for.
 
@@ -159,64 +109,79 @@ def callers_taken_for(
         others visit the site.
     others : ndarray of int64
         Sources that the other visitors come through, evenly.
-    weeks : iterable of ndarray of int64, shape (callers, 6)
-        Per week from the start of the warm-up the buyers who see a number in it and then call: caller,
-        company, key, moment of the view in wall-clock seconds, seconds to the call, source.
+    batches : iterable of ndarray of int64, shape (callers, 6)
+        Per `World.period` from the start of the warm-up the buyers who see a number in it and then call:
+        caller, company, key, moment of the view in wall-clock seconds, seconds to the call, source.
 
     Yields
     ------
     caller, source : ndarray of int64
-        After each week, who called in it, and the source of the visitor who was shown the number last;
+        After each period, who called in it, and the source of the visitor who was shown the number last;
         `NO_NUMBER` for those who were shown the main number.
 
     Notes
     -----
     Other visitors come at random at the scenario's rate, more in busy hours, in the rhythm of buyers. Their
-    draws are keyed by hour, so they are the same whoever else comes.
+    draws are keyed by hour, so they are the same whoever else comes. Who calls in the second of a view was
+    there before it.
     """
-    environment = simpy.Environment()
     settings = world.scenario.observer.pool
-    lease = settings.lease_minutes * 60 if settings.policy == "lease" else 0.0
-    pool = Pool(environment, settings.numbers, lease)
-    found: list[tuple[int, int]] = []
-
-    def call(caller: int, number: int) -> None:
-        found.append((caller, pool.taken_for(number)))
-
-    def visitors(views: list[list[int]]) -> Generator[simpy.Event, Any, None]:
-        for at, caller, delay, source in views:
-            if at > environment.now:
-                yield environment.timeout(at - environment.now)
-            number = pool.show(source)
-            if caller < 0:
-                continue
-            if number is None:
-                found.append((caller, NO_NUMBER))
-            else:
-                _after(environment, delay, partial(call, caller, number))
-
-    for week, buyers in enumerate(weeks):
-        environment.process(visitors(_views(world, others, week, buyers).tolist()))
-        environment.run(until=(week + 1) * WEEK)
-        yield _columns(found)
-        found.clear()
+    pool = Pool(settings.numbers, settings.lease_minutes * 60 if settings.policy == "lease" else 0.0)
+    last = np.full(settings.numbers, NO_NUMBER, dtype=np.int64)
+    # Calls to come: caller, number, moment of the call, moment of the view.
+    waiting = np.zeros((0, 4), dtype=np.int64)
+    for period, buyers in enumerate(batches):
+        at, caller, delay, source = _views(world, others, period, buyers).T
+        number = pool.show(at)
+        main = caller[(caller >= 0) & (number == NO_NUMBER)]
+        buying = np.flatnonzero((caller >= 0) & (number >= 0))
+        new = np.column_stack((caller, number, at + delay, at))[buying]
+        waiting = np.concatenate((waiting, new))
+        due = waiting[:, 2] < (period + 1) * world.period
+        last, found = _last_shown(at, number, source, last, waiting[due])
+        yield np.append(main, waiting[due, 0]), np.append(np.full(len(main), NO_NUMBER), found)
+        waiting = waiting[~due]
     # Who saw a number in the last days still calls.
-    environment.run()
-    yield _columns(found)
+    yield waiting[:, 0], last[waiting[:, 1]]
 
 
-def _columns(found: list[tuple[int, int]]) -> tuple[Integers, Integers]:
-    table = np.array(found, dtype=np.int64).reshape(-1, 2)
-    return table[:, 0], table[:, 1]
+def _last_shown(
+    at: Integers, number: Integers, source: Integers, last: Integers, calls: Integers
+) -> tuple[Integers, Integers]:
+    """Return per number the source of its last view, and per call that of the last view before it.
+
+    The views are those of a period, in order; `last` is what was shown before them.
+    """
+    _, numbers, moment, seen = calls.T
+    # How many views of the period come before the call: its own, and all others of that second, always do.
+    before = np.where(
+        moment == seen, np.searchsorted(at, moment, side="right"), np.searchsorted(at, moment, side="left")
+    )
+    rows = np.flatnonzero(number >= 0)
+    order = rows[np.argsort(number[rows], kind="stable")]
+    # Views by number and time, with what was shown before the period in front of each number's.
+    size = len(at) + 1
+    keys = np.concatenate((np.arange(len(last)) * size, number[order] * size + order + 1))
+    place = np.argsort(keys, kind="stable")
+    sources = np.concatenate((last, source[order]))[place]
+    keys = keys[place]
+
+    def of(numbers: Integers, before: Integers) -> Integers:
+        return np.asarray(sources[np.searchsorted(keys, numbers * size + before, side="right") - 1])
+
+    everyone = np.arange(len(last))
+    return of(everyone, np.full(len(last), len(at))), of(numbers, before)
 
 
-def _views(world: World, others: Integers, week: int, buyers: Integers) -> Integers:
-    """Lay out the views of a week in order: moment, caller or -1, seconds to the call, source."""
+def _views(world: World, others: Integers, period: int, buyers: Integers) -> Integers:
+    """Lay out the views of a period in order: moment, caller or -1, seconds to the call, source."""
     calendar, seed = world.scenario.calendar, world.seed
     first = (world.scenario.start.toordinal() - world.scenario.warmup_days - 1) % 7
     weights = np.outer(np.roll(np.asarray(calendar.days), -first), np.asarray(calendar.hours)).ravel()
-    hours = week * 168 + np.arange(168, dtype=np.int64)
-    mean = world.scenario.observer.pool.views_per_day * 7 * weights / weights.sum()
+    length = world.period // _HOUR
+    hours = period * length + np.arange(length, dtype=np.int64)
+    a_week = world.scenario.observer.pool.views_per_day * 7 * weights / weights.sum()
+    mean = np.tile(a_week, world.period // WEEK)
     owner, index = ragged(poisson(uniform(seed, hours, "pool.count"), mean))
     hour = hours[owner]
     at = hour * _HOUR + np.floor(uniform(seed, hour, "pool.at", index) * _HOUR).astype(np.int64)

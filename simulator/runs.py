@@ -32,7 +32,7 @@ from simulator.market import Week, World, populate
 SHARD: Final = 4096
 
 Engine = Literal["local", "spark"]
-Told = Callable[[float], None]
+OnProgress = Callable[[float], None]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -90,14 +90,14 @@ def mapper(workers: int = 1, engine: Engine = "local") -> Iterator[Mapper]:
             pool.shutdown(cancel_futures=True)
 
 
-def counted(spread: Mapper, told: Told, total: int) -> Mapper:
+def counted(spread: Mapper, on_progress: OnProgress, total: int) -> Mapper:
     """Return a mapper that tells after each result what share of `total` results is there.
 
     Parameters
     ----------
     spread : Mapper
         Where the work is done.
-    told : callable
+    on_progress : callable
         Is given the share, 0 to 1, in this process. An exception that it raises stops the work.
     total : int
         Results expected over all uses of the mapper.
@@ -113,7 +113,7 @@ def counted(spread: Mapper, told: Told, total: int) -> Mapper:
         nonlocal done
         for result in spread(function, items):
             done += 1
-            told(min(1.0, done / total))
+            on_progress(min(1.0, done / total))
             yield result
 
     return over

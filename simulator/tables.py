@@ -15,9 +15,9 @@ from attribution import CALLS, CONVERSIONS, COSTS, TOUCHES, VISITS
 from simulator.chance import Flags, Integers
 from simulator.cycle import Enquiries, Orders, Outcome
 from simulator.desk import ABANDONED, ANSWERED, MISSED, VOICEMAIL, Calls
+from simulator.directory import account_ids, contact_ids
 from simulator.hazard import NEVER
 from simulator.market import DAY, Shard, Week, World
-from simulator.directory import account_ids, contact_ids
 from simulator.sources import OTHER_CAMPAIGNS, OTHER_CHANNELS
 from simulator.truth import spend_minor
 

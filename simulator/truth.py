@@ -17,10 +17,10 @@ from typing import Any, Final
 import numpy as np
 
 from simulator.chance import Floats, Integers
-from simulator.shapley_exact import masks_along, orders_of_joining, shapley, shares_that_add_up
 from simulator.hazard import NEVER
 from simulator.market import YEAR_DAYS, Week, World
-from simulator.runs import Job, Mapper, Told, counted, paired, results, silent
+from simulator.runs import Job, Mapper, OnProgress, counted, paired, results, silent
+from simulator.shapley_exact import masks_along, orders_of_joining, shapley, shares_that_add_up
 
 MEASURES: Final = ("orders", "revenue_minor", "margin_minor")
 LABELS: Final = ("anyway", "needed", "earlier", "grew")
@@ -110,7 +110,7 @@ def tally(job: Job) -> Tally:
     )
 
 
-def values(world: World, scales: Floats, spread: Mapper, told: Told = silent) -> Tally:
+def values(world: World, scales: Floats, spread: Mapper, on_progress: OnProgress = silent) -> Tally:
     """Run a world under several spend vectors.
 
     Parameters
@@ -121,7 +121,7 @@ def values(world: World, scales: Floats, spread: Mapper, told: Told = silent) ->
         Spend per run and campaign as a multiple of the scenario's; the first row is compared with.
     spread : Mapper
         Where to run it.
-    told : callable, optional
+    on_progress : callable, optional
         Is given the share done so far, 0 to 1; an exception that it raises stops the work.
 
     Returns
@@ -132,7 +132,7 @@ def values(world: World, scales: Floats, spread: Mapper, told: Told = silent) ->
     first, rest = scales[:1], scales[1:]
     groups = [rest[begin : begin + _TOGETHER] for begin in range(0, max(1, len(rest)), _TOGETHER)]
     together = [np.vstack([first, group]) for group in groups]
-    watched = counted(spread, told, sum(results(world, len(each)) for each in together))
+    watched = counted(spread, on_progress, sum(results(world, len(each)) for each in together))
     found: list[Tally] = []
     for group in together:
         parts = list(paired(world, group, tally, watched))
@@ -214,7 +214,7 @@ def find(
     permutations: int = 0,
     exact_shapley: bool = False,
     marginal: bool = False,
-    told: Told = silent,
+    on_progress: OnProgress = silent,
 ) -> Truth:
     """Find out what each campaign caused.
 
@@ -230,7 +230,7 @@ def find(
         Run all 2**campaigns coalitions; only up to `EXACT` campaigns.
     marginal : bool, default False
         Also run every campaign at 99 % and 101 % of its spend.
-    told : callable, optional
+    on_progress : callable, optional
         Is given the share done so far, 0 to 1; an exception that it raises stops the work.
 
     Returns
@@ -269,7 +269,7 @@ def find(
             np.ones(players) + sign * _STEP * np.eye(players)[i] for i in range(players) for sign in (-1, 1)
         ]
         scales = np.vstack([scales, *nudges])
-    found = values(world, scales, spread, told)
+    found = values(world, scales, spread, on_progress)
     window = dict(zip(masks, found.window, strict=False))
     late = dict(zip(masks, found.late, strict=False))
     row = {mask: position for position, mask in enumerate(masks)}

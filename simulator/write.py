@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from simulator.call_center_run import ShardCalls, run_call_center
+from simulator.directory import account_ids
 from simulator.market import World
 from simulator.observe import Tables, observe, observe_background
-from simulator.directory import account_ids
-from simulator.runs import SHARD, Job, Mapper, Told, counted, jobs, silent
+from simulator.runs import SHARD, Job, Mapper, OnProgress, counted, jobs, silent
 from simulator.tables import costs
-from simulator.call_center_run import Rung, exchange
 from simulator.truth import LABELS, Truth
 
 TABLES: Final = ("touches", "conversions", "answers", "calls", "visits", "costs", "accounts", "contacts")
@@ -29,7 +29,7 @@ TABLES: Final = ("touches", "conversions", "answers", "calls", "visits", "costs"
 _GATHERED: Final = 20_000
 
 
-def _observe(task: tuple[Job, Rung]) -> Tables:
+def _observe(task: tuple[Job, ShardCalls]) -> Tables:
     return observe(*task)
 
 
@@ -57,7 +57,7 @@ def tables(world: World, spread: Mapper) -> dict[str, pa.Table]:
     return whole
 
 
-def write(world: World, directory: Path, spread: Mapper, told: Told = silent) -> dict[str, int]:
+def write(world: World, directory: Path, spread: Mapper, on_progress: OnProgress = silent) -> dict[str, int]:
     """Simulate a market and write what its tracker saw as Parquet files.
 
     Parameters
@@ -68,7 +68,7 @@ def write(world: World, directory: Path, spread: Mapper, told: Told = silent) ->
         Where to write; made if need be. Files of the same names are replaced.
     spread : Mapper
         Where to run it. Files are the same to the byte whatever it is.
-    told : callable, optional
+    on_progress : callable, optional
         Is given the share done so far, 0 to 1; an exception that it raises stops the work.
 
     Returns
@@ -86,7 +86,7 @@ def write(world: World, directory: Path, spread: Mapper, told: Told = silent) ->
     (directory / "scenario.json").write_text(
         world.scenario.model_dump_json(indent=2) + "\n", encoding="utf-8"
     )
-    watched = counted(spread, told, 2 * -(-world.accounts // SHARD))
+    watched = counted(spread, on_progress, 2 * -(-world.accounts // SHARD))
     with ExitStack() as stack:
         files = {name: stack.enter_context(_File(directory / f"{name}.parquet")) for name in TABLES}
         visits: list[pa.Table] = []
@@ -136,15 +136,15 @@ class _File:
 
 def _pieces(world: World, spread: Mapper, folder: Path | None) -> Iterator[Tables]:
     limited = world.scenario.desk.reps > 0
-    with exchange(world, spread, folder) as rung:
+    with run_call_center(world, spread, folder) as answered:
 
-        def tasks() -> Iterator[tuple[Job, Rung]]:
+        def tasks() -> Iterator[tuple[Job, ShardCalls]]:
             for shard, job in enumerate(jobs(world, np.ones((1, len(world.campaigns))))):
-                own = rung.of_shard(shard)
+                own = answered.of_shard(shard)
                 yield replace(job, reached=[own.reached] if limited else None), own
 
         yield from spread(_observe, tasks())
-        for calls, numbers in rung.background():
+        for calls, numbers in answered.background():
             yield observe_background(world, calls, numbers)
     yield {"costs": costs(world)}
 

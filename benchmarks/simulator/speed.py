@@ -1,5 +1,6 @@
 """How fast the simulator is, as ratios within one run, and how much memory it takes.
 
+    python -m benchmarks.simulator.speed command            touches per processor second of the whole command
     python -m benchmarks.simulator.speed touches            against a bare SimPy loop and a plain heap
     python -m benchmarks.simulator.speed workers            two processes against one
     python -m benchmarks.simulator.speed truth --accounts 100000 [--shapley] [--desk]
@@ -10,6 +11,7 @@ Rounds alternate, so that a busy machine disturbs both sides alike; the median o
 
 import argparse
 import heapq
+import json
 import os
 import platform
 import resource
@@ -147,11 +149,28 @@ def write_one(accounts: int) -> None:
     )
 
 
+def command(rounds: int) -> None:
+    """Simulate the supplier's market as shipped, truth included, as users do."""
+    for truth in ("removal", "none"):
+        speeds = []
+        for _ in range(rounds):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            with tempfile.TemporaryDirectory() as folder:
+                line = [sys.executable, "-m", "tracking", "simulate", "supplier", "--out", folder]
+                done = subprocess.run([*line, "--truth", truth, "--json"], check=True, capture_output=True)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            took = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            seen = json.loads(done.stdout)["rows"]["touches"]
+            speeds.append(seen / took)
+            print(f"truth {truth}: {seen:,} touches in {took:.1f} s of processor time", flush=True)
+        print(f"truth {truth}: {statistics.median(speeds):,.0f} touches per processor second")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["touches", "workers", "truth", "memory"])
+    parser.add_argument("what", choices=["command", "touches", "workers", "truth", "memory"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--accounts", type=int, default=100_000)
     parser.add_argument("--shapley", action="store_true")
@@ -159,7 +178,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    if arguments.what == "touches":
+    if arguments.what == "command":
+        command(arguments.rounds)
+    elif arguments.what == "touches":
         touches(arguments.rounds)
     elif arguments.what == "workers":
         workers(arguments.rounds)

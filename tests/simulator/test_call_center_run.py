@@ -5,19 +5,19 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
+from simulator.call_center_run import run_call_center
 from simulator.desk import Calls, answer
 from simulator.hazard import NEVER
 from simulator.market import World
 from simulator.runs import callers, jobs, mapper
 from simulator.scenario import load
-from simulator.call_center_run import exchange
 
 SMALL = {"warmup_days": 60, "tail_days": 30, "desk.lines": 3}
 
 
 def led_through(world):
     """Return what became of each caller by number, and all calls with their numbers."""
-    with mapper() as spread, exchange(world, spread) as exchanged:
+    with mapper() as spread, run_call_center(world, spread) as exchanged:
         shards = len(jobs(world, np.ones((1, len(world.campaigns)))))
         rung = [exchanged.of_shard(shard) for shard in range(shards)]
         parts = [(each.calls, each.numbers) for each in rung] + list(exchanged.background())

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.external_sort import Spill
+from simulator.external_sort import ExternalSort
 
 pieces = st.lists(st.lists(st.integers(-3, 3), max_size=8), max_size=8)
 
@@ -13,7 +13,7 @@ pieces = st.lists(st.lists(st.integers(-3, 3), max_size=8), max_size=8)
 def test_every_row_comes_back_in_its_group_and_in_order(groups):
     expected: dict[int, list[list[int]]] = {}
     count = 0
-    with Spill(2) as spill:
+    with ExternalSort(2) as spill:
         for piece in groups:
             rows = [[count + place, group] for place, group in enumerate(piece)]
             count += len(piece)
@@ -25,7 +25,7 @@ def test_every_row_comes_back_in_its_group_and_in_order(groups):
 
 
 def test_rows_may_be_taken_while_others_are_still_put_down():
-    with Spill(1) as spill:
+    with ExternalSort(1) as spill:
         spill.add(np.array([7, 8]), np.array([[1], [2]]))
         assert spill.take(7).tolist() == [[1]]
         spill.add(np.array([7]), np.array([[3]]))

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from simulator.market import DAY, WEEK, Week, World, populate
@@ -126,3 +128,10 @@ def test_activity_falls_into_working_hours_as_the_calendar_says(world):
     share = weights[:5, 7:18].sum() / weights.sum()
     # Looked at once a minute: each of the ten edges of a working day is seen to within one look.
     assert ((weekday < 5) & (hour >= 7) & (hour < 18)).mean() == pytest.approx(share, abs=10 / (WEEK / 60))
+
+
+@given(wall=st.integers(0, 4 * WEEK), activity=st.integers(0, 2 * WEEK))
+def test_a_single_moment_moves_as_many_do(wall, activity):
+    week = Week(World(load("supplier"), accounts=1, days=1, seed=1))
+    many = week.wall(week.activity(np.array([wall])) + activity)
+    assert week.later(wall, activity) == many[0]

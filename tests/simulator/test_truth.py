@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from simulator.shapley_exact import masks_along, orders_of_joining, shapley, shares_that_add_up
 from simulator.market import World
 from simulator.runs import mapper
 from simulator.scenario import load
+from simulator.shapley_exact import masks_along, orders_of_joining, shapley, shares_that_add_up
 from simulator.truth import EXACT, LABELS, find, spend_minor, values
 
 # A short world with few other callers: the desk's simulation is the slow part and its size does not matter

@@ -22,7 +22,7 @@ from simulator import score as scoring
 from simulator.coverage import intervals
 from simulator.market import World
 from simulator.moments import TABLES
-from simulator.runs import SHARD, Told, counted, mapper, results
+from simulator.runs import SHARD, OnProgress, counted, mapper, results
 from simulator.truth import find, spend_minor
 from simulator.write import tables
 from tracking.access.jobs import Arguments, Progress
@@ -102,7 +102,7 @@ def run(archive: Archive, arguments: Arguments, progress: Progress) -> Mapping[s
     with mapper() as spread:
         # Taking in what came of the desk is a second result for each shard.
         seen = tables(world, counted(spread, _part(progress, 0, 10), 2 * results(world, 0)))
-        truth = find(world, spread, told=_part(progress, 10, 40)).report
+        truth = find(world, spread, on_progress=_part(progress, 10, 40)).report
         if truth["all_campaigns"]["margin_minor"] <= 0:
             raise Invalid("accounts", "are too few: nobody bought; take more companies or more days")
         gains = scoring.moves(world, spread, _part(progress, 40, 85)) if movable > 1 else None
@@ -221,6 +221,6 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _part(progress: Progress, begins: int, ends: int) -> Told:
+def _part(progress: Progress, begins: int, ends: int) -> OnProgress:
     """Return what tells how far a part of the work is, as a part of the whole in percent."""
     return lambda share: progress(begins + round(share * (ends - begins)), 100)
