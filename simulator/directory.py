@@ -1,18 +1,15 @@
 """Names and telephone numbers for simulated companies and the people in their buying groups.
 
-Names come from a list drawn once from Faker, through a keyed choice, so that a company is called the same in
-every run and under every version of Faker.
+Names come from Faker, drawn once into a pool, through a keyed choice, so that a company is called the same in
+every run.
 Numbers come only from ranges set aside for fiction; there are few of those, so in a large market several
 people share one.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
-from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -65,9 +62,18 @@ _WEIGHTS: Final = (0.3, 0.2, 0.35, 0.15)
 @lru_cache(maxsize=1)
 def _names() -> tuple[pa.Array, pa.Array]:
     """Return first and last names, those of the countries after each other."""
-    names = json.loads((resources.files("simulator") / "names.json").read_text(encoding="utf-8"))
-    first, last = (pa.array(chain.from_iterable(names[which].values())) for which in ("first", "last"))
-    return first, last
+    # Here, since whatever draws no names does without the half second that it takes to load.
+    from faker import Faker
+
+    first: list[str] = []
+    last: list[str] = []
+    for country in COUNTRIES:
+        faker = Faker(country.locale)
+        faker.seed_instance(1)
+        first += [faker.first_name() for _ in range(NAMES)]
+        # Of "auch Schlauchin", which stands so in a list, a name remains.
+        last += [faker.last_name().removeprefix("auch ") for _ in range(NAMES)]
+    return pa.array(first), pa.array(last)
 
 
 @lru_cache(maxsize=1)
