@@ -1,14 +1,14 @@
 """From the database to the journey tables: the only form in which anything is attributed or reported."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import ColumnElement, String, func, select, type_coerce
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, String, bindparam, func, select, type_coerce
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from attribution import ANSWERS, CALLS, CONVERSIONS, COSTS, TOUCHES, VISITS
 from tracking.records import contacts, rates
@@ -28,6 +28,8 @@ from tracking.storage.models import (
     VisitCount,
 )
 from tracking.storage.vocabulary import LeadStatus, Stage, TouchKind
+
+_Query = TypeVar("_Query", bound=Select[*tuple[Any, ...]])
 
 # By these a buying company gets in touch; a visit or a fair badge alone does not make it a lead.
 _INQUIRIES = frozenset({TouchKind.call, TouchKind.form, TouchKind.message})
@@ -56,18 +58,39 @@ def export(session: Session, *, currency: str) -> Journeys:
     Invalid
         If an amount is in a currency for which there is no exchange rate on its day.
     """
-    people, sources = _People.read(session), _Sources.read(session)
-    touches, calls = _read_touches(session), _read_calls(session)
+    return _export(
+        session, currency, _People.read(session), costs(session, currency=currency), visits(session)
+    )
+
+
+def export_of(session: Session, accounts: Collection[int], *, currency: str) -> Journeys:
+    """Read the rows of some buying companies, each of which counts as itself; without costs and visits.
+
+    Raises
+    ------
+    Invalid
+        As :func:`export`.
+    """
+    return _export(
+        session, currency, _People.read(session, accounts), COSTS.empty_table(), VISITS.empty_table()
+    )
+
+
+def _export(
+    session: Session, currency: str, people: "_People", costs: pa.Table, visits: pa.Table
+) -> Journeys:
+    sources = _Sources.read(session)
+    touches, calls = _read_touches(session, people), _read_calls(session, people)
     convert = rates.converter(session, currency)
     exported, inquiries = _touches(touches, calls, people, sources)
     attended, good = _calls(calls, touches, people, sources)
     return Journeys(
         touches=exported,
         conversions=_conversions(session, people, inquiries, good, convert, currency),
-        costs=_costs(session, convert, currency),
+        costs=costs,
         answers=_answers(session, people, sources),
         calls=attended,
-        visits=_visits(session),
+        visits=visits,
     )
 
 
@@ -77,7 +100,7 @@ def with_opportunities(session: Session, tables: Journeys, *, currency: str) -> 
     Credit has no use for them; what reads how deals go on does, such as fitting a simulated market.
     """
     columns = (Deal.id, Deal.account_id, micros(Deal.opportunity_at).label("at"))
-    rows = read(session, select(*columns).where(Deal.opportunity_at.is_not(None)).order_by(Deal.id), {})
+    rows = read(session, select(*columns).where(Deal.opportunity_at.is_not(None)), {})
     account = replaced(rows["account_id"].to_numpy(), contacts.roots(session, Account))
     more = _reached(
         "opportunity", rows["id"], currency, account_id=pa.array(account), converted_at=rows["at"]
@@ -93,16 +116,34 @@ class _People:
     contacts: Ints
     accounts: Ints
     companies: Mapping[int, int]
+    only: frozenset[int] | None = None
+    """Accounts, merged ones included, whose contacts these are; None: all."""
 
     @classmethod
-    def read(cls, session: Session) -> Self:
-        companies = contacts.roots(session, Account)
-        rows = read(session, select(Contact.id, Contact.account_id).order_by(Contact.id), {})
+    def read(cls, session: Session, wanted: Collection[int] | None = None) -> Self:
+        """Read all contacts, or those of some accounts that count as themselves."""
+        companies, people = contacts.roots(session, Account), contacts.roots(session, Contact)
+        query, only = select(Contact.id, Contact.account_id), None
+        if wanted is not None:
+            roots = set(wanted)
+            only = frozenset(roots | {account for account, root in companies.items() if root in roots})
+            own = set(session.scalars(_among(select(Contact.id), Contact.account_id, only)))
+            # Who was merged into one of these counts here; who was merged into another has its home there.
+            own |= {contact for contact, root in people.items() if root in own}
+            query = _among(query, Contact.id, own | {people[contact] for contact in own if contact in people})
+        rows = read(session, query, {})
         ids = rows["id"].to_numpy()
         # A contact that was merged counts to the company of the one it turned out to be.
-        turned = replaced(ids, contacts.roots(session, Contact))
-        homes = rows["account_id"].to_numpy()[np.searchsorted(ids, turned)]
-        return cls(ids, turned, replaced(homes, companies), companies)
+        turned = replaced(ids, people)
+        homes = replaced(rows["account_id"].to_numpy()[np.searchsorted(ids, turned)], companies)
+        if wanted is None:
+            return cls(ids, turned, homes, companies)
+        here = np.isin(homes, list(wanted))
+        return cls(ids[here], turned[here], homes[here], companies, only)
+
+    def mine(self, query: _Query, contact: InstrumentedAttribute[int]) -> _Query:
+        """Restrict a query to rows of these contacts."""
+        return query if self.only is None else _among(query, contact, self.ids.tolist())
 
     def of(self, contact_ids: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
         """Return contacts and accounts as what they count as."""
@@ -135,7 +176,12 @@ class _Sources:
         return pc.binary_join_element_wise(self.name(campaign_ids), own, " / ")
 
 
-def _read_touches(session: Session) -> pa.Table:
+def _among(query: _Query, column: InstrumentedAttribute[int], ids: Collection[int]) -> _Query:
+    # Written out: databases take fewer parameters than there may be ids.
+    return query.where(column.in_(bindparam(None, list(ids), expanding=True, literal_execute=True)))
+
+
+def _read_touches(session: Session, people: _People) -> pa.Table:
     columns = (
         Touch.id,
         Touch.contact_id,
@@ -147,10 +193,10 @@ def _read_touches(session: Session) -> pa.Table:
         Touch.call_id,
     )
     text = {"kind": pa.string(), "channel": pa.string()}
-    return read(session, select(*columns).order_by(Touch.id), text)
+    return read(session, people.mine(select(*columns), Touch.contact_id), text)
 
 
-def _read_calls(session: Session) -> pa.Table:
+def _read_calls(session: Session, people: _People) -> pa.Table:
     columns = (
         Call.id,
         Call.contact_id,
@@ -162,7 +208,7 @@ def _read_calls(session: Session) -> pa.Table:
         Call.spam,
     )
     text = {"status": pa.string(), "lead_status": pa.string(), "spam": pa.bool_()}
-    rows = read(session, select(*columns).order_by(Call.id), text)
+    rows = read(session, people.mine(select(*columns), Call.contact_id), text)
     return rows.sort_by([("started_at", "ascending"), ("id", "ascending")])
 
 
@@ -245,7 +291,7 @@ def _conversions(
         *(micros(column).label(column.key) for column in stages),
     )
     text = {"stage": pa.string(), "currency": pa.string()}
-    deals = read(session, query.order_by(Deal.id), text)
+    deals = read(session, query if people.only is None else _among(query, Deal.account_id, people.only), text)
     account = pa.array(replaced(deals["account_id"].to_numpy(), people.companies))
     is_won = pc.equal(deals["stage"], Stage.won.value)
     closed = pc.if_else(is_won, deals["closed_at"], None)
@@ -298,7 +344,9 @@ def _reached(goal: str, ids: Column, currency: str, **columns: Column) -> pa.Tab
     return in_form(CONVERSIONS, **given | columns)
 
 
-def _costs(session: Session, convert: rates.Converter, currency: str) -> pa.Table:
+def costs(session: Session, *, currency: str) -> pa.Table:
+    """Read what was spent, in ``currency``; raises as :func:`export`."""
+    convert = rates.converter(session, currency)
     query = (
         select(Cost, Campaign.name, Campaign.channel)
         .outerjoin(Campaign, Campaign.id == Cost.campaign_id)
@@ -332,7 +380,7 @@ def _answers(session: Session, people: _People, sources: _Sources) -> pa.Table:
         Answer.channel,
         Answer.verbatim,
     )
-    query = select(*columns).where(Answer.id.not_in(corrected)).order_by(Answer.id)
+    query = people.mine(select(*columns).where(Answer.id.not_in(corrected)), Answer.contact_id)
     text = dict.fromkeys(("asked_by", "outcome", "channel", "verbatim"), pa.string())
     rows = read(session, query, text)
     contact, account = people.of(rows["contact_id"])
@@ -351,13 +399,11 @@ def _answers(session: Session, people: _People, sources: _Sources) -> pa.Table:
     )
 
 
-def _visits(session: Session) -> pa.Table:
+def visits(session: Session) -> pa.Table:
+    """Read the visits of each day, by campaign."""
     channel: ColumnElement[str | None] = func.coalesce(VisitCount.channel, Campaign.channel)
-    query = (
-        select(VisitCount.day, Campaign.name, channel.label("channel"), VisitCount.visits)
-        .outerjoin(Campaign, Campaign.id == VisitCount.campaign_id)
-        .order_by(VisitCount.id)
-    )
+    columns = (VisitCount.id, VisitCount.day, Campaign.name, channel.label("channel"), VisitCount.visits)
+    query = select(*columns).outerjoin(Campaign, Campaign.id == VisitCount.campaign_id)
     kinds = {"day": pa.date32(), "name": pa.string(), "channel": pa.string()}
     rows = read(session, query, kinds)
     return in_form(

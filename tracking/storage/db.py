@@ -28,13 +28,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import ORMExecuteState, Session
+from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from tracking.errors import Invalid, Sentence, unpacked
-from tracking.storage import vault
+from tracking.storage import changes, vault
 from tracking.storage.config import Settings
 
 try:
@@ -46,23 +46,6 @@ except ImportError:
 SQLITE_VERSION: tuple[int, int, int] = sqlite.sqlite_version_info
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_KEPT_MARKS = 1000
-# What the journey tables are made of; writing anything else leaves computed reports as they are.
-_REPORTED_ON = frozenset(
-    [
-        "account",
-        "ad_material",
-        "answer",
-        "call",
-        "campaign",
-        "contact",
-        "cost",
-        "deal",
-        "exchange_rate",
-        "touch",
-        "visit_count",
-    ]
-)
 _Result = TypeVar("_Result")
 
 
@@ -228,29 +211,7 @@ def _sqlite_engine(url: str) -> Engine:
     return engine
 
 
-@event.listens_for(Session, "after_flush")
-def _flushed(session: Session, _context: object) -> None:
-    changed = (*session.new, *session.dirty, *session.deleted)
-    if any(getattr(row, "__tablename__", None) in _REPORTED_ON for row in changed):
-        session.info["changed"] = True
-
-
-@event.listens_for(Session, "do_orm_execute")
-def _executed(state: ORMExecuteState) -> None:
-    if state.is_insert or state.is_update or state.is_delete:
-        table = getattr(state.statement, "table", None)
-        if getattr(table, "name", None) in _REPORTED_ON:
-            state.session.info["changed"] = True
-
-
-@event.listens_for(Session, "before_commit")
-def _note_change(session: Session) -> None:
-    session.flush()
-    if session.info.pop("changed", False):
-        mark = session.execute(text("INSERT INTO data_change DEFAULT VALUES RETURNING id")).scalar_one()
-        # The newest marks are enough to tell one state of the data from the next.
-        if mark % _KEPT_MARKS == 0:
-            session.execute(text("DELETE FROM data_change WHERE id <= :old"), {"old": mark - _KEPT_MARKS})
+changes.watch(Session)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     CheckConstraint,
     ForeignKey,
     Index,
@@ -633,11 +634,11 @@ class Job(Base):
 
 
 class DataChange(Base):
-    """A row for each transaction that wrote: what was computed from the data tells by it that it is stale.
-
-    A counter in one row would make all writers wait for each other; rows of their own do not. How many
-    there are counts too, since the one with the lower number may be committed later.
-    """
+    """The mark of a transaction that wrote what figures are made of; see ``storage.changes``."""
 
     __tablename__ = "data_change"
     id: Mapped[Key]
+    nonce: Mapped[int | None] = mapped_column(BigInteger)
+    """Tells marks of one number apart in a database and in a copy of it that has gone on."""
+    scope: Mapped[str | None] = mapped_column(Text)
+    """Whose journeys changed, as JSON; null: perhaps everybody's."""

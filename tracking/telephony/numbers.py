@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tracking.errors import Conflict, Invalid, NotFound
-from tracking.storage import phone
+from tracking.storage import changes, phone
 from tracking.storage.models import AdMaterial, Call, NumberAssignment, Touch, TrackingNumber
 from tracking.storage.vocabulary import Medium, NumberStatus
 
@@ -77,9 +77,8 @@ def add(
     session.add(row)
     session.flush()
     earlier = update(Call).where(Call.dialled == e164, Call.tracking_number_id.is_(None))
-    session.execute(
-        earlier.values(tracking_number_id=row.id), execution_options={"synchronize_session": False}
-    )
+    quiet = {"synchronize_session": False, changes.NOTED: True}  # no journey tells which number was called
+    session.execute(earlier.values(tracking_number_id=row.id), execution_options=quiet)
     return row
 
 
@@ -278,8 +277,9 @@ def strays(session: Session, since: datetime, until: datetime) -> list[Stray]:
 
 def credit_anew(session: Session, number: TrackingNumber, *, since: datetime) -> None:
     """Write on this number's calls since a moment, and on their touches, who held it when they rang."""
-    quiet = {"synchronize_session": False}
+    quiet = {"synchronize_session": False, changes.NOTED: True}
     ours = and_(Call.tracking_number_id == number.id, Call.started_at >= since)
+    changes.note(session, contacts=session.scalars(select(Call.contact_id).where(ours).distinct()).all())
     session.execute(update(Call).where(ours).values(assignment_id=None), execution_options=quiet)
     nobody = {"campaign_id": None, "ad_material_id": None}
     touches = update(Touch).where(Touch.call_id.in_(select(Call.id).where(ours)))
