@@ -28,6 +28,7 @@ from tracking import clock, worker
 from tracking.access import jobs, users
 from tracking.app import create_app, settle
 from tracking.reporting import snapshots
+from tracking.reporting.credit import GROUPS
 from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import Answer, Call
@@ -40,7 +41,7 @@ KEY = "cmluZ3RyYWlsLXRlc3Qta2V5LTMyLWJ5dGVzLWxvbmc="
 PASSWORD = "correct horse battery staple"
 AIM_MS, AIM_KB = 300, 200
 EMPTY = "/views"
-EVERY_MODEL = (*snapshots._RULES, *snapshots._FITTED)
+EVERY_MODEL = tuple(model for models in GROUPS.values() for model in models)
 _COSTS = "campaign,start,end,amount,currency,category\n" + "".join(
     f"Campaign {i % 40},2025-01-{i % 28 + 1:02},2025-01-{i % 28 + 1:02},{i}.00,EUR,media\n"
     for i in range(5000)
@@ -300,7 +301,7 @@ def measure(told: argparse.Namespace, folder: Path) -> None:
 
     def take() -> None:
         with db.reading(engine) as session:
-            snapshots.take(session, settings, at=clock.now(), models=EVERY_MODEL)
+            snapshots.take(session, settings, at=clock.now(), groups=tuple(GROUPS))
 
     office = Office(settings, engine)
     token = give_file(office, engine, settings)
@@ -309,7 +310,7 @@ def measure(told: argparse.Namespace, folder: Path) -> None:
         asked = [v for v in visits(office.app, session, token) if told.only in v.name or v.path == EMPTY]
     first = {}
     for visit in asked:
-        snapshots._remembered.clear()
+        snapshots._current.clear()
         first[visit] = timed(lambda visit=visit: office.fetch(visit))
     rows = []
     for visit in asked:

@@ -117,7 +117,8 @@ def resampled(
     Parameters
     ----------
     tables : mapping of str to pyarrow.Table
-        For each model a table of :func:`reports.roi.credited` that holds it.
+        For each model a table of :func:`reports.roi.credited` that holds it; goals other than deals may be
+        left out.
     period : Period
         Deals won in it count.
     costs : mapping of str to int

@@ -5,12 +5,16 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from reports.definitions import KPIS, Kpi
 
-__all__ = ["KPIS", "Kpi", "Period", "desk", "last_days", "ratio"]
+__all__ = ["KPIS", "Kpi", "Period", "desk", "last_days", "local_days", "ratio"]
+
+_DAY_US = 86_400_000_000
 
 
 def ratio(numerator: float, denominator: float) -> float | None:
@@ -80,9 +84,8 @@ class Period:
         return self._midnight(self.end)
 
     def _midnight(self, day: date) -> datetime:
-        local = datetime.combine(day, time(), self.zone)
         # Through timestamps: subtraction of two times in one zone ignores a change of the clock.
-        return datetime.fromtimestamp(local.timestamp(), ZoneInfo("UTC"))
+        return datetime.fromtimestamp(_midnight(day, self.zone), ZoneInfo("UTC"))
 
     def holds(self, moments: Any) -> Any:
         """Say for each moment of an Arrow column whether it lies in the period.
@@ -131,6 +134,39 @@ class Period:
             return (2 * amount * covered + days) // (2 * days)
 
         return up_to(self.end) - up_to(self.start)
+
+
+def _midnight(day: date, zone: ZoneInfo) -> float:
+    return datetime.combine(day, time(), zone).timestamp()
+
+
+def local_days(moments: npt.NDArray[np.int64], zone: ZoneInfo) -> npt.NDArray[np.int32]:
+    """Return the local day of each moment.
+
+    Parameters
+    ----------
+    moments : ndarray of int64
+        Microseconds since 1970, UTC.
+    zone : zoneinfo.ZoneInfo
+        Whose days they are.
+
+    Returns
+    -------
+    ndarray of int32
+        Days since 1970-01-01; the days of which :class:`Period` is made.
+
+    Examples
+    --------
+    >>> local_days(np.array([0, 23 * 3_600_000_000]), ZoneInfo("Europe/Stockholm")).tolist()
+    [0, 1]
+    """
+    # Few days hold many moments: the midnights around each are asked of the zone once.
+    near = np.unique(np.unique(moments // _DAY_US)[:, None] + np.arange(-1, 2))
+    near = near[(near >= -719_161) & (near <= 2_932_896)]  # years 1 to 9999
+    epoch = date(1970, 1, 1)
+    midnights = [int(_midnight(epoch + timedelta(days=int(day)), zone)) * 10**6 for day in near]
+    place = np.searchsorted(np.array(midnights, dtype=np.int64), moments, side="right") - 1
+    return near[np.maximum(place, 0)].astype(np.int32) if near.size else np.zeros(0, dtype=np.int32)
 
 
 def last_days(today: date, days: int, zone: ZoneInfo) -> Period:

@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from attribution import UNATTRIBUTED
 from attribution.shares import UNIT, shares
-from reports.kpis import Period, ratio
+from reports.kpis import Period, local_days, ratio
 
 UNKNOWN = "(unknown source)"
 """Touches and calls of which nobody can say what caused them."""
@@ -21,6 +21,8 @@ TOTAL = "(total)"
 
 Credited = Mapping[str, pa.Table]
 """For each model a table as :func:`credited` returns."""
+Daily = Mapping[str, pa.Table]
+"""For each model a table as :func:`by_day` returns."""
 
 _COUNTS = ("calls", "answered_calls", "leads", "qualified_leads", "customers", "deals")
 _MONEY = ("direct_cost_minor", "indirect_cost_minor", "cost_minor", "revenue_minor")
@@ -117,8 +119,8 @@ def roi(
     period's cost may earn its revenue in a later one: a young campaign looks worse than it is. Models that
     are fitted to data learn from all conversions, whenever they were.
     """
-    table = credited(journeys, models, lookback_days=lookback_days, half_life_days=half_life_days)
-    return summed(dict.fromkeys(models, table), journeys, period, currency=currency)
+    rows = credited(journeys, models, lookback_days=lookback_days, half_life_days=half_life_days)
+    return summed(dict.fromkeys(models, by_day(rows, period.zone)), journeys, period, currency=currency)
 
 
 def credited(
@@ -138,8 +140,8 @@ def credited(
     Returns
     -------
     pyarrow.Table
-        A row per conversion and campaign, sorted by ``converted_at``, with ``conversion_id``, ``goal``,
-        ``account_id``, ``first`` (whether it made its company a customer), ``value_minor``, ``campaign`` (or
+        A row per conversion and campaign with ``conversion_id``, ``goal``, ``converted_at``, ``account_id``,
+        ``first`` (whether it made its company a customer), ``value_minor``, ``campaign`` (or
         :data:`UNKNOWN`, or ``(unattributed)``) and for each model ``units NAME`` and ``credit NAME`` as in
         `attribution.shares.shares`.
 
@@ -178,12 +180,45 @@ def credited(
         kinds |= {"campaign": pa.dictionary(pa.int32(), pa.string())}
         kinds |= {f"{kind} {name}": pa.int64() for name in models for kind in ("units", "credit")}
         return pa.schema(list(kinds.items())).empty_table()
-    whole = pa.concat_tables(parts).unify_dictionaries()
-    return whole.sort_by("converted_at").combine_chunks()
+    return pa.concat_tables(parts).unify_dictionaries().combine_chunks()
+
+
+def by_day(rows: pa.Table, zone: ZoneInfo) -> pa.Table:
+    """Add credit up by local day, campaign and goal: all that figures of whole days need.
+
+    Parameters
+    ----------
+    rows : pyarrow.Table
+        From :func:`credited`.
+    zone : ZoneInfo
+        Where days begin and end.
+
+    Returns
+    -------
+    pyarrow.Table
+        ``day`` (date32), ``goal``, ``first``, ``campaign`` and, summed, each ``units NAME`` and
+        ``credit NAME``. Two such tables in a row are the sum of both.
+    """
+    names = [name for name in rows.column_names if name.startswith(("units ", "credit "))]
+    days = pa.array(local_days(rows["converted_at"].cast(pa.int64()).to_numpy(), zone), pa.int32())
+    keyed = rows.select(["goal", "first", "campaign", *names]).append_column("day", days.cast(pa.date32()))
+    keys = ["day", "goal", "first", "campaign"]
+    # Whole units add up to the same in any order, which shares in doubles do not.
+    sums = keyed.group_by(keys).aggregate([(name, "sum") for name in names])
+    return sums.rename_columns([*keys, *names])
+
+
+def taken_away(daily: pa.Table) -> pa.Table:
+    """Return what takes a table of :func:`by_day` away from another that it is appended to."""
+    names = [name for name in daily.column_names if name.startswith(("units ", "credit "))]
+    for name in names:
+        place = daily.column_names.index(name)
+        daily = daily.set_column(place, name, pc.negate(daily[name]))
+    return daily
 
 
 def summed(
-    tables: Credited,
+    tables: Daily,
     journeys: JourneyTables,
     period: Period,
     *,
@@ -195,7 +230,7 @@ def summed(
     Parameters
     ----------
     tables : mapping of str to pyarrow.Table
-        For each model a table of :func:`credited` that holds it.
+        For each model a table of :func:`by_day` that holds it.
     journeys : JourneyTables
         Where costs and calls are taken from.
     period, currency
@@ -231,23 +266,19 @@ def by_table(tables: Credited) -> list[tuple[pa.Table, list[str]]]:
 
 
 def within(table: pa.Table, period: Period) -> pa.Table:
-    """Return the rows of a table of :func:`credited` that lie in a period, without copying any."""
-    at = table["converted_at"].cast(pa.int64()).to_numpy()
-    start, end = np.searchsorted(at, [_micros(period.since), _micros(period.until)])
-    return table.slice(start, end - start)
+    """Return the rows of a table of :func:`credited` or :func:`by_day` that lie in a period."""
+    if "day" in table.column_names:
+        days = table["day"]
+        return table.filter(pc.and_(pc.greater_equal(days, period.start), pc.less(days, period.end)))
+    return table.filter(period.holds(table["converted_at"]))
 
 
-def _micros(moment: datetime) -> int:
-    return int(moment.timestamp()) * 10**6
-
-
-def _credit(tables: Credited, period: Period) -> dict[str, dict[str, dict[str, Any]]]:
+def _credit(tables: Daily, period: Period) -> dict[str, dict[str, dict[str, Any]]]:
     """Return what each model credits each campaign with in the period."""
     result: dict[str, dict[str, dict[str, Any]]] = {}
     for table, models in by_table(tables):
         columns = [f"{kind} {model}" for model in models for kind in ("units", "credit")]
-        chosen = within(table.select(["goal", "first", "converted_at", "campaign", *columns]), period)
-        # Whole units add up to the same in any order, which shares in doubles do not.
+        chosen = within(table.select(["day", "goal", "first", "campaign", *columns]), period)
         sums = chosen.group_by(["goal", "first", "campaign"]).aggregate([(name, "sum") for name in columns])
         rows = sums.to_pylist()
         result |= {model: _cells(rows, model) for model in models}

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 import numpy as np
@@ -170,7 +170,7 @@ def trend(
     Parameters
     ----------
     table : pyarrow.Table
-        From :func:`reports.roi.credited`, holding ``model``.
+        From :func:`reports.roi.by_day`, holding ``model``.
     model : str
         The model by which leads, deals and revenue are credited where ``campaigns`` leaves some out.
     journeys : JourneyTables
@@ -188,10 +188,11 @@ def trend(
     names = ("leads", "qualified_leads", "deals", "customers", "revenue_minor", "calls", "answered_calls")
     sums = {name: np.zeros(len(parts), dtype=np.int64) for name in (*names, "cost_minor")}
     units, credit = f"units {model}", f"credit {model}"
-    wanted = table.select(["goal", "first", "converted_at", "campaign", units, credit])
+    wanted = table.select(["day", "goal", "first", "campaign", units, credit])
     if campaigns is not None:
         wanted = wanted.filter(pc.is_in(wanted["campaign"].cast(pa.string()), pa.array(sorted(campaigns))))
-    wanted, place = _placed(wanted, "converted_at", parts)
+    days = wanted["day"].cast(pa.int32()).to_numpy()
+    wanted, place = _placed(wanted, days, [_day(part.start) for part in parts], _day(parts[-1].end))
     wanted = wanted.append_column("part", pa.array(place))
     grouped = wanted.group_by(["goal", "first", "part"]).aggregate([(units, "sum"), (credit, "sum")])
     for row in grouped.to_pylist():
@@ -225,19 +226,26 @@ def _add_calls(
         calls = calls.filter(
             pc.is_in(pc.fill_null(calls["campaign"], UNKNOWN), pa.array(sorted(campaigns), pa.string()))
         )
-    calls, place = _placed(calls, "started_at", parts)
+    at = calls["started_at"].cast(pa.int64()).to_numpy()
+    starts = [_micros(part.since) for part in parts]
+    calls, place = _placed(calls, at, starts, _micros(parts[-1].until))
     taken = pc.is_in(calls["status"], pa.array(["answered", "completed"])).to_numpy(zero_copy_only=False)
     sums["calls"] += np.bincount(place, minlength=len(parts))
     sums["answered_calls"] += np.bincount(place[taken.astype(bool)], minlength=len(parts))
 
 
-def _placed(table: pa.Table, column: str, parts: list[Period]) -> tuple[pa.Table, np.ndarray]:
+def _placed(table: pa.Table, at: np.ndarray, starts: list[int], end: int) -> tuple[pa.Table, np.ndarray]:
     """Keep the rows within the parts, and say in which each of them lies."""
-    edges = np.array([int(part.since.timestamp()) * 10**6 for part in parts])
-    end = int(parts[-1].until.timestamp()) * 10**6
-    at = table[column].cast(pa.int64()).to_numpy()
-    inside = (at >= edges[0]) & (at < end)
-    return table.filter(pa.array(inside)), np.searchsorted(edges, at[inside], side="right") - 1
+    inside = (at >= starts[0]) & (at < end)
+    return table.filter(pa.array(inside)), np.searchsorted(starts, at[inside], side="right") - 1
+
+
+def _micros(moment: datetime) -> int:
+    return int(moment.timestamp()) * 10**6
+
+
+def _day(day: date) -> int:
+    return (day - date(1970, 1, 1)).days
 
 
 def _year_earlier(day: date) -> date:

@@ -16,7 +16,7 @@ from tracking.demo import acme as acme_pumps
 from tracking.demo import filling
 from tracking.demo.acme import WINDOW
 from tracking.errors import Conflict
-from tracking.reporting import roi
+from tracking.reporting import roi, snapshots
 from tracking.storage import db, phone
 from tracking.storage.config import Settings
 from tracking.storage.models import (
@@ -156,7 +156,7 @@ def test_calls_are_credited_to_who_held_the_number_when_it_rang(market: Session)
 def test_the_models_disagree_about_it(market: Session, acme: Engine) -> None:
     told = Settings(key=KEY, data_dir=Path(str(acme.url.database)).parent)
     models = ("first-touch", "last-touch", "linear", "self-reported")
-    report = roi.roi_report(market, told, models, today=NOW.date())
+    report = roi.roi_report(snapshots.whole(market, told, at=NOW), told, models, today=NOW.date())
     best = {}
     for row in report.table.to_pylist():
         if not row["campaign"].startswith("("):

@@ -1,21 +1,45 @@
 """What was computed from the data tells when it is stale, and is otherwise not computed again."""
 
 import time
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
 
+import pyarrow as pa
 import pytest
 from sqlalchemy import Engine, func, insert, select, text
 from sqlalchemy.orm import Session
 
-from tests.cast import BOREALIS, CATALOGUE_NUMBER, moment
-from tracking.errors import Invalid
-from tracking.records import answers, campaigns
+from tests.cast import BOREALIS, BOREALIS_BUYER, CATALOGUE_NUMBER, COBALT, DRIFT, FAIR_NUMBER, moment
+from tracking.errors import Conflict, Invalid
+from tracking.records import answers, campaigns, contacts, costs, deals, touches
+from tracking.records.contacts import Clues
+from tracking.records.costs import CostRecord
+from tracking.records.deals import DealRecord
+from tracking.records.touches import TouchRecord
 from tracking.reporting import journeys, snapshots
+from tracking.reporting.credit import Window
 from tracking.reporting.snapshots import Preparing
 from tracking.storage import db
 from tracking.storage.config import Settings
-from tracking.storage.models import Campaign, DataChange, FailedSignIn, ImportRun
-from tracking.storage.vocabulary import CallStatus, Outcome
-from tracking.telephony import calls
+from tracking.storage.models import (
+    Account,
+    AdMaterial,
+    Call,
+    Campaign,
+    Contact,
+    DataChange,
+    FailedSignIn,
+    ImportRun,
+    TrackingNumber,
+)
+from tracking.storage.vocabulary import CallStatus, LeadStatus, Medium, Outcome, Stage, TouchKind
+from tracking.telephony import calls, numbers
 from tracking.telephony.calls import CallEvent
 
 
@@ -92,7 +116,7 @@ def test_a_snapshot_holds_the_journey_tables_without_the_words_of_people(
     assert kept.tables.touches.equals(told.touches)
     assert kept.tables.calls.equals(told.calls)
     assert kept.tables.answers["verbatim"].to_pylist() == [None]
-    files = b"".join(path.read_bytes() for path in kept.folder.iterdir())
+    files = b"".join(path.read_bytes() for path in kept.base.folder.iterdir())
     for words in (caller.encode(), caller[-9:].encode(), b"at the trade fair", b"Rita", b"Borealis"):
         assert words not in files
 
@@ -117,18 +141,27 @@ def test_a_model_that_the_data_do_not_support_is_named_with_its_reason(
     answered_call(engine)
     with db.reading(engine) as session:
         kept = snapshots.current(session, settings, at=moment("2026-03-01"))
-    found, missing = kept.credit(["linear", "markov"], lookback_days=365, half_life_days=30)
-    assert "linear" in found
-    assert set(found) | set(missing) == {"linear", "markov"}
+    found = kept.credit(["linear", "markov"], Window(365, 30))
+    assert set(found.parts) == {"linear"}
+    assert set(found.missing) == {"markov"}
 
 
-def test_where_reading_takes_long_the_last_snapshot_is_shown_until_the_next_is_there(
+def everything(engine: Engine) -> None:
+    """Change what a mark cannot name: a campaign's channel, which every journey may hold."""
+    with db.transaction(engine) as session:
+        campaign = session.scalar(select(Campaign))
+        assert campaign is not None
+        campaign.channel += "!"
+
+
+def test_where_a_new_base_takes_long_the_last_figures_are_shown_until_it_is_there(
     engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    fair(engine)
     with db.reading(engine) as session:
         snapshots.current(session, settings, at=moment("2026-03-01"))
     monkeypatch.setattr(snapshots, "_PATIENCE", 0.0)
-    fair(engine)
+    everything(engine)
     with db.reading(engine) as session:
         shown = snapshots.current(session, settings, at=moment("2026-03-02"))
     assert (shown.stale, shown.taken_at) == (True, moment("2026-03-01"))
@@ -138,7 +171,7 @@ def test_where_reading_takes_long_the_last_snapshot_is_shown_until_the_next_is_t
         if not shown.stale:
             break
         time.sleep(0.1)
-    assert not shown.stale, "another process has read the data"
+    assert not shown.stale, "another process has written a base"
 
 
 def test_with_many_records_nobody_waits_for_the_first_snapshot(
@@ -149,18 +182,216 @@ def test_with_many_records_nobody_waits_for_the_first_snapshot(
         snapshots.current(session, settings, at=moment("2026-03-01"))
     for _ in range(600):
         time.sleep(0.1)
-        if list((settings.data_dir / "snapshots").glob("[!n]*/about.json")):
+        if [
+            path for path in (settings.data_dir / "snapshots").glob("*/about.json") if "new-" not in str(path)
+        ]:
             break
     with db.reading(engine) as session:
         assert not snapshots.current(session, settings, at=moment("2026-03-01")).stale
 
 
-def test_old_snapshots_make_room(engine: Engine, settings: Settings) -> None:
-    for name in "abcd":
-        fair(engine, name)
+def test_old_bases_make_room(engine: Engine, settings: Settings) -> None:
+    fair(engine)
+    for _ in range(4):
+        everything(engine)
         with db.reading(engine) as session:
             snapshots.current(session, settings, at=moment("2026-03-01"))
     assert len(list((settings.data_dir / "snapshots").iterdir())) == 2
+
+
+def test_a_base_that_nobody_finished_leaves_nothing_behind(
+    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = settings.data_dir / "snapshots"
+    (here / "new-killed").mkdir(parents=True)
+    (here / "new-killed" / "touches.parquet").write_bytes(b"half")
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch, db.reading(engine) as session:
+        patch.setattr(snapshots, "_write", fails)
+        with pytest.raises(OSError, match="no space"):
+            snapshots.current(session, settings, at=moment("2026-03-01"))
+    assert list(here.iterdir()) == []
+
+
+def test_a_base_of_a_database_that_has_been_put_back_is_not_used(engine: Engine, settings: Settings) -> None:
+    fair(engine)
+    with db.reading(engine) as session:
+        snapshots.current(session, settings, at=moment("2026-03-01"))
+    with engine.begin() as connection:
+        # The copy has not seen the last change, and has gone on with another one.
+        connection.execute(text("UPDATE data_change SET nonce = 7"))
+    fair(engine, "Mail")
+    with db.reading(engine) as session:
+        shown = snapshots.current(session, settings, at=moment("2026-03-02"))
+    assert shown.base.taken_at == moment("2026-03-02")
+
+
+def reported(key: str, number: str, caller: str | None, at: datetime, **more: Any) -> CallEvent:
+    return CallEvent(
+        provider="twilio", provider_call_id=key, dialled=(number,), caller=caller, started_at=at, **more
+    )
+
+
+@dataclass
+class Office:
+    """Somebody who records whatever comes to his mind, and puts some of it right again."""
+
+    session: Session
+    chance: Random
+    at: datetime
+
+    def act(self) -> str:
+        self.at += timedelta(hours=self.chance.randrange(1, 100))
+        action = self.chance.choice(
+            [self.call, self.call, self.report, self.answer, self.deal, self.deal, self.touch, self.merge,
+             self.part, self.spam, self.judge, self.assign, self.cost, self.person, self.note]
+        )  # fmt: skip
+        action()
+        return action.__name__
+
+    def some(self, table: type[Any]) -> Any:
+        rows = self.session.scalars(select(table).order_by(table.id)).all()
+        return self.chance.choice(rows) if rows else None
+
+    def call(self) -> None:
+        caller = self.chance.choice([BOREALIS, BOREALIS_BUYER, COBALT, DRIFT, None])
+        number = self.chance.choice([CATALOGUE_NUMBER, FAIR_NUMBER])
+        self.report(f"CA{self.chance.randrange(10**6)}", number, caller)
+
+    def report(self, key: str = "CA1", number: str = FAIR_NUMBER, caller: str | None = COBALT) -> None:
+        status = self.chance.choice(list(CallStatus))
+        talk = self.chance.randrange(300)
+        event = reported(key, number, caller, self.at, status=status, talk_s=talk, duration_s=talk)
+        calls.record(self.session, [event], region="SE")
+
+    def answer(self) -> None:
+        if (call := self.some(Call)) is not None:
+            campaign = self.some(Campaign)
+            answers.log(self.session, Outcome.answered, asked_at=self.at, call=call, campaign=campaign)
+
+    def deal(self) -> None:
+        record = DealRecord(
+            clues=Clues(phone=self.chance.choice([BOREALIS, COBALT]), company="Borealis Foods"),
+            stage=self.chance.choice([Stage.opportunity, Stage.won, Stage.won, Stage.lost]),
+            amount_minor=self.chance.randrange(10**6),
+            currency="EUR",
+            closed_at=self.at,
+            external_id=str(self.chance.randrange(5)),
+        )
+        deals.save(self.session, record, at=self.at)
+
+    def touch(self) -> None:
+        record = TouchRecord(
+            source_key=str(self.chance.randrange(20)),
+            clues=Clues(phone=self.chance.choice([BOREALIS, COBALT])),
+            occurred_at=self.at,
+            kind=self.chance.choice([TouchKind.visit, TouchKind.form]),
+        )  # fmt: skip
+        touches.save(self.session, record, at=self.at, campaign=self.some(Campaign))
+
+    def merge(self) -> None:
+        table = self.chance.choice([Account, Contact])
+        with suppress(Conflict, Invalid):
+            contacts.merge(self.session, table, self.some(table).id, self.some(table).id)
+
+    def part(self) -> None:
+        table = self.chance.choice([Account, Contact])
+        if (row := self.some(table)) is not None and row.merged_into_id is not None:
+            contacts.unmerge(self.session, table, row.id)
+
+    def spam(self) -> None:
+        if (call := self.some(Call)) is not None:
+            call.spam = not call.spam
+
+    def judge(self) -> None:
+        if (call := self.some(Call)) is not None:
+            call.lead_status = self.chance.choice([None, *LeadStatus])
+
+    def assign(self) -> None:
+        number = self.some(TrackingNumber)
+        with suppress(Conflict, Invalid):
+            since = self.at - timedelta(days=self.chance.randrange(60))
+            numbers.assign(self.session, number, self.some(AdMaterial), starts_at=since)
+
+    def cost(self) -> None:
+        day = self.at.date()
+        spent = CostRecord(
+            period_start=day,
+            period_end=day + timedelta(days=7),
+            currency="EUR",
+            category="media",
+            amount_minor=self.chance.randrange(9999),
+        )
+        costs.save(self.session, spent, campaign=self.some(Campaign))
+
+    def person(self) -> None:
+        if (contact := self.some(Contact)) is not None:
+            contact.account_id = self.some(Account).id
+
+    def note(self) -> None:
+        if (call := self.some(Call)) is not None:
+            call.note += "."
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_changes_the_figures_are_those_of_a_fresh_start(
+    engine: Engine, settings: Settings, tmp_path: Path, seed: int
+) -> None:
+    chance = Random(seed)
+    with db.transaction(engine) as session:
+        for name, number in (("Catalogue", CATALOGUE_NUMBER), ("Fair", FAIR_NUMBER)):
+            campaign = campaigns.add(session, name, name.lower(), at=moment("2025-01-01"))
+            campaigns.add_material(session, campaign, "A4", at=moment("2025-01-01"), medium=Medium.print)
+            numbers.add(session, number, at=moment("2025-01-01"), provider="twilio")
+        calls.record(session, [reported("CA1", FAIR_NUMBER, COBALT, moment("2026-01-01"))], region="SE")
+    at, done, bases = moment("2026-01-01"), [], set()
+    for _ in range(12):
+        for _ in range(chance.randrange(1, 4)):
+            with db.transaction(engine) as session:
+                office = Office(session, chance, at)
+                done.append(office.act())
+                at = office.at
+        with db.reading(engine) as session:
+            shown = snapshots.current(session, settings, at=at)
+            told = journeys.export(session, currency="EUR")
+            again = Settings(data_dir=tmp_path / str(len(done)), key=settings.key, database_url=settings.url)
+            anew = snapshots.whole(session, again, at=at)
+        bases.add(shown.base.folder)
+        for name in ("touches", "conversions", "answers", "calls"):
+            assert rows(getattr(shown.tables, name)) == rows(getattr(told, name)), (name, done)
+        assert shown.tables.costs.equals(told.costs)
+        window = Window(90, 30)
+        for model in ("first-touch", "linear", "w-shaped", "time-decay", "shapley"):
+            parts = [one.credit([model], window) for one in (shown, anew)]
+            assert parts[0].missing == parts[1].missing
+            assert sums(parts[0].daily) == sums(parts[1].daily), (model, done)
+            assert rows(*parts[0].won.values()) == rows(*parts[1].won.values()), (model, done)
+            if not parts[0].missing:
+                assert rows(shown.lines(model, window)) == rows(anew.lines(model, window)), (model, done)
+    assert len(bases) == 1, "nothing of this asks for a new base"
+
+
+def rows(*tables: pa.Table) -> list[str]:
+    """Return the rows of a table in one order; whose words it was is in no base."""
+    return sorted(
+        repr({name: cell for name, cell in row.items() if name not in ("verbatim", "rep")})
+        for table in tables
+        for row in table.to_pylist()
+    )
+
+
+def sums(daily: Mapping[str, pa.Table]) -> dict[tuple[Any, ...], int]:
+    """Add a table by day up, and leave out what adds up to nothing."""
+    found: Counter[tuple[Any, ...]] = Counter()
+    for table in daily.values():
+        for row in table.to_pylist():
+            key = (row["day"], row["goal"], row["first"], row["campaign"])
+            for name in table.column_names[4:]:
+                found[(*key, name)] += row[name]
+    return {key: value for key, value in found.items() if value}
 
 
 def test_marks_do_not_pile_up(engine: Engine) -> None:

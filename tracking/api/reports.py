@@ -1,13 +1,16 @@
 """Reports in the API: the same tables as on the command line and the pages."""
 
-from datetime import date
+from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Annotated
 
 from pydantic import Field
+from werkzeug.exceptions import ServiceUnavailable
 
 from tracking.api.forms import Day, Query, Shown
 from tracking.api.routes import Context, Section
 from tracking.reporting import roi as reporting
+from tracking.reporting import snapshots
 
 routes = Section("reports", "What campaigns cost and earned.")
 
@@ -62,7 +65,8 @@ class Roi(Shown):
     time_zone: str = Field(description="Of the days.")
     currency: str
     lookback_days: float
-    unavailable: dict[str, str] = Field(description="Models that these data do not support, and why.")
+    data_until: datetime = Field(description="The data are as of this moment.")
+    unavailable: Mapping[str, str] = Field(description="Models that these data do not support, and why.")
     rows: list[RoiRow]
 
 
@@ -70,8 +74,14 @@ class Roi(Shown):
 def report_roi(context: Context, query: RoiQuery) -> Roi:
     """Set each campaign's credited revenue against its cost."""
     settings = context.settings
+    try:
+        taken = snapshots.current(context.session, settings, at=context.at)
+    except snapshots.Preparing:
+        raise ServiceUnavailable(
+            "the figures are being worked out for the first time; ask again in a minute", retry_after=60
+        ) from None
     report = reporting.roi_report(
-        context.session,
+        taken,
         settings,
         query.model,
         today=context.at.astimezone(settings.zone).date(),
@@ -85,6 +95,7 @@ def report_roi(context: Context, query: RoiQuery) -> Roi:
         time_zone=settings.timezone,
         currency=report.currency,
         lookback_days=report.lookback_days,
+        data_until=report.taken_at,
         unavailable=report.unavailable,
         rows=[RoiRow.model_validate(row) for row in report.table.to_pylist()],
     )

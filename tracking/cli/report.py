@@ -18,7 +18,7 @@ from reports.roi import TOTAL
 from tracking import clock
 from tracking.cli.installation import Day, Installation, console, json_option, pass_installation
 from tracking.records import rates
-from tracking.reporting import journeys, roi
+from tracking.reporting import journeys, roi, snapshots
 from tracking.reporting.roi import RoiReport
 from tracking.storage import db, money
 
@@ -82,13 +82,13 @@ def roi_command(
     ROI is (revenue - cost) / cost. Revenue, leads and customers are credited by the model and add up to
     what was won in the period; revenue no touch preceded stands in a line of its own.
     """
-    settings = installation.settings
+    settings, at = installation.settings, clock.now()
     with db.reading(installation.engine) as session:
         result = roi.roi_report(
-            session,
+            snapshots.whole(session, settings, at=at),
             settings,
             models or (roi.REPORTED if compare else ("linear",)),
-            today=clock.now().astimezone(settings.zone).date(),
+            today=at.astimezone(settings.zone).date(),
             first=first,
             last=last,
             lookback_days=lookback,

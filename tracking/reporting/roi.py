@@ -10,16 +10,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy.orm import Session
 
-from attribution import MODELS, UNATTRIBUTED, JourneyError
+from attribution import MODELS, UNATTRIBUTED
 from attribution.shares import UNIT
 from reports.intervals import Resampled, resampled
 from reports.kpis import Period, desk, ratio
 from reports.maturity import Maturity, still_to_come
-from reports.roi import OVERHEAD, TOTAL, Credited, roi, summed, within
+from reports.roi import OVERHEAD, TOTAL, summed, within
 from reports.trends import Step, spans, trend, year_before
 from reports.worth import buying, figures
 from tracking.errors import Invalid
-from tracking.reporting import journeys, snapshots
+from tracking.reporting import snapshots
+from tracking.reporting.credit import Credit, Window
 from tracking.reporting.snapshots import Snapshot
 from tracking.storage.config import Settings
 
@@ -37,8 +38,10 @@ class RoiReport:
     period: Period
     lookback_days: float
     currency: str
-    unavailable: dict[str, str]
+    unavailable: Mapping[str, str]
     """Models that these data do not support, and why."""
+    taken_at: datetime
+    """The data are as of this moment."""
 
     @property
     def last_day(self) -> date:
@@ -58,7 +61,7 @@ def period_of(settings: Settings, today: date, first: date | None, last: date | 
 
 
 def roi_report(
-    session: Session,
+    taken: Snapshot,
     settings: Settings,
     models: Sequence[str],
     *,
@@ -77,16 +80,38 @@ def roi_report(
     Invalid
         If a model is unknown, or none of them can be computed.
     """
-    _refuse_unknown(models)
     wanted = tuple(dict.fromkeys(models))
+    _refuse_unknown(wanted)
     period = period_of(settings, today, first, last)
-    days = lookback_days or settings.lookback_days
-    tables = journeys.export(session, currency=settings.currency)
-    parts, unavailable = _tables(tables, wanted, period, settings, days)
-    if not parts:
-        raise _none_of(unavailable)
-    shown = tuple(name for name in wanted if name not in unavailable)
-    return RoiReport(pa.concat_tables(parts), shown, period, days, settings.currency, unavailable)
+    question = Question(wanted, period, lookback_days or settings.lookback_days)
+    credit, table = _roi(taken, settings, question)
+    return RoiReport(
+        table,
+        tuple(credit.parts),
+        period,
+        question.lookback_days,
+        settings.currency,
+        credit.missing,
+        taken.taken_at,
+    )
+
+
+def _roi(taken: Snapshot, settings: Settings, question: "Question") -> tuple[Credit, pa.Table]:
+    """Return what the models of a question credit, and the ROI table of its period: the one way to it."""
+    credit = credit_of(taken, settings, question)
+    if not credit.parts:
+        raise _none_of(credit.missing)
+    table = taken.remember(
+        ("roi", question),
+        lambda: summed(
+            credit.daily,
+            taken.tables,
+            question.period,
+            currency=settings.currency,
+            campaigns=question.campaigns,
+        ),
+    )
+    return credit, table
 
 
 def _refuse_unknown(models: Sequence[str]) -> None:
@@ -101,32 +126,6 @@ def _refuse_unknown(models: Sequence[str]) -> None:
 
 def _none_of(unavailable: Mapping[str, str]) -> Invalid:
     return Invalid("model", "; ".join(f"{name}: {reason}" for name, reason in unavailable.items()))
-
-
-def _tables(
-    tables: journeys.Journeys, models: tuple[str, ...], period: Period, settings: Settings, days: float
-) -> tuple[list[pa.Table], dict[str, str]]:
-    try:
-        table = roi(
-            tables,
-            models,
-            period,
-            currency=settings.currency,
-            lookback_days=days,
-            half_life_days=settings.half_life_days,
-        )
-        return [table], {}
-    except JourneyError as error:
-        if len(models) == 1:
-            return [], {models[0]: str(error)}
-    # All in one pass is the fast way; only where one of them cannot be computed, each goes alone.
-    parts: list[pa.Table] = []
-    unavailable: dict[str, str] = {}
-    for model in models:
-        part, reason = _tables(tables, (model,), period, settings, days)
-        parts += part
-        unavailable |= reason
-    return parts, unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,12 +196,8 @@ def compare(
 def _compare(
     taken: Snapshot, settings: Settings, question: Question, at: datetime, against: Period | None
 ) -> Comparison:
-    tables, unavailable = credit_of(taken, settings, question)
-    if not tables:
-        raise _none_of(unavailable)
-    options: dict[str, Any] = {"currency": settings.currency, "campaigns": question.campaigns}
-    table = summed(tables, taken.tables, question.period, **options)
-    first = next(iter(tables))
+    credit, table = _roi(taken, settings, question)
+    first = next(iter(credit.parts))
     costs = {
         row["campaign"]: row["cost_minor"]
         for row in table.to_pylist()
@@ -210,8 +205,12 @@ def _compare(
     }
     with ThreadPoolExecutor(1) as beside:
         # Both spend their time where Python lets others work.
-        coming = beside.submit(still_to_come, tables[first], first, question.period, at)
-        drawn = resampled(tables, question.period, costs, campaigns=question.campaigns)
+        coming = beside.submit(_to_come, taken, settings, question, first, at)
+        # The same deals give the same intervals, whatever else has changed since the base was written.
+        drawn = taken.base.memory.get(
+            ("drawn", question, credit.version, tuple(sorted(costs.items()))),
+            lambda: resampled(credit.won, question.period, costs, campaigns=question.campaigns),
+        )
         maturity = coming.result()
     ends = [drawn.roi(row["model"], row["campaign"]) for row in table.to_pylist()]
     for place, name in enumerate(("roi_low", "roi_high")):
@@ -220,30 +219,39 @@ def _compare(
     before = {}
     if against is not None:
         before = totals(taken, settings, replace(question, period=against))
-    return Comparison(question, table, drawn, maturity, before, unavailable, taken.taken_at, taken.stale)
+    return Comparison(
+        question, table, drawn, maturity, before, dict(credit.missing), taken.taken_at, taken.stale
+    )
 
 
-def credit_of(taken: Snapshot, settings: Settings, question: Question) -> tuple[Credited, dict[str, str]]:
-    """Return the credited conversions of a question's models, and which of them are unavailable and why."""
-    days = question.lookback_days
-    return taken.credit(question.models, lookback_days=days, half_life_days=settings.half_life_days)
+def _to_come(taken: Snapshot, settings: Settings, question: Question, model: str, at: datetime) -> Maturity:
+    rows = taken.lines(model, _window(settings, question))
+    return still_to_come(rows, model, question.period, at)
 
 
-def _credit_of_first(taken: Snapshot, settings: Settings, question: Question) -> tuple[str, pa.Table]:
+def _window(settings: Settings, question: Question) -> Window:
+    return Window(question.lookback_days, settings.half_life_days)
+
+
+def credit_of(taken: Snapshot, settings: Settings, question: Question) -> Credit:
+    """Return what a question's models credit, and which of them are unavailable and why."""
+    return taken.credit(question.models, _window(settings, question))
+
+
+def _first_of(taken: Snapshot, settings: Settings, question: Question) -> Credit:
+    """Return what a question's first model credits."""
     model = question.models[0]
-    tables, unavailable = credit_of(taken, settings, question)
-    if model not in tables:
-        raise Invalid("model", "%(model)s: %(reason)s", model=model, reason=unavailable[model])
-    return model, tables[model]
+    credit = taken.credit([model], _window(settings, question))
+    if model in credit.missing:
+        raise Invalid("model", "%(model)s: %(reason)s", model=model, reason=credit.missing[model])
+    return credit
 
 
 def totals(taken: Snapshot, settings: Settings, question: Question) -> dict[str, dict[str, Any]]:
     """Return the total row of a question by model, for a period to compare with."""
 
     def make() -> dict[str, dict[str, Any]]:
-        tables, _ = credit_of(taken, settings, question)
-        options: dict[str, Any] = {"currency": settings.currency, "campaigns": question.campaigns}
-        table = summed(tables, taken.tables, question.period, **options)
+        _, table = _roi(taken, settings, question)
         return {row["model"]: row for row in table.to_pylist() if row["campaign"] == TOTAL}
 
     return taken.remember(("totals", question), make)
@@ -253,7 +261,7 @@ def trend_of(taken: Snapshot, settings: Settings, question: Question, step: Step
     """Return the figures of a question's first model, part by part: columns of reports.trends.TREND."""
 
     def make() -> pa.Table:
-        model, table = _credit_of_first(taken, settings, question)
+        [(model, table)] = _first_of(taken, settings, question).daily.items()
         parts = spans(question.period, step)
         return trend(table, model, taken.tables, parts, campaigns=question.campaigns)
 
@@ -264,11 +272,11 @@ def unattributed(taken: Snapshot, settings: Settings, question: Question) -> dic
     """Return what share of the period's revenue each model of a question leaves unattributed."""
 
     def make() -> dict[str, float | None]:
-        tables, _ = credit_of(taken, settings, question)
-        rows = summed(tables, taken.tables, question.period, currency=settings.currency).to_pylist()
-        revenue = {(row["model"], row["campaign"]): row["revenue_minor"] for row in rows}
+        credit, table = _roi(taken, settings, replace(question, campaigns=None))
+        revenue = {(row["model"], row["campaign"]): row["revenue_minor"] for row in table.to_pylist()}
         return {
-            model: ratio(revenue.get((model, UNATTRIBUTED), 0), revenue[model, TOTAL]) for model in tables
+            model: ratio(revenue.get((model, UNATTRIBUTED), 0), revenue[model, TOTAL])
+            for model in credit.parts
         }
 
     return taken.remember(("unattributed", question), make)
@@ -284,8 +292,7 @@ def key_figures(
     """Return every KPI of reports.definitions for a question, by the first of its models."""
 
     def make() -> dict[str, float | None]:
-        model, table = _credit_of_first(taken, settings, question)
-        mine = {model: table}
+        mine = _first_of(taken, settings, question).daily
         rows = summed(mine, taken.tables, question.period, currency=settings.currency).to_pylist()
         named = [row for row in rows if not row["campaign"].startswith("(")]
         year_ago = summed(mine, taken.tables, year_before(question.period), currency=settings.currency)
@@ -328,8 +335,9 @@ def _sum_of(rows: Iterable[dict[str, Any]]) -> dict[str, float]:
 
 def behind(taken: Snapshot, settings: Settings, question: Question, goal: str, line: str) -> pa.Table:
     """Return the conversions behind a figure: id, account, moment, value, weight and credit, newest first."""
-    model, table = _credit_of_first(taken, settings, question)
-    table = within(table, question.period)
+    model = question.models[0]
+    _first_of(taken, settings, question)
+    table = within(taken.lines(model, _window(settings, question)), question.period)
     wanted = table.filter(pc.equal(table["goal"], "won" if goal == "customers" else goal))
     if goal == "customers":
         wanted = wanted.filter(wanted["first"])

@@ -1,7 +1,7 @@
 """What each transaction changed of the records behind the figures, so that only that is worked out anew.
 
-A mark is written with the change itself: whose journeys it touches, by contact or account, or that it may touch
-all. Marks are rows of their own, since a counter in one row would make all writers wait for each other.
+A mark is written with the change itself: whose journeys it touches, by contact or account, or that it may
+touch all. Marks are rows of their own, since a counter in one row would make all writers wait for each other.
 """
 
 import json
@@ -139,7 +139,8 @@ def _read(scope: str | None) -> Change:
     if scope is None:
         return Change(everything=True)
     parts = json.loads(scope)
-    return Change(**{name: frozenset(values) for name, values in parts.items()})
+    contacts, accounts, tables = (frozenset(parts.get(n, ())) for n in ("contacts", "accounts", "tables"))
+    return Change(contacts, accounts, tables)
 
 
 def _noting(session: Session) -> _Noting:

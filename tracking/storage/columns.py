@@ -107,3 +107,37 @@ def in_form(schema: pa.Schema, **columns: Column) -> pa.Table:
         arrays.append(values if values.type == kind else values.cast(kind))
         fields.append(pa.field(field.name, kind, nullable=field.nullable))
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields)).combine_chunks()
+
+
+def sorted_by(table: pa.Table, column: str) -> pa.Table:
+    """Return a table sorted by a column of whole numbers; rows of one number stay in their order."""
+    values = table[column].to_numpy()
+    if (values[1:] >= values[:-1]).all():
+        return table.combine_chunks()
+    return table.take(pa.array(np.argsort(values, kind="stable"))).combine_chunks()
+
+
+def rows_of(table: pa.Table, numbers: Ints, column: str = "account_id") -> pa.Table:
+    """Return the rows in which a column, by which the table is sorted, holds one of some numbers; no copy."""
+    ends = _ends(table, numbers, column)
+    return pa.concat_tables([table.slice(0, 0), *(table.slice(a, b - a) for a, b in ends if b > a)])
+
+
+def replace_rows(table: pa.Table, numbers: Ints, rows: pa.Table, column: str = "account_id") -> pa.Table:
+    """Return a table, sorted by a column, with other rows for some of its numbers, appended; no copy."""
+    place, kept = 0, []
+    for start, end in _ends(table, numbers, column):
+        kept.append(table.slice(place, start - place))
+        place = end
+    kept.append(table.slice(place))
+    whole = pa.concat_tables(
+        [part for part in (*kept, rows.select(table.column_names)) if part.num_rows] or [table.slice(0, 0)]
+    )
+    return whole.unify_dictionaries()
+
+
+def _ends(table: pa.Table, numbers: Ints, column: str) -> list[tuple[int, int]]:
+    values = table[column].to_numpy()
+    wanted = np.unique(numbers)
+    starts, ends = (np.searchsorted(values, wanted, side=side) for side in ("left", "right"))
+    return list(zip(starts.tolist(), ends.tolist(), strict=True))

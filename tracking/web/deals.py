@@ -19,6 +19,7 @@ from tracking.records import contacts, deals
 from tracking.records.contacts import Clues
 from tracking.records.deals import DealRecord
 from tracking.reporting import roi
+from tracking.reporting.credit import Window
 from tracking.reporting.snapshots import Preparing
 from tracking.storage.models import Deal
 from tracking.storage.vocabulary import Stage
@@ -200,17 +201,15 @@ def _learnt(session: Session, pages: Pages, deal: Deal) -> dict[str, Any]:
     """Share a deal over campaigns under the models that learn from all journeys."""
     taken = roi.snapshot(session, pages.settings, at=clock.now())
     told = pages.settings
-    credit, missing = taken.credit(
-        LEARNING, lookback_days=told.lookback_days, half_life_days=told.half_life_days
-    )
+    credit = taken.credit(LEARNING, Window(told.lookback_days, told.half_life_days))
     sums: dict[str, dict[str, int]] = {}
-    for model, table in credit.items():
+    for model, table in credit.won.items():
         rows = table.filter(pc.equal(table["conversion_id"], f"deal {deal.id}"))
         for row in rows.select(["campaign", f"credit {model}"]).to_pylist():
             if row[f"credit {model}"]:
                 sums.setdefault(row["campaign"], {})[model] = row[f"credit {model}"]
     lines = sorted(sums.items(), key=lambda line: (-sum(line[1].values()), line[0]))
-    return {"lines": lines, "models": list(credit), "missing": missing}
+    return {"lines": lines, "models": list(credit.parts), "missing": credit.missing}
 
 
 def _outside(at: datetime, opens: datetime, converted: datetime) -> str:
