@@ -288,11 +288,16 @@ def install(told: argparse.Namespace, settings: Settings) -> Engine:
         print(
             f"wrote {told.calls:,} calls, {told.touches:,} touches, {told.deals:,} deals in {seconds:.0f} s"
         )
-        with db.transaction(engine) as session:
-            hashed = signin.hash_for(engine, settings, PASSWORD)
-            for role in Role:
-                users.add(session, _address(role), role.title(), role, at=clock.now()).password = hashed
+        let_in(engine, settings)
     return engine
+
+
+def let_in(engine: Engine, settings: Settings) -> None:
+    """Add somebody of each role."""
+    with db.transaction(engine) as session:
+        hashed = signin.hash_for(engine, settings, PASSWORD)
+        for role in Role:
+            users.add(session, _address(role), role.title(), role, at=clock.now()).password = hashed
 
 
 def measure(told: argparse.Namespace, folder: Path) -> None:
