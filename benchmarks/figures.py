@@ -34,9 +34,7 @@ def rebuild(settings: Settings) -> None:
     with db.reading(engine) as session:
         spent = timed(lambda: snapshots.take(session, settings, at=clock.now(), groups=tuple(GROUPS)))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(
-        f"base from nothing: {spent.processor:.1f} s of processor, {spent.clock:.1f} s, {peak:,.0f} MB at most"
-    )
+    print(f"base from nothing: {spent.processor:.1f} s of processor, {spent.clock:.1f} s, {peak:,.0f} MB")
     engine.dispose()
 
 
@@ -98,9 +96,8 @@ def main() -> None:
             times.append(timed(lambda page=page: office.fetch(page)))
         clocks = [one.clock * 1000 for one in times]
         processor = statistics.median(one.processor * 1000 for one in times)
-        print(
-            f"{page.name + ', after one new call':40}{statistics.median(clocks):10.0f}{max(clocks):10.0f}{processor:10.0f}"
-        )
+        figures = (statistics.median(clocks), max(clocks), processor)
+        print(f"{page.name + ', after one new call':40}" + "".join(f"{ms:10.0f}" for ms in figures))
     office.app.extensions["ringtrail"]["inbox"].close()
     engine.dispose()
 
