@@ -22,12 +22,7 @@ from tracking.telephony.providers import INTERPRETERS
 from tracking.telephony.routing import Routing
 
 
-@click.group("db")
-def database() -> None:
-    """Care for the database and its schema."""
-
-
-@database.command("upgrade")
+@click.command("upgrade")
 @pass_installation
 def upgrade(installation: Installation) -> None:
     """Create the database, or bring its schema up to date."""
@@ -195,17 +190,12 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
     return findings
 
 
-@click.group()
-def inbox() -> None:
-    """Look after what the telephone provider sent, as it came."""
-
-
 def _open_inbox(installation: Installation) -> Inbox:
     settings = installation.settings
     return Inbox(installation.engine, settings, Routing(settings), INTERPRETERS, clock.now)
 
 
-@inbox.command("replay")
+@click.command("replay")
 @click.option(
     "--all", "everything", is_flag=True, help="Interpret all events again, not only those that wait."
 )
@@ -218,19 +208,14 @@ def inbox_replay(installation: Installation, everything: bool) -> None:
     click.echo(f"{count} events interpreted; {left.failed} failed, {left.waiting} wait for their call")
 
 
-@inbox.command("drain")
+@click.command("drain")
 @pass_installation
 def inbox_drain(installation: Installation) -> None:
     """Take events from the spool that were put there while the database could not take them."""
     click.echo(f"{_open_inbox(installation).drain()} events taken from the spool")
 
 
-@click.group()
-def token() -> None:
-    """Keys to the JSON API."""
-
-
-@token.command("add")
+@click.command("add")
 @click.argument("name")
 @click.option(
     "--scope",
@@ -253,7 +238,7 @@ def token_add(
     click.echo("Keep it now: only its hash is stored.", err=True)
 
 
-@token.command("list")
+@click.command("list")
 @json_option
 @pass_installation
 def token_list(installation: Installation) -> None:
@@ -276,7 +261,7 @@ def token_list(installation: Installation) -> None:
     installation.show(rows, headings)
 
 
-@token.command("revoke")
+@click.command("revoke")
 @click.argument("prefix")
 @pass_installation
 def token_revoke(installation: Installation, prefix: str) -> None:

@@ -3,7 +3,6 @@
 import csv
 import sys
 from datetime import date, timedelta
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,25 +22,6 @@ from tracking.reporting.roi import RoiReport
 from tracking.storage import db, money
 
 
-class _Reports(click.Group):
-    """Loads what makes documents only where one is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "document"])
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name != "document":
-            return super().get_command(ctx, cmd_name)
-        command = import_module("tracking.cli.document").document_command
-        assert isinstance(command, click.Command)
-        return command
-
-
-@click.group(cls=_Reports)
-def report() -> None:
-    """Report what campaigns cost and earned."""
-
-
 def _period_options(command: Any) -> Any:
     command = click.option("--to", "last", type=Day(), help="Last day covered; by default today.")(command)
     return click.option(
@@ -49,7 +29,7 @@ def _period_options(command: Any) -> Any:
     )(command)
 
 
-@report.command("roi")
+@click.command("roi")
 @click.option(
     "--model",
     "models",
@@ -108,7 +88,7 @@ def roi_command(
         click.echo(f"{model} cannot be computed: {reason}", err=True)
 
 
-@report.command("kpis")
+@click.command("kpis")
 @_period_options
 @json_option
 @pass_installation
