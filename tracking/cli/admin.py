@@ -15,10 +15,9 @@ from tracking.access.tokens import Scope
 from tracking.cli.installation import Installation, Moment, json_option, pass_installation
 from tracking.errors import Conflict, Invalid
 from tracking.storage import db, vault
-from tracking.storage.config import Settings
 from tracking.storage.models import ApiToken, Call, Campaign, InboxEvent
+from tracking.telephony import providers
 from tracking.telephony.inbox import Inbox
-from tracking.telephony.providers import INTERPRETERS
 from tracking.telephony.routing import Routing
 
 
@@ -52,6 +51,8 @@ def serve(installation: Installation, host: str, port: int, threads: int, no_wor
 
     # Opened here so that a wrong setting or an old schema is told at once, not in a worker's log.
     settings = installation.settings
+    for provider in providers.every().values():
+        provider.obstacle(settings)
     password = signin.first_administrator(installation.engine, settings, at=clock.now())
     installation.engine.dispose()
 
@@ -135,7 +136,8 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
 
     note("Python", True, platform.python_version())
     try:
-        settings = Settings.load()
+        settings = installation.settings
+        obstacles = {name: one.obstacle(settings) for name, one in providers.every().items()}
     except Invalid as error:
         note("settings", False, error.reason)
         return findings
@@ -149,8 +151,9 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
         bool(settings.default_destination),
         settings.default_destination or "set RINGTRAIL_DEFAULT_DESTINATION, or unknown numbers ring nowhere",
     )
-    signed = bool(settings.twilio_auth_tokens or settings.twilio_shared_keys)
-    note("Twilio", signed, "signatures are checked" if signed else "no auth token: its webhooks get 403")
+    for name, obstacle in obstacles.items():
+        refused = f"{obstacle}: its requests get 403"
+        note(name, not obstacle, refused if obstacle else "signatures are checked")
     note(
         "public address",
         settings.base_url.startswith("https://"),
@@ -192,7 +195,7 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
 
 def _open_inbox(installation: Installation) -> Inbox:
     settings = installation.settings
-    return Inbox(installation.engine, settings, Routing(settings), INTERPRETERS, clock.now)
+    return Inbox(installation.engine, settings, Routing(settings), providers.interpreters(), clock.now)
 
 
 @click.command("replay")

@@ -35,8 +35,9 @@ class Installation:
     def settings(self) -> Settings:
         """Return the settings of the environment."""
         from tracking.storage.config import Settings
+        from tracking.telephony import providers
 
-        return Settings.load()
+        return Settings.load(elsewhere=[f"RINGTRAIL_{name.upper()}_" for name in providers.names()])
 
     @cached_property
     def engine(self) -> Engine:

@@ -20,6 +20,7 @@ from tracking.records import rates
 from tracking.reporting import journeys, roi, snapshots
 from tracking.reporting.roi import RoiReport
 from tracking.storage import db, money
+from tracking.storage.config import LONGEST_LOOKBACK_DAYS
 
 
 def _period_options(command: Any) -> Any:
@@ -41,7 +42,7 @@ def _period_options(command: Any) -> Any:
 @_period_options
 @click.option(
     "--lookback",
-    type=click.FloatRange(0, min_open=True),
+    type=click.FloatRange(0, LONGEST_LOOKBACK_DAYS, min_open=True),
     help="Days before a deal in which a touch earns credit.",
 )
 @click.option(
