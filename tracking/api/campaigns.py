@@ -23,11 +23,11 @@ from tracking.api.forms import (
     Shown,
     Whole,
     Words,
+    one,
     page,
 )
 from tracking.api.problems import pointing_at
 from tracking.api.routes import Context, Section
-from tracking.errors import NotFound
 from tracking.records import campaigns
 from tracking.storage.models import AdMaterial, Campaign
 from tracking.storage.vocabulary import Direction, Medium
@@ -201,10 +201,7 @@ def list_ad_materials(context: Context, query: MaterialQuery) -> Page[ShownMater
 @routes.get("/ad-materials/<int:id>")
 def get_ad_material(context: Context, path: ById) -> ShownMaterial:
     """Show a piece of ad material."""
-    row = context.session.get(AdMaterial, path.id)
-    if row is None:
-        raise NotFound("there is no ad material %(id)s", id=path.id)
-    return ShownMaterial.model_validate(row)
+    return ShownMaterial.model_validate(one(context.session, AdMaterial, path.id))
 
 
 @routes.post("/ad-materials")
@@ -219,7 +216,4 @@ def add_ad_material(context: Context, body: NewMaterial) -> ShownMaterial:
 
 
 def _campaign(context: Context, campaign_id: Id) -> Campaign:
-    row = context.session.get(Campaign, campaign_id)
-    if row is None:
-        raise NotFound("there is no campaign %(campaign_id)s", campaign_id=campaign_id)
-    return row
+    return one(context.session, Campaign, campaign_id)

@@ -20,11 +20,12 @@ from tracking.api.forms import (
     Shown,
     Words,
     e164,
+    one,
     page,
 )
 from tracking.api.problems import naming, pointing_at
 from tracking.api.routes import Context, Section
-from tracking.errors import Conflict, NotFound
+from tracking.errors import Conflict
 from tracking.records import campaigns
 from tracking.storage.models import AdMaterial, Campaign, NumberAssignment, TrackingNumber
 from tracking.storage.vocabulary import NumberStatus
@@ -271,17 +272,11 @@ def release_assignment(context: Context, path: ById, body: Release) -> ShownAssi
 
 
 def _number(context: Context, path: ById) -> TrackingNumber:
-    row = context.session.get(TrackingNumber, path.id)
-    if row is None:
-        raise NotFound("there is no tracking number %(id)s", id=path.id)
-    return row
+    return one(context.session, TrackingNumber, path.id)
 
 
 def _assignment(context: Context, path: ById) -> NumberAssignment:
-    row = context.session.get(NumberAssignment, path.id)
-    if row is None:
-        raise NotFound("there is no assignment %(id)s", id=path.id)
-    return row
+    return one(context.session, NumberAssignment, path.id)
 
 
 def _material(context: Context, named: MaterialNamed) -> AdMaterial:
