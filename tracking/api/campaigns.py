@@ -14,7 +14,6 @@ from tracking.api.forms import (
     ById,
     Currency,
     Day,
-    Id,
     Line,
     Listing,
     Minor,
@@ -167,7 +166,7 @@ def list_campaigns(context: Context, query: CampaignQuery) -> Page[ShownCampaign
 @routes.get("/campaigns/<int:id>")
 def get_campaign(context: Context, path: ById) -> ShownCampaign:
     """Show a campaign."""
-    return ShownCampaign.model_validate(_campaign(context, path.id))
+    return ShownCampaign.model_validate(one(context.session, Campaign, path.id))
 
 
 @routes.post("/campaigns")
@@ -182,7 +181,7 @@ def change_campaign(context: Context, path: ById, body: ChangedCampaign) -> Show
     """Change what is said of a campaign."""
     details = body.model_dump(exclude_none=True)
     return ShownCampaign.model_validate(
-        campaigns.change(context.session, _campaign(context, path.id), **details)
+        campaigns.change(context.session, one(context.session, Campaign, path.id), **details)
     )
 
 
@@ -213,7 +212,3 @@ def add_ad_material(context: Context, body: NewMaterial) -> ShownMaterial:
     return ShownMaterial.model_validate(
         campaigns.add_material(context.session, campaign, at=context.at, **details)
     )
-
-
-def _campaign(context: Context, campaign_id: Id) -> Campaign:
-    return one(context.session, Campaign, campaign_id)

@@ -175,14 +175,16 @@ def get_next_free_number(context: Context, query: FreeQuery) -> ShownNumber:
 @routes.get("/tracking-numbers/<int:id>")
 def get_tracking_number(context: Context, path: ById) -> ShownNumber:
     """Show a tracking number."""
-    return ShownNumber.model_validate(_number(context, path))
+    return ShownNumber.model_validate(one(context.session, TrackingNumber, path.id))
 
 
 @routes.get("/tracking-numbers/<int:id>/standing")
 def get_standing(context: Context, path: ById, query: AtQuery) -> ShownStanding:
     """Tell whether a number is available, assigned, quarantined or disabled at a moment."""
     at = query.at or context.at
-    row, history = numbers.inventory(context.session, [_number(context, path).number]).popitem()[1]
+    row, history = numbers.inventory(
+        context.session, [one(context.session, TrackingNumber, path.id).number]
+    ).popitem()[1]
     found = numbers.standing(row, history, at)
     return ShownStanding.model_validate({"at": at, "life": found.life, "assignment": found.assignment})
 
@@ -206,7 +208,7 @@ def add_tracking_number(context: Context, body: NewNumber) -> ShownNumber:
 @routes.change("/tracking-numbers/<int:id>")
 def change_tracking_number(context: Context, path: ById, body: ChangedNumber) -> ShownNumber:
     """Let a number ring somewhere else, label it, or take it into or out of service."""
-    row = _number(context, path)
+    row = one(context.session, TrackingNumber, path.id)
     if body.destination is not None:
         target = e164(body.destination, context.settings.region, "destination")
         numbers.forward_to(context.session, row, target)
@@ -236,7 +238,7 @@ def list_assignments(context: Context, query: AssignmentQuery) -> Page[ShownAssi
 @routes.get("/assignments/<int:id>")
 def get_assignment(context: Context, path: ById) -> ShownAssignment:
     """Show an assignment."""
-    return ShownAssignment.model_validate(_assignment(context, path))
+    return ShownAssignment.model_validate(one(context.session, NumberAssignment, path.id))
 
 
 @routes.post("/assignments")
@@ -267,16 +269,10 @@ def assign_next_free_number(context: Context, body: NextFree) -> ShownAssignment
 def release_assignment(context: Context, path: ById, body: Release) -> ShownAssignment:
     """End an assignment; the number still rings and rests for as long as its medium lives on."""
     with naming({"ends_at": "at"}):
-        row = numbers.release(context.session, _assignment(context, path), at=body.at or context.at)
+        row = numbers.release(
+            context.session, one(context.session, NumberAssignment, path.id), at=body.at or context.at
+        )
     return ShownAssignment.model_validate(row)
-
-
-def _number(context: Context, path: ById) -> TrackingNumber:
-    return one(context.session, TrackingNumber, path.id)
-
-
-def _assignment(context: Context, path: ById) -> NumberAssignment:
-    return one(context.session, NumberAssignment, path.id)
 
 
 def _material(context: Context, named: MaterialNamed) -> AdMaterial:
