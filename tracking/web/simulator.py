@@ -81,7 +81,7 @@ def add(pages: Pages) -> None:
             studied=study.studied(count),
             chance=chance,
             ranked=ranked,
-            uncovered=study.uncovered(SCORED, count),
+            uncovered=study.uncovered(roi.REPORTED, count),
             near=[each.model for each in ranked if each.mean.wrong - ranked[0].mean.wrong <= chance],
             usual=min(ranked, key=lambda each: each.usual.wrong),
             asked_rate=roi.attended(taken, period)["asked_rate"],
