@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.attribution.journey import path, tables
-from tracking.cli.attribute import main
+from tracking.cli import ringtrail
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def files(tmp_path):
 
 
 def run(*arguments):
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+    return CliRunner().invoke(ringtrail, [str(argument) for argument in arguments])
 
 
 def test_credit_by_campaign_as_json(files):

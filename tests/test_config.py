@@ -11,8 +11,17 @@ import pytest
 from tests.cast import ACME_DESK
 from tracking.errors import Invalid
 from tracking.storage import vault
-from tracking.storage.config import Settings
+from tracking.storage.config import ProviderSettings, Settings
+from tracking.telephony import providers
+from tracking.telephony.providers.twilio import TwilioSettings
 
+PROVIDERS = [provider for _ in providers.every() for provider in ProviderSettings.__subclasses__()]
+VARIABLES = {
+    f"{kind.model_config['env_prefix']}{name.upper()}": field
+    for kind in (Settings, *PROVIDERS)
+    for name, field in kind.model_fields.items()
+    if name != "providers"
+}
 DOCS = Path(__file__).parent.parent / "docs" / "settings.md"
 SECRET = "tr0ub4dor-and-3"
 KEY = base64.b64encode(b"k" * 32).decode()
@@ -20,14 +29,14 @@ KEY = base64.b64encode(b"k" * 32).decode()
 
 @pytest.fixture(autouse=True)
 def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in Settings.model_fields:
-        monkeypatch.delenv(f"RINGTRAIL_{name.upper()}", raising=False)
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
 
 
 def load(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
     for name, value in environment.items():
         monkeypatch.setenv(f"RINGTRAIL_{name}", value)
-    return Settings.load()
+    return Settings.load(elsewhere=["RINGTRAIL_TWILIO_"])
 
 
 def test_without_any_setting_the_service_starts_for_trials(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,23 +60,46 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
         DIAL_TIMEOUT_S="40",
         LOOKBACK_DAYS="90",
         HALF_LIFE_DAYS="30",
-        TWILIO_ACCOUNT_SID="AC1",
-        TWILIO_AUTH_TOKENS="new-one, old-one,",
-        TWILIO_SHARED_KEYS="one=a=b, two=c",
         MAX_REQUEST_BYTES="4096",
         MAX_UPLOAD_BYTES="8192",
         SMTP_URL="smtp://mail.acme.example:587",
         MAIL_FROM="Ringtrail <calls@acme.example>",
         FIRST_ADMINISTRATOR="anna@acme.example",
     )
-    assert settings.model_fields_set == set(Settings.model_fields)
+    assert settings.model_fields_set == set(Settings.model_fields) - {"providers"}
     assert settings.url == "postgresql://acme@db/ringtrail"
     assert settings.base_url == "https://calls.acme.example/tracking"
     assert settings.default_destination == ACME_DESK
-    assert [token.get_secret_value() for token in settings.twilio_auth_tokens] == ["new-one", "old-one"]
-    keys = {name: key.get_secret_value() for name, key in settings.twilio_shared_keys.items()}
-    assert keys == {"one": "a=b", "two": "c"}
     assert settings.keys == vault.Keys.from_text(KEY)
+
+
+def test_a_provider_reads_its_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(
+        monkeypatch,
+        TWILIO_ACCOUNT_SID="AC1",
+        TWILIO_AUTH_TOKENS="new-one, old-one,",
+        TWILIO_SHARED_KEYS="one=a=b, two=c",
+    )
+    twilio = settings.of(TwilioSettings)
+    assert twilio.account_sid == "AC1"
+    assert [token.get_secret_value() for token in twilio.auth_tokens] == ["new-one", "old-one"]
+    keys = {name: key.get_secret_value() for name, key in twilio.shared_keys.items()}
+    assert keys == {"one": "a=b", "two": "c"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("SHARED_KEYS", "a=b,c", "RINGTRAIL_TWILIO_SHARED_KEYS: key 2 of 2 is not of the form id=secret"),
+        ("COLOUR", "red", "RINGTRAIL_TWILIO_COLOUR: no such setting; see docs/settings.md"),
+    ],
+)
+def test_a_wrong_setting_of_a_provider_is_named_with_its_remedy(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str
+) -> None:
+    settings = load(monkeypatch, **{f"TWILIO_{name}": value})
+    with pytest.raises(Invalid, match=reason):
+        settings.of(TwilioSettings)
 
 
 WRONG = {
@@ -82,7 +114,6 @@ WRONG = {
     "DEFAULT_DESTINATION": ("112", "RINGTRAIL_DEFAULT_DESTINATION: .*'112' is not a telephone number"),
     "DIAL_TIMEOUT_S": ("4", "RINGTRAIL_DIAL_TIMEOUT_S: .*greater than or equal to 5"),
     "LOOKBACK_DAYS": ("forever", "RINGTRAIL_LOOKBACK_DAYS: .*valid integer"),
-    "TWILIO_SHARED_KEYS": ("a=b,c", "RINGTRAIL_TWILIO_SHARED_KEYS: key 2 of 2 is not of the form id=secret"),
     "MAX_REQUEST_BYTES": ("", "RINGTRAIL_MAX_REQUEST_BYTES: .*valid integer"),
     "COLOUR": ("red", "RINGTRAIL_COLOUR: no such setting; see docs/settings.md"),
 }
@@ -136,15 +167,18 @@ def test_no_secret_is_shown_by_settings_in_any_form(monkeypatch: pytest.MonkeyPa
         TWILIO_AUTH_TOKENS=SECRET,
         TWILIO_SHARED_KEYS=f"one={SECRET}",
     )
-    for shown in (repr(settings), str(settings), f"{settings}"):
+    twilio = settings.of(TwilioSettings)
+    given = settings.model_copy(update={"providers": (twilio,)})
+    for shown in (repr(settings), str(settings), f"{settings}", repr(twilio), repr(given)):
         assert SECRET not in shown
         assert KEY not in shown
 
 
 @pytest.mark.parametrize("name", ["KEY", "TWILIO_SHARED_KEYS"])
 def test_no_secret_is_shown_when_it_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("RINGTRAIL_TWILIO_AUTH_TOKENS", SECRET)
     with pytest.raises(Invalid) as refused:
-        load(monkeypatch, **{name: SECRET, "TWILIO_AUTH_TOKENS": SECRET, "REGION": "xx"})
+        load(monkeypatch, **{name: SECRET}).of(TwilioSettings)
     told = "".join(traceback.format_exception(refused.value))
     assert f"RINGTRAIL_{name}" in told
     assert SECRET not in told
@@ -153,7 +187,7 @@ def test_no_secret_is_shown_when_it_is_refused(monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.parametrize("wrong", [SECRET, f"{SECRET}=", f"=x,{SECRET}"])
 def test_a_secret_in_the_wrong_place_is_not_repeated(wrong: str) -> None:
     with pytest.raises(ValueError, match="not of the form id=secret") as refused:
-        Settings(twilio_shared_keys=wrong)
+        TwilioSettings(shared_keys=wrong)
     assert SECRET not in str(refused.value)
 
 
@@ -196,9 +230,9 @@ def test_what_was_never_sealed_is_told_apart_from_what_is(sealed: bytes) -> None
 
 def test_every_setting_stands_in_the_documentation_with_its_default() -> None:
     described = dict(re.findall(r"(?ms)^### `(RINGTRAIL_\w+)`\n\n(.+?)(?=^##|\Z)", DOCS.read_text()))
-    assert set(described) == {f"RINGTRAIL_{name.upper()}" for name in Settings.model_fields}
-    for name, field in Settings.model_fields.items():
-        text = described[f"RINGTRAIL_{name.upper()}"]
+    assert set(described) == set(VARIABLES)
+    for name, field in VARIABLES.items():
+        text = described[name]
         assert {"Default:", "Unit:", "Example:"} <= set(re.findall(r"^- (\w+:)", text, re.MULTILINE)), name
         wanted = f"`{field.default}`" if str(field.default) not in ("", "()", "{}") else "empty"
         assert re.search(rf"^- Default: {re.escape(wanted)}", text, re.MULTILINE), f"{name}: {wanted}"
@@ -206,5 +240,6 @@ def test_every_setting_stands_in_the_documentation_with_its_default() -> None:
 
 def test_every_example_of_the_documentation_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     examples = re.findall(r"^- Example: `RINGTRAIL_(\w+)=(.*)`$", DOCS.read_text(), re.MULTILINE)
-    assert len(examples) == len(Settings.model_fields)
-    load(monkeypatch, **dict(examples))
+    assert len(examples) == len(VARIABLES)
+    settings = load(monkeypatch, **dict(examples))
+    assert [settings.of(kind) for kind in PROVIDERS]

@@ -4,13 +4,14 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click import Command, Context, Group
+from click import Command, Context, Group, HelpFormatter
 from importlinter.cli import lint_imports
 
-from tracking.cli import ringtrail
+from tracking.cli import Commands, ringtrail
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("tracking", "attribution", "simulator", "reports")
@@ -110,6 +111,55 @@ def test_telephone_numbers_are_reserved_for_fiction() -> None:
         if not fiction.fullmatch(number) and number not in withheld
     }
     assert sorted(found) == []
+
+
+HEAVY = (
+    "alembic",
+    "attribution",
+    "duckdb",
+    "flask",
+    "numpy",
+    "pyarrow",
+    "pydantic",
+    "rich",
+    "scipy",
+    "simpy",
+)
+HEAVY += ("simulator", "sqlalchemy", "tracking.storage", "tracking.web")
+
+
+def test_help_is_printed_before_anything_heavy_is_read() -> None:
+    groups = [[], *([name] for name, place in ringtrail.places.items() if isinstance(place, Commands))]
+    program = (
+        "import sys\n"
+        "from tracking.cli import Commands, ringtrail\n"
+        f"for words in {[*([*words, '--help'] for words in groups), ['--version']]}:\n"
+        "    ringtrail(words, standalone_mode=False)\n"
+        f"print('read:', *(name for name in {HEAVY} if name in sys.modules))\n"
+        "print('commands:', *(name for name in sys.modules if name.startswith('tracking.cli.')))\n"
+    )
+    shown = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.splitlines()[-2:] == ["read:", "commands: tracking.cli.installation"]
+
+
+def test_the_help_of_a_group_says_what_each_command_is_for() -> None:
+    def leaves(group: Commands) -> Iterator[tuple[Commands, str]]:
+        for name, place in group.places.items():
+            if isinstance(place, Commands):
+                yield from leaves(place)
+            yield group, name
+
+    listed = list(leaves(ringtrail))
+    assert len(listed) > 40
+    for group, name in listed:
+        command = group.get_command(Context(group), name)
+        assert command is not None
+        assert command.get_short_help_str(60)
+        formatter = HelpFormatter(width=300)
+        group.format_commands(Context(group), formatter)
+        shown = " ".join(formatter.getvalue().split())
+        assert f" {name} {command.get_short_help_str(300 - 6 - len(name))}" in shown
 
 
 def test_the_command_starts_without_the_tests_tools() -> None:

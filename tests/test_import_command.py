@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from tests.conftest import KEY
 from tests.imports import DATA
-from tracking.cli.imports import group
+from tracking.cli import ringtrail
 from tracking.errors import Invalid
 
 CDR = DATA / "cdr"
@@ -28,7 +28,7 @@ class Command:
     """Runs ``ringtrail import``."""
 
     def __call__(self, *arguments: object, stdin: bytes = b"") -> Result:
-        found = CliRunner().invoke(group, [str(a) for a in arguments], input=stdin)
+        found = CliRunner().invoke(ringtrail, ["import", *(str(a) for a in arguments)], input=stdin)
         if found.exception and not isinstance(found.exception, SystemExit):
             raise found.exception
         return found

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, delete, inspect, select
 
 from tests.cast import BOREALIS, BOREALIS_BUYER, CATALOGUE_NUMBER, FAIR_NUMBER, moment
 from tests.twilio_requests import (
+    OWN,
     Form,
     destination,
     dial_ended,
@@ -32,7 +33,7 @@ from tracking.storage.vocabulary import CallStatus, Medium
 from tracking.telephony import numbers
 from tracking.telephony.calls import CallEvent
 from tracking.telephony.inbox import Arrival, Backlog, Inbox, store
-from tracking.telephony.providers import INTERPRETERS, twilio
+from tracking.telephony.providers import interpreters, twilio
 from tracking.telephony.routing import Routing
 from tracking.telephony.spool import Spool
 
@@ -55,7 +56,7 @@ def acme(settings: Settings, engine: Engine) -> Settings:
 @pytest.fixture
 def inbox(acme: Settings, engine: Engine, patient: None) -> Inbox:
     """The inbox of a process."""
-    return Inbox(engine, acme, Routing(acme), INTERPRETERS, lambda: NEXT_YEAR)
+    return Inbox(engine, acme, Routing(acme), interpreters(), lambda: NEXT_YEAR)
 
 
 def arrival(settings: Settings, endpoint: str, form: Form, at: datetime) -> Arrival:
@@ -63,7 +64,7 @@ def arrival(settings: Settings, endpoint: str, form: Form, at: datetime) -> Arri
     headers = {"X-Twilio-Signature": signature(form, endpoint=endpoint)}
     path = f"/providers/twilio/{endpoint}"
     with Flask("tests").test_request_context(path, method="POST", data=form, headers=headers):
-        return twilio.receive(request, settings, endpoint, at)
+        return twilio.receive(request, settings.base_url, OWN, endpoint, at)
 
 
 def story(settings: Settings, call: str, *, answered: bool, caller: str = BOREALIS) -> list[Arrival]:
@@ -161,7 +162,7 @@ def test_reports_in_any_order_and_number_make_the_same_call(
 def test_the_same_reports_from_many_threads_and_two_processes_count_once(
     acme: Settings, engine: Engine
 ) -> None:
-    processes = [Inbox(engine, acme, Routing(acme), INTERPRETERS, lambda: NEXT_YEAR) for _ in range(2)]
+    processes = [Inbox(engine, acme, Routing(acme), interpreters(), lambda: NEXT_YEAR) for _ in range(2)]
     told = [report for n in range(6) for report in story(acme, sid(n), answered=n % 2 == 0)]
     work = [(process, report) for report in told for process in processes * 2]
     with ThreadPoolExecutor(8) as pool:
@@ -325,7 +326,7 @@ class Outage:
 @pytest.fixture
 def outage(acme: Settings, engine: Engine) -> Outage:
     """An inbox whose own clerk does not empty the spool, so that the test can."""
-    inbox = Inbox(engine, acme, Routing(acme), INTERPRETERS, lambda: NEXT_YEAR)
+    inbox = Inbox(engine, acme, Routing(acme), interpreters(), lambda: NEXT_YEAR)
     inbox.close()
     return Outage(inbox, acme.spool_dir)
 

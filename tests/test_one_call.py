@@ -1,4 +1,4 @@
-"""One call, six files: from a signed webhook to a line of the ROI table.
+"""One call, eight files: from a signed webhook to a line of the ROI page.
 
 The tour of the README follows the same call through the same files; the last test checks that it stands.
 """
@@ -13,15 +13,16 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, select
 
 from reports.kpis import Period
-from reports.roi import roi
 from tests.cast import ACME_DESK, BOREALIS, CATALOGUE_NUMBER, DRIFT, moment
 from tests.twilio_requests import dial_ended, incoming, post, sid, with_twilio
+from tests.web.people import enter, hire
 from tracking.app import create_app
 from tracking.records import campaigns, costs, deals
 from tracking.records.contacts import Clues
 from tracking.records.costs import CostRecord
 from tracking.records.deals import DealRecord
-from tracking.reporting import journeys
+from tracking.reporting import snapshots
+from tracking.reporting.roi import Question, compare
 from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import Call, Touch
@@ -45,7 +46,7 @@ def client(acme: Settings, engine: Engine, patient: None) -> Iterator[FlaskClien
     app.extensions["ringtrail"]["inbox"].close()
 
 
-def test_a_call_from_the_catalogue_becomes_its_line_of_the_roi_table(
+def test_a_call_from_the_catalogue_becomes_its_line_of_the_roi_page(
     client: FlaskClient, acme: Settings, engine: Engine
 ) -> None:
     long_ago = moment("2020-01-01")
@@ -83,13 +84,19 @@ def test_a_call_from_the_catalogue_becomes_its_line_of_the_roi_table(
         )
         costs.save(session, spent, campaign=campaigns.get(session, "Catalogue 2026"))
 
+    days = {"model": "linear", "from": f"{year}-01-01", "to": f"{year}-12-31"}
     with db.reading(engine) as session:
-        tables = journeys.export(session, currency="EUR")
-    period = Period(date(year, 1, 1), date(year + 1, 1, 1), acme.zone)
-    rows = roi(tables, ["linear"], period, currency="EUR", lookback_days=365).to_pylist()
-    line = next(row for row in rows if row["campaign"] == "Catalogue 2026")
+        taken = snapshots.whole(session, acme, at=closed)
+    question = Question(("linear",), Period(date(year, 1, 1), date(year + 1, 1, 1), acme.zone), 365)
+    line = compare(taken, acme, question, at=closed).lines()["Catalogue 2026"]["linear"]
     assert (line["calls"], line["leads"], line["customers"]) == (1, 1.0, 1.0)
     assert (line["cost_minor"], line["revenue_minor"], line["roi"]) == (1_000_00, 2_000_00, 1.0)
+
+    hire(engine)
+    page = enter(client, "viewer").get("/roi", query_string=days).text
+    row = next(row for row in page.split("<tr") if "Catalogue 2026" in row and "€2,000" in row)
+    assert "€1,000" in row
+    assert "100.0\xa0%" in row
 
 
 def test_an_outsider_who_cannot_sign_is_turned_away_and_leaves_no_trace(
@@ -105,19 +112,21 @@ def test_an_outsider_who_cannot_sign_is_turned_away_and_leaves_no_trace(
         assert session.scalars(select(Call)).all() == []
 
 
-def test_the_tour_in_the_readme_names_six_files_and_what_is_found_in_each() -> None:
+def test_the_tour_in_the_readme_names_eight_files_and_what_is_found_in_each() -> None:
     readme = (ROOT / "README.md").read_text()
-    tour = readme[readme.index("## One call, six files") :]
+    tour = readme[readme.index("## One call, eight files") :]
     stops = re.findall(
         r"^\d\. \[`([^`]+)`\]\(([^)]+)\).*?((?:`[a-zA-Z_.]+\(?\)?`[^`\n]*)+)", tour, re.MULTILINE
     )
     assert [path for path, _, _ in stops] == [
         "tracking/telephony/providers/twilio.py",
+        "tracking/telephony/inbox.py",
         "tracking/telephony/calls.py",
         "tracking/storage/models.py",
         "tracking/reporting/journeys.py",
         "attribution/rules.py",
-        "reports/roi.py",
+        "tracking/reporting/roi.py",
+        "tracking/web/comparison.py",
     ]
     for path, link, words in stops:
         assert path == link

@@ -370,3 +370,14 @@ def test_the_key_of_a_record_without_an_id_cannot_be_made_without_our_key(settin
     theirs = content_key(BOREALIS, "2026-03-01 09:00")
     vault.install(settings.keys)
     assert ours != theirs, "or trying all numbers would tell which one called"
+
+
+def test_the_revision_this_program_wants_is_the_last_that_alembic_would_go_to(tmp_path: Path) -> None:
+    engine = db.connect(Settings(data_dir=tmp_path))
+    assert db.revision(engine)[0] is None, "a new database has none"
+    db.upgrade(engine)
+    at, wanted = db.revision(engine)
+    assert at == wanted
+    db.downgrade(engine, "0001")
+    assert db.revision(engine) == ("0001", wanted)
+    engine.dispose()

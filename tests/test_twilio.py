@@ -116,7 +116,7 @@ def test_a_get_request_is_refused(client: FlaskClient) -> None:
 
 def test_two_tokens_are_valid_while_one_replaces_the_other(settings: Settings, engine: Engine) -> None:
     tokens = (SecretStr("the new token"), SecretStr(TOKEN))
-    client = create_app(with_twilio(settings, twilio_auth_tokens=tokens), engine).test_client()
+    client = create_app(with_twilio(settings, auth_tokens=tokens), engine).test_client()
     for number, key in enumerate(["the new token", TOKEN]):
         form = incoming(sid(number))
         headers = {"X-Twilio-Signature": signature(form, endpoint="voice", key=key)}
@@ -142,7 +142,7 @@ def test_each_algorithm_has_keys_of_its_own(
     settings: Settings, engine: Engine, key: str, algorithm: str, stated: str, status: int
 ) -> None:
     shared = {"webhooks_sharedkey_1": SecretStr("shared secret")}
-    client = create_app(with_twilio(settings, twilio_shared_keys=shared), engine).test_client()
+    client = create_app(with_twilio(settings, shared_keys=shared), engine).test_client()
     form = incoming(sid(1))
     headers = {
         "X-Twilio-Signature": signature(form, endpoint="voice", key=key, algorithm=algorithm),
@@ -180,7 +180,7 @@ def test_the_host_header_neither_helps_a_forger_nor_hurts_behind_a_proxy(client:
 
 
 def test_another_account_is_refused_where_ours_is_named(settings: Settings, engine: Engine) -> None:
-    client = create_app(with_twilio(settings, twilio_account_sid=ACCOUNT), engine).test_client()
+    client = create_app(with_twilio(settings, account_sid=ACCOUNT), engine).test_client()
     assert post(client, "voice", incoming(sid(1))).status_code == 200
     assert post(client, "voice", incoming(sid(2)) | {"AccountSid": "AC" + "1" * 32}).status_code == 403
 
@@ -263,7 +263,7 @@ def test_our_verdict_on_a_body_is_that_of_twilios_package(
 )
 def test_the_stated_algorithm_is_read_as_twilios_package_reads_it(parts: list[str]) -> None:
     header = ",".join(parts)
-    ours, _ = twilio._keys(header, Settings())
+    ours, _ = twilio._keys(header, twilio.TwilioSettings())
     assert ours == get_signature_algorithm(header).upper()
 
 

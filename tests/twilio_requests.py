@@ -1,6 +1,6 @@
 """Twilio as the tests play it: its requests, signed by its own package."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 
 from flask.testing import FlaskClient
@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 
 from tests.cast import ACME_DESK, BOREALIS, CATALOGUE_NUMBER
 from tracking.storage.config import Settings
+from tracking.telephony.providers.twilio import TwilioSettings
 
 TOKEN = "12345678901234567890123456789012"
 BASE = "https://calls.acme.example"
@@ -24,10 +25,13 @@ def sid(number: int) -> str:
     return f"CA{number:032x}"
 
 
-def with_twilio(settings: Settings, **more: object) -> Settings:
+OWN = TwilioSettings(auth_tokens=(SecretStr(TOKEN),))
+
+
+def with_twilio(settings: Settings, *, base_url: str = BASE, **own: object) -> Settings:
     """The same installation, with Twilio set up."""
-    update = {"twilio_auth_tokens": (SecretStr(TOKEN),), "base_url": BASE, **more}
-    return settings.model_copy(update=update)
+    twilio = OWN.model_copy(update=own)
+    return settings.model_copy(update={"base_url": base_url, "providers": (twilio,)})
 
 
 def incoming(
@@ -89,6 +93,22 @@ def signature(
         f"{base}/providers/twilio/{endpoint}", MultiDict(form), algorithm
     )
     return str(made)
+
+
+def reports_of_a_call(number: int, at: datetime) -> list[tuple[str, Form, dict[str, str]]]:
+    """All that Twilio tells of an answered call, in its order: address, form and signature."""
+    call = sid(number)
+    told = [
+        ("voice", incoming(call)),
+        ("status", destination(call, "in-progress", at + timedelta(seconds=12), 2)),
+        ("status", destination(call, "completed", at + timedelta(seconds=72), 3, 60)),
+        ("dial", dial_ended(call, "completed", 60)),
+        ("status", progress(call, "completed", at + timedelta(seconds=73), 0, 61)),
+    ]
+    return [
+        (f"/providers/twilio/{endpoint}", form, {"X-Twilio-Signature": signature(form, endpoint=endpoint)})
+        for endpoint, form in told
+    ]
 
 
 def post(client: FlaskClient, endpoint: str, form: Form) -> TestResponse:

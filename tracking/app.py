@@ -15,7 +15,6 @@ from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.telephony import providers
 from tracking.telephony.inbox import Inbox
-from tracking.telephony.providers import twilio
 from tracking.telephony.routing import Routing
 from tracking.web.pages import explain
 
@@ -31,7 +30,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     engine = engine or db.connect(settings)
     routing = Routing(settings)
-    inbox = Inbox(engine, settings, routing, providers.INTERPRETERS, clock.now)
+    inbox = Inbox(engine, settings, routing, providers.interpreters(), clock.now)
     app.extensions["ringtrail"] = {"settings": settings, "engine": engine, "inbox": inbox}
     try:
         with db.reading(engine) as session:
@@ -39,7 +38,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
         inbox.drain()
     except SQLAlchemyError as error:
         _log.error("the database is away (%s); calls ring by the last known routing", type(error).__name__)
-    app.register_blueprint(twilio.blueprint(settings, inbox, routing))
+    providers.register(app, settings, inbox, routing)
     api.register(app, engine, settings)
     web.register(app, engine, settings)
 

@@ -14,7 +14,6 @@ from tracking.api.forms import (
     ById,
     Currency,
     Day,
-    Id,
     Line,
     Listing,
     Minor,
@@ -23,11 +22,11 @@ from tracking.api.forms import (
     Shown,
     Whole,
     Words,
+    one,
     page,
 )
 from tracking.api.problems import pointing_at
 from tracking.api.routes import Context, Section
-from tracking.errors import NotFound
 from tracking.records import campaigns
 from tracking.storage.models import AdMaterial, Campaign
 from tracking.storage.vocabulary import Direction, Medium
@@ -167,7 +166,7 @@ def list_campaigns(context: Context, query: CampaignQuery) -> Page[ShownCampaign
 @routes.get("/campaigns/<int:id>")
 def get_campaign(context: Context, path: ById) -> ShownCampaign:
     """Show a campaign."""
-    return ShownCampaign.model_validate(_campaign(context, path.id))
+    return ShownCampaign.model_validate(one(context.session, Campaign, path.id))
 
 
 @routes.post("/campaigns")
@@ -182,7 +181,7 @@ def change_campaign(context: Context, path: ById, body: ChangedCampaign) -> Show
     """Change what is said of a campaign."""
     details = body.model_dump(exclude_none=True)
     return ShownCampaign.model_validate(
-        campaigns.change(context.session, _campaign(context, path.id), **details)
+        campaigns.change(context.session, one(context.session, Campaign, path.id), **details)
     )
 
 
@@ -201,10 +200,7 @@ def list_ad_materials(context: Context, query: MaterialQuery) -> Page[ShownMater
 @routes.get("/ad-materials/<int:id>")
 def get_ad_material(context: Context, path: ById) -> ShownMaterial:
     """Show a piece of ad material."""
-    row = context.session.get(AdMaterial, path.id)
-    if row is None:
-        raise NotFound("there is no ad material %(id)s", id=path.id)
-    return ShownMaterial.model_validate(row)
+    return ShownMaterial.model_validate(one(context.session, AdMaterial, path.id))
 
 
 @routes.post("/ad-materials")
@@ -216,10 +212,3 @@ def add_ad_material(context: Context, body: NewMaterial) -> ShownMaterial:
     return ShownMaterial.model_validate(
         campaigns.add_material(context.session, campaign, at=context.at, **details)
     )
-
-
-def _campaign(context: Context, campaign_id: Id) -> Campaign:
-    row = context.session.get(Campaign, campaign_id)
-    if row is None:
-        raise NotFound("there is no campaign %(campaign_id)s", campaign_id=campaign_id)
-    return row

@@ -22,12 +22,12 @@ from tracking.api.forms import (
     Shown,
     Whole,
     Words,
+    one,
     page,
 )
 from tracking.api.problems import naming
 from tracking.api.references import source
 from tracking.api.routes import Context, Section
-from tracking.errors import NotFound
 from tracking.records import costs
 from tracking.records.costs import CostRecord
 from tracking.records.import_outcome import ImportOutcome
@@ -105,10 +105,7 @@ def list_costs(context: Context, query: CostQuery) -> Page[ShownCost]:
 @routes.get("/costs/<int:id>")
 def get_cost(context: Context, path: ById) -> ShownCost:
     """Show a cost."""
-    row = context.session.get(Cost, path.id)
-    if row is None:
-        raise NotFound("there is no cost %(id)s", id=path.id)
-    return ShownCost.model_validate(row)
+    return ShownCost.model_validate(one(context.session, Cost, path.id))
 
 
 @routes.post("/costs")

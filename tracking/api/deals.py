@@ -23,12 +23,12 @@ from tracking.api.forms import (
     Shown,
     SignedMinor,
     Words,
+    one,
     page,
 )
 from tracking.api.problems import naming
 from tracking.api.references import Whose
 from tracking.api.routes import Context, Section
-from tracking.errors import NotFound
 from tracking.records import deals, rates
 from tracking.records.deals import DealRecord
 from tracking.records.import_outcome import ImportOutcome
@@ -145,10 +145,7 @@ def list_deals(context: Context, query: DealQuery) -> Page[ShownDeal]:
 @routes.get("/deals/<int:id>")
 def get_deal(context: Context, path: ById) -> ShownDeal:
     """Show a deal."""
-    row = context.session.get(Deal, path.id)
-    if row is None:
-        raise NotFound("there is no deal %(id)s", id=path.id)
-    return ShownDeal.model_validate(row)
+    return ShownDeal.model_validate(one(context.session, Deal, path.id))
 
 
 @routes.post("/deals")

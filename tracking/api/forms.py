@@ -10,11 +10,13 @@ from pydantic import StringConstraints as Text
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from tracking.errors import Invalid
+from tracking.errors import Invalid, NotFound
 from tracking.storage import money, phone
+from tracking.storage.vocabulary import Base
 
 _Item = TypeVar("_Item")
 _Row = TypeVar("_Row")
+_Table = TypeVar("_Table", bound=Base)
 _EARLIEST, _LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
@@ -120,6 +122,15 @@ def page(session: Session, rows: Select[_Row], query: Listing, show: Callable[[_
         total_records=total,
         items=[show(row) for row in found],
     )
+
+
+def one(session: Session, kind: type[_Table], number: int) -> _Table:
+    """Return the row of this number."""
+    row = session.get(kind, number)
+    if row is None:
+        what = kind.__tablename__.rpartition("number_")[2].replace("_", " ")
+        raise NotFound("there is no %(what)s %(number)s", what=what, number=number)
+    return row
 
 
 def e164(text: str, region: str, field: str) -> str:

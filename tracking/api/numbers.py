@@ -20,11 +20,12 @@ from tracking.api.forms import (
     Shown,
     Words,
     e164,
+    one,
     page,
 )
 from tracking.api.problems import naming, pointing_at
 from tracking.api.routes import Context, Section
-from tracking.errors import Conflict, NotFound
+from tracking.errors import Conflict
 from tracking.records import campaigns
 from tracking.storage.models import AdMaterial, Campaign, NumberAssignment, TrackingNumber
 from tracking.storage.vocabulary import NumberStatus
@@ -174,14 +175,16 @@ def get_next_free_number(context: Context, query: FreeQuery) -> ShownNumber:
 @routes.get("/tracking-numbers/<int:id>")
 def get_tracking_number(context: Context, path: ById) -> ShownNumber:
     """Show a tracking number."""
-    return ShownNumber.model_validate(_number(context, path))
+    return ShownNumber.model_validate(one(context.session, TrackingNumber, path.id))
 
 
 @routes.get("/tracking-numbers/<int:id>/standing")
 def get_standing(context: Context, path: ById, query: AtQuery) -> ShownStanding:
     """Tell whether a number is available, assigned, quarantined or disabled at a moment."""
     at = query.at or context.at
-    row, history = numbers.inventory(context.session, [_number(context, path).number]).popitem()[1]
+    row, history = numbers.inventory(
+        context.session, [one(context.session, TrackingNumber, path.id).number]
+    ).popitem()[1]
     found = numbers.standing(row, history, at)
     return ShownStanding.model_validate({"at": at, "life": found.life, "assignment": found.assignment})
 
@@ -205,7 +208,7 @@ def add_tracking_number(context: Context, body: NewNumber) -> ShownNumber:
 @routes.change("/tracking-numbers/<int:id>")
 def change_tracking_number(context: Context, path: ById, body: ChangedNumber) -> ShownNumber:
     """Let a number ring somewhere else, label it, or take it into or out of service."""
-    row = _number(context, path)
+    row = one(context.session, TrackingNumber, path.id)
     if body.destination is not None:
         target = e164(body.destination, context.settings.region, "destination")
         numbers.forward_to(context.session, row, target)
@@ -235,7 +238,7 @@ def list_assignments(context: Context, query: AssignmentQuery) -> Page[ShownAssi
 @routes.get("/assignments/<int:id>")
 def get_assignment(context: Context, path: ById) -> ShownAssignment:
     """Show an assignment."""
-    return ShownAssignment.model_validate(_assignment(context, path))
+    return ShownAssignment.model_validate(one(context.session, NumberAssignment, path.id))
 
 
 @routes.post("/assignments")
@@ -266,22 +269,10 @@ def assign_next_free_number(context: Context, body: NextFree) -> ShownAssignment
 def release_assignment(context: Context, path: ById, body: Release) -> ShownAssignment:
     """End an assignment; the number still rings and rests for as long as its medium lives on."""
     with naming({"ends_at": "at"}):
-        row = numbers.release(context.session, _assignment(context, path), at=body.at or context.at)
+        row = numbers.release(
+            context.session, one(context.session, NumberAssignment, path.id), at=body.at or context.at
+        )
     return ShownAssignment.model_validate(row)
-
-
-def _number(context: Context, path: ById) -> TrackingNumber:
-    row = context.session.get(TrackingNumber, path.id)
-    if row is None:
-        raise NotFound("there is no tracking number %(id)s", id=path.id)
-    return row
-
-
-def _assignment(context: Context, path: ById) -> NumberAssignment:
-    row = context.session.get(NumberAssignment, path.id)
-    if row is None:
-        raise NotFound("there is no assignment %(id)s", id=path.id)
-    return row
 
 
 def _material(context: Context, named: MaterialNamed) -> AdMaterial:

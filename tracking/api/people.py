@@ -17,13 +17,13 @@ from tracking.api.forms import (
     Listing,
     Page,
     Shown,
+    one,
     page,
     partly,
     without_number,
 )
 from tracking.api.problems import pointing_at
 from tracking.api.routes import Context, Section
-from tracking.errors import NotFound
 from tracking.records import contacts
 from tracking.storage.models import Account, Contact
 from tracking.storage.vocabulary import PointKind
@@ -102,13 +102,13 @@ def list_accounts(context: Context, query: AccountQuery) -> Page[ShownAccount]:
 @routes.get("/accounts/<int:id>")
 def get_account(context: Context, path: ById) -> ShownAccount:
     """Show a buying company."""
-    return _show_account(_account(context, path))
+    return _show_account(one(context.session, Account, path.id))
 
 
 @routes.change("/accounts/<int:id>")
 def name_account(context: Context, path: ById, body: Name) -> ShownAccount:
     """Give a buying company its name."""
-    row = _account(context, path)
+    row = one(context.session, Account, path.id)
     contacts.rename(row, body.name)
     context.session.flush()
     return _show_account(row)
@@ -117,7 +117,7 @@ def name_account(context: Context, path: ById, body: Name) -> ShownAccount:
 @routes.post("/accounts/<int:id>/merge", status=200)
 def merge_account(context: Context, path: ById, body: Into) -> ShownAccount:
     """Let a buying company count as another from now on; nothing is rewritten."""
-    row = _account(context, path)
+    row = one(context.session, Account, path.id)
     with pointing_at("into"):
         contacts.merge(context.session, Account, path.id, body.into)
     return _show_account(row)
@@ -126,7 +126,7 @@ def merge_account(context: Context, path: ById, body: Into) -> ShownAccount:
 @routes.post("/accounts/<int:id>/unmerge", status=200)
 def unmerge_account(context: Context, path: ById) -> ShownAccount:
     """Part a buying company from the one it was merged into."""
-    row = _account(context, path)
+    row = one(context.session, Account, path.id)
     contacts.unmerge(context.session, Account, path.id)
     return _show_account(row)
 
@@ -145,13 +145,13 @@ def list_contacts(context: Context, query: ContactQuery) -> Page[ShownContact]:
 @routes.get("/contacts/<int:id>")
 def get_contact(context: Context, path: ById) -> ShownContact:
     """Show a contact."""
-    return _show_contact(_contact(context, path))
+    return _show_contact(one(context.session, Contact, path.id))
 
 
 @routes.change("/contacts/<int:id>")
 def name_contact(context: Context, path: ById, body: Name) -> ShownContact:
     """Give a contact a name."""
-    row = _contact(context, path)
+    row = one(context.session, Contact, path.id)
     row.name = body.name
     context.session.flush()
     return _show_contact(row)
@@ -160,7 +160,7 @@ def name_contact(context: Context, path: ById, body: Name) -> ShownContact:
 @routes.post("/contacts/<int:id>/merge", status=200)
 def merge_contact(context: Context, path: ById, body: Into) -> ShownContact:
     """Let a contact count as another from now on; nothing is rewritten."""
-    row = _contact(context, path)
+    row = one(context.session, Contact, path.id)
     with pointing_at("into"):
         contacts.merge(context.session, Contact, path.id, body.into)
     return _show_contact(row)
@@ -169,23 +169,9 @@ def merge_contact(context: Context, path: ById, body: Into) -> ShownContact:
 @routes.post("/contacts/<int:id>/unmerge", status=200)
 def unmerge_contact(context: Context, path: ById) -> ShownContact:
     """Part a contact from the one it was merged into."""
-    row = _contact(context, path)
+    row = one(context.session, Contact, path.id)
     contacts.unmerge(context.session, Contact, path.id)
     return _show_contact(row)
-
-
-def _account(context: Context, path: ById) -> Account:
-    row = context.session.get(Account, path.id)
-    if row is None:
-        raise NotFound("there is no account %(id)s", id=path.id)
-    return row
-
-
-def _contact(context: Context, path: ById) -> Contact:
-    row = context.session.get(Contact, path.id)
-    if row is None:
-        raise NotFound("there is no contact %(id)s", id=path.id)
-    return row
 
 
 def _show_account(row: Account) -> ShownAccount:

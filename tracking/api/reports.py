@@ -11,10 +11,12 @@ from tracking.api.forms import Day, Query, Shown
 from tracking.api.routes import Context, Section
 from tracking.reporting import roi as reporting
 from tracking.reporting import snapshots
+from tracking.storage.config import LONGEST_LOOKBACK_DAYS
 
 routes = Section("reports", "What campaigns cost and earned.")
 
 
+Days = Annotated[float, Field(gt=0, le=LONGEST_LOOKBACK_DAYS, allow_inf_nan=False)]
 ModelName = Annotated[str, Field(json_schema_extra={"enum": list(reporting.REPORTED)})]
 
 
@@ -28,8 +30,9 @@ class RoiQuery(Query):
         None, alias="from", description="The first day covered; by default a year before the last."
     )
     until: Day | None = Field(None, alias="to", description="The last day covered; by default today.")
-    lookback_days: Annotated[float, Field(gt=0, le=36_500, allow_inf_nan=False)] | None = Field(
-        None, description="Days before a conversion in which a touch earns credit; by default as configured."
+    lookback_days: Days | None = Field(
+        None,
+        description="Days before a conversion in which a touch earns credit; by default as configured.",
     )
 
 

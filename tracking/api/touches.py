@@ -7,11 +7,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from tracking.access.tokens import Scope
-from tracking.api.forms import Body, ById, Id, Line, Listing, Moment, NameOfAny, Page, Shown, page
+from tracking.api.forms import Body, ById, Id, Line, Listing, Moment, NameOfAny, Page, Shown, one, page
 from tracking.api.problems import naming
 from tracking.api.references import Whose, source
 from tracking.api.routes import Context, Section
-from tracking.errors import NotFound
 from tracking.records import touches
 from tracking.records.import_outcome import ImportOutcome
 from tracking.records.touches import TouchRecord
@@ -81,10 +80,7 @@ def list_touches(context: Context, query: TouchQuery) -> Page[ShownTouch]:
 @routes.get("/touches/<int:id>")
 def get_touch(context: Context, path: ById) -> ShownTouch:
     """Show a touch."""
-    row = context.session.get(Touch, path.id)
-    if row is None:
-        raise NotFound("there is no touch %(id)s", id=path.id)
-    return ShownTouch.model_validate(row)
+    return ShownTouch.model_validate(one(context.session, Touch, path.id))
 
 
 @routes.post("/touches")

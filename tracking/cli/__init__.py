@@ -1,72 +1,141 @@
 """The ``ringtrail`` command: everything the service does, from a terminal."""
 
+import ast
+from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
 
 import click
-from sqlalchemy.exc import SQLAlchemyError
 
-from attribution import JourneyError
 from tracking.cli.installation import fail
 from tracking.errors import Conflict, Invalid, NotFound
 
-# Where each command is written; read only when it is called, since the numerical libraries that some of
-# them need take longer to load than most of the others take to run.
-_COMMANDS = {
-    "attribute": "attribute:attribute_command",
-    "calibrate": "simulate:calibrate",
-    "campaign": "numbers:campaign",
-    "db": "admin:database",
-    "demo": "admin:demo",
-    "doctor": "admin:doctor",
-    "explain": "attribute:explain_command",
-    "export": "report:export",
-    "import": "imports:group",
-    "inbox": "admin:inbox",
-    "key": "admin:key",
-    "material": "numbers:material",
-    "number": "numbers:number",
-    "rate": "report:rate_command",
-    "replay": "replay:replay_command",
-    "report": "report:report",
-    "score": "simulate:score",
-    "serve": "admin:serve",
-    "simulate": "simulate:simulate",
-    "size-desk": "sizing:size_desk",
-    "size-pool": "sizing:size_pool",
-    "token": "admin:token",
-    "user": "users:user",
-    "work": "work:work",
-}
 
+class Commands(click.Group):
+    """A group that knows where each command is written, and runs its module only when it is called.
 
-class _Commands(click.Group):
+    The libraries that some commands need take longer to load than most others take to run. What a command
+    is for is read from the source of its module.
+    """
+
+    def __init__(self, purpose: str, places: Mapping[str, "str | Commands"], **options: Any) -> None:
+        super().__init__(help=purpose, **options)
+        self.places = places
+
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        """Return the names in the order in which they are given."""
+        return list(self.places)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        module, _, name = _COMMANDS[cmd_name].partition(":")
-        command = getattr(import_module(f"tracking.cli.{module}"), name)
+        """Read the command's module."""
+        place = self.places.get(cmd_name)
+        if not isinstance(place, str):
+            return place
+        module, _, function = place.partition(":")
+        command = getattr(import_module(f"tracking.cli.{module}"), function)
         assert isinstance(command, click.Command)
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Say what each command is for, without reading its module."""
+        room = formatter.width - 6 - max(map(len, self.places))
+        listed = [click.Command(name, help=_purpose(place)) for name, place in self.places.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl([(str(one.name), one.get_short_help_str(room)) for one in listed])
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="ringtrail")
-def ringtrail() -> None:
+
+def _purpose(place: str | Commands) -> str:
+    if isinstance(place, Commands):
+        return place.help or ""
+    module, _, function = place.partition(":")
+    spec = find_spec(f"tracking.cli.{module}")
+    source = getattr(spec and spec.loader, "get_source", lambda _: None)(f"tracking.cli.{module}")
+    written = (node for node in ast.parse(source or "").body if isinstance(node, ast.FunctionDef))
+    return next((ast.get_docstring(node) or "" for node in written if node.name == function), "")
+
+
+ringtrail = Commands(
     """Find out which advertising makes the telephone ring, and what it earns.
 
     Settings come from RINGTRAIL_… variables; `ringtrail doctor` shows them. Exit codes: 0 done, 1 done with
     findings (rows refused, something needs attention), 2 not done.
-    """
+    """,
+    {
+        "attribute": "attribute:attribute_command",
+        "calibrate": "simulate:calibrate",
+        "campaign": Commands(
+            "Campaigns: marketing activities whose effect is to be known.",
+            {"add": "numbers:campaign_add", "list": "numbers:campaign_list"},
+        ),
+        "db": Commands("Care for the database and its schema.", {"upgrade": "admin:upgrade"}),
+        "demo": "admin:demo",
+        "doctor": "admin:doctor",
+        "explain": "attribute:explain_command",
+        "export": "report:export",
+        "import": Commands(
+            """Import files: telephone records, call logs, deals, costs, touches.
+
+            FILE may be - for standard input. A file can be imported again at any time: what is known already
+            is skipped. Exit codes: 0 every row taken, 1 rows refused, 2 the file or an option cannot be used.
+            """,
+            {name: f"imports:{name}" for name in ("calls", "cdr", "costs", "deals", "supplier", "touches")},
+        ),
+        "inbox": Commands(
+            "Look after what the telephone provider sent, as it came.",
+            {"drain": "admin:inbox_drain", "replay": "admin:inbox_replay"},
+        ),
+        "key": "admin:key",
+        "material": Commands(
+            "Ad material: the pieces of a campaign that carry numbers.", {"add": "numbers:material_add"}
+        ),
+        "number": Commands(
+            "Tracking numbers: the inventory, and which ad material each is on.",
+            {name: f"numbers:number_{name}" for name in ("add", "assign", "list", "release", "strays")},
+        ),
+        "rate": "report:rate_command",
+        "replay": "replay:replay_command",
+        "report": Commands(
+            "Report what campaigns cost and earned.",
+            {
+                "document": "document:document_command",
+                "kpis": "report:kpis_command",
+                "roi": "report:roi_command",
+            },
+        ),
+        "score": "simulate:score",
+        "serve": "admin:serve",
+        "simulate": "simulate:simulate",
+        "size-desk": "sizing:size_desk",
+        "size-pool": "sizing:size_pool",
+        "token": Commands(
+            "Keys to the JSON API.", {name: f"admin:token_{name}" for name in ("add", "list", "revoke")}
+        ),
+        "user": Commands(
+            "Let people in and out; the pages do the same under Administration.",
+            {name: f"users:user_{name}" for name in ("add", "list", "rescue")},
+        ),
+        "work": "work:work",
+    },
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+click.version_option(package_name="ringtrail")(ringtrail)
 
 
 def main() -> None:
     """Run the command; what can be put right by the user ends in one line, not in a traceback."""
     try:
         ringtrail()
-    except (Invalid, NotFound, Conflict, JourneyError) as error:
+    except (Invalid, NotFound, Conflict) as error:
         fail(str(error))
-    except SQLAlchemyError as error:
-        fail(f"database: {str(error).splitlines()[0]}; `ringtrail doctor` may say more")
+    except Exception as error:
+        # Not at the top: whatever raised one of these has loaded its library, and --help needs neither.
+        from sqlalchemy.exc import SQLAlchemyError
+
+        from attribution import JourneyError
+
+        if isinstance(error, JourneyError):
+            fail(str(error))
+        if isinstance(error, SQLAlchemyError):
+            fail(f"database: {str(error).splitlines()[0]}; `ringtrail doctor` may say more")
+        raise

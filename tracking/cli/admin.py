@@ -15,19 +15,13 @@ from tracking.access.tokens import Scope
 from tracking.cli.installation import Installation, Moment, json_option, pass_installation
 from tracking.errors import Conflict, Invalid
 from tracking.storage import db, vault
-from tracking.storage.config import Settings
 from tracking.storage.models import ApiToken, Call, Campaign, InboxEvent
+from tracking.telephony import providers
 from tracking.telephony.inbox import Inbox
-from tracking.telephony.providers import INTERPRETERS
 from tracking.telephony.routing import Routing
 
 
-@click.group("db")
-def database() -> None:
-    """Care for the database and its schema."""
-
-
-@database.command("upgrade")
+@click.command("upgrade")
 @pass_installation
 def upgrade(installation: Installation) -> None:
     """Create the database, or bring its schema up to date."""
@@ -57,6 +51,8 @@ def serve(installation: Installation, host: str, port: int, threads: int, no_wor
 
     # Opened here so that a wrong setting or an old schema is told at once, not in a worker's log.
     settings = installation.settings
+    for provider in providers.every().values():
+        provider.obstacle(settings)
     password = signin.first_administrator(installation.engine, settings, at=clock.now())
     installation.engine.dispose()
 
@@ -140,7 +136,8 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
 
     note("Python", True, platform.python_version())
     try:
-        settings = Settings.load()
+        settings = installation.settings
+        obstacles = {name: one.obstacle(settings) for name, one in providers.every().items()}
     except Invalid as error:
         note("settings", False, error.reason)
         return findings
@@ -154,8 +151,9 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
         bool(settings.default_destination),
         settings.default_destination or "set RINGTRAIL_DEFAULT_DESTINATION, or unknown numbers ring nowhere",
     )
-    signed = bool(settings.twilio_auth_tokens or settings.twilio_shared_keys)
-    note("Twilio", signed, "signatures are checked" if signed else "no auth token: its webhooks get 403")
+    for name, obstacle in obstacles.items():
+        refused = f"{obstacle}: its requests get 403"
+        note(name, not obstacle, refused if obstacle else "signatures are checked")
     note(
         "public address",
         settings.base_url.startswith("https://"),
@@ -195,17 +193,12 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
     return findings
 
 
-@click.group()
-def inbox() -> None:
-    """Look after what the telephone provider sent, as it came."""
-
-
 def _open_inbox(installation: Installation) -> Inbox:
     settings = installation.settings
-    return Inbox(installation.engine, settings, Routing(settings), INTERPRETERS, clock.now)
+    return Inbox(installation.engine, settings, Routing(settings), providers.interpreters(), clock.now)
 
 
-@inbox.command("replay")
+@click.command("replay")
 @click.option(
     "--all", "everything", is_flag=True, help="Interpret all events again, not only those that wait."
 )
@@ -218,19 +211,14 @@ def inbox_replay(installation: Installation, everything: bool) -> None:
     click.echo(f"{count} events interpreted; {left.failed} failed, {left.waiting} wait for their call")
 
 
-@inbox.command("drain")
+@click.command("drain")
 @pass_installation
 def inbox_drain(installation: Installation) -> None:
     """Take events from the spool that were put there while the database could not take them."""
     click.echo(f"{_open_inbox(installation).drain()} events taken from the spool")
 
 
-@click.group()
-def token() -> None:
-    """Keys to the JSON API."""
-
-
-@token.command("add")
+@click.command("add")
 @click.argument("name")
 @click.option(
     "--scope",
@@ -253,7 +241,7 @@ def token_add(
     click.echo("Keep it now: only its hash is stored.", err=True)
 
 
-@token.command("list")
+@click.command("list")
 @json_option
 @pass_installation
 def token_list(installation: Installation) -> None:
@@ -276,7 +264,7 @@ def token_list(installation: Installation) -> None:
     installation.show(rows, headings)
 
 
-@token.command("revoke")
+@click.command("revoke")
 @click.argument("prefix")
 @pass_installation
 def token_revoke(installation: Installation, prefix: str) -> None:

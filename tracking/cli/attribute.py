@@ -227,15 +227,3 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.4f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-@click.group()
-def main() -> None:
-    """Run either command by itself: ``python -m tracking.cli.attribute``."""
-
-
-main.add_command(attribute_command)
-main.add_command(explain_command)
-
-if __name__ == "__main__":
-    main()

@@ -15,7 +15,8 @@ from rich.table import Table as Printed
 from tracking import clock
 from tracking.cli.installation import Installation, json_option, pass_installation
 from tracking.errors import Invalid
-from tracking.imports import mapping, run, supplier
+from tracking.imports import mapping, run
+from tracking.imports import supplier as catalog
 from tracking.imports.call_log import CallLog
 from tracking.imports.cdr import CallRecords
 from tracking.imports.costs import Costs
@@ -29,15 +30,6 @@ from tracking.storage import db, money
 
 _SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 _SHOWN = 20
-
-
-@click.group("import")
-def group() -> None:
-    """Import files: telephone records, call logs, deals, costs, touches.
-
-    FILE may be - for standard input. A file can be imported again at any time: what is known already is
-    skipped. Exit codes: 0 every row taken, 1 rows refused, 2 the file or an option cannot be used.
-    """
 
 
 def _zone(context: click.Context, parameter: click.Parameter, name: str | None) -> tzinfo | None:
@@ -103,7 +95,7 @@ def _table_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@group.command("cdr")
+@click.command("cdr")
 @click.option("--keep-outgoing", is_flag=True, help="Take outgoing and internal calls as well.")
 @_file_options
 def cdr(installation: Installation, /, keep_outgoing: bool, **options: Any) -> None:
@@ -122,7 +114,7 @@ def cdr(installation: Installation, /, keep_outgoing: bool, **options: Any) -> N
     _run(installation, form, **options)
 
 
-@group.command("calls")
+@click.command("calls")
 @_table_options
 @_file_options
 def calls(
@@ -137,7 +129,7 @@ def calls(
     )
 
 
-@group.command("deals")
+@click.command("deals")
 @click.option(
     "--stage", "stages", multiple=True, metavar="WORDS=STAGE", help='Such as "Angebot=opportunity".'
 )
@@ -160,7 +152,7 @@ def deals(
     )
 
 
-@group.command("costs")
+@click.command("costs")
 @_table_options
 @_file_options
 def costs(
@@ -175,7 +167,7 @@ def costs(
     _run(installation, lambda table, dialect: Costs(table, dialect, told), **options)
 
 
-@group.command("touches")
+@click.command("touches")
 @_table_options
 @_file_options
 def touches(
@@ -191,16 +183,16 @@ def touches(
     )
 
 
-@group.command("supplier")
+@click.command("supplier")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False))
 @json_option
 @pass_installation
-def supplier_(installation: Installation, file: str) -> None:
+def supplier(installation: Installation, file: str) -> None:
     """Import campaigns, ad material, tracking numbers and who held them when, from a YAML FILE."""
     settings = installation.settings
-    document = supplier.read(Path(file))
+    document = catalog.read(Path(file))
     with db.transaction(installation.engine) as session:
-        counts = supplier.save(session, document, at=clock.now(), region=settings.region, zone=settings.zone)
+        counts = catalog.save(session, document, at=clock.now(), region=settings.region, zone=settings.zone)
     installation.tell(", ".join(f"{count} {what}" for what, count in counts.items()) + " added", **counts)
 
 
@@ -291,7 +283,3 @@ def _show(result: Result, refused: Path | None) -> None:
         console.print(f"refused rows saved in {refused}", soft_wrap=True, markup=False)
     if not result.taken and not result.dry_run:
         console.print("nothing was taken: --strict takes all rows or none", markup=False)
-
-
-if __name__ == "__main__":
-    group()

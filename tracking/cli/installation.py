@@ -1,4 +1,9 @@
-"""What every command shares: the installation it works on, how it prints, how it fails."""
+"""What every command shares: the installation it works on, how it prints, how it fails.
+
+Read for ``ringtrail --help`` too, so what is heavy is imported where it is used.
+"""
+
+from __future__ import annotations
 
 import json
 import sys
@@ -7,15 +12,15 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
-from rich.console import Console
-from rich.table import Table
-from sqlalchemy import Engine
 
-from tracking.storage import db
-from tracking.storage.config import Settings
+if TYPE_CHECKING:
+    from rich.console import Console
+    from sqlalchemy import Engine
+
+    from tracking.storage.config import Settings
 
 USAGE = 2
 
@@ -29,11 +34,16 @@ class Installation:
     @cached_property
     def settings(self) -> Settings:
         """Return the settings of the environment."""
-        return Settings.load()
+        from tracking.storage.config import Settings
+        from tracking.telephony import providers
+
+        return Settings.load(elsewhere=[f"RINGTRAIL_{name.upper()}_" for name in providers.names()])
 
     @cached_property
     def engine(self) -> Engine:
         """Return the database, whose schema and key must be the right ones."""
+        from tracking.storage import db
+
         return db.open_installed(self.settings)
 
     def show(self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], title: str = "") -> None:
@@ -43,6 +53,8 @@ class Installation:
             return
         if title:
             click.echo(title)
+        from rich.table import Table
+
         table = Table(header_style="bold")
         for key, heading in columns.items():
             numeric = any(isinstance(row.get(key), int | float | Decimal) for row in rows)
@@ -69,6 +81,8 @@ pass_installation = click.make_pass_decorator(Installation, ensure=True)
 
 def console() -> Console:
     """Return a console that writes plain text where nobody watches, and no colour under NO_COLOR."""
+    from rich.console import Console
+
     # Piped output is not wrapped at 80 columns: a reader after us would see torn lines.
     return Console(width=None if sys.stdout.isatty() else 280, highlight=False)
 

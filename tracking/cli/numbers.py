@@ -15,12 +15,7 @@ from tracking.storage.vocabulary import Direction, Medium
 from tracking.telephony import numbers
 
 
-@click.group()
-def campaign() -> None:
-    """Campaigns: marketing activities whose effect is to be known."""
-
-
-@campaign.command("add")
+@click.command("add")
 @click.argument("name")
 @click.option("--channel", required=True, help="Such as search, directory, fair, print, email, referral.")
 @click.option("--direction", type=click.Choice(list(Direction)), default=Direction.inbound, show_default=True)
@@ -36,7 +31,7 @@ def campaign_add(installation: Installation, /, name: str, channel: str, **detai
     installation.tell(f"campaign {row.name!r} added", id=row.id, name=row.name)
 
 
-@campaign.command("list")
+@click.command("list")
 @json_option
 @pass_installation
 def campaign_list(installation: Installation) -> None:
@@ -53,12 +48,7 @@ def campaign_list(installation: Installation) -> None:
     installation.show(rows, {"campaign": "Campaign", "channel": "Channel", "material": "Ad material"})
 
 
-@click.group()
-def material() -> None:
-    """Ad material: the pieces of a campaign that carry numbers."""
-
-
-@material.command("add")
+@click.command("add")
 @click.argument("campaign_name", metavar="CAMPAIGN")
 @click.argument("name")
 @click.option(
@@ -79,12 +69,7 @@ def material_add(installation: Installation, /, campaign_name: str, name: str, *
     installation.tell(f"ad material {row.name!r} added to {campaign_name!r}", id=row.id, name=row.name)
 
 
-@click.group()
-def number() -> None:
-    """Tracking numbers: the inventory, and which ad material each is on."""
-
-
-@number.command("add")
+@click.command("add")
 @click.argument("e164", metavar="NUMBER")
 @click.option("--destination", help="Number that rings; by default RINGTRAIL_DEFAULT_DESTINATION.")
 @click.option(
@@ -110,7 +95,7 @@ def number_add(
     installation.tell(f"{row.number} is in the inventory", number=row.number)
 
 
-@number.command("list")
+@click.command("list")
 @json_option
 @pass_installation
 def number_list(installation: Installation) -> None:
@@ -144,7 +129,7 @@ def number_list(installation: Installation) -> None:
     installation.show(rows, headings)
 
 
-@number.command("strays")
+@click.command("strays")
 @click.option("--from", "since", type=Moment(), help="By default a year ago.")
 @click.option("--to", "until", type=Moment(), help="By default now.")
 @json_option
@@ -169,7 +154,7 @@ def number_strays(installation: Installation, since: datetime | None, until: dat
     installation.show(rows, headings | {"campaign": "Formerly", "material": "Ad material"})
 
 
-@number.command("assign")
+@click.command("assign")
 @click.argument("e164", metavar="[NUMBER]", required=False)
 @click.option("--campaign", "campaign_name", required=True)
 @click.option("--material", "material_name", required=True)
@@ -202,7 +187,7 @@ def number_assign(
     )
 
 
-@number.command("release")
+@click.command("release")
 @click.argument("e164", metavar="NUMBER")
 @click.option("--at", "at", type=Moment(), help="By default now.")
 @json_option

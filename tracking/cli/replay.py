@@ -6,6 +6,7 @@ from tracking import clock
 from tracking.cli.installation import Installation, console, json_option, pass_installation
 from tracking.demo import replay
 from tracking.errors import Invalid
+from tracking.telephony.providers.twilio import TwilioSettings
 
 _SHOWN = 20
 
@@ -42,7 +43,7 @@ def replay_command(
     numbers, and RINGTRAIL_TWILIO_AUTH_TOKENS must be set here as it is there; try it on an installation of
     its own, since the calls stay. Exit code 1 if anything is lost or differs.
     """
-    keys = installation.settings.twilio_auth_tokens
+    keys = installation.settings.of(TwilioSettings).auth_tokens
     if not keys:
         raise Invalid(
             "twilio_auth_tokens", "is empty; set RINGTRAIL_TWILIO_AUTH_TOKENS as the service has it"

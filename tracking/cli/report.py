@@ -3,7 +3,6 @@
 import csv
 import sys
 from datetime import date, timedelta
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,25 +20,7 @@ from tracking.records import rates
 from tracking.reporting import journeys, roi, snapshots
 from tracking.reporting.roi import RoiReport
 from tracking.storage import db, money
-
-
-class _Reports(click.Group):
-    """Loads what makes documents only where one is asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted([*super().list_commands(ctx), "document"])
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name != "document":
-            return super().get_command(ctx, cmd_name)
-        command = import_module("tracking.cli.document").document_command
-        assert isinstance(command, click.Command)
-        return command
-
-
-@click.group(cls=_Reports)
-def report() -> None:
-    """Report what campaigns cost and earned."""
+from tracking.storage.config import LONGEST_LOOKBACK_DAYS
 
 
 def _period_options(command: Any) -> Any:
@@ -49,7 +30,7 @@ def _period_options(command: Any) -> Any:
     )(command)
 
 
-@report.command("roi")
+@click.command("roi")
 @click.option(
     "--model",
     "models",
@@ -61,7 +42,7 @@ def _period_options(command: Any) -> Any:
 @_period_options
 @click.option(
     "--lookback",
-    type=click.FloatRange(0, min_open=True),
+    type=click.FloatRange(0, LONGEST_LOOKBACK_DAYS, min_open=True),
     help="Days before a deal in which a touch earns credit.",
 )
 @click.option(
@@ -108,7 +89,7 @@ def roi_command(
         click.echo(f"{model} cannot be computed: {reason}", err=True)
 
 
-@report.command("kpis")
+@click.command("kpis")
 @_period_options
 @json_option
 @pass_installation

@@ -15,12 +15,7 @@ from tracking.storage.vocabulary import Role
 from tracking.web import signin
 
 
-@click.group()
-def user() -> None:
-    """Let people in and out; the pages do the same under Administration."""
-
-
-@user.command("list")
+@click.command("list")
 @json_option
 @pass_installation
 def user_list(installation: Installation) -> None:
@@ -46,7 +41,7 @@ def user_list(installation: Installation) -> None:
     installation.show(rows, columns)
 
 
-@user.command("add")
+@click.command("add")
 @click.argument("email")
 @click.option("--name", help="Name for people; by default what stands before the @.")
 @click.option("--role", type=click.Choice([role.value for role in Role]), default="rep", show_default=True)
@@ -62,7 +57,7 @@ def user_add(installation: Installation, email: str, name: str | None, role: str
     click.echo(f"{row.email} signs in with the password {password} (shown only now)")
 
 
-@user.command("rescue")
+@click.command("rescue")
 @click.argument("email")
 @pass_installation
 def user_rescue(installation: Installation, email: str) -> None:

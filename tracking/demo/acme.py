@@ -10,10 +10,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from simulator import scenario as scenarios
-from simulator.market import World
-from simulator.runs import mapper
-from simulator.write import tables
 from tracking.records.annotations import Event, Reading
 from tracking.records.contacts import Clues
 from tracking.storage.vocabulary import Direction, Medium
@@ -312,6 +308,12 @@ def _callers() -> Iterator[str]:
 
 
 def _simulated(at: datetime, accounts: int, seed: int) -> dict[str, pa.Table]:
+    # The pages ask this package whether a demo is here; the simulator takes long to load.
+    from simulator import scenario as scenarios
+    from simulator.market import World
+    from simulator.runs import mapper
+    from simulator.write import tables
+
     start, _ = _days_of(at)
     world = World(scenarios.load("supplier", MARKET | {"start": start}), accounts, WINDOW.days, seed)
     with mapper(1) as spread:

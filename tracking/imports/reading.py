@@ -18,6 +18,7 @@ from typing import BinaryIO
 from tracking.errors import Invalid, Sentence
 from tracking.imports import encoding as encodings
 
+# Characters of a line, and lines of a quoted cell: bound what a missing line end or quote swallows.
 LONGEST_LINE = 65_536
 LONGEST_RECORD_LINES = 100
 SEPARATORS = (",", ";", "\t")

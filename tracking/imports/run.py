@@ -21,6 +21,8 @@ from tracking.storage.models import ImportRun
 
 # Large enough to spread a commit over many rows, small enough that live calls get their turn in between.
 BATCH = 500
+# Rows of the first batch, before anything is known of this database's speed, and of the smallest,
+# in which the commit outweighs the rows.
 _FIRST = 100
 _FEWEST = 10
 _LONG_S = 0.5

@@ -17,7 +17,7 @@ from flask_login import current_user
 from tracking.errors import Invalid, unpacked
 from tracking.language import translate
 from tracking.storage import money, phone
-from tracking.storage.config import Settings
+from tracking.storage.config import PROVIDERS_PATH, Settings
 
 LANGUAGES = {"en": "English", "sv": "Svenska", "ru": "Русский", "zh": "简体中文"}
 """Languages of the pages, each in its own words."""
@@ -89,7 +89,9 @@ def language() -> str:
     """Return the language of this request: the user's own, else the best that the browser asks for."""
     if not has_request_context():
         return "en"
-    chosen = getattr(current_user, "language", None) if request.blueprint != "twilio" else None
+    # Whether a provider's request can be answered must not hang on the table of users.
+    signed_in = not request.path.startswith(f"{PROVIDERS_PATH}/")
+    chosen = getattr(current_user, "language", None) if signed_in else None
     if chosen in LANGUAGES:
         return str(chosen)
     return request.accept_languages.best_match(LANGUAGES) or "en"

@@ -8,23 +8,16 @@ import math
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+# The simulator brings SciPy and SimPy, which take longer to load than all other pages and jobs: what runs
+# it imports it, so that neither server nor worker waits for it to start.
 from attribution import JourneyError
-from simulator import calibrate as calibration
-from simulator import scenario as scenarios
-from simulator import score as scoring
-from simulator.coverage import intervals
-from simulator.market import World
-from simulator.moments import TABLES
-from simulator.runs import SHARD, OnProgress, counted, mapper, results
-from simulator.truth import find, spend_minor
-from simulator.write import tables
 from tracking.access.jobs import Arguments, Progress
 from tracking.errors import Invalid, NotFound
 
@@ -95,6 +88,14 @@ def new_token() -> str:
 
 def run(archive: Archive, arguments: Arguments, progress: Progress) -> Mapping[str, Any]:
     """Simulate a market, find out what its campaigns caused, and score every model on what was tracked."""
+    from simulator import scenario as scenarios
+    from simulator import score as scoring
+    from simulator.coverage import intervals
+    from simulator.market import World
+    from simulator.runs import counted, mapper, results
+    from simulator.truth import find, spend_minor
+    from simulator.write import tables
+
     source = arguments["scenario"]
     scenario = scenarios.load(source if source in scenarios.names() else archive.scenario(source))
     world = World(scenario, arguments["accounts"], arguments["days"], arguments["seed"])
@@ -160,6 +161,11 @@ def fit(
     archive: Archive, data: Mapping[str, pa.Table], arguments: Arguments, progress: Progress
 ) -> Mapping[str, Any]:
     """Fit a scenario to an installation's journey tables, and say how well figures fit that were not used."""
+    from simulator import calibrate as calibration
+    from simulator import scenario as scenarios
+    from simulator.moments import TABLES
+    from simulator.runs import SHARD, counted, mapper
+
     # Each simulated market is two results a shard; the optimiser may end before its last step.
     most = 2 * math.ceil(arguments["accounts"] / SHARD) * (_TRIALS * (len(calibration.PARAMETERS) + 2) + 7)
     with mapper() as spread:
@@ -191,6 +197,8 @@ def fit(
 
 def _credits(seen: Mapping[str, pa.Table]) -> tuple[dict[str, dict[str | None, int]], dict[str, str]]:
     """Return each model's credit, and which models these tables do not support and why."""
+    from simulator import score as scoring
+
     fitted = [model for model in scoring.SCORED if model in _FITTED]
     found = scoring.credits(seen, [model for model in scoring.SCORED if model not in _FITTED])
     unavailable = {}
@@ -221,6 +229,6 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _part(progress: Progress, begins: int, ends: int) -> OnProgress:
+def _part(progress: Progress, begins: int, ends: int) -> Callable[[float], None]:
     """Return what tells how far a part of the work is, as a part of the whole in percent."""
     return lambda share: progress(begins + round(share * (ends - begins)), 100)

@@ -1,9 +1,10 @@
 """Settings, each read from an environment variable ``RINGTRAIL_<NAME>``, each documented here."""
 
 import os
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -36,15 +37,60 @@ def _known_zone(name: str) -> str:
     return name
 
 
+LONGEST_LOOKBACK_DAYS = 3650
+"""The widest lookback window, wherever one is given: ten years."""
+PROVIDERS_PATH = "/providers"
+"""Where telephone providers call, below ``base_url``; nobody there has signed in."""
+
 Currency = Annotated[str, AfterValidator(_known_currency)]
 
 
-class Settings(BaseSettings):
-    """What one installation is told from outside; everything else lives in its database."""
+# Variables with our prefix that steer the test run and the Makefile, not the service.
+_NOT_SETTINGS = frozenset({"RINGTRAIL_TEST_DATABASE", "RINGTRAIL_PEERS_PYTHON"})
 
-    model_config = SettingsConfigDict(
-        env_prefix="RINGTRAIL_", extra="forbid", frozen=True, hide_input_in_errors=True
-    )
+
+class _Environment(BaseSettings):
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @classmethod
+    def load(cls, *, elsewhere: Iterable[str] = (), **overrides: object) -> Self:
+        """Read the environment; every wrong or unknown setting is named in one error.
+
+        Variables that begin with one of ``elsewhere`` are read by others.
+        """
+        prefix = str(cls.model_config["env_prefix"])
+        known = {f"{prefix}{name.upper()}" for name in cls.model_fields if name != "providers"}
+        unknown = sorted(
+            name
+            for name in os.environ
+            if name.startswith(prefix)
+            and name not in known | _NOT_SETTINGS
+            and not name.startswith(tuple(elsewhere))
+        )
+        problems = [f"{name}: no such setting; see docs/settings.md" for name in unknown]
+        settings = None
+        try:
+            settings = cls(**overrides)
+        except ValidationError as error:
+            problems += [
+                f"{prefix}{'_'.join(str(p) for p in e['loc'][:1]).upper()}: "
+                f"{e.get('ctx', {}).get('error', e['msg'])}"
+                for e in error.errors()
+            ]
+        if problems or settings is None:
+            raise Invalid("settings", "\n".join(problems))
+        return settings
+
+
+class ProviderSettings(_Environment):
+    """What one telephone provider is told from outside; a subclass names its prefix."""
+
+
+_Own = TypeVar("_Own", bound=ProviderSettings)
+
+
+class Settings(_Environment, env_prefix="RINGTRAIL_"):
+    """What one installation is told from outside; everything else lives in its database."""
 
     data_dir: Path = Field(Path("var"), description="Folder of the SQLite file, the key file and the spool.")
     database_url: str = Field(
@@ -76,7 +122,7 @@ class Settings(BaseSettings):
     lookback_days: int = Field(
         365,
         ge=1,
-        le=3650,
+        le=LONGEST_LOOKBACK_DAYS,
         description="Days before a conversion in which a touch can earn credit (an assumption).",
     )
     half_life_days: float = Field(
@@ -84,15 +130,6 @@ class Settings(BaseSettings):
         gt=0,
         le=3650,
         description="Days in which a touch loses half its weight under time decay (an assumption).",
-    )
-    twilio_account_sid: str = Field(
-        "", description="Twilio account that may call us; empty: any with a valid signature."
-    )
-    twilio_auth_tokens: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        (), description="Twilio auth tokens, comma separated; two while one is being replaced."
-    )
-    twilio_shared_keys: Annotated[dict[str, SecretStr], NoDecode] = Field(
-        {}, description="Twilio webhook keys as id=secret, comma separated, for the HMAC-SHA256 signature."
     )
     smtp_url: SecretStr = Field(
         SecretStr(""),
@@ -109,23 +146,9 @@ class Settings(BaseSettings):
     max_request_bytes: int = Field(
         262_144, ge=1024, description="Largest request body that is read, in bytes."
     )
-
-    @field_validator("twilio_auth_tokens", mode="before")
-    @classmethod
-    def _split_tokens(cls, value: object) -> object:
-        return tuple(t.strip() for t in value.split(",") if t.strip()) if isinstance(value, str) else value
-
-    @field_validator("twilio_shared_keys", mode="before")
-    @classmethod
-    def _split_keys(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        pairs = [item.strip().partition("=") for item in value.split(",") if item.strip()]
-        # Only its place is told: what stands there instead of the id may be the secret.
-        for place, (name, _, secret) in enumerate(pairs, 1):
-            if not (name and secret):
-                raise ValueError(f"key {place} of {len(pairs)} is not of the form id=secret")
-        return {name: secret for name, _, secret in pairs}
+    providers: Annotated[tuple[ProviderSettings, ...], NoDecode] = Field(
+        (), repr=False, description="Settings of providers that are not to be read from the environment."
+    )
 
     @field_validator("key")
     @classmethod
@@ -151,6 +174,11 @@ class Settings(BaseSettings):
             raise ValueError("has more than https://, a name, a port and a path; leave the rest out")
         return value.rstrip("/")
 
+    def of(self, provider: type[_Own]) -> _Own:
+        """Return the settings of one provider."""
+        own = next((own for own in self.providers if isinstance(own, provider)), None)
+        return own or provider.load()
+
     @property
     def url(self) -> str:
         """Return the database address."""
@@ -173,28 +201,3 @@ class Settings(BaseSettings):
         return (
             vault.Keys.from_text(secret) if secret else vault.Keys.from_file(self.data_dir / "ringtrail.key")
         )
-
-    @classmethod
-    def load(cls, **overrides: object) -> Self:
-        """Read the environment; every wrong or unknown setting is named in one error."""
-        known = {f"RINGTRAIL_{name.upper()}" for name in cls.model_fields}
-        unknown = sorted(
-            name for name in os.environ if name.startswith("RINGTRAIL_") and name not in known | _NOT_SETTINGS
-        )
-        problems = [f"{name}: no such setting; see docs/settings.md" for name in unknown]
-        settings = None
-        try:
-            settings = cls(**overrides)  # type: ignore[arg-type]  # pydantic checks them
-        except ValidationError as error:
-            problems += [
-                f"RINGTRAIL_{'_'.join(str(p) for p in e['loc'][:1]).upper()}: "
-                f"{e.get('ctx', {}).get('error', e['msg'])}"
-                for e in error.errors()
-            ]
-        if problems or settings is None:
-            raise Invalid("settings", "\n".join(problems))
-        return settings
-
-
-# Variables with our prefix that steer the test run and the Makefile, not the service.
-_NOT_SETTINGS = frozenset({"RINGTRAIL_TEST_DATABASE", "RINGTRAIL_PEERS_PYTHON"})

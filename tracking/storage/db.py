@@ -4,13 +4,10 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -23,6 +20,7 @@ from sqlalchemy import (
     create_engine,
     event,
     extract,
+    inspect,
     make_url,
     text,
 )
@@ -36,6 +34,9 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from tracking.errors import Invalid, Sentence, unpacked
 from tracking.storage import changes, vault
 from tracking.storage.config import Settings
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 try:
     # The Python of most systems brings an SQLite that can lose writes; this package brings a mended one.
@@ -244,7 +245,9 @@ def commit(engine: Engine, work: Callable[[Session], _Result]) -> _Result:
             return work(session)
 
 
-def _alembic(connection: Connection | None = None) -> Config:
+def _alembic(connection: Connection) -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", "tracking:migrations")
     config.set_main_option("path_separator", "os")
@@ -254,12 +257,17 @@ def _alembic(connection: Connection | None = None) -> Config:
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Bring the schema up to ``revision``, in one transaction."""
+    # Alembic takes as long to load as all else here, and only a change of the schema needs it.
+    from alembic import command
+
     with engine.begin() as connection:
         command.upgrade(_alembic(connection), revision)
 
 
 def downgrade(engine: Engine, revision: str) -> None:
     """Take the schema back to ``revision``; the data of what is dropped are gone."""
+    from alembic import command
+
     with engine.begin() as connection:
         command.downgrade(_alembic(connection), revision)
 
@@ -267,8 +275,12 @@ def downgrade(engine: Engine, revision: str) -> None:
 def revision(engine: Engine) -> tuple[str | None, str | None]:
     """Return the schema revision the database is at, and the one this program wants."""
     with reading(engine) as session:
-        at = MigrationContext.configure(session.connection()).get_current_revision()
-    return at, ScriptDirectory.from_config(_alembic()).get_current_head()
+        at = None
+        if inspect(session.connection()).has_table("alembic_version"):
+            at = session.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    # Migrations are a row without branches, and each file is named after its number.
+    files = resources.files("tracking.migrations").joinpath("versions").iterdir()
+    return at, max(file.name.partition("_")[0] for file in files if file.name[:1].isdigit())
 
 
 def install(settings: Settings) -> Engine:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from tracking.errors import Invalid
 
+# Bytes: what AES-GCM takes without hashing it first (NIST SP 800-38D, 5.2.1.1).
 _NONCE = 12
 SEAL = _NONCE + 16
 """Bytes that sealing adds: a nonce and a tag."""

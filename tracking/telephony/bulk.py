@@ -160,6 +160,8 @@ def _free_ids(session: Session, table: type[Base], count: int) -> Sequence[int]:
     if not count:
         return ()
     if session.get_bind().dialect.name == "postgresql":
+        # Others insert meanwhile: only numbers from the sequence are never given twice. One past the largest
+        # row would be theirs as well, and its insert would fail after ours, or ours after theirs.
         sequence = func.pg_get_serial_sequence(literal(f'"{table.__tablename__}"'), literal("id"))
         return session.scalars(
             select(func.nextval(sequence)).select_from(func.generate_series(1, count))

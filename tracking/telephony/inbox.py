@@ -38,6 +38,8 @@ _log = logging.getLogger(__name__)
 PATIENCE_S = 2.0
 # How long the database is left alone after it failed, in seconds, before spooled arrivals are tried again.
 _PAUSE_S = 1.0
+# Arrivals that share a transaction and its wait for the disk. Bounds how many are done again, each by itself,
+# when one of them is bad.
 _BATCH = 64
 
 # The database cannot be reached, is locked or is full: the arrivals are not to blame.

@@ -7,6 +7,7 @@ from tracking.demo import filling
 from tracking.language import formatting
 from tracking.storage import db
 from tracking.storage.config import Settings
+from tracking.telephony import providers
 from tracking.web import (
     account,
     annotations,
@@ -66,8 +67,9 @@ def register(app: Flask, engine: Engine, settings: Settings) -> None:
     formatting.register(app, settings)
     app.before_request(make_room)
     guard = signin.register(app, engine, settings)
+    signed = providers.names()
     for name, blueprint in app.blueprints.items():
-        if name.startswith("api_") or name == "twilio":
+        if name.startswith("api_") or name in signed:
             guard.exempt(blueprint)
     app.add_template_global(asset, "asset")
     app.add_template_global(may, "may")

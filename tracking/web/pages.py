@@ -25,7 +25,7 @@ from tracking import clock
 from tracking.access import audit
 from tracking.errors import Conflict, Invalid, NotFound
 from tracking.storage import db
-from tracking.storage.config import Settings
+from tracking.storage.config import PROVIDERS_PATH, Settings
 from tracking.storage.models import Account, Call, Deal, User
 from tracking.storage.vocabulary import Role
 
@@ -190,7 +190,7 @@ def to_sign_in() -> AnyResponse:
 
 def protect(response: Response) -> Response:
     """Add the headers that keep foreign scripts, frames and caches away from a page."""
-    if request.path.startswith("/api/") or request.blueprint == "twilio":
+    if request.path.startswith(("/api/", f"{PROVIDERS_PATH}/")):
         return response
     response.headers.update(_HEADERS)
     if request.endpoint == "web.static" and request.args.get("v"):
@@ -219,7 +219,7 @@ def squeeze(response: Response) -> Response:
 
 def explain(error: HTTPException) -> AnyResponse | tuple[str, int]:
     """Answer with a page for people, and leave alone what belongs to programs."""
-    if request.path.startswith("/webhooks/"):
+    if request.path.startswith(f"{PROVIDERS_PATH}/"):
         return error.get_response()
     reasons = {
         403: gettext("Your role does not allow this. An administrator can change it."),

@@ -23,13 +23,12 @@ from tracking.language import translate
 from tracking.reporting import roi
 from tracking.reporting.roi import Question
 from tracking.storage import money
-from tracking.storage.config import Settings
+from tracking.storage.config import LONGEST_LOOKBACK_DAYS, Settings
 from tracking.storage.models import Campaign
 from tracking.storage.vocabulary import Direction
 
 Args = MultiDict[str, str]
 SHOWN_MODELS = ("first-touch", "last-touch", "linear")
-_LONGEST = 3650
 _MOST_DAYS = 365 * 20
 
 
@@ -157,12 +156,12 @@ def _lookback(settings: Settings, args: Args) -> float:
         days = float(text) if text else float(settings.lookback_days)
     except ValueError:
         days = 0.0
-    if not 0 < days <= _LONGEST:
+    if not 0 < days <= LONGEST_LOOKBACK_DAYS:
         raise Invalid(
             "lookback",
             "%(told)r is no number of days from 1 to %(most)d; write 365",
             told=text,
-            most=_LONGEST,
+            most=LONGEST_LOOKBACK_DAYS,
         )
     return days
 

@@ -15,7 +15,6 @@ from werkzeug.wrappers import Response as AnyResponse
 from reports import charts
 from simulator import scenario as scenarios
 from simulator import which_model as study
-from simulator.score import SCORED
 from tracking import clock
 from tracking.access import jobs
 from tracking.errors import Invalid, NotFound, Sentence, say
@@ -82,7 +81,7 @@ def add(pages: Pages) -> None:
             studied=study.studied(count),
             chance=chance,
             ranked=ranked,
-            uncovered=study.uncovered(SCORED, count),
+            uncovered=study.uncovered(roi.REPORTED, count),
             near=[each.model for each in ranked if each.mean.wrong - ranked[0].mean.wrong <= chance],
             usual=min(ranked, key=lambda each: each.usual.wrong),
             asked_rate=roi.attended(taken, period)["asked_rate"],
@@ -284,7 +283,7 @@ def _bounded(name: str, least: int, most: int) -> int:
 
 def _chosen(known: Sequence[str]) -> list[str]:
     """Return the models that the address asks for, in the order of the engine; else a readable few."""
-    asked = [name for name in SCORED if name in request.args.getlist("model") and name in known]
+    asked = [name for name in roi.REPORTED if name in request.args.getlist("model") and name in known]
     return asked or [name for name in _DRAWN if name in known]
 
 

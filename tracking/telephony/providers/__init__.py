@@ -1,7 +1,76 @@
-"""Telephone providers: one file each, which turns their words into ours and answers in theirs."""
+"""Telephone providers: one file each, which turns their words into ours and answers in theirs.
 
-from tracking.telephony.inbox import Interpreter
-from tracking.telephony.providers import twilio
+A file in this package is a provider: its name is the provider's, :class:`Provider` says what it defines.
+"""
 
-INTERPRETERS: dict[str, Interpreter] = {twilio.PROVIDER: twilio.interpret}
-"""How to read again what each provider sent."""
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Protocol, cast
+
+from tracking.errors import Invalid
+from tracking.storage.config import PROVIDERS_PATH, Settings
+from tracking.telephony.calls import CallEvent
+from tracking.telephony.inbox import Inbox, Interpreter
+from tracking.telephony.routing import Routing
+
+if TYPE_CHECKING:
+    from flask import Blueprint, Flask
+
+_log = logging.getLogger(__name__)
+
+
+class Forged(Exception):
+    """A request that nothing proves to come from the provider; it gets 403 and is not read."""
+
+
+class Provider(Protocol):
+    """What the file of a provider defines."""
+
+    def routes(self, pages: "Blueprint", settings: Settings, inbox: Inbox, routing: Routing) -> None:
+        """Add the addresses that the provider calls.
+
+        Each verifies and reads its request in one step, which raises Forged or Invalid, gives it to the
+        inbox, and answers in the provider's language; ``routing`` says what is to ring.
+        """
+
+    def interpret(self, body: str, received_at: datetime) -> CallEvent:
+        """Turn a kept request into a report about a call."""
+
+    def obstacle(self, settings: Settings) -> str:
+        """Return what is missing before its requests can be verified; empty where nothing is."""
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the providers."""
+    return tuple(sorted(module.name for module in iter_modules(__path__)))
+
+
+def every() -> Mapping[str, Provider]:
+    """Return the providers by name."""
+    return {name: cast(Provider, import_module(f"{__name__}.{name}")) for name in names()}
+
+
+def interpreters() -> Mapping[str, Interpreter]:
+    """Return how to read again what each provider sent."""
+    return {name: provider.interpret for name, provider in every().items()}
+
+
+def register(app: "Flask", settings: Settings, inbox: Inbox, routing: Routing) -> None:
+    """Add the addresses of each provider, below ``/providers/<name>``."""
+    from flask import Blueprint, request
+
+    def forged(error: Exception) -> tuple[str, int]:
+        _log.warning("refused a request to %s: %s", request.path, error)
+        return "forbidden: this request does not carry a valid signature\n", 403
+
+    for name, provider in every().items():
+        if obstacle := provider.obstacle(settings):
+            _log.info("every request of %s is refused: %s", name, obstacle)
+        pages = Blueprint(name, __name__, url_prefix=f"{PROVIDERS_PATH}/{name}")
+        pages.register_error_handler(Forged, forged)
+        pages.register_error_handler(Invalid, lambda error: (f"{error}\n", 400))
+        provider.routes(pages, settings, inbox, routing)
+        app.register_blueprint(pages)

@@ -9,26 +9,28 @@ import base64
 import hashlib
 import hmac
 import json
-import logging
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import Annotated
 from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree as ET
 
 from flask import Blueprint, Request, Response, request
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
 
 from tracking import clock
 from tracking.errors import Invalid
-from tracking.storage.config import Settings
+from tracking.storage.config import PROVIDERS_PATH, ProviderSettings, Settings
 from tracking.storage.vocabulary import CallStatus
 from tracking.telephony.calls import CallEvent
 from tracking.telephony.inbox import Arrival, Inbox
+from tracking.telephony.providers import Forged
 from tracking.telephony.routing import Routing
 
 PROVIDER = "twilio"
-_log = logging.getLogger(__name__)
 
 _HASHES = {"HMAC_SHA1": hashlib.sha1, "HMAC_SHA256": hashlib.sha256}
 _FORM = "application/x-www-form-urlencoded"
@@ -49,8 +51,41 @@ _OVER = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
 _SORRY = "We are sorry, nobody can take your call at the moment. Please try again later."
 
 
-class Forged(Exception):
-    """A request that nothing proves to come from Twilio."""
+class TwilioSettings(ProviderSettings, env_prefix="RINGTRAIL_TWILIO_"):
+    """Who may report calls as Twilio."""
+
+    account_sid: str = Field(
+        "", description="Twilio account that may call us; empty: any with a valid signature."
+    )
+    auth_tokens: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="Twilio auth tokens, comma separated; two while one is being replaced."
+    )
+    shared_keys: Annotated[dict[str, SecretStr], NoDecode] = Field(
+        {}, description="Twilio webhook keys as id=secret, comma separated, for the HMAC-SHA256 signature."
+    )
+
+    @field_validator("auth_tokens", mode="before")
+    @classmethod
+    def _split_tokens(cls, value: object) -> object:
+        return tuple(t.strip() for t in value.split(",") if t.strip()) if isinstance(value, str) else value
+
+    @field_validator("shared_keys", mode="before")
+    @classmethod
+    def _split_keys(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [item.strip().partition("=") for item in value.split(",") if item.strip()]
+        # Only its place is told: what stands there instead of the id may be the secret.
+        for place, (name, _, secret) in enumerate(pairs, 1):
+            if not (name and secret):
+                raise ValueError(f"key {place} of {len(pairs)} is not of the form id=secret")
+        return {name: secret for name, _, secret in pairs}
+
+
+def obstacle(settings: Settings) -> str:
+    """Return what is missing before requests can be verified."""
+    own = settings.of(TwilioSettings)
+    return "" if own.auth_tokens or own.shared_keys else "RINGTRAIL_TWILIO_AUTH_TOKENS is not set"
 
 
 # --- Is it Twilio? ---------------------------------------------------------------------------------------
@@ -91,7 +126,7 @@ def _spellings(url: str) -> tuple[str, str]:
     return parts.geturl(), parts._replace(netloc=other).geturl()
 
 
-def receive(request: Request, settings: Settings, endpoint: str, at: datetime) -> Arrival:
+def receive(request: Request, base_url: str, own: TwilioSettings, endpoint: str, at: datetime) -> Arrival:
     """Verify a request and read it, in one step, so that nothing unverified can be read.
 
     The key of an event is its call (the caller's leg), the endpoint, the leg it speaks of, that leg's
@@ -105,20 +140,19 @@ def receive(request: Request, settings: Settings, endpoint: str, at: datetime) -
         If the request is Twilio's but lacks what tells its call from others.
     """
     signature = request.headers.get("X-Twilio-Signature", "")
-    algorithm, keys = _keys(request.headers.get("X-Twilio-Webhooks-Signature-Settings", ""), settings)
+    algorithm, keys = _keys(request.headers.get("X-Twilio-Webhooks-Signature-Settings", ""), own)
     if not signature or not keys:
         raise Forged("no signature that a key of ours could have made")
     # Not the address the request shows: a proxy may have changed it, and a forger can write any Host.
     query = request.environ.get("QUERY_STRING", "")
-    url = settings.base_url + request.path + (f"?{query}" if query else "")
+    url = base_url + request.path + (f"?{query}" if query else "")
     body = request.get_data()
     form = request.form.to_dict(flat=False) if request.mimetype == _FORM or not body else None
     if not any(is_signed(url, form, body, signature, key, algorithm) for key in keys):
         raise Forged("the signature is not that of this request")
     form = form or {}
-    account = settings.twilio_account_sid
-    if account and _said(form, "AccountSid") != account:
-        raise Forged("the account is not the one in twilio_account_sid")
+    if own.account_sid and _said(form, "AccountSid") != own.account_sid:
+        raise Forged("the account is not the one in RINGTRAIL_TWILIO_ACCOUNT_SID")
     return Arrival(
         provider=PROVIDER,
         call_id=_call(form),
@@ -129,16 +163,16 @@ def receive(request: Request, settings: Settings, endpoint: str, at: datetime) -
     )
 
 
-def _keys(header: str, settings: Settings) -> tuple[str, list[str]]:
+def _keys(header: str, own: TwilioSettings) -> tuple[str, list[str]]:
     stated = [
         (name.strip(), value.strip()) for name, _, value in (p.partition("=") for p in header.split(","))
     ]
     algorithm = next((v for n, v in stated if n == "algorithm" and v), "HMAC_SHA1").upper()
     # Each algorithm has keys of its own: one must not pass for the other.
     if algorithm == "HMAC_SHA256":
-        shared = settings.twilio_shared_keys.get(next((v for n, v in stated if n == "key"), ""))
+        shared = own.shared_keys.get(next((v for n, v in stated if n == "key"), ""))
         return algorithm, [shared.get_secret_value()] if shared else []
-    return algorithm, [token.get_secret_value() for token in settings.twilio_auth_tokens]
+    return algorithm, [token.get_secret_value() for token in own.auth_tokens]
 
 
 # --- What does it say? -----------------------------------------------------------------------------------
@@ -241,7 +275,7 @@ def forwarding(destination: str | None, settings: Settings) -> ET.Element:
         ET.SubElement(response, "Say", language="en-GB").text = _SORRY
         ET.SubElement(response, "Hangup")
         return response
-    address = f"{settings.base_url}/providers/twilio"
+    address = f"{settings.base_url}{PROVIDERS_PATH}/{PROVIDER}"
     dial = ET.SubElement(
         response,
         "Dial",
@@ -262,41 +296,31 @@ def forwarding(destination: str | None, settings: Settings) -> ET.Element:
     return response
 
 
-def blueprint(settings: Settings, inbox: Inbox, routing: Routing) -> Blueprint:
-    """Return the three addresses that Twilio calls."""
-    if not settings.twilio_auth_tokens and not settings.twilio_shared_keys:
-        _log.info("no Twilio key is set (RINGTRAIL_TWILIO_AUTH_TOKENS): every Twilio request is refused")
-    pages = Blueprint(PROVIDER, __name__, url_prefix=f"/providers/{PROVIDER}")
+def routes(pages: Blueprint, settings: Settings, inbox: Inbox, routing: Routing) -> None:
+    """Add the three addresses that Twilio calls."""
+    own = settings.of(TwilioSettings)
 
-    @pages.errorhandler(Forged)
-    def forged(error: Forged) -> tuple[str, int]:
-        _log.warning("refused a request to %s: %s", request.path, error)
-        return "forbidden: this request does not carry a valid signature\n", 403
-
-    @pages.errorhandler(Invalid)
-    def malformed(error: Invalid) -> tuple[str, int]:
-        return f"{error}\n", 400
+    def received(endpoint: str) -> Arrival:
+        return receive(request, settings.base_url, own, endpoint, clock.now())
 
     @pages.post("/voice")
     def voice() -> Response:
-        arrival = receive(request, settings, "voice", clock.now())
+        arrival = received("voice")
         # Whatever becomes of the event, the telephone rings; taking it also refreshes the routing.
         inbox.take(arrival)
         return _twiml(forwarding(routing.destination(arrival.dialled), settings))
 
     @pages.post("/dial")
     def dial() -> Response:
-        inbox.take(receive(request, settings, "dial", clock.now()))
+        inbox.take(received("dial"))
         response = ET.Element("Response")
         ET.SubElement(response, "Hangup")
         return _twiml(response)
 
     @pages.post("/status")
     def status() -> tuple[str, int]:
-        kept = inbox.take(receive(request, settings, "status", clock.now()))
+        kept = inbox.take(received("status"))
         return ("", 204) if kept else ("the event could not be kept\n", 503)
-
-    return pages
 
 
 def _twiml(response: ET.Element) -> Response:

@@ -1,0 +1,195 @@
+"""Every telephone provider: signed or refused, and one call of whatever it tells, in any order and number.
+
+A provider is here by being in the package. Its requests are in ``tests/NAME_requests.py``: ``OWN``, its
+settings with a key, and ``reports_of_a_call(number, at)``, signed for ``BASE`` of tests/twilio_requests.py.
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from importlib import import_module
+from pathlib import Path
+from random import Random
+from types import ModuleType, SimpleNamespace
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, inspect, select
+
+from tests.cast import CATALOGUE_NUMBER, moment
+from tests.twilio_requests import BASE
+from tracking.app import create_app
+from tracking.records import campaigns
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.models import Call, InboxEvent, Touch
+from tracking.storage.vocabulary import CallStatus, Medium
+from tracking.telephony import numbers, providers
+
+NINE = moment("2026-03-02 09:00")
+ROOT = Path(__file__).parents[1]
+
+
+class Acme:
+    """Acme Pumps, whose catalogue carries a number of this provider; ``at`` is what its clock shows."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine,
+        monkeypatch: pytest.MonkeyPatch,
+        name: str,
+        requests: ModuleType | SimpleNamespace,
+    ) -> None:
+        self.engine, self.requests, self.at = engine, requests, NINE
+        monkeypatch.setattr("tracking.clock.now", lambda: self.at)
+        with db.transaction(engine) as session:
+            number = numbers.add(session, CATALOGUE_NUMBER, at=NINE, provider=name)
+            catalogue = campaigns.add(session, "Catalogue 2026", "catalogue", at=NINE)
+            piece = campaigns.add_material(session, catalogue, "Spring", at=NINE, medium=Medium.print)
+            numbers.assign(session, number, piece, starts_at=moment("2026-01-01"))
+        self.settings = settings.model_copy(update={"base_url": BASE, "providers": (requests.OWN,)})
+        self.app = create_app(self.settings, engine)
+
+    @property
+    def client(self) -> FlaskClient:
+        return self.app.test_client()
+
+    def tell(self, told: list[tuple[str, dict[str, str], dict[str, str]]]) -> None:
+        for address, form, headers in told:
+            reply = self.client.post(address, data=form, headers=headers)
+            assert reply.status_code in (200, 204), reply.text
+
+    def outcome(self, place: int) -> tuple[dict[str, object], dict[str, object]]:
+        """A call, in the order in which they came, and its one touch."""
+        apart = {"id", "provider_call_id", "call_id"}
+
+        def columns(row: Call | Touch) -> dict[str, object]:
+            names = set(inspect(type(row)).column_attrs.keys()) - apart
+            return {name: getattr(row, name) for name in names}
+
+        with db.reading(self.engine) as session:
+            call = session.scalars(select(Call).order_by(Call.id)).all()[place]
+            touch = session.scalars(select(Touch).where(Touch.call_id == call.id)).one()
+            return columns(call), columns(touch)
+
+
+@pytest.fixture
+def acme(
+    request: pytest.FixtureRequest,
+    settings: Settings,
+    engine: Engine,
+    patient: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Acme]:
+    made = Acme(
+        settings, engine, monkeypatch, request.param, import_module(f"tests.{request.param}_requests")
+    )
+    yield made
+    made.app.extensions["ringtrail"]["inbox"].close()
+
+
+# Refusing and answering have no part in the database; one kind will do.
+on_sqlite = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+each_provider = pytest.mark.parametrize("acme", providers.names(), indirect=True)
+
+
+@on_sqlite
+@each_provider
+def test_a_request_that_is_unsigned_or_changed_is_refused_and_leaves_nothing(acme: Acme) -> None:
+    refuses_what_is_not_signed(acme)
+
+
+def refuses_what_is_not_signed(acme: Acme) -> None:
+    for address, form, headers in acme.requests.reports_of_a_call(1, NINE):
+        assert acme.client.post(address, data=form).status_code == 403
+        changed = form | {"changed": "yes"}
+        assert acme.client.post(address, data=changed, headers=headers).status_code == 403
+    with db.reading(acme.engine) as session:
+        assert session.scalars(select(InboxEvent)).all() == []
+
+
+@on_sqlite
+@each_provider
+def test_without_its_settings_every_request_is_refused_and_the_doctor_hears_why(acme: Acme) -> None:
+    bare = acme.settings.model_copy(update={"providers": (type(acme.requests.OWN)(),)})
+    client = create_app(bare, acme.engine).test_client()
+    for address, form, headers in acme.requests.reports_of_a_call(1, NINE):
+        assert client.post(address, data=form, headers=headers).status_code == 403
+    name = acme.requests.reports_of_a_call(1, NINE)[0][0].split("/")[2]
+    assert providers.every()[name].obstacle(bare)
+    assert not providers.every()[name].obstacle(acme.settings)
+
+
+@each_provider
+def test_told_in_any_order_twice_and_late_a_call_is_one_call_with_one_touch(acme: Acme) -> None:
+    makes_one_call_of_whatever_it_tells(acme)
+
+
+def makes_one_call_of_whatever_it_tells(acme: Acme) -> None:
+    acme.tell(acme.requests.reports_of_a_call(0, NINE))
+    expected = acme.outcome(0)
+    assert expected[0]["status"] is CallStatus.completed
+    assert expected[0]["talk_s"] == 60
+    assert expected[1]["campaign_id"] is not None
+    for number in range(1, 5):
+        told = acme.requests.reports_of_a_call(number, NINE)
+        acme.at = NINE
+        again = Random(number).sample(told * 2, 2 * len(told))
+        acme.tell(again)
+        acme.at = NINE + timedelta(days=300)
+        acme.tell(told)
+        assert acme.outcome(number) == expected
+    with db.reading(acme.engine) as session:
+        assert len(session.scalars(select(Call)).all()) == 5
+        assert len(session.scalars(select(Touch)).all()) == 5
+
+
+@on_sqlite
+@each_provider
+def test_an_answer_to_a_provider_is_no_page(acme: Acme) -> None:
+    address, form, headers = acme.requests.reports_of_a_call(1, NINE)[0]
+    for reply in (
+        acme.client.post(address, data=form, headers=headers),
+        acme.client.post(address, data=form),
+        acme.client.get(address),
+        acme.client.post(f"{address}/nowhere"),
+    ):
+        assert "Content-Security-Policy" not in reply.headers
+        assert "Ringtrail" not in reply.text
+
+
+@on_sqlite
+def test_the_recipe_in_contributing_makes_a_provider(
+    settings: Settings,
+    engine: Engine,
+    patient: None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    recipe = (ROOT / "CONTRIBUTING.md").read_text().split("## A new telephone provider")[1].split("\n## ")[0]
+    where, name = re.findall(r"`(tracking/telephony/providers)/(\w+)\.py`", recipe)[-1]
+    (code,) = re.findall(r"```python\n(.*?)```", recipe, re.DOTALL)
+    (tmp_path / f"{name}.py").write_text(code)
+    monkeypatch.setattr(providers, "__path__", [str(ROOT / where), str(tmp_path)])
+    monkeypatch.delitem(sys.modules, f"{providers.__name__}.{name}", raising=False)
+    assert name in providers.names()
+    made = providers.every()[name]
+
+    def reports_of_a_call(number: int, at: object) -> list[tuple[str, dict[str, str], dict[str, str]]]:
+        told = [{"call": str(number), "to": CATALOGUE_NUMBER, "from": "+442079460003", "event": "rings"}]
+        told.append({"call": str(number), "event": "over", "seconds": "60"})
+        return [
+            (f"/providers/{name}/call", form, {"X-Signature": made.sign(form, "secret")})  # type: ignore[attr-defined]  # of the recipe
+            for form in told
+        ]
+
+    own = made.ExampleSettings(secret="secret")  # type: ignore[attr-defined]  # of the recipe
+    requests = SimpleNamespace(OWN=own, reports_of_a_call=reports_of_a_call)
+    acme = Acme(settings, engine, monkeypatch, name, requests)
+    refuses_what_is_not_signed(acme)
+    makes_one_call_of_whatever_it_tells(acme)
+    monkeypatch.setenv("RINGTRAIL_EXAMPLE_SECRET", "secret")
+    assert settings.of(type(own)).secret == own.secret, "settings are read from the environment"
+    acme.app.extensions["ringtrail"]["inbox"].close()
