@@ -35,6 +35,9 @@ CATALOG: dict[str, Callable[[], Model] | None] = {
 MODELS = tuple(CATALOG)
 """The names of all models."""
 
+FITTED = tuple(name for name, make in CATALOG.items() if make is not None and make().fitted)
+"""Of these, the models that learn from all journeys, not from one account's alone."""
+
 ModelLike = str | Model
 
 

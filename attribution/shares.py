@@ -9,14 +9,71 @@ from typing import Any
 import pyarrow as pa
 
 from attribution import kernel
+from attribution.counts import COUNTS
 from attribution.credit import UNIT
 from attribution.engine import fitted, identifiers
 from attribution.feeders import opened
 from attribution.models import ModelLike, resolve
 from attribution.paths import Lookback
+from attribution.rules import Model
 from attribution.sources import read_all
 
-__all__ = ["UNIT", "shares"]
+__all__ = ["UNIT", "counted", "shares", "solved"]
+
+
+def counted(
+    touches: Any,
+    conversions: Any,
+    models: Sequence[ModelLike],
+    *,
+    lookback_days: Lookback = None,
+    answers: Any = None,
+    engine: Any = "duckdb",
+) -> pa.Table:
+    """Count what models that are fitted learn from journeys.
+
+    Parameters
+    ----------
+    touches, conversions, models, lookback_days, answers, engine
+        As in `attribution.attribute`.
+
+    Returns
+    -------
+    pyarrow.Table
+        Columns of `attribution.counts.COUNTS`; counts of other accounts can be added to them.
+
+    Raises
+    ------
+    JourneyError, ValueError
+        As `attribution.attribute`.
+    """
+    chosen = resolve(models)
+    sources = read_all(touches, conversions, answers)
+    with opened(engine, sources, chosen, lookback_days, ["campaign"]) as feeder:
+        return feeder.apply(partial(kernel.count, models=chosen), COUNTS, by=2)
+
+
+def solved(models: Sequence[ModelLike], counts: pa.Table) -> list[Model]:
+    """Fit models to what :func:`counted` gave, so that `shares` applies them to whichever journeys.
+
+    Parameters
+    ----------
+    models : sequence of str or Model
+        As in `attribution.attribute`.
+    counts : pyarrow.Table
+        As :func:`counted`, for these models.
+
+    Returns
+    -------
+    list of Model
+        The models in turn; rules stay as they are.
+
+    Raises
+    ------
+    JourneyError
+        Where the counts do not hold what a model needs.
+    """
+    return kernel.fit(resolve(models), counts)
 
 
 def shares(

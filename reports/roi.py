@@ -9,8 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution import UNATTRIBUTED
-from attribution.shares import UNIT, shares
+from attribution import UNATTRIBUTED, shares
+from attribution.counts import COUNTS
+from attribution.models import FITTED
+from attribution.rules import Model
+from attribution.shares import UNIT
 from reports.kpis import Period, local_days, ratio
 
 UNKNOWN = "(unknown source)"
@@ -21,6 +24,8 @@ TOTAL = "(total)"
 
 Credited = Mapping[str, pa.Table]
 """For each model a table as :func:`credited` returns."""
+Learned = Mapping[str, Sequence[Model]]
+"""For each goal the models as they were fitted to journeys."""
 Daily = Mapping[str, pa.Table]
 """For each model a table as :func:`by_day` returns."""
 
@@ -30,7 +35,6 @@ _RATIOS = ("roi", "roas", "cost_per_lead_minor", "cost_per_qualified_lead_minor"
 # Of several (…) lines the order is fixed; campaigns come before, the best earning on top.
 _LAST = {UNKNOWN: 1, OVERHEAD: 2, UNATTRIBUTED: 3}
 _GOALS = {"lead": "leads", "qualified": "qualified_leads", "won": "deals"}
-_FITTED = frozenset({"markov", "shapley", "shapley-coalitions", "self-reported", "hybrid"})
 _KEPT = ("conversion_id", "goal", "account_id", "converted_at", "first", "value_minor")
 
 ROI = pa.schema(
@@ -129,6 +133,7 @@ def credited(
     *,
     lookback_days: float | None = None,
     half_life_days: float | None = None,
+    fitted: Learned | None = None,
 ) -> pa.Table:
     """Share every conversion over campaigns, for sums over any period and choice of campaigns.
 
@@ -136,6 +141,8 @@ def credited(
     ----------
     journeys, models, lookback_days, half_life_days
         As in :func:`roi`.
+    fitted : mapping of str to sequence of Model, optional
+        For each goal the models as they were fitted to other journeys; by default they are fitted to these.
 
     Returns
     -------
@@ -152,19 +159,15 @@ def credited(
     """
     conversions = journeys.conversions
     conversions = conversions.append_column("first", _first(conversions))
-    goals = pa.array(list(_GOALS))
-    # A rule looks at one conversion at a time, so that one pass does for all goals; a model that is fitted
-    # to data learns what leads to leads from leads, and to deals from deals.
-    wholes = [goals] if _FITTED.isdisjoint(models) else [goals.slice(i, 1) for i in range(len(goals))]
     parts = []
-    for chosen in wholes:
-        wanted = conversions.filter(pc.is_in(conversions["goal"], chosen))
+    for goals in _apart(models):
+        wanted = conversions.filter(pc.is_in(conversions["goal"], pa.array(goals)))
         if wanted.num_rows == 0:
             continue
-        part = shares(
+        part = shares.shares(
             journeys.touches,
             wanted.drop_columns(["first"]),
-            models,
+            models if fitted is None else fitted[goals[0]],
             lookback_days=lookback_days,
             half_life_days=half_life_days,
             answers=journeys.answers,
@@ -181,6 +184,71 @@ def credited(
         kinds |= {f"{kind} {name}": pa.int64() for name in models for kind in ("units", "credit")}
         return pa.schema(list(kinds.items())).empty_table()
     return pa.concat_tables(parts).unify_dictionaries().combine_chunks()
+
+
+def counted(
+    journeys: JourneyTables, models: Sequence[str], *, lookback_days: float | None = None
+) -> pa.Table:
+    """Count what models learn from journeys, goal by goal.
+
+    Parameters
+    ----------
+    journeys, models, lookback_days
+        As in :func:`roi`; the models are fitted ones.
+
+    Returns
+    -------
+    pyarrow.Table
+        ``goal``, and the columns of `attribution.counts.COUNTS`.
+
+    Raises
+    ------
+    attribution.JourneyError
+        As :func:`roi`.
+    """
+    parts = []
+    for goal in _GOALS:
+        reached = journeys.conversions.filter(pc.equal(journeys.conversions["goal"], goal))
+        if reached.num_rows:
+            options = {"lookback_days": lookback_days, "answers": journeys.answers}
+            counts = shares.counted(journeys.touches, reached, models, **options)
+            parts.append(counts.append_column("goal", pa.repeat(goal, counts.num_rows)))
+    return pa.concat_tables(parts) if parts else COUNTS.append(pa.field("goal", pa.string())).empty_table()
+
+
+def learned(models: Sequence[str], counts: pa.Table) -> Learned:
+    """Fit models to what :func:`counted` gave.
+
+    Parameters
+    ----------
+    models : sequence of str
+        The models that were counted for.
+    counts : pyarrow.Table
+        As :func:`counted`.
+
+    Returns
+    -------
+    mapping of str to sequence of Model
+        For :func:`credited`; goals that nobody had reached are left out.
+
+    Raises
+    ------
+    attribution.JourneyError
+        As :func:`roi`.
+    """
+    found = {}
+    for goal in pc.unique(counts["goal"]).to_pylist():
+        mine = counts.filter(pc.equal(counts["goal"], goal)).select(COUNTS.names)
+        found[goal] = shares.solved(models, mine)
+    return found
+
+
+def _apart(models: Sequence[str]) -> list[list[str]]:
+    """Return the goals that are worked out together."""
+    # A rule looks at one conversion at a time, so that one pass does for all goals; a model that is fitted
+    # to data learns what leads to leads from leads, and to deals from deals.
+    goals = list(_GOALS)
+    return [goals] if set(FITTED).isdisjoint(models) else [[goal] for goal in goals]
 
 
 def by_day(rows: pa.Table, zone: ZoneInfo) -> pa.Table:

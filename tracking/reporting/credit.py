@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution import MODELS
-from reports.roi import by_day, credited, taken_away
+from attribution.models import FITTED
+from reports.roi import Learned, by_day, credited, taken_away
 from tracking.reporting.journeys import Journeys
 from tracking.storage.columns import replace_rows, sorted_by
 
-FITTED = ("markov", "shapley", "shapley-coalitions", "self-reported", "hybrid")
 RULES = tuple(name for name in MODELS if name not in FITTED and name != "custom")
 # A rule looks at one journey at a time, so all rules are worked out in one pass; a model that is fitted to
 # data goes alone, since one that the data do not support shall spoil no other.
@@ -70,16 +70,18 @@ def group_of(model: str) -> str:
     return model if model in FITTED else "rules"
 
 
-def lines(tables: Journeys, models: Sequence[str], window: Window) -> pa.Table:
+def lines(tables: Journeys, models: Sequence[str], window: Window, fitted: Learned | None = None) -> pa.Table:
     """Return what models credit each campaign with in each conversion, by account.
+
+    Models that are fitted to data are fitted to these journeys, unless they come as ``fitted`` to others.
 
     Raises
     ------
     JourneyError
         Where the data do not hold what a model needs.
     """
-    rows = credited(tables, models, lookback_days=window.lookback_days, half_life_days=window.half_life_days)
-    return sorted_by(rows, "account_id")
+    days = {"lookback_days": window.lookback_days, "half_life_days": window.half_life_days}
+    return sorted_by(credited(tables, models, **days, fitted=fitted), "account_id")
 
 
 def part_of(rows: pa.Table, zone: ZoneInfo, version: str = "") -> Part:

@@ -33,10 +33,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from attribution import JourneyError
+from attribution.models import FITTED
+from reports.roi import Learned, counted, learned
 from tracking import clock
 from tracking.records import contacts
 from tracking.reporting import credit, journeys
-from tracking.reporting.credit import GROUPS, RULES, Credit, Part, Window
+from tracking.reporting.credit import GROUPS, Credit, Part, Window
 from tracking.reporting.journeys import Journeys
 from tracking.storage import changes, db
 from tracking.storage.changes import Change, Marks
@@ -126,6 +128,21 @@ class Base:
         """Return what one model credits in each conversion."""
         return self.memory.get(("lines", model, window), lambda: credit.lines(self.tables, [model], window))
 
+    def learned(self, model: str, window: Window) -> Learned | None:
+        """Return a model that is fitted to data as it is fitted to these; None for a rule."""
+        if model not in FITTED:
+            return None
+        return self.memory.get(("learned", model, window), lambda: self._learned(model, window))
+
+    def _learned(self, model: str, window: Window) -> Learned:
+        name = f"counts-{model}-{window}"
+        counts = (
+            self.table(name)
+            if name in self._files
+            else counted(self.tables, [model], lookback_days=window.lookback_days)
+        )
+        return learned([model], counts)
+
     def _credit(self, group: str, window: Window, zone: ZoneInfo) -> Part | str:
         name = f"credit-{group}-{window}"
         if (reason := self.folder / f"{name}.txt").exists():
@@ -198,21 +215,31 @@ class Snapshot:
     def _credit(self, group: str, window: Window) -> Part | str:
         if not self.replaced.size:
             return self.base.credit(group, window, self.zone)
-        if group != "rules":
+        base = None if self._learns_anew(group) else self.base.credit(group, window, self.zone)
+        if base is None or isinstance(base, str):
             return _worked_out(self.tables, group, window, self.zone)
-        base = self.base.credit(group, window, self.zone)
-        if isinstance(base, str):
-            return _worked_out(self.tables, group, window, self.zone)
-        old, new = (credit.lines(part, RULES, window) for part in (self.base.of(self.replaced), self.fresh))
+        fitted = self.base.learned(group, window)
+        old, new = (
+            credit.lines(part, GROUPS[group], window, fitted)
+            for part in (self.base.of(self.replaced), self.fresh)
+        )
         return credit.changed(base, old, new, self.zone)
 
     def _lines(self, model: str, window: Window) -> pa.Table:
         if not self.replaced.size:
             return self.base.lines(model, window)
-        if model not in RULES:
+        if self._learns_anew(model):
             return credit.lines(self.tables, [model], window)
-        new = credit.lines(self.fresh, [model], window)
+        new = credit.lines(self.fresh, [model], window, self.base.learned(model, window))
         return replace_rows(self.base.lines(model, window), self.replaced, new)
+
+    def _learns_anew(self, model: str) -> bool:
+        """Tell whether a model that is fitted to data is fitted to them as they are.
+
+        Every conversion is shared anew then, which takes long where there are many; but there the few that
+        have changed move no weight by much, and the next base is soon written.
+        """
+        return model in FITTED and self.base.seconds <= _PATIENCE
 
 
 _lock = threading.RLock()
@@ -355,6 +382,9 @@ def take(session: Session, settings: Settings, *, at: datetime, groups: Sequence
         for group in groups:
             found = _worked_out(tables, group, window, settings.zone)
             _keep(found, folder / f"credit-{group}-{window}")
+            if group in FITTED and isinstance(found, Part):
+                counts = counted(tables, [group], lookback_days=window.lookback_days)
+                _write(counts, folder / f"counts-{group}-{window}.parquet")
         about = {
             "newest": marks.newest,
             "nonce": marks.nonce,
