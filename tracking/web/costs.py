@@ -61,7 +61,7 @@ def cost_list() -> Page:
             day=timedelta(days=1),
             today=pages.today(),
         )
-    return page, pages.status_of(problem or misread)
+    return page, 422 if problem or misread else 200
 
 
 @pages.page("/costs/<int:cost_id>", MARKETERS, methods=("GET", "POST"))
@@ -81,7 +81,7 @@ def change_cost(cost_id: int) -> Page:
             day=timedelta(days=1),
             today=pages.today(),
         )
-    return page, pages.status_of(problem)
+    return page, 422 if problem else 200
 
 
 @pages.page("/costs/<int:cost_id>/delete", MARKETERS, methods=("POST",))

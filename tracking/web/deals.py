@@ -66,7 +66,7 @@ def new_deal() -> Page:
     if deal_id:
         return redirect(url_for("web.deal_page", deal_id=deal_id), 303)
     page = render_template("deals/form.html", deal=None, stages=stage_words(), problem=problem)
-    return page, pages.status_of(problem)
+    return page, 422 if problem else 200
 
 
 @pages.page("/deals/<int:deal_id>/change", MARKETERS, methods=("GET", "POST"))
@@ -83,7 +83,7 @@ def change_deal(deal_id: int) -> Page:
             problem=problem,
             local=lambda at: at.astimezone(pages.settings().zone).strftime("%Y-%m-%dT%H:%M") if at else "",
         )
-    return page, pages.status_of(problem)
+    return page, 422 if problem else 200
 
 
 @pages.page("/deals/<int:deal_id>", EVERYONE)

@@ -73,7 +73,7 @@ def new_numbers() -> Page:
         flash(gettext("%(n)d numbers are added.", n=count))
         return redirect(url_for("web.number_list"), 303)
     page = render_template("numbers/new.html", problem=problem)
-    return page, pages.status_of(problem)
+    return page, 422 if problem else 200
 
 
 @pages.page("/numbers/<int:number_id>", EVERYONE)

@@ -30,7 +30,7 @@ def staff() -> str | tuple[str, int] | Response:
     with pages.reading() as session:
         everybody = session.scalars(select(User).order_by(User.active.desc(), User.name)).all()
     page = render_template("staff/users.html", users=everybody, roles=roles(), problem=problem)
-    return page, pages.status_of(problem)
+    return page, 422 if problem else 200
 
 
 @pages.page("/staff/<int:user_id>", ADMINISTRATORS, methods=("POST",))
@@ -82,7 +82,7 @@ def api_tokens() -> str | tuple[str, int]:
         problem=problem,
         now=clock.now(),
     )
-    return page, pages.status_of(problem)
+    return page, 422 if problem else 200
 
 
 @pages.page("/tokens/<prefix>/revoke", ADMINISTRATORS, methods=("POST",))
