@@ -20,13 +20,12 @@ from tracking import worker
 from tracking.access import jobs
 from tracking.errors import Invalid
 from tracking.language import formatting
-from tracking.reporting import schedules
+from tracking.reporting import mailing, schedules
 from tracking.reporting.schedules import Wanted
 from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import Job, ReportSchedule
 from tracking.storage.vocabulary import JobState
-from tracking.web import mailing
 
 ZONE = ZoneInfo("Europe/Stockholm")
 MONDAY = moment("2026-11-30 05:00")

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -19,8 +20,8 @@ from tracking.imports.values import content_key
 from tracking.records import contacts
 from tracking.storage import db, vault
 from tracking.storage.config import Settings
-from tracking.storage.models import Campaign, ContactPoint, InboxEvent, Job
-from tracking.storage.vocabulary import Base, PointKind
+from tracking.storage.models import Call, Campaign, ContactPoint, InboxEvent, Job
+from tracking.storage.vocabulary import Base, JobState, PointKind
 from tracking.telephony import calls
 from tracking.telephony.calls import CallEvent
 
@@ -67,6 +68,31 @@ def test_what_jobs_were_called_before_sentences_were_kept_is_still_read(engine: 
         kept = connection.execute(text("SELECT label, error FROM job")).one()
     assert tuple(kept) == (old, "the mail server refused %(who)s")
     db.upgrade(engine)
+
+
+def test_attempts_of_open_jobs_and_calls_entered_by_people_are_brought_along(engine: Engine) -> None:
+    at = moment("2026-01-01")
+    with db.transaction(engine) as session:
+        tried = Job(kind="import", label="x", arguments={}, created_by="x", created_at=at, attempts=2)
+        ended = Job(kind="import", label="y", arguments={}, created_by="x", created_at=at)
+        ended.state, ended.result = JobState.done, {"imported": 3}
+        session.add_all([tried, ended])
+        for key in ("1", "2"):
+            event = CallEvent(
+                provider="by hand",
+                provider_call_id=key,
+                dialled=("+46701740605",),
+                caller=None,
+                started_at=at,
+            )
+            calls.record(session, [event, replace(event, provider="manual")][: int(key)], region="SE")
+    db.downgrade(engine, "0004")
+    db.upgrade(engine)
+    with db.reading(engine) as session:
+        jobs = session.scalars(select(Job).order_by(Job.id)).all()
+        assert [(job.attempts, job.result) for job in jobs] == [(2, None), (0, {"imported": 3})]
+        entered = session.execute(select(Call.provider_call_id, Call.provider).order_by(Call.id)).all()
+    assert {tuple(row) for row in entered} == {("1", "manual"), ("2", "by hand"), ("2", "manual")}
 
 
 @only_sqlite

@@ -19,11 +19,10 @@ from tracking import clock
 from tracking.access import jobs
 from tracking.access.jobs import Arguments, Kind, Progress
 from tracking.imports import kinds
-from tracking.imports.uploads import Shelf
-from tracking.reporting import journeys, schedules, simulations, snapshots
+from tracking.imports.uploads import UploadStore
+from tracking.reporting import journeys, mailing, schedules, simulations, snapshots
 from tracking.storage import db
 from tracking.storage.config import Settings
-from tracking.web import mailing
 
 _LOOK_EVERY_S = 30.0
 _TIDIES_EVERY = timedelta(hours=1)
@@ -36,10 +35,10 @@ _log = logging.getLogger(__name__)
 
 def known(engine: Engine, settings: Settings) -> Mapping[str, Kind]:
     """Return what does each kind of job; whoever adds a kind adds a line here."""
-    shelf = Shelf(settings.data_dir)
+    store = UploadStore(settings.data_dir)
 
     def bring_in(arguments: Arguments, progress: Progress) -> Mapping[str, Any]:
-        upload = shelf.get(arguments["token"])
+        upload = store.get(arguments["token"])
         return kinds.take(engine, settings, upload, dry_run=arguments["dry_run"], progress=progress)
 
     archive = simulations.Archive(settings.data_dir)
@@ -62,7 +61,7 @@ def known(engine: Engine, settings: Settings) -> Mapping[str, Kind]:
     }
 
 
-class Lookout:
+class DueReports:
     """Looks for scheduled reports that are due, now and then, and puts them in line."""
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
@@ -91,7 +90,7 @@ def look(engine: Engine, settings: Settings, *, at: datetime) -> None:
 def run(engine: Engine, settings: Settings, *, parent: int | None = None) -> None:
     """Do jobs until a signal comes, or until the process ``parent`` that started this one is gone."""
     told = threading.Event()
-    shelf = Shelf(settings.data_dir)
+    store = UploadStore(settings.data_dir)
     tidied: datetime | None = None
 
     def end(_signal: int, _frame: FrameType | None) -> None:
@@ -102,12 +101,12 @@ def run(engine: Engine, settings: Settings, *, parent: int | None = None) -> Non
 
     def between() -> None:
         nonlocal tidied
-        lookout()
+        due_reports()
         if tidied is None or clock.now() - tidied > _TIDIES_EVERY:
             tidied = clock.now()
-            shelf.tidy(tidied)
+            store.tidy(tidied)
 
-    lookout = Lookout(engine, settings)
+    due_reports = DueReports(engine, settings)
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     jobs.work_until(engine, known(engine, settings), ends, between)

@@ -19,7 +19,7 @@ from tracking.app import create_app
 from tracking.demo import filling
 from tracking.errors import say
 from tracking.imports import kinds
-from tracking.imports.uploads import Shelf
+from tracking.imports.uploads import UploadStore
 from tracking.records import annotations
 from tracking.records.annotations import Event, Reading
 from tracking.storage import db
@@ -93,7 +93,7 @@ def poisoned(service: Service) -> dict[str, str]:
     """A demo in which every text is code; what stands in addresses for an upload and a job."""
     at = clock.now()
     filling.fill(service.engine, at, accounts=15)
-    shelf = Shelf(service.settings.data_dir)
+    store = UploadStore(service.settings.data_dir)
     content = io.StringIO()
     csv.writer(content).writerows(
         [
@@ -101,9 +101,9 @@ def poisoned(service: Service) -> dict[str, str]:
             [f"ce.ll.1{CODE}", "Borealis Foods", "d1", "won", f"va.lue.1{CODE}"],
         ]
     )
-    upload = shelf.put(io.BytesIO(content.getvalue().encode()), f"fi.le.1{CODE}", by=f"gi.ver.1{CODE}", at=at)
+    upload = store.put(io.BytesIO(content.getvalue().encode()), f"fi.le.1{CODE}", by=f"gi.ver.1{CODE}", at=at)
     upload.kind = "deals"
-    shelf.save(upload)
+    store.save(upload)
     kinds.take(service.engine, service.settings, upload, dry_run=True)
     with db.transaction(service.engine) as session:
         annotations.save_event(session, Event(title="x", starts_on=at.date(), note="x"))
@@ -134,7 +134,7 @@ def poisoned(service: Service) -> dict[str, str]:
         # Of a caller whose name nobody entered, pages show the name that the network sent along.
         nameless = select(Call.contact_id).where(Call.id == 1).scalar_subquery()
         session.execute(update(Contact).where(Contact.id == nameless).values(name=None))
-    shelf.save(upload)
+    store.save(upload)
     return {"token": upload.token, "job_id": str(upload.check_job)}
 
 

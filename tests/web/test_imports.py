@@ -13,7 +13,7 @@ from sqlalchemy import Engine, func, select
 from tests.web.people import form
 from tracking import clock, worker
 from tracking.access import jobs
-from tracking.imports.uploads import Shelf
+from tracking.imports.uploads import UploadStore
 from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import Campaign, Cost, Deal, ImportMapping, ImportRun
@@ -268,16 +268,16 @@ def test_nothing_clear_is_on_the_disk_and_the_file_goes_with_its_import(
     client.post(f"{path}/start", data=form(client.get("/account").text))
     jobs.work(engine, worker.known(engine, settings))
     assert not list(folder.glob("*.content"))
-    Shelf(settings.data_dir).tidy(clock.now() + timedelta(days=1, seconds=60))
+    UploadStore(settings.data_dir).tidy(clock.now() + timedelta(days=1, seconds=60))
     assert not list(folder.iterdir()), "after a day nothing is left"
 
 
 def test_a_sealed_file_reads_as_it_was_wherever_one_begins(settings: Settings, engine: Engine) -> None:
     content = b"".join(b"%07d\n" % n for n in range(400_000))
-    shelf = Shelf(settings.data_dir)
-    upload = shelf.put(io.BytesIO(content), "long.csv", by="x", at=clock.now())
+    store = UploadStore(settings.data_dir)
+    upload = store.put(io.BytesIO(content), "long.csv", by="x", at=clock.now())
     assert upload.size == 3_200_000
-    with shelf.open(upload.token) as file:
+    with store.open(upload.token) as file:
         assert file.read() == content
         for line in (0, 131_071, 131_072, 399_999):
             file.seek(line * 8)

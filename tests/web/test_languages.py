@@ -22,13 +22,12 @@ from tracking.access import jobs
 from tracking.app import create_app
 from tracking.errors import Conflict, Invalid
 from tracking.language import formatting, translate
-from tracking.reporting import schedules
+from tracking.reporting import mailing, schedules
 from tracking.reporting.schedules import Wanted
 from tracking.storage import db, money
 from tracking.storage.config import Settings
 from tracking.storage.models import Job, ReportSchedule, User
 from tracking.storage.vocabulary import Role
-from tracking.web import mailing
 
 Enter = Callable[[str], FlaskClient]
 PLACE = re.compile(r"%\(\w+\)[a-z]|%%")
@@ -174,7 +173,7 @@ def test_a_refusal_of_the_domain_is_told_in_the_language_of_the_page(
         money.to_minor("a lot", "EUR")
     assert str(refused.value).startswith("amount: 'a lot' is not an amount"), "programs get English"
     with office.test_request_context(headers={"Accept-Language": language}):
-        assert translate.told(refused.value) == told
+        assert translate.translated(refused.value) == told
 
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
@@ -182,10 +181,10 @@ def test_what_a_refusal_names_is_never_taken_for_a_message(office: Flask) -> Non
     error = Conflict("campaign %(campaign)r has ad material named %(name)r already; choose another name",
                      campaign="%(name)s", name="100 %")  # fmt: skip
     with office.test_request_context(headers={"Accept-Language": "sv"}):
-        assert translate.told(error) == (
+        assert translate.translated(error) == (
             "kampanjen '%(name)s' har redan annonsmaterial med namnet '100 %'; välj ett annat namn"
         )
-        assert translate.told(Conflict("50 % off")) == "50 % off"
+        assert translate.translated(Conflict("50 % off")) == "50 % off"
 
 
 def test_what_was_written_down_in_one_language_is_read_in_another(

@@ -36,12 +36,12 @@ def found(engine: Engine, settings: Settings, *, blind: bool = False) -> dict[st
     """Return the findings for 2026 by kind; ``blind`` is without a snapshot."""
     period = roi.period_of(settings, AT.date(), date(2026, 1, 1), date(2026, 12, 31))
     with db.reading(engine) as session:
-        taken = compared = None
+        snapshot = compared = None
         if not blind:
-            taken = roi.snapshot(session, settings, at=AT)
+            snapshot = roi.snapshot(session, settings, at=AT)
             question = roi.Question(("linear",), period, 365.0)
-            compared = roi.compare(taken, settings, question, at=AT)
-        told = quality.findings(session, settings, period, at=AT, taken=taken, found=compared)
+            compared = roi.compare(snapshot, settings, question, at=AT)
+        told = quality.findings(session, settings, period, at=AT, snapshot=snapshot, found=compared)
     return {finding.kind: finding for finding in told}
 
 

@@ -101,6 +101,11 @@ def get(session: Session, job_id: int) -> Job:
     return job
 
 
+def is_open(job: Job) -> bool:
+    """Tell whether a job still waits or runs."""
+    return job.state in _OPEN
+
+
 def stop(session: Session, job: Job, *, at: datetime) -> None:
     """Stop a job that waits or runs; what it has done so far stays."""
     ended = (
@@ -124,17 +129,15 @@ def claim(session: Session, *, at: datetime) -> Job | None:
         job = session.scalar(_takeable(at).order_by(Job.id).limit(1).with_for_update(skip_locked=True))
         if job is None:
             return None
-        begun = int((job.result or {}).get("begun", 0))
-        if begun >= _ATTEMPTS:
+        if job.attempts >= _ATTEMPTS:
             job.state, job.finished_at = JobState.failed, at
             job.error = say(
-                "its worker died %(times)s times; look into the log of `ringtrail work`", times=begun
+                "its worker died %(times)s times; look into the log of `ringtrail work`", times=job.attempts
             )
-            job.result = None
             session.flush()
             continue
         job.state, job.started_at, job.heartbeat_at = JobState.running, at, at
-        job.done, job.total, job.result = 0, None, {"begun": begun + 1}
+        job.done, job.total, job.attempts = 0, None, job.attempts + 1
         session.flush()
         return job
 
@@ -161,8 +164,7 @@ def work(engine: Engine, kinds: Mapping[str, Kind], ending: Callable[[], bool] =
             return True
         except Ending:
             # The worker ends in good order, so this counts as no attempt.
-            begun = int((job.result or {}).get("begun", 1)) - 1
-            progress.write(state=JobState.waiting, result={"begun": begun}, done=0, total=None)
+            progress.write(state=JobState.waiting, attempts=job.attempts - 1, done=0, total=None)
             return True
         except (Invalid, Conflict, NotFound) as error:
             ended = {"state": JobState.failed, "error": error.whole, "result": None}

@@ -38,12 +38,9 @@ from tracking.storage.models import AdMaterial, Answer, Call, Campaign, NumberAs
 from tracking.storage.phone import NumberState
 from tracking.storage.vocabulary import CallStatus, LeadStatus
 from tracking.telephony import calls
-from tracking.telephony.calls import CallEvent
+from tracking.telephony.calls import MANUAL, CallEvent
 
 routes = Section("calls", "Telephone calls to the supplier's numbers.", write=Scope.write_calls)
-
-BY_HAND = "by hand"
-"""The provider of a call that a person or another program entered here."""
 
 Seconds = Annotated[Whole, Field(ge=0, le=2**31 - 1)]
 Tags = Annotated[list[Line], Field(max_length=100)]
@@ -189,7 +186,7 @@ def add_call(context: Context, body: NewCall) -> tuple[ShownCall, ImportOutcome]
         raise Invalid("value_minor", "an amount and its currency go together; give both or neither")
     given = body.model_dump(exclude={"dialled", "call_key", "tags"})
     event = CallEvent(
-        provider=BY_HAND,
+        provider=MANUAL,
         provider_call_id=body.call_key or secrets.token_hex(16),
         dialled=(body.dialled,),
         tags=tuple(body.tags),

@@ -10,13 +10,14 @@ from tracking import clock
 from tracking.cli.installation import Day, Installation, pass_installation
 from tracking.errors import Invalid
 from tracking.language import formatting
-from tracking.reporting import roi, snapshots
+from tracking.reporting import documents, questions, report_text, roi, snapshots
 from tracking.storage import db
-from tracking.web import document, questions, story
 
 
 @click.command("document")
-@click.option("--format", "form", type=click.Choice(list(document.FORMS)), default="pdf", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(list(documents.FORMATS)), default="pdf", show_default=True
+)
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write."
 )
@@ -57,7 +58,7 @@ def document_command(
     )
     with db.reading(installation.engine) as session, formatting.speaking(settings, language):
         today = at.astimezone(settings.zone).date()
-        asked = questions.read(session, settings, today, models=document.MODELS, args=args)
+        asked = questions.read(session, settings, today, args, models=documents.MODELS)
         if asked.problem:
             raise asked.problem
         if unknown := [name for name in campaigns if name not in asked.facts]:
@@ -66,8 +67,8 @@ def document_command(
                 "there is no campaign %(unknown)r; `ringtrail campaign list` shows them",
                 unknown=unknown[0],
             )
-        taken = snapshots.whole(session, settings, at=at)
-        made = story.tell(session, settings, taken, asked, at=at)
-        content = document.FORMS[form].make(made, settings)
+        snapshot = snapshots.whole(session, settings, at=at)
+        made = report_text.report(session, settings, snapshot, asked, at=at)
+        content = documents.FORMATS[form].make(made, settings)
     output.write_bytes(content)
     click.echo(f"{output}: {len(content):,} bytes")

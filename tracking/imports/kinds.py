@@ -25,7 +25,7 @@ from tracking.imports.outcomes import Refusal, RefusedFile, Result, refused_line
 from tracking.imports.reading import Broken, Row, Table
 from tracking.imports.run import Format
 from tracking.imports.touches import Touches
-from tracking.imports.uploads import Shelf, Upload
+from tracking.imports.uploads import Upload, UploadStore
 from tracking.imports.values import Dialect, fold
 from tracking.storage import money, vault
 from tracking.storage.config import Settings
@@ -177,18 +177,18 @@ def take(
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Mapping[str, Any]:
     """Import an upload, or try it; what was found stays sealed beside it, the counts are returned."""
-    shelf = Shelf(settings.data_dir)
-    found = shelf.found(upload.token)
+    store = UploadStore(settings.data_dir)
+    found = store.found(upload.token)
     if dry_run or found is None or not found.get("imported"):
-        with shelf.open(upload.token) as file:
+        with store.open(upload.token) as file:
             if upload.kind == "supplier":
                 found = _supplier(engine, settings, upload, file, dry_run)
             else:
-                found = _rows(engine, settings, upload, file, dry_run, shelf, progress)
-        shelf.keep(upload.token, "found", found | {"imported": not dry_run})
+                found = _rows(engine, settings, upload, file, dry_run, store, progress)
+        store.keep(upload.token, "found", found | {"imported": not dry_run})
     # Else the worker died after the import and before it could say so.
     if not dry_run:
-        shelf.drop(upload.token, "content")
+        store.drop(upload.token, "content")
     return {name: found[name] for name in ("created", "updated", "skipped", "refused")} | {
         "campaigns": len(found["campaigns_created"]),
         "token": upload.token,
@@ -199,7 +199,7 @@ def take(
 def try_again(engine: Engine, settings: Settings, upload: Upload, rows: Mapping[int, list[str]]) -> Result:
     """Try mended rows by themselves; refusals name the lines that they have in the file."""
     lines = sorted(rows)
-    with Shelf(settings.data_dir).open(upload.token) as file:
+    with UploadStore(settings.data_dir).open(upload.token) as file:
         header = form_of(upload, table_of(upload, file), settings).header
     text = io.StringIO()
     writer = csv.writer(text)
@@ -222,12 +222,15 @@ def as_found(result: Result, header: Sequence[str] | None) -> dict[str, Any]:
 
 
 def rewrite_refused(
-    shelf: Shelf, upload: Upload, header: Sequence[str] | None, tried: Mapping[int, Mapping[str, Any] | None]
+    store: UploadStore,
+    upload: Upload,
+    header: Sequence[str] | None,
+    tried: Mapping[int, Mapping[str, Any] | None],
 ) -> None:
     """Take mended rows (None) out of the file of refused rows; those refused again stand as they are now."""
     with (
-        shelf.open(upload.token) as file,
-        shelf.open(upload.token, "refused") as before,
+        store.open(upload.token) as file,
+        store.open(upload.token, "refused") as before,
         tempfile.TemporaryDirectory() as folder,
     ):
         path = Path(folder) / "refused"
@@ -246,10 +249,10 @@ def rewrite_refused(
                 kept.write(told["cells"], Refusal(line, told["column"], told["value"], reason))
         kept.close()
         text.detach()
-        shelf.drop(upload.token, "refused")
+        store.drop(upload.token, "refused")
         if path.exists():
             with path.open("rb") as written:
-                shelf.seal(upload.token, "refused", written)
+                store.seal(upload.token, "refused", written)
 
 
 def _rows(
@@ -258,7 +261,7 @@ def _rows(
     upload: Upload,
     file: BinaryIO,
     dry_run: bool,
-    shelf: Shelf,
+    store: UploadStore,
     progress: Callable[[int, int], None],
 ) -> dict[str, Any]:
     table = table_of(upload, file)
@@ -276,10 +279,10 @@ def _rows(
             shown=_REFUSALS_KEPT,
             progress=lambda done: progress(done, table.size),
         )
-        shelf.drop(upload.token, "refused")
+        store.drop(upload.token, "refused")
         if refused.exists():
             with refused.open("rb") as kept:
-                shelf.seal(upload.token, "refused", kept)
+                store.seal(upload.token, "refused", kept)
     if result.rows == 0:
         raise Invalid("file", "%(name)s has a first line with names and no row below it", name=upload.name)
     return as_found(result, form.header)

@@ -38,7 +38,7 @@ class Upload:
     import_job: int | None = None
 
 
-class Shelf:
+class UploadStore:
     """The folder of the uploads of one installation."""
 
     def __init__(self, data_dir: Path) -> None:

@@ -10,14 +10,14 @@ from pathlib import Path
 from babel import Locale
 from babel.dates import format_date, format_time
 from babel.numbers import format_currency, format_decimal, format_percent
-from flask import Flask, has_request_context, request
+from flask import Flask, current_app, has_request_context, request
 from flask_babel import Babel, force_locale, get_locale
 from flask_login import current_user
 
 from tracking.errors import Invalid, unpacked
-from tracking.language import translate
+from tracking.language import translate, words
 from tracking.storage import money, phone
-from tracking.storage.config import PROVIDERS_PATH, Settings
+from tracking.storage.config import Settings
 
 LANGUAGES = {"en": "English", "sv": "Svenska", "ru": "Русский", "zh": "简体中文"}
 """Languages of the pages, each in its own words."""
@@ -56,13 +56,13 @@ def register(app: Flask, settings: Settings) -> None:
         app.add_template_filter(function, name)
     app.jinja_env.globals.update(languages=LANGUAGES, settings=settings)
     app.add_template_global(lambda: _TAGS.get(str(_locale()), str(_locale())), "lang")
-    app.jinja_env.finalize = translate.told
+    app.jinja_env.finalize = translate.translated
     app.add_template_global(lambda kept: translate.sentence(unpacked(kept)), "said")
     app.add_template_global(translate.why_unavailable, "why_unavailable")
-    app.add_template_filter(translate.model_word, "model")
-    app.add_template_filter(translate.stage_word, "stage")
-    app.add_template_filter(translate.touch_word, "touch")
-    app.add_template_filter(translate.measure_word, "measure")
+    app.add_template_filter(words.model_word, "model")
+    app.add_template_filter(words.stage_word, "stage")
+    app.add_template_filter(words.touch_word, "touch")
+    app.add_template_filter(words.measure_word, "measure")
 
 
 @contextmanager
@@ -89,11 +89,12 @@ def language() -> str:
     """Return the language of this request: the user's own, else the best that the browser asks for."""
     if not has_request_context():
         return "en"
-    # Whether a provider's request can be answered must not hang on the table of users.
-    signed_in = not request.path.startswith(f"{PROVIDERS_PATH}/")
-    chosen = getattr(current_user, "language", None) if signed_in else None
-    if chosen in LANGUAGES:
-        return str(chosen)
+    programs = current_app.extensions.get("ringtrail", {}).get("programs", ())
+    # A telephone call must not wait for the database to say who has signed in.
+    if not (programs and request.path.startswith(programs)):
+        chosen = getattr(current_user, "language", None)
+        if chosen in LANGUAGES:
+            return str(chosen)
     return request.accept_languages.best_match(LANGUAGES) or "en"
 
 

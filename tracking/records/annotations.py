@@ -33,19 +33,21 @@ class Event:
     note: str = ""
 
 
-def save_reading(session: Session, told: Reading, *, row: Indicator | None = None) -> Indicator:
+def save_reading(session: Session, reading: Reading, *, row: Indicator | None = None) -> Indicator:
     """Add a reading of an indicator, or change one; each indicator has one figure a day and one unit."""
-    name, unit = required(told.name, "name"), required(told.unit, "unit")
-    if not isfinite(told.value):
+    name, unit = required(reading.name, "name"), required(reading.unit, "unit")
+    if not isfinite(reading.value):
         raise Invalid(
-            "value", "%(value)s is not a figure; write digits, such as 1240 or 4.6", value=told.value
+            "value", "%(value)s is not a figure; write digits, such as 1240 or 4.6", value=reading.value
         )
     own = row.id if row is not None else None
     same = select(Indicator).where(
-        Indicator.name == name, Indicator.day == told.day, Indicator.id != (own or 0)
+        Indicator.name == name, Indicator.day == reading.day, Indicator.id != (own or 0)
     )
     if session.scalar(same) is not None:
-        raise Conflict("%(name)s has a figure for %(day)s already; change that one", name=name, day=told.day)
+        raise Conflict(
+            "%(name)s has a figure for %(day)s already; change that one", name=name, day=reading.day
+        )
     other = select(Indicator.unit).where(Indicator.name == name, Indicator.id != (own or 0)).limit(1)
     known = session.scalar(other)
     if known is not None and known != unit:
@@ -57,31 +59,42 @@ def save_reading(session: Session, told: Reading, *, row: Indicator | None = Non
             name=name,
         )
     row = row or Indicator()
-    row.name, row.day, row.value, row.unit, row.source = name, told.day, told.value, unit, told.source.strip()
+    row.name, row.day, row.value, row.unit, row.source = (
+        name,
+        reading.day,
+        reading.value,
+        unit,
+        reading.source.strip(),
+    )
     session.add(row)
     session.flush()
     return row
 
 
-def save_event(session: Session, told: Event, *, row: Annotation | None = None) -> Annotation:
+def save_event(session: Session, event: Event, *, row: Annotation | None = None) -> Annotation:
     """Add an annotation, or change one."""
-    title = required(told.title, "title")
-    if told.ends_on is not None and told.ends_on < told.starts_on:
+    title = required(event.title, "title")
+    if event.ends_on is not None and event.ends_on < event.starts_on:
         raise Invalid(
             "ends_on",
             "%(ends_on)s lies before the first day, %(starts_on)s; exchange them",
-            ends_on=told.ends_on,
-            starts_on=told.starts_on,
+            ends_on=event.ends_on,
+            starts_on=event.starts_on,
         )
     row = row or Annotation()
-    row.title, row.starts_on, row.ends_on, row.note = title, told.starts_on, told.ends_on, told.note.strip()
+    row.title, row.starts_on, row.ends_on, row.note = (
+        title,
+        event.starts_on,
+        event.ends_on,
+        event.note.strip(),
+    )
     session.add(row)
     session.flush()
     return row
 
 
 def reading(session: Session, number: int) -> Indicator:
-    """Return one reading of an indicator."""
+    """Return one reading of an indicator, or raise NotFound."""
     row = session.get(Indicator, number)
     if row is None:
         raise NotFound("there is no figure %(number)s; it may have been deleted", number=number)
@@ -89,7 +102,7 @@ def reading(session: Session, number: int) -> Indicator:
 
 
 def event(session: Session, number: int) -> Annotation:
-    """Return one annotation."""
+    """Return one annotation, or raise NotFound."""
     row = session.get(Annotation, number)
     if row is None:
         raise NotFound("there is no annotation %(number)s; it may have been deleted", number=number)

@@ -67,3 +67,9 @@ def converter(session: Session, target: str) -> Converter:
         return money.convert(minor, rates[index][1], source, target)
 
     return convert
+
+
+def currencies(session: Session, first: str) -> list[str]:
+    """Return the currencies to choose among: one, and those that have a rate."""
+    rated = select(ExchangeRate.currency).distinct().order_by(ExchangeRate.currency)
+    return list(dict.fromkeys([first, *session.scalars(rated)]))

@@ -66,7 +66,7 @@ def findings(
     period: Period,
     *,
     at: datetime,
-    taken: Snapshot | None,
+    snapshot: Snapshot | None,
     found: Comparison | None,
 ) -> list[Finding]:
     """Look for everything that may be wrong with the data of a period; counts of zero are findings too.
@@ -80,7 +80,7 @@ def findings(
     def recorded() -> list[Finding]:
         return [
             Finding("no_rate", *_without_rate(session, settings)),
-            *_from_tables(period, taken, found),
+            *_from_tables(period, snapshot, found),
             *_stray_calls(session, period),
             _expired(session, settings, at),
             _nameless(session, period),
@@ -91,7 +91,7 @@ def findings(
     # None of these changes without the snapshot changing too.
     key = ("quality", period, today, found and found.question)
     return [
-        *(recorded() if taken is None else taken.remember(key, recorded)),
+        *(recorded() if snapshot is None else snapshot.remember(key, recorded)),
         Finding("stale", *_stale(session, at)),
         Finding("not_understood", _counted(session, select(InboxEvent.id).where(*_NOT_UNDERSTOOD))),
         Finding("failed_jobs", *_failed_jobs(session, at)),
@@ -107,10 +107,10 @@ def _counted(session: Session, query: Select[Any]) -> int:
     return session.scalar(select(func.count()).select_from(query.limit(MOST + 1).subquery())) or 0
 
 
-def _from_tables(period: Period, taken: Snapshot | None, found: Comparison | None) -> list[Finding]:
-    if taken is None or found is None:
+def _from_tables(period: Period, snapshot: Snapshot | None, found: Comparison | None) -> list[Finding]:
+    if snapshot is None or found is None:
         return [Finding(kind, None) for kind in ("unasked", "unattributed", "no_cost")]
-    telephone = attended(taken, period)
+    telephone = attended(snapshot, period)
     qualifying = int(telephone["qualifying_calls"] or 0)
     model, lines = found.models[0], found.lines()
     lost = lines.get(UNATTRIBUTED, {}).get(model, {})

@@ -622,6 +622,8 @@ class Job(Base):
     state: Mapped[JobState] = mapped_column(default=JobState.waiting)
     done: Mapped[int] = mapped_column(default=0)
     total: Mapped[int | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    """How often a worker has begun it."""
     result: Mapped[dict[str, Any] | None]
     error: Mapped[str | None] = mapped_column(Said())
     created_by: Mapped[Name]

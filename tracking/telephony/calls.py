@@ -18,6 +18,9 @@ from tracking.storage.phone import NumberState
 from tracking.storage.vocabulary import CallStatus, LeadStatus, PointKind, TouchKind
 from tracking.telephony import numbers
 
+MANUAL = "manual"
+"""The provider of a call that a person or another program entered."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallEvent:
@@ -236,7 +239,7 @@ def spoke_with(session: Session, call: Call, person: Contact) -> None:
     session.flush()
 
 
-def sit_down(session: Session, call: Call, user_id: int, *, at: datetime) -> None:
+def open_form(session: Session, call: Call, user_id: int, *, at: datetime) -> None:
     """Note that a user has the form of a call open."""
     mine = session.scalar(select(CallDesk).where(CallDesk.call_id == call.id, CallDesk.user_id == user_id))
     if mine is None:
@@ -246,12 +249,12 @@ def sit_down(session: Session, call: Call, user_id: int, *, at: datetime) -> Non
     session.flush()
 
 
-def stand_up(session: Session, call_id: int, user_id: int) -> None:
+def close_form(session: Session, call_id: int, user_id: int) -> None:
     """Note that a user has closed the form of a call."""
     session.execute(delete(CallDesk).where(CallDesk.call_id == call_id, CallDesk.user_id == user_id))
 
 
-def at_desk(session: Session, call_id: int, *, besides: int, at: datetime) -> list[str]:
+def form_open_by(session: Session, call_id: int, *, besides: int, at: datetime) -> list[str]:
     """Return the names of those who have the form of a call open, ``besides`` one user.
 
     Whoever was not heard of for :data:`GONE` has gone.

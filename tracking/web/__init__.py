@@ -7,7 +7,6 @@ from tracking.demo import filling
 from tracking.language import formatting
 from tracking.storage import db
 from tracking.storage.config import Settings
-from tracking.telephony import providers
 from tracking.web import (
     account,
     annotations,
@@ -30,47 +29,48 @@ from tracking.web import (
     simulator,
     staff,
     trends,
+    worklist,
 )
-from tracking.web.pages import Pages, asset, make_room, may, protect, squeeze
+from tracking.web.pages import asset, bp, make_room, may, protect, squeeze
 
-_GROUPS = (
-    dashboard,
-    comparison,
-    trends,
-    document,
-    quality,
-    schedules,
+# Each adds its pages to the blueprint when it is imported.
+PAGE_MODULES = (
+    account,
     annotations,
-    saved_views,
-    desk,
     calls,
     campaigns,
-    numbers,
-    costs,
     companies,
+    comparison,
+    costs,
+    dashboard,
     deals,
+    desk,
+    document,
     imports,
     jobs,
+    numbers,
+    quality,
+    saved_views,
+    schedules,
     simulator,
     staff,
-    account,
+    trends,
+    worklist,
 )
 
 
 def register(app: Flask, engine: Engine, settings: Settings) -> None:
-    """Add sign-in and all pages to an application; who calls with a token or a signature is left alone."""
-    pages = Pages(settings, engine)
-    for group in _GROUPS:
-        group.add(pages)
+    """Add sign-in and all pages to an application; what it has so far belongs to programs."""
+    programs = list(app.blueprints.values())
+    app.extensions["ringtrail"]["programs"] = tuple(f"{each.url_prefix}/" for each in programs)
     # Before sign-in, whose templates ours replace by coming first.
-    app.register_blueprint(pages)
+    app.register_blueprint(bp)
     formatting.register(app, settings)
     app.before_request(make_room)
     guard = signin.register(app, engine, settings)
-    signed = providers.names()
-    for name, blueprint in app.blueprints.items():
-        if name.startswith("api_") or name in signed:
-            guard.exempt(blueprint)
+    for each in programs:
+        # Who calls with a token or a signature has no form of ours.
+        guard.exempt(each)
     app.add_template_global(asset, "asset")
     app.add_template_global(may, "may")
     app.add_template_global(lambda: _is_demo(engine), "is_demo")

@@ -2,7 +2,7 @@
 
 import secrets
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, url_for
 from flask_babel import gettext, refresh
 from flask_login import logout_user
 from werkzeug.wrappers import Response
@@ -10,41 +10,35 @@ from werkzeug.wrappers import Response
 from tracking.access import users
 from tracking.errors import Invalid
 from tracking.language.formatting import LANGUAGES
-from tracking.web import forms
-from tracking.web.pages import EVERYONE, Pages, Work, user
+from tracking.storage.models import User
+from tracking.web import forms, pages
+from tracking.web.pages import EVERYONE, Work, user
 
 
-def add(pages: Pages) -> None:
-    """Add the pages of one's own account."""
-
-    @pages.page("/account", EVERYONE, methods=("GET", "POST"))
-    def account() -> str | tuple[str, int] | Response:
-        problem = None
-        if request.method == "POST":
-            try:
-                pages.change(_save)
-            except Invalid as error:
-                problem = error
-            else:
-                refresh()
-                flash(gettext("Saved."))
-                return redirect(url_for("web.account"), 303)
-        page = render_template("account.html", me=user(), problem=problem)
-        return (page, 422) if problem else page
-
-    @pages.page("/account/sign-out-everywhere", EVERYONE, methods=("POST",))
-    def sign_out_everywhere() -> Response:
-        def work(job: Work) -> None:
-            # Every session names this; a new one leaves all of them without an owner.
-            users.get(job.session, job.user.id).fs_uniquifier = secrets.token_hex(16)
-            job.note("user sign out everywhere", job.user.email)
-
-        pages.change(work)
-        logout_user()
-        return redirect(url_for("security.login"), 303)
+@pages.page("/account", EVERYONE, methods=("GET", "POST"))
+def account() -> tuple[str, int] | Response:
+    saved, problem = pages.submitted(_save)
+    if saved:
+        refresh()
+        flash(gettext("Saved."))
+        return redirect(url_for("web.account"), 303)
+    page = render_template("account.html", me=user(), problem=problem)
+    return page, pages.status_of(problem)
 
 
-def _save(job: Work) -> None:
+@pages.page("/account/sign-out-everywhere", EVERYONE, methods=("POST",))
+def sign_out_everywhere() -> Response:
+    def work(job: Work) -> None:
+        # Every session names this; a new one leaves all of them without an owner.
+        users.get(job.session, job.user.id).fs_uniquifier = secrets.token_hex(16)
+        job.note("user sign out everywhere", job.user.email)
+
+    pages.change(work)
+    logout_user()
+    return redirect(url_for("security.login"), 303)
+
+
+def _save(job: Work) -> User:
     row = users.get(job.session, job.user.id)
     language, theme = forms.text("language"), forms.text("theme")
     if language is not None and language not in LANGUAGES:
@@ -61,3 +55,4 @@ def _save(job: Work) -> None:
     users.change(job.session, row, name=forms.text("name") or "")
     row.language, row.theme, row.shortcuts = language, theme, forms.flag("shortcuts")
     job.note("account change", row.email)
+    return row

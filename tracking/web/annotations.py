@@ -1,122 +1,108 @@
 """Events and indicators: what stands beside our marketing on the axis of time, entered by form."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from flask import flash, redirect, render_template, request, url_for
 from flask_babel import gettext
+from flask_babel import lazy_gettext as _
 from werkzeug.wrappers import Response
 
 from tracking.errors import Conflict, Invalid
 from tracking.records import annotations
 from tracking.records.annotations import Event, Reading
-from tracking.web import forms
-from tracking.web.pages import EVERYONE, MARKETERS, Pages, Work
+from tracking.web import forms, pages
+from tracking.web.pages import EVERYONE, MARKETERS, Work
 
 _PAGE = 100
 _Page = str | Response | tuple[str, int]
 
 
-def add(pages: Pages) -> None:
-    """Add the pages of events and indicators."""
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """One of the two kinds of records: how its form is read, how it is saved and named, what pages say."""
 
-    def show(problem: Invalid | None = None, which: str = "") -> str:
-        skip = max(request.args.get("skip", 0, type=int), 0)
-        with pages.reading() as session:
-            readings = annotations.readings(session)[skip:]
-            return render_template(
-                "decide/beside.html",
-                events=annotations.events(session),
-                readings=readings[:_PAGE],
-                older=skip + _PAGE if len(readings) > _PAGE else None,
-                names=annotations.indicators(session),
-                typed=request.form,
-                problem=problem,
-                which=which,
-            )
+    form: Callable[[], Any]
+    get: Callable[..., Any]
+    save: Callable[..., Any]
+    noun: str
+    subject: Callable[[Any], str]
+    added: Any
+    fields: str
+    """The template of the fields of its form."""
 
-    @pages.page("/beside", EVERYONE)
-    def beside() -> str:
-        return show()
 
-    @pages.page("/beside/events", MARKETERS, methods=("POST",))
-    def add_event() -> _Page:
-        def save(work: Work) -> None:
-            row = annotations.save_event(work.session, _event())
-            work.note("annotation add", row.title)
+@pages.page("/beside", EVERYONE)
+def beside() -> str:
+    return _show()
 
-        try:
-            pages.change(save)
-        except Invalid as error:
-            return show(error, "event"), 422
-        flash(gettext("The event is on the axis of time."))
+
+@pages.page("/beside/events", MARKETERS, methods=("POST",), kind="events")
+@pages.page("/beside/readings", MARKETERS, methods=("POST",), kind="readings")
+def add_annotation(kind: str) -> _Page:
+    def save(job: Work) -> None:
+        row = _KINDS[kind].save(job.session, _KINDS[kind].form())
+        job.note(f"{_KINDS[kind].noun} add", _KINDS[kind].subject(row))
+
+    try:
+        pages.change(save)
+    except (Invalid, Conflict) as error:
+        return _show(_of_field(error), kind), 422
+    flash(_KINDS[kind].added)
+    return redirect(url_for("web.beside"), 303)
+
+
+@pages.page("/beside/events/<int:number>", MARKETERS, methods=("GET", "POST"), kind="events")
+@pages.page("/beside/readings/<int:number>", MARKETERS, methods=("GET", "POST"), kind="readings")
+def change_annotation(kind: str, number: int) -> _Page:
+    about = _KINDS[kind]
+
+    def save(job: Work) -> bool:
+        row = about.get(job.session, number)
+        if forms.flag("delete"):
+            job.note(f"{about.noun} delete", about.subject(row))
+            annotations.remove(job.session, row)
+            return True
+        about.save(job.session, about.form(), row=row)
+        job.note(f"{about.noun} change", about.subject(row))
+        return True
+
+    saved, problem = pages.submitted(save)
+    if saved:
+        flash(gettext("Saved."))
         return redirect(url_for("web.beside"), 303)
+    with pages.reading() as session:
+        row = about.get(session, number)
+        page = render_template(
+            "decide/change_annotation.html",
+            row=row,
+            fields=about.fields,
+            typed=request.form,
+            problem=_of_field(problem),
+        )
+    return page, 422 if problem else 200
 
-    @pages.page("/beside/readings", MARKETERS, methods=("POST",))
-    def add_reading() -> _Page:
-        def save(work: Work) -> None:
-            row = annotations.save_reading(work.session, _reading())
-            work.note("indicator add", f"{row.name} {row.day}")
 
-        try:
-            pages.change(save)
-        except Conflict as error:
-            return show(Invalid.of("day", error.whole), "reading"), 422
-        except Invalid as error:
-            return show(error, "reading"), 422
-        flash(gettext("The figure is saved."))
-        return redirect(url_for("web.beside"), 303)
+def _of_field(problem: Invalid | Conflict | None) -> Invalid | None:
+    """Return a conflict as what is wrong with the day: an indicator has one figure a day."""
+    return Invalid.of("day", problem.whole) if isinstance(problem, Conflict) else problem
 
-    @pages.page("/beside/events/<int:event_id>", MARKETERS, methods=("GET", "POST"))
-    def change_event(event_id: int) -> _Page:
-        problem = None
-        if request.method == "POST":
 
-            def save(work: Work) -> None:
-                row = annotations.event(work.session, event_id)
-                if forms.flag("delete"):
-                    work.note("annotation delete", row.title)
-                    annotations.remove(work.session, row)
-                    return
-                annotations.save_event(work.session, _event(), row=row)
-                work.note("annotation change", row.title)
-
-            try:
-                pages.change(save)
-            except Invalid as error:
-                problem = error
-            else:
-                flash(gettext("Saved."))
-                return redirect(url_for("web.beside"), 303)
-        with pages.reading() as session:
-            row = annotations.event(session, event_id)
-            page = render_template("decide/change_event.html", row=row, typed=request.form, problem=problem)
-        return (page, 422) if problem else page
-
-    @pages.page("/beside/readings/<int:reading_id>", MARKETERS, methods=("GET", "POST"))
-    def change_reading(reading_id: int) -> _Page:
-        problem = None
-        if request.method == "POST":
-
-            def save(work: Work) -> None:
-                row = annotations.reading(work.session, reading_id)
-                if forms.flag("delete"):
-                    work.note("indicator delete", f"{row.name} {row.day}")
-                    annotations.remove(work.session, row)
-                    return
-                annotations.save_reading(work.session, _reading(), row=row)
-                work.note("indicator change", f"{row.name} {row.day}")
-
-            try:
-                pages.change(save)
-            except Conflict as error:
-                problem = Invalid.of("day", error.whole)
-            except Invalid as error:
-                problem = error
-            else:
-                flash(gettext("Saved."))
-                return redirect(url_for("web.beside"), 303)
-        with pages.reading() as session:
-            row = annotations.reading(session, reading_id)
-            page = render_template("decide/change_reading.html", row=row, typed=request.form, problem=problem)
-        return (page, 422) if problem else page
+def _show(problem: Invalid | None = None, which: str = "") -> str:
+    skip = pages.skipped()
+    with pages.reading() as session:
+        readings = annotations.readings(session)[skip:]
+        return render_template(
+            "decide/beside.html",
+            events=annotations.events(session),
+            readings=readings[:_PAGE],
+            older=skip + _PAGE if len(readings) > _PAGE else None,
+            names=annotations.indicators(session),
+            typed=request.form,
+            problem=problem,
+            which=which,
+        )
 
 
 def _event() -> Event:
@@ -148,3 +134,25 @@ def _reading() -> Reading:
         unit=forms.text("unit") or "",
         source=forms.text("source") or "",
     )
+
+
+_KINDS: Mapping[str, _Kind] = {
+    "events": _Kind(
+        _event,
+        annotations.event,
+        annotations.save_event,
+        "annotation",
+        lambda row: str(row.title),
+        _("The event is on the axis of time."),
+        "decide/_event_fields.html",
+    ),
+    "readings": _Kind(
+        _reading,
+        annotations.reading,
+        annotations.save_reading,
+        "indicator",
+        lambda row: f"{row.name} {row.day}",
+        _("The figure is saved."),
+        "decide/_reading_fields.html",
+    ),
+}

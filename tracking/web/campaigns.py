@@ -11,13 +11,13 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from tracking import clock
 from tracking.errors import Conflict, Invalid, NotFound
+from tracking.language.words import call_state_words
 from tracking.records import campaigns, costs
 from tracking.storage.models import AdMaterial, Call, Campaign, Cost, MaterialPicture, NumberAssignment, Touch
 from tracking.storage.vocabulary import Direction, Medium
-from tracking.telephony import numbers
-from tracking.web import forms
-from tracking.web.calls import company_of, status_words
-from tracking.web.pages import EVERYONE, MARKETERS, Pages, Work
+from tracking.telephony import call_details, numbers
+from tracking.web import forms, pages
+from tracking.web.pages import EVERYONE, MARKETERS, Work
 
 Page = str | tuple[str, int] | AnyResponse
 _RECENT = timedelta(days=30)
@@ -27,191 +27,169 @@ _LARGEST_FORM = 10_000_000
 _PICTURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp"}
 
 
-def add(pages: Pages) -> None:
-    """Add the pages of campaigns and ad material."""
+@pages.page("/campaigns", EVERYONE)
+def campaign_list() -> str:
+    at, day = clock.now(), pages.today()
+    with pages.reading() as session:
+        rows = session.scalars(select(Campaign).order_by(Campaign.name)).all()
+        return render_template(
+            "campaigns/list.html",
+            campaigns=rows,
+            calls=_counts(
+                session,
+                select(AdMaterial.campaign_id, func.count(Call.id))
+                .join(NumberAssignment, NumberAssignment.ad_material_id == AdMaterial.id)
+                .join(Call, Call.assignment_id == NumberAssignment.id)
+                .where(Call.started_at >= at - _RECENT)
+                .group_by(AdMaterial.campaign_id),
+            ),
+            in_use=_counts(
+                session,
+                select(AdMaterial.campaign_id, func.count(NumberAssignment.id))
+                .join(NumberAssignment.ad_material)
+                .where(NumberAssignment.ends_at.is_(None))
+                .group_by(AdMaterial.campaign_id),
+            ),
+            spent=costs.spent(session),
+            state=lambda campaign: _state(campaign, day),
+        )
 
-    @pages.page("/campaigns", EVERYONE)
-    def campaign_list() -> str:
-        at, today = clock.now(), pages.today()
-        with pages.reading() as session:
-            rows = session.scalars(select(Campaign).order_by(Campaign.name)).all()
-            return render_template(
-                "campaigns/list.html",
-                campaigns=rows,
-                calls=_counts(
-                    session,
-                    select(AdMaterial.campaign_id, func.count(Call.id))
-                    .join(NumberAssignment, NumberAssignment.ad_material_id == AdMaterial.id)
-                    .join(Call, Call.assignment_id == NumberAssignment.id)
-                    .where(Call.started_at >= at - _RECENT)
-                    .group_by(AdMaterial.campaign_id),
-                ),
-                in_use=_counts(
-                    session,
-                    select(AdMaterial.campaign_id, func.count(NumberAssignment.id))
-                    .join(NumberAssignment.ad_material)
-                    .where(NumberAssignment.ends_at.is_(None))
-                    .group_by(AdMaterial.campaign_id),
-                ),
-                spent=costs.spent(session),
-                state=lambda campaign: _state(campaign, today),
-            )
 
-    @pages.page("/campaigns/new", MARKETERS, methods=("GET", "POST"))
-    def new_campaign() -> Page:
-        problem = None
-        if request.method == "POST":
-            try:
-                row = pages.change(lambda job: _save(job, pages, None))
-            except (Invalid, Conflict) as error:
-                problem = error
-            else:
-                flash(gettext("%(name)s is added.", name=row.name))
-                return redirect(url_for("web.campaign_page", campaign_id=row.id), 303)
-        page = render_template("campaigns/form.html", campaign=None, problem=problem, words=words())
-        return _status(page, problem)
+@pages.page("/campaigns/new", MARKETERS, methods=("GET", "POST"))
+def new_campaign() -> Page:
+    row, problem = pages.submitted(lambda job: _save(job, None))
+    if row:
+        flash(gettext("%(name)s is added.", name=row.name))
+        return redirect(url_for("web.campaign_page", campaign_id=row.id), 303)
+    page = render_template("campaigns/form.html", campaign=None, problem=problem, words=words())
+    return page, pages.status_of(problem)
 
-    @pages.page("/campaigns/<int:campaign_id>", EVERYONE)
-    def campaign_page(campaign_id: int) -> str:
-        with pages.reading() as session:
-            row = _campaign(session, campaign_id)
-            material = session.scalars(
-                select(AdMaterial)
-                .where(AdMaterial.campaign_id == row.id)
-                .order_by(AdMaterial.id)
-                .options(selectinload(AdMaterial.assignments).joinedload(NumberAssignment.tracking_number))
-            ).all()
-            recent = session.scalars(
-                select(Call)
-                .join(Touch, Touch.call_id == Call.id)
-                .where(Touch.campaign_id == row.id)
-                # A call's touch has its moment, and the index of touches begins with the campaign.
-                .order_by(Touch.occurred_at.desc())
-                .limit(10)
-                .options(joinedload(Call.contact))
-            ).all()
-            spent = session.scalars(
-                select(Cost).where(Cost.campaign_id == row.id).order_by(Cost.period_start.desc()).limit(8)
-            ).all()
-            return render_template(
-                "campaigns/campaign.html",
-                campaign=row,
-                state=_state(row, pages.today()),
-                material=material,
-                calls=[(call, company_of(session, call)) for call in recent],
-                call_states=status_words(),
-                costs=spent,
-                total=costs.spent(session).get(row.id, []),
-                pictures=set(session.scalars(select(MaterialPicture.ad_material_id)).all()),
-                free=session.scalar(numbers.free(at=clock.now()).limit(1)),
-                words=words(),
-                today=pages.today(),
-            )
 
-    @pages.page("/campaigns/<int:campaign_id>/change", MARKETERS, methods=("GET", "POST"))
-    def change_campaign(campaign_id: int) -> Page:
-        problem = None
-        if request.method == "POST":
-            try:
-                row = pages.change(lambda job: _save(job, pages, campaign_id))
-            except (Invalid, Conflict) as error:
-                problem = error
-            else:
-                flash(gettext("%(name)s is changed.", name=row.name))
-                return redirect(url_for("web.campaign_page", campaign_id=row.id), 303)
-        with pages.reading() as session:
-            row = _campaign(session, campaign_id)
-            page = render_template("campaigns/form.html", campaign=row, problem=problem, words=words())
-        return _status(page, problem)
+@pages.page("/campaigns/<int:campaign_id>", EVERYONE)
+def campaign_page(campaign_id: int) -> str:
+    with pages.reading() as session:
+        row = _campaign(session, campaign_id)
+        material = session.scalars(
+            select(AdMaterial)
+            .where(AdMaterial.campaign_id == row.id)
+            .order_by(AdMaterial.id)
+            .options(selectinload(AdMaterial.assignments).joinedload(NumberAssignment.tracking_number))
+        ).all()
+        recent = session.scalars(
+            select(Call)
+            .join(Touch, Touch.call_id == Call.id)
+            .where(Touch.campaign_id == row.id)
+            # A call's touch has its moment, and the index of touches begins with the campaign.
+            .order_by(Touch.occurred_at.desc())
+            .limit(10)
+            .options(joinedload(Call.contact))
+        ).all()
+        spent = session.scalars(
+            select(Cost).where(Cost.campaign_id == row.id).order_by(Cost.period_start.desc()).limit(8)
+        ).all()
+        return render_template(
+            "campaigns/campaign.html",
+            campaign=row,
+            state=_state(row, pages.today()),
+            material=material,
+            calls=[(call, call_details.company_of(session, call)) for call in recent],
+            call_states=call_state_words(),
+            costs=spent,
+            total=costs.spent(session).get(row.id, []),
+            pictures=set(session.scalars(select(MaterialPicture.ad_material_id)).all()),
+            free=session.scalar(numbers.free(at=clock.now()).limit(1)),
+            words=words(),
+            today=pages.today(),
+        )
 
-    @pages.page(
-        "/campaigns/<int:campaign_id>/material", MARKETERS, methods=("GET", "POST"), largest=_LARGEST_FORM
+
+@pages.page("/campaigns/<int:campaign_id>/change", MARKETERS, methods=("GET", "POST"))
+def change_campaign(campaign_id: int) -> Page:
+    row, problem = pages.submitted(lambda job: _save(job, campaign_id))
+    if row:
+        flash(gettext("%(name)s is changed.", name=row.name))
+        return redirect(url_for("web.campaign_page", campaign_id=row.id), 303)
+    with pages.reading() as session:
+        row = _campaign(session, campaign_id)
+        page = render_template("campaigns/form.html", campaign=row, problem=problem, words=words())
+    return page, pages.status_of(problem)
+
+
+@pages.page(
+    "/campaigns/<int:campaign_id>/material", MARKETERS, methods=("GET", "POST"), largest=lambda: _LARGEST_FORM
+)
+def new_material(campaign_id: int) -> Page:
+    made, problem = pages.submitted(
+        lambda job: _save_material(job, _campaign(job.session, campaign_id), None)
     )
-    def new_material(campaign_id: int) -> Page:
-        problem = None
-        if request.method == "POST":
-            try:
-                made = pages.change(
-                    lambda job: _save_material(job, _campaign(job.session, campaign_id), None)
-                )
-            except (Invalid, Conflict) as error:
-                problem = error
-            else:
-                flash(gettext("%(name)s is added.", name=made.name))
-                return redirect(url_for("web.campaign_page", campaign_id=campaign_id), 303)
-        with pages.reading() as session:
-            row = _campaign(session, campaign_id)
-            page = render_template(
-                "campaigns/material.html", campaign=row, piece=None, problem=problem, words=words()
-            )
-        return _status(page, problem)
-
-    @pages.page("/material/<int:material_id>", MARKETERS, methods=("GET", "POST"), largest=_LARGEST_FORM)
-    def change_material(material_id: int) -> Page:
-        problem = None
-        if request.method == "POST":
-            try:
-                made = pages.change(lambda job: _save_material(job, None, material_id))
-            except (Invalid, Conflict) as error:
-                problem = error
-            else:
-                flash(gettext("%(name)s is changed.", name=made.name))
-                return redirect(url_for("web.campaign_page", campaign_id=made.campaign_id), 303)
-        with pages.reading() as session:
-            piece = _material(session, material_id)
-            page = render_template(
-                "campaigns/material.html",
-                campaign=piece.campaign,
-                piece=piece,
-                problem=problem,
-                words=words(),
-            )
-        return _status(page, problem)
-
-    @pages.page("/material/<int:material_id>/picture", EVERYONE)
-    def material_picture(material_id: int) -> Response:
-        with pages.reading() as session:
-            found = session.scalar(
-                select(MaterialPicture).where(MaterialPicture.ad_material_id == material_id)
-            )
-            if found is None:
-                raise NotFound(gettext("There is no picture of this material."))
-            return Response(found.content, mimetype=found.content_type)
-
-    @pages.page("/material/<int:material_id>/number", MARKETERS, methods=("POST",))
-    def give_number(material_id: int) -> AnyResponse:
-        """Put the next free number on the material: the second of two clicks."""
-
-        def work(job: Work) -> tuple[int, str, str]:
-            piece = _material(job.session, material_id)
-            held = numbers.assign_next_free(job.session, piece, at=job.at)
-            job.note("number assign", f"{held.tracking_number.number}: {piece.campaign.name}, {piece.name}")
-            return piece.campaign_id, held.tracking_number.number, piece.name
-
-        campaign_id, number, name = pages.change(work)
-        flash(gettext("%(name)s has the number %(number)s now.", name=name, number=number))
+    if made:
+        flash(gettext("%(name)s is added.", name=made.name))
         return redirect(url_for("web.campaign_page", campaign_id=campaign_id), 303)
+    with pages.reading() as session:
+        row = _campaign(session, campaign_id)
+        page = render_template(
+            "campaigns/material.html", campaign=row, piece=None, problem=problem, words=words()
+        )
+    return page, pages.status_of(problem)
 
-    @pages.page("/campaigns/<int:campaign_id>/bulk", MARKETERS, methods=("GET", "POST"))
-    def bulk_material(campaign_id: int) -> Page:
-        """Add many pieces at once, each with a number: the pages of a catalogue."""
-        problem = None
-        if request.method == "POST":
-            try:
-                made = pages.change(lambda job: _bulk(job, campaign_id))
-            except (Invalid, Conflict) as error:
-                problem = error
-            else:
-                flash(gettext("%(n)d pieces of material have numbers now.", n=made))
-                return redirect(url_for("web.campaign_page", campaign_id=campaign_id), 303)
-        with pages.reading() as session:
-            row = _campaign(session, campaign_id)
-            idle = numbers.free(at=clock.now()).order_by(None).subquery()
-            count = session.scalar(select(func.count()).select_from(idle))
-            page = render_template(
-                "campaigns/bulk.html", campaign=row, free=count, problem=problem, words=words()
-            )
-        return _status(page, problem)
+
+@pages.page("/material/<int:material_id>", MARKETERS, methods=("GET", "POST"), largest=lambda: _LARGEST_FORM)
+def change_material(material_id: int) -> Page:
+    made, problem = pages.submitted(lambda job: _save_material(job, None, material_id))
+    if made:
+        flash(gettext("%(name)s is changed.", name=made.name))
+        return redirect(url_for("web.campaign_page", campaign_id=made.campaign_id), 303)
+    with pages.reading() as session:
+        piece = _material(session, material_id)
+        page = render_template(
+            "campaigns/material.html",
+            campaign=piece.campaign,
+            piece=piece,
+            problem=problem,
+            words=words(),
+        )
+    return page, pages.status_of(problem)
+
+
+@pages.page("/material/<int:material_id>/picture", EVERYONE)
+def material_picture(material_id: int) -> Response:
+    with pages.reading() as session:
+        found = session.scalar(select(MaterialPicture).where(MaterialPicture.ad_material_id == material_id))
+        if found is None:
+            raise NotFound(gettext("There is no picture of this material."))
+        return Response(found.content, mimetype=found.content_type)
+
+
+@pages.page("/material/<int:material_id>/number", MARKETERS, methods=("POST",))
+def give_number(material_id: int) -> AnyResponse:
+    """Put the next free number on the material: the second of two clicks."""
+
+    def work(job: Work) -> tuple[int, str, str]:
+        piece = _material(job.session, material_id)
+        held = numbers.assign_next_free(job.session, piece, at=job.at)
+        job.note("number assign", f"{held.tracking_number.number}: {piece.campaign.name}, {piece.name}")
+        return piece.campaign_id, held.tracking_number.number, piece.name
+
+    campaign_id, number, name = pages.change(work)
+    flash(gettext("%(name)s has the number %(number)s now.", name=name, number=number))
+    return redirect(url_for("web.campaign_page", campaign_id=campaign_id), 303)
+
+
+@pages.page("/campaigns/<int:campaign_id>/bulk", MARKETERS, methods=("GET", "POST"))
+def bulk_material(campaign_id: int) -> Page:
+    """Add many pieces at once, each with a number: the pages of a catalogue."""
+    made, problem = pages.submitted(lambda job: _bulk(job, campaign_id))
+    if made:
+        flash(gettext("%(n)d pieces of material have numbers now.", n=made))
+        return redirect(url_for("web.campaign_page", campaign_id=campaign_id), 303)
+    with pages.reading() as session:
+        row = _campaign(session, campaign_id)
+        idle = numbers.free(at=clock.now()).order_by(None).subquery()
+        count = session.scalar(select(func.count()).select_from(idle))
+        page = render_template(
+            "campaigns/bulk.html", campaign=row, free=count, problem=problem, words=words()
+        )
+    return page, pages.status_of(problem)
 
 
 def words() -> dict[str, list[tuple[str, str]]]:
@@ -231,16 +209,10 @@ def words() -> dict[str, list[tuple[str, str]]]:
     }
 
 
-def _status(page: str, problem: Exception | None) -> Page:
-    if problem is None:
-        return page
-    return page, 409 if isinstance(problem, Conflict) else 422
-
-
-def _state(campaign: Campaign, today: date) -> Any:
-    if campaign.starts_on and campaign.starts_on > today:
+def _state(campaign: Campaign, day: date) -> Any:
+    if campaign.starts_on and campaign.starts_on > day:
         return gettext("planned")
-    if campaign.ends_on and campaign.ends_on < today:
+    if campaign.ends_on and campaign.ends_on < day:
         return gettext("ended")
     return gettext("running")
 
@@ -265,8 +237,8 @@ def _material(session: Session, material_id: int) -> AdMaterial:
     return row
 
 
-def _save(job: Work, pages: Pages, campaign_id: int | None) -> Campaign:
-    currency = forms.text("currency") or pages.settings.currency
+def _save(job: Work, campaign_id: int | None) -> Campaign:
+    currency = forms.text("currency") or pages.settings().currency
     budget = forms.amount("budget_minor", currency)
     details: dict[str, Any] = {
         "direction": forms.one_of(Direction, "direction"),

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 from werkzeug.wrappers import Response
 
 from tracking.errors import Invalid, NotFound
+from tracking.language.words import answer_words
 from tracking.records import contacts
 from tracking.reporting import quality
 from tracking.storage import phone, vault
@@ -25,9 +26,8 @@ from tracking.storage.models import (
     Touch,
 )
 from tracking.storage.vocabulary import PointKind, TouchKind
-from tracking.web import forms, questions
-from tracking.web.calls import in_words, sees_numbers
-from tracking.web.pages import EVERYONE, MARKETERS, Pages, Work, some_of
+from tracking.web import forms, pages
+from tracking.web.pages import EVERYONE, MARKETERS, Work, sees_numbers, some_of
 
 _PAGE = 50
 
@@ -43,139 +43,141 @@ class Happening:
     deal: Deal | None = None
 
 
-def add(pages: Pages) -> None:
-    """Add the pages of companies."""
+@pages.page("/companies", EVERYONE)
+def company_list() -> str:
+    text = request.args.get("q", "").strip()
+    skip = pages.skipped()
+    with pages.reading() as session:
+        wanted, days = _search(text, pages.settings().region), {}
+        if request.args.get("unnamed"):
+            asked = pages.report_query(session)
+            wanted = quality.nameless(asked.period)
+            days = {"unnamed": "yes", "from": asked.period.start, "to": asked.last_day}
+        rows = some_of(session, Account, wanted, skip, _PAGE + 1)
+        return render_template(
+            "companies/list.html",
+            companies=[(row, contacts.root(session, row)) for row in rows[:_PAGE]],
+            twins=_twins(session) if not text else [],
+            text=text,
+            days=days,
+            newer=max(skip - _PAGE, 0) if skip else None,
+            older=skip + _PAGE if len(rows) > _PAGE else None,
+        )
 
-    @pages.page("/companies", EVERYONE)
-    def company_list() -> str:
-        text = request.args.get("q", "").strip()
-        skip = max(request.args.get("skip", 0, type=int), 0)
-        with pages.reading() as session:
-            wanted, days = _search(text, pages.settings.region), {}
-            if request.args.get("unnamed"):
-                asked = questions.read(session, pages.settings, pages.today())
-                wanted = quality.nameless(asked.period)
-                days = {"unnamed": "yes", "from": asked.period.start, "to": asked.last_day}
-            rows = some_of(session, Account, wanted, skip, _PAGE + 1)
-            return render_template(
-                "companies/list.html",
-                companies=[(row, contacts.root(session, row)) for row in rows[:_PAGE]],
-                twins=_twins(session) if not text else [],
-                text=text,
-                days=days,
-                newer=max(skip - _PAGE, 0) if skip else None,
-                older=skip + _PAGE if len(rows) > _PAGE else None,
-            )
 
-    @pages.page("/companies/<int:company_id>", EVERYONE)
-    def company_page(company_id: int) -> str:
-        kind = request.args.get("kind", "")
-        skip = max(request.args.get("skip", 0, type=int), 0)
-        with pages.reading() as session:
-            row = _company(session, company_id)
-            whole = contacts.root(session, row)
-            family = contacts.family(session, whole)
-            people = session.scalars(
-                select(Contact)
-                .where(Contact.account_id.in_([one.id for one in family]))
-                .order_by(Contact.id)
-                .options(selectinload(Contact.points))
-                .limit(200)
-            ).all()
-            lines, more = _timeline(session, family, people, kind, skip)
-            return render_template(
-                "companies/company.html",
-                company=row,
-                whole=whole,
-                parts=[one for one in family if one.id != whole.id],
-                people=people,
-                full=sees_numbers(),
-                lines=lines,
-                kind=kind,
-                kinds=kind_words(),
-                in_words=in_words,
-                newer=max(skip - _PAGE, 0) if skip else None,
-                older=skip + _PAGE if more else None,
-            )
+@pages.page("/companies/<int:company_id>", EVERYONE)
+def company_page(company_id: int) -> str:
+    kind = request.args.get("kind", "")
+    skip = pages.skipped()
+    with pages.reading() as session:
+        row = _company(session, company_id)
+        main = contacts.root(session, row)
+        family = contacts.family(session, main)
+        people = session.scalars(
+            select(Contact)
+            .where(Contact.account_id.in_([one.id for one in family]))
+            .order_by(Contact.id)
+            .options(selectinload(Contact.points))
+            .limit(200)
+        ).all()
+        lines, more = _timeline(session, family, people, kind, skip)
+        return render_template(
+            "companies/company.html",
+            company=row,
+            main=main,
+            parts=[one for one in family if one.id != main.id],
+            people=people,
+            full=sees_numbers(),
+            lines=lines,
+            kind=kind,
+            kinds=kind_words(),
+            in_words=answer_words,
+            newer=max(skip - _PAGE, 0) if skip else None,
+            older=skip + _PAGE if more else None,
+        )
 
-    @pages.page("/companies/<int:company_id>/change", MARKETERS, methods=("POST",))
-    def change_company(company_id: int) -> Response:
-        def work(job: Work) -> None:
-            row = _company(job.session, company_id)
-            contacts.rename(row, forms.text("name") or "")
-            row.domain = (forms.text("domain") or "").casefold() or None
-            row.industry, row.region = forms.text("industry"), forms.text("region")
-            job.note("company change", f"{row.id}: {row.name}")
 
-        pages.change(work)
-        flash(gettext("Saved."))
-        return redirect(url_for("web.company_page", company_id=company_id), 303)
+@pages.page("/companies/<int:company_id>/change", MARKETERS, methods=("POST",))
+def change_company(company_id: int) -> Response:
+    def work(job: Work) -> None:
+        row = _company(job.session, company_id)
+        contacts.rename(row, forms.text("name") or "")
+        row.domain = (forms.text("domain") or "").casefold() or None
+        row.industry, row.region = forms.text("industry"), forms.text("region")
+        job.note("company change", f"{row.id}: {row.name}")
 
-    @pages.page("/companies/<int:company_id>/merge", MARKETERS, methods=("GET", "POST"))
-    def merge_company(company_id: int) -> str | Response:
-        if request.method == "POST":
-            target_id = forms.whole("into") or 0
+    pages.change(work)
+    flash(gettext("Saved."))
+    return redirect(url_for("web.company_page", company_id=company_id), 303)
 
-            def work(job: Work) -> str:
-                contacts.merge(job.session, Account, company_id, target_id)
-                target = _company(job.session, target_id)
-                job.note("company merge", f"{company_id} into {target_id}")
-                return target.name or str(target_id)
 
-            name = pages.change(work)
-            flash(gettext("It counts as %(name)s from now on; that can be undone here.", name=name))
-            return redirect(url_for("web.company_page", company_id=target_id), 303)
-        text = request.args.get("q", "").strip()
-        with pages.reading() as session:
-            row = _company(session, company_id)
-            found = session.scalars(_search(text, pages.settings.region).limit(20)).all() if text else []
-            same = {one.id for one in contacts.family(session, contacts.root(session, row))}
-            return render_template(
-                "companies/merge.html",
-                company=row,
-                text=text,
-                found=[one for one in found if one.id not in same],
-            )
+@pages.page("/companies/<int:company_id>/merge", MARKETERS, methods=("GET", "POST"))
+def merge_company(company_id: int) -> str | Response:
+    if request.method == "POST":
+        target_id = forms.whole("into") or 0
 
-    @pages.page("/companies/<int:company_id>/part", MARKETERS, methods=("POST",))
-    def part_company(company_id: int) -> Response:
-        def work(job: Work) -> None:
-            contacts.unmerge(job.session, Account, company_id)
-            job.note("company part", str(company_id))
+        def work(job: Work) -> str:
+            contacts.merge(job.session, Account, company_id, target_id)
+            target = _company(job.session, target_id)
+            job.note("company merge", f"{company_id} into {target_id}")
+            return target.name or str(target_id)
 
-        pages.change(work)
-        flash(gettext("They are two companies again."))
-        return redirect(url_for("web.company_page", company_id=company_id), 303)
+        name = pages.change(work)
+        flash(gettext("It counts as %(name)s from now on; that can be undone here.", name=name))
+        return redirect(url_for("web.company_page", company_id=target_id), 303)
+    text = request.args.get("q", "").strip()
+    with pages.reading() as session:
+        row = _company(session, company_id)
+        found = session.scalars(_search(text, pages.settings().region).limit(20)).all() if text else []
+        same = {one.id for one in contacts.family(session, contacts.root(session, row))}
+        return render_template(
+            "companies/merge.html",
+            company=row,
+            text=text,
+            found=[one for one in found if one.id not in same],
+        )
 
-    @pages.page("/contacts/<int:contact_id>", MARKETERS, methods=("POST",))
-    def change_contact(contact_id: int) -> Response:
-        """Rename a person, let one count as another, or part them again."""
 
-        def work(job: Work) -> int:
-            row = job.session.get(Contact, contact_id)
-            if row is None:
-                raise NotFound(gettext("There is no contact %(n)d.", n=contact_id))
-            match request.form.get("do"):
-                case "merge":
-                    contacts.merge(job.session, Contact, contact_id, forms.whole("into") or 0)
-                    job.note("contact merge", f"{contact_id} into {forms.whole('into')}")
-                case "part":
-                    contacts.unmerge(job.session, Contact, contact_id)
-                    job.note("contact part", str(contact_id))
-                case "rename":
-                    row.name = forms.text("name")
-                    job.note("contact change", str(contact_id))
-                case _:
-                    raise Invalid(
-                        "do",
-                        "%(told)r is nothing that can be done to a contact; use the buttons of the page",
-                        told=forms.text("do") or "",
-                    )
-            return row.account_id
+@pages.page("/companies/<int:company_id>/part", MARKETERS, methods=("POST",))
+def part_company(company_id: int) -> Response:
+    def work(job: Work) -> None:
+        contacts.unmerge(job.session, Account, company_id)
+        job.note("company part", str(company_id))
 
-        account_id = pages.change(work)
-        flash(gettext("Saved."))
-        return redirect(url_for("web.company_page", company_id=account_id), 303)
+    pages.change(work)
+    flash(gettext("They are two companies again."))
+    return redirect(url_for("web.company_page", company_id=company_id), 303)
+
+
+@pages.page("/contacts/<int:contact_id>", MARKETERS, methods=("POST",))
+def change_contact(contact_id: int) -> Response:
+    """Rename a person, let one count as another, or part them again."""
+
+    def work(job: Work) -> int:
+        row = job.session.get(Contact, contact_id)
+        if row is None:
+            raise NotFound(gettext("There is no contact %(n)d.", n=contact_id))
+        match request.form.get("do"):
+            case "merge":
+                contacts.merge(job.session, Contact, contact_id, forms.whole("into") or 0)
+                job.note("contact merge", f"{contact_id} into {forms.whole('into')}")
+            case "part":
+                contacts.unmerge(job.session, Contact, contact_id)
+                job.note("contact part", str(contact_id))
+            case "rename":
+                row.name = forms.text("name")
+                job.note("contact change", str(contact_id))
+            case _:
+                raise Invalid(
+                    "do",
+                    "%(told)r is nothing that can be done to a contact; use the buttons of the page",
+                    told=forms.text("do") or "",
+                )
+        return row.account_id
+
+    account_id = pages.change(work)
+    flash(gettext("Saved."))
+    return redirect(url_for("web.company_page", company_id=account_id), 303)
 
 
 def kind_words() -> list[tuple[str, str]]:
@@ -251,10 +253,10 @@ def _timeline(
         newest = touches.order_by(Touch.occurred_at.desc(), Touch.id.desc()).limit(far)
         places += [(at, "touch", row_id) for at, row_id in session.execute(newest)]
     if kind in ("", "answer"):
-        told = select(Answer.asked_at, Answer.id).where(Answer.contact_id.in_(ids))
+        answered = select(Answer.asked_at, Answer.id).where(Answer.contact_id.in_(ids))
         # Between other lines an answer stands with its call.
-        told = told if kind else told.where(Answer.call_id.is_(None))
-        newest = told.order_by(Answer.asked_at.desc(), Answer.id.desc()).limit(far)
+        answered = answered if kind else answered.where(Answer.call_id.is_(None))
+        newest = answered.order_by(Answer.asked_at.desc(), Answer.id.desc()).limit(far)
         places += [(at, "answer", row_id) for at, row_id in session.execute(newest)]
     deals: dict[int, Deal] = {}
     if kind in ("", "deal"):
@@ -272,8 +274,8 @@ def _lines(
 ) -> list[Happening]:
     """Read what happened at some places of a timeline, in their order."""
     touches = {touch.id: touch for touch in session.scalars(_touches(_ids(places, "touch")))}
-    told = select(Answer).where(Answer.id.in_(_ids(places, "answer"))).options(joinedload(Answer.campaign))
-    answers = {answer.id: answer for answer in session.scalars(told)}
+    found = select(Answer).where(Answer.id.in_(_ids(places, "answer"))).options(joinedload(Answer.campaign))
+    answers = {answer.id: answer for answer in session.scalars(found)}
     lines = []
     for at, what, row_id in places:
         if what == "touch":

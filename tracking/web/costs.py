@@ -9,111 +9,98 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 from werkzeug.wrappers import Response
 
-from tracking.errors import Conflict, Invalid, NotFound
+from tracking.errors import Invalid, NotFound
 from tracking.records import campaigns, costs
 from tracking.records.costs import CostRecord
+from tracking.reporting import questions
 from tracking.storage.models import Campaign, Cost
-from tracking.web import forms
-from tracking.web.pages import MARKETERS, Pages, Work
-from tracking.web.questions import day_from_query
+from tracking.web import forms, pages
+from tracking.web.pages import MARKETERS, Work
 
 Page = str | tuple[str, int] | Response
 _PAGE = 100
 _OVERHEAD = "-"
 
 
-def add(pages: Pages) -> None:
-    """Add the pages of costs."""
+@pages.page("/costs", MARKETERS, methods=("GET", "POST"))
+def cost_list() -> Page:
+    saved, problem = pages.submitted(lambda job: _save(job, None))
+    if saved:
+        flash(gettext("The cost is added."))
+        return redirect(url_for("web.cost_list", campaign=request.args.get("campaign")), 303)
+    skip = pages.skipped()
+    wanted = select(Cost).order_by(Cost.period_start.desc(), Cost.id.desc())
+    if name := request.args.get("campaign"):
+        wanted = wanted.where(
+            Cost.campaign_id.is_(None) if name == _OVERHEAD else Cost.campaign.has(Campaign.name == name)
+        )
+    misread = None
+    try:
+        first, last = questions.day("from", request.args), questions.day("to", request.args)
+    except Invalid as error:
+        first, last, misread = None, None, error
+    if first:
+        wanted = wanted.where(Cost.period_end > first)
+    if last:
+        wanted = wanted.where(Cost.period_start <= last)
+    with pages.reading() as session:
+        rows = session.scalars(wanted.options(joinedload(Cost.campaign)).offset(skip).limit(_PAGE + 1)).all()
+        page = render_template(
+            "costs/list.html",
+            costs=rows[:_PAGE],
+            older=skip + _PAGE if len(rows) > _PAGE else None,
+            campaigns=_names(session),
+            owners=[(name, name) for name in _names(session)],
+            categories=session.scalars(select(Cost.category).distinct().order_by(Cost.category)).all(),
+            without=_without(session),
+            problem=problem,
+            first=first,
+            last=last,
+            misread=misread,
+            cost=None,
+            day=timedelta(days=1),
+            today=pages.today(),
+        )
+    return page, 422 if problem or misread else 200
 
-    @pages.page("/costs", MARKETERS, methods=("GET", "POST"))
-    def cost_list() -> Page:
-        problem = None
-        if request.method == "POST":
-            try:
-                pages.change(lambda job: _save(job, pages, None))
-            except (Invalid, Conflict) as error:
-                problem = error
-            else:
-                flash(gettext("The cost is added."))
-                return redirect(url_for("web.cost_list", campaign=request.args.get("campaign")), 303)
-        skip = max(request.args.get("skip", 0, type=int), 0)
-        wanted = select(Cost).order_by(Cost.period_start.desc(), Cost.id.desc())
-        if name := request.args.get("campaign"):
-            wanted = wanted.where(
-                Cost.campaign_id.is_(None) if name == _OVERHEAD else Cost.campaign.has(Campaign.name == name)
-            )
-        misread = None
-        try:
-            first, last = day_from_query("from"), day_from_query("to")
-        except Invalid as error:
-            first, last, misread = None, None, error
-        if first:
-            wanted = wanted.where(Cost.period_end > first)
-        if last:
-            wanted = wanted.where(Cost.period_start <= last)
-        with pages.reading() as session:
-            rows = session.scalars(
-                wanted.options(joinedload(Cost.campaign)).offset(skip).limit(_PAGE + 1)
-            ).all()
-            page = render_template(
-                "costs/list.html",
-                costs=rows[:_PAGE],
-                older=skip + _PAGE if len(rows) > _PAGE else None,
-                campaigns=_names(session),
-                owners=[(name, name) for name in _names(session)],
-                categories=session.scalars(select(Cost.category).distinct().order_by(Cost.category)).all(),
-                without=_without(session, pages),
-                problem=problem,
-                first=first,
-                last=last,
-                misread=misread,
-                cost=None,
-                day=timedelta(days=1),
-                today=pages.today(),
-            )
-        return (page, 422) if problem or misread else page
 
-    @pages.page("/costs/<int:cost_id>", MARKETERS, methods=("GET", "POST"))
-    def change_cost(cost_id: int) -> Page:
-        problem = None
-        if request.method == "POST":
-            try:
-                pages.change(lambda job: _save(job, pages, cost_id))
-            except (Invalid, Conflict) as error:
-                problem = error
-            else:
-                flash(gettext("The cost is changed."))
-                return redirect(url_for("web.cost_list"), 303)
-        with pages.reading() as session:
-            page = render_template(
-                "costs/change.html",
-                cost=_cost(session, cost_id),
-                campaigns=_names(session),
-                owners=[(name, name) for name in _names(session)],
-                categories=session.scalars(select(Cost.category).distinct().order_by(Cost.category)).all(),
-                problem=problem,
-                day=timedelta(days=1),
-                today=pages.today(),
-            )
-        return (page, 422) if problem else page
-
-    @pages.page("/costs/<int:cost_id>/delete", MARKETERS, methods=("POST",))
-    def delete_cost(cost_id: int) -> Response:
-        def work(job: Work) -> None:
-            row = _cost(job.session, cost_id)
-            job.note("cost delete", _subject(row))
-            job.session.delete(row)
-
-        pages.change(work)
-        flash(gettext("The cost is taken out."))
+@pages.page("/costs/<int:cost_id>", MARKETERS, methods=("GET", "POST"))
+def change_cost(cost_id: int) -> Page:
+    saved, problem = pages.submitted(lambda job: _save(job, cost_id))
+    if saved:
+        flash(gettext("The cost is changed."))
         return redirect(url_for("web.cost_list"), 303)
+    with pages.reading() as session:
+        page = render_template(
+            "costs/change.html",
+            cost=_cost(session, cost_id),
+            campaigns=_names(session),
+            owners=[(name, name) for name in _names(session)],
+            categories=session.scalars(select(Cost.category).distinct().order_by(Cost.category)).all(),
+            problem=problem,
+            day=timedelta(days=1),
+            today=pages.today(),
+        )
+    return page, 422 if problem else 200
+
+
+@pages.page("/costs/<int:cost_id>/delete", MARKETERS, methods=("POST",))
+def delete_cost(cost_id: int) -> Response:
+    def work(job: Work) -> None:
+        row = _cost(job.session, cost_id)
+        job.note("cost delete", _subject(row))
+        job.session.delete(row)
+
+    pages.change(work)
+    flash(gettext("The cost is taken out."))
+    return redirect(url_for("web.cost_list"), 303)
 
 
 def _names(session: Session) -> list[str]:
     return list(session.scalars(select(Campaign.name).order_by(Campaign.name)))
 
 
-def _without(session: Session, pages: Pages) -> list[str]:
+def _without(session: Session) -> list[str]:
     """Return the campaigns that are not over and of which no cost is known at all."""
     has = select(Cost.campaign_id).where(Cost.campaign_id.is_not(None))
     open_ended = func.coalesce(Campaign.ends_on, pages.today()) >= pages.today()
@@ -128,8 +115,8 @@ def _cost(session: Session, cost_id: int) -> Cost:
     return row
 
 
-def _save(job: Work, pages: Pages, cost_id: int | None) -> None:
-    currency = (forms.text("currency") or pages.settings.currency).upper()
+def _save(job: Work, cost_id: int | None) -> Cost:
+    currency = (forms.text("currency") or pages.settings().currency).upper()
     hours, rate = forms.text("hours"), forms.amount("hourly_rate", currency)
     first, last = forms.day("first"), forms.day("last")
     if first is None:
@@ -158,6 +145,7 @@ def _save(job: Work, pages: Pages, cost_id: int | None) -> None:
         row = costs.change(job.session, _cost(job.session, cost_id), record, campaign=campaign)
     job.session.refresh(row)
     job.note("cost change" if cost_id else "cost add", _subject(row))
+    return row
 
 
 def _minutes(hours: str) -> int:

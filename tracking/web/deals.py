@@ -12,20 +12,16 @@ from werkzeug.wrappers import Response
 
 from attribution import UNATTRIBUTED, JourneyError, explain
 from reports.roi import UNKNOWN
-from tracking import clock
-from tracking.errors import Conflict, Invalid, NotFound
-from tracking.language import translate
+from tracking.errors import Invalid, NotFound
+from tracking.language.words import line_words, stage_words
 from tracking.records import contacts, deals
 from tracking.records.contacts import Clues
 from tracking.records.deals import DealRecord
-from tracking.reporting import roi
 from tracking.reporting.credit import Window
-from tracking.reporting.snapshots import Preparing
 from tracking.storage.models import Deal
 from tracking.storage.vocabulary import Stage
-from tracking.web import forms
-from tracking.web.pages import EVERYONE, MARKETERS, Pages, Work, some_of
-from tracking.web.questions import line_words
+from tracking.web import forms, pages
+from tracking.web.pages import EVERYONE, MARKETERS, Work, some_of
 
 Page = str | tuple[str, int] | Response
 _PAGE = 50
@@ -43,88 +39,70 @@ EXPLAINED = (
 LEARNING = ("markov", "shapley", "self-reported", "hybrid")
 
 
-def add(pages: Pages) -> None:
-    """Add the pages of deals."""
-
-    @pages.page("/deals", EVERYONE)
-    def deal_list() -> str:
-        skip = max(request.args.get("skip", 0, type=int), 0)
-        wanted = select(Deal).order_by(Deal.closed_at.desc().nulls_first(), Deal.id.desc())
-        if (stage := request.args.get("stage", "")) in list(Stage):
-            wanted = wanted.where(Deal.stage == stage)
-        if text := request.args.get("q", "").strip():
-            wanted = wanted.where(Deal.account.has(contacts.named_like(text)) | (Deal.external_id == text))
-        with pages.reading() as session:
-            rows = some_of(session, Deal, wanted, skip, _PAGE + 1, joinedload(Deal.account))
-            return render_template(
-                "deals/list.html",
-                deals=[(row, contacts.root(session, row.account)) for row in rows[:_PAGE]],
-                stages=stage_words(),
-                stage=stage,
-                text=text,
-                newer=max(skip - _PAGE, 0) if skip else None,
-                older=skip + _PAGE if len(rows) > _PAGE else None,
-            )
-
-    @pages.page("/deals/new", MARKETERS, methods=("GET", "POST"))
-    def new_deal() -> Page:
-        problem = None
-        if request.method == "POST":
-            try:
-                deal_id = pages.change(lambda job: _save(job, pages, None))
-            except (Invalid, Conflict) as error:
-                problem = error
-            else:
-                return redirect(url_for("web.deal_page", deal_id=deal_id), 303)
-        page = render_template("deals/form.html", deal=None, stages=stage_words(), problem=problem)
-        return (page, 422) if problem else page
-
-    @pages.page("/deals/<int:deal_id>/change", MARKETERS, methods=("GET", "POST"))
-    def change_deal(deal_id: int) -> Page:
-        problem = None
-        if request.method == "POST":
-            try:
-                pages.change(lambda job: _save(job, pages, deal_id))
-            except (Invalid, Conflict) as error:
-                problem = error
-            else:
-                flash(gettext("Saved."))
-                return redirect(url_for("web.deal_page", deal_id=deal_id), 303)
-        with pages.reading() as session:
-            page = render_template(
-                "deals/form.html",
-                deal=_deal(session, deal_id),
-                stages=stage_words(),
-                problem=problem,
-                local=lambda at: at.astimezone(pages.settings.zone).strftime("%Y-%m-%dT%H:%M") if at else "",
-            )
-        return (page, 422) if problem else page
-
-    @pages.page("/deals/<int:deal_id>", EVERYONE)
-    def deal_page(deal_id: int) -> str:
-        with pages.reading() as session:
-            row = _deal(session, deal_id)
-            try:
-                found = _explained(session, pages, row) if row.stage is Stage.won else None
-            except Preparing:
-                return render_template("decide/preparing.html")
-            return render_template(
-                "deals/deal.html",
-                deal=row,
-                company=contacts.root(session, row.account),
-                stages=dict(stage_words()),
-                found=found,
-                learnt=_learnt(session, pages, row) if found and "learnt" in request.args else None,
-                models=EXPLAINED,
-                lines=line_words(),
-                lookback=pages.settings.lookback_days,
-                half_life=pages.settings.half_life_days,
-            )
+@pages.page("/deals", EVERYONE)
+def deal_list() -> str:
+    skip = pages.skipped()
+    wanted = select(Deal).order_by(Deal.closed_at.desc().nulls_first(), Deal.id.desc())
+    if (stage := request.args.get("stage", "")) in list(Stage):
+        wanted = wanted.where(Deal.stage == stage)
+    if text := request.args.get("q", "").strip():
+        wanted = wanted.where(Deal.account.has(contacts.named_like(text)) | (Deal.external_id == text))
+    with pages.reading() as session:
+        rows = some_of(session, Deal, wanted, skip, _PAGE + 1, joinedload(Deal.account))
+        return render_template(
+            "deals/list.html",
+            deals=[(row, contacts.root(session, row.account)) for row in rows[:_PAGE]],
+            stages=stage_words(),
+            stage=stage,
+            text=text,
+            newer=max(skip - _PAGE, 0) if skip else None,
+            older=skip + _PAGE if len(rows) > _PAGE else None,
+        )
 
 
-def stage_words() -> list[tuple[str, str]]:
-    """Return the stages of a deal with their names."""
-    return [(stage, translate.stage_word(stage)) for stage in Stage]
+@pages.page("/deals/new", MARKETERS, methods=("GET", "POST"))
+def new_deal() -> Page:
+    deal_id, problem = pages.submitted(lambda job: _save(job, None))
+    if deal_id:
+        return redirect(url_for("web.deal_page", deal_id=deal_id), 303)
+    page = render_template("deals/form.html", deal=None, stages=stage_words(), problem=problem)
+    return page, 422 if problem else 200
+
+
+@pages.page("/deals/<int:deal_id>/change", MARKETERS, methods=("GET", "POST"))
+def change_deal(deal_id: int) -> Page:
+    saved, problem = pages.submitted(lambda job: _save(job, deal_id))
+    if saved:
+        flash(gettext("Saved."))
+        return redirect(url_for("web.deal_page", deal_id=deal_id), 303)
+    with pages.reading() as session:
+        page = render_template(
+            "deals/form.html",
+            deal=_deal(session, deal_id),
+            stages=stage_words(),
+            problem=problem,
+            local=lambda at: at.astimezone(pages.settings().zone).strftime("%Y-%m-%dT%H:%M") if at else "",
+        )
+    return page, 422 if problem else 200
+
+
+@pages.page("/deals/<int:deal_id>", EVERYONE)
+def deal_page(deal_id: int) -> str:
+    with pages.reading() as session:
+        row = _deal(session, deal_id)
+        found = _explained(session, row) if row.stage is Stage.won else None
+        return render_template(
+            "deals/deal.html",
+            deal=row,
+            company=contacts.root(session, row.account),
+            stages=dict(stage_words()),
+            found=found,
+            learnt=_learnt(session, row) if found and "learnt" in request.args else None,
+            models=EXPLAINED,
+            lines=line_words(),
+            lookback=pages.settings().lookback_days,
+            half_life=pages.settings().half_life_days,
+        )
 
 
 def _deal(session: Session, deal_id: int) -> Deal:
@@ -134,10 +112,10 @@ def _deal(session: Session, deal_id: int) -> Deal:
     return row
 
 
-def _explained(session: Session, pages: Pages, deal: Deal) -> dict[str, Any] | None:
+def _explained(session: Session, deal: Deal) -> dict[str, Any] | None:
     """Share a deal over its journey under each model; None where the tables do not know it yet."""
-    taken = roi.snapshot(session, pages.settings, at=clock.now())
-    tables, name = taken.tables, f"deal {deal.id}"
+    snapshot = pages.current_snapshot(session)
+    tables, name = snapshot.tables, f"deal {deal.id}"
     won = tables.conversions.filter(pc.equal(tables.conversions["conversion_id"], name))
     if won.num_rows == 0:
         return None
@@ -145,8 +123,8 @@ def _explained(session: Session, pages: Pages, deal: Deal) -> dict[str, Any] | N
     # A rule needs the journey of the one company only, so the page is as fast with a million touches.
     touches = tables.touches.filter(pc.equal(tables.touches["account_id"], account)).sort_by("occurred_at")
     options = {
-        "lookback_days": float(pages.settings.lookback_days),
-        "half_life_days": float(pages.settings.half_life_days),
+        "lookback_days": float(pages.settings().lookback_days),
+        "half_life_days": float(pages.settings().half_life_days),
     }
     rows: list[dict[str, Any]] = []
     missing: dict[str, str] = {}
@@ -165,7 +143,7 @@ def _explained(session: Session, pages: Pages, deal: Deal) -> dict[str, Any] | N
         if model not in missing
     }
     converted: datetime = won["converted_at"][0].as_py()
-    opens = converted - timedelta(days=pages.settings.lookback_days)
+    opens = converted - timedelta(days=pages.settings().lookback_days)
     lines = [
         row
         | {
@@ -197,11 +175,11 @@ def _explained(session: Session, pages: Pages, deal: Deal) -> dict[str, Any] | N
     }
 
 
-def _learnt(session: Session, pages: Pages, deal: Deal) -> dict[str, Any]:
+def _learnt(session: Session, deal: Deal) -> dict[str, Any]:
     """Share a deal over campaigns under the models that learn from all journeys."""
-    taken = roi.snapshot(session, pages.settings, at=clock.now())
-    told = pages.settings
-    credit = taken.credit(LEARNING, Window(told.lookback_days, told.half_life_days))
+    snapshot = pages.current_snapshot(session)
+    options = pages.settings()
+    credit = snapshot.credit(LEARNING, Window(options.lookback_days, options.half_life_days))
     sums: dict[str, dict[str, int]] = {}
     for model, table in credit.won.items():
         rows = table.filter(pc.equal(table["conversion_id"], f"deal {deal.id}"))
@@ -227,9 +205,9 @@ def _most(rows: dict[str | None, dict[str, Any]]) -> str:
     return str(max(totals, key=lambda name: (totals[name], name)))
 
 
-def _save(job: Work, pages: Pages, deal_id: int | None) -> int:
-    currency = (forms.text("currency") or pages.settings.currency).upper()
-    zone = pages.settings.zone
+def _save(job: Work, deal_id: int | None) -> int:
+    currency = (forms.text("currency") or pages.settings().currency).upper()
+    zone = pages.settings().zone
     amount = forms.amount("amount_minor", currency)
     if amount is None:
         raise Invalid("amount_minor", gettext("is empty; give what the deal is worth"))

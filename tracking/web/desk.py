@@ -13,17 +13,17 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from tracking import clock
 from tracking.errors import Conflict, Invalid
-from tracking.records import answers, contacts
+from tracking.language.words import answer_words
+from tracking.records import answers, contacts, rates
 from tracking.records.answers import Source
 from tracking.records.contacts import Clues
-from tracking.storage import db, money, phone
+from tracking.storage import db, phone
 from tracking.storage.models import Account, Answer, Call, Campaign, Contact, Deal
 from tracking.storage.names import required
-from tracking.storage.vocabulary import CallStatus, LeadStatus, Outcome
-from tracking.telephony import calls
-from tracking.web import forms, worklist
-from tracking.web.calls import currencies, in_words, loaded, loaded_call, standing, who
-from tracking.web.pages import REPS, Pages, Work, user
+from tracking.storage.vocabulary import CallStatus, Outcome
+from tracking.telephony import call_details, calls
+from tracking.web import forms, pages
+from tracking.web.pages import REPS, Work, user
 
 _WAITS = timedelta(days=30)
 """How far back calls wait to be logged."""
@@ -37,70 +37,74 @@ _PEOPLE = 30
 Page = str | tuple[str, int] | AnyResponse
 
 
-def add(pages: Pages) -> None:
-    """Add the pages of the rep."""
-    worklist.add(pages)
+@pages.page("/desk", REPS)
+def desk() -> Page:
+    with pages.reading() as session:
+        asked_for = request.args.get("call", type=int)
+        waiting = call_details.loaded(calls.unlogged(since=clock.now() - _WAITS))
+        call = call_details.get(session, asked_for) if asked_for else session.scalar(waiting.limit(1))
+        return _form(session, call)
 
-    @pages.page("/desk", REPS)
-    def desk() -> Page:
+
+@pages.page("/desk/<int:call_id>", REPS, methods=("POST",))
+def log_call(call_id: int) -> Page:
+    try:
+        following = pages.change(lambda job: _log(job, call_id))
+    except (Invalid, Conflict) as error:
         with pages.reading() as session:
-            asked_for = request.args.get("call", type=int)
-            call = loaded_call(session, asked_for) if asked_for else _next(session, clock.now())
-            return _form(pages, session, call)
+            page = _form(session, call_details.get(session, call_id), problem=error)
+        return page, pages.status_of(error)
+    return redirect(url_for("web.desk", call=following, saved=call_id), 303)
 
-    @pages.page("/desk/<int:call_id>", REPS, methods=("POST",))
-    def log_call(call_id: int) -> Page:
-        try:
-            following = pages.change(lambda job: _log(job, call_id, pages))
-        except (Invalid, Conflict) as error:
-            with pages.reading() as session:
-                page = _form(pages, session, loaded_call(session, call_id), problem=error)
-            return page, 409 if isinstance(error, Conflict) else 422
-        return redirect(url_for("web.desk", call=following, saved=call_id), 303)
 
-    @pages.page("/desk/now", REPS)
-    def desk_now() -> Response:
-        """Tell what is new: calls that ring, others at the same call, and what they saved; or 204."""
-        at = clock.now()
-        others: list[str] = []
-        saved = None
-        with pages.reading() as session:
-            if call_id := request.args.get("call", type=int):
-                others = calls.at_desk(session, call_id, besides=user().id, at=at)
-                answer = standing(loaded_call(session, call_id))
-                saved = answer and {"id": answer.id, "text": _told(answer)}
-            ringing = [
-                {"id": call.id, "title": who(session, call), "dialled": _dialled(call)}
-                for call in session.scalars(_ringing(at))
-            ]
-        news = json.dumps({"others": others, "saved": saved, "ringing": ringing})
-        mark = hashlib.sha256(news.encode()).hexdigest()[:16]
-        if request.args.get("mark") == mark:
-            return Response(status=204)
-        return Response(news, mimetype="application/json", headers={"ETag": f'"{mark}"'})
-
-    @pages.page("/desk/<int:call_id>/open", REPS, methods=("POST",))
-    def desk_open(call_id: int) -> Response:
-        """Note that the form of a call is open, or closed again; nothing that a trail would speak of."""
-        with db.transaction(pages.engine) as session:
-            if forms.flag("gone"):
-                calls.stand_up(session, call_id, user().id)
-            else:
-                calls.sit_down(session, loaded_call(session, call_id), user().id, at=clock.now())
+@pages.page("/desk/now", REPS)
+def desk_now() -> Response:
+    """Tell what is new: calls that ring, others at the same call, and what they saved; or 204."""
+    at = clock.now()
+    others: list[str] = []
+    saved = None
+    with pages.reading() as session:
+        if call_id := request.args.get("call", type=int):
+            others = calls.form_open_by(session, call_id, besides=user().id, at=at)
+            answer = call_details.latest_answer(call_details.get(session, call_id))
+            saved = answer and {"id": answer.id, "text": _said_by(answer)}
+        ringing = [
+            {"id": call.id, "title": call_details.caller_of(session, call), "dialled": _dialled(call)}
+            for call in session.scalars(_ringing(at))
+        ]
+    news = json.dumps({"others": others, "saved": saved, "ringing": ringing})
+    mark = hashlib.sha256(news.encode()).hexdigest()[:16]
+    if request.args.get("mark") == mark:
         return Response(status=204)
+    return Response(news, mimetype="application/json", headers={"ETag": f'"{mark}"'})
 
 
-def _form(
-    pages: Pages, session: Session, call: Call | None, *, problem: Invalid | Conflict | None = None
-) -> str:
+@pages.page("/desk/<int:call_id>/open", REPS, methods=("POST",))
+def desk_open(call_id: int) -> Response:
+    """Note that the form of a call is open, or closed again; nothing that a trail would speak of."""
+    with db.transaction(pages.engine()) as session:
+        if forms.flag("gone"):
+            calls.close_form(session, call_id, user().id)
+        else:
+            calls.open_form(session, call_details.get(session, call_id), user().id, at=clock.now())
+    return Response(status=204)
+
+
+def _form(session: Session, call: Call | None, *, problem: Invalid | Conflict | None = None) -> str:
     """Show the form of a call, or that none waits."""
     at = clock.now()
     before = None
     if saved_id := request.args.get("saved", type=int):
-        before = session.scalar(loaded(select(Call).where(Call.id == saved_id)))
-    shared = {"saved": before and (before, who(session, before), standing(before)), "in_words": in_words}
-    waiting = session.scalars(loaded(calls.unlogged(since=at - _WAITS)).limit(_QUEUE)).all()
-    queue = [(row, who(session, row)) for row in waiting if call is None or row.id != call.id]
+        before = session.scalar(call_details.loaded(select(Call).where(Call.id == saved_id)))
+    shared = {
+        "saved": before
+        and (before, call_details.caller_of(session, before), call_details.latest_answer(before)),
+        "in_words": answer_words,
+    }
+    waiting = session.scalars(call_details.loaded(calls.unlogged(since=at - _WAITS)).limit(_QUEUE)).all()
+    queue = [
+        (row, call_details.caller_of(session, row)) for row in waiting if call is None or row.id != call.id
+    ]
     if call is None:
         any_call = session.scalar(select(Call.id).limit(1)) is not None
         return render_template("desk/empty.html", queue=queue, any_call=any_call, **shared)
@@ -109,7 +113,7 @@ def _form(
     return render_template(
         "desk/desk.html",
         call=call,
-        who=who(session, call),
+        who=call_details.caller_of(session, call),
         account=account,
         people=_people(session, account),
         me=contacts.root(session, call.contact),
@@ -117,11 +121,11 @@ def _form(
         deals=session.scalars(
             select(Deal).where(Deal.account_id.in_(_companies(account))).order_by(Deal.id.desc()).limit(5)
         ).all(),
-        answer=standing(call),
+        answer=call_details.latest_answer(call),
         sources=answers.commonest(session, since=at - _NAMED),
         campaigns=[name for name, _ in campaigns],
         channels=sorted({channel for _, channel in campaigns}),
-        currencies=currencies(session, call.currency or pages.settings.currency),
+        currencies=rates.currencies(session, call.currency or pages.settings().currency),
         queue=queue,
         problem=problem,
         key=request.form.get("key") or secrets.token_hex(12),
@@ -148,19 +152,19 @@ def _before(session: Session, call: Call, account: Account) -> list[Call]:
     ids = session.scalars(select(Call.id).where(Call.contact_id.in_(people), Call.id != call.id)).all()
     # By their ids, so that the database does not walk all calls by time to find these few.
     newest = select(Call).where(Call.id.in_(ids[-1000:])).order_by(Call.started_at.desc()).limit(5)
-    return list(session.scalars(loaded(newest)))
+    return list(session.scalars(call_details.loaded(newest)))
 
 
-def _log(job: Work, call_id: int, pages: Pages) -> int | None:
+def _log(job: Work, call_id: int) -> int | None:
     """Save what the rep logged, and return the call to log next."""
-    session, call = job.session, loaded_call(job.session, call_id)
+    session, call = job.session, call_details.get(job.session, call_id)
     earlier = answers.standing(session, call)
     key = f"desk {call_id} {(forms.text('key') or secrets.token_hex(12))[:80]}"
     if session.scalar(select(Answer.id).where(Answer.source_key == key)) is None:
         _refuse_unseen(earlier)
         _answer(job, call, earlier, key)
-        _judge(job, call, pages)
-        _identify(job, call, pages)
+        calls.judge(session, call, **forms.judgement(call, spam="spam_shown" in request.form))
+        _identify(job, call)
         session.flush()
     job.note("call log", f"call {call.id}")
     following = session.scalar(calls.unlogged(since=job.at - _WAITS).where(Call.id != call.id).limit(1))
@@ -174,7 +178,7 @@ def _refuse_unseen(earlier: Answer | None) -> None:
             gettext(
                 "%(who)s has logged this call meanwhile: %(what)s. Save again to correct that.",
                 who=earlier.asked_by or gettext("somebody"),
-                what=in_words(earlier),
+                what=answer_words(earlier),
             )
         )
 
@@ -184,9 +188,9 @@ def _answer(job: Work, call: Call, earlier: Answer | None, key: str) -> None:
     verbatim = forms.text("verbatim")
     source: Source | None = None
     if outcome in (Outcome.not_asked, Outcome.declined, Outcome.unknown):
-        told = Outcome(outcome)
+        outcome = Outcome(outcome)
     elif words or verbatim:
-        told = Outcome.answered
+        outcome = Outcome.answered
         source = _source(job.session, words, job.at)
         if source is None and words:
             # Both are the caller's: what was typed at the question, and what was typed as his words.
@@ -199,7 +203,7 @@ def _answer(job: Work, call: Call, earlier: Answer | None, key: str) -> None:
         return  # only the judgement is changed
     answers.log(
         job.session,
-        told,
+        Outcome(outcome),
         asked_at=job.at,
         asked_by=job.user.name,
         call=call,
@@ -210,33 +214,11 @@ def _answer(job: Work, call: Call, earlier: Answer | None, key: str) -> None:
     )
 
 
-def _judge(job: Work, call: Call, pages: Pages) -> None:
-    currency = money.currency(forms.text("currency") or call.currency or pages.settings.currency)
-    value = forms.amount("value", currency)
-    judged = request.form.get("lead_status", "")
-    if judged not in ("", *LeadStatus):
-        raise Invalid(
-            "lead_status", "%(judged)r is no judgement; choose good_lead or not_a_lead", judged=judged
-        )
-    # What a form shows and sends back empty is taken away; what it does not show stays.
-    gone = {"lead_status": not judged, "value": value is None}
-    calls.judge(
-        job.session,
-        call,
-        lead_status=LeadStatus(judged) if judged else None,
-        value_minor=value,
-        currency=currency if value is not None else None,
-        note=request.form.get("note", "").strip() if "note" in request.form else None,
-        spam=forms.flag("spam") if "spam_shown" in request.form else None,
-        clear=[name for name, empty in gone.items() if empty and name in request.form],
-    )
-
-
-def _identify(job: Work, call: Call, pages: Pages) -> None:
+def _identify(job: Work, call: Call) -> None:
     """Give the caller a company and a name, or say which of the company's people it was."""
     session, company, person = job.session, forms.text("company"), forms.text("person")
     if company:
-        e164 = phone.parse(call.caller, pages.settings.region).e164
+        e164 = phone.parse(call.caller, pages.settings().region).e164
         named = contacts.account_for(session, Clues(company=company, phone=e164), at=job.at)
         mine = contacts.account_of(session, call.contact)
         if mine is not named and mine.name is None and mine.external_id is None:
@@ -267,17 +249,13 @@ def _source(session: Session, words: str, at: datetime) -> Source | None:
     return answers.understand(session, words)
 
 
-def _next(session: Session, at: datetime) -> Call | None:
-    return session.scalar(loaded(calls.unlogged(since=at - _WAITS)).limit(1))
-
-
 def _ringing(at: datetime) -> Select[Call]:
     live = (CallStatus.ringing, CallStatus.answered)
-    return loaded(calls.unlogged(since=at - _LIVE)).where(Call.status.in_(live)).limit(5)
+    return call_details.loaded(calls.unlogged(since=at - _LIVE)).where(Call.status.in_(live)).limit(5)
 
 
-def _told(answer: Answer) -> str:
-    return f"{answer.asked_by or gettext('somebody')}: {in_words(answer)}"
+def _said_by(answer: Answer) -> str:
+    return f"{answer.asked_by or gettext('somebody')}: {answer_words(answer)}"
 
 
 def _dialled(call: Call) -> str:

@@ -2,13 +2,17 @@
 
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from flask import request
 
 from tracking.errors import Invalid
+from tracking.reporting import questions
 from tracking.storage import money
+from tracking.storage.models import Call
+from tracking.storage.vocabulary import LeadStatus
+from tracking.web import pages
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
@@ -25,11 +29,7 @@ def flag(name: str) -> bool:
 
 def day(name: str) -> date | None:
     """Return a day; None where the field is empty."""
-    told = text(name)
-    try:
-        return date.fromisoformat(told) if told else None
-    except ValueError:
-        raise Invalid(name, "%(told)r is not a day; write it as 2026-03-01", told=told) from None
+    return questions.day(name, request.form)
 
 
 def moment(name: str, zone: ZoneInfo) -> datetime | None:
@@ -67,3 +67,27 @@ def amount(name: str, currency: str) -> int | None:
     """Return money in minor units of a currency; None where the field is empty."""
     told = text(name)
     return money.to_minor(told, currency, name) if told else None
+
+
+def judgement(call: Call, *, spam: bool) -> dict[str, Any]:
+    """Return the judgement of a call as :func:`tracking.telephony.calls.judge` takes it.
+
+    What a form shows and sends back empty is taken away; what it does not show stays. A box that is not
+    ticked is not sent, so ``spam`` says whether the form shows that one.
+    """
+    currency = money.currency(text("currency") or call.currency or pages.settings().currency)
+    value = amount("value", currency)
+    judged = request.form.get("lead_status", "")
+    if judged not in ("", *LeadStatus):
+        raise Invalid(
+            "lead_status", "%(judged)r is no judgement; choose good_lead or not_a_lead", judged=judged
+        )
+    empty = {"lead_status": not judged, "value": value is None}
+    return {
+        "lead_status": LeadStatus(judged) if judged else None,
+        "value_minor": value,
+        "currency": currency if value is not None else None,
+        "note": request.form["note"].strip() if "note" in request.form else None,
+        "spam": flag("spam") if spam else None,
+        "clear": [name for name in empty if empty[name] and name in request.form],
+    }

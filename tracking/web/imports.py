@@ -14,14 +14,13 @@ from tracking.access import jobs
 from tracking.errors import Conflict, Invalid, say
 from tracking.imports import kinds
 from tracking.imports.encoding import decoder
-from tracking.imports.uploads import Shelf, Upload, readable
-from tracking.language import translate
+from tracking.imports.uploads import Upload, UploadStore, readable
+from tracking.language.words import column_words, import_kind_words, job_state_words
 from tracking.storage import money
 from tracking.storage.models import ImportRun, Job
 from tracking.storage.vocabulary import Stage
-from tracking.web import forms
-from tracking.web.jobs import is_open, state_words, watched
-from tracking.web.pages import MARKETERS, Pages, Work
+from tracking.web import forms, pages
+from tracking.web.pages import MARKETERS, Work
 
 Page = str | tuple[str, int] | AnyResponse
 _RUNS = 50
@@ -38,149 +37,146 @@ _ENCODINGS = [
 _OPTIONS = ("separator", "encoding", "timezone", "currency", "decimal", "dates", "keep_outgoing")
 
 
-def add(pages: Pages) -> None:
-    """Add the pages of imports."""
-    shelf = Shelf(pages.settings.data_dir)
-
-    @pages.page("/imports", MARKETERS, methods=("GET", "POST"), largest=pages.settings.max_upload_bytes)
-    def import_list() -> Page:
-        problem = None
-        if request.method == "POST":
-            try:
-                upload = _receive(pages, shelf)
-            except Invalid as error:
-                problem = error
-            else:
-                return redirect(url_for("web.import_file", token=upload.token), 303)
-        with pages.reading() as session:
-            runs = session.scalars(select(ImportRun).order_by(ImportRun.id.desc()).limit(_RUNS)).all()
-            last = session.execute(
-                select(ImportRun.kind, func.max(ImportRun.finished_at)).group_by(ImportRun.kind)
-            )
-            page = render_template(
-                "imports/list.html",
-                runs=runs,
-                ages=[(kind_words()[kind], at, _age(at)) for kind, at in last if kind in kind_words()],
-                waiting=[(upload, datetime.fromisoformat(upload.at)) for upload in shelf.waiting()],
-                kinds=kind_words(),
-                largest=pages.settings.max_upload_bytes // 1_000_000,
-                problem=problem,
-            )
-        return (page, 422) if problem else page
-
-    @pages.page("/imports/<token>", MARKETERS, methods=("GET", "POST"))
-    def import_file(token: str) -> Page:
-        upload = _waiting(shelf, token)
-        problem = None
-        if request.method == "POST":
-            try:
-                _tell(pages, shelf, upload)
-                return redirect(url_for("web.import_check", token=token), 303)
-            except (Invalid, Conflict) as error:
-                problem = error
-        elif (kind := request.args.get("kind")) in kinds.KINDS and kind != upload.kind:
-            upload.kind, upload.columns, upload.stages, upload.mended = str(kind), None, {}, {}
-        with shelf.open(token) as file:
-            table = kinds.table_of(upload, file)
-            columns = kinds.columns_of(upload, table, upload.kind) if upload.kind != "supplier" else []
-            rows = [row.cells for row in table.head(4)] if upload.kind == "cdr" else []
-            page = render_template(
-                "imports/file.html",
-                upload=upload,
-                columns=columns,
-                rows=rows,
-                read_as=(table.encoding, table.separator),
-                fields=_fields(upload.kind),
-                kinds=list(kind_words().items()),
-                stages=list(Stage),
-                encodings=_ENCODINGS,
-                problem=problem,
-            )
-        return (page, 422) if problem else page
-
-    @pages.page("/imports/<token>/check", MARKETERS)
-    def import_check(token: str) -> Page:
-        upload = shelf.get(token)
-        with pages.reading() as session:
-            if upload.import_job is not None:
-                return redirect(url_for("web.job_page", job_id=upload.import_job), 303)
-            if upload.check_job is None:
-                return redirect(url_for("web.import_file", token=token), 303)
-            return _check_page(shelf, upload, jobs.get(session, upload.check_job))
-
-    @pages.page("/imports/<token>/again", MARKETERS, methods=("POST",))
-    def try_file_again(token: str) -> AnyResponse:
-        upload = _waiting(shelf, token)
-        _try(pages, shelf, upload)
-        return redirect(url_for("web.import_check", token=token), 303)
-
-    @pages.page("/imports/<token>/mend", MARKETERS, methods=("POST",), largest=_LARGEST_MEND)
-    def mend_rows(token: str) -> Page:
-        upload = _waiting(shelf, token)
-        found = shelf.found(token)
-        if found is None:
-            return redirect(url_for("web.import_check", token=token), 303)
-        left = _mend(pages, shelf, upload, found)
-        if left:
-            flash(
-                ngettext("%(num)d row is still refused.", "%(num)d rows are still refused.", left),
-                "error",
-            )
+@pages.page("/imports", MARKETERS, methods=("GET", "POST"), largest=lambda: pages.settings().max_upload_bytes)
+def import_list() -> Page:
+    problem = None
+    if request.method == "POST":
+        try:
+            upload = _receive()
+        except Invalid as error:
+            problem = error
         else:
-            flash(gettext("The mended rows can be taken now."))
+            return redirect(url_for("web.import_file", token=upload.token), 303)
+    with pages.reading() as session:
+        runs = session.scalars(select(ImportRun).order_by(ImportRun.id.desc()).limit(_RUNS)).all()
+        last = session.execute(
+            select(ImportRun.kind, func.max(ImportRun.finished_at)).group_by(ImportRun.kind)
+        )
+        page = render_template(
+            "imports/list.html",
+            runs=runs,
+            ages=[
+                (import_kind_words()[kind], at, _age(at)) for kind, at in last if kind in import_kind_words()
+            ],
+            waiting=[(upload, datetime.fromisoformat(upload.at)) for upload in _store().waiting()],
+            kinds=import_kind_words(),
+            largest=pages.settings().max_upload_bytes // 1_000_000,
+            problem=problem,
+        )
+    return (page, 422) if problem else page
+
+
+@pages.page("/imports/<token>", MARKETERS, methods=("GET", "POST"))
+def import_file(token: str) -> Page:
+    upload = _waiting(token)
+    problem = None
+    if request.method == "POST":
+        try:
+            _tell(upload)
+            return redirect(url_for("web.import_check", token=token), 303)
+        except (Invalid, Conflict) as error:
+            problem = error
+    elif (kind := request.args.get("kind")) in kinds.KINDS and kind != upload.kind:
+        upload.kind, upload.columns, upload.stages, upload.mended = str(kind), None, {}, {}
+    with _store().open(token) as file:
+        table = kinds.table_of(upload, file)
+        columns = kinds.columns_of(upload, table, upload.kind) if upload.kind != "supplier" else []
+        rows = [row.cells for row in table.head(4)] if upload.kind == "cdr" else []
+        page = render_template(
+            "imports/file.html",
+            upload=upload,
+            columns=columns,
+            rows=rows,
+            read_as=(table.encoding, table.separator),
+            fields=_fields(upload.kind),
+            kinds=list(import_kind_words().items()),
+            stages=list(Stage),
+            encodings=_ENCODINGS,
+            problem=problem,
+        )
+    return (page, 422) if problem else page
+
+
+@pages.page("/imports/<token>/check", MARKETERS)
+def import_check(token: str) -> Page:
+    upload = _store().get(token)
+    with pages.reading() as session:
+        if upload.import_job is not None:
+            return redirect(url_for("web.job_page", job_id=upload.import_job), 303)
+        if upload.check_job is None:
+            return redirect(url_for("web.import_file", token=token), 303)
+        return _check_page(upload, jobs.get(session, upload.check_job))
+
+
+@pages.page("/imports/<token>/again", MARKETERS, methods=("POST",))
+def try_file_again(token: str) -> AnyResponse:
+    upload = _waiting(token)
+    _try(upload)
+    return redirect(url_for("web.import_check", token=token), 303)
+
+
+@pages.page("/imports/<token>/mend", MARKETERS, methods=("POST",), largest=lambda: _LARGEST_MEND)
+def mend_rows(token: str) -> Page:
+    upload = _waiting(token)
+    found = _store().found(token)
+    if found is None:
         return redirect(url_for("web.import_check", token=token), 303)
-
-    @pages.page("/imports/<token>/refused.csv", MARKETERS)
-    def refused_rows(token: str) -> Response:
-        upload = shelf.get(token)
-        with shelf.open(token, "refused") as file:
-            content = file.read()
-        stem = "".join(c for c in upload.name.rpartition(".")[0] if c.isalnum() or c in "-_ ") or "rows"
-        answer = Response(content, mimetype="text/csv")
-        answer.headers.set("Content-Disposition", "attachment", filename=f"{stem}-refused.csv")
-        return answer
-
-    @pages.page("/imports/<token>/start", MARKETERS, methods=("POST",))
-    def start_import(token: str) -> AnyResponse:
-        upload = _waiting(shelf, token)
-        if shelf.found(token) is None:
-            raise Conflict(gettext("This file has not been tried yet; try it first."))
-
-        def work(job: Work) -> int:
-            row = _enqueue(job, upload, dry_run=False)
-            job.note("import start", f"{upload.kind}: {upload.name}")
-            return row
-
-        upload.import_job = pages.change(work)
-        shelf.save(upload)
-        return redirect(url_for("web.job_page", job_id=upload.import_job), 303)
-
-    @pages.page("/imports/<token>/drop", MARKETERS, methods=("POST",))
-    def drop_import(token: str) -> AnyResponse:
-        upload = shelf.get(token)
-        pages.change(lambda job: job.note("import drop", upload.name))
-        shelf.drop(token)
-        flash(gettext("The file is taken out."))
-        return redirect(url_for("web.import_list"), 303)
+    left = _mend(upload, found)
+    if left:
+        flash(
+            ngettext("%(num)d row is still refused.", "%(num)d rows are still refused.", left),
+            "error",
+        )
+    else:
+        flash(gettext("The mended rows can be taken now."))
+    return redirect(url_for("web.import_check", token=token), 303)
 
 
-def kind_words() -> dict[str, str]:
-    """Return the kinds of files with their names."""
-    return {
-        "deals": gettext("deals"),
-        "costs": gettext("costs"),
-        "calls": gettext("call log with answers"),
-        "cdr": gettext("call records of a telephone exchange"),
-        "touches": gettext("touches: visits, forms, messages, fairs"),
-        "supplier": gettext("campaigns, material and numbers (YAML)"),
-    }
+@pages.page("/imports/<token>/refused.csv", MARKETERS)
+def refused_rows(token: str) -> Response:
+    upload = _store().get(token)
+    with _store().open(token, "refused") as file:
+        content = file.read()
+    stem = "".join(c for c in upload.name.rpartition(".")[0] if c.isalnum() or c in "-_ ") or "rows"
+    answer = Response(content, mimetype="text/csv")
+    answer.headers.set("Content-Disposition", "attachment", filename=f"{stem}-refused.csv")
+    return answer
+
+
+@pages.page("/imports/<token>/start", MARKETERS, methods=("POST",))
+def start_import(token: str) -> AnyResponse:
+    upload = _waiting(token)
+    if _store().found(token) is None:
+        raise Conflict(gettext("This file has not been tried yet; try it first."))
+
+    def work(job: Work) -> int:
+        row = _enqueue(job, upload, dry_run=False)
+        job.note("import start", f"{upload.kind}: {upload.name}")
+        return row
+
+    upload.import_job = pages.change(work)
+    _store().save(upload)
+    return redirect(url_for("web.job_page", job_id=upload.import_job), 303)
+
+
+@pages.page("/imports/<token>/drop", MARKETERS, methods=("POST",))
+def drop_import(token: str) -> AnyResponse:
+    upload = _store().get(token)
+    pages.change(lambda job: job.note("import drop", upload.name))
+    _store().drop(token)
+    flash(gettext("The file is taken out."))
+    return redirect(url_for("web.import_list"), 303)
+
+
+def _store() -> UploadStore:
+    return UploadStore(pages.settings().data_dir)
 
 
 def _fields(kind: str) -> list[tuple[str, str]]:
     """Return the fields that a column of such a file can be, with their names, by name."""
     if kind not in kinds.HEADED:
         return []
-    words = translate.column_words()
+    words = column_words()
     return sorted(((name, words[name]) for name in kinds.HEADED[kind].aliases), key=lambda pair: pair[1])
 
 
@@ -214,7 +210,7 @@ def _age(at: datetime) -> int:
     return (clock.now() - at).days
 
 
-def _receive(pages: Pages, shelf: Shelf) -> Upload:
+def _receive() -> Upload:
     given = request.files.get("file")
     if given is None or not given.filename:
         raise Invalid("file", gettext("is missing; choose one"))
@@ -228,29 +224,29 @@ def _receive(pages: Pages, shelf: Shelf) -> Upload:
         who["by"] = job.user.email
 
     pages.change(work)
-    upload = shelf.put(cast(Any, given.stream), given.filename, by=who["by"], at=clock.now())
+    upload = _store().put(cast(Any, given.stream), given.filename, by=who["by"], at=clock.now())
     try:
-        with shelf.open(upload.token) as file:
+        with _store().open(upload.token) as file:
             upload.kind = kinds.guess(upload, file)
             if upload.kind != "supplier":
                 head_row = kinds.table_of(upload, file).head(1)[0].cells
                 with pages.reading() as session:
                     kinds.recall(session, upload, head_row)
     except Invalid:
-        shelf.drop(upload.token)
+        _store().drop(upload.token)
         raise
-    shelf.save(upload)
+    _store().save(upload)
     return upload
 
 
-def _waiting(shelf: Shelf, token: str) -> Upload:
-    upload = shelf.get(token)
+def _waiting(token: str) -> Upload:
+    upload = _store().get(token)
     if upload.import_job is not None:
         raise Conflict(gettext("This file is being imported or has been; give it again to begin anew."))
     return upload
 
 
-def _tell(pages: Pages, shelf: Shelf, upload: Upload) -> None:
+def _tell(upload: Upload) -> None:
     kind = forms.text("kind") or ""
     if kind not in kinds.KINDS:
         raise Invalid("kind", "%(told)r is not known; choose one of the list", told=kind)
@@ -260,7 +256,7 @@ def _tell(pages: Pages, shelf: Shelf, upload: Upload) -> None:
         upload.mended = {}  # the cells are no longer those of these rows
     upload.columns, upload.stages = None, {}
     header: list[str] | None = None
-    with shelf.open(upload.token) as file:
+    with _store().open(upload.token) as file:
         if kind in kinds.HEADED:
             table = kinds.table_of(upload, file)
             header = table.head(1)[0].cells
@@ -276,10 +272,10 @@ def _tell(pages: Pages, shelf: Shelf, upload: Upload) -> None:
                 words, _, stage = line.partition("=")
                 if line.strip():
                     upload.stages[words.strip()] = stage.strip()
-            kinds.form_of(upload, table, pages.settings)
+            kinds.form_of(upload, table, pages.settings())
         elif kind == "cdr":
-            kinds.form_of(upload, kinds.table_of(upload, file), pages.settings)
-    _try(pages, shelf, upload, header)
+            kinds.form_of(upload, kinds.table_of(upload, file), pages.settings())
+    _try(upload, header)
 
 
 def _cut(upload: Upload) -> tuple[str, ...]:
@@ -287,17 +283,17 @@ def _cut(upload: Upload) -> tuple[str, ...]:
     return (upload.kind, *(upload.options.get(name, "") for name in ("separator", "encoding")))
 
 
-def _try(pages: Pages, shelf: Shelf, upload: Upload, header: list[str] | None = None) -> None:
+def _try(upload: Upload, header: list[str] | None = None) -> None:
     def work(job: Work) -> int:
         if header is not None:
             kinds.remember(job.session, upload, header)
         job.note("import try", f"{upload.kind}: {upload.name}")
         return _enqueue(job, upload, dry_run=True)
 
-    shelf.drop(upload.token, "found", "refused")
-    shelf.save(upload)
+    _store().drop(upload.token, "found", "refused")
+    _store().save(upload)
     upload.check_job = pages.change(work)
-    shelf.save(upload)
+    _store().save(upload)
 
 
 def _enqueue(job: Work, upload: Upload, *, dry_run: bool) -> int:
@@ -306,25 +302,25 @@ def _enqueue(job: Work, upload: Upload, *, dry_run: bool) -> int:
     return jobs.enqueue(job.session, "import", label, arguments, by=job.user.email, at=job.at).id
 
 
-def _check_page(shelf: Shelf, upload: Upload, job: Job) -> AnyResponse:
-    found = None if is_open(job) else shelf.found(upload.token)
+def _check_page(upload: Upload, job: Job) -> AnyResponse:
+    found = None if jobs.is_open(job) else _store().found(upload.token)
     refusals = found["refusals"] if found else []
     page = render_template(
         "imports/check.html",
         upload=upload,
         job=job,
-        live=is_open(job),
-        states=dict(state_words()),
+        live=jobs.is_open(job),
+        states=dict(job_state_words()),
         found=found,
         shown=refusals[:_MENDED],
         header=found["header"] if found else None,
-        kinds=kind_words(),
-        words=translate.column_words(),
+        kinds=import_kind_words(),
+        words=column_words(),
     )
-    return watched(page, job)
+    return pages.follow(page, job)
 
 
-def _mend(pages: Pages, shelf: Shelf, upload: Upload, found: dict[str, Any]) -> int:
+def _mend(upload: Upload, found: dict[str, Any]) -> int:
     """Take over the cells of the form, try those rows again, and return how many are still refused."""
     rows: dict[int, list[str]] = {}
     for refusal in found["refusals"]:
@@ -335,7 +331,7 @@ def _mend(pages: Pages, shelf: Shelf, upload: Upload, found: dict[str, Any]) -> 
             rows[line] = [" ".join((cell or "").split()) for cell in cells]
     if not rows:
         return int(found["refused"])
-    result = kinds.try_again(pages.engine, pages.settings, upload, rows)
+    result = kinds.try_again(pages.engine(), pages.settings(), upload, rows)
     still = {told["line"]: told for told in kinds.as_found(result, found["header"])["refusals"]}
     for line in rows.keys() - still.keys():
         upload.mended[str(line)] = rows[line]
@@ -349,7 +345,7 @@ def _mend(pages: Pages, shelf: Shelf, upload: Upload, found: dict[str, Any]) -> 
     for name in ("created", "updated", "skipped"):
         found[name] += getattr(result, name)
     pages.change(lambda job: job.note("import mend", f"{len(rows) - len(still)} rows of {upload.name}"))
-    kinds.rewrite_refused(shelf, upload, found["header"], {line: still.get(line) for line in rows})
-    shelf.save(upload)
-    shelf.keep(upload.token, "found", found)
+    kinds.rewrite_refused(_store(), upload, found["header"], {line: still.get(line) for line in rows})
+    _store().save(upload)
+    _store().keep(upload.token, "found", found)
     return len(still)

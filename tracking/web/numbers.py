@@ -15,15 +15,14 @@ from reports import sheets
 from reports.sheets import Sheet
 from tracking import clock
 from tracking.errors import Conflict, Invalid, NotFound
-from tracking.reporting import roi
+from tracking.language.words import call_state_words
+from tracking.reporting import questions, roi
 from tracking.storage import phone
 from tracking.storage.models import AdMaterial, Call, NumberAssignment, TrackingNumber
 from tracking.storage.vocabulary import NumberStatus
-from tracking.telephony import numbers
-from tracking.web import forms
-from tracking.web.calls import company_of, status_words
-from tracking.web.pages import EVERYONE, MARKETERS, PUBLIC, Pages, Work
-from tracking.web.questions import day_from_query
+from tracking.telephony import call_details, numbers
+from tracking.web import forms, pages
+from tracking.web.pages import EVERYONE, MARKETERS, PUBLIC, Work
 
 Page = str | tuple[str, int] | AnyResponse
 _PAGE = 100
@@ -32,151 +31,150 @@ _STRAYS = timedelta(days=90)
 _MOST_SHEETS = 300
 
 
-def add(pages: Pages) -> None:
-    """Add the pages of tracking numbers."""
+@pages.page("/numbers", EVERYONE, methods=("GET",))
+def number_list() -> Page:
+    at = clock.now()
+    skip = pages.skipped()
+    wanted = select(TrackingNumber).order_by(TrackingNumber.number)
+    if digits := "".join(c for c in request.args.get("q", "") if c.isdigit()):
+        wanted = wanted.where(TrackingNumber.number.contains(digits.lstrip("0") or digits))
+    period = misread = None
+    try:
+        first, last = questions.day("from", request.args), questions.day("to", request.args)
+        if first or last:
+            period = roi.period_of(pages.settings(), pages.today(), first, last)
+    except Invalid as error:
+        misread = error
+    with pages.reading() as session:
+        rows = session.scalars(_loaded(wanted).offset(skip).limit(_PAGE + 1)).all()
+        strays = numbers.strays(session, at - _STRAYS, at)
+        unknown = numbers.strays(session, period.since, period.until) if period else strays
+        page = render_template(
+            "numbers/list.html",
+            numbers=[(row, numbers.standing(row, row.assignments, at)) for row in rows[:_PAGE]],
+            older=skip + _PAGE if len(rows) > _PAGE else None,
+            ours=[stray for stray in strays if stray.life],
+            foreign=[stray for stray in unknown if not stray.life],
+            period=period,
+            last=period and period.end - timedelta(days=1),
+            misread=misread,
+            expired=_expired(session),
+            lives=lives(),
+            digits=digits,
+            days=_STRAYS.days,
+        )
+    return page, pages.status_of(misread)
 
-    @pages.page("/numbers", EVERYONE, methods=("GET",))
-    def number_list() -> Page:
-        at = clock.now()
-        skip = max(request.args.get("skip", 0, type=int), 0)
-        wanted = select(TrackingNumber).order_by(TrackingNumber.number)
-        if digits := "".join(c for c in request.args.get("q", "") if c.isdigit()):
-            wanted = wanted.where(TrackingNumber.number.contains(digits.lstrip("0") or digits))
-        period = misread = None
-        try:
-            first, last = day_from_query("from"), day_from_query("to")
-            if first or last:
-                period = roi.period_of(pages.settings, pages.today(), first, last)
-        except Invalid as error:
-            misread = error
-        with pages.reading() as session:
-            rows = session.scalars(_loaded(wanted).offset(skip).limit(_PAGE + 1)).all()
-            strays = numbers.strays(session, at - _STRAYS, at)
-            unknown = numbers.strays(session, period.since, period.until) if period else strays
-            page = render_template(
-                "numbers/list.html",
-                numbers=[(row, numbers.standing(row, row.assignments, at)) for row in rows[:_PAGE]],
-                older=skip + _PAGE if len(rows) > _PAGE else None,
-                ours=[stray for stray in strays if stray.life],
-                foreign=[stray for stray in unknown if not stray.life],
-                period=period,
-                last=period and period.end - timedelta(days=1),
-                misread=misread,
-                expired=_expired(session, pages),
-                lives=lives(),
-                digits=digits,
-                days=_STRAYS.days,
-            )
-        return (page, 422) if misread else page
 
-    @pages.page("/numbers/new", MARKETERS, methods=("GET", "POST"))
-    def new_numbers() -> Page:
-        problem = None
-        if request.method == "POST":
-            try:
-                count = pages.change(lambda job: _add(job, pages))
-            except (Invalid, Conflict) as error:
-                problem = error
-            else:
-                flash(gettext("%(n)d numbers are added.", n=count))
-                return redirect(url_for("web.number_list"), 303)
-        page = render_template("numbers/new.html", problem=problem)
-        return (page, 422) if problem else page
+@pages.page("/numbers/new", MARKETERS, methods=("GET", "POST"))
+def new_numbers() -> Page:
+    count, problem = pages.submitted(_add)
+    if count:
+        flash(gettext("%(n)d numbers are added.", n=count))
+        return redirect(url_for("web.number_list"), 303)
+    page = render_template("numbers/new.html", problem=problem)
+    return page, 422 if problem else 200
 
-    @pages.page("/numbers/<int:number_id>", EVERYONE)
-    def number_page(number_id: int) -> str:
-        at = clock.now()
-        with pages.reading() as session:
-            row = _number(session, number_id)
-            calls = session.scalars(
-                select(Call)
-                .where(Call.tracking_number_id == row.id)
-                .order_by(Call.started_at.desc())
-                .limit(10)
-                .options(joinedload(Call.contact))
-            ).all()
-            return render_template(
-                "numbers/number.html",
-                number=row,
-                shown=phone.show(row.number),
-                stands=numbers.standing(row, row.assignments, at),
-                lives=lives(),
-                calls=[(call, company_of(session, call)) for call in calls],
-                call_states=status_words(),
-                newest=calls[0].id if calls else 0,
-            )
 
-    @pages.page("/numbers/<int:number_id>", MARKETERS, methods=("POST",))
-    def change_number(number_id: int) -> AnyResponse:
-        def work(job: Work) -> Any:
-            row = _number(job.session, number_id)
-            match request.form.get("do"):
-                case "release":
-                    held = next((a for a in row.assignments if a.ends_at is None), None)
-                    if held is None:
-                        raise Conflict(gettext("%(number)s is on no material.", number=row.number))
-                    numbers.release(job.session, held, at=job.at)
-                    job.note("number release", f"{row.number}: {held.ad_material.name}")
-                    return gettext("%(number)s rests now; it still rings.", number=row.number)
-                case "disable":
-                    row.status = NumberStatus.disabled
-                    job.note("number disable", row.number)
-                    return gettext("%(number)s is out of service.", number=row.number)
-                case "enable":
-                    row.status = NumberStatus.active
-                    job.note("number enable", row.number)
-                    return gettext("%(number)s is in service.", number=row.number)
-                case "forward":
-                    target = forms.text("destination") or ""
-                    numbers.forward_to(job.session, row, target, region=pages.settings.region)
-                    job.note("number forward", f"{row.number} to {row.destination}")
-                    return gettext("%(number)s rings at %(to)s.", number=row.number, to=row.destination)
-            raise Invalid(
-                "do",
-                "%(told)r is nothing that can be done to a number; use the buttons of its page",
-                told=forms.text("do") or "",
-            )
+@pages.page("/numbers/<int:number_id>", EVERYONE)
+def number_page(number_id: int) -> str:
+    at = clock.now()
+    with pages.reading() as session:
+        row = _number(session, number_id)
+        calls = session.scalars(
+            select(Call)
+            .where(Call.tracking_number_id == row.id)
+            .order_by(Call.started_at.desc())
+            .limit(10)
+            .options(joinedload(Call.contact))
+        ).all()
+        return render_template(
+            "numbers/number.html",
+            number=row,
+            shown=phone.show(row.number),
+            stands=numbers.standing(row, row.assignments, at),
+            lives=lives(),
+            calls=[(call, call_details.company_of(session, call)) for call in calls],
+            call_states=call_state_words(),
+            newest=calls[0].id if calls else 0,
+        )
 
-        flash(pages.change(work))
-        return redirect(url_for("web.number_page", number_id=number_id), 303)
 
-    @pages.page("/numbers/<int:number_id>/calls", EVERYONE)
-    def number_calls(number_id: int) -> AnyResponse:
-        """Tell the number's latest call, for whoever waits for the test call."""
-        with pages.reading() as session:
-            newest = session.scalar(select(func.max(Call.id)).where(Call.tracking_number_id == number_id))
-        return jsonify({"newest": newest or 0})
+@pages.page("/numbers/<int:number_id>", MARKETERS, methods=("POST",))
+def change_number(number_id: int) -> AnyResponse:
+    def work(job: Work) -> Any:
+        row = _number(job.session, number_id)
+        match request.form.get("do"):
+            case "release":
+                held = next((a for a in row.assignments if a.ends_at is None), None)
+                if held is None:
+                    raise Conflict(gettext("%(number)s is on no material.", number=row.number))
+                numbers.release(job.session, held, at=job.at)
+                job.note("number release", f"{row.number}: {held.ad_material.name}")
+                return gettext("%(number)s rests now; it still rings.", number=row.number)
+            case "disable":
+                row.status = NumberStatus.disabled
+                job.note("number disable", row.number)
+                return gettext("%(number)s is out of service.", number=row.number)
+            case "enable":
+                row.status = NumberStatus.active
+                job.note("number enable", row.number)
+                return gettext("%(number)s is in service.", number=row.number)
+            case "forward":
+                target = forms.text("destination") or ""
+                numbers.forward_to(job.session, row, target, region=pages.settings().region)
+                job.note("number forward", f"{row.number} to {row.destination}")
+                return gettext("%(number)s rings at %(to)s.", number=row.number, to=row.destination)
+        raise Invalid(
+            "do",
+            "%(told)r is nothing that can be done to a number; use the buttons of its page",
+            told=forms.text("do") or "",
+        )
 
-    @pages.page("/numbers/<int:number_id>/sheet.pdf", EVERYONE)
-    def number_sheet(number_id: int) -> Response:
-        with pages.reading() as session:
-            row = _number(session, number_id)
-            return _pdf([_sheet(pages, row, _held(row))], row.number.lstrip("+"))
+    flash(pages.change(work))
+    return redirect(url_for("web.number_page", number_id=number_id), 303)
 
-    @pages.page("/campaigns/<int:campaign_id>/sheets.pdf", EVERYONE)
-    def campaign_sheets(campaign_id: int) -> Response:
-        with pages.reading() as session:
-            held = session.scalars(
-                select(NumberAssignment)
-                .join(NumberAssignment.ad_material)
-                .where(AdMaterial.campaign_id == campaign_id, NumberAssignment.ends_at.is_(None))
-                .order_by(AdMaterial.id)
-                .limit(_MOST_SHEETS)
-                .options(joinedload(NumberAssignment.tracking_number))
-            ).all()
-            if not held:
-                raise NotFound(gettext("No material of this campaign has a number."))
-            made = [_sheet(pages, one.tracking_number, one) for one in held]
-        return _pdf(made, f"campaign-{campaign_id}")
 
-    @pages.page("/t/<int:number_id>", PUBLIC)
-    def short_link(number_id: int) -> str:
-        """Show a published number to whoever read its code; the page says nothing else and counts nobody."""
-        with pages.reading() as session:
-            row = session.get(TrackingNumber, number_id)
-            if row is None or not any(held.ends_at is None for held in row.assignments):
-                raise NotFound(gettext("There is no such number."))
-            return render_template("numbers/short.html", number=row.number, shown=phone.show(row.number))
+@pages.page("/numbers/<int:number_id>/calls", EVERYONE)
+def number_calls(number_id: int) -> AnyResponse:
+    """Tell the number's latest call, for whoever waits for the test call."""
+    with pages.reading() as session:
+        newest = session.scalar(select(func.max(Call.id)).where(Call.tracking_number_id == number_id))
+    return jsonify({"newest": newest or 0})
+
+
+@pages.page("/numbers/<int:number_id>/sheet.pdf", EVERYONE)
+def number_sheet(number_id: int) -> Response:
+    with pages.reading() as session:
+        row = _number(session, number_id)
+        return _pdf([_sheet(row, _held(row))], row.number.lstrip("+"))
+
+
+@pages.page("/campaigns/<int:campaign_id>/sheets.pdf", EVERYONE)
+def campaign_sheets(campaign_id: int) -> Response:
+    with pages.reading() as session:
+        held = session.scalars(
+            select(NumberAssignment)
+            .join(NumberAssignment.ad_material)
+            .where(AdMaterial.campaign_id == campaign_id, NumberAssignment.ends_at.is_(None))
+            .order_by(AdMaterial.id)
+            .limit(_MOST_SHEETS)
+            .options(joinedload(NumberAssignment.tracking_number))
+        ).all()
+        if not held:
+            raise NotFound(gettext("No material of this campaign has a number."))
+        made = [_sheet(one.tracking_number, one) for one in held]
+    return _pdf(made, f"campaign-{campaign_id}")
+
+
+@pages.page("/t/<int:number_id>", PUBLIC)
+def short_link(number_id: int) -> str:
+    """Show a published number to whoever read its code; the page says nothing else and counts nobody."""
+    with pages.reading() as session:
+        row = session.get(TrackingNumber, number_id)
+        if row is None or not any(held.ends_at is None for held in row.assignments):
+            raise NotFound(gettext("There is no such number."))
+        return render_template("numbers/short.html", number=row.number, shown=phone.show(row.number))
 
 
 def lives() -> dict[str, str]:
@@ -208,7 +206,7 @@ def _held(row: TrackingNumber) -> NumberAssignment | None:
     return next((held for held in row.assignments if held.ends_at is None), None)
 
 
-def _expired(session: Session, pages: Pages) -> list[tuple[AdMaterial, int]]:
+def _expired(session: Session) -> list[tuple[AdMaterial, int]]:
     """Return ad material that has expired and still rings: more of it is about than was thought."""
     over = select(NumberAssignment.id, NumberAssignment.ad_material_id).join(NumberAssignment.ad_material)
     held = {
@@ -231,7 +229,7 @@ def _expired(session: Session, pages: Pages) -> list[tuple[AdMaterial, int]]:
     return [(material[material_id], count) for material_id, count in most]
 
 
-def _add(job: Work, pages: Pages) -> int:
+def _add(job: Work) -> int:
     given = [line.strip() for line in request.form.get("numbers", "").splitlines() if line.strip()]
     if not given:
         raise Invalid("numbers", gettext("is empty; write one number a line"))
@@ -245,13 +243,13 @@ def _add(job: Work, pages: Pages) -> int:
             at=job.at,
             provider=provider,
             destination=forms.text("destination"),
-            region=pages.settings.region,
+            region=pages.settings().region,
         )
     job.note("number add", f"{len(given)}: {', '.join(given[:5])}{' …' if len(given) > 5 else ''}")
     return len(given)
 
 
-def _sheet(pages: Pages, row: TrackingNumber, held: NumberAssignment | None) -> Sheet:
+def _sheet(row: TrackingNumber, held: NumberAssignment | None) -> Sheet:
     shown = phone.show(row.number)
     material = held.ad_material if held else None
     parts = [material.campaign.name, material.edition] if material else []
@@ -259,7 +257,7 @@ def _sheet(pages: Pages, row: TrackingNumber, held: NumberAssignment | None) -> 
         number=shown.international,
         national=shown.national,
         call=f"tel:{row.number}",
-        link=f"{pages.settings.base_url}{url_for('web.short_link', number_id=row.id)}",
+        link=f"{pages.settings().base_url}{url_for('web.short_link', number_id=row.id)}",
         title=material.name if material else gettext("A free number"),
         subtitle=" · ".join(filter(None, parts)),
         steps=[

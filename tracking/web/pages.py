@@ -3,8 +3,8 @@
 import gzip
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
@@ -12,7 +12,17 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
 
-from flask import Blueprint, Response, abort, current_app, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    current_app,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask_babel import gettext
 from flask_login import current_user
 from sqlalchemy import Engine, Select, select
@@ -22,11 +32,14 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from tracking import clock
-from tracking.access import audit
+from tracking.access import audit, jobs
 from tracking.errors import Conflict, Invalid, NotFound
+from tracking.reporting import questions, roi
+from tracking.reporting.questions import SHOWN_MODELS, ReportQuery
+from tracking.reporting.snapshots import Preparing, Snapshot
 from tracking.storage import db
-from tracking.storage.config import PROVIDERS_PATH, Settings
-from tracking.storage.models import Account, Call, Deal, User
+from tracking.storage.config import Settings
+from tracking.storage.models import Account, Call, Deal, Job, User
 from tracking.storage.vocabulary import Role
 
 _Result = TypeVar("_Result")
@@ -73,18 +86,7 @@ class Work:
 
 
 class Pages(Blueprint):
-    """The pages of one installation."""
-
-    def __init__(self, settings: Settings, engine: Engine) -> None:
-        super().__init__(
-            "web", __name__, template_folder="templates", static_folder="static", static_url_path="/assets"
-        )
-        self.settings = settings
-        self.engine = engine
-        self.before_request(self._admit)
-        self.register_error_handler(NotFound, lambda error: self._problem(error, 404))
-        self.register_error_handler(Conflict, lambda error: self._problem(error, 409))
-        self.register_error_handler(Invalid, lambda error: self._problem(error, 422))
+    """A blueprint whose pages say who may see them."""
 
     def page(
         self,
@@ -92,59 +94,132 @@ class Pages(Blueprint):
         roles: frozenset[Role],
         *,
         methods: tuple[str, ...] = ("GET",),
-        largest: int | None = None,
+        largest: Callable[[], int] | None = None,
+        **defaults: str,
     ) -> Callable[[_View], _View]:
         """Declare an address and who may use it; the view's name is its endpoint, ``web.<name>``.
 
-        ``largest`` is the largest request it takes, in bytes, where files are given to it.
+        ``largest`` returns the largest request it takes, in bytes, where files are given to it; ``defaults``
+        are arguments of the view that this address does not name.
         """
 
         def declare(view: _View) -> _View:
             view.roles = roles  # type: ignore[attr-defined]  # functions take attributes; mypy knows none
             view.largest = largest  # type: ignore[attr-defined]  # as above
-            self.add_url_rule(rule, view.__name__, view, methods=list(methods))
+            self.add_url_rule(rule, view.__name__, view, methods=list(methods), defaults=defaults)
             return view
 
         return declare
 
-    @contextmanager
-    def reading(self) -> Iterator[Session]:
-        """Open a session that only reads, from one snapshot."""
-        with db.reading(self.engine) as session:
-            yield session
 
-    def change(self, work: Callable[[Work], _Result]) -> _Result:
-        """Do ``work`` in one transaction and put it on record; twice if another wrote the same key first."""
+bp = Pages("web", __name__, template_folder="templates", static_folder="static", static_url_path="/assets")
+"""All pages; each module of pages adds its own."""
+page = bp.page
 
-        def whole(session: Session) -> _Result:
-            # The user was loaded in a session that is closed by now; only its plain columns are read.
-            job = Work(session, clock.now(), user())
-            result = work(job)
-            assert job.noted, "a change leaves a trail: call note()"
-            return result
 
-        return db.commit(self.engine, whole)
-
-    def today(self) -> date:
-        """Return the local day."""
-        return clock.now().astimezone(self.settings.zone).date()
-
-    def _admit(self) -> AnyResponse | None:
-        view = current_app.view_functions.get(request.endpoint or "")
-        if request.endpoint == "web.static":
-            return None
-        roles = getattr(view, "roles", None)
-        if roles == PUBLIC:
-            return None
-        if not current_user.is_authenticated:
-            return to_sign_in()
-        if roles is None or user().role not in roles:
-            abort(403)
+@bp.before_request
+def _admit() -> AnyResponse | None:
+    if request.endpoint == "web.static":
         return None
+    roles = getattr(current_app.view_functions.get(request.endpoint or ""), "roles", None)
+    if roles == PUBLIC:
+        return None
+    if not current_user.is_authenticated:
+        return to_sign_in()
+    if roles is None or user().role not in roles:
+        abort(403)
+    return None
 
-    @staticmethod
-    def _problem(error: Exception, status: int) -> tuple[str, int]:
-        return render_template("problem.html", status=status, reason=error), status
+
+@bp.errorhandler(NotFound)
+@bp.errorhandler(Conflict)
+@bp.errorhandler(Invalid)
+def _problem(error: NotFound | Conflict | Invalid) -> tuple[str, int]:
+    status = 404 if isinstance(error, NotFound) else status_of(error)
+    return render_template("problem.html", status=status, reason=error), status
+
+
+@bp.errorhandler(Preparing)
+def _preparing(_error: Preparing) -> str:
+    return render_template("decide/preparing.html")
+
+
+def settings() -> Settings:
+    """Return the settings of this installation."""
+    found: Settings = current_app.extensions["ringtrail"]["settings"]
+    return found
+
+
+def engine() -> Engine:
+    """Return the database of this installation."""
+    found: Engine = current_app.extensions["ringtrail"]["engine"]
+    return found
+
+
+def today() -> date:
+    """Return the local day."""
+    return clock.now().astimezone(settings().zone).date()
+
+
+def reading() -> AbstractContextManager[Session]:
+    """Open a session that only reads, from one snapshot."""
+    return db.reading(engine())
+
+
+def change(work: Callable[[Work], _Result]) -> _Result:
+    """Do ``work`` in one transaction and put it on record; twice if another wrote the same key first."""
+
+    def transaction(session: Session) -> _Result:
+        # The user was loaded in a session that is closed by now; only its plain columns are read.
+        job = Work(session, clock.now(), user())
+        result = work(job)
+        assert job.noted, "a change leaves a trail: call note()"
+        return result
+
+    return db.commit(engine(), transaction)
+
+
+def submitted(work: Callable[[Work], _Result]) -> tuple[_Result | None, Invalid | Conflict | None]:
+    """Do ``work`` if the form of this page was sent; return what came of it, or what is wrong with it."""
+    if request.method != "POST":
+        return None, None
+    try:
+        return change(work), None
+    except (Invalid, Conflict) as error:
+        return None, error
+
+
+def status_of(problem: Exception | None) -> int:
+    """Return the status of a page that shows what is wrong, if anything is."""
+    return 200 if problem is None else 409 if isinstance(problem, Conflict) else 422
+
+
+def skipped() -> int:
+    """Return how many rows of a long list the address passes over."""
+    return max(request.args.get("skip", 0, type=int), 0)
+
+
+def report_query(session: Session, models: tuple[str, ...] = SHOWN_MODELS) -> ReportQuery:
+    """Return what the address asks of a report; without a choice of models it is these."""
+    return questions.read(session, settings(), today(), request.args, models=models)
+
+
+def current_snapshot(session: Session) -> Snapshot:
+    """Return the tables that reports are made of; while they are being read, a page says so."""
+    return roi.snapshot(session, settings(), at=clock.now())
+
+
+def follow(page: str, job: Job) -> Response:
+    """Answer with a page that follows a job; once it is over, who only asked how far it is gets all anew."""
+    answer = make_response(page)
+    if request.headers.get("HX-Request") and not jobs.is_open(job):
+        answer.headers["HX-Refresh"] = "true"
+    return answer
+
+
+def sees_numbers() -> bool:
+    """Tell whether who has signed in sees callers' numbers in full."""
+    return user().role is not Role.viewer
 
 
 def some_of(
@@ -164,7 +239,7 @@ def make_room() -> None:
     """Let an address take a request as large as it declares; before anything reads the form."""
     largest = getattr(current_app.view_functions.get(request.endpoint or ""), "largest", None)
     if largest is not None:
-        request.max_content_length = largest
+        request.max_content_length = largest()
 
 
 def user() -> User:
@@ -188,9 +263,14 @@ def to_sign_in() -> AnyResponse:
     return redirect(url_for("security.login", next=back))
 
 
+def for_programs() -> bool:
+    """Tell whether a request is to what belongs to programs: telephone providers and the API."""
+    return request.path.startswith(current_app.extensions["ringtrail"]["programs"])
+
+
 def protect(response: Response) -> Response:
     """Add the headers that keep foreign scripts, frames and caches away from a page."""
-    if request.path.startswith(("/api/", f"{PROVIDERS_PATH}/")):
+    if for_programs():
         return response
     response.headers.update(_HEADERS)
     if request.endpoint == "web.static" and request.args.get("v"):
@@ -219,7 +299,7 @@ def squeeze(response: Response) -> Response:
 
 def explain(error: HTTPException) -> AnyResponse | tuple[str, int]:
     """Answer with a page for people, and leave alone what belongs to programs."""
-    if request.path.startswith(f"{PROVIDERS_PATH}/"):
+    if for_programs():
         return error.get_response()
     reasons = {
         403: gettext("Your role does not allow this. An administrator can change it."),

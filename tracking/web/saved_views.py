@@ -7,39 +7,38 @@ from werkzeug.wrappers import Response
 from tracking.access import saved_views as views
 from tracking.errors import Invalid
 from tracking.storage.vocabulary import Role
-from tracking.web import forms
-from tracking.web.pages import EVERYONE, Pages, Work, user
+from tracking.web import forms, pages
+from tracking.web.pages import EVERYONE, Work, user
 
 
-def add(pages: Pages) -> None:
-    """Add the pages of saved views."""
+@pages.page("/views", EVERYONE)
+def saved_views() -> str:
+    with pages.reading() as session:
+        return render_template("decide/views.html", saved=views.visible(session, user().id), role=Role)
 
-    @pages.page("/views", EVERYONE)
-    def saved_views() -> str:
-        with pages.reading() as session:
-            return render_template("decide/views.html", saved=views.visible(session, user().id), role=Role)
 
-    @pages.page("/views", EVERYONE, methods=("POST",))
-    def save_view() -> Response:
-        def save(work: Work) -> str:
-            name, path = forms.text("name"), request.form.get("path", "")
-            if name is None:
-                raise Invalid("name", gettext("is missing; give the view a name"))
-            views.save(work.session, user().id, name, path, shared=forms.flag("shared"))
-            work.note("view save", name)
-            return path
+@pages.page("/views", EVERYONE, methods=("POST",))
+def save_view() -> Response:
+    def save(work: Work) -> str:
+        name, path = forms.text("name"), request.form.get("path", "")
+        if name is None:
+            raise Invalid("name", gettext("is missing; give the view a name"))
+        views.save(work.session, user().id, name, path, shared=forms.flag("shared"))
+        work.note("view save", name)
+        return path
 
-        path = pages.change(save)
-        flash(gettext("The view is saved."))
-        return redirect(path, 303)
+    path = pages.change(save)
+    flash(gettext("The view is saved."))
+    return redirect(path, 303)
 
-    @pages.page("/views/<int:view_id>/delete", EVERYONE, methods=("POST",))
-    def delete_view(view_id: int) -> Response:
-        def delete(work: Work) -> None:
-            everything = user().role is Role.administrator
-            row = views.remove(work.session, view_id, user_id=user().id, any_owner=everything)
-            work.note("view delete", row.name)
 
-        pages.change(delete)
-        flash(gettext("The view is deleted."))
-        return redirect("/views", 303)
+@pages.page("/views/<int:view_id>/delete", EVERYONE, methods=("POST",))
+def delete_view(view_id: int) -> Response:
+    def delete(work: Work) -> None:
+        everything = user().role is Role.administrator
+        row = views.remove(work.session, view_id, user_id=user().id, any_owner=everything)
+        work.note("view delete", row.name)
+
+    pages.change(delete)
+    flash(gettext("The view is deleted."))
+    return redirect("/views", 303)

@@ -4,91 +4,80 @@ from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
 from flask_babel import gettext
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from tracking.errors import Invalid
 from tracking.language import formatting
-from tracking.reporting import mail, roi, schedules
+from tracking.reporting import documents, mail, mailing, roi, schedules
 from tracking.reporting.schedules import Wanted
-from tracking.storage.models import ReportSchedule
-from tracking.web import forms, questions
-from tracking.web.document import MODELS
-from tracking.web.mailing import ask
-from tracking.web.pages import MARKETERS, Pages, Work
+from tracking.storage.models import Campaign, ReportSchedule
+from tracking.web import forms, pages
+from tracking.web.pages import MARKETERS, Work
 
 _Page = str | Response | tuple[str, int]
 _QUERY = ("model", "campaign", "channel", "direction", "lookback")
 
 
-def add(pages: Pages) -> None:
-    """Add the pages of schedules."""
-
-    @pages.page("/schedules", MARKETERS, methods=("GET", "POST"))
-    def schedule_list() -> _Page:
-        problem = None
-        if request.method == "POST":
-            try:
-                pages.change(lambda job: _save(job, pages, None))
-            except Invalid as error:
-                problem = error
-            else:
-                flash(gettext("Saved."))
-                return redirect(url_for("web.schedule_list"), 303)
-        with pages.reading() as session:
-            page = render_template(
-                "schedules/list.html",
-                schedules=schedules.every(session),
-                mail=mail.is_possible(pages.settings),
-                form=_form(pages, session, _typed() if problem else _prefilled()),
-                problem=problem,
-                **_words(),
-            )
-        return (page, 422) if problem else page
-
-    @pages.page("/schedules/<int:schedule_id>", MARKETERS, methods=("GET", "POST"))
-    def change_schedule(schedule_id: int) -> _Page:
-        problem = None
-        if request.method == "POST":
-            try:
-                pages.change(lambda job: _save(job, pages, schedules.get(job.session, schedule_id)))
-            except Invalid as error:
-                problem = error
-            else:
-                flash(gettext("Saved."))
-                return redirect(url_for("web.schedule_list"), 303)
-        with pages.reading() as session:
-            row = schedules.get(session, schedule_id)
-            page = render_template(
-                "schedules/change.html",
-                schedule=row,
-                form=_form(pages, session, _typed() if problem else _stored(row)),
-                problem=problem,
-                **_words(),
-            )
-        return (page, 422) if problem else page
-
-    @pages.page("/schedules/<int:schedule_id>/delete", MARKETERS, methods=("POST",))
-    def delete_schedule(schedule_id: int) -> Response:
-        def work(job: Work) -> None:
-            row = schedules.get(job.session, schedule_id)
-            job.note("schedule delete", row.name)
-            schedules.remove(job.session, row)
-
-        pages.change(work)
-        flash(gettext("The schedule is deleted; nothing more goes out."))
+@pages.page("/schedules", MARKETERS, methods=("GET", "POST"))
+def schedule_list() -> _Page:
+    saved, problem = pages.submitted(lambda job: _save(job, None))
+    if saved:
+        flash(gettext("Saved."))
         return redirect(url_for("web.schedule_list"), 303)
+    with pages.reading() as session:
+        page = render_template(
+            "schedules/list.html",
+            schedules=schedules.every(session),
+            mail=mail.is_possible(pages.settings()),
+            form=_form(session, _typed() if problem else _prefilled()),
+            problem=problem,
+            **_words(),
+        )
+    return page, pages.status_of(problem)
 
-    @pages.page("/schedules/<int:schedule_id>/send", MARKETERS, methods=("POST",))
-    def send_schedule(schedule_id: int) -> Response:
-        def work(job: Work) -> int:
-            row = schedules.get(job.session, schedule_id)
-            job.note("schedule send", row.name)
-            return schedules.send_now(job.session, row, by=job.user.email, at=job.at).id
 
-        if not mail.is_possible(pages.settings):
-            raise Invalid("smtp_url", no_mail())
-        return redirect(url_for("web.job_page", job_id=pages.change(work)), 303)
+@pages.page("/schedules/<int:schedule_id>", MARKETERS, methods=("GET", "POST"))
+def change_schedule(schedule_id: int) -> _Page:
+    saved, problem = pages.submitted(lambda job: _save(job, schedules.get(job.session, schedule_id)))
+    if saved:
+        flash(gettext("Saved."))
+        return redirect(url_for("web.schedule_list"), 303)
+    with pages.reading() as session:
+        row = schedules.get(session, schedule_id)
+        page = render_template(
+            "schedules/change.html",
+            schedule=row,
+            form=_form(session, _typed() if problem else _stored(row)),
+            problem=problem,
+            **_words(),
+        )
+    return page, pages.status_of(problem)
+
+
+@pages.page("/schedules/<int:schedule_id>/delete", MARKETERS, methods=("POST",))
+def delete_schedule(schedule_id: int) -> Response:
+    def work(job: Work) -> None:
+        row = schedules.get(job.session, schedule_id)
+        job.note("schedule delete", row.name)
+        schedules.remove(job.session, row)
+
+    pages.change(work)
+    flash(gettext("The schedule is deleted; nothing more goes out."))
+    return redirect(url_for("web.schedule_list"), 303)
+
+
+@pages.page("/schedules/<int:schedule_id>/send", MARKETERS, methods=("POST",))
+def send_schedule(schedule_id: int) -> Response:
+    def work(job: Work) -> int:
+        row = schedules.get(job.session, schedule_id)
+        job.note("schedule send", row.name)
+        return schedules.send_now(job.session, row, by=job.user.email, at=job.at).id
+
+    if not mail.is_possible(pages.settings()):
+        raise Invalid("smtp_url", no_mail())
+    return redirect(url_for("web.job_page", job_id=pages.change(work)), 303)
 
 
 def no_mail() -> str:
@@ -129,13 +118,13 @@ def _words() -> dict[str, Any]:
     }
 
 
-def _save(job: Work, pages: Pages, row: ReportSchedule | None) -> None:
+def _save(job: Work, row: ReportSchedule | None) -> ReportSchedule:
     typed = _typed()
-    today = job.at.astimezone(pages.settings.zone).date()
+    day = job.at.astimezone(pages.settings().zone).date()
     if typed["language"] not in formatting.LANGUAGES:
         raise Invalid("language", "%(told)r is not known; choose one of the list", told=typed["language"])
     query = {name: values for name in _QUERY if (values := [v for v in typed["query"].get(name, []) if v])}
-    ask(job.session, pages.settings, query, (today, today), today)
+    mailing.read(job.session, pages.settings(), query, (day, day), day)
     wanted = Wanted(
         name=typed["name"],
         recipients=typed["recipients"].replace(",", "\n").replace(";", "\n").splitlines(),
@@ -145,11 +134,12 @@ def _save(job: Work, pages: Pages, row: ReportSchedule | None) -> None:
         attachments=typed["attachments"],
         query=query,
     )
-    saved = schedules.save(job.session, wanted, by=job.user.email, today=today, row=row)
+    saved = schedules.save(job.session, wanted, by=job.user.email, today=day, row=row)
     # Addresses are kept in the schedule; the trail outlives it and names how many there were.
     job.note(
         f"schedule {'change' if row else 'add'}", f"{saved.name}: {saved.cadence}, to {len(saved.recipients)}"
     )
+    return saved
 
 
 def _typed() -> dict[str, Any]:
@@ -187,13 +177,13 @@ def _stored(row: ReportSchedule) -> dict[str, Any]:
     }
 
 
-def _form(pages: Pages, session: Session, told: dict[str, Any]) -> dict[str, Any]:
-    facts = questions.read(session, pages.settings, pages.today()).facts
-    query = {name: told["query"].get(name, []) for name in _QUERY}
-    return told | {
+def _form(session: Session, typed: dict[str, Any]) -> dict[str, Any]:
+    campaigns = session.scalars(select(Campaign)).all()
+    query = {name: typed["query"].get(name, []) for name in _QUERY}
+    return typed | {
         "query": query,
-        "models": query["model"] or list(MODELS),
-        "names": sorted(facts),
-        "channels": sorted({fact.channel for fact in facts.values()}),
-        "lookback": (query["lookback"] or [f"{pages.settings.lookback_days}"])[0],
+        "models": query["model"] or list(documents.MODELS),
+        "names": sorted(each.name for each in campaigns),
+        "channels": sorted({each.channel for each in campaigns}),
+        "lookback": (query["lookback"] or [f"{pages.settings().lookback_days}"])[0],
     }

@@ -15,18 +15,15 @@ from werkzeug.wrappers import Response as AnyResponse
 from reports import charts
 from simulator import scenario as scenarios
 from simulator import which_model as study
-from tracking import clock
 from tracking.access import jobs
 from tracking.errors import Invalid, NotFound, Sentence, say
+from tracking.language.words import chart_locale, chart_words, job_state_words
 from tracking.reporting import roi, simulations
 from tracking.reporting.simulations import Archive, new_token
-from tracking.reporting.snapshots import Preparing
 from tracking.storage.models import Job
 from tracking.storage.vocabulary import JobState
-from tracking.web import forms, questions
-from tracking.web.jobs import is_open, state_words
-from tracking.web.pages import EVERYONE, MARKETERS, Pages, Work
-from tracking.web.questions import chart_locale, chart_words
+from tracking.web import forms, pages
+from tracking.web.pages import EVERYONE, MARKETERS, Work
 
 Page = str | tuple[str, int] | AnyResponse
 _KINDS = ("simulate", "calibrate")
@@ -38,133 +35,132 @@ _FITS = 3.0
 """Held-out figures within so many standard errors count as fitting."""
 
 
-def add(pages: Pages) -> None:
-    """Add the pages of the simulator."""
-    archive = Archive(pages.settings.data_dir)
-
-    def start(problem: Invalid | None = None, which: str = "") -> str:
-        with pages.reading() as session:
-            kept = _kept(session, archive)
-            return render_template(
-                "simulator/start.html",
-                runs=kept,
-                fits=[job for job, result in kept if job.kind == "calibrate" and result],
-                worlds=[(name, defaults) for name, defaults in _worlds().items()],
-                words=scenario_words(),
-                states=dict(state_words()),
-                limits=simulations,
-                typed=request.form,
-                problem=problem,
-                which=which,
-            )
-
-    @pages.page("/simulator", EVERYONE)
-    def simulator() -> str:
-        return start()
-
-    @pages.page("/simulator/which-model", EVERYONE)
-    def which_model() -> tuple[str, int]:
-        with pages.reading() as session:
-            asked = questions.read(session, pages.settings, pages.today(), models=("linear",))
-            try:
-                taken = roi.snapshot(session, pages.settings, at=clock.now())
-            except Preparing:
-                return render_template("decide/preparing.html"), 200
-        table, period = taken.tables, asked.period
-        won = table.conversions.filter(pc.equal(table.conversions["goal"], "won"))["converted_at"]
-        count = int(pc.sum(period.holds(won)).as_py() or 0)
-        ranked, chance = study.trust(count), study.chance(count)
-        page = render_template(
-            "simulator/which_model.html",
-            asked=asked,
-            deals=count,
-            studied=study.studied(count),
-            chance=chance,
-            ranked=ranked,
-            uncovered=study.uncovered(roi.REPORTED, count),
-            near=[each.model for each in ranked if each.mean.wrong - ranked[0].mean.wrong <= chance],
-            usual=min(ranked, key=lambda each: each.usual.wrong),
-            asked_rate=roi.attended(taken, period)["asked_rate"],
+def _start(problem: Invalid | None = None, which: str = "") -> str:
+    with pages.reading() as session:
+        runs = _simulations(session)
+        return render_template(
+            "simulator/start.html",
+            runs=runs,
+            fits=[job for job, result in runs if job.kind == "calibrate" and result],
+            worlds=[(name, defaults) for name, defaults in _worlds().items()],
             words=scenario_words(),
-            taken=taken,
-            problem=asked.problem,
+            states=dict(job_state_words()),
+            limits=simulations,
+            typed=request.form,
+            problem=problem,
+            which=which,
         )
-        return page, 422 if asked.problem else 200
 
-    @pages.page("/simulator/run", MARKETERS, methods=("POST",))
-    def run_simulation() -> Page:
-        def work(job: Work) -> int:
-            source, label = _source(job.session, archive)
-            arguments = {
-                "token": new_token(),
-                "scenario": source,
-                "accounts": _bounded("accounts", simulations.LEAST_ACCOUNTS, simulations.MOST_ACCOUNTS),
-                "days": _bounded("days", simulations.LEAST_DAYS, simulations.MOST_DAYS),
-                "seed": _bounded("seed", 0, simulations.LARGEST_SEED),
-            }
-            job.note("simulation start", f"{label}: {arguments['accounts']} {arguments['days']}")
-            by = job.user.email
-            return jobs.enqueue(job.session, "simulate", label, arguments, by=by, at=job.at).id
 
-        try:
-            return redirect(url_for("web.simulation", job_id=pages.change(work)), 303)
-        except Invalid as error:
-            return start(error, "run"), 422
+@pages.page("/simulator", EVERYONE)
+def simulator() -> str:
+    return _start()
 
-    @pages.page("/simulator/fit", MARKETERS, methods=("POST",))
-    def fit_simulation() -> Page:
-        def work(job: Work) -> int:
-            arguments = {
-                "token": new_token(),
-                "accounts": _bounded("accounts", simulations.LEAST_ACCOUNTS, simulations.MOST_ACCOUNTS),
-                "seed": _bounded("seed", 0, simulations.LARGEST_SEED),
-            }
-            told = say("Fit a market to our own data")
-            job.note("simulation fit", str(arguments["accounts"]))
-            by = job.user.email
-            return jobs.enqueue(job.session, "calibrate", told, arguments, by=by, at=job.at).id
 
-        try:
-            return redirect(url_for("web.simulation", job_id=pages.change(work)), 303)
-        except Invalid as error:
-            return start(error, "fit"), 422
+@pages.page("/simulator/which-model", EVERYONE)
+def which_model() -> tuple[str, int]:
+    with pages.reading() as session:
+        asked = pages.report_query(session, ("linear",))
+        snapshot = pages.current_snapshot(session)
+    table, period = snapshot.tables, asked.period
+    won = table.conversions.filter(pc.equal(table.conversions["goal"], "won"))["converted_at"]
+    count = int(pc.sum(period.holds(won)).as_py() or 0)
+    ranked, chance = study.trust(count), study.chance(count)
+    page = render_template(
+        "simulator/which_model.html",
+        asked=asked,
+        deals=count,
+        studied=study.studied(count),
+        chance=chance,
+        ranked=ranked,
+        uncovered=study.uncovered(roi.REPORTED, count),
+        near=[each.model for each in ranked if each.mean.wrong - ranked[0].mean.wrong <= chance],
+        usual=min(ranked, key=lambda each: each.usual.wrong),
+        asked_rate=roi.attended(snapshot, period)["asked_rate"],
+        words=scenario_words(),
+        snapshot=snapshot,
+        problem=asked.problem,
+    )
+    return page, pages.status_of(asked.problem)
 
-    @pages.page("/simulator/runs/<int:job_id>", EVERYONE)
-    def simulation(job_id: int) -> Page:
-        with pages.reading() as session:
-            job = _job(session, job_id)
-            result = archive.get(job.arguments["token"]) if job.state == JobState.done else None
-            if result is None:
-                return render_template(
-                    "simulator/waiting.html", job=job, live=is_open(job), states=dict(state_words())
-                )
-            if job.kind == "calibrate":
-                return render_template(
-                    "simulator/fit.html", job=job, r=result, figures=_figures(result), words=parameter_words()
-                )
-            fitted = _fit_of(session, result["fitted"]) if result["fitted"] else None
-            shown = _chosen([score["model"] for score in result["models"]])
+
+@pages.page("/simulator/run", MARKETERS, methods=("POST",))
+def run_simulation() -> Page:
+    def work(job: Work) -> int:
+        source, label = _source(job.session)
+        arguments = {
+            "token": new_token(),
+            "scenario": source,
+            "accounts": _bounded("accounts", simulations.LEAST_ACCOUNTS, simulations.MOST_ACCOUNTS),
+            "days": _bounded("days", simulations.LEAST_DAYS, simulations.MOST_DAYS),
+            "seed": _bounded("seed", 0, simulations.LARGEST_SEED),
+        }
+        job.note("simulation start", f"{label}: {arguments['accounts']} {arguments['days']}")
+        by = job.user.email
+        return jobs.enqueue(job.session, "simulate", label, arguments, by=by, at=job.at).id
+
+    try:
+        return redirect(url_for("web.simulation", job_id=pages.change(work)), 303)
+    except Invalid as error:
+        return _start(error, "run"), 422
+
+
+@pages.page("/simulator/fit", MARKETERS, methods=("POST",))
+def fit_simulation() -> Page:
+    def work(job: Work) -> int:
+        arguments = {
+            "token": new_token(),
+            "accounts": _bounded("accounts", simulations.LEAST_ACCOUNTS, simulations.MOST_ACCOUNTS),
+            "seed": _bounded("seed", 0, simulations.LARGEST_SEED),
+        }
+        told = say("Fit a market to our own data")
+        job.note("simulation fit", str(arguments["accounts"]))
+        by = job.user.email
+        return jobs.enqueue(job.session, "calibrate", told, arguments, by=by, at=job.at).id
+
+    try:
+        return redirect(url_for("web.simulation", job_id=pages.change(work)), 303)
+    except Invalid as error:
+        return _start(error, "fit"), 422
+
+
+@pages.page("/simulator/runs/<int:job_id>", EVERYONE)
+def simulation(job_id: int) -> Page:
+    with pages.reading() as session:
+        job = _job(session, job_id)
+        result = _archive().get(job.arguments["token"]) if job.state == JobState.done else None
+        if result is None:
             return render_template(
-                "simulator/run.html",
-                job=job,
-                r=result,
-                shown=shown,
-                about=scenario_words().get(result["scenario"], ""),
-                fitted=fitted,
-                level=simulations.LEVEL,
-                shares=_chart(result, shown, "share", gettext("Share of the margin")),
-                returns=_chart(result, shown, "roi", gettext("ROI")),
+                "simulator/waiting.html", job=job, live=jobs.is_open(job), states=dict(job_state_words())
             )
-
-    @pages.page("/simulator/runs/<int:job_id>/scenario.toml", EVERYONE)
-    def simulation_scenario(job_id: int) -> AnyResponse:
-        with pages.reading() as session:
-            path = archive.scenario(_job(session, job_id).arguments["token"])
-        return Response(
-            path.read_text(encoding="utf-8"),
-            content_type="application/toml; charset=utf-8",
-            headers={"Content-Disposition": f"attachment; filename=scenario-{job_id}.toml"},
+        if job.kind == "calibrate":
+            return render_template(
+                "simulator/fit.html", job=job, r=result, figures=_figures(result), words=parameter_words()
+            )
+        fitted = _fit_of(session, result["fitted"]) if result["fitted"] else None
+        shown = _chosen([score["model"] for score in result["models"]])
+        return render_template(
+            "simulator/run.html",
+            job=job,
+            r=result,
+            shown=shown,
+            about=scenario_words().get(result["scenario"], ""),
+            fitted=fitted,
+            level=simulations.LEVEL,
+            shares=_chart(result, shown, "share", gettext("Share of the margin")),
+            returns=_chart(result, shown, "roi", gettext("ROI")),
         )
+
+
+@pages.page("/simulator/runs/<int:job_id>/scenario.toml", EVERYONE)
+def simulation_scenario(job_id: int) -> AnyResponse:
+    with pages.reading() as session:
+        path = _archive().scenario(_job(session, job_id).arguments["token"])
+    return Response(
+        path.read_text(encoding="utf-8"),
+        content_type="application/toml; charset=utf-8",
+        headers={"Content-Disposition": f"attachment; filename=scenario-{job_id}.toml"},
+    )
 
 
 def scenario_words() -> dict[str, str]:
@@ -226,6 +222,10 @@ def figure_words() -> dict[str, str]:
     }
 
 
+def _archive() -> Archive:
+    return Archive(pages.settings().data_dir)
+
+
 @cache
 def _worlds() -> dict[str, tuple[int, int]]:
     """Return the shipped scenarios with their accounts and days; the supplier's market first."""
@@ -233,12 +233,12 @@ def _worlds() -> dict[str, tuple[int, int]]:
     return {name: (world.accounts, world.days) for name, world in found.items()}
 
 
-def _kept(session: Session, archive: Archive) -> list[tuple[Job, dict[str, Any] | None]]:
+def _simulations(session: Session) -> list[tuple[Job, dict[str, Any] | None]]:
     """Return the simulations that are still to be done or still kept, newest first, with their results."""
     query = select(Job).where(Job.kind.in_(_KINDS)).order_by(Job.id.desc()).limit(_SHOWN)
     found = []
     for job in session.scalars(query):
-        result = archive.get(job.arguments["token"]) if job.state == JobState.done else None
+        result = _archive().get(job.arguments["token"]) if job.state == JobState.done else None
         if result is not None or job.state != JobState.done:
             found.append((job, result))
     return found
@@ -256,14 +256,14 @@ def _fit_of(session: Session, token: str) -> Job | None:
     return next((job for job in session.scalars(query) if job.arguments["token"] == token), None)
 
 
-def _source(session: Session, archive: Archive) -> tuple[str, Sentence]:
+def _source(session: Session) -> tuple[str, Sentence]:
     """Return the scenario that the form names, and what to call a run of it."""
     told = forms.text("scenario") or ""
     if told in _worlds():
         return told, say("Simulate %(scenario)s", scenario=told)
     if told.startswith("fit-") and told[4:].isdecimal():
         job = _job(session, int(told[4:]))
-        archive.scenario(job.arguments["token"])
+        _archive().scenario(job.arguments["token"])
         return job.arguments["token"], say("Simulate our fitted market (%(n)d)", n=job.id)
     raise Invalid("scenario", "%(told)r is not known; choose one of the list", told=told)
 

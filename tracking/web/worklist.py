@@ -15,13 +15,11 @@ from tracking.storage import phone
 from tracking.storage.models import Call, TrackingNumber
 from tracking.storage.names import required
 from tracking.storage.vocabulary import CallStatus
-from tracking.telephony import calls
-from tracking.telephony.calls import CallEvent
-from tracking.web import forms
-from tracking.web.calls import loaded, loading, who
-from tracking.web.pages import REPS, Pages, Work, some_of
+from tracking.telephony import call_details, calls
+from tracking.telephony.calls import MANUAL, CallEvent
+from tracking.web import forms, pages
+from tracking.web.pages import REPS, Work, some_of
 
-BY_HAND = "manual"
 DAYS = (7, 14, 30)
 """Periods that the page offers."""
 _SHOWN = 50
@@ -32,60 +30,53 @@ _WENT = {
 }
 
 
-def add(pages: Pages) -> None:
-    """Add the list of what waits, and the form for a call that no exchange reported."""
-
-    @pages.page("/desk/unasked", REPS)
-    def unasked() -> str:
-        asked = request.args.get("days", type=int)
-        days = asked if asked in DAYS else 30
-        since = clock.now() - timedelta(days=days)
-        start = max(request.args.get("skip", 0, type=int), 0)
-        with pages.reading() as session:
-            late = calls.unlogged(since=since)
-            found = some_of(session, Call, late, start, _SHOWN + 1, *loading())
-            missed = session.scalars(loaded(calls.to_call_back(since=since)).limit(_SHOWN)).all()
-            counted_since = answers.countable(session, since=since)
-            asking = answers.asking(session, since=counted_since)
-            return render_template(
-                "desk/unasked.html",
-                waiting=[(call, who(session, call)) for call in found[:_SHOWN]],
-                newer=max(start - _SHOWN, 0) if start else None,
-                older=start + _SHOWN if len(found) > _SHOWN else None,
-                missed=[(call, who(session, call)) for call in missed],
-                asking=asking,
-                counted_since=counted_since if counted_since > since else None,
-                all_asked=sum(row.asked for row in asking),
-                all_qualifying=sum(row.qualifying for row in asking),
-                days=days,
-                choices=DAYS,
-            )
-
-    @pages.page("/calls/new", REPS, methods=("GET", "POST"))
-    def new_call() -> str | tuple[str, int] | AnyResponse:
-        problem = None
-        if request.method == "POST":
-            try:
-                call_id = pages.change(lambda job: _enter(job, pages))
-            except Invalid as error:
-                problem = error
-            else:
-                return redirect(url_for("web.desk", call=call_id), 303)
-        with pages.reading() as session:
-            numbers = session.scalars(select(TrackingNumber).order_by(TrackingNumber.number)).all()
-            page = render_template(
-                "desk/new.html",
-                numbers=numbers,
-                now=clock.now().astimezone(pages.settings.zone).strftime("%Y-%m-%dT%H:%M"),
-                key=request.form.get("key") or secrets.token_hex(16),
-                problem=problem,
-            )
-        return (page, 422) if problem else page
+@pages.page("/desk/unasked", REPS)
+def unasked() -> str:
+    asked = request.args.get("days", type=int)
+    days = asked if asked in DAYS else 30
+    since = clock.now() - timedelta(days=days)
+    start = pages.skipped()
+    with pages.reading() as session:
+        late = calls.unlogged(since=since)
+        found = some_of(session, Call, late, start, _SHOWN + 1, *call_details.loading())
+        missed = session.scalars(call_details.loaded(calls.to_call_back(since=since)).limit(_SHOWN)).all()
+        counted_since = answers.countable(session, since=since)
+        asking = answers.asking(session, since=counted_since)
+        return render_template(
+            "desk/unasked.html",
+            waiting=[(call, call_details.caller_of(session, call)) for call in found[:_SHOWN]],
+            newer=max(start - _SHOWN, 0) if start else None,
+            older=start + _SHOWN if len(found) > _SHOWN else None,
+            missed=[(call, call_details.caller_of(session, call)) for call in missed],
+            asking=asking,
+            counted_since=counted_since if counted_since > since else None,
+            all_asked=sum(row.asked for row in asking),
+            all_qualifying=sum(row.qualifying for row in asking),
+            days=days,
+            choices=DAYS,
+        )
 
 
-def _enter(job: Work, pages: Pages) -> int:
-    region = pages.settings.region
-    started = forms.moment("started_at", pages.settings.zone)
+@pages.page("/calls/new", REPS, methods=("GET", "POST"))
+def new_call() -> tuple[str, int] | AnyResponse:
+    call_id, problem = pages.submitted(_enter)
+    if call_id:
+        return redirect(url_for("web.desk", call=call_id), 303)
+    with pages.reading() as session:
+        numbers = session.scalars(select(TrackingNumber).order_by(TrackingNumber.number)).all()
+        page = render_template(
+            "desk/new.html",
+            numbers=numbers,
+            now=clock.now().astimezone(pages.settings().zone).strftime("%Y-%m-%dT%H:%M"),
+            key=request.form.get("key") or secrets.token_hex(16),
+            problem=problem,
+        )
+    return page, pages.status_of(problem)
+
+
+def _enter(job: Work) -> int:
+    region = pages.settings().region
+    started = forms.moment("started_at", pages.settings().zone)
     if started is None:
         raise Invalid("started_at", gettext("is empty; write when it rang, as 2026-03-01 14:30"))
     if started > job.at + timedelta(minutes=5):
@@ -109,7 +100,7 @@ def _enter(job: Work, pages: Pages) -> int:
         raise Invalid("caller", gettext("is empty; write it, or say that it was withheld"))
     name = forms.text("caller_name")
     event = CallEvent(
-        provider=BY_HAND,
+        provider=MANUAL,
         provider_call_id=(forms.text("key") or secrets.token_hex(16))[:200],
         dialled=(phone.require(forms.text("dialled") or "", region, "dialled"),),
         caller=phone.require(caller, region, "caller") if caller else None,

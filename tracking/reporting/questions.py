@@ -1,28 +1,19 @@
 """What a report is asked, read from its address, so that each view can be kept, sent and opened again."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, get_args
 
-import pyarrow as pa
-from babel.dates import get_day_names, get_month_names
-from babel.numbers import get_decimal_symbol, get_group_symbol, get_minus_sign_symbol
-from flask import request
-from flask_babel import get_locale, gettext
+from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
-from attribution import UNATTRIBUTED
 from reports.kpis import Period
-from reports.roi import OVERHEAD, TOTAL, UNKNOWN
-from reports.trends import Step, beginning, following, preceding, year_before
+from reports.trends import Step, preceding, year_before
 from tracking.errors import Invalid
-from tracking.language import translate
 from tracking.reporting import roi
 from tracking.reporting.roi import Question
-from tracking.storage import money
 from tracking.storage.config import LONGEST_LOOKBACK_DAYS, Settings
 from tracking.storage.models import Campaign
 from tracking.storage.vocabulary import Direction
@@ -33,8 +24,8 @@ _MOST_DAYS = 365 * 20
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A question as the address puts it, and what its form shows."""
+class ReportQuery:
+    """A question as the query of an address puts it, and what its form shows."""
 
     question: Question
     step: Step
@@ -43,7 +34,8 @@ class Asked:
     direction: str
     campaigns: tuple[str, ...]
     facts: dict[str, Campaign]
-    problem: Invalid | None
+    args: Args
+    problem: Invalid | None = None
 
     @property
     def period(self) -> Period:
@@ -85,8 +77,8 @@ class Asked:
         return sorted({campaign.channel for campaign in self.facts.values()})
 
     def address(self, **changed: Any) -> dict[str, Any]:
-        """Return the query of this page with some values exchanged; None takes one out."""
-        now: dict[str, Any] = request.args.to_dict(flat=False)
+        """Return this query with some values exchanged; None takes one out."""
+        now: dict[str, Any] = self.args.to_dict(flat=False)
         now |= {"from" if name == "first" else name: value for name, value in changed.items()}
         return {name: value for name, value in now.items() if value not in (None, "", [])}
 
@@ -95,28 +87,24 @@ def read(
     session: Session,
     settings: Settings,
     today: date,
+    args: Args,
     *,
     models: tuple[str, ...] = SHOWN_MODELS,
-    args: Args | None = None,
-) -> Asked:
-    """Read the question of the address; what is wrong is named, and the default stands in for all of it.
-
-    Whoever asks without a page gives the query itself as ``args``.
-    """
-    args = request.args if args is None else args
+) -> ReportQuery:
+    """Read a query; what is wrong is named, and the default stands in for all of it."""
     facts = {campaign.name: campaign for campaign in session.scalars(select(Campaign))}
     try:
         return _read(settings, today, models, facts, args)
     except Invalid as error:
         period = roi.period_of(settings, today, None, None)
         question = Question(models, period, float(settings.lookback_days))
-        return Asked(question, "month", "", "", "", (), facts, error)
+        return ReportQuery(question, "month", "", "", "", (), facts, args, error)
 
 
 def _read(
     settings: Settings, today: date, models: tuple[str, ...], facts: dict[str, Campaign], args: Args
-) -> Asked:
-    first, last = (day_from_query(name, args) for name in ("from", "to"))
+) -> ReportQuery:
+    first, last = (day(name, args) for name in ("from", "to"))
     period = roi.period_of(settings, today, first, last)
     if (period.end - period.start).days > _MOST_DAYS:
         raise Invalid("from", gettext("the period has more than twenty years; choose a later first day"))
@@ -137,17 +125,17 @@ def _read(
     if direction and direction not in set(Direction):
         raise Invalid("direction", gettext("%(name)s is no direction; choose from the list", name=direction))
     named = tuple(name for name in args.getlist("campaign") if name)
-    kept = None
+    chosen_campaigns = None
     if named or channel or direction:
-        kept = frozenset(
+        chosen_campaigns = frozenset(
             name
             for name, fact in facts.items()
             if (not named or name in named)
             and (not channel or fact.channel == channel)
             and (not direction or fact.direction == direction)
         )
-    question = Question(chosen, period, _lookback(settings, args), kept)
-    return Asked(question, step, against, channel, direction, named, facts, None)  # type: ignore[arg-type]  # a Step
+    question = Question(chosen, period, _lookback(settings, args), chosen_campaigns)
+    return ReportQuery(question, step, against, channel, direction, named, facts, args)  # type: ignore[arg-type]  # a Step
 
 
 def _lookback(settings: Settings, args: Args) -> float:
@@ -166,92 +154,10 @@ def _lookback(settings: Settings, args: Args) -> float:
     return days
 
 
-def day_from_query(name: str, args: Args | None = None) -> date | None:
-    """Return a day of the address, such as ?from=2026-03-01; None where it names none."""
-    text = (request.args if args is None else args).get(name, "")
+def day(name: str, args: Args) -> date | None:
+    """Return a day of a query or form, such as from=2026-03-01; None where the field is empty."""
+    text = args.get(name, "").strip()
     try:
         return date.fromisoformat(text) if text else None
     except ValueError:
         raise Invalid(name, "%(told)r is not a day; write it as 2026-03-01", told=text) from None
-
-
-def line_words() -> dict[str, str]:
-    """Return what lines in brackets are called."""
-    return {
-        TOTAL: gettext("(total)"),
-        UNKNOWN: gettext("(unknown source)"),
-        OVERHEAD: gettext("(overhead)"),
-        UNATTRIBUTED: gettext("(unattributed)"),
-    }
-
-
-def chart_words() -> dict[str, str]:
-    """Return the words that charts use."""
-    return {name: translate.model_word(name) for name in roi.REPORTED} | {
-        "Campaign": gettext("Campaign"),
-        "Model": gettext("Model"),
-        "ROI": gettext("ROI"),
-        "Revenue": gettext("Revenue"),
-        "Revenue so far": gettext("Revenue so far"),
-        "Still to come": gettext("Still to come"),
-        "from": gettext("from"),
-        "to": gettext("to"),
-        "value": gettext("value"),
-        "series": gettext("series"),
-        "what happened": gettext("what happened"),
-    }
-
-
-def chart_locale() -> dict[str, Any]:
-    """Return how charts write numbers and days in the user's language."""
-    locale = get_locale()
-    days, short_days = get_day_names("wide", locale=locale), get_day_names("abbreviated", locale=locale)
-    months = get_month_names("wide", "stand-alone", locale)
-    short = get_month_names("abbreviated", "stand-alone", locale)
-    week = (6, 0, 1, 2, 3, 4, 5)
-    return {
-        "number": {
-            "decimal": get_decimal_symbol(locale),
-            "thousands": get_group_symbol(locale),
-            "grouping": [3],
-            "currency": ["", ""],
-            "percent": "\N{NO-BREAK SPACE}%",
-            "minus": get_minus_sign_symbol(locale),
-        },
-        "time": {
-            "dateTime": "%Y-%m-%d %H:%M",
-            "date": "%Y-%m-%d",
-            "time": "%H:%M",
-            "periods": ["", ""],
-            "days": [days[d] for d in week],
-            "shortDays": [short_days[d] for d in week],
-            "months": [months[m] for m in range(1, 13)],
-            "shortMonths": [short[m] for m in range(1, 13)],
-        },
-    }
-
-
-def is_whole(row: Mapping[str, Any], step: Step) -> bool:
-    """Tell whether a row of a trend covers all of its week, month, quarter or year."""
-    start, end = row["start"], row["end"]
-    return bool(beginning(start, step) == start and following(start, step) == end)
-
-
-def series(table: pa.Table, names: list[tuple[str, str]], currency: str, step: Step) -> pa.Table:
-    """Return columns of a trend as rows for a chart: amounts in whole units of money, one series a column."""
-    rows = []
-    for row in table.to_pylist():
-        whole = is_whole(row, step)
-        for column, label in names:
-            value = row[column]
-            if column.endswith("_minor"):
-                value = float(money.to_major(value, currency))
-            figure = None if value is None else float(value)
-            rows.append({"start": row["start"], "series": label, "value": figure, "whole": whole})
-    return plain_series(rows)
-
-
-def plain_series(rows: list[dict[str, Any]]) -> pa.Table:
-    """Return rows with ``start``, ``series``, ``value`` and ``whole`` as the table that a chart takes."""
-    kinds = [("start", pa.date32()), ("series", pa.string()), ("value", pa.float64()), ("whole", pa.bool_())]
-    return pa.Table.from_pylist(rows, schema=pa.schema(kinds))

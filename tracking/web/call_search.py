@@ -12,11 +12,11 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from tracking.errors import Invalid
 from tracking.records import answers, contacts
+from tracking.reporting.questions import Args, day
 from tracking.storage import db, phone, vault
 from tracking.storage.config import Settings
 from tracking.storage.models import Account, AdMaterial, Answer, Call, Campaign, Contact, NumberAssignment
 from tracking.storage.vocabulary import CallStatus, LeadStatus, Outcome, PointKind
-from tracking.web.questions import day_from_query
 
 PAGE = 50
 _FEW = 5000
@@ -27,15 +27,15 @@ _ASKED = (Outcome.answered, Outcome.declined)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class CallSearch:
     """The calls that an address asks for."""
 
-    wanted: Select[Call]
+    query: Select[Call]
     tails: bool = False
     """Whether last digits were looked for, which is done among the newest calls only."""
 
 
-def found(session: Session, settings: Settings) -> Asked:
+def search(session: Session, settings: Settings, args: Args) -> CallSearch:
     """Return the calls that the address asks for.
 
     Raises
@@ -43,9 +43,9 @@ def found(session: Session, settings: Settings) -> Asked:
     Invalid
         Naming the part of the address that cannot be.
     """
-    args, zone = request.args, settings.zone
+    zone = settings.zone
     wanted = select(Call)
-    first, last = day_from_query("from"), day_from_query("to")
+    first, last = day("from", args), day("to", args)
     if first:
         wanted = wanted.where(Call.started_at >= datetime.combine(first, time(), zone).astimezone(UTC))
     if last:
@@ -79,7 +79,7 @@ def found(session: Session, settings: Settings) -> Asked:
         wanted = wanted.where(Call.spam.is_(spam == "yes"))
     if text := args.get("q", "").strip():
         return _caller(session, wanted, text, settings.region)
-    return Asked(wanted)
+    return CallSearch(wanted)
 
 
 def _asked(session: Session, choice: str) -> ColumnElement[bool]:
@@ -111,24 +111,24 @@ def _standing(session: Session, condition: ColumnElement[bool]) -> ColumnElement
     return and_(Call.id.in_(ids), such) if len(ids) <= _FEW else such
 
 
-def _caller(session: Session, wanted: Select[Call], text: str, region: str) -> Asked:
+def _caller(session: Session, wanted: Select[Call], text: str, region: str) -> CallSearch:
     e164 = phone.parse(text, region).e164
     if e164:
         caller = _few(session, Call.caller_hash, [vault.lookup_hash(PointKind.phone, e164)])
-        return Asked(wanted.where(or_(caller, _few(session, Call.dialled, [e164]))))
+        return CallSearch(wanted.where(or_(caller, _few(session, Call.dialled, [e164]))))
     digits = text.replace(" ", "").removeprefix("…").removeprefix("...")
     if digits.isdecimal() and 2 <= len(digits) <= 15:
         # Numbers are sealed: a whole one is found by its hash, its last digits only by opening it.
         newest = wanted.order_by(Call.started_at.desc()).limit(_TAILS)
         rows = session.execute(newest.with_only_columns(Call.id, Call.caller, Call.dialled))
         ids = [row.id for row in rows if (row.caller or "").endswith(digits) or row.dialled.endswith(digits)]
-        return Asked(wanted.where(Call.id.in_(ids[:_FEW])), tails=True)
+        return CallSearch(wanted.where(Call.id.in_(ids[:_FEW])), tails=True)
     company = select(Account.id).where(Account.name_key.contains(contacts.name_key(text), autoescape=True))
     theirs = or_(Account.id.in_(company), Account.merged_into_id.in_(company))
     of_company = select(Contact.id).join(Account, Account.id == Contact.account_id).where(theirs)
     named = select(Contact.id).where(Contact.name.icontains(text, autoescape=True))
     people = {*session.scalars(of_company.limit(_FEW)), *session.scalars(named.limit(_FEW))}
-    return Asked(wanted.where(_few(session, Call.contact_id, people)))
+    return CallSearch(wanted.where(_few(session, Call.contact_id, people)))
 
 
 def _few(

@@ -12,19 +12,18 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
-from reports import documents
+from reports.documents import mail as as_html
+from reports.documents import text as as_text
 from reports.parts import Chapter, Document
 from tracking.errors import Conflict, Invalid
 from tracking.language import formatting
-from tracking.reporting import mail, schedules, snapshots
+from tracking.reporting import documents, mail, report_text, schedules, snapshots
+from tracking.reporting.questions import ReportQuery
 from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import ReportSchedule
-from tracking.web import document, story
-from tracking.web.document import FORMS, file_name
-from tracking.web.questions import Asked
 
-_MOST_TOLD = 500
+_LONGEST_REASON = 500
 
 
 def send(
@@ -74,8 +73,8 @@ def _why(error: Invalid | Conflict | OSError) -> Invalid | Conflict:
     if isinstance(error, mail.Uncertain):
         return Invalid.of("mail", error.whole)
     if isinstance(error, OSError):
-        told = f"{type(error).__name__}: {error}"[:_MOST_TOLD]
-        return Invalid("mail", "the mail server did not take it: %(error)s", error=told)
+        reason = f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
+        return Invalid("mail", "the mail server did not take it: %(error)s", error=reason)
     return error
 
 
@@ -83,45 +82,47 @@ def letter(session: Session, settings: Settings, row: ReportSchedule, *, at: dat
     """Return the mail of a schedule: the figures in its text, the whole report as its attachments."""
     today = at.astimezone(settings.zone).date()
     with formatting.speaking(settings, row.language):
-        asked = ask(session, settings, row.options["query"], schedules.covered(row, today), today)
-        taken = snapshots.whole(session, settings, at=at)
-        made = story.tell(session, settings, taken, asked, at=at)
+        asked = read(session, settings, row.options["query"], schedules.covered(row, today), today)
+        snapshot = snapshots.whole(session, settings, at=at)
+        report = report_text.report(session, settings, snapshot, asked, at=at)
         message = EmailMessage()
         message["Subject"] = gettext(
-            "%(name)s: %(title)s (%(period)s)", name=row.name, title=made.title, period=made.subtitle
+            "%(name)s: %(title)s (%(period)s)", name=row.name, title=report.title, period=report.subtitle
         )
         message["To"] = ", ".join(row.recipients)
         message["Auto-Submitted"] = "auto-generated"
-        told = _with_ending(made.brief(), settings, row, asked)
-        message.set_content(documents.text(told))
-        message.add_alternative(documents.mail(told), subtype="html")
+        brief = _with_ending(report.brief(), settings, row, asked)
+        message.set_content(as_text(brief))
+        message.add_alternative(as_html(brief), subtype="html")
         for name in row.options["attachments"]:
-            form = FORMS[name]
-            main, _, sub = form.mimetype.partition(";")[0].partition("/")
-            content = form.make(made, settings)
-            message.add_attachment(content, maintype=main, subtype=sub, filename=file_name(asked, name))
+            file = documents.FORMATS[name]
+            main, _, sub = file.mimetype.partition(";")[0].partition("/")
+            content = file.make(report, settings)
+            message.add_attachment(
+                content, maintype=main, subtype=sub, filename=documents.file_name(asked, name)
+            )
         # Set last: a message that becomes one of many parts hands such headers on to its first part.
-        message["Content-Language"] = made.language
+        message["Content-Language"] = report.language
     return message
 
 
-def ask(
+def read(
     session: Session,
     settings: Settings,
     query: Mapping[str, list[str]],
     days: tuple[date, date],
     today: date,
-) -> Asked:
+) -> ReportQuery:
     """Return the question of a schedule for some days, or raise Invalid for what is wrong with it."""
     args = MultiDict[str, str]([(name, value) for name, values in query.items() for value in values])
     args["from"], args["to"] = (day.isoformat() for day in days)
-    asked = document.ask(session, settings, today, args)
+    asked = documents.read(session, settings, today, args)
     if asked.problem:
         raise asked.problem
     return asked
 
 
-def _with_ending(told: Document, settings: Settings, row: ReportSchedule, asked: Asked) -> Document:
+def _with_ending(brief: Document, settings: Settings, row: ReportSchedule, asked: ReportQuery) -> Document:
     query = {name: values for name, values in row.options["query"].items() if values}
     query |= {"from": [str(asked.period.start)], "to": [str(asked.last_day)], "language": [row.language]}
     link = f"{settings.base_url}/report?{urlencode(query, doseq=True)}"
@@ -132,4 +133,4 @@ def _with_ending(told: Document, settings: Settings, row: ReportSchedule, asked:
             gettext("%(who)s has set up this mail and can take you off its list.", who=row.created_by),
         ],
     )
-    return replace(told, chapters=[*told.chapters, ending])
+    return replace(brief, chapters=[*brief.chapters, ending])

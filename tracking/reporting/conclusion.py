@@ -11,34 +11,40 @@ from reports.definitions import KPIS, Kpi
 from reports.parts import Chapter, Chart, Column, Figure, Points, Table, Unit
 from reports.roi import OVERHEAD
 from tracking.language import formatting
-from tracking.language.translate import model_word, why_unavailable
-from tracking.reporting import roi
+from tracking.language.translate import why_unavailable
+from tracking.language.words import line_words, model_word, unit_words
+from tracking.reporting import advice, charts, roi, targets
+from tracking.reporting.questions import ReportQuery
 from tracking.reporting.roi import Comparison
 from tracking.reporting.snapshots import Snapshot
 from tracking.storage.config import Settings
 from tracking.storage.vocabulary import Direction
-from tracking.web import comparison, trends
-from tracking.web.dashboard import YEARS_KEPT, targets
-from tracking.web.questions import Asked, line_words
 
 _Row = dict[str, Any]
+YEARS_KEPT = 5.0
+"""How long a customer is kept where a report is told nothing else (an assumption)."""
 
 
 def chapter(
-    session: Session, settings: Settings, taken: Snapshot, asked: Asked, found: Comparison, at: datetime
+    session: Session,
+    settings: Settings,
+    snapshot: Snapshot,
+    asked: ReportQuery,
+    found: Comparison,
+    at: datetime,
 ) -> Chapter:
     """Return the end of the report: effect, uncertainty, and the decision that is asked for."""
     blocks: list[Any] = [*_decision_by_model(found)]
-    drawn = comparison.drawing(found)
+    drawn = charts.roi_by_model(found)
     if drawn is not None:
         blocks.append(
             Chart(gettext("ROI of each campaign under each model, with 80 percent intervals"), drawn)
         )
-    blocks += [_roi(found), *_unavailable(found), _key_figures(settings, taken, asked, found)]
-    aims = targets(settings, taken, asked, session, at=at)
+    blocks += [_roi(found), *_unavailable(found), _key_figures(settings, snapshot, asked, found)]
+    aims = targets.reached(settings, snapshot, asked, session, at=at)
     if asked.filtered:
-        kept = asked.question.campaigns or frozenset()
-        aims = [row for row in aims if row["campaign"] in kept]
+        chosen = asked.question.campaigns or frozenset()
+        aims = [row for row in aims if row["campaign"] in chosen]
     if aims:
         columns = [
             Column("campaign", gettext("Campaign")),
@@ -58,12 +64,12 @@ def chapter(
 
 
 def _decision_by_model(found: Comparison) -> list[Any]:
-    said = []
-    best = comparison.best(found)
+    sentences = []
+    best = advice.best(found)
     if len(found.models) == 1:
         pass  # One model agrees with itself, which says nothing.
     elif len(best["sides"]) == 1:
-        said.append(
+        sentences.append(
             gettext(
                 "The choice of model does not change the decision: under all of them %(campaign)s has the "
                 "highest ROI, and it stays first in at least %(share)s of resamples.",
@@ -75,7 +81,7 @@ def _decision_by_model(found: Comparison) -> list[Any]:
         sides = "; ".join(
             f"{campaign} ({', '.join(map(model_word, models))})" for campaign, models in best["sides"].items()
         )
-        said.append(
+        sentences.append(
             gettext(
                 "The choice of model changes the decision. Highest ROI: %(sides)s. Each stays first in at "
                 "least %(share)s of resamples.",
@@ -83,8 +89,8 @@ def _decision_by_model(found: Comparison) -> list[Any]:
                 share=formatting.share(best["sure"]),
             )
         )
-    if split := sorted(comparison.split(found)):
-        said.append(
+    if split := sorted(advice.split(found)):
+        sentences.append(
             ngettext(
                 "%(names)s pays under some models only.",
                 "%(names)s pay under some models only.",
@@ -92,14 +98,14 @@ def _decision_by_model(found: Comparison) -> list[Any]:
                 names=", ".join(split),
             )
         )
-    said.append(
+    sentences.append(
         gettext(
             "Under each model the same deals are shared differently, and each adds up to the same total. "
             "The interval says how far an ROI would vary if other buyers had come. That a campaign is "
             "credited does not prove that it caused the deal."
         )
     )
-    return said
+    return sentences
 
 
 def _unavailable(found: Comparison) -> list[str]:
@@ -145,12 +151,12 @@ def kpi_unit(kpi: Kpi) -> Unit:
     return "months" if kpi.unit == "months" else "ratio"
 
 
-def _key_figures(settings: Settings, taken: Snapshot, asked: Asked, found: Comparison) -> Table:
+def _key_figures(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found: Comparison) -> Table:
     outbound = frozenset(n for n, fact in asked.facts.items() if fact.direction is Direction.outbound)
     question = replace(asked.question, models=found.models[:1], campaigns=None)
     periods = {"now": (gettext("This period"), asked.period)} | asked.earlier_periods
     known = {
-        key: roi.key_figures(taken, settings, replace(question, period=period), outbound, YEARS_KEPT)
+        key: roi.key_figures(snapshot, settings, replace(question, period=period), outbound, YEARS_KEPT)
         for key, (_, period) in periods.items()
     }
     rows = [
@@ -193,7 +199,7 @@ def _still_to_come(settings: Settings, found: Comparison) -> list[Any]:
                 half,
             )
         )
-    drawn = trends.coming(found, settings.currency)
+    drawn = charts.still_to_come(found, settings.currency)
     if drawn is not None:
         blocks.append(Chart(gettext("Revenue so far and still to come by campaign"), drawn))
     words = line_words()
@@ -221,14 +227,14 @@ def _still_to_come(settings: Settings, found: Comparison) -> list[Any]:
     return [*blocks, Table("still-to-come", gettext("Revenue of this period's leads"), columns, rows)]
 
 
-def _asked_for(asked: Asked, found: Comparison) -> list[Any]:
-    judged = trends.judged(found, asked)
+def _asked_for(asked: ReportQuery, found: Comparison) -> list[Any]:
+    judged = advice.judged(found, asked)
     if not judged:
         return [gettext("There is no campaign to judge in this period. Enter what your campaigns cost.")]
-    verdicts = trends.verdict_words()
+    verdicts = advice.verdict_words()
     by_verdict: dict[str, list[str]] = {}
-    for advice in judged:
-        by_verdict.setdefault(advice.verdict.value, []).append(advice.campaign)
+    for each in judged:
+        by_verdict.setdefault(each.verdict.value, []).append(each.campaign)
     asks = {
         "invest": gettext("Put a little more into: %(names)s."),
         "keep": gettext("Go on with: %(names)s."),
@@ -247,7 +253,7 @@ def _asked_for(asked: Asked, found: Comparison) -> list[Any]:
         {
             "campaign": a.campaign,
             "advice": verdicts[a.verdict],
-            "reason": trends.reason(a),
+            "reason": advice.reason(a),
             "least": a.least if a.pays else None,
             "most": a.most if a.pays else None,
             "deals": a.deals,
@@ -273,16 +279,5 @@ def _asked_for(asked: Asked, found: Comparison) -> list[Any]:
             "resamples of your buyers; it runs from the least to the most favourable model. The least "
             "favourable model decides."
         ),
-        *trends.worth_words(found.models[0]),
+        *advice.worth_words(found.models[0]),
     ]
-
-
-def unit_words(settings: Settings, unit: Unit) -> str:
-    """Return what a unit is called."""
-    words = {
-        "money": settings.currency,
-        "share": gettext("share"),
-        "ratio": gettext("ratio"),
-        "months": gettext("months"),
-    }
-    return str(words.get(unit, gettext("count")))

@@ -10,40 +10,41 @@ from flask_babel import get_locale, gettext, ngettext
 from sqlalchemy.orm import Session
 
 from attribution import UNATTRIBUTED
-from reports import charts
 from reports.definitions import KPIS
 from reports.parts import Chapter, Chart, Column, Document, Figure, Points, Table, Unit
 from reports.roi import TOTAL, UNKNOWN
 from tracking.language import formatting
-from tracking.language.translate import model_word
+from tracking.language.words import line_words, model_word, unit_words
 from tracking.records import annotations
-from tracking.reporting import quality, roi
+from tracking.reporting import charts, conclusion, quality, quality_text, roi
+from tracking.reporting.conclusion import kpi_unit
+from tracking.reporting.questions import ReportQuery
 from tracking.reporting.roi import Comparison
 from tracking.reporting.snapshots import Snapshot
 from tracking.storage import money
 from tracking.storage.config import Settings
 from tracking.storage.vocabulary import Direction
-from tracking.web import outcome, questions
-from tracking.web import quality as quality_words
-from tracking.web.outcome import kpi_unit, unit_words
-from tracking.web.questions import Asked, chart_locale, chart_words, line_words
 
 _Row = dict[str, Any]
 
 
-def tell(session: Session, settings: Settings, taken: Snapshot, asked: Asked, *, at: datetime) -> Document:
+def report(
+    session: Session, settings: Settings, snapshot: Snapshot, asked: ReportQuery, *, at: datetime
+) -> Document:
     """Return the report that answers a question, in the language that is being spoken."""
-    found = roi.compare(taken, settings, asked.question, at=at)
-    whole = found
+    found = roi.compare(snapshot, settings, asked.question, at=at)
+    all_campaigns = found
     if asked.filtered:
         every = replace(asked.question, campaigns=None)
-        whole = roi.compare(taken, settings, every, at=at)
-    findings = quality.findings(session, settings, asked.period, at=at, taken=taken, found=whole)
+        all_campaigns = roi.compare(snapshot, settings, every, at=at)
+    findings = quality.findings(
+        session, settings, asked.period, at=at, snapshot=snapshot, found=all_campaigns
+    )
     chapters = [
-        _beginning(settings, taken, asked, found),
-        _middle(session, settings, taken, asked, found),
-        outcome.chapter(session, settings, taken, asked, found, at),
-        Chapter(gettext("4. How far the data can be trusted"), _trust(findings, asked)),
+        _beginning(settings, snapshot, asked, found),
+        _middle(session, settings, snapshot, asked, found),
+        conclusion.chapter(session, settings, snapshot, asked, found, at),
+        Chapter(gettext("4. How far the data can be trusted"), _trust(findings)),
         Chapter(gettext("How each figure is worked out"), [_definitions(settings)]),
     ]
     return Document(
@@ -52,7 +53,7 @@ def tell(session: Session, settings: Settings, taken: Snapshot, asked: Asked, *,
         language=str(get_locale()).replace("_", "-"),
         currency=settings.currency,
         decimals=money.exponent(settings.currency),
-        made_at=taken.taken_at,
+        made_at=snapshot.taken_at,
         chapters=chapters,
         write=writer(settings),
     )
@@ -91,7 +92,7 @@ def _span(first: Any, last: Any) -> str:
 # --- 1. The beginning ------------------------------------------------------------------------------------
 
 
-def _beginning(settings: Settings, taken: Snapshot, asked: Asked, found: Comparison) -> Chapter:
+def _beginning(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found: Comparison) -> Chapter:
     model = found.models[0]
     now = found.lines()[TOTAL][model]
     named = [name for name in found.lines() if not name.startswith("(")]
@@ -114,19 +115,19 @@ def _beginning(settings: Settings, taken: Snapshot, asked: Asked, found: Compari
         [
             situation,
             question,
-            _headline(settings, taken, asked, found),
-            _made_of(settings, taken, asked, found),
+            _headline(settings, snapshot, asked, found),
+            _made_of(settings, snapshot, asked, found),
         ],
     )
 
 
-def _headline(settings: Settings, taken: Snapshot, asked: Asked, found: Comparison) -> Table:
+def _headline(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found: Comparison) -> Table:
     model = found.models[0]
     question = replace(asked.question, models=(model,))
     now = found.lines()[TOTAL][model]
     earlier = asked.earlier_periods
     then = {
-        key: roi.totals(taken, settings, replace(question, period=period))[model]
+        key: roi.totals(snapshot, settings, replace(question, period=period))[model]
         for key, (_, period) in earlier.items()
     }
     measures: list[tuple[str, Unit, str]] = [
@@ -164,10 +165,10 @@ def _change(now: float | None, before: float | None) -> float | None:
     return None if now is None or not before else (now - before) / before
 
 
-def _made_of(settings: Settings, taken: Snapshot, asked: Asked, found: Comparison) -> Table:
+def _made_of(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found: Comparison) -> Table:
     model = found.models[0]
     days = f"{asked.question.lookback_days:g}"
-    told: list[tuple[str, str, Figure | str]] = [
+    facts: list[tuple[str, str, Figure | str]] = [
         ("period", gettext("Period"), _span(asked.period.start, asked.last_day)),
         ("time_zone", gettext("Time zone of the days"), str(asked.period.zone)),
         ("currency", gettext("Currency"), settings.currency),
@@ -177,12 +178,12 @@ def _made_of(settings: Settings, taken: Snapshot, asked: Asked, found: Compariso
             gettext("Lookback window"),
             gettext("A touch earns credit up to %(days)s days before a deal.", days=days),
         ),
-        ("as_of", gettext("Data as of"), Figure("moment", taken.taken_at)),
+        ("as_of", gettext("Data as of"), Figure("moment", snapshot.taken_at)),
         ("campaigns", gettext("Campaigns"), _filters(asked)),
     ]
     if not asked.filtered:
         lost, unknown = found.share_of(UNATTRIBUTED, model), found.share_of(UNKNOWN, model)
-        told += [
+        facts += [
             (
                 "unattributed",
                 gettext("Revenue that no touch preceded (%(model)s)", model=model_word(model)),
@@ -194,16 +195,16 @@ def _made_of(settings: Settings, taken: Snapshot, asked: Asked, found: Compariso
                 Figure("share", unknown),
             ),
         ]
-    if taken.stale:
-        told.append(
+    if snapshot.stale:
+        facts.append(
             ("stale", gettext("Freshness"), gettext("Newer data were being read when this was made."))
         )
-    rows = [{"key": key, "what": label, "value": value} for key, label, value in told]
+    rows = [{"key": key, "what": label, "value": value} for key, label, value in facts]
     columns = [Column("what", gettext("What")), Column("value", gettext("Chosen or found"))]
     return Table("made-of", gettext("What this report is made of"), columns, rows)
 
 
-def _filters(asked: Asked) -> str:
+def _filters(asked: ReportQuery) -> str:
     directions = {Direction.inbound: gettext("inbound"), Direction.outbound: gettext("outbound")}
     chosen = [
         ", ".join(asked.campaigns),
@@ -217,25 +218,13 @@ def _filters(asked: Asked) -> str:
 
 
 def _middle(
-    session: Session, settings: Settings, taken: Snapshot, asked: Asked, found: Comparison
+    session: Session, settings: Settings, snapshot: Snapshot, asked: ReportQuery, found: Comparison
 ) -> Chapter:
     model = found.models[0]
     question = replace(asked.question, models=(model,))
-    trend = roi.trend_of(taken, settings, question, "month")
+    trend = roi.trend_of(snapshot, settings, question, "month")
     happened = annotations.events(session, first=asked.period.start, last=asked.last_day)
-    drawn = charts.trend(
-        questions.series(
-            trend,
-            [("revenue_minor", gettext("Revenue")), ("cost_minor", gettext("Cost"))],
-            settings.currency,
-            "month",
-        ),
-        [{"starts_on": e.starts_on, "ends_on": e.ends_on, "title": e.title} for e in happened],
-        title=settings.currency,
-        money=True,
-        words=chart_words(),
-        locale=chart_locale(),
-    )
+    drawn = charts.revenue_and_cost(trend, settings.currency, "month", happened)
     total = found.lines()[TOTAL][model]
     intro = gettext(
         "%(direct)s was spent on the campaigns directly, and %(indirect)s as their share of something "
@@ -246,8 +235,8 @@ def _middle(
         model=model_word(model),
     )
     blocks: list[Any] = [intro, _spent(asked, found)]
-    whole = all(questions.is_whole(row, "month") for row in trend.to_pylist())
-    note = "" if whole else gettext("A hollow mark is of a span that is not whole.")
+    complete = all(charts.is_complete(row, "month") for row in trend.to_pylist())
+    note = "" if complete else gettext("A hollow mark is of a span that is not whole.")
     blocks += [Chart(gettext("Revenue and cost by month"), drawn, note), _months(trend)]
     if happened:
         rows = [
@@ -278,7 +267,7 @@ def _middle(
     return Chapter(gettext("2. What was done, and what it cost"), blocks)
 
 
-def _spent(asked: Asked, found: Comparison) -> Table:
+def _spent(asked: ReportQuery, found: Comparison) -> Table:
     words, model = line_words(), found.models[0]
     rows: list[_Row] = []
     for name, by_model in found.lines().items():
@@ -321,8 +310,8 @@ def _months(trend: Any) -> Table:
 # --- What it rests on ------------------------------------------------------------------------------------
 
 
-def _trust(findings: Sequence[quality.Finding], asked: Asked) -> list[Any]:
-    bad = [quality_words.as_sentence(line) for line in quality_words.tell(findings, asked) if line.bad]
+def _trust(findings: Sequence[quality.Finding]) -> list[Any]:
+    bad = [line.sentence() for line in quality_text.in_words(findings) if line.bad]
     if not bad:
         return [gettext("Nothing is missing, as far as can be told.")]
     return [

@@ -1,0 +1,357 @@
+"""What things are called in the language of the page: models, stages, states, kinds, fields, lines."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from babel.dates import get_day_names, get_month_names
+from babel.numbers import get_decimal_symbol, get_group_symbol, get_minus_sign_symbol
+from flask_babel import get_locale, gettext
+from flask_babel import lazy_gettext as _
+
+from attribution import UNATTRIBUTED
+from reports.parts import Unit
+from reports.roi import OVERHEAD, TOTAL, UNKNOWN
+from tracking.storage.config import Settings
+from tracking.storage.models import Answer
+from tracking.storage.vocabulary import CallStatus, JobState, LeadStatus, Outcome, Stage
+
+# Said when they are shown, in the language of that page, and only those that are.
+_MODELS: Mapping[str, str] = {
+    "first-touch": _("first-touch"),
+    "last-touch": _("last-touch"),
+    "last-non-direct": _("last-non-direct"),
+    "linear": _("linear"),
+    "position-based": _("position-based"),
+    "u-shaped": _("u-shaped"),
+    "w-shaped": _("w-shaped"),
+    "full-path": _("full-path"),
+    "j-shaped": _("j-shaped"),
+    "inverse-j": _("inverse-j"),
+    "time-decay": _("time-decay"),
+    "custom": _("custom"),
+    "markov": _("markov"),
+    "shapley": _("shapley"),
+    "shapley-coalitions": _("shapley-coalitions"),
+    "self-reported": _("self-reported"),
+    "hybrid": _("hybrid"),
+}
+_STAGES: Mapping[str, str] = {
+    "lead": _("lead"),
+    "qualified": _("qualified"),
+    "opportunity": _("opportunity"),
+    "won": _("won"),
+    "lost": _("lost"),
+}
+_TOUCHES: Mapping[str, str] = {
+    "call": _("call"),
+    "visit": _("visit"),
+    "form": _("form"),
+    "message": _("message"),
+    "event": _("event"),
+    "answer": _("answer"),
+}
+_MEASURES: Mapping[str, str] = {
+    "calls": _("calls"),
+    "answered calls": _("answered calls"),
+    "leads": _("leads"),
+    "qualified leads": _("qualified leads"),
+    "customers": _("customers"),
+    "deals": _("deals"),
+}
+
+
+def model_word(name: str) -> str:
+    """Return what an attribution model is called."""
+    return str(_MODELS.get(name, name))
+
+
+def stage_word(stage: str) -> str:
+    """Return what a stage of a deal is called."""
+    return str(_STAGES.get(stage, stage))
+
+
+def touch_word(kind: str) -> str:
+    """Return what a kind of touch is called."""
+    return str(_TOUCHES.get(kind) or gettext("other"))
+
+
+def measure_word(measure: str) -> str:
+    """Return what a target is of: one of ours, or an indicator by the name that people gave it."""
+    return str(_MEASURES.get(measure.strip().lower().replace("_", " "), measure))
+
+
+def column_words() -> dict[str, str]:
+    """Return what the columns of imported files are called, by the fields that they are read as."""
+    return {
+        "account_id": gettext("company: id"),
+        "amount": gettext("amount"),
+        "asked": gettext("asked: yes, no, would not say"),
+        "asked_by": gettext("asked by"),
+        "call_id": gettext("call: id"),
+        "caller": gettext("caller's number"),
+        "caller_name": gettext("caller's name"),
+        "campaign": gettext("campaign"),
+        "category": gettext("category"),
+        "channel": gettext("channel"),
+        "closed_at": gettext("won or lost on"),
+        "company": gettext("company"),
+        "contact_id": gettext("contact: id"),
+        "cost_id": gettext("cost: id"),
+        "currency": gettext("currency"),
+        "deal_id": gettext("deal: id"),
+        "dialled": gettext("number dialled"),
+        "direct": gettext("direct: yes or no"),
+        "domain": gettext("company: web domain"),
+        "duration_s": gettext("duration in seconds"),
+        "email": gettext("e-mail"),
+        "heard_campaign": gettext("answer: campaign"),
+        "heard_channel": gettext("answer: channel"),
+        "heard_from": gettext("answer, in the caller's words"),
+        "hourly_rate": gettext("rate per hour"),
+        "hours": gettext("hours"),
+        "kind": gettext("kind of touch"),
+        "last_day": gettext("period: last day"),
+        "lead_at": gettext("lead since"),
+        "lead_status": gettext("qualified: yes or no"),
+        "margin": gettext("margin"),
+        "material": gettext("ad material"),
+        "name": gettext("name of the deal"),
+        "note": gettext("note"),
+        "occurred_at": gettext("when it happened"),
+        "opportunity_at": gettext("opportunity since"),
+        "period": gettext("period: day, month or year"),
+        "period_end": gettext("period: first day after"),
+        "period_start": gettext("period: first day"),
+        "person": gettext("person"),
+        "person_id": gettext("person: id"),
+        "phone": gettext("telephone number"),
+        "provider": gettext("telephone system"),
+        "qualified_at": gettext("qualified since"),
+        "stage": gettext("stage"),
+        "started_at": gettext("when it rang"),
+        "status": gettext("how the call went"),
+        "tags": gettext("tags"),
+        "talk_s": gettext("talk in seconds"),
+        "touch_id": gettext("touch: id"),
+        "value": gettext("value"),
+    }
+
+
+def field_words() -> dict[str, str]:
+    """Return what fields are called on pages, by the names that refusals give them."""
+    return {
+        "ad_material": gettext("Ad material"),
+        "amount": gettext("Amount"),
+        "amount_minor": gettext("Amount"),
+        "asked": gettext("Asked"),
+        "asked_at": gettext("Asked at"),
+        "budget": gettext("Budget"),
+        "budget_minor": gettext("Budget"),
+        "call": gettext("Call"),
+        "caller": gettext("Caller's number"),
+        "caller_name": gettext("Name of the caller"),
+        "campaign": gettext("Campaign"),
+        "category": gettext("Category"),
+        "channel": gettext("Channel"),
+        "closed_at": gettext("Closed"),
+        "company": gettext("Company"),
+        "contact": gettext("Contact"),
+        "currency": gettext("Currency"),
+        "day": gettext("Day"),
+        "destination": gettext("Destination"),
+        "dialled": gettext("Number that was rung"),
+        "direction": gettext("Direction"),
+        "do": gettext("Action"),
+        "edition": gettext("Edition"),
+        "email": gettext("E-mail"),
+        "ends_at": gettext("End"),
+        "ends_on": gettext("Last day"),
+        "expires_at": gettext("Last day"),
+        "expires_on": gettext("Last day"),
+        "external_id": gettext("Id elsewhere"),
+        "file": gettext("File"),
+        "first": gettext("First day"),
+        "from": gettext("From"),
+        "heard_campaign": gettext("Campaign heard of"),
+        "heard_from": gettext("Heard from"),
+        "hourly_rate": gettext("Rate an hour"),
+        "hours": gettext("Hours"),
+        "into": gettext("Into"),
+        "kind": gettext("Kind"),
+        "label": gettext("Name"),
+        "language": gettext("Language"),
+        "last": gettext("Last day"),
+        "last_day": gettext("Last day"),
+        "lead_status": gettext("Judgement"),
+        "lookback": gettext("Lookback window"),
+        "mail": gettext("Mail"),
+        "mapping": gettext("Columns"),
+        "margin_minor": gettext("Margin"),
+        "medium": gettext("Medium"),
+        "minutes": gettext("Minutes of talk"),
+        "model": gettext("Model"),
+        "name": gettext("Name"),
+        "names": gettext("Names"),
+        "note": gettext("Note"),
+        "number": gettext("Number"),
+        "numbers": gettext("Numbers"),
+        "objective": gettext("Objective"),
+        "path": gettext("Page"),
+        "period_end": gettext("Last day"),
+        "picture": gettext("Picture"),
+        "print_run": gettext("Print run"),
+        "provider": gettext("Provider"),
+        "rate": gettext("Rate"),
+        "returns": gettext("Returns"),
+        "role": gettext("Role"),
+        "row": gettext("Row"),
+        "scopes": gettext("It may"),
+        "smtp_url": gettext("Mail server"),
+        "source": gettext("Source"),
+        "source_key": gettext("Id elsewhere"),
+        "stage": gettext("Stage"),
+        "started_at": gettext("When it rang"),
+        "starts_on": gettext("First day"),
+        "status": gettext("State"),
+        "tags": gettext("Tags"),
+        "targets": gettext("Targets"),
+        "theme": gettext("Look"),
+        "timezone": gettext("Time zone"),
+        "title": gettext("What happened"),
+        "to": gettext("To"),
+        "unit": gettext("Unit"),
+        "value": gettext("Value"),
+        "value_minor": gettext("Value"),
+        "verbatim": gettext("Words of the caller"),
+        "went": gettext("How it went"),
+        "years": gettext("Years"),
+    }
+
+
+def line_words() -> dict[str, str]:
+    """Return what lines in brackets are called."""
+    return {
+        TOTAL: gettext("(total)"),
+        UNKNOWN: gettext("(unknown source)"),
+        OVERHEAD: gettext("(overhead)"),
+        UNATTRIBUTED: gettext("(unattributed)"),
+    }
+
+
+def chart_words() -> dict[str, str]:
+    """Return the words that charts use."""
+    return {name: str(word) for name, word in _MODELS.items()} | {
+        "Campaign": gettext("Campaign"),
+        "Model": gettext("Model"),
+        "ROI": gettext("ROI"),
+        "Revenue": gettext("Revenue"),
+        "Revenue so far": gettext("Revenue so far"),
+        "Still to come": gettext("Still to come"),
+        "from": gettext("from"),
+        "to": gettext("to"),
+        "value": gettext("value"),
+        "series": gettext("series"),
+        "what happened": gettext("what happened"),
+    }
+
+
+def chart_locale() -> dict[str, Any]:
+    """Return how charts write numbers and days in the user's language."""
+    locale = get_locale()
+    days, short_days = get_day_names("wide", locale=locale), get_day_names("abbreviated", locale=locale)
+    months = get_month_names("wide", "stand-alone", locale)
+    short = get_month_names("abbreviated", "stand-alone", locale)
+    week = (6, 0, 1, 2, 3, 4, 5)
+    return {
+        "number": {
+            "decimal": get_decimal_symbol(locale),
+            "thousands": get_group_symbol(locale),
+            "grouping": [3],
+            "currency": ["", ""],
+            "percent": "\N{NO-BREAK SPACE}%",
+            "minus": get_minus_sign_symbol(locale),
+        },
+        "time": {
+            "dateTime": "%Y-%m-%d %H:%M",
+            "date": "%Y-%m-%d",
+            "time": "%H:%M",
+            "periods": ["", ""],
+            "days": [days[d] for d in week],
+            "shortDays": [short_days[d] for d in week],
+            "months": [months[m] for m in range(1, 13)],
+            "shortMonths": [short[m] for m in range(1, 13)],
+        },
+    }
+
+
+def call_state_words() -> list[tuple[str, str]]:
+    """Return the states of a call with their names."""
+    return [
+        (CallStatus.ringing, gettext("ringing")),
+        (CallStatus.answered, gettext("on the line")),
+        (CallStatus.completed, gettext("answered")),
+        (CallStatus.missed, gettext("missed")),
+        (CallStatus.voicemail, gettext("voicemail")),
+    ]
+
+
+def judgement_words() -> list[tuple[str, str]]:
+    """Return the judgements of a call with their names."""
+    return [
+        (LeadStatus.good_lead, gettext("qualified")),
+        (LeadStatus.not_a_lead, gettext("not a lead")),
+    ]
+
+
+def answer_words(answer: Answer) -> str:
+    """Return an answer as one line."""
+    words: dict[Outcome, str] = {
+        Outcome.not_asked: gettext("not asked"),
+        Outcome.declined: gettext("would not say"),
+        Outcome.unknown: gettext("unknown"),
+    }
+    if answer.outcome is not Outcome.answered:
+        return words[answer.outcome]
+    named = answer.campaign.name if answer.campaign else answer.channel
+    if named and answer.verbatim:
+        return str(gettext("%(named)s (“%(words)s”)", named=named, words=answer.verbatim))
+    return named or answer.verbatim or ""
+
+
+def job_state_words() -> list[tuple[str, str]]:
+    """Return the states of a job with their names."""
+    return [
+        (JobState.waiting, gettext("waiting")),
+        (JobState.running, gettext("running")),
+        (JobState.done, gettext("done")),
+        (JobState.failed, gettext("failed")),
+        (JobState.stopped, gettext("stopped")),
+    ]
+
+
+def import_kind_words() -> dict[str, str]:
+    """Return the kinds of files with their names."""
+    return {
+        "deals": gettext("deals"),
+        "costs": gettext("costs"),
+        "calls": gettext("call log with answers"),
+        "cdr": gettext("call records of a telephone exchange"),
+        "touches": gettext("touches: visits, forms, messages, fairs"),
+        "supplier": gettext("campaigns, material and numbers (YAML)"),
+    }
+
+
+def stage_words() -> list[tuple[str, str]]:
+    """Return the stages of a deal with their names."""
+    return [(stage, stage_word(stage)) for stage in Stage]
+
+
+def unit_words(settings: Settings, unit: Unit) -> str:
+    """Return what a unit is called."""
+    words = {
+        "money": settings.currency,
+        "share": gettext("share"),
+        "ratio": gettext("ratio"),
+        "months": gettext("months"),
+    }
+    return str(words.get(unit, gettext("count")))

@@ -1,0 +1,65 @@
+"""The report as a file: of which kinds, for which question, and under which name."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from types import MappingProxyType
+
+from sqlalchemy.orm import Session
+
+from reports import documents, workbooks
+from reports.parts import Document
+from tracking.errors import Invalid
+from tracking.reporting import questions, report_text
+from tracking.reporting.questions import Args, ReportQuery
+from tracking.reporting.snapshots import Snapshot
+from tracking.storage.config import Settings
+
+MODELS = ("linear", "first-touch", "last-touch")
+"""The first one counts leads and customers; boxes that are ticked come in no order of the user's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A kind of file that the report comes as."""
+
+    mimetype: str
+    suffix: str
+    make: Callable[[Document, Settings], bytes]
+
+
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {
+        "pdf": Format("application/pdf", "pdf", lambda made, _: documents.pdf(made)),
+        "xlsx": Format(
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            "xlsx",
+            lambda made, settings: workbooks.xlsx(made, settings.zone),
+        ),
+        "html": Format("text/html; charset=utf-8", "html", lambda made, _: documents.html(made).encode()),
+        "csv": Format("application/zip", "zip", lambda made, settings: workbooks.csvs(made, settings.zone)),
+    }
+)
+
+
+def read(session: Session, settings: Settings, today: date, args: Args) -> ReportQuery:
+    """Read the question of a report; where the model linear is among several, it leads."""
+    asked = questions.read(session, settings, today, args, models=MODELS)
+    models = tuple(sorted(asked.question.models, key=lambda name: name != MODELS[0]))
+    return replace(asked, question=replace(asked.question, models=models))
+
+
+def file_name(asked: ReportQuery, name: str) -> str:
+    """Return what the file of a report is called."""
+    return f"ringtrail-{asked.period.start}-{asked.last_day}.{FORMATS[name].suffix}"
+
+
+def make(
+    session: Session, settings: Settings, snapshot: Snapshot, asked: ReportQuery, *, at: datetime
+) -> tuple[Document, Invalid | None]:
+    """Make a report; where no model of it can be computed, that of the one that always can, and why."""
+    try:
+        return report_text.report(session, settings, snapshot, asked, at=at), asked.problem
+    except Invalid as error:
+        plain = replace(asked, question=replace(asked.question, models=MODELS[:1]))
+        return report_text.report(session, settings, snapshot, plain, at=at), error
