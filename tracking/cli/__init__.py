@@ -6,6 +6,7 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from attribution import JourneyError
+from reports.extras import DocumentsMissing
 from tracking.cli.installation import fail
 from tracking.errors import Conflict, Invalid, NotFound
 
@@ -66,7 +67,7 @@ def main() -> None:
     """Run the command; what can be put right by the user ends in one line, not in a traceback."""
     try:
         ringtrail()
-    except (Invalid, NotFound, Conflict, JourneyError) as error:
+    except (Invalid, NotFound, Conflict, JourneyError, DocumentsMissing) as error:
         fail(str(error))
     except SQLAlchemyError as error:
         fail(f"database: {str(error).splitlines()[0]}; `ringtrail doctor` may say more")

@@ -21,9 +21,10 @@ from sqlalchemy.orm.interfaces import ORMOption
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
+from reports import extras
 from tracking import clock
 from tracking.access import audit
-from tracking.errors import Conflict, Invalid, NotFound
+from tracking.errors import Conflict, Invalid, NotFound, documents_missing
 from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import Account, Call, Deal, User
@@ -85,6 +86,9 @@ class Pages(Blueprint):
         self.register_error_handler(NotFound, lambda error: self._problem(error, 404))
         self.register_error_handler(Conflict, lambda error: self._problem(error, 409))
         self.register_error_handler(Invalid, lambda error: self._problem(error, 422))
+        self.register_error_handler(
+            extras.DocumentsMissing, lambda _: self._problem(documents_missing(extras.COMMAND), 501)
+        )
 
     def page(
         self,
