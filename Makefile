@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Not compiled: Python compiles what is imported when it is, which is a small part of what is installed.
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 export RINGTRAIL_DATA_DIR ?= var
 
 .DEFAULT_GOAL := help
-.PHONY: help run test messages check format bench-ingest bench-imports bench-attribution bench-simulator bench-web which-model screenshots clean
+.PHONY: help run documents test messages check format bench-ingest bench-imports bench-attribution bench-simulator bench-web which-model screenshots clean
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -27,12 +28,15 @@ run: $(VENV)/.run  ## Set up, load the example supplier if there are no data, se
 	@$(BIN)/ringtrail demo --if-empty
 	@$(BIN)/ringtrail serve
 
+documents: $(BIN)/python  ## Add what PDF files and pictures of charts need (173 MB)
+	$(INSTALL) --editable '.[documents]'
+
 test: $(VENV)/.test  ## Set up what the tests need and run them all
 	@sh tests/system.sh
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest --numprocesses 2
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 messages: $(VENV)/.test  ## Bring the catalogs of the languages up to date and compile them
 	$(BIN)/python -m tests.messages

@@ -7,9 +7,8 @@ from datetime import date
 from typing import Any
 
 import pyarrow as pa
-import vl_convert
 
-from reports import fonts
+from reports import extras, fonts
 
 Spec = dict[str, Any]
 Words = Mapping[str, str]
@@ -288,8 +287,13 @@ def svg(spec: Spec, *, width: int = 640) -> str:
     -------
     str
         The picture; its words are text in the fonts of the machine.
+
+    Raises
+    ------
+    reports.extras.DocumentsMissing
+        If the extra ``documents`` is not installed.
     """
-    return str(vl_convert.vegalite_to_svg(_fixed(spec, width), allowed_base_urls=[]))
+    return str(extras.load("vl_convert").vegalite_to_svg(_fixed(spec, width), allowed_base_urls=[]))
 
 
 def png(spec: Spec, *, width: int = 640, scale: float = 2.0) -> bytes:
@@ -308,10 +312,15 @@ def png(spec: Spec, *, width: int = 640, scale: float = 2.0) -> bytes:
     -------
     bytes
         The picture, on white ground.
+
+    Raises
+    ------
+    reports.extras.DocumentsMissing
+        If the extra ``documents`` is not installed.
     """
     fixed = _fixed(spec, width)
     fixed["config"] = fixed.get("config", {}) | {"background": "white"}
-    return bytes(vl_convert.vegalite_to_png(fixed, scale=scale, allowed_base_urls=[]))
+    return bytes(extras.load("vl_convert").vegalite_to_png(fixed, scale=scale, allowed_base_urls=[]))
 
 
 _NAME, _AMOUNT, _TIME = "nominal", "quantitative", "temporal"

@@ -10,11 +10,10 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
-import typst
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from reports import charts, fonts
+from reports import charts, extras, fonts
 from reports.parts import Block, Chart, Column, Document, Figure, Points, Table, cell
 
 _CLASSES: Mapping[str, str] = MappingProxyType(
@@ -134,6 +133,11 @@ def pdf(document: Document) -> bytes:
     -------
     bytes
         The file; the same document gives the same file.
+
+    Raises
+    ------
+    reports.extras.DocumentsMissing
+        If the extra ``documents`` is not installed.
     """
     chapters = [
         {"title": chapter.title, "blocks": [_laid_out(document, block) for block in chapter.blocks]}
@@ -146,7 +150,7 @@ def pdf(document: Document) -> bytes:
         "chapters": chapters,
     }
     source = files("reports").joinpath("document.typ").read_bytes()
-    made = typst.compile(
+    made = extras.load("typst").compile(
         source,
         sys_inputs={"document": json.dumps(told), "fonts": json.dumps(fonts.FAMILIES)},
         font_paths=fonts.for_documents(),

@@ -1,12 +1,10 @@
-"""Fonts of documents and pictures: packages bring them, so Cyrillic and Chinese look alike everywhere."""
+"""Fonts of documents and pictures: they come along, so Cyrillic and Chinese look alike everywhere."""
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-import fontpkg
-import pylopdf_fonts_zh_cn
-import typst
-import vl_convert
+from reports import extras
 
 FAMILIES = ("Noto Sans", "Noto Sans SC")
 """Latin, Greek and Cyrillic from the first, simplified Chinese from the second."""
@@ -25,17 +23,19 @@ def folders() -> list[Path]:
     >>> [folder.is_dir() for folder in folders()]
     [True, True]
     """
-    return [Path(fontpkg.path("Noto Sans")).parent, pylopdf_fonts_zh_cn.sans_path().parent]
+    faces = Path(__file__).parent / "typefaces"
+    return [faces / "noto-sans", faces / "noto-sans-sc"]
 
 
 @cache
-def for_documents() -> typst.Fonts:
-    """Return these fonts and no others for Typst: what a machine has installed plays no part."""
-    return typst.Fonts(include_system_fonts=False, font_paths=[str(folder) for folder in folders()])
+def for_documents() -> Any:
+    """Return these fonts and no others as a ``typst.Fonts``: what a machine has installed plays no part."""
+    paths = [str(folder) for folder in folders()]
+    return extras.load("typst").Fonts(include_system_fonts=False, font_paths=paths)
 
 
 @cache
 def teach_charts() -> None:
     """Let pictures of charts use these fonts; once for each process."""
     for folder in folders():
-        vl_convert.register_font_directory(str(folder))
+        extras.load("vl_convert").register_font_directory(str(folder))

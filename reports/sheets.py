@@ -1,15 +1,14 @@
 """Sheets to print: a tracking number large, its QR code, and what to check before the material goes out."""
 
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 
-import segno
-import typst
+import qrcode
+import qrcode.image.svg
 
-from reports import fonts
+from reports import extras, fonts
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +52,26 @@ def pdf(sheets: Sequence[Sheet]) -> bytes:
     ------
     ValueError
         If there is no sheet.
+    reports.extras.DocumentsMissing
+        If the extra ``documents`` is not installed.
     """
     if not sheets:
         raise ValueError("there is nothing to print; give at least one sheet")
     pages = [asdict(sheet) | {"qr": [qr(sheet.call), qr(sheet.link)]} for sheet in sheets]
     source = files("reports").joinpath("sheets.typ").read_bytes()
     told = {"sheets": json.dumps(pages), "fonts": json.dumps(fonts.FAMILIES)}
-    made = typst.compile(source, sys_inputs=told, font_paths=fonts.for_documents())
+    made = extras.load("typst").compile(source, sys_inputs=told, font_paths=fonts.for_documents())
     assert isinstance(made, bytes)
     return made
 
 
 def qr(text: str) -> str:
     """Return a QR code as SVG, with the quiet zone that readers need (ISO/IEC 18004: four modules)."""
-    out = io.BytesIO()
-    segno.make(text, micro=False, error="m").save(out, kind="svg", border=4, xmldecl=False)
-    return out.getvalue().decode()
+    code = qrcode.make(
+        text,
+        error_correction=qrcode.ERROR_CORRECT_M,
+        border=4,
+        image_factory=qrcode.image.svg.SvgPathImage,
+    )
+    drawn: str = code.to_string(encoding="unicode")
+    return drawn

@@ -30,6 +30,19 @@ DATABASES = ["sqlite", "postgresql"]
 TABLES = models.Call.metadata.tables
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a module on one worker, those with Spark on the same one, and start with the longest.
+
+    What a module sets up is then set up once. The long ones come first, lest one worker end alone with them.
+    """
+    modules = {item: item.nodeid.partition("::")[0] for item in items}
+    spark = {modules[item] for item in items if "spark" in item.nodeid}
+    for item, module in modules.items():
+        item.add_marker(pytest.mark.xdist_group("spark" if module in spark else module))
+    items.sort(key=lambda item: (modules[item] not in spark, "_browser" not in modules[item]))
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """A real PostgreSQL server for the whole run; the address of its maintenance database."""

@@ -165,6 +165,7 @@ def test_the_models_disagree_about_it(market: Session, acme: Engine) -> None:
     assert len(set(best.values())) >= 2
 
 
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
 def test_the_same_seed_and_moment_give_the_same_demo(acme: Engine, engine: Engine) -> None:
     filling.fill(engine, NOW, accounts=200)
     wanted = select(Call.provider_call_id, Call.started_at, Call.dialled, Call.caller, Call.talk_s).order_by(

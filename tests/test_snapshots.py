@@ -165,7 +165,7 @@ def test_where_a_new_base_takes_long_the_last_figures_are_shown_until_it_is_ther
     with db.reading(engine) as session:
         shown = snapshots.current(session, settings, at=moment("2026-03-02"))
     assert (shown.stale, shown.taken_at) == (True, moment("2026-03-01"))
-    for _ in range(600):
+    for _ in range(6000):
         with db.reading(engine) as session:
             shown = snapshots.current(session, settings, at=moment("2026-03-02"))
         if not shown.stale:
@@ -180,7 +180,7 @@ def test_with_many_records_nobody_waits_for_the_first_snapshot(
     monkeypatch.setattr(snapshots, "_MANY", -1)
     with db.reading(engine) as session, pytest.raises(Preparing):
         snapshots.current(session, settings, at=moment("2026-03-01"))
-    for _ in range(600):
+    for _ in range(6000):
         time.sleep(0.1)
         if [
             path for path in (settings.data_dir / "snapshots").glob("*/about.json") if "new-" not in str(path)

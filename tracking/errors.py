@@ -60,6 +60,11 @@ class Invalid(ValueError):
         return cls(field, said.template, **said.values)
 
 
+def documents_missing(command: str) -> "Conflict":
+    """Return why no document or picture can be made, and the command that installs what it needs."""
+    return Conflict("PDF files and pictures of charts need `%(command)s`", command=command)
+
+
 class NotFound(LookupError):
     """There is no such thing; the message names it."""
 

@@ -165,7 +165,7 @@ def test_the_worker_process_does_a_job_and_ends_when_told(engine: Engine, settin
         until(lambda: row(engine, job_id).state is JobState.failed)
     finally:
         worker.send_signal(signal.SIGTERM)
-        ended = worker.wait(60)
+        ended = worker.wait(600)
     assert ended == 0
 
 
@@ -180,11 +180,12 @@ def worker_of(server: int) -> int | None:
 
 
 def until(found: Callable[[], object]) -> object:
-    for _ in range(900):
+    # A bound for what is lost, not a speed to keep: the machine may have other work.
+    for _ in range(6000):
         if value := found():
             return value
         time.sleep(0.1)
-    raise AssertionError("it did not come within 90 seconds")
+    raise AssertionError("it did not come within 10 minutes")
 
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
@@ -208,7 +209,7 @@ def test_the_server_keeps_a_worker_and_ends_it_with_itself(engine: Engine, setti
     finally:
         server.terminate()
         # Awaited here, so that a failure leaves no process to the tests that follow.
-        ended = server.wait(60)
+        ended = server.wait(600)
     assert ended == 0
     assert not Path(f"/proc/{second}").exists()
 
@@ -226,5 +227,5 @@ def test_a_worker_ends_when_its_server_is_killed(engine: Engine, settings: Setti
         found = until(lambda: worker_of(server.pid))
     finally:
         server.kill()
-        server.wait(10)
+        server.wait(600)
     until(lambda: not Path(f"/proc/{found}").exists())

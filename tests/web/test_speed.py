@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, event
 
 from tests.cast import moment
+from tests.conftest import DATABASES
 from tests.web.people import enter
 from tracking import clock
 from tracking.access import audit, jobs, saved_views, users
@@ -28,6 +29,7 @@ from tracking.telephony.calls import CallEvent
 from tracking.web.pages import PUBLIC
 
 Enter = Callable[[str], FlaskClient]
+ON_BOTH = pytest.mark.parametrize("settings", DATABASES, indirect=True)
 LARGE = (
     "call",
     "touch",
@@ -156,6 +158,8 @@ def pages_of(app: Flask) -> list[tuple[str, Role]]:
     return sorted(found)
 
 
+# Here every page is opened on PostgreSQL too, which refuses queries that SQLite takes.
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
 def test_no_page_asks_the_database_more_often_when_more_is_recorded(office: Flask, engine: Engine) -> None:
     clients = {role: enter(office.test_client(), role) for role in Role}
     asked: list[dict[str, int]] = []
@@ -173,6 +177,7 @@ def test_no_page_asks_the_database_more_often_when_more_is_recorded(office: Flas
     assert {path: (few[path], many[path]) for path in few if many[path] > few[path]} == {}
 
 
+@ON_BOTH
 def test_no_list_reads_a_whole_large_table(office: Flask, engine: Engine) -> None:
     """Each statement is explained; PostgreSQL may not read a table whole for being small."""
     record(engine, 1, 14)
@@ -208,6 +213,7 @@ def read_whole(connection: Any, statement: str, parameters: Any) -> list[str]:
     return [name for name in scans if name in LARGE]
 
 
+@ON_BOTH
 def test_a_plan_without_an_index_is_noticed(engine: Engine) -> None:
     with engine.connect() as connection:
         if engine.dialect.name == "postgresql":

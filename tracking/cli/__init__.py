@@ -133,8 +133,9 @@ def main() -> None:
         from sqlalchemy.exc import SQLAlchemyError
 
         from attribution import JourneyError
+        from reports.extras import DocumentsMissing
 
-        if isinstance(error, JourneyError):
+        if isinstance(error, JourneyError | DocumentsMissing):
             fail(str(error))
         if isinstance(error, SQLAlchemyError):
             fail(f"database: {str(error).splitlines()[0]}; `ringtrail doctor` may say more")

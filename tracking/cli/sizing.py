@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from reports import extras
 from simulator.erlang import mean_wait
 from simulator.sizing import Size, desk_for, pool_for
 from tracking.cli.installation import Installation, console, fail, json_option, pass_installation
@@ -149,11 +150,9 @@ def _write_chart(path: Path, sizes: list[Size], loss: float, unit: str, measure:
     if path.suffix == ".json":
         path.write_text(json.dumps(spec, indent=2) + "\n", encoding="utf-8")
         return
-    import vl_convert  # takes longer to load than all the rest of the command
-
     if path.suffix == ".svg":
-        path.write_text(vl_convert.vegalite_to_svg(spec), encoding="utf-8")
+        path.write_text(extras.load("vl_convert").vegalite_to_svg(spec), encoding="utf-8")
     elif path.suffix == ".png":
-        path.write_bytes(vl_convert.vegalite_to_png(spec))
+        path.write_bytes(extras.load("vl_convert").vegalite_to_png(spec))
     else:
         fail(f"{path.name}: a chart ends in .json, .svg or .png")

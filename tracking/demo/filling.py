@@ -1,22 +1,22 @@
 """Fill an empty installation with Acme Pumps, a made-up supplier out of the simulator, and take it out again.
 
-What the simulated tracker saw goes through the same domain functions as what real exchanges, reps and
-imports report, so a demo obeys the rules that live data obey.
+Campaigns, numbers, calls and costs go through the same domain functions as what real exchanges and imports
+report. People, touches, deals and answers come by the thousand and out of one hand: who is who is known, and
+no record comes twice, so they are written at once instead of being looked up one by one.
 """
 
 from datetime import datetime, timedelta
 from typing import Any
 from zlib import crc32
 
-from sqlalchemy import Engine, delete, func, select, update
+from sqlalchemy import Engine, delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from tracking.demo import acme
 from tracking.errors import Conflict
-from tracking.records import annotations, answers, campaigns, contacts, costs, deals, touches
+from tracking.records import annotations, campaigns, contacts, costs
+from tracking.records.contacts import Clues
 from tracking.records.costs import CostRecord
-from tracking.records.deals import DealRecord
-from tracking.records.touches import TouchRecord
 from tracking.storage import db
 from tracking.storage.models import (
     Account,
@@ -25,7 +25,9 @@ from tracking.storage.models import (
     Call,
     Campaign,
     Contact,
+    Deal,
     FailedSignIn,
+    Touch,
     TrackingNumber,
     User,
     VisitCount,
@@ -119,7 +121,8 @@ class _Filling:
         self.begin = at - acme.WINDOW - timedelta(days=400)
         self.campaigns: dict[str, Campaign] = {}
         self.dialled: dict[str, list[tuple[str, datetime, datetime | None]]] = {}
-        self._met: set[str] = set()
+        self._companies: dict[str, Account] = {}
+        self._people: dict[str, Contact] = {}
 
     def whole(self) -> None:
         """Fill in everything, in the order in which one refers to the other."""
@@ -202,7 +205,8 @@ class _Filling:
         for call in self.seen.calls:
             # Who is known by his number is introduced first, so that his calls are his.
             if call["account_id"]:
-                self._meet(call)
+                person = self.seen.person_of.get(call["call_id"])
+                self._meet(call["account_id"], person, call["started_at"])
         self.session.flush()
         events = [self._event(call) for call in self.seen.calls]
         bulk.record(self.session, events, region="SE")
@@ -211,13 +215,30 @@ class _Filling:
         self.session.execute(update(Call).where(Call.provider_call_id.in_(spam)).values(spam=True))
         self._log()
 
-    def _meet(self, call: dict[str, Any]) -> None:
-        person = self.seen.person_of.get(call["call_id"])
-        owner = person or call["account_id"]
-        if owner in self._met:
-            return
-        self._met.add(owner)
-        contacts.account_for(self.session, self.seen.clues(call["account_id"], person), at=call["started_at"])
+    def _company(self, clues: Clues, at: datetime) -> Account:
+        """Return a company, added when it is first heard of."""
+        assert clues.external_id
+        assert clues.company
+        if clues.external_id not in self._companies:
+            account = Account(external_id=clues.external_id, created_at=at)
+            contacts.rename(account, clues.company)
+            self.session.add(account)
+            self._companies[clues.external_id] = account
+        return self._companies[clues.external_id]
+
+    def _meet(self, account_id: str, contact_id: str | None, at: datetime) -> Contact:
+        """Return a person, or a company's switchboard, introduced when first met."""
+        owner = contact_id or account_id
+        if owner not in self._people:
+            clues = self.seen.clues(account_id, contact_id)
+            account = self._company(clues, at)
+            if points := clues.points():
+                contact = contacts.introduce(self.session, points, at=at, name=clues.person, account=account)
+            else:
+                self.session.flush()
+                contact = contacts.contact_for(self.session, clues, at=at)
+            self._people[owner] = contact
+        return self._people[owner]
 
     def _event(self, call: dict[str, Any]) -> CallEvent:
         person = self.seen.person_of.get(call["call_id"])
@@ -249,22 +270,21 @@ class _Filling:
             call.provider_call_id: call
             for call in self.session.scalars(select(Call).where(Call.provider == PROVIDER))
         }
+        rows: list[dict[str, Any]] = []
         answered: set[str] = set()
         for row in self.seen.answers:
             call = ids.get(row["call_id"] or "")
             if call is None or row["asked_at"] > self.at - _UNLOGGED or row["call_id"] in answered:
                 continue
             answered.add(row["call_id"])
-            self._answer(call, row)
+            rows.append(self._answer(call, row))
         for call in ids.values():
             taken = call.status is CallStatus.completed and not call.spam
             if taken and call.provider_call_id not in answered and call.started_at <= self.at - _UNLOGGED:
-                answers.log(
-                    self.session, Outcome.not_asked, asked_at=call.ended_at or call.started_at,
-                    asked_by=self._rep(call), call=call,
-                )  # fmt: skip
+                rows.append(self._logged(call, Outcome.not_asked, call.ended_at or call.started_at))
+        self.session.execute(insert(Answer), rows)
 
-    def _answer(self, call: Call, row: dict[str, Any]) -> None:
+    def _answer(self, call: Call, row: dict[str, Any]) -> dict[str, Any]:
         outcome = Outcome(row["outcome"])
         campaign, channel, words = None, None, None
         if outcome is Outcome.answered:
@@ -274,41 +294,46 @@ class _Filling:
             if row["campaign"] == "(never ran)":
                 said = (acme.NEVER_RAN,)
             words = said[crc32(row["answer_id"].encode()) % len(said)]
-        answers.log(
-            self.session,
-            outcome,
-            asked_at=row["asked_at"],
-            asked_by=self._rep(call),
-            call=call,
-            campaign=campaign,
-            channel=channel,
-            verbatim=words,
-        )
+        source = {"campaign_id": campaign.id if campaign else None, "channel": channel, "verbatim": words}
+        return self._logged(call, outcome, row["asked_at"]) | source
 
     @staticmethod
-    def _rep(call: Call) -> str:
+    def _logged(call: Call, outcome: Outcome, asked_at: datetime) -> dict[str, Any]:
         # Rita takes every second call; the three differ in how often they ask only by chance.
-        return acme.REPS[(0, 1, 0, 2)[crc32(call.provider_call_id.encode()) % 4]]
+        rep = acme.REPS[(0, 1, 0, 2)[crc32(call.provider_call_id.encode()) % 4]]
+        return {
+            "contact_id": call.contact_id,
+            "call_id": call.id,
+            "asked_at": asked_at,
+            "asked_by": rep,
+            "outcome": outcome,
+            "campaign_id": None,
+            "channel": None,
+            "verbatim": None,
+        }
 
     def happen(self) -> None:
         kinds = {"visit": TouchKind.visit, "form": TouchKind.form, "message": TouchKind.message}
-        for row in self.seen.touches:
-            kind = kinds.get(row["kind"], TouchKind.event)
-            if row["kind"] == "call":
-                continue
+        met = [
+            (row, self._meet(row["account_id"], row["contact_id"], row["occurred_at"]))
+            for row in self.seen.touches
+            if row["kind"] != "call"
+        ]
+        self.session.flush()
+        rows = []
+        for row, contact in met:
             campaign = self.campaigns.get(row["campaign"] or "")
-            touches.save(
-                self.session,
-                TouchRecord(
-                    source_key=f"demo {row['touch_id']}",
-                    clues=self.seen.clues(row["account_id"], row["contact_id"]),
-                    occurred_at=row["occurred_at"],
-                    kind=kind,
-                    channel=None if campaign else row["channel"],
-                ),
-                at=row["occurred_at"],
-                campaign=campaign,
+            rows.append(
+                {
+                    "source_key": f"demo {row['touch_id']}",
+                    "contact_id": contact.id,
+                    "occurred_at": row["occurred_at"],
+                    "kind": kinds.get(row["kind"], TouchKind.event),
+                    "campaign_id": campaign.id if campaign else None,
+                    "channel": None if campaign else row["channel"],
+                }
             )
+        self.session.execute(insert(Touch), rows)
         counted: dict[tuple[Any, int | None, str | None], int] = {}
         for row in self.seen.visits:
             if not (self.at - acme.WINDOW).date() <= row["day"] <= self.at.date():
@@ -341,24 +366,22 @@ class _Filling:
     def _deal(
         self, key: str, row: dict[str, Any], stage: Stage, amount: int, closed_at: datetime | None
     ) -> None:
-        deals.save(
-            self.session,
-            DealRecord(
-                clues=self.seen.clues(row["account_id"], None),
-                stage=stage,
-                amount_minor=amount,
-                currency=row["currency"],
-                external_id=f"D-{key}",
-                name=acme.goods(amount),
-                lead_at=row["lead_at"],
-                qualified_at=row["qualified_at"],
-                # A repeat order comes without an offer before it.
-                opportunity_at=row["opportunity_at"] if stage is Stage.won else row["converted_at"],
-                closed_at=closed_at,
-                margin_minor=row["margin_minor"] if stage is Stage.won else None,
-            ),
-            at=row["converted_at"],
+        deal = Deal(
+            account=self._meet(row["account_id"], None, row["converted_at"]).account,
+            stage=stage,
+            amount_minor=amount,
+            currency=row["currency"],
+            external_id=f"D-{key}",
+            name=acme.goods(amount),
+            lead_at=row["lead_at"],
+            qualified_at=row["qualified_at"],
+            # A repeat order comes without an offer before it.
+            opportunity_at=row["opportunity_at"] if stage is Stage.won else row["converted_at"],
+            closed_at=closed_at,
+            margin_minor=row["margin_minor"] if stage is Stage.won else None,
+            created_at=row["converted_at"],
         )
+        self.session.add(deal)
 
     def spend(self) -> None:
         today = self.at.date()

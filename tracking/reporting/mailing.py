@@ -12,10 +12,11 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
+from reports import extras
 from reports.documents import mail as as_html
 from reports.documents import text as as_text
 from reports.parts import Chapter, Document
-from tracking.errors import Conflict, Invalid
+from tracking.errors import Conflict, Invalid, documents_missing
 from tracking.language import formatting
 from tracking.reporting import documents, mail, report_text, schedules, snapshots
 from tracking.reporting.questions import ReportQuery
@@ -54,7 +55,7 @@ def send(
             if moved_to is None:
                 return {"sent": 0}  # Another worker was first.
         refused = mail.send(settings, message)
-    except (Invalid, Conflict, OSError) as error:
+    except (Invalid, Conflict, OSError, extras.DocumentsMissing) as error:
         why = _why(error)
         if isinstance(error, mail.Uncertain):
             # It may have arrived: it is not due again.
@@ -68,10 +69,12 @@ def send(
     return {"sent": sent, "refused": len(refused)}
 
 
-def _why(error: Invalid | Conflict | OSError) -> Invalid | Conflict:
+def _why(error: Invalid | Conflict | OSError | extras.DocumentsMissing) -> Invalid | Conflict:
     """Return an error that can be told in other languages; what a mail server says stays as it says it."""
     if isinstance(error, mail.Uncertain):
         return Invalid.of("mail", error.whole)
+    if isinstance(error, extras.DocumentsMissing):
+        return documents_missing(extras.COMMAND)
     if isinstance(error, OSError):
         reason = f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
         return Invalid("mail", "the mail server did not take it: %(error)s", error=reason)

@@ -31,9 +31,10 @@ from sqlalchemy.orm.interfaces import ORMOption
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
+from reports import extras
 from tracking import clock
 from tracking.access import audit, jobs
-from tracking.errors import Conflict, Invalid, NotFound
+from tracking.errors import Conflict, Invalid, NotFound, documents_missing
 from tracking.reporting import questions, roi
 from tracking.reporting.questions import SHOWN_MODELS, ReportQuery
 from tracking.reporting.snapshots import Preparing, Snapshot
@@ -137,6 +138,12 @@ def _admit() -> AnyResponse | None:
 def _problem(error: NotFound | Conflict | Invalid) -> tuple[str, int]:
     status = 404 if isinstance(error, NotFound) else status_of(error)
     return render_template("problem.html", status=status, reason=error), status
+
+
+@bp.errorhandler(extras.DocumentsMissing)
+def _documents_missing(_error: extras.DocumentsMissing) -> tuple[str, int]:
+    reason = documents_missing(extras.COMMAND)
+    return render_template("problem.html", status=501, reason=reason), 501
 
 
 @bp.errorhandler(Preparing)

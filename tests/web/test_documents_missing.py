@@ -1,0 +1,88 @@
+"""Without the extra ``documents``, whoever asks for a PDF or a picture reads which command installs it."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import Engine
+
+from reports import charts, extras, fonts
+from tests.cast import CATALOGUE_NUMBER, moment
+from tests.reports.test_charts import MONTHS
+from tests.test_schedules import MONDAY, put, row, work
+from tests.web.test_decide import supplier
+from tracking import worker
+from tracking.cli import main
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.telephony import numbers
+
+ON_SQLITE = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+COMMAND = "pip install 'ringtrail[documents]'"
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment in which the libraries of the extra are not installed."""
+    fonts.for_documents.cache_clear()
+    fonts.teach_charts.cache_clear()
+    for library in ("typst", "vl_convert"):
+        monkeypatch.setitem(sys.modules, library, None)
+
+
+def test_a_picture_says_so_where_it_is_drawn() -> None:
+    for draw in (charts.svg, charts.png):
+        with pytest.raises(extras.DocumentsMissing, match=r"ringtrail\[documents\]"):
+            draw(charts.trend(MONTHS))
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("path", ["/report/pdf", "/report/html", "/report/xlsx", "/numbers/1/sheet.pdf"])
+def test_a_page_says_so_in_the_readers_language(
+    signed_in: Callable[[str], FlaskClient], engine: Engine, path: str
+) -> None:
+    supplier(engine)
+    client = signed_in("marketer")
+    with db.transaction(engine) as session:
+        numbers.add(session, CATALOGUE_NUMBER, at=moment("2026-01-01"), provider="twilio")
+    answer = client.get(path, headers={"Accept-Language": "sv"})
+    assert answer.status_code == 501
+    assert "PDF-filer och diagram som bilder kräver" in answer.text
+    assert COMMAND.replace("'", "&#39;") in answer.text
+
+
+@ON_SQLITE
+def test_pages_and_tables_need_no_extra(signed_in: Callable[[str], FlaskClient], engine: Engine) -> None:
+    supplier(engine)
+    client = signed_in("viewer")
+    for path in ("/", "/report", "/report/csv"):
+        assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["chart.svg", "chart.png"])
+def test_a_command_ends_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    line = f"size-desk --calls-per-hour 30 --chart {tmp_path / name}"
+    monkeypatch.setattr("sys.argv", ["ringtrail", *line.split()])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    told = capsys.readouterr().err
+    assert COMMAND in told
+    assert told.count("\n") == 1
+
+
+@ON_SQLITE
+def test_a_schedule_with_a_pdf_says_so_and_one_without_is_sent_as_ever(
+    engine: Engine, settings: Settings
+) -> None:
+    supplier(engine)
+    put(engine, attachments=["pdf"])
+    put(engine, attachments=[])
+    worker.look(engine, settings, at=MONDAY)
+    work(engine, settings, MONDAY)
+    assert COMMAND in (row(engine, 1).last_error or "")
+    assert COMMAND not in (row(engine, 2).last_error or "")
