@@ -1,7 +1,7 @@
 """How far ROI would vary with other buyers, and whether the model changes which campaign is best."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +37,7 @@ class Resampled:
     credit: Floats
     replicates: Floats
     cost: Floats
+    _found: dict[float, Floats] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def roi(self, model: str, campaign: str, level: float = 0.8) -> tuple[float, float] | None:
         """Give the interval of a campaign's ROI.
@@ -56,8 +57,14 @@ class Resampled:
         if campaign not in self.campaigns or not self._paid()[self.campaigns.index(campaign)]:
             return None
         m, k = self.models.index(model), self.campaigns.index(campaign)
-        low, high = np.quantile(self.replicates[m, k], [(1 - level) / 2, (1 + level) / 2])
+        low, high = self._ends(level)[:, m, k]
         return float(low / self.cost[k] - 1), float(high / self.cost[k] - 1)
+
+    def _ends(self, level: float) -> Floats:
+        # All at once: a quantile costs more to ask for than to find.
+        if level not in self._found:
+            self._found[level] = np.quantile(self.replicates, [(1 - level) / 2, (1 + level) / 2], axis=2)
+        return self._found[level]
 
     def chance(self, model: str, campaign: str, least: float, more: float = 0.0) -> float:
         """Give the share of resamples in which a campaign's ROI exceeds a figure.

@@ -160,7 +160,7 @@ def credited(
     conversions = journeys.conversions
     conversions = conversions.append_column("first", _first(conversions))
     parts = []
-    for goals in _apart(models):
+    for goals in _apart(models) if models else []:
         wanted = conversions.filter(pc.is_in(conversions["goal"], pa.array(goals)))
         if wanted.num_rows == 0:
             continue

@@ -160,7 +160,8 @@ def test_where_a_new_base_takes_long_the_last_figures_are_shown_until_it_is_ther
     fair(engine)
     with db.reading(engine) as session:
         snapshots.current(session, settings, at=moment("2026-03-01"))
-    monkeypatch.setattr(snapshots, "_PATIENCE", 0.0)
+    monkeypatch.setattr(snapshots, "_MANY", -1)
+    snapshots._current.clear()
     everything(engine)
     with db.reading(engine) as session:
         shown = snapshots.current(session, settings, at=moment("2026-03-02"))

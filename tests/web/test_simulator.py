@@ -12,6 +12,7 @@ from sqlalchemy import Engine, select
 from werkzeug.test import TestResponse
 
 from simulator import moments, which_model
+from simulator import scenario as scenarios
 from simulator.calibrate import PARAMETERS
 from simulator.market import World
 from simulator.runs import mapper
@@ -164,7 +165,7 @@ def test_a_market_is_fitted_to_our_tables_shown_and_simulated(
 ) -> None:
     monkeypatch.setattr(simulations, "_TRIALS", 1)
     monkeypatch.setattr(simulations, "_BASE", load("supplier", {"desk.reps": 0}))
-    monkeypatch.setattr(simulations.scenarios, "load", lambda source: source)
+    monkeypatch.setattr(scenarios, "load", lambda source: source)
     with mapper() as spread:
         seen = tables(World(load("supplier", {"desk.reps": 0}), 120, 200, 5), spread)
     archive = Archive(settings.data_dir)

@@ -8,16 +8,17 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution import MODELS
+from attribution import MODELS, JourneyError
 from attribution.models import FITTED
 from reports.roi import Learned, by_day, credited, taken_away
 from tracking.reporting.journeys import Journeys
 from tracking.storage.columns import replace_rows, sorted_by
 
-RULES = tuple(name for name in MODELS if name not in FITTED and name != "custom")
-# A rule looks at one journey at a time, so all rules are worked out in one pass; a model that is fitted to
-# data goes alone, since one that the data do not support shall spoil no other.
-GROUPS: Mapping[str, tuple[str, ...]] = {"rules": RULES} | {name: (name,) for name in FITTED}
+# What is worked out in one pass over the journeys. "custom" has no weights of its own to be reported.
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "rules": tuple(name for name in MODELS if name not in FITTED and name != "custom"),
+    "fitted": FITTED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Part:
 
     daily: pa.Table
     won: pa.Table
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Models of the group that these data do not support, and why."""
     version: str = ""
     """Differs where ``won`` does."""
 
@@ -67,7 +70,7 @@ class Credit:
 
 def group_of(model: str) -> str:
     """Return the name of the group that a model is worked out in."""
-    return model if model in FITTED else "rules"
+    return "fitted" if model in FITTED else "rules"
 
 
 def lines(tables: Journeys, models: Sequence[str], window: Window, fitted: Learned | None = None) -> pa.Table:
@@ -84,24 +87,39 @@ def lines(tables: Journeys, models: Sequence[str], window: Window, fitted: Learn
     return sorted_by(credited(tables, models, **days, fitted=fitted), "account_id")
 
 
-def part_of(rows: pa.Table, zone: ZoneInfo, version: str = "") -> Part:
-    """Add the rows of :func:`lines` up."""
-    return Part(by_day(rows, zone), rows.filter(pc.equal(rows["goal"], "won")), version)
+def part_of(tables: Journeys, group: str, window: Window, zone: ZoneInfo) -> Part:
+    """Work out what a group of models credits, without those that the data do not support."""
+    models, missing = GROUPS[group], {}
+    try:
+        rows = lines(tables, models, window)
+    except JourneyError:
+        # One that these data do not support spoils no other.
+        missing = {model: reason for model in models if (reason := _obstacle(tables, model, window))}
+        rows = lines(tables, [model for model in models if model not in missing], window)
+    return Part(by_day(rows, zone), _won(rows), missing)
 
 
 def changed(base: Part, old: pa.Table, new: pa.Table, zone: ZoneInfo) -> Part:
-    """Return a part in which some accounts have other rows than they had."""
-    before, after = part_of(old, zone), part_of(new, zone)
-    daily = _joined([base.daily, after.daily, taken_away(before.daily)])
-    if _same(before.won, after.won):
-        return Part(daily, base.won, base.version)
-    accounts = pc.unique(pa.concat_tables([before.won, after.won])["account_id"]).to_numpy()
-    won = replace_rows(base.won, accounts, after.won)
-    return Part(daily, won, _digest([base.version.encode(), *map(_bytes, (before.won, after.won))]))
+    """Return a part in which some accounts have other rows of :func:`lines` than they had."""
+    daily = pa.concat_tables([base.daily, by_day(new, zone), taken_away(by_day(old, zone))])
+    daily, before, after = daily.unify_dictionaries(), _won(old), _won(new)
+    if _same(before, after):
+        return Part(daily, base.won, base.missing, base.version)
+    accounts = pc.unique(pa.concat_tables([before, after])["account_id"]).to_numpy()
+    version = _digest([base.version.encode(), *map(_bytes, (before, after))])
+    return Part(daily, replace_rows(base.won, accounts, after), base.missing, version)
 
 
-def _joined(tables: Iterable[pa.Table]) -> pa.Table:
-    return pa.concat_tables(tables).unify_dictionaries()
+def _obstacle(tables: Journeys, model: str, window: Window) -> str | None:
+    try:
+        lines(tables, [model], window)
+    except JourneyError as error:
+        return str(error)
+    return None
+
+
+def _won(rows: pa.Table) -> pa.Table:
+    return rows.filter(pc.equal(rows["goal"], "won"))
 
 
 def _same(one: pa.Table, other: pa.Table) -> bool:

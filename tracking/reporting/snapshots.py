@@ -15,7 +15,6 @@ import os
 import shutil
 import tempfile
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -28,11 +27,11 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from attribution import JourneyError
 from attribution.models import FITTED
 from reports.roi import Learned, counted, learned
 from tracking import clock
@@ -54,9 +53,8 @@ except ImportError:  # pragma: no cover - not on Windows, where a folder in use 
 _Result = TypeVar("_Result")
 # Raised whenever the files would be made otherwise from the same data.
 _FORMAT = 3
-# Seconds for which somebody waits for a base; one that takes longer is written beside the pages.
-_PATIENCE = 3.0
-# With so many touches even the first base is written beside the pages.
+# A base of so many touches and calls takes some two seconds, for which somebody waits; a larger one is written
+# beside the pages.
 _MANY = 200_000
 # So many changed accounts are worked out while somebody waits: some tenths of a second.
 _AT_ONCE = 2000
@@ -102,7 +100,7 @@ class Base:
         self.folder = folder
         self.marks = Marks(about["newest"], about["nonce"], frozenset(about["recent"]))
         self.taken_at = datetime.fromisoformat(about["taken_at"])
-        self.seconds: float = about["seconds"]
+        self.is_large: bool = about["touches"] + about["calls"] > _MANY
         self.memory = Memory()
         # Opened at once: the folder may make room for a newer one while this base is still in use.
         self._files = {path.stem: pa.memory_map(str(path)) for path in folder.glob("*.parquet")}
@@ -120,39 +118,37 @@ class Base:
         """Return the rows of some accounts."""
         return _only(self.tables, lambda table: rows_of(table, accounts))
 
-    def credit(self, group: str, window: Window, zone: ZoneInfo) -> Part | str:
-        """Return what a group of models credits, or why the data do not support it."""
+    def credit(self, group: str, window: Window, zone: ZoneInfo) -> Part:
+        """Return what a group of models credits."""
         return self.memory.get(("credit", group, window), lambda: self._credit(group, window, zone))
 
     def lines(self, model: str, window: Window) -> pa.Table:
         """Return what one model credits in each conversion."""
         return self.memory.get(("lines", model, window), lambda: credit.lines(self.tables, [model], window))
 
-    def learned(self, model: str, window: Window) -> Learned | None:
-        """Return a model that is fitted to data as it is fitted to these; None for a rule."""
-        if model not in FITTED:
+    def learned(self, models: Sequence[str], window: Window) -> Learned | None:
+        """Return fitted models as they are fitted to these journeys; None for rules, which learn nothing."""
+        if set(FITTED).isdisjoint(models):
             return None
-        return self.memory.get(("learned", model, window), lambda: self._learned(model, window))
+        counts = self.memory.get(("counts", window), lambda: self._counts(window))
+        mine = counts.filter(pc.is_in(counts["model"], pa.array(models)))
+        return self.memory.get(("learned", *models, window), lambda: learned(models, mine))
 
-    def _learned(self, model: str, window: Window) -> Learned:
-        name = f"counts-{model}-{window}"
-        counts = (
-            self.table(name)
-            if name in self._files
-            else counted(self.tables, [model], lookback_days=window.lookback_days)
-        )
-        return learned([model], counts)
+    def _counts(self, window: Window) -> pa.Table:
+        name = f"counts-{window}"
+        if name in self._files:
+            return self.table(name)
+        return counted(self.tables, FITTED, lookback_days=window.lookback_days)
 
-    def _credit(self, group: str, window: Window, zone: ZoneInfo) -> Part | str:
+    def _credit(self, group: str, window: Window, zone: ZoneInfo) -> Part:
         name = f"credit-{group}-{window}"
-        if (reason := self.folder / f"{name}.txt").exists():
-            return reason.read_text()
         if f"{name}-daily" in self._files:
-            return Part(*(self.table(f"{name}-{kind}") for kind in ("daily", "won")))
-        found = _worked_out(self.tables, group, window, zone)
+            missing = json.loads((self.folder / f"{name}.json").read_text())
+            return Part(self.table(f"{name}-daily"), self.table(f"{name}-won"), missing)
+        found = credit.part_of(self.tables, group, window, zone)
         with suppress(OSError):
             # The folder may have made room for a newer one.
-            _keep(found, self.folder / name)
+            _store(found, self.folder / name)
         return found
 
 
@@ -188,11 +184,11 @@ class Snapshot:
         parts: dict[str, Part] = {}
         missing: dict[str, str] = {}
         for model in models:
-            found = self._part(credit.group_of(model), window)
-            if isinstance(found, str):
-                missing[model] = found
+            part = self._part(credit.group_of(model), window)
+            if model in part.missing:
+                missing[model] = part.missing[model]
             else:
-                parts[model] = found
+                parts[model] = part
         return Credit(parts, missing)
 
     def lines(self, model: str, window: Window) -> pa.Table:
@@ -209,37 +205,40 @@ class Snapshot:
         """Return what ``make`` gives, made once for this snapshot as long as memory lasts."""
         return self.memory.get(key, make)
 
-    def _part(self, group: str, window: Window) -> Part | str:
+    def _part(self, group: str, window: Window) -> Part:
         return self.remember(("credit", group, window), lambda: self._credit(group, window))
 
-    def _credit(self, group: str, window: Window) -> Part | str:
+    def _credit(self, group: str, window: Window) -> Part:
         if not self.replaced.size:
             return self.base.credit(group, window, self.zone)
-        base = None if self._learns_anew(group) else self.base.credit(group, window, self.zone)
-        if base is None or isinstance(base, str):
-            return _worked_out(self.tables, group, window, self.zone)
-        fitted = self.base.learned(group, window)
+        if self._learns_anew(group):
+            return credit.part_of(self.tables, group, window, self.zone)
+        base = self.base.credit(group, window, self.zone)
+        models = [model for model in GROUPS[group] if model not in base.missing]
+        if group == "rules" and base.missing:
+            # What stood in their way may be gone.
+            return credit.part_of(self.tables, group, window, self.zone)
+        fitted = self.base.learned(models, window)
         old, new = (
-            credit.lines(part, GROUPS[group], window, fitted)
-            for part in (self.base.of(self.replaced), self.fresh)
+            credit.lines(part, models, window, fitted) for part in (self.base.of(self.replaced), self.fresh)
         )
         return credit.changed(base, old, new, self.zone)
 
     def _lines(self, model: str, window: Window) -> pa.Table:
         if not self.replaced.size:
             return self.base.lines(model, window)
-        if self._learns_anew(model):
+        if self._learns_anew(credit.group_of(model)):
             return credit.lines(self.tables, [model], window)
-        new = credit.lines(self.fresh, [model], window, self.base.learned(model, window))
+        new = credit.lines(self.fresh, [model], window, self.base.learned([model], window))
         return replace_rows(self.base.lines(model, window), self.replaced, new)
 
-    def _learns_anew(self, model: str) -> bool:
-        """Tell whether a model that is fitted to data is fitted to them as they are.
+    def _learns_anew(self, group: str) -> bool:
+        """Tell whether models that are fitted to data are fitted to them as they are.
 
         Every conversion is shared anew then, which takes long where there are many; but there the few that
         have changed move no weight by much, and the next base is soon written.
         """
-        return model in FITTED and self.base.seconds <= _PATIENCE
+        return group == "fitted" and not self.base.is_large
 
 
 _lock = threading.RLock()
@@ -307,7 +306,7 @@ def _after(
         if len(following.replaced) > _NEW_BASE_AFTER:
             _take_beside(settings)
         return following
-    if patient or known.base.seconds <= _PATIENCE:
+    if patient or not known.base.is_large:
         return _anew(session, settings, at)
     _take_beside(settings)
     return replace(known, stale=True)
@@ -369,7 +368,6 @@ def take(session: Session, settings: Settings, *, at: datetime, groups: Sequence
     here = _folder(settings)
     here.mkdir(parents=True, exist_ok=True)
     _tidy(here)
-    started = time.perf_counter()
     with (
         tempfile.TemporaryDirectory(prefix="new-", dir=here, ignore_cleanup_errors=True) as name,
         _filling(Path(name)) as folder,
@@ -380,17 +378,18 @@ def take(session: Session, settings: Settings, *, at: datetime, groups: Sequence
             _write(getattr(tables, part.name), folder / f"{part.name}.parquet")
         window = Window(settings.lookback_days, settings.half_life_days)
         for group in groups:
-            found = _worked_out(tables, group, window, settings.zone)
-            _keep(found, folder / f"credit-{group}-{window}")
-            if group in FITTED and isinstance(found, Part):
-                counts = counted(tables, [group], lookback_days=window.lookback_days)
-                _write(counts, folder / f"counts-{group}-{window}.parquet")
+            found = credit.part_of(tables, group, window, settings.zone)
+            _store(found, folder / f"credit-{group}-{window}")
+        if "fitted" in groups:
+            counts = counted(tables, FITTED, lookback_days=window.lookback_days)
+            _write(counts, folder / f"counts-{window}.parquet")
         about = {
             "newest": marks.newest,
             "nonce": marks.nonce,
             "recent": sorted(marks.recent),
             "taken_at": at.isoformat(),
-            "seconds": time.perf_counter() - started,
+            "touches": tables.touches.num_rows,
+            "calls": tables.calls.num_rows,
         }
         (folder / "about.json").write_text(json.dumps(about))
         # The name says what the files are made for; its end sets apart those of one state written twice.
@@ -435,19 +434,11 @@ def _of(base: Base, settings: Settings) -> Snapshot:
     return Snapshot(base, base.marks, base.taken_at, settings.zone, nobody, fresh)
 
 
-def _worked_out(tables: Journeys, group: str, window: Window, zone: ZoneInfo) -> Part | str:
-    try:
-        return credit.part_of(credit.lines(tables, GROUPS[group], window), zone)
-    except JourneyError as error:
-        return str(error)
-
-
-def _keep(found: Part | str, name: Path) -> None:
-    if isinstance(found, str):
-        name.with_name(f"{name.name}.txt").write_text(found)
-    else:
-        for kind in ("won", "daily"):
-            _write(getattr(found, kind), name.with_name(f"{name.name}-{kind}.parquet"))
+def _store(part: Part, name: Path) -> None:
+    name.with_name(f"{name.name}.json").write_text(json.dumps(dict(part.missing)))
+    # The one that is looked for comes last.
+    for kind in ("won", "daily"):
+        _write(getattr(part, kind), name.with_name(f"{name.name}-{kind}.parquet"))
 
 
 def _write(table: pa.Table, path: Path) -> None:

@@ -126,7 +126,7 @@ def since(session: Session, known: Marks) -> tuple[Change, Marks]:
     rows = session.execute(
         text("SELECT id, nonce, scope FROM data_change WHERE id > :oldest"), {"oldest": known.newest - _LATE}
     ).all()
-    if {row.id: row.nonce for row in rows}.get(known.newest) != known.nonce:
+    if known.newest and {row.id: row.nonce for row in rows}.get(known.newest) != known.nonce:
         return Change(everything=True), now
     change = Change()
     for row in rows:
