@@ -1,6 +1,6 @@
 """Attribution: which touches earned a deal, under every model the field uses, exact to the cent."""
 
-from attribution.engine import UNATTRIBUTED, attribute, explain
+from attribution.engine import attribute, explain
 from attribution.journeys import (
     ANSWERS,
     CALLS,
@@ -8,13 +8,13 @@ from attribution.journeys import (
     COSTS,
     CREDITS,
     TOUCHES,
+    UNATTRIBUTED,
     VISITS,
     JourneyError,
 )
 from attribution.markov import Markov
 from attribution.models import MODELS
-from attribution.positions import Positions
-from attribution.rules import TimeDecay
+from attribution.rules import Positions, TimeDecay
 from attribution.validation import validate
 
 __all__ = [

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.answers import Reported, count_answers, with_answers
-from attribution.backends import open_backend
+from attribution.answers import Answers, SelfReported, pool, strata_of
+from attribution.counts import UNKNOWN
+from attribution.engine import identifiers
+from attribution.feeders import opened
 from attribution.paths import Journeys, Lookback
-from attribution.sources import Source, read
+from attribution.sources import read_all
 
 
 def agreement(
@@ -71,23 +74,47 @@ def agreement(
     """
     if by not in ("answer", "rep"):
         raise ValueError(f"by is {by!r}; use 'answer' or 'rep'")
-    opened = [read(touches, "touches"), read(conversions, "conversions"), read(answers, "answers")]
-    with open_backend(engine) as backend:
-        journeys = Journeys(backend, opened, lookback_days)
-        told = with_answers(journeys, "last channel").select("conversion_id", "stratum", "answer_channel")
-        rows = told.collect("pyarrow").to_arrow()
-    if by == "answer":
-        rows = rows.rename_columns({"stratum": "tracked", "answer_channel": "answered"})
-        counted = rows.group_by(["tracked", "answered"]).aggregate([("conversion_id", "count")])
-        counted = counted.rename_columns({"conversion_id_count": "conversions"})
-        return counted.sort_by([("tracked", "ascending"), ("answered", "ascending")])
-    return _by_rep(rows, opened[1], opened[2])
+    sources, rows = _heard(touches, conversions, answers, "last channel", lookback_days, engine)
+    if by == "rep":
+        return _by_rep(rows, sources[2].rows())
+    # A buyer who named a campaign alone did answer, though with no channel that can be compared.
+    alone = pc.and_(pc.is_valid(rows["campaign"]), pc.is_null(rows["channel"]))
+    channel = pc.if_else(alone, UNKNOWN, rows["channel"])
+    rows = pa.table({"tracked": rows["stratum"], "answered": channel, "account_id": rows["account_id"]})
+    counted = rows.group_by(["tracked", "answered"]).aggregate([("account_id", "count")])
+    counted = counted.rename_columns({"account_id_count": "conversions"})
+    return counted.sort_by([("tracked", "ascending"), ("answered", "ascending")])
 
 
-def _by_rep(told: pa.Table, conversions: Source, answers: Source) -> pa.Table:
-    orders = conversions.rows().select(["conversion_id", "account_id"])
-    tracked = orders.join(told, "conversion_id").group_by("account_id").aggregate([("stratum", "min")])
-    rows = answers.rows()
+def _heard(
+    touches: Any, conversions: Any, answers: Any, strata: Any, lookback_days: Lookback, engine: Any
+) -> tuple[Any, pa.Table]:
+    """Give each conversion's account, stratum, and the campaign and channel of its answer."""
+    sources = read_all(touches, conversions, answers)
+    text = pa.string()
+    fields = [("account_id", identifiers(sources)["account_id"]), ("stratum", text)]
+    schema = pa.schema([*fields, ("campaign", text), ("channel", text), ("answered", pa.int64())])
+    model = SelfReported(strata=strata)
+    with opened(engine, sources, [model], lookback_days, []) as feeder:
+        return sources, feeder.apply(partial(_answers, strata=strata, schema=schema), schema)
+
+
+def _answers(journeys: Journeys, strata: str, schema: pa.Schema) -> pa.Table:
+    (stratum, names), answers = strata_of(journeys, strata), Answers.of(journeys)
+    named = [*answers.sources, (None, None)]
+    place = pa.array(np.where(answers.source < 0, len(named) - 1, answers.source))
+    columns = [
+        journeys.name_accounts().take(pa.array(journeys.owner)),
+        pa.array(names).take(pa.array(stratum % len(names))),
+        pa.array([campaign for campaign, _ in named], pa.string()).take(place),
+        pa.array([channel for _, channel in named], pa.string()).take(place),
+        (answers.source >= 0).astype(np.int64),
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def _by_rep(told: pa.Table, rows: pa.Table) -> pa.Table:
+    tracked = told.group_by("account_id").aggregate([("stratum", "min")])
     for name in ("rep", "channel"):
         if name not in rows.column_names:
             rows = rows.append_column(name, pa.nulls(rows.num_rows, pa.string()))
@@ -162,21 +189,24 @@ def reported_intervals(
     >>> [(row["channel"], row["estimated"]) for row in reported_intervals(touches, won, told).to_pylist()]
     [('fair', 40.0), ('mail', 60.0)]
     """
-    opened = [read(touches, "touches"), read(conversions, "conversions"), read(answers, "answers")]
-    with open_backend(engine) as backend:
-        journeys = Journeys(backend, opened, lookback_days)
-        counts = count_answers(journeys, strata)
-        told = with_answers(journeys, strata).select("stratum", "answered").collect("pyarrow").to_arrow()
-    silent = told.filter(pc.equal(told["answered"], 0))["stratum"].value_counts().to_pylist()
-    unasked = {row["values"]: row["counts"] for row in silent}
-    pooled: dict[Reported, int] = {}
-    for answered in counts.values():
-        for source, times in answered.items():
-            pooled[source] = pooled.get(source, 0) + times
-    rows = []
+    _, rows = _heard(touches, conversions, answers, strata, lookback_days, engine)
+    shares: dict[str, dict[tuple[str | None, str | None], int]] = {}
+    unasked: dict[str, int] = {}
+    for row in (
+        rows.group_by(["stratum", "campaign", "channel", "answered"])
+        .aggregate([([], "count_all")])
+        .to_pylist()
+    ):
+        mine = shares.setdefault(row["stratum"], {})
+        if row["answered"]:
+            mine[row["campaign"], row["channel"]] = row["count_all"]
+        else:
+            unasked[row["stratum"]] = row["count_all"]
+    pooled = pool(shares)
+    found = []
     for source in sorted(pooled, key=lambda pair: tuple(part or "" for part in pair)):
         estimated, variance = float(pooled[source]), 0.0
-        for stratum, answered in counts.items():
+        for stratum, answered in sorted(shares.items()):
             known, missing = answered or pooled, unasked.get(stratum, 0)
             asked = sum(known.values())
             estimated += missing * known.get(source, 0) / asked
@@ -185,8 +215,8 @@ def reported_intervals(
             variance += share * (1 - share) * (missing**2 / asked + missing)
         spread = level_z * float(np.sqrt(variance))
         low, high = max(float(pooled[source]), estimated - spread), estimated + spread
-        rows.append((*source, pooled[source], estimated, low, min(high, float(told.num_rows))))
+        found.append((*source, pooled[source], estimated, low, min(high, float(rows.num_rows))))
     names = ["campaign", "channel", "answered", "estimated", "low", "high"]
     kinds = [pa.string(), pa.string(), pa.int64(), pa.float64(), pa.float64(), pa.float64()]
-    listed = [dict(zip(names, row, strict=True)) for row in rows]
+    listed = [dict(zip(names, row, strict=True)) for row in found]
     return pa.Table.from_pylist(listed, pa.schema(list(zip(names, kinds, strict=True))))

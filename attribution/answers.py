@@ -1,28 +1,161 @@
-"""Self-reported attribution: what buyers answer when asked, alone or weighed against the tracked touches.
+"""What buyers answer when asked: alone, or weighed against the tracked touches.
 
-Every conversion is in one of three states: answered, asked in vain, or never asked. Nobody who was not
-asked is taken for a silent "no": such conversions are shared like the answered ones of their stratum.
+Every conversion is in one of three states: answered, asked in vain, or never asked. Nobody who was not asked
+is taken for a silent "no": such conversions are shared like the answered ones of their stratum.
+
+The stated model of `Hybrid`. A conversion has one true source. With touches, a rule (the prior) says how
+likely each is. The answer of a buyer whose source is among the touches names the true one with probability
+rho and any other touched source with equal parts of the rest. An answer that no touch confirms is right with
+probability tau: then the source was never tracked. Bayes' rule gives the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
-import narwhals as nw
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from attribution.counts import UNKNOWN, counted, figures, joined, parted
+from attribution.credit import UNIT, Cut, Floats, whole
 from attribution.journeys import JourneyError
-from attribution.rules import Model
-
-if TYPE_CHECKING:
-    from attribution.paths import Journeys
+from attribution.paths import Journeys, Paths, Whole, encode, moments
+from attribution.rules import Model, position_based
 
 UNTRACKED = "(untracked)"
 """The stratum of conversions that no touch precedes."""
 
-Reported = tuple[str | None, str | None]  # campaign, channel
+GRAIN = 2**20
+"""Fractions of a conversion are multiples of 2^-20, so that the two parts add up exactly."""
+
+Source = tuple[str | None, str | None]  # campaign, channel
+Counts = Mapping[Source, int]
+
+
+class Answers:
+    """For each conversion the account's last answer at or before it, otherwise the first after.
+
+    Parameters
+    ----------
+    journeys : Journeys
+        Journeys that came with a table of answers.
+
+    Attributes
+    ----------
+    sources : list of (str or None, str or None)
+        The campaigns and channels named, S of them; at least one of the two is known.
+    source : ndarray of int, shape (C,)
+        Per conversion: which of `sources` was named; -1 where nobody answered.
+    """
+
+    @classmethod
+    def of(cls, journeys: Journeys) -> Answers:
+        """Give the answers of journeys, looked up once for all models."""
+        if journeys.heard is None:
+            journeys.heard = cls(journeys)
+        found: Answers = journeys.heard
+        return found
+
+    def __init__(self, journeys: Journeys) -> None:
+        table, account = journeys.answers, journeys.answered_by
+        if table is None or account is None:
+            raise ValueError("self-reported and hybrid need the table of answers; pass answers=")
+        nothing = pa.chunked_array([pa.nulls(len(table), pa.string())])
+        (campaign, campaigns), (channel, channels) = (
+            encode(table[name] if name in table.column_names else nothing) for name in ("campaign", "channel")
+        )
+        answered = pc.fill_null(pc.equal(table["outcome"], "answered"), False).to_numpy()
+        # By identifier first: answers of the same moment stand in its order.
+        rows = pc.sort_indices(table["answer_id"]).to_numpy().astype(np.int64)
+        name = np.empty(len(rows), np.int64)
+        name[rows] = np.arange(len(rows))
+        rows = np.flatnonzero(answered & ((campaign > 0) | (channel > 0)))
+        rows = rows[np.argsort(account[rows], kind="stable")]
+        owner = journeys.owner
+        start, end = (np.searchsorted(account[rows], owner, side) for side in ("left", "right"))
+        size = end - start
+        order = np.repeat(np.arange(len(owner)), size)
+        row = rows[np.arange(len(order)) + np.repeat(start - (np.cumsum(size) - size), size)]
+        away = journeys.moment[order] - moments(table["asked_at"])[row]
+        best = np.lexsort((name[row], np.abs(away), away < 0, order))
+        order, row = order[best], row[best]
+        nearest = np.flatnonzero(np.diff(order, prepend=-1))
+        cell, place = np.unique(
+            campaign[row].astype(np.int64) * len(channels) + channel[row], return_inverse=True
+        )
+        self.sources: list[Source] = [
+            (campaigns[c // len(channels)], channels[c % len(channels)]) for c in cell.tolist()
+        ]
+        self.source = np.full(len(owner), -1)
+        self.source[order[nearest]] = place[nearest]
+
+
+@dataclass(frozen=True)
+class Reported:
+    """What belongs to sources that buyers named, N parts of conversions.
+
+    Parameters
+    ----------
+    order, source : ndarray of int, shape (N,)
+        Of which conversion, and which of `sources`.
+    sources : list of (str or None, str or None)
+        Campaigns and channels.
+    weight, units, credit : ndarray, shape (N,)
+        The share of the conversion (0 to 1), the same in parts of 2^-40, and minor units.
+    """
+
+    order: Whole
+    source: Whole
+    sources: Sequence[Source]
+    weight: Floats
+    units: Whole
+    credit: Whole
+
+
+def _reported(journeys: Journeys, pieces: Sequence[tuple[Whole, Any, Counts]]) -> Reported:
+    """Cut the part of each conversion beyond `offset` at the counts of the sources named."""
+    sources: dict[Source, int] = {}
+    columns: list[list[Any]] = [[np.zeros(0, kind)] for kind in (int, int, float, np.int64, np.int64)]
+    for order, offset, counts in pieces:
+        value, of, reached = journeys.value[order], sum(counts.values()), 0
+        size, sign = np.abs(value).astype(float), np.where(value < 0, -1, 1)
+        offset = np.broadcast_to(np.asarray(offset, float), len(order))
+        rest = 1.0 - offset
+        for source, count in _by_name(counts):
+            ends = [reached / of * rest + offset, (reached + count) / of * rest + offset]
+            units, credit = (
+                np.subtract(*(np.floor(end * amount + 0.5).astype(np.int64) for end in reversed(ends)))
+                for amount in (float(UNIT), size)
+            )
+            place = np.full(len(order), sources.setdefault(source, len(sources)))
+            for column, values in zip(
+                columns, (order, place, count / of * rest, units, credit * sign), strict=True
+            ):
+                column.append(values)
+            reached += count
+    order, place, weight, units, credit = map(np.concatenate, columns)
+    return Reported(order, place, list(sources), weight, units, credit)
+
+
+def _by_name(counts: Counts) -> list[tuple[Source, int]]:
+    return sorted(counts.items(), key=lambda item: tuple(part or "" for part in item[0]))
+
+
+def _source(campaign: str, channel: str) -> Source:
+    return campaign or None, channel or None
+
+
+def strata_of(journeys: Journeys, strata: str) -> tuple[Whole, list[str]]:
+    """Give for each conversion its stratum, and the strata's names."""
+    last = np.full(len(journeys.owner), -1)
+    if strata == "none":
+        return last, [""]
+    for paths in journeys.paths():
+        last[paths.order] = paths.code("channel")[paths.last]
+    return last, [*(name or UNKNOWN for name in journeys.names["channel"]), UNTRACKED]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +176,9 @@ class SelfReported(Model):
     They name what impressed them last, and rarely an advertisement in print: the figures lean to fairs,
     colleagues and search. Asking only difficult or friendly customers breaks the first assumption.
 
+    Counts: a key holds stratum, campaign and channel named (nothing where unknown); how many conversions, and
+    how many of these were answered. Those without an answer have neither campaign nor channel.
+
     Examples
     --------
     >>> SelfReported().name
@@ -50,6 +186,8 @@ class SelfReported(Model):
     """
 
     strata: Literal["last channel", "none"] = "last channel"
+    fitted: ClassVar[bool] = True
+    listens: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.strata not in ("last channel", "none"):
@@ -60,28 +198,61 @@ class SelfReported(Model):
         """The model's name in the contract."""
         return "self-reported"
 
-    def fit(self, journeys: Journeys) -> Reporting:
-        """Count the answers of each stratum in the engine."""
-        counts = count_answers(journeys, self.strata)
-        pooled = pool(counts)
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names of the touches' columns that the model reads."""
+        return frozenset({"channel"} if self.strata == "last channel" else ())
+
+    def count(self, journeys: Journeys) -> pa.Table:
+        """Count conversions per stratum and source named."""
+        (stratum, names), answers = strata_of(journeys, self.strata), Answers.of(journeys)
+        cell, times = np.unique(np.stack([stratum, answers.source]), axis=1, return_counts=True)
+        keys = [
+            joined((names[s], *(answers.sources[x] if x >= 0 else (None, None)))) for s, x in cell.T.tolist()
+        ]
+        answered = cell[1] >= 0
+        return counted(self.shown, keys, times, times * answered, times * ~answered)
+
+    def solve(self, counts: pa.Table) -> Reporting:
+        """Give each stratum the shares of its answers."""
+        shares = answers_by_stratum(counts)
+        pooled = pool(shares)
         if not pooled:
             raise JourneyError(
                 "nobody answered, so there is nothing to report",
                 "ask callers where they heard of you, or use a rule model",
                 table="answers",
             )
-        shares = {stratum: answered or pooled for stratum, answered in counts.items()}
-        return Reporting(label=self.label, called=self.name, strata=self.strata, shares=shares, pooled=pooled)
+        return Reporting(label=self.label, strata=self.strata, shares=shares, pooled=pooled)
+
+
+def answers_by_stratum(counts: pa.Table) -> dict[str, dict[Source, int]]:
+    """Read counts of `SelfReported`: answers per stratum and source; a stratum without any is there too."""
+    shares: dict[str, dict[Source, int]] = {}
+    _, won, _ = figures(counts)
+    for key, answered in zip(counts["key"].to_pylist(), won.tolist(), strict=True):
+        stratum, campaign, channel = parted(key)
+        mine = shares.setdefault(stratum, {})
+        if answered:
+            mine[_source(campaign, channel)] = answered
+    return shares
+
+
+def pool(shares: Mapping[str, Counts]) -> dict[Source, int]:
+    """Add up the answers of all strata."""
+    pooled: dict[Source, int] = {}
+    for answered in shares.values():
+        for source, times in answered.items():
+            pooled[source] = pooled.get(source, 0) + times
+    return pooled
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reporting(Model):
-    """Fitted answers: how a part of each conversion's value is shared over reported sources.
+    """Answers that have been counted: how each conversion is shared over reported sources.
 
     Parameters
     ----------
-    called : str
-        Name of the model that was fitted.
     strata : {"last channel", "none"}
         How conversions are told apart.
     shares : mapping
@@ -90,124 +261,294 @@ class Reporting(Model):
         Answers of all strata together.
     """
 
-    called: str
     strata: str
-    shares: Mapping[str, Mapping[Reported, int]]
-    pooled: Mapping[Reported, int]
+    shares: Mapping[str, Counts]
+    pooled: Counts
+    listens: ClassVar[bool] = True
 
     @property
     def name(self) -> str:
         """Name of the model that was fitted."""
-        return self.called
+        return "self-reported"
 
-    def rows(self, journeys: Journeys) -> nw.LazyFrame[Any]:
-        """Give each conversion's sources: what share of it, and where in it, belongs to them."""
-        told = with_answers(journeys, self.strata).with_columns(offset=nw.lit(0.0))
-        shares = {"": self.pooled, **self.shares}
-        named = told.filter(nw.col("answered") == 1)
-        others = told.filter(nw.col("answered") == 0)
-        return nw.concat([by_answer(named), by_stratum(others, journeys, shares)], how="vertical")
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names of the touches' columns that the model reads."""
+        return frozenset({"channel"} if self.strata == "last channel" else ())
 
+    def weigh(self, paths: Paths) -> None:
+        """Give touches nothing."""
+        return
 
-ROW = ("conversion_id", "campaign", "channel", "from", "to", "of", "offset")
-
-
-def by_answer(told: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """Give all of the reported part to the answer."""
-    return told.select(
-        "conversion_id",
-        nw.col("answer_campaign").alias("campaign"),
-        nw.col("answer_channel").alias("channel"),
-        nw.lit(0.0).alias("from"),
-        nw.lit(1.0).alias("to"),
-        nw.lit(1.0).alias("of"),
-        "offset",
-    )
+    def reported(self, journeys: Journeys) -> Reported:
+        """Give each conversion to its answer, or to the answers of its stratum."""
+        (stratum, names), answers = strata_of(journeys, self.strata), Answers.of(journeys)
+        pieces: list[tuple[Whole, Any, Counts]] = []
+        for i, source in enumerate(answers.sources):
+            pieces.append((np.flatnonzero(answers.source == i), 0.0, {source: 1}))
+        silent = np.flatnonzero(answers.source < 0)
+        for s in np.unique(stratum[silent]).tolist():
+            shares = self.shares.get(names[s]) or self.pooled
+            pieces.append((silent[stratum[silent] == s], 0.0, shares))
+        return _reported(journeys, pieces)
 
 
-def by_stratum(
-    told: nw.LazyFrame[Any], journeys: Journeys, shares: Mapping[str, Mapping[Reported, int]]
-) -> nw.LazyFrame[Any]:
-    """Share the reported part like the answers of the stratum."""
-    table = journeys.load("shares", share_table(shares))
-    return told.join(table, on="stratum", how="inner").select(*ROW)
+@dataclass(frozen=True, kw_only=True)
+class Hybrid(Model):
+    """Tracked touches and answers together, by a stated confusion model.
+
+    Parameters
+    ----------
+    prior : Model, default position-based
+        A rule: how likely each touch is the true source before the answer is heard.
+    truthful : float or None, default None
+        rho: the probability that an answer confirmed by some touch names the true source. None: estimated
+        from the conversions that have both, by maximum posterior likelihood under a Beta(8, 2) prior.
+    untracked : float, default 0.5
+        tau: the probability that an answer confirmed by no touch is right. An assumption, not a finding:
+        nothing in the data can tell a forgetful buyer from a blind tracker. Vary it from 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        For a probability outside 0 to 1, or a prior that is fitted itself.
+
+    Notes
+    -----
+    The estimate of rho measures how often answers agree with the prior rule, corrected for chance. If the
+    rule is wrong, so is rho. Answers are compared by channel, one without a channel by campaign. Conversions
+    without an answer keep their touches' prior, less the share that untracked sources have among the
+    answered.
+
+    Counts: the key "agree", the prior weight of the touches that the answer names in parts of 2^-40, and the
+    number of different sources touched; or "missed", campaign and channel of an answer that no touch
+    confirms. How many answered conversions with touches there are of each.
+
+    Examples
+    --------
+    >>> Hybrid(untracked=0.8).name
+    'hybrid'
+    >>> Hybrid(truthful=2)
+    Traceback (most recent call last):
+    ...
+    ValueError: truthful is 2; a probability lies between 0 and 1
+    """
+
+    prior: Model = field(default_factory=position_based)
+    truthful: float | None = None
+    untracked: float = 0.5
+    fitted: ClassVar[bool] = True
+    listens: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        for called, value in (("truthful", self.truthful), ("untracked", self.untracked)):
+            if value is not None and not 0 <= value <= 1:
+                raise ValueError(f"{called} is {value!r}; a probability lies between 0 and 1")
+        if self.prior.fitted or self.prior.listens:
+            raise ValueError(f"prior is {self.prior.shown}, which is fitted itself; use a rule")
+
+    @property
+    def name(self) -> str:
+        """The model's name in the contract."""
+        return "hybrid"
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names of the touches' columns that the model reads."""
+        return self.prior.reads | {"campaign", "channel"}
+
+    @property
+    def milestones(self) -> frozenset[str]:
+        """Names of the milestones that the prior reads."""
+        return self.prior.milestones
+
+    def count(self, journeys: Journeys) -> pa.Table:
+        """Count how often answers name which touches, and which answers no touch confirms."""
+        answers = Answers.of(journeys)
+        answered = answers.source >= 0
+        touched, matched = np.zeros((2, len(answered)), bool)
+        agreed = [np.zeros((2, 0), np.int64)]
+        for paths in journeys.paths():
+            confirmed = _Confirmed(paths, answers, self.prior)
+            touched[paths.order], matched[paths.order] = True, confirmed.any
+            part = paths.total(np.floor(confirmed.weight * 2.0**40).astype(np.int64) * confirmed.hit)
+            agreed.append(np.stack([part, confirmed.sources])[:, confirmed.any])
+        cell, times = np.unique(np.concatenate(agreed, axis=1), axis=1, return_counts=True)
+        missed, often = np.unique(answers.source[answered & touched & ~matched], return_counts=True)
+        keys = [joined(("agree", str(part), str(n))) for part, n in cell.T.tolist()]
+        keys += [joined(("missed", *answers.sources[i])) for i in missed.tolist()]
+        times = np.append(times, often).astype(np.int64)
+        return counted(self.shown, keys, times, times, 0 * times)
+
+    def solve(self, counts: pa.Table) -> Blended:
+        """Estimate rho, and the share of sources that were never tracked."""
+        agreements: dict[tuple[float, int], int] = {}
+        missed: dict[Source, int] = {}
+        times, _, _ = figures(counts)
+        for key, count in zip(counts["key"].to_pylist(), times.tolist(), strict=True):
+            kind, one, other = parted(key)
+            if kind == "missed":
+                missed[_source(one, other)] = count
+            elif int(other) > 1:
+                agreements[int(one) / 2**40, int(other)] = count
+        both = int(times.sum())
+        if not both:
+            raise JourneyError(
+                "no conversion has both a touch and an answer, so the two cannot be weighed",
+                "use self-reported, or a rule model",
+                table="answers",
+            )
+        rho = self.truthful
+        if rho is None:
+            rho = estimate_truthful(dict(sorted(agreements.items())))
+        elsewhere = sum(missed.values()) / both * self.untracked
+        return Blended(
+            label=self.label,
+            prior=self.prior,
+            truthful=rho,
+            believed=_grain(self.untracked),
+            elsewhere=_grain(elsewhere),
+            missed=missed,
+        )
 
 
-def share_table(shares: Mapping[str, Mapping[Reported, int]]) -> pa.Table:
-    """Give one row per stratum and source with its interval of the cumulative share."""
-    columns: dict[str, list[Any]] = {
-        name: [] for name in ("stratum", "campaign", "channel", "from", "to", "of")
-    }
-    for stratum, counts in shares.items():
-        reached, whole = 0, sum(counts.values())
-        for source, count in sorted(counts.items(), key=lambda item: tuple(part or "" for part in item[0])):
-            row = (stratum, *source, float(reached), float(reached + count), float(whole))
-            for name, value in zip(columns, row, strict=True):
-                columns[name].append(value)
-            reached += count
-    text, number = pa.string(), pa.float64()
-    kinds = dict(zip(columns, (text, text, text, number, number, number), strict=True))
-    return pa.table({name: pa.array(values, kinds[name]) for name, values in columns.items()})
+class _Confirmed:
+    """What the answers say about some paths: the prior per row, which rows are named, and per path whether
+    any is, and how many sources it has.
+
+    An answer is compared by channel, one without a channel by campaign.
+    """
+
+    def __init__(self, paths: Paths, answers: Answers, prior: Model) -> None:
+        journeys = paths.of
+        codes = {
+            key: {name: i for i, name in enumerate(journeys.names[key]) if name is not None}
+            for key in ("campaign", "channel")
+        }
+        channels = len(journeys.names["channel"])
+        named = [
+            codes["channel"].get(channel, -1)
+            if channel
+            else codes["campaign"].get(campaign or "", -1 - channels) + channels
+            for campaign, channel in answers.sources
+        ]
+        source = answers.source[paths.order]
+        by_campaign = np.array([*(channel is None for _, channel in answers.sources), False])[source]
+        code = np.where(by_campaign[paths.path], paths.code("campaign") + channels, paths.code("channel"))
+        self.hit = (code == np.array([*named, -1])[source][paths.path]).astype(np.int64)
+        self.any = paths.total(self.hit) > 0
+        self.answered = source >= 0
+        self.sources = paths.different(code, channels + len(journeys.names["campaign"]))
+        weights = prior.weigh(paths)
+        assert weights is not None
+        self.weight = Cut(paths, weights).weight()
 
 
-def with_answers(journeys: Journeys, strata: str) -> nw.LazyFrame[Any]:
-    """Give every conversion its stratum, whether it was answered, and by what."""
-    if journeys.answers is None:
-        raise ValueError("self-reported and hybrid need the table of answers; pass answers=")
-    orders = journeys.conversions.select("conversion_id", "account_id", "converted_at")
-    answers = journeys.answers.select(
-        "answer_id",
-        "account_id",
-        "asked_at",
-        "outcome",
-        answer_campaign=_column(journeys, "campaign"),
-        answer_channel=_column(journeys, "channel"),
-    )
-    names_a_source = ~(nw.col("answer_campaign").is_null() & nw.col("answer_channel").is_null())
-    answers = answers.filter((nw.col("outcome") == "answered") & names_a_source)
-    both = orders.join(answers, on="account_id", how="inner")
-    # At or before the conversion the latest, otherwise the earliest after: the smallest of these ranks.
-    early = nw.col("asked_at") <= nw.col("converted_at")
-    both = both.with_columns(
-        late=nw.when(early).then(nw.lit(0)).otherwise(nw.lit(1)),
-        distance=(nw.col("converted_at") - nw.col("asked_at")).abs(),
-    )
-    rank = nw.col("conversion_id").cum_count()
-    both = both.with_columns(
-        rank=rank.over("conversion_id", order_by=("late", "distance", "answer_id"))
-    ).filter(nw.col("rank") == 1)
-    chosen = both.select("conversion_id", "answer_campaign", "answer_channel", answered=nw.lit(1))
-    told = orders.select("conversion_id").join(chosen, on="conversion_id", how="left")
-    told = told.with_columns(answered=nw.col("answered").fill_null(0))
-    if strata == "none":
-        return told.with_columns(stratum=nw.lit(""))
-    last = journeys.last_channels().select("conversion_id", stratum=nw.col("channel").fill_null("(unknown)"))
-    told = told.join(last, on="conversion_id", how="left")
-    return told.with_columns(stratum=nw.col("stratum").fill_null(UNTRACKED))
+def estimate_truthful(
+    agreements: Mapping[tuple[float, int], int], heads: float = 8, tails: float = 2
+) -> float:
+    """Estimate rho by expectation and maximisation.
+
+    Parameters
+    ----------
+    agreements : mapping of (float, int) to int
+        For each prior weight of the answered source (0 to 1) and number of touched sources (2 or more): in
+        how many conversions.
+    heads, tails : float, default 8 and 2
+        The Beta prior of rho, both above 1.
+
+    Returns
+    -------
+    float
+        rho, between 0 and 1.
+
+    Examples
+    --------
+    >>> round(estimate_truthful({}), 3)  # nothing is known: the mode of the prior
+    0.875
+    """
+    rho = (heads - 1) / (heads + tails - 2)
+    count = sum(agreements.values())
+    for _ in range(500):
+        true = 0.0
+        for (weight, sources), times in agreements.items():
+            right = rho * weight
+            wrong = (1 - rho) * (1 - weight) / (sources - 1)
+            true += times * right / (right + wrong) if right + wrong else 0.0
+        following = (true + heads - 1) / (count + heads + tails - 2)
+        if abs(following - rho) < 1e-12:
+            return following
+        rho = following
+    return rho
 
 
-def _column(journeys: Journeys, name: str) -> nw.Expr:
-    return nw.col(name) if name in journeys.answer_columns else nw.lit(None, nw.String)
+@dataclass(frozen=True, kw_only=True)
+class Blended(Model):
+    """A hybrid that has been fitted: weights over the touches, and what goes to reported sources instead.
+
+    Parameters
+    ----------
+    prior : Model
+        How likely each touch is before the answer.
+    truthful : float
+        rho.
+    believed, elsewhere : float, default 0
+        Part of a conversion that goes to an answer no touch confirms; part of one without an answer that
+        goes to untracked sources. Multiples of 2^-20.
+    missed : mapping, default empty
+        Answers that no touch confirmed, by source.
+    """
+
+    prior: Model
+    truthful: float
+    believed: float = 0.0
+    elsewhere: float = 0.0
+    missed: Counts = field(default_factory=dict)
+    listens: ClassVar[bool] = True
+
+    @property
+    def name(self) -> str:
+        """Name of the model that was fitted."""
+        return "hybrid"
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names of the touches' columns that the model reads."""
+        return self.prior.reads | {"campaign", "channel"}
+
+    @property
+    def milestones(self) -> frozenset[str]:
+        """Names of the milestones that the prior reads."""
+        return self.prior.milestones
+
+    def weigh(self, paths: Paths) -> Whole:
+        """Give prior times likelihood of the answer."""
+        confirmed = _Confirmed(paths, Answers.of(paths.of), self.prior)
+        sources = confirmed.sources[paths.path]
+        others = (1.0 - self.truthful) / np.maximum(sources - 1.0, 1.0)
+        likely = np.where(confirmed.hit == 1, self.truthful, others)
+        several = confirmed.any[paths.path] & (sources > 1)
+        return whole(confirmed.weight * np.where(several, likely, 1.0), paths)
+
+    def scale(self, paths: Paths) -> Floats:
+        """Give the part of the conversion that the touches share."""
+        confirmed = _Confirmed(paths, Answers.of(paths.of), self.prior)
+        silent = np.where(confirmed.answered, 1.0 - self.believed, 1.0 - self.elsewhere)
+        return np.where(confirmed.any, 1.0, silent)
+
+    def reported(self, journeys: Journeys) -> Reported:
+        """Give the parts of conversions that go to sources no touch shows."""
+        answers = Answers.of(journeys)
+        # Without touches all goes to the answer; without an answer either, nothing is known.
+        offset = np.where(answers.source >= 0, 0.0, 1.0)
+        for paths in journeys.paths():
+            offset[paths.order] = self.scale(paths)
+        pieces: list[tuple[Whole, Any, Counts]] = []
+        for i in np.unique(answers.source).tolist():
+            order = np.flatnonzero((answers.source == i) & (offset < 1.0))
+            pieces.append((order, offset[order], {answers.sources[i]: 1} if i >= 0 else self.missed))
+        return _reported(journeys, pieces)
 
 
-def count_answers(journeys: Journeys, strata: str) -> dict[str, dict[Reported, int]]:
-    """Count answered conversions per stratum and source; a stratum without any is there too."""
-    told = with_answers(journeys, strata)
-    counted = told.group_by("stratum", "answer_campaign", "answer_channel").agg(
-        nw.col("answered").sum().alias("times")
-    )
-    counts: dict[str, dict[Reported, int]] = {}
-    for stratum, campaign, channel, times in counted.collect("pyarrow").rows():
-        answered = counts.setdefault(stratum, {})
-        if times:
-            answered[campaign, channel] = int(times)
-    return counts
-
-
-def pool(counts: Mapping[str, Mapping[Reported, int]]) -> dict[Reported, int]:
-    """Add up the answers of all strata."""
-    pooled: dict[Reported, int] = {}
-    for answered in counts.values():
-        for source, times in answered.items():
-            pooled[source] = pooled.get(source, 0) + times
-    return pooled
+def _grain(part: float) -> float:
+    return round(part * GRAIN) / GRAIN

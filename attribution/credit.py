@@ -1,118 +1,114 @@
-"""From shares to whole minor units that add up to the deal, to the cent, on every engine.
+"""From weights to whole minor units that add up to the deal, to the cent.
 
 A path of n touches is cut at the cumulative shares F(0) = 0, F(1), ..., F(n) = 1. The credit of touch k is
 round(value x F(k)) - round(value x F(k-1)): the sum over the path telescopes to the value, whatever F is.
-
-Engines disagree about integer division, decimals and the order in which they add floating-point numbers, and
-agree about the four basic operations of IEEE 754 on doubles. Everything here is therefore basic operations
-on doubles that hold whole numbers below 2^53, where each step is exact or correctly rounded.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
-import narwhals as nw
+import numpy as np
+import numpy.typing as npt
+
+from attribution.paths import Paths, Whole
+
+Floats = npt.NDArray[np.float64]
 
 UNIT = 2**40
-"""Weights are summed in whole parts of 2^-40 (about 1e-12), so that a sum does not depend on its order."""
+"""Parts of a conversion are summed in whole parts of 2^-40 (about 1e-12): no sum depends on its order."""
 
-LARGEST_DENOMINATOR = 2**26
-"""Fractions p/q are cut exactly while 2q² + q stays below 2^53."""
-
-
-def whole_column(divisor: nw.Expr) -> nw.Expr:
-    """Keep `divisor` from being folded into one number where it happens to be the same in every row.
-
-    Polars divides by a single number by multiplying with its reciprocal, which is not correctly rounded.
-    """
-    return nw.col("k") * 0.0 + divisor
+EXACT = 2**26
+"""Below this sum of weights a cut is the exact rounding of a fraction p/q, for which 2q² + q must stay below
+2^53; above, of the nearest double."""
 
 
-class Cut(Protocol):
-    """The part of a path's credit that belongs to one row."""
-
-    def weight(self) -> nw.Expr:
-        """Give the row's weight between 0 and 1."""
-
-    def units(self) -> nw.Expr:
-        """Give the row's weight in whole parts of 2^-40, which add up to 2^40 over the path."""
-
-    def credit(self, size: nw.Expr, sign: nw.Expr) -> nw.Expr:
-        """Give the row's credit in minor units, for a value of `size` (float64, whole, >= 0) times `sign`."""
+def whole(weights: Floats, paths: Paths) -> Whole:
+    """Turn weights between 0 and 1 into whole numbers that add up to at most 2^52 in a path."""
+    found: Whole = np.floor(weights * (2.0**52 / paths.size)[paths.path]).astype(np.int64)
+    return found
 
 
-@dataclass(frozen=True)
-class Winner:
-    """All of the credit where `won` holds, nothing elsewhere."""
-
-    won: nw.Expr
-
-    def weight(self) -> nw.Expr:
-        """Give 1 or 0."""
-        return nw.when(self.won).then(nw.lit(1.0)).otherwise(nw.lit(0.0))
-
-    def units(self) -> nw.Expr:
-        """Give 2^40 or 0."""
-        return nw.when(self.won).then(nw.lit(UNIT)).otherwise(nw.lit(0)).cast(nw.Int64)
-
-    def credit(self, size: nw.Expr, sign: nw.Expr) -> nw.Expr:
-        """Give the value or 0."""
-        return nw.when(self.won).then(size * sign).otherwise(nw.lit(0.0)).cast(nw.Int64)
-
-
-@dataclass(frozen=True)
-class Share:
-    """The interval (before, after] out of total.
+class Cut:
+    """What each touch of some paths gets.
 
     Parameters
     ----------
-    before, after, total : narwhals.Expr
-        Whole numbers as float64, 0 <= before <= after <= total, total > 0.
-    exact : bool
-        True where total stays below ``LARGEST_DENOMINATOR``: credit is then the exact rounding of a
-        fraction. False for weights that are irrational anyway (a power of one half): the share is then the
-        nearest double, and still the same on every engine.
-    scale, offset : narwhals.Expr or None, default None
-        The part of the whole to which the interval belongs, and where that part begins; multiples of 2^-20
-        with scale + offset <= 1. None stands for 1 and 0. Never exact.
+    paths : Paths
+        The paths, R rows in P of them.
+    weights : ndarray of int64, shape (R,)
+        Zero or more, adding up to less than 2^53 in a path. Shares are in proportion. Nothing but zeros says
+        nothing about the touches: they share equally.
+    scale : ndarray of float or None, shape (P,)
+        The part of each path's value that its touches share, a multiple of 2^-20; None is all of it.
     """
 
-    before: nw.Expr
-    after: nw.Expr
-    total: nw.Expr
-    exact: bool
-    scale: nw.Expr | None = None
-    offset: nw.Expr | None = None
+    def __init__(self, paths: Paths, weights: Whole, scale: Floats | None = None) -> None:
+        total = paths.total(weights)
+        if not total.all():
+            weights = np.where(total[paths.path] == 0, 1, weights)
+            total = paths.total(weights)
+        # Over several paths the sum may run over: differences are right all the same.
+        running = np.cumsum(weights)
+        running -= (running[paths.first] - weights[paths.first])[paths.path]
+        self._paths, self._weights = paths, weights
+        self._reached, self._total = running.astype(float), total.astype(float)
+        self._winner = scale is None and bool((total == 1).all())  # one touch has it all
+        self._exact = total < (EXACT if scale is None else 0)
+        self._scale: Any = 1.0 if scale is None else scale[paths.path]
 
-    def weight(self) -> nw.Expr:
-        """Give the length of the interval."""
-        length = (self.after - self.before) / self.total
-        return length if self.scale is None else length * self.scale
+    def weight(self) -> Floats:
+        """Give each row's share of the conversion, 0 to 1."""
+        found: Floats = self._weights / self._total[self._paths.path] * self._scale
+        return found
 
-    def units(self) -> nw.Expr:
-        """Give the length of the interval, cut as if the value were 2^40."""
-        unit = nw.lit(float(UNIT))
-        return (self._nearest(unit, self.after) - self._nearest(unit, self.before)).cast(nw.Int64)
+    def units(self) -> Whole:
+        """Give each row's share in parts of 2^-40, adding up to `UNIT` (or its scaled part) over a path."""
+        if self._winner:
+            return self._weights * UNIT
+        return self._differences(np.floor(self._share() * UNIT + 0.5))
 
-    def credit(self, size: nw.Expr, sign: nw.Expr) -> nw.Expr:
-        """Cut the value at both ends of the interval.
+    def credit(self, value: Whole) -> Whole:
+        """Cut each path's value, minor units; halves round away from zero.
 
-        Halves are rounded away from zero, so that a refund takes back exactly what the deal had given.
+        So a refund takes back exactly what the deal had given.
         """
-        cut = self._fraction if self.exact else self._nearest
-        return ((cut(size, self.after) - cut(size, self.before)) * sign).cast(nw.Int64)
+        path = self._paths.path
+        if self._winner:
+            return self._weights * value[path]
+        size = np.abs(value).astype(float)
+        if self._exact.all():
+            cuts = self._fraction(size)
+        else:
+            cuts = np.floor(self._share() * size[path] + 0.5)
+            if self._exact.any():
+                cuts = np.where(self._exact[path], self._fraction(size), cuts)
+        return self._differences(cuts) * np.where(value < 0, -1, 1)[path]
 
-    def _nearest(self, size: nw.Expr, end: nw.Expr) -> nw.Expr:
-        reached = end / self.total
-        if self.scale is not None and self.offset is not None:
-            reached = reached * self.scale + self.offset
-        return (reached * size + 0.5).floor()
+    def _share(self) -> Floats:
+        found: Floats = self._reached / self._total[self._paths.path] * self._scale
+        return found
 
-    def _fraction(self, size: nw.Expr, end: nw.Expr) -> nw.Expr:
-        # size x end can exceed 2^53: whole multiples of total are taken out first, and the numerator that
-        # remains is at most 2 total² + total.
-        quotient = (size / self.total).floor()
-        rest = size - quotient * self.total
-        return quotient * end + ((rest * end * 2.0 + self.total) / (self.total * 2.0)).floor()
+    def _fraction(self, size: Floats) -> Floats:
+        # size x reached can exceed 2^53: whole multiples of the total are taken out first.
+        path, quotient = self._paths.path, np.floor(size / self._total)
+        rest = 2.0 * (size - quotient * self._total)
+        part = rest[path] * self._reached
+        part += self._total[path]
+        part /= (2.0 * self._total)[path]
+        found: Floats = np.floor(part, out=part) + quotient[path] * self._reached
+        return found
+
+    def _differences(self, cuts: Floats) -> Whole:
+        reached = cuts.astype(np.int64)
+        given = reached.copy()
+        given[1:] -= reached[:-1]
+        given[self._paths.first] = reached[self._paths.first]
+        return given
+
+
+def added_up(cell: Whole, amounts: Whole, cells: int) -> Whole:
+    """Add whole numbers up by cell, exactly: doubles hold the halves of 64 bits, not all of them."""
+    low = np.bincount(cell, amounts & (2**32 - 1), cells)
+    high = np.bincount(cell, amounts >> 32, cells)
+    return (high.astype(np.int64) << 32) + low.astype(np.int64)

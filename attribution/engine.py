@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.backends import open_backend
-from attribution.held import open_journeys
-from attribution.journeys import JourneyError
-from attribution.models import ModelLike, fit, resolve
-from attribution.paths import Journeys, Lookback
-from attribution.results import UNATTRIBUTED, credits, totals
-from attribution.sources import Source, read
+from attribution import kernel
+from attribution.counts import COUNTS
+from attribution.feeders import Feeder, opened
+from attribution.journeys import UNATTRIBUTED, JourneyError
+from attribution.models import ModelLike, resolve
+from attribution.paths import Lookback
+from attribution.rules import Model
+from attribution.sources import Source, read, read_all
 
 BY = ("touch", "campaign", "channel", "kind", "conversion", "ad_material")
 By = Literal["touch", "campaign", "channel", "kind", "conversion", "ad_material"]
 
-__all__ = ["BY", "UNATTRIBUTED", "By", "attribute", "explain"]
+__all__ = ["BY", "UNATTRIBUTED", "By", "attribute", "explain", "fitted"]
 
 
 def attribute(
@@ -47,11 +49,13 @@ def attribute(
     lookback_days : float, mapping or None, default None
         A touch counts if it happened at most so many days before the conversion. A mapping gives days per
         channel or kind of touch (the channel's wins); the key ``"*"`` stands for all others.
-        None is no limit. Touches after the conversion never count.
+        None is no limit. Touches after the conversion never count. A name that is neither a kind nor a
+        channel of these touches is refused.
     by : {"touch", "campaign", "channel", "kind", "conversion", "ad_material"}, default "touch"
         What to add credit up by.
-    engine : {"duckdb", "spark", "polars"} or an open DuckDB connection or Spark session, default "duckdb"
-        Where the work is done. The result is the same to the cent and to the row. ``"spark"`` needs the
+    engine : {"duckdb", "spark"} or an open DuckDB connection or Spark session, default "duckdb"
+        What reads files: DuckDB in this process, in buckets of accounts on its disk above 20 million touches,
+        or Spark. The result is the same to the cent and to the row. ``"spark"`` needs the
         extra ``ringtrail[spark]`` and Java 17, and reads ``SPARK_REMOTE`` or ``SPARK_MASTER``.
     half_life_days : float or None, default None
         Half-life for the name ``"time-decay"``, in days; needed with that name.
@@ -65,7 +69,8 @@ def attribute(
     -------
     pyarrow.Table
         ``by="touch"``: the ``credits`` table, one row per model, conversion and touch: ``model``,
-        ``conversion_id``, ``touch_id``, ``campaign``, ``channel``, ``weight`` (0 to 1, adding up to 1),
+        ``conversion_id``, ``touch_id``, ``campaign``, ``channel``, ``weight`` (0 to 1, adding up to 1; with
+        ``allocation="total"`` the conversions that its source is worth, spread over the source's touches),
         ``credit_minor`` (int64, adding up to ``value_minor``), ``currency`` and, where the touches have it,
         ``ad_material``. Otherwise ``model``, the key, ``currency``, ``conversions`` (float64, the sum of
         weights) and ``credit_minor`` (int64, minor units).
@@ -107,28 +112,73 @@ def attribute(
         raise ValueError(f"by is {by!r}; use one of {', '.join(BY)}")
     if output is not None and by != "touch":
         raise ValueError("output is for by='touch'; the other tables are small and returned")
-    sources = [read(touches, "touches"), read(conversions, "conversions")]
-    if answers is not None:
-        sources.append(read(answers, "answers"))
+    for model in chosen:
+        _refuse_total(model, by, output)
+    sources = read_all(touches, conversions, answers)
     if by == "ad_material" and by not in sources[0].columns:
         raise JourneyError("the column is missing", "add it to the touches", table="touches", column=by)
-    with open_backend(engine) as backend:
-        if output is not None:
-            journeys = Journeys(backend, sources, lookback_days)
-        else:
-            journeys = open_journeys(backend, sources, lookback_days, chosen, _asked(by, sources[0]))
-        journeys.check(chosen)
-        fitted = [fit(model, journeys) for model in chosen]
+    material = by == "touch" and "ad_material" in sources[0].columns
+    keys = (
+        ["touch_id", "campaign", "channel", *(["ad_material"] if material else [])] if by == "touch" else [by]
+    )
+    with opened(engine, sources, chosen, lookback_days, keys) as feeder:
+        ready = fitted(feeder, chosen)
         if by == "touch":
-            return credits(journeys, fitted, output)
-        return totals(journeys, fitted, by)
+            return _credits(feeder, ready, identifiers(sources), material, output)
+        kinds = identifiers(sources) | dict.fromkeys(kernel.COLUMNS, pa.string())
+        key = "conversion_id" if by == "conversion" else by
+        fields = [pa.field(key, kinds[key]), pa.field("currency", pa.string())]
+        schema = pa.schema([*fields, *kernel.figure_fields(ready)])
+        rows = feeder.apply(partial(kernel.by_key, models=ready, schema=schema), schema, by=2)
+        return kernel.totals(rows, ready)
 
 
-def _asked(by: str, touches: Source) -> list[str]:
-    """List the columns that a table of credit shows."""
-    if by == "touch":
-        return ["conversion_id", "touch_id", "campaign", "channel", *{"ad_material"} & set(touches.columns)]
-    return ["conversion_id" if by == "conversion" else by]
+def fitted(feeder: Feeder, models: Sequence[Model]) -> list[Model]:
+    """Count what models learn from over all journeys, and solve them."""
+    if not any(model.fitted for model in models):
+        return list(models)
+    return kernel.fit(models, feeder.apply(partial(kernel.count, models=models), COUNTS, by=2))
+
+
+def identifiers(sources: Sequence[Source]) -> dict[str, pa.DataType]:
+    """Give the types of identifiers: text, or whole numbers."""
+    kinds = {name: kind for source in sources for name, kind in source.columns.items()}
+    return {
+        name: pa.int64() if pa.types.is_integer(kinds[name]) else pa.string()
+        for name in ("touch_id", "conversion_id", "account_id")
+    }
+
+
+def _refuse_total(model: Model, by: str, output: Any) -> None:
+    """Refuse to spread the sum of all conversions over what its sources are not."""
+    if getattr(model, "allocation", None) != "total":
+        return
+    (states,) = model.reads
+    if by not in ("touch", states):
+        raise ValueError(
+            f"{model.shown}: allocation='total' knows only each {states} and its touches; use by={states!r} "
+            "or by='touch', or allocation='journey'"
+        )
+    if output is not None:
+        raise ValueError(
+            f"{model.shown}: allocation='total' by touch is returned, not written; leave out output"
+        )
+
+
+def _credits(
+    feeder: Feeder,
+    models: Sequence[Model],
+    kinds: dict[str, pa.DataType],
+    material: bool,
+    output: str | Path | None,
+) -> pa.Table:
+    schema = kernel.wide_schema(models, kinds, material)
+    wide = partial(kernel.by_touch, models=models, schema=schema)
+    if output is None:
+        return kernel.long(kernel.in_order(feeder.apply(wide, schema)), models)
+    nothing = kernel.long(schema.empty_table(), models)
+    feeder.write(lambda journeys: kernel.long(wide(journeys), models), nothing.schema, Path(output))
+    return nothing
 
 
 def explain(
@@ -177,28 +227,32 @@ def explain(
     [{'kind': 'event', 'channel': 'fair', 'weight': 0.5},
      {'kind': 'call', 'channel': 'search', 'weight': 0.5}]
     """
-    orders, path = read(conversions, "conversions").rows(), read(touches, "touches").rows()
-    order = orders.filter(pc.equal(orders["conversion_id"], conversion_id))
-    if not order.num_rows:
-        raise JourneyError(
-            f"there is no conversion {conversion_id!r}", "check the identifier", table="conversions"
-        )
-    credit = attribute(path, orders, models, **options)
-    mine = credit.filter(pc.equal(credit["conversion_id"], conversion_id))
-    mine = mine.append_column("place", pa.array(range(mine.num_rows), pa.int64()))
-    seen = path.select(["touch_id", "occurred_at", "kind"])
-    # Without a touch, whole numbers as identifiers come back as text.
-    seen = seen.set_column(0, "touch_id", seen["touch_id"].cast(mine.schema.field("touch_id").type))
-    shown = mine.join(seen, "touch_id").sort_by("place")
-    columns = [
-        "model",
-        "touch_id",
-        "occurred_at",
-        "kind",
-        "channel",
-        "campaign",
-        "weight",
-        "credit_minor",
-        "currency",
-    ]
-    return shown.select(columns).combine_chunks()
+    orders = read(conversions, "conversions")
+    place = _found(orders, conversion_id)
+    mine, chosen = orders.rows().slice(place, 1), resolve(models, options.pop("half_life_days", None))
+    path, won = read(touches, "touches").rows(), orders.rows()
+    if not any(model.fitted for model in chosen):
+        # A rule looks at one account alone.
+        own = mine["account_id"].combine_chunks()
+        path, won = (rows.filter(pc.is_in(rows["account_id"], value_set=own)) for rows in (path, won))
+    credit = attribute(path, won, chosen, **options)
+    credit = credit.filter(pc.equal(credit["conversion_id"], mine["conversion_id"][0]))
+    seen = pc.index_in(credit["touch_id"], path["touch_id"].combine_chunks())
+    figures = {"model": credit["model"], "touch_id": credit["touch_id"]}
+    figures |= {name: path[name].take(seen) for name in ("occurred_at", "kind")}
+    figures |= {name: credit[name] for name in ("channel", "campaign", "weight", "credit_minor", "currency")}
+    return pa.table(figures).combine_chunks()
+
+
+def _found(orders: Source, conversion_id: str | int) -> int:
+    ids = orders.rows()["conversion_id"]
+    wanted: Any = conversion_id
+    if pa.types.is_integer(ids.type) and isinstance(conversion_id, str) and conversion_id.isdecimal():
+        wanted = int(conversion_id)
+    if isinstance(wanted, str) == pa.types.is_string(ids.type):
+        place: int = pc.index(ids, pa.scalar(wanted, ids.type)).as_py()
+        if place >= 0:
+            return place
+    raise JourneyError(
+        f"there is no conversion {conversion_id!r}", "check the identifier", table="conversions"
+    )

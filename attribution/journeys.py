@@ -17,6 +17,9 @@ LEAD_STATUSES = ("good_lead", "not_a_lead")
 LARGEST_VALUE = 10**15
 """The largest amount of one row, in minor units: up to here every share is exact in 64-bit arithmetic."""
 
+UNATTRIBUTED = "(unattributed)"
+"""The campaign of a conversion that no touch precedes within its window."""
+
 _MOMENT = pa.timestamp("us", "UTC")
 _OPTIONAL = {b"optional": b"the column may be absent"}
 
@@ -103,7 +106,8 @@ VISITS = pa.schema(
 CREDITS = pa.schema(
     [
         _field("model", pa.string()),
-        _field("conversion_id", pa.string()),
+        # Null: what allocation="total" gives a source that no conversion's path shows.
+        _field("conversion_id", pa.string(), null=True),
         _field("touch_id", pa.string(), null=True),
         _field("campaign", pa.string(), null=True),
         _field("channel", pa.string(), null=True),
@@ -128,7 +132,7 @@ IDENTIFIERS = {
     "answers": "answer_id",
     "calls": "call_id",
 }
-# Identifiers may be whole numbers as well as text: both are ordered the same way by every engine.
+# Identifiers may be whole numbers as well as text.
 ID_COLUMNS = frozenset({"touch_id", "conversion_id", "answer_id", "call_id", "account_id", "contact_id"})
 
 

@@ -8,21 +8,28 @@ converting from there, what is lost is h c.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
-import scipy.sparse
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from attribution.counts import (
+    SEPARATOR,
+    UNKNOWN,
+    Weights,
+    counted,
+    escaped,
+    figures,
+    joined,
+    tallied,
+    unescaped,
+)
 from attribution.journeys import JourneyError
-from attribution.rules import Lookup, Model
-
-if TYPE_CHECKING:
-    from attribution.paths import Journeys
-
-UNKNOWN = "(unknown)"
-"""The state of a touch whose source is not known."""
+from attribution.paths import Journeys, Paths, Whole
+from attribution.rules import Model
 
 LARGEST_DENSE = 2500
 MOST_KEYS = 2500
@@ -31,12 +38,12 @@ MOST_MOVES = 4_000_000
 """As many different moves are held: 20 sources at order 4 have 3.2 million."""
 
 MOST_WORK = 200_000_000
-"""Moves times sources: 40 million took 40 s of processor time, so the most takes minutes."""
+"""Moves times sources: the most takes minutes."""
 
 CELLS = 4_000_000
-"""So many figures, states times sources, are worked on at a time."""
+"""So many figures, moves times sources, are worked on at a time."""
 
-Gram = tuple[str | None, ...]
+Run = tuple[str | None, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +59,8 @@ class Markov(Model):
     allocation : {"journey", "total"}, default "journey"
         ``"journey"`` shares each conversion over its own touches in proportion to their removal effects, so
         that every deal is earned by those who met the buyer. ``"total"`` shares the sum of all conversions
-        in proportion to the removal effects (Anderl et al.), whoever met whom; only with ``by`` equal to
-        `states`.
+        in proportion to the removal effects (Anderl et al., ChannelAttribution), whoever met whom; added up
+        by `states`, or by touch, where each source's credit is spread evenly over its touches.
 
     Raises
     ------
@@ -63,6 +70,9 @@ class Markov(Model):
     Notes
     -----
     A removal effect is a property of the fitted chain. It is not the effect of switching a campaign off.
+
+    Counts: a key holds the run of order + 1 sources that ends at a touch, oldest first, nothing before the
+    start; how often it occurs, and how often it ends a converting path or another.
 
     References
     ----------
@@ -78,6 +88,8 @@ class Markov(Model):
     order: int = 1
     states: Literal["channel", "campaign"] = "channel"
     allocation: Literal["journey", "total"] = "journey"
+    fitted: ClassVar[bool] = True
+    everyone: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.order not in (1, 2, 3, 4):
@@ -94,24 +106,57 @@ class Markov(Model):
 
     @property
     def reads(self) -> frozenset[str]:
-        """Names of the touches' own columns that the model reads."""
+        """Names of the touches' columns that the model reads."""
         return frozenset({self.states})
 
-    def fit(self, journeys: Journeys) -> Lookup:
-        """Count transitions in the engine, solve the chain here."""
-        return self.weigh(journeys.grams(self.states, self.order))
+    def runs(self, paths: Paths) -> tuple[Whole, Whole, Whole]:
+        """Give for each row the number of the run that it ends: digits are codes of sources, 0 the start."""
+        base = len(paths.of.names[self.states]) + 1
+        run = code = paths.code(self.states).astype(np.int64) + 1
+        for back in range(1, self.order + 1):
+            before = np.append(np.zeros(back, np.int64), code[:-back])[: len(code)]
+            run = run + np.where(paths.k > back, before, 0) * base**back
+        return paths.path, run, paths.k == paths.n
 
-    def weigh(self, grams: Iterable[tuple[Gram, float, float, float]]) -> Lookup:
-        """Solve the chain of these transitions."""
-        effects = chain_effects(grams, self.order)
-        return Lookup(
+    def count(self, journeys: Journeys, *, apart: bool = False) -> pa.Table:
+        """Count every run, and how often it ends a converting path or another."""
+        names = [UNKNOWN if name is None else name for name in journeys.names[self.states]]
+        base = len(names) + 1
+        if base ** (self.order + 1) >= 2**62:
+            # More sources than a chain can tell apart: their names alone let solve() say so.
+            zero = np.zeros(len(names), np.int64)
+            return counted(self.shown, [escaped(name) for name in names], zero + 1, zero, zero)
+        texts = pa.array(["", *map(escaped, names)])
+
+        def keys(runs: Whole) -> Any:
+            digits = [texts.take(pa.array(runs // base**back % base)) for back in range(self.order, -1, -1)]
+            return pc.binary_join_element_wise(*digits, SEPARATOR)
+
+        return tallied(journeys, self.shown, self.runs, keys, apart, MOST_MOVES)
+
+    def solve(self, counts: pa.Table) -> Weights:
+        """Solve the chain of these runs."""
+        names, runs = read_runs(counts["key"])
+        effects = solve_chain(names, runs, *figures(counts))
+        return Weights(
             label=self.label,
             called=self.name,
             key=self.states,
             weights=effects,
-            unknown=effects.get(UNKNOWN, 0.0),
             total=self.allocation == "total",
         )
+
+
+def read_runs(keys: pa.ChunkedArray) -> tuple[list[str], Whole]:
+    """Read keys of counts: the names in order, and per key the codes of its run, 0 for the start."""
+    parts = pc.split_pattern(keys.combine_chunks(), SEPARATOR)
+    parts = parts.combine_chunks() if isinstance(parts, pa.ChunkedArray) else parts
+    flat = pc.list_flatten(parts).dictionary_encode()
+    listed = [unescaped(part) for part in flat.dictionary.to_pylist()]
+    names = sorted(name for name in listed if name)
+    code = {name: i for i, name in enumerate(["", *names])}
+    codes = np.array([code[name] for name in listed], np.int64)[flat.indices.to_numpy()]
+    return names, codes.reshape(len(keys), -1) if len(keys) else np.zeros((0, 2), np.int64)
 
 
 def removal_effects(paths: Iterable[tuple[Sequence[str], float, float]], order: int = 1) -> dict[str, float]:
@@ -139,57 +184,91 @@ def removal_effects(paths: Iterable[tuple[Sequence[str], float, float]], order: 
     >>> removal_effects([("ABABBA", 1, 0), ("ABBAA", 1, 0), ("AA", 1, 0)])
     {'A': 1.0, 'B': 0.5...}
     """
-    counts: dict[Gram, list[float]] = {}
+    counts: dict[Run, list[float]] = {}
     for path, converted, lost in paths:
         if not path or not converted + lost:
             continue
-        padded: Gram = (None,) * order + tuple(path)
+        padded: Run = (None,) * order + tuple(path)
         for end in range(order, len(padded)):
             last = end == len(padded) - 1
             row = counts.setdefault(padded[end - order : end + 1], [0.0, 0.0, 0.0])
             row[0] += converted + lost
             row[1] += converted if last else 0
             row[2] += lost if last else 0
-    return chain_effects(((gram, row[0], row[1], row[2]) for gram, row in counts.items()), order)
+    names, runs = read_runs(pa.chunked_array([[joined(run) for run in counts]], pa.string()))
+    return solve_chain(names, runs, *np.array([*counts.values()]).reshape(-1, 3).T)
 
 
-def chain_effects(grams: Iterable[tuple[Gram, float, float, float]], order: int) -> dict[str, float]:
-    """Give removal effects from how often each run of order + 1 touches occurs, and how often it ends a path.
+def solve_chain(names: list[str], runs: Whole, times: Any, won: Any, lost: Any) -> dict[str, float]:
+    """Give removal effects from how often each run of touches occurs, and how often it ends a path.
 
-    Each item holds the run (oldest first, None before the start), its occurrences, the conversions at its
-    end, and the paths lost there.
+    Parameters
+    ----------
+    names : list of str
+        The sources, sorted, K of them.
+    runs : ndarray of int, shape (R, order + 1)
+        The run of touches that each move ends, oldest first: 1 to K, 0 before the start.
+    times, won, lost : ndarray, shape (R,)
+        How often it occurs, and how often it ends a converting path or another.
+
+    Returns
+    -------
+    dict of str to float
+        Removal effect per source, between 0 and 1.
+
+    Raises
+    ------
+    JourneyError
+        If no path converts, if there are fewer than two sources, or more than can be told apart or solved.
     """
-    moves: dict[tuple[Gram, Gram], float] = {}
-    ends: dict[Gram, list[float]] = {}
-    for gram, count, converted, lost in grams:
-        refuse_deep(len(moves))
-        move = (gram[:-1], gram[1:])
-        moves[move] = moves.get(move, 0.0) + count
-        end = ends.setdefault(gram[1:], [0.0, 0.0])
-        end[0] += converted
-        end[1] += lost
-    if not sum(end[0] for end in ends.values()):
+    if len(names) > MOST_KEYS:
+        raise JourneyError(
+            f"{len(names)} sources are more than the {MOST_KEYS} that a chain can tell apart",
+            "use channels as states, or group small sources",
+        )
+    refuse_deep(len(runs))
+    some = times > 0
+    runs, times, won, lost = runs[some], times[some], won[some], lost[some]
+    if not won.sum():
         raise JourneyError(
             "no path ends in a conversion, so no removal effect is defined",
             "use more data or a longer lookback, or a rule model",
         )
-    keys = sorted({gram[-1] or UNKNOWN for gram in ends})
+    met = np.unique(runs[:, -1])
+    keys = [names[code - 1] for code in met.tolist()]
     if len(keys) < 2:
         raise JourneyError(
             f"every touch has the same source, {keys[0]!r}, so there is nothing to compare it with",
             "use first-touch, last-touch or linear, or campaigns as states",
         )
-    refuse_many(keys)
-    return _solve(moves, ends, keys, order)
-
-
-def refuse_many(keys: Sequence[str]) -> None:
-    """Refuse more sources than a chain can tell apart."""
-    if len(keys) > MOST_KEYS:
-        raise JourneyError(
-            f"{len(keys)} sources are more than the {MOST_KEYS} that a chain can tell apart",
-            "use channels as states, or group small sources",
-        )
+    power = (len(names) + 1) ** np.arange(runs.shape[1] - 2, -1, -1, dtype=np.int64)
+    source, target = runs[:, :-1] @ power, runs[:, 1:] @ power
+    states, target = np.unique(target, return_inverse=True)
+    size = len(states)
+    begins = source == 0
+    place = np.minimum(np.searchsorted(states, source), size - 1)
+    converted, ended = np.bincount(target, won, size), np.bincount(target, won + lost, size)
+    outflow = ended + np.bincount(place[~begins], times[~begins], size)
+    if not outflow.all() or (states[place[~begins]] != source[~begins]).any():
+        raise JourneyError("the chain has a state that leads nowhere", "count the ends of all paths")
+    first = np.bincount(target[begins], times[begins], size)
+    first = first / first.sum()
+    rows, columns = place[~begins], target[~begins]
+    share = times[~begins] / outflow[rows]
+    key_of = states % (len(names) + 1)
+    members = [np.flatnonzero(key_of == code) for code in met]
+    if size <= LARGEST_DENSE:
+        stay = np.zeros((size, size))
+        np.add.at(stay, (rows, columns), share)
+        effects = _direct(stay, converted / outflow, first, members)
+    else:
+        refuse_deep(len(runs), len(keys))
+        chain = _Chain(rows, columns, share, converted / outflow, first)
+        everything = chain.converting([np.zeros(0, int)])
+        step = max(1, CELLS // max(size, len(runs)))
+        without = [chain.converting(members[low : low + step]) for low in range(0, len(members), step)]
+        effects = np.clip(1.0 - np.concatenate(without) / everything, 0.0, 1.0)
+    return {key: float(value) for key, value in zip(keys, effects, strict=True)}
 
 
 def refuse_deep(moves: int, keys: int = 1) -> None:
@@ -201,50 +280,6 @@ def refuse_deep(moves: int, keys: int = 1) -> None:
         )
 
 
-def _solve(
-    moves: Mapping[tuple[Gram, Gram], float],
-    ends: Mapping[Gram, Sequence[float]],
-    keys: list[str],
-    order: int,
-) -> dict[str, float]:
-    states = sorted(ends, key=lambda gram: tuple(part or "" for part in gram))
-    place = {gram: i for i, gram in enumerate(states)}
-    code = {key: i for i, key in enumerate(keys)}
-    key_of = np.array([code[gram[-1] or UNKNOWN] for gram in states])
-    start: Gram = (None,) * order
-    size = len(states)
-    first = np.zeros(size)
-    rows, columns, counts = [], [], []
-    outflow = np.array([sum(ends[gram]) for gram in states], dtype=float)
-    for (source, target), count in moves.items():
-        if source == start:
-            first[place[target]] += count
-        else:
-            rows.append(place[source])
-            columns.append(place[target])
-            counts.append(count)
-            outflow[place[source]] += count
-    if not outflow.all():
-        raise JourneyError("the chain has a state that leads nowhere", "count the ends of all paths")
-    stay = scipy.sparse.csr_array((counts, (rows, columns)), shape=(size, size), dtype=float)
-    stay = scipy.sparse.diags_array(1.0 / outflow) @ stay
-    convert = np.array([ends[gram][0] for gram in states]) / outflow
-    first /= first.sum()
-    members = [np.flatnonzero(key_of == code) for code in range(len(keys))]
-    if size <= LARGEST_DENSE:
-        lost = _direct(stay.toarray(), convert, first, members)
-    else:
-        refuse_deep(len(moves), len(keys))
-        whole = _reached(stay.tocsr(), convert, first, [np.zeros(0, dtype=int)])
-        step = max(1, CELLS // size)
-        without = [
-            _reached(stay.tocsr(), convert, first, members[low : low + step])
-            for low in range(0, len(members), step)
-        ]
-        lost = np.clip(1.0 - np.concatenate(without) / whole, 0.0, 1.0)
-    return {key: float(value) for key, value in zip(keys, lost, strict=True)}
-
-
 def _direct(stay: Any, convert: Any, first: Any, members: list[Any]) -> Any:
     """Lost share per key by one inverse: u_G (N_GG)^-1 c_G, with u = first N and c = N convert."""
     inverse = np.linalg.inv(np.eye(len(first)) - stay)
@@ -254,20 +289,33 @@ def _direct(stay: Any, convert: Any, first: Any, members: list[Any]) -> Any:
     return np.clip(np.array(lost) / everything, 0.0, 1.0)
 
 
-def _reached(stay: Any, convert: Any, first: Any, removed: list[Any]) -> Any:
-    """Chance to convert without each group of states: x = convert + stay x with the group's held at 0."""
-    kept = np.ones((len(first), len(removed)))
-    for code, group in enumerate(removed):
-        kept[group, code] = 0.0
-    target = convert[:, None] * kept
-    x = target.copy()
-    for _ in range(MOST_SWEEPS):
-        following = target + kept * (stay @ x)
-        change = np.abs(following - x).max()
-        x = following
-        if change < 1e-17:
-            return first @ x
-    raise JourneyError(
-        "the chain does not settle: some paths are extremely long",
-        "set lookback_days, or use order 1",
-    )
+class _Chain:
+    """A chain too large for an inverse: its moves, row by row."""
+
+    def __init__(self, rows: Any, columns: Any, share: Any, convert: Any, first: Any) -> None:
+        order = np.argsort(rows, kind="stable")
+        rows = rows[order]
+        self._columns, self._share = columns[order], share[order][:, None]
+        self._starts = np.flatnonzero(np.diff(rows, prepend=-1))
+        self._rows = rows[self._starts]
+        self._convert, self._first = convert, first
+
+    def converting(self, removed: list[Any]) -> Any:
+        """Chance to convert without each group of states: x = convert + stay x with the group's held at 0."""
+        alive = np.ones((len(self._first), len(removed)))
+        for code, group in enumerate(removed):
+            alive[group, code] = 0.0
+        target = self._convert[:, None] * alive
+        passing = alive[self._rows]
+        x = target.copy()
+        for _ in range(MOST_SWEEPS):
+            following = target.copy()
+            following[self._rows] += passing * np.add.reduceat(self._share * x[self._columns], self._starts)
+            change = np.abs(following - x).max()
+            x = following
+            if change < 1e-17:
+                return self._first @ x
+        raise JourneyError(
+            "the chain does not settle: some paths are extremely long",
+            "set lookback_days, or use order 1",
+        )

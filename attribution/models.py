@@ -3,76 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from functools import partial
 
-from attribution.answers import SelfReported
-from attribution.hybrid import Hybrid
+from attribution import rules
+from attribution.answers import Hybrid, SelfReported
 from attribution.markov import Markov
-from attribution.positions import (
-    full_path,
-    inverse_j,
-    j_shaped,
-    position_based,
-    u_shaped,
-    w_shaped,
-)
-from attribution.rules import (
-    FirstTouch,
-    LastNonDirect,
-    LastTouch,
-    Linear,
-    Model,
-    TimeDecay,
-)
+from attribution.rules import Model, Rule, TimeDecay
 from attribution.shapley import Shapley, ShapleyCoalitions
 
-if TYPE_CHECKING:
-    from attribution.paths import Journeys
-
-MODELS = (
-    "first-touch",
-    "last-touch",
-    "last-non-direct",
-    "linear",
-    "position-based",
-    "u-shaped",
-    "w-shaped",
-    "full-path",
-    "j-shaped",
-    "inverse-j",
-    "time-decay",
-    "custom",
-    "markov",
-    "shapley",
-    "shapley-coalitions",
-    "self-reported",
-    "hybrid",
-)
-"""The names of all models, in the order of the contract."""
-
-ModelLike = str | Model
-
-_SIMPLE: dict[str, Callable[[], Model]] = {
-    "first-touch": FirstTouch,
-    "last-touch": LastTouch,
-    "last-non-direct": LastNonDirect,
-    "linear": Linear,
-    "position-based": position_based,
-    "u-shaped": u_shaped,
-    "w-shaped": w_shaped,
-    "full-path": full_path,
-    "j-shaped": j_shaped,
-    "inverse-j": inverse_j,
+CATALOG: dict[str, Callable[[], Model] | None] = {
+    "first-touch": partial(Rule, "first-touch", rules.first_touch),
+    "last-touch": partial(Rule, "last-touch", rules.last_touch),
+    "last-non-direct": partial(Rule, "last-non-direct", rules.last_non_direct, frozenset({"channel"})),
+    "linear": partial(Rule, "linear", rules.linear),
+    "position-based": rules.position_based,
+    "u-shaped": rules.u_shaped,
+    "w-shaped": rules.w_shaped,
+    "full-path": rules.full_path,
+    "j-shaped": rules.j_shaped,
+    "inverse-j": rules.inverse_j,
+    "time-decay": None,
+    "custom": None,
     "markov": Markov,
     "shapley": Shapley,
     "shapley-coalitions": ShapleyCoalitions,
     "self-reported": SelfReported,
     "hybrid": Hybrid,
 }
-"""The models that need no setting."""
+"""Every model and what makes it, in the order of the contract; None: its settings have to be given."""
+
+MODELS = tuple(CATALOG)
+"""The names of all models."""
+
+ModelLike = str | Model
 
 
-def resolve(models: Sequence[ModelLike], half_life_days: float | None = None) -> list[Model]:
+def resolve(models: ModelLike | Sequence[ModelLike], half_life_days: float | None = None) -> list[Model]:
     """Turn names and configured models into models with labels of their own."""
     if isinstance(models, str | Model):
         models = [models]
@@ -86,20 +52,14 @@ def resolve(models: Sequence[ModelLike], half_life_days: float | None = None) ->
     return chosen
 
 
-def fit(model: Model, journeys: Journeys) -> Model:
-    """Fit a data-driven model to all journeys; give back a rule as it is."""
-    if isinstance(model, Markov | Shapley | ShapleyCoalitions | SelfReported | Hybrid):
-        return model.fit(journeys)
-    return model
-
-
 def _named(name: str, half_life_days: float | None) -> Model:
-    if name in _SIMPLE:
-        return _SIMPLE[name]()
-    if name == "time-decay":
-        if half_life_days is None:
-            raise ValueError("time-decay needs half_life_days: after how many days does a touch count half?")
-        return TimeDecay(half_life_days)
+    if name not in CATALOG:
+        raise ValueError(f"{name!r} is not a model; use one of {', '.join(CATALOG)}")
+    make = CATALOG[name]
+    if make is not None:
+        return make()
     if name == "custom":
         raise ValueError("custom needs shares: pass Positions({'first': 40, 'last': 40}, middle=20)")
-    raise ValueError(f"{name!r} is not a model; use one of {', '.join(MODELS)}")
+    if half_life_days is None:
+        raise ValueError("time-decay needs half_life_days: after how many days does a touch count half?")
+    return TimeDecay(half_life_days)

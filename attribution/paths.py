@@ -1,303 +1,351 @@
-"""From touches and conversions to paths: join, window, position; and paths counted for the fitted models."""
+"""Journeys as sorted arrays: each path is a run of neighbouring touches.
+
+This is where a store of its own begins: give `Journeys` the touches, conversions and answers of any set of
+accounts as Arrow tables, and every rule, count and share below works on just these accounts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import copy
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
-import narwhals as nw
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from attribution.answers import with_answers
-from attribution.backends import Backend
-from attribution.credit import LARGEST_DENOMINATOR
 from attribution.journeys import KINDS, JourneyError
-from attribution.rules import DAY, Lookup, Model
-from attribution.sources import Source, check_rows
-from attribution.windows import PATH, Window
-
-Lookback = float | Mapping[str, float] | None
 
 MILESTONES = ("lead", "qualified", "opportunity")
-DIRECT = ("direct",)
-UNKNOWN = "(unknown)"
-ORDER = ("at", "touch_id")
-LARGEST_SUM = 9.2e18
+DAY = 86_400_000_000
+"""Microseconds in a day."""
+EVER = 2**62
+"""A moment that never comes, and a window without end, in microseconds."""
+ROWS = 500_000
+"""About so many rows of paths are worked on at a time: 4 MB for each column of whole numbers."""
 MOST_PAIRS = 20_000_000_000
+
+Whole = npt.NDArray[np.int64]
+Names = list[str | None]
+Lookback = float | Mapping[str, float] | None
+
+
+class Paths:
+    """Some conversions' paths, one row per conversion and touch, in the order of the paths.
+
+    Parameters
+    ----------
+    touch, path : ndarray of int, shape (R,)
+        Per row: which touch of `of`, and which of these paths.
+    size, order, account : ndarray of int, shape (P,)
+        Per path: how many touches (1 or more), which conversion (-1: an account that never converted), and
+        whose it is.
+    of : Journeys
+        What the numbers stand for.
+
+    Attributes
+    ----------
+    first, last : ndarray of int, shape (P,)
+        Per path: the rows at which it begins and ends.
+    n, k, at : ndarray of int, shape (R,)
+        Per row: the length of its path, its place in it from 1, and its moment in microseconds.
+    """
+
+    def __init__(
+        self, touch: Whole, path: Whole, size: Whole, order: Whole, account: Whole, of: Journeys
+    ) -> None:
+        self.touch, self.path, self.size = touch, path, size
+        self.order, self.account, self.of = order, account, of
+        self.last = np.cumsum(size) - 1
+        self.first = self.last + 1 - size
+        self.n = size[path]
+        self.k = np.arange(1, len(path) + 1) - self.first[path]
+        self.at = of.at[touch]
+
+    def code(self, key: str) -> Whole:
+        """Give the number of each row's channel, campaign, kind or ad material; 0 is unknown."""
+        return self.of.codes[key][self.touch]
+
+    def total(self, amounts: Whole) -> Whole:
+        """Add whole numbers up by path."""
+        return np.add.reduceat(amounts, self.first)
+
+    def greatest(self, amounts: Whole) -> Whole:
+        """Give the greatest of each path."""
+        return np.maximum.reduceat(amounts, self.first)
+
+    def reached(self, milestone: str) -> Whole:
+        """Give for each path how many of its touches lie at or before a milestone; -1 where unknown."""
+        moment = self.of.milestones[milestone][self.order]
+        count = self.total((self.at <= moment[self.path]).astype(np.int64))
+        return np.where(moment == EVER, -1, count)
+
+    def alike(self, code: Whole, codes: int) -> Whole:
+        """Count for each row the touches of its path that have the same code."""
+        found, place = numbered(self.path.astype(np.int64) * codes + code, len(self.size) * codes)
+        return np.bincount(place, minlength=len(found))[place]
+
+    def different(self, code: Whole, codes: int) -> Whole:
+        """Count the different codes of each path."""
+        found, _ = numbered(self.path.astype(np.int64) * codes + code, len(self.size) * codes)
+        return np.bincount(found // codes, minlength=len(self.size))
 
 
 class Journeys:
-    """Touches and conversions opened on one engine, ready to be cut into paths."""
+    """Touches sorted by account, moment and identifier, and conversions, all as arrays.
 
-    def __init__(self, backend: Backend, sources: Sequence[Source], lookback: Lookback) -> None:
-        _refuse_unlike(sources)
-        self.backend = backend
-        self.answers = backend.load(sources[2]) if len(sources) > 2 else None
-        self.answer_columns = sources[2].columns if len(sources) > 2 else {}
-        self.touch_columns = sources[0].columns
-        self.touches = backend.load(sources[0])
-        self.lookback = _windows(lookback)
-        self._sources = sources
-        self.conversions = self._numbered()
+    Parameters
+    ----------
+    touches, conversions : pyarrow.Table
+        Tables of the contract, valid (see `attribution.validate`). Moments may be int64 microseconds, names
+        dictionaries. ``account_id`` is text or whole numbers, the same in all tables.
+    lookback : float, mapping or None
+        As in `attribution.attribute`.
+    columns : collection of str
+        Which columns of touches will be asked for: those that models read, and those that credit is added
+        up by.
+    answers : pyarrow.Table or None, default None
+        For the models that listen to buyers.
+    identify : function of row numbers, optional
+        Gives identifiers of touches, where the table has no ``touch_id``; asked only about ties.
+    name_accounts : function, optional
+        Gives the accounts' identifiers, where ``account_id`` are numbers that only stand for them.
 
-    def _numbered(self) -> nw.LazyFrame[Any]:
-        conversions = self.backend.load(self._sources[1])
-        absent = [m for m in MILESTONES if f"{m}_at" not in self._sources[1].columns]
-        if absent:
-            unknown = {f"{m}_at": nw.lit(None, nw.Int64) for m in absent}
-            conversions = conversions.with_columns(**unknown)
-        return self.backend.number(conversions)
+    Attributes
+    ----------
+    at, codes, names
+        Per touch its moment (int64) and, by column, a number for its name; ``names[column][0]`` is None.
+    owner, moment, value, currency, milestones
+        Per conversion its account, moment, value in minor units, currency (a place in `currencies`), and
+        moments of the milestones, `EVER` where unknown.
+    """
 
-    def parts(self) -> Iterator[Journeys]:
-        """Give the conversions in parts that can be worked on one after the other: here all at once."""
-        yield self
+    def __init__(
+        self,
+        touches: pa.Table,
+        conversions: pa.Table,
+        lookback: Lookback,
+        columns: Collection[str],
+        *,
+        answers: pa.Table | None = None,
+        identify: Callable[[Whole], pa.Array] | None = None,
+        name_accounts: Callable[[], pa.Array] | None = None,
+    ) -> None:
+        self.lookback = microseconds(lookback)
+        if isinstance(lookback, Mapping):
+            columns = {*columns, "channel", "kind"}
+        tables = [touches, conversions] if answers is None else [touches, conversions, answers]
+        (account, self.owner, *asked), names, size = _accounts([table["account_id"] for table in tables])
+        self.name_accounts = name_accounts or names
+        self._touch_ids = touches["touch_id"] if "touch_id" in touches.column_names else None
+        at = moments(touches["occurred_at"])
+        self.row = order_of(account, at, identify or self._identify)
+        self.at = at[self.row]
+        self.codes: dict[str, Whole] = {}
+        self.names: dict[str, Names] = {}
+        for column in sorted(columns):
+            codes, self.names[column] = encode(touches[column])
+            self.codes[column] = codes[self.row]
+        counts = np.bincount(account, minlength=size)
+        self.end = np.cumsum(counts)
+        self.start = self.end - counts
+        self.moment = moments(conversions["converted_at"])
+        self.value = conversions["value_minor"].to_numpy()
+        self.currency, self.currencies = encode(conversions["currency"])
+        self.milestones = {
+            name: moments(conversions[f"{name}_at"])
+            if f"{name}_at" in conversions.column_names
+            else np.full(len(self.owner), EVER)
+            for name in MILESTONES
+        }
+        self.conversion_ids = conversions["conversion_id"]
+        self.answers, self.answered_by = answers, (asked[0] if asked else None)
+        self.heard: Any = None
 
-    def over(
-        self, frame: nw.LazyFrame[Any], windows: Mapping[str, Window], order: str | Sequence[str] = "k"
-    ) -> nw.LazyFrame[Any]:
-        """Add figures about the path of each row."""
-        return frame.with_columns(**{name: window.expression(order) for name, window in windows.items()})
+    def _identify(self, rows: Whole) -> pa.Array:
+        assert self._touch_ids is not None
+        return self._touch_ids.take(pa.array(rows))
 
-    def check(self, models: Sequence[Model]) -> None:
-        """Refuse rows that break the contract, and figures too large to stay exact or to be worked out."""
-        self._check_rows()
-        sizes = self.conversions.select("currency", size=nw.col("value_minor").abs().cast(nw.Float64))
-        for currency, total in _rows(sizes.group_by("currency").agg(nw.col("size").sum())):
-            if total >= LARGEST_SUM:
-                raise JourneyError(
-                    f"the values in {currency} add up to {total:.3g} minor units, beyond {LARGEST_SUM:.2g}",
-                    "share fewer conversions at a time, or give values in whole units",
-                    table="conversions",
-                    column="value_minor",
-                )
-        parts = max(model.parts for model in models)
-        longest, together = self._crowded(parts)
-        if longest * parts >= LARGEST_DENOMINATOR:
+    def renumbered(self, column: str, some: npt.NDArray[np.bool_]) -> Journeys:
+        """Give the same journeys with only these names of a column, in which all its touches lie."""
+        other = copy.copy(self)
+        place = np.cumsum(some) - 1
+        other.codes = self.codes | {column: np.where(some[self.codes[column]], place[self.codes[column]], 0)}
+        other.names = self.names | {
+            column: [n for n, mine in zip(self.names[column], some, strict=True) if mine]
+        }
+        return other
+
+    def touch_ids(self, touch: Whole) -> pa.Array:
+        """Give the identifiers of touches, which must have come with the table."""
+        return self._identify(self.row[touch])
+
+    def paths(self) -> Iterator[Paths]:
+        """Give the paths of the conversions that have touches in their window, some at a time."""
+        return self._paths(np.arange(len(self.owner)), self.owner, self.moment)
+
+    def everyone(self) -> Iterator[Paths]:
+        """Give besides one path for each account that never converted: up to its last touch."""
+        never = self.end > self.start
+        never[self.owner] = False
+        quiet = np.flatnonzero(never)
+        order = np.append(np.arange(len(self.owner)), np.full(len(quiet), -1))
+        moment = np.append(self.moment, self.at[self.end[quiet] - 1])
+        return self._paths(order, np.append(self.owner, quiet), moment)
+
+    def _paths(self, order: Whole, account: Whole, moment: Whole) -> Iterator[Paths]:
+        start = self.start[account]
+        end = until(self.at, start, self.end[account], moment)
+        if isinstance(self.lookback, int):
+            start = until(self.at, start, end, moment - self.lookback - 1)
+        reach = self._reach(self.lookback) if isinstance(self.lookback, dict) else None
+        reached = np.cumsum(end - start)
+        pairs = int(reached[-1]) if len(reached) else 0
+        if pairs > MOST_PAIRS:
             raise JourneyError(
-                f"one account has {longest} touches, too many to share exactly in parts of 1/{parts}",
-                "use rounder shares, or leave out a switchboard that is no buyer",
-                table="touches",
-                column="account_id",
-            )
-        if together > MOST_PAIRS:
-            raise JourneyError(
-                f"accounts with many touches and many conversions make {together} pairs",
+                f"accounts with many touches and many conversions make {pairs} pairs",
                 "leave out a switchboard or house account that is no buyer",
                 table="touches",
                 column="account_id",
             )
+        # A path is never split, however long.
+        edges = np.searchsorted(reached, np.arange(0, pairs + ROWS, ROWS))
+        edges = np.unique(np.append(edges, [0, len(order)]))
+        for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+            some = slice(low, high)
+            size = end[some] - start[some]
+            path = np.repeat(np.arange(high - low, dtype=np.int32), size)
+            touch = np.arange(len(path)) + (start[some] - (np.cumsum(size) - size))[path]
+            if reach is not None:
+                recent = self.at[touch] >= moment[some][path] - reach[touch]
+                touch, path = touch[recent], path[recent]
+                size = np.bincount(path, minlength=high - low)
+            met = size > 0
+            if not met.all():
+                path = (np.cumsum(met, dtype=np.int32) - 1)[path]
+            if len(path):
+                yield Paths(touch, path, size[met], order[some][met], account[some][met], self)
 
-    def _check_rows(self) -> None:
-        check_rows(self.touches, self._sources[0])
-        check_rows(self.conversions, self._sources[1])
-        if self.answers is not None:
-            check_rows(self.answers, self._sources[2])
-
-    def _crowded(self, parts: int) -> tuple[int, int]:
-        """Give the most touches of a converting account, and how many pairs touches and conversions make.
-
-        Zeros where even all touches in one account would be no harm.
-        """
-        [(count,)] = _rows(self.touches.select(nw.len()))
-        orders = self.conversions.group_by("account_id").agg(nw.len().alias("orders"))
-        [(most,)] = _rows(orders.select(nw.col("orders").max()))
-        if count * parts < LARGEST_DENOMINATOR and count * (most or 0) < MOST_PAIRS:
-            return 0, 0
-        touches = self.touches.group_by("account_id").agg(nw.len().alias("n"))
-        both = touches.join(orders, on="account_id", how="inner")
-        pairs = (nw.col("n") * nw.col("orders")).sum()
-        [(longest, together)] = _rows(both.select(nw.col("n").max(), pairs.alias("pairs")))
-        return longest or 0, together or 0
-
-    def paths(self, models: Sequence[Model], keep: Sequence[str] = ()) -> nw.LazyFrame[Any]:
-        """Join each conversion with the touches in its window, and number them."""
-        wanted: set[str] = set()
-        reads = {"channel"} if any("known" in model.windows for model in models) else set()
-        for model in models:
-            wanted |= model.windows
-            reads |= model.reads
-        milestones = [m for m in MILESTONES if f"{m}_k" in wanted]
-        columns = [PATH, "conversion_id", "account_id", "converted_at", "value_minor", "currency"]
-        orders = self.conversions.select(*columns, *(f"{m}_at" for m in milestones))
-        if "answer" in wanted:
-            told = with_answers(self, "none").select("conversion_id", "answered", "answer_channel")
-            orders = orders.join(told, on="conversion_id", how="inner")
-        inside = self.inside(orders, [*keep, *sorted(reads)])
-        for i, model in enumerate(models):
-            if isinstance(model, Lookup) and model.weights:
-                inside = self._looked_up(inside, model, f"m{i}")
-        flags: dict[str, nw.Expr] = {}
-        if "known" in wanted:
-            known = ~nw.col("channel").is_null() & ~nw.col("channel").is_in(DIRECT)
-            flags["known"] = nw.when(known).then(nw.lit(1)).otherwise(nw.lit(0))
-        for m in milestones:
-            reached = nw.col("at") <= nw.col(f"{m}_at")
-            flags[f"{m}_reached"] = nw.when(reached).then(nw.lit(1)).otherwise(nw.lit(0))
-        if flags:
-            inside = inside.with_columns(**flags)
-        numbered = {"k": Window("place"), "n": Window("size")}
-        if "last_at" in wanted:
-            numbered["last_at"] = Window("max", "at")
-        if "known" in wanted:
-            numbered |= {"known_k": Window("so far", "known"), "known_n": Window("sum", "known")}
-        numbered |= {f"{m}_k": Window("sum", f"{m}_reached") for m in milestones}
-        numbered |= {
-            f"{key}_m": Window("size", key=key) for key in ("channel", "campaign") if f"{key}_m" in wanted
-        }
-        result = self.over(inside, numbered, ORDER)
-        # Positions are float64: see credit.py.
-        floats = [nw.col(name).cast(nw.Float64) for name in numbered if name != "last_at"]
-        size = nw.col("value_minor").abs().cast(nw.Float64)
-        sign = nw.when(nw.col("value_minor") < 0).then(nw.lit(-1.0)).otherwise(nw.lit(1.0))
-        result = result.with_columns(*floats, size=size, sign=sign)
-        return result.with_columns(known=nw.col("known") == 1) if "known" in wanted else result
-
-    def untouched(self) -> nw.LazyFrame[Any]:
-        """Give the conversions that no touch precedes within their window."""
-        orders = self.conversions.select("conversion_id", "account_id", "converted_at")
-        reached = self.inside(orders, []).select("conversion_id").unique()
-        return self.conversions.join(reached, on="conversion_id", how="anti")
-
-    def last_channels(self) -> nw.LazyFrame[Any]:
-        """Give the channel of the last touch before each conversion that has one."""
-        orders = self.conversions.select(PATH, "conversion_id", "account_id", "converted_at")
-        path = self.inside(orders, ["channel"])
-        left = nw.col(PATH).cum_count(reverse=True).over(PATH, order_by=ORDER)
-        return path.with_columns(left=left).filter(nw.col("left") == 1)
-
-    def load(self, name: str, table: pa.Table) -> nw.LazyFrame[Any]:
-        """Bring a small table to the engine."""
-        kinds = dict(zip(table.column_names, table.schema.types, strict=True))
-        return self.backend.load(Source(name, kinds, table))
-
-    def grams(self, key: str, order: int) -> Iterator[tuple[tuple[str | None, ...], float, float, float]]:
-        """Count every run of order + 1 touches, and how often it ends a converting or another path."""
-        for *gram, times, converted, lost in sorted(_rows(self._grams(key, order, [])), key=str):
-            yield tuple(gram), float(times), float(converted), float(lost)
-
-    def account_grams(
-        self, key: str, order: int
-    ) -> Iterator[tuple[Any, tuple[str | None, ...], float, float, float]]:
-        """Count the same for each account by itself."""
-        for account, *gram, times, converted, lost in _rows(self._grams(key, order, ["account_id"])):
-            yield account, tuple(gram), float(times), float(converted), float(lost)
-
-    def _grams(self, key: str, order: int, owner: Sequence[str]) -> nw.LazyFrame[Any]:
-        path = self._everyone(key)
-        before = {
-            f"g{i}": nw.col(key).shift(i).over("account", PATH, order_by=ORDER) for i in range(1, order + 1)
-        }
-        following = nw.col(key).shift(-1).over("account", PATH, order_by=ORDER)
-        path = path.with_columns(**before, following=following)
-        last = nw.when(nw.col("following").is_null()).then(nw.lit(1)).otherwise(nw.lit(0))
-        path = path.with_columns(converted=last * nw.col("won"), lost=last * (1 - nw.col("won")))
-        run = [*(f"g{i}" for i in range(order, 0, -1)), key]
-        return path.group_by(*owner, *run).agg(
-            nw.len().alias("times"), nw.col("converted").sum(), nw.col("lost").sum()
-        )
-
-    def keys(self, key: str) -> list[str]:
-        """List the sources that occur in any path, in alphabetical order."""
-        return sorted(row[0] for row in _rows(self._everyone(key).select(key).unique()))
-
-    def coalitions(self, key: str, players: Sequence[str]) -> dict[int, tuple[int, int]]:
-        """Count paths and conversions per set of sources met, as bit masks over `players`."""
-        masks = self._masks(key, players)
-        counted = masks.group_by("mask").agg(nw.len().alias("times"), nw.col("won").sum())
-        return {int(mask): (int(times), int(won)) for mask, times, won in _rows(counted)}
-
-    def account_coalitions(self, key: str, players: Sequence[str]) -> Iterator[tuple[Any, int, float, float]]:
-        """Count the same for each account by itself."""
-        masks = self._masks(key, players).group_by("account_id", "mask")
-        for account, mask, times, won in _rows(masks.agg(nw.len().alias("times"), nw.col("won").sum())):
-            yield account, int(mask), float(times), float(won)
-
-    def _masks(self, key: str, players: Sequence[str]) -> nw.LazyFrame[Any]:
-        bits = pa.table(
-            {key: list(players), "bit": pa.array([1 << i for i in range(len(players))], pa.int64())}
-        )
-        lookup = self.load("players", bits)
-        met = self._everyone(key).select("account_id", PATH, "won", key).unique()
-        return (
-            met.join(lookup, on=key, how="inner")
-            .group_by("account_id", PATH, "won")
-            .agg(nw.col("bit").sum().alias("mask"))
-        )
-
-    def _everyone(self, key: str) -> nw.LazyFrame[Any]:
-        """Give the touches of all paths; an account that never converted has one, up to its last touch."""
-        orders = self.conversions.select("account_id", PATH, "converted_at", won=nw.lit(1, nw.Int64))
-        if self.lookback is None:
-            touches = self.touches.select("touch_id", "account_id", "account", key, at=nw.col("occurred_at"))
-            path = touches.join(orders, on="account_id", how="left")
-            before = nw.col("converted_at").is_null() | (nw.col("at") <= nw.col("converted_at"))
-            path = path.filter(before).with_columns(nw.col("won").fill_null(0))
-        else:
-            orders = nw.concat([orders, self._never(orders)], how="vertical")
-            path = self.inside(orders, ["account", key])
-        return path.with_columns(nw.col(key).fill_null(UNKNOWN))
-
-    def _never(self, orders: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-        """Give accounts without a conversion one that did not happen, at their last touch."""
-        schema = orders.collect_schema()
-        return (
-            self.touches.group_by("account_id")
-            .agg(nw.col("occurred_at").max().alias("converted_at"))
-            .join(self.conversions.select("account_id"), on="account_id", how="anti")
-            .select(
-                "account_id",
-                nw.lit(None, schema[PATH]).alias(PATH),
-                "converted_at",
-                nw.lit(0, nw.Int64).alias("won"),
-            )
-        )
-
-    def inside(self, orders: nw.LazyFrame[Any], columns: Sequence[str]) -> nw.LazyFrame[Any]:
-        """Join `orders` with their accounts' touches inside the window."""
-        needs = ["touch_id", "account_id", "occurred_at", *columns]
-        if isinstance(self.lookback, Mapping):
-            needs += ["channel", "kind"]
-        touches = self.touches.select(*dict.fromkeys(needs)).rename({"occurred_at": "at"})
-        joined = orders.join(touches, on="account_id", how="inner")
-        before = joined.filter(nw.col("at") <= nw.col("converted_at"))
-        if self.lookback is None:
-            return before
-        if isinstance(self.lookback, int):
-            return before.filter(nw.col("at") >= nw.col("converted_at") - self.lookback)
-        allowed = nw.lit(self.lookback.get("*"), nw.Int64)
-        # The later condition wraps the earlier: kinds first, so that a channel's window wins.
+    def _reach(self, windows: Mapping[str, int]) -> Whole:
+        """Give how long before a conversion each touch may lie: its channel's window, else its kind's."""
+        reach = np.full(len(self.at), windows.get("*", EVER))
         for column in ("kind", "channel"):
-            for name, window in self.lookback.items():
-                if name != "*" and (column == "channel" or name in KINDS):
-                    allowed = nw.when(nw.col(column) == name).then(nw.lit(window)).otherwise(allowed)
-        recent = nw.col("at") >= nw.col("converted_at") - nw.col("window")
-        kept = before.with_columns(window=allowed).filter(nw.col("window").is_null() | recent)
-        return kept.drop("window")
-
-    def _looked_up(self, frame: nw.LazyFrame[Any], model: Lookup, prefix: str) -> nw.LazyFrame[Any]:
-        looked = f"{prefix}_looked"
-        table = pa.table({model.key: list(model.weights), looked: list(model.weights.values())})
-        lookup = self.load(looked, table)
-        return frame.join(lookup, on=model.key, how="left").with_columns(nw.col(looked).fill_null(model.rest))
+            known = [
+                name if name != "*" and (column == "channel" or name in KINDS) else None
+                for name in self.names[column]
+            ]
+            own = np.array([windows.get(name, -1) if name else -1 for name in known])[self.codes[column]]
+            reach = np.where(own >= 0, own, reach)
+        return reach
 
 
-def _refuse_unlike(sources: Sequence[Source]) -> None:
-    whole = [pa.types.is_integer(source.columns["account_id"]) for source in sources]
-    for source, number in zip(sources, whole, strict=True):
-        if number != whole[0]:
-            raise JourneyError(
-                f"the type is {source.columns['account_id']}, unlike that of the touches' account_id",
-                "write accounts as text in every table, or as whole numbers in every table",
-                table=source.name,
-                column="account_id",
-            )
+def numbered(cells: Whole, limit: int) -> tuple[Whole, Whole]:
+    """Give the different numbers among `cells`, ascending, and for each cell the place of its own.
+
+    Parameters
+    ----------
+    cells : ndarray of int
+        From 0, below `limit`.
+    limit : int
+        Where it is small, counting replaces sorting.
+    """
+    if limit <= 4 * len(cells) + 4096:
+        met = np.bincount(cells, minlength=limit) > 0
+        return np.flatnonzero(met), (np.cumsum(met) - 1)[cells]
+    found, place = np.unique(cells, return_inverse=True)
+    return found, place
 
 
-def _rows(frame: nw.LazyFrame[Any]) -> list[tuple[Any, ...]]:
-    return list(frame.collect("pyarrow").rows())
+def encode(column: pa.ChunkedArray) -> tuple[Whole, Names]:
+    """Number the names in a column; 0 is null."""
+    if pa.types.is_dictionary(column.type):
+        column = column.unify_dictionaries()
+        names = column.chunk(0).dictionary.to_pylist() if column.num_chunks else []
+        codes = pa.chunked_array([chunk.indices for chunk in column.chunks], column.type.index_type)
+    else:
+        coded = (
+            pa.array([], pa.string()).dictionary_encode() if not len(column) else column.dictionary_encode()
+        )
+        coded = coded.combine_chunks() if isinstance(coded, pa.ChunkedArray) else coded
+        coded = coded.chunk(0) if isinstance(coded, pa.ChunkedArray) else coded
+        names, codes = coded.dictionary.to_pylist(), coded.indices
+    return pc.add(pc.fill_null(pc.cast(codes, pa.int32()), -1), 1).to_numpy(), [None, *names]
 
 
-def _windows(lookback: Lookback) -> int | dict[str, int] | None:
+def moments(column: pa.ChunkedArray) -> Whole:
+    """Give microseconds since 1970, `EVER` where unknown."""
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.timestamp("us", "UTC")).cast(pa.int64())
+    found: Whole = pc.fill_null(column.cast(pa.int64()), EVER).to_numpy()
+    return found
+
+
+def order_of(account: Whole, at: Whole, identify: Callable[[Whole], pa.Array]) -> Whole:
+    """Give the order of touches by account, moment and, only where these are the same, identifier."""
+    if not len(account):
+        return np.zeros(0, np.int64)
+    since = at - at.min()
+    if not (since % 1_000_000).any():
+        since //= 1_000_000
+    width, rows = int(since.max()).bit_length(), len(at).bit_length()
+    used = int(account.max()).bit_length() + width
+    if since.min() < 0 or used > 63:
+        order = np.lexsort((at, account))
+    else:
+        key = account.astype(np.int64) << width
+        key |= since
+        if used + rows <= 63:  # plain sorting is several times faster than finding an order
+            key <<= rows
+            key |= np.arange(len(key))
+            key.sort()
+            order = key & (2**rows - 1)
+        else:
+            order = np.argsort(key)
+    who, when = account[order], at[order]
+    same = (who[1:] == who[:-1]) & (when[1:] == when[:-1])
+    if same.any():
+        tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+        place = np.cumsum(np.append(True, ~same))[tied]
+        table = pa.table({"place": place, "id": identify(order[tied])})
+        order[tied] = order[tied][pc.sort_indices(table, [("place", "ascending"), ("id", "ascending")])]
+    return order
+
+
+def until(at: Whole, low: Whole, high: Whole, limit: Whole) -> Whole:
+    """Find in each run [low, high) of ascending moments the first place after its limit."""
+    low, high = low.copy(), high.copy()
+    while (open_ := low < high).any():
+        middle = (low + high) >> 1
+        reached = open_ & (at[np.where(open_, middle, 0)] <= limit)
+        low = np.where(reached, middle + 1, low)
+        high = np.where(open_ & ~reached, middle, high)
+    return low
+
+
+def _accounts(columns: list[pa.ChunkedArray]) -> tuple[list[Whole], Callable[[], pa.Array], int]:
+    """Number the accounts of several tables alike; give the numbers, their names, and how many there are."""
+    sizes = np.cumsum([len(column) for column in columns[:-1]])
+    if pa.types.is_integer(columns[0].type):
+        numbers = np.concatenate([column.cast(pa.int64()).to_numpy() for column in columns])
+        most = int(numbers.max(initial=-1)) + 1
+        if numbers.min(initial=0) < 0 or most > 4 * len(numbers) + 1000:
+            found, numbers = np.unique(numbers, return_inverse=True)
+            return np.split(numbers, sizes), lambda: pa.array(found), len(found)
+        return np.split(numbers, sizes), lambda: pa.array(np.arange(most)), most
+    text = pa.chunked_array(
+        [chunk.cast(pa.string()) for column in columns for chunk in column.chunks], pa.string()
+    )
+    codes, names = encode(text)
+    return (
+        np.split(codes.astype(np.int64) - 1, sizes),
+        lambda: pa.array(names[1:], pa.string()),
+        len(names) - 1,
+    )
+
+
+def microseconds(lookback: Lookback) -> int | dict[str, int] | None:
+    """Turn days into microseconds, and refuse what cannot be a window."""
     if isinstance(lookback, Mapping):
         return {name: _microseconds(days) for name, days in lookback.items()}
     return None if lookback is None else _microseconds(lookback)
@@ -307,3 +355,15 @@ def _microseconds(days: float) -> int:
     if not 0 <= days <= 1e6:
         raise ValueError(f"a lookback of {days} days cannot be; use a number from 0 to 1,000,000, or None")
     return round(days * DAY)
+
+
+def refuse_unknown_windows(lookback: Lookback, channels: Collection[str | None]) -> None:
+    """Refuse a window for what is neither a kind of touch nor a channel: it would silently change nothing."""
+    if not isinstance(lookback, Mapping):
+        return
+    for name in lookback:
+        if name != "*" and name not in KINDS and name not in channels:
+            known = ", ".join([*sorted(channel for channel in channels if channel), *KINDS])
+            raise ValueError(
+                f"lookback: {name!r} is neither a channel of these touches nor a kind; use {known}"
+            )

@@ -7,23 +7,84 @@ added up again with each account counted 0, 1, 2, ... times, the model fitted to
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from hashlib import blake2b
+from math import factorial
 from typing import Any
 
-import narwhals as nw
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from attribution.draws import hashes_of
+from attribution.counts import COUNTS, UNKNOWN, counted, figures
+from attribution.credit import Floats
 from attribution.journeys import JourneyError
-from attribution.markov import Markov
-from attribution.paths import Journeys
-from attribution.rules import Lookup
-from attribution.shapley import MOST_PLAYERS, ShapleyCoalitions
-from attribution.windows import PATH
+from attribution.paths import Journeys, Names, Whole, encode
+from attribution.rules import Model
 
-Floats = npt.NDArray[np.float64]
 Source = tuple[str | None, str]
+
+# Probabilities that a Poisson variable of mean 1 is at most 0, 1, 2, ...; beyond 18 they are 1 in doubles.
+_POISSON = np.cumsum([np.exp(-1.0) / factorial(k) for k in range(18)])
+
+
+def hashes_of(accounts: Sequence[Any]) -> npt.NDArray[np.uint64]:
+    """Give 64 bits for each account, the same wherever and whenever it is asked about."""
+    digests = [int.from_bytes(blake2b(str(account).encode(), digest_size=8).digest()) for account in accounts]
+    return np.array(digests, dtype=np.uint64)
+
+
+def poisson_weights(hashes: npt.NDArray[np.uint64], replicates: range, seed: int) -> Floats:
+    """Give how often each account counts in each replicate: Poisson of mean 1, by hash.
+
+    A hash of account, replicate and seed: the same on every engine, in every order of rows, for every model.
+    """
+    rounds = np.array([r + (seed << 20) for r in replicates], dtype=np.uint64)
+    mixed = _mix(hashes[:, None] ^ _mix(rounds + np.uint64(0x9E3779B97F4A7C15))[None, :])
+    uniform = (mixed >> np.uint64(11)).astype(np.float64) / 2.0**53
+    return np.searchsorted(_POISSON, uniform, side="right").astype(np.float64)
+
+
+def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Scatter 64 bits (the finaliser of SplitMix64)."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def counts_by_account(journeys: Journeys, model: Any, schema: pa.Schema) -> pa.Table:
+    """Count what a model learns from, each account by itself: ``account_id``, then `COUNTS`."""
+    counts = model.count(journeys, apart=True)
+    owner = journeys.name_accounts().take(counts["account"])
+    return pa.table([owner.cast(schema.types[0]), *counts.columns[1:]], schema=schema)
+
+
+def deals(journeys: Journeys, model: Model, by: str, schema: pa.Schema) -> pa.Table:
+    """Count the touches that each conversion has of each source of `model` and name of `by`."""
+    (key,) = model.reads
+    tables = []
+    for paths in journeys.paths():
+        names = len(journeys.names[by])
+        cell = paths.path.astype(np.int64) * len(journeys.names[key]) + paths.code(key)
+        cell, times = np.unique(cell * names + paths.code(by), return_counts=True)
+        source, path = cell // names % len(journeys.names[key]), cell // names // len(journeys.names[key])
+        order = paths.order[path]
+
+        def named(listed: Names, codes: Whole) -> pa.Array:
+            return pa.array(listed, pa.string()).take(pa.array(codes))
+
+        columns = [
+            journeys.conversion_ids.take(pa.array(order)).cast(pa.string()),
+            journeys.name_accounts().take(pa.array(journeys.owner[order])),
+            named(journeys.currencies, journeys.currency[order]),
+            named(journeys.names[key], source),
+            named(journeys.names[by], cell % names),
+            times,
+            journeys.value[order],
+        ]
+        tables.append(pa.table(columns, schema=schema))
+    return pa.concat_tables([schema.empty_table(), *tables])
 
 
 class Refit:
@@ -31,12 +92,12 @@ class Refit:
 
     Parameters
     ----------
-    journeys : Journeys
-        The journeys, open.
     model : Markov or ShapleyCoalitions
         The model, not fitted.
-    by : str
-        What credit is added up by.
+    counts : pyarrow.Table
+        As `counts_by_account` gives them.
+    shared : pyarrow.Table
+        As `deals` gives them.
 
     Attributes
     ----------
@@ -44,78 +105,59 @@ class Refit:
         The accounts that have touches.
     """
 
-    def __init__(self, journeys: Journeys, model: Markov | ShapleyCoalitions, by: str) -> None:
+    def __init__(self, model: Any, counts: pa.Table, shared: pa.Table) -> None:
         self._model = model
-        counted: list[tuple[Any, Any, list[float]]]
-        if isinstance(model, Markov):
-            self._key = model.states
-            runs = journeys.account_grams(model.states, model.order)
-            counted = [(account, gram, counts) for account, gram, *counts in runs]
-        else:
-            self._key = model.players
-            self._players = journeys.keys(model.players)
-            met = journeys.account_coalitions(model.players, self._players[:MOST_PLAYERS])
-            counted = [(account, mask, counts) for account, mask, *counts in met]
-        counted.sort(key=str)
-        owners = {account: i for i, account in enumerate(dict.fromkeys(row[0] for row in counted))}
-        self._cells = {cell: i for i, cell in enumerate(dict.fromkeys(row[1] for row in counted))}
-        place = [owners[row[0]] for row in counted], [self._cells[row[1]] for row in counted]
-        size = (len(owners), len(self._cells))
-        self.hashes = hashes_of(list(owners))
-        amounts = np.array([row[2] for row in counted], dtype=float).T
-        self._counts = [scipy.sparse.csr_array((some, place), shape=size).T.tocsr() for some in amounts]
-        self._deals(journeys, by, owners)
-        self._whole = self._fitted(np.ones((size[0], 1)))[:, 0]
+        # Sums of doubles depend on their order, which must not depend on that of the rows given.
+        shared = shared.sort_by([(name, "ascending") for name in ("conversion_id", "source", "name")])
+        owner, accounts = encode(counts["account_id"].cast(pa.string()))
+        cell, keys = encode(counts["key"])
+        self._keys = pa.array(keys[1:], pa.string())
+        self._owner, self._cell = owner - 1, cell - 1
+        self._figures = np.array(figures(counts))
+        self.hashes = hashes_of(accounts[1:])
+        place = {account: i for i, account in enumerate(accounts[1:])}
+        deal, ids = encode(shared["conversion_id"])
+        source, sources = encode(shared["source"])
+        name, names = encode(shared["name"])
+        money, currencies = encode(shared["currency"])
+        part = (source.astype(np.int64) * len(names) + name) * len(currencies) + money
+        found, self._part = np.unique(part, return_inverse=True)
+        # A part for each source of the model, key and currency in which it is credited.
+        self._parts = [
+            (
+                sources[p // len(currencies) // len(names)],
+                names[p // len(currencies) % len(names)],
+                currencies[p % len(currencies)],
+            )
+            for p in found.tolist()
+        ]
+        self._deal, self._deals = deal - 1, len(ids) - 1
+        self._touches = shared["touches"].to_numpy().astype(float)
+        self._value, self._buyer = np.zeros(self._deals), np.zeros(self._deals, np.int64)
+        self._value[self._deal] = shared["value"].to_numpy()
+        owners = shared["account_id"].cast(pa.string()).to_pylist()
+        self._buyer[self._deal] = [place[account] for account in owners]
+        # The touches of one source in one path may share its weight.
+        alike = np.unique(self._deal.astype(np.int64) * len(sources) + source, return_inverse=True)[1]
+        self._alike = np.bincount(alike, self._touches)[alike]
+        self._whole = self._weights(np.ones(len(self.hashes)))
 
-    def _deals(self, journeys: Journeys, by: str, owners: dict[Any, int]) -> None:
-        """Keep how many touches of which source and key each deal has."""
-        keys = list(dict.fromkeys([self._key, by]))
-        frame = journeys.paths([], keys).group_by(PATH, "conversion_id", "account_id", "currency", *keys)
-        rows = frame.agg(nw.len().alias("touches"), nw.col("value_minor").max()).collect("pyarrow").to_arrow()
-        columns = ("conversion_id", "account_id", "currency", self._key, by, "touches", "value_minor")
-        listed = sorted(zip(*(rows[name].to_pylist() for name in columns), strict=True), key=str)
-        deals = {deal: i for i, deal in enumerate(dict.fromkeys(row[0] for row in listed))}
-        # A column for each source of the model, key and currency in which it is credited.
-        parts = {part: i for i, part in enumerate(dict.fromkeys((row[3], row[4], row[2]) for row in listed))}
-        self._parts = list(parts)
-        place = [deals[row[0]] for row in listed], [parts[row[3], row[4], row[2]] for row in listed]
-        touches = np.array([row[5] for row in listed], dtype=float)
-        shape = (len(deals), len(parts))
-        self._touches = scipy.sparse.csr_array((touches, place), shape=shape)
-        self._pulls = self._touches
-        if isinstance(self._model, ShapleyCoalitions):
-            # The touches of one source in one path share its weight.
-            met: dict[tuple[Any, Any], float] = {}
-            for row, times in zip(listed, touches, strict=True):
-                met[row[0], row[3]] = met.get((row[0], row[3]), 0.0) + times
-            shared = [times / met[row[0], row[3]] for row, times in zip(listed, touches, strict=True)]
-            self._pulls = scipy.sparse.csr_array((shared, place), shape=shape)
-        self._value, self._owner = np.zeros(len(deals)), np.zeros(len(deals), dtype=np.int64)
-        for deal, account, *_, value in listed:
-            self._value[deals[deal]], self._owner[deals[deal]] = value, owners[account]
-
-    def _fitted(self, times: Floats) -> Floats:
-        """Fit to accounts counted so often, a column for each resample; give the weight of every part."""
-        counts = np.array([some @ times for some in self._counts])
-        weights = np.empty((len(self._parts), times.shape[1]))
-        for r in range(times.shape[1]):
-            cells = [(cell, *counts[:, i, r]) for cell, i in self._cells.items() if counts[0, i, r]]
-            try:
-                model = self._weigh(cells)
-            except JourneyError:
-                # No deal, or a single source, in this resample: nothing can be learned from it.
-                weights[:, r] = self._whole
-                continue
-            weights[:, r] = [
-                model.unknown if source is None else model.weights.get(source, model.rest)
-                for source, _, _ in self._parts
-            ]
-        return weights
-
-    def _weigh(self, cells: list[Any]) -> Lookup:
-        if isinstance(self._model, Markov):
-            return self._model.weigh(cells)
-        return self._model.weigh(self._players, {cell: (count, won) for cell, count, won in cells})
+    def _weights(self, times: Floats, otherwise: Floats | None = None) -> Floats:
+        """Fit to accounts counted so often; give the weight of every part."""
+        tallies = np.array(
+            [np.bincount(self._cell, f * times[self._owner], len(self._keys)) for f in self._figures]
+        )
+        some = np.flatnonzero(tallies[0])
+        keys = self._keys.take(pa.array(some))
+        try:
+            model = self._model.solve(counted(self._model.shown, keys, *tallies[:, some].astype(np.int64)))
+        except JourneyError:
+            # No deal, or a single source, in this resample: nothing can be learned from it.
+            if otherwise is None:
+                raise
+            return otherwise
+        self._shares = model.shared
+        return np.array([model.weights.get(source or UNKNOWN, 0.0) for source, _, _ in self._parts])
 
     def credit(self, sources: Sequence[Source], times: Floats) -> Floats:
         """Give credit in minor units, unrounded, per source and resample.
@@ -132,25 +174,34 @@ class Refit:
         ndarray of float, shape (K, R)
             Credit from touches; what no touch explains is not in it.
         """
-        pull = self._fitted(times)
-        together = self._pulls @ pull
-        value = self._value[:, None] * times[self._owner]
-        some = together > 0
-        each = np.divide(value, together, out=np.zeros_like(value), where=some)
-        # A deal whose sources all weigh nothing is shared equally by its touches.
-        even = np.where(some, 0.0, value) / self._touches.sum(axis=1)[:, None]
-        parts = pull * (self._pulls.T @ each) + self._touches.T @ even
         place = {source: i for i, source in enumerate(sources)}
-        credit = np.zeros((len(sources), times.shape[1]))
-        for (_, key, currency), amount in zip(self._parts, parts, strict=True):
-            credit[place[key, currency]] += amount
-        return credit
+        where = np.array([place[key, currency] for _, key, currency in self._parts], np.int64)[self._part]
+        found = np.zeros((len(sources), times.shape[1]))
+        for r in range(times.shape[1]):
+            weights = self._weights(times[:, r], self._whole)
+            pull = weights[self._part] * self._touches / (self._alike if self._shares else 1.0)
+            together = np.bincount(self._deal, pull, self._deals)
+            # A deal whose sources all weigh nothing is shared equally by its touches.
+            pull = np.where(together[self._deal] > 0, pull, self._touches)
+            together = np.bincount(self._deal, pull, self._deals)
+            value = self._value * times[self._buyer, r]
+            found[:, r] = np.bincount(where, pull * (value / together)[self._deal], len(sources))
+        return found
 
 
-def refits(journeys: Journeys, models: Sequence[Any], by: str) -> dict[int, Refit]:
+def refits(feeder: Any, models: Sequence[Model], by: str, account: pa.DataType) -> dict[int, Refit]:
     """Prepare the models among `models` whose fit varies with the accounts that came."""
+    text, whole = pa.string(), pa.int64()
+    counts = pa.schema([("account_id", account), *COUNTS])
+    names = ("conversion_id", "account_id", "currency", "source", "name", "touches", "value")
+    kinds = (text, account, text, text, text, whole, whole)
+    shared = pa.schema(list(zip(names, kinds, strict=True)))
     return {
-        i: Refit(journeys, model, by)
+        i: Refit(
+            model,
+            feeder.apply(partial(counts_by_account, model=model, schema=counts), counts),
+            feeder.apply(partial(deals, model=model, by=by, schema=shared), shared),
+        )
         for i, model in enumerate(models)
-        if isinstance(model, Markov | ShapleyCoalitions)
+        if model.fitted and model.everyone
     }

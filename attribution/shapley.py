@@ -10,18 +10,22 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+import pyarrow as pa
 
+from attribution.counts import UNKNOWN, Weights, counted, figures, joined, parted, tallied
+from attribution.credit import whole
 from attribution.journeys import JourneyError
-from attribution.markov import UNKNOWN
-from attribution.rules import Lookup, Model
-
-if TYPE_CHECKING:
-    from attribution.paths import Journeys
+from attribution.paths import Journeys, Paths, Whole
+from attribution.rules import Model
 
 MOST_PLAYERS = 20
+MOST_BITS = 62
+"""So many sources of some accounts are counted in sets; beyond, solve() refuses them anyway."""
+
+Players = Literal["channel", "campaign"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +48,10 @@ class Shapley(Model):
     'shapley'
     """
 
-    players: Literal["channel", "campaign"] = "channel"
+    players: Players = "channel"
 
     def __post_init__(self) -> None:
-        if self.players not in ("channel", "campaign"):
-            raise ValueError(f"players is {self.players!r}; use 'channel' or 'campaign'")
+        _check_players(self.players)
 
     @property
     def name(self) -> str:
@@ -57,14 +60,13 @@ class Shapley(Model):
 
     @property
     def reads(self) -> frozenset[str]:
-        """Names of the touches' own columns that the model reads."""
+        """Names of the touches' columns that the model reads."""
         return frozenset({self.players})
 
-    def fit(self, journeys: Journeys) -> Lookup:
-        """Give every player the same weight, divided among its touches."""
-        return Lookup(
-            label=self.label, called=self.name, key=self.players, unknown=1.0, rest=1.0, shared=True
-        )
+    def weigh(self, paths: Paths) -> Whole:
+        """Give every source the same weight, divided among its touches."""
+        alike = paths.alike(paths.code(self.players), len(paths.of.names[self.players]))
+        return whole(1.0 / alike, paths)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +86,9 @@ class ShapleyCoalitions(Model):
     Values below zero (a channel found where rates are lower) count as zero when credit is shared. Each
     conversion is shared over the channels in its own path in proportion to their values.
 
+    Counts: a key holds the set of sources that a path met, in alphabetical order; how many paths met exactly
+    these, and how many of them converted.
+
     Examples
     --------
     >>> ShapleyCoalitions(unseen="zero").name
@@ -91,13 +96,14 @@ class ShapleyCoalitions(Model):
     """
 
     unseen: Literal["within", "zero"] = "within"
-    players: Literal["channel", "campaign"] = "channel"
+    players: Players = "channel"
+    fitted: ClassVar[bool] = True
+    everyone: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if self.unseen not in ("within", "zero"):
             raise ValueError(f"unseen is {self.unseen!r}; use 'within' or 'zero'")
-        if self.players not in ("channel", "campaign"):
-            raise ValueError(f"players is {self.players!r}; use 'channel' or 'campaign'")
+        _check_players(self.players)
 
     @property
     def name(self) -> str:
@@ -106,27 +112,56 @@ class ShapleyCoalitions(Model):
 
     @property
     def reads(self) -> frozenset[str]:
-        """Names of the touches' own columns that the model reads."""
+        """Names of the touches' columns that the model reads."""
         return frozenset({self.players})
 
-    def fit(self, journeys: Journeys) -> Lookup:
-        """Count accounts and conversions per set of channels in the engine, value the sets here."""
-        names = journeys.keys(self.players)
-        return self.weigh(names, journeys.coalitions(self.players, names[:MOST_PLAYERS]))
+    def sets(self, paths: Paths) -> tuple[Whole, Whole, Whole]:
+        """Give for each path the set of sources it met, as a mask over the codes of names."""
+        bits = np.int64(1) << paths.code(self.players).astype(np.int64)
+        masks: Whole = np.bitwise_or.reduceat(bits, paths.first)
+        return np.arange(len(masks)), masks, np.ones(len(masks), bool)
 
-    def weigh(self, names: list[str], coalitions: Mapping[int, tuple[float, float]]) -> Lookup:
-        """Value the sets of these players."""
-        values = coalition_values(names, coalitions, self.unseen)
-        weights = {name: max(value, 0.0) for name, value in values.items()}
-        largest = max(weights.values()) or 1.0
-        return Lookup(
-            label=self.label,
-            called=self.name,
-            key=self.players,
-            weights={name: weight / largest for name, weight in weights.items()},
-            unknown=weights.get(UNKNOWN, 0.0) / largest,
-            shared=True,
-        )
+    def count(self, journeys: Journeys, *, apart: bool = False) -> pa.Table:
+        """Count paths and conversions per set of sources met."""
+        names = journeys.names[self.players]
+        if len(names) > MOST_BITS:
+            met = np.zeros(len(names), bool)
+            for paths in journeys.everyone():
+                met[paths.code(self.players)] = True
+            if met.sum() > MOST_BITS:
+                key = joined(names[i] or UNKNOWN for i in np.flatnonzero(met).tolist())
+                return counted(self.shown, [key], *np.array([[1], [0], [0]]))
+            journeys = journeys.renumbered(self.players, met)
+            names = journeys.names[self.players]
+
+        def keys(masks: Whole) -> list[str]:
+            sets = [
+                {names[i] or UNKNOWN for i in range(len(names)) if mask >> i & 1} for mask in masks.tolist()
+            ]
+            return [joined(sorted(some)) for some in sets]
+
+        return tallied(journeys, self.shown, self.sets, keys, apart)
+
+    def solve(self, counts: pa.Table) -> Weights:
+        """Value the sets."""
+        sets = [parted(key) for key in counts["key"].to_pylist()]
+        players = sorted(set().union(*sets))
+        bit = {name: 1 << i for i, name in enumerate(players)}
+        times, won, _ = figures(counts)
+        met: dict[int, tuple[float, float]] = {}
+        for names, paths, wins in zip(sets, times.tolist(), won.tolist(), strict=True):
+            mask = sum(bit[name] for name in names)
+            before = met.get(mask, (0, 0))
+            met[mask] = before[0] + paths, before[1] + wins
+        values = {name: max(v, 0.0) for name, v in coalition_values(players, met, self.unseen).items()}
+        largest = max(values.values()) or 1.0
+        weights = {name: value / largest for name, value in values.items()}
+        return Weights(label=self.label, called=self.name, key=self.players, weights=weights, shared=True)
+
+
+def _check_players(players: str) -> None:
+    if players not in ("channel", "campaign"):
+        raise ValueError(f"players is {players!r}; use 'channel' or 'campaign'")
 
 
 def coalition_values(

@@ -1,25 +1,33 @@
-"""Where the tables come from: a Parquet file read by the engine itself, or anything else by way of Arrow."""
+"""Where the tables come from: a Parquet file read where it lies, or anything else by way of Arrow."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
 from pathlib import Path
 from typing import Any
 
-import narwhals as nw
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 
 from attribution.journeys import IDENTIFIERS, SCHEMAS, JourneyError
-from attribution.validation import check_type, checks, from_text, refuse_duplicates, validate
+from attribution.validation import arrow, check_type, from_text, refuse_columns, refuse_duplicates, validate
 
 
 @dataclass(frozen=True)
 class Source:
-    """A table of the contract: checked rows in memory, or a Parquet file whose rows are checked later."""
+    """A table of the contract: checked rows in memory, or a Parquet file whose rows are checked later.
+
+    Parameters
+    ----------
+    name : str
+        Which table.
+    columns : dict of str to pyarrow.DataType
+        Its columns of the contract.
+    table : pyarrow.Table or None, default None
+        The rows, checked.
+    path : str, default ""
+        The file, or ``DIRECTORY/*.parquet``.
+    """
 
     name: str
     columns: dict[str, pa.DataType]
@@ -31,6 +39,29 @@ class Source:
         if self.table is not None:
             return self.table
         return validate(_stored(self.path, list(self.columns)), self.name)
+
+    def name_the_row(self) -> None:
+        """Read a file of which a check has failed, and refuse the first row that fails it."""
+        done = 0
+        for batch in _dataset(self.path).to_batches(columns=list(self.columns)):
+            try:
+                validate(pa.Table.from_batches([batch]), self.name)
+            except JourneyError as error:
+                if error.row is None or "stands already" in error.reason:
+                    continue
+                raise JourneyError(
+                    error.reason,
+                    error.remedy,
+                    table=self.name,
+                    row=error.row + done,
+                    column=error.column,
+                    value=error.value,
+                ) from None
+            finally:
+                done += batch.num_rows
+        identifier = IDENTIFIERS.get(self.name)
+        if identifier:
+            refuse_duplicates(_stored(self.path, [identifier]), self.name, identifier)
 
 
 def read(source: Any, name: str) -> Source:
@@ -44,10 +75,24 @@ def read(source: Any, name: str) -> Source:
         raise JourneyError(
             f"{path.name} is neither .csv nor .parquet", "save the table as one of the two", table=name
         )
-    if not isinstance(source, pa.Table):
-        frame = nw.from_native(source)
-        source = (frame.collect("pyarrow") if isinstance(frame, nw.LazyFrame) else frame).to_arrow()
-    return _in_memory(source, name)
+    return _in_memory(arrow(source), name)
+
+
+def read_all(touches: Any, conversions: Any, answers: Any = None) -> list[Source]:
+    """Open the tables of a run, and refuse accounts that are text in one and numbers in another."""
+    given = {"touches": touches, "conversions": conversions, "answers": answers}
+    sources = [read(table, name) for name, table in given.items() if table is not None]
+    whole = [pa.types.is_integer(source.columns["account_id"]) for source in sources]
+    filled = [s.table is None or s.table["account_id"].null_count < max(1, s.table.num_rows) for s in sources]
+    for source, number, some in zip(sources, whole, filled, strict=True):
+        if some and filled[0] and number != whole[0]:
+            raise JourneyError(
+                f"the type is {source.columns['account_id']}, unlike that of the touches' account_id",
+                "write accounts as text in every table, or as whole numbers in every table",
+                table=source.name,
+                column="account_id",
+            )
+    return sources
 
 
 def _in_memory(table: pa.Table, name: str) -> Source:
@@ -56,6 +101,8 @@ def _in_memory(table: pa.Table, name: str) -> Source:
 
 
 def _csv(path: Path, name: str) -> pa.Table:
+    import pyarrow.csv
+
     if not path.exists():
         raise JourneyError(f"there is no file {path}", "check the path", table=name)
     try:
@@ -63,10 +110,7 @@ def _csv(path: Path, name: str) -> pa.Table:
             header = file.readline().decode("utf-8-sig").strip()
         names = [part.strip().strip('"') for part in header.split(",")]
         convert = pyarrow.csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()),
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-            null_values=[""],
+            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True, null_values=[""]
         )
         return pyarrow.csv.read_csv(path, convert_options=convert)
     except (UnicodeDecodeError, pa.ArrowInvalid) as error:
@@ -76,6 +120,8 @@ def _csv(path: Path, name: str) -> pa.Table:
 
 
 def _parquet(path: Path, name: str) -> Source:
+    import pyarrow.parquet
+
     if not path.exists():
         raise JourneyError(f"there is no file {path}", "check the path", table=name)
     try:
@@ -86,19 +132,24 @@ def _parquet(path: Path, name: str) -> Source:
         raise JourneyError(
             f"{path.name} cannot be read: {error}", "write it as Parquet", table=name
         ) from None
-    columns: dict[str, pa.DataType] = {}
-    for field in SCHEMAS[name]:
-        if field.name in schema.names:
-            kind = schema.field(field.name).type
-            check_type(kind, field, name)
-            columns[field.name] = kind
-        elif not field.metadata:
-            validate(schema.empty_table(), name)
-    odd = [c for c, kind in columns.items() if pa.types.is_floating(kind) or _nanoseconds(kind)]
-    if odd:
-        # Fractions must be refused row by row, and Spark reads no nanoseconds: by way of memory then.
+    refuse_columns(schema.names, name)
+    columns = {f.name: schema.field(f.name).type for f in SCHEMAS[name] if f.name in schema.names}
+    for column, kind in columns.items():
+        check_type(kind, SCHEMAS[name].field(column), name)
+    if any(_needs_arrow(kind) for kind in columns.values()):
         return _in_memory(_stored(path, list(columns)), name)
     return Source(name, columns, path=str(path / "*.parquet") if several else str(path))
+
+
+def _needs_arrow(kind: pa.DataType) -> bool:
+    """Tell whether a column must be cast row by row: fractions, 64 bits without sign, nanoseconds, nothing."""
+    return bool(
+        pa.types.is_floating(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_uint64(kind)
+        or pa.types.is_null(kind)
+        or (pa.types.is_timestamp(kind) and kind.unit == "ns")
+    )
 
 
 def _dataset(path: str | Path) -> Any:
@@ -107,60 +158,5 @@ def _dataset(path: str | Path) -> Any:
     return pyarrow.dataset.dataset(str(path).removesuffix("/*.parquet"), format="parquet")
 
 
-def _stored(path: str | Path, columns: list[str]) -> pa.Table:
-    return _dataset(path).to_table(columns=columns)
-
-
-def _nanoseconds(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_timestamp(kind) and kind.unit == "ns")
-
-
-def check_rows(frame: nw.LazyFrame[Any], source: Source) -> None:
-    """Check the rows of a file inside the engine; only if one is bad, read the file to name the row."""
-    check_values(frame, source)
-    check_identifiers(frame, source)
-
-
-def check_values(frame: nw.LazyFrame[Any], source: Source) -> None:
-    """Refuse a row with a value that the contract rules out."""
-    if source.table is not None:
-        return
-    # A filter, not a count: engines skip what a file's own statistics already rule out, such as nulls.
-    broken = reduce(or_, (rule.broken for rule in checks(source.name, source.columns)))
-    # A column of the table: Spark and Polars answer a literal alone with one row, whatever the filter leaves.
-    if len(frame.filter(broken).select(next(iter(source.columns))).head(1).collect("pyarrow")):
-        _name_the_row(source)
-
-
-def check_identifiers(frame: nw.LazyFrame[Any], source: Source) -> None:
-    """Refuse an identifier that occurs twice."""
-    identifier = IDENTIFIERS.get(source.name)
-    if source.table is not None or not identifier:
-        return
-    repeated = frame.group_by(identifier).agg(nw.len().alias("times")).filter(nw.col("times") > 1)
-    if len(repeated.head(1).collect("pyarrow")):
-        _name_the_row(source)
-
-
-def _name_the_row(source: Source) -> None:
-    data = _dataset(source.path)
-    done = 0
-    for batch in data.to_batches(columns=list(source.columns)):
-        try:
-            validate(pa.Table.from_batches([batch]), source.name)
-        except JourneyError as error:
-            if error.row is None or "stands already" in error.reason:
-                continue
-            raise JourneyError(
-                error.reason,
-                error.remedy,
-                table=source.name,
-                row=error.row + done,
-                column=error.column,
-                value=error.value,
-            ) from None
-        finally:
-            done += batch.num_rows
-    identifier = IDENTIFIERS.get(source.name)
-    if identifier:
-        refuse_duplicates(data.to_table(columns=[identifier]), source.name, identifier)
+def _stored(path: str | Path, columns: Sequence[str]) -> pa.Table:
+    return _dataset(path).to_table(columns=list(columns))

@@ -1,32 +1,32 @@
 """How far the figures can be trusted: which other accounts might have come, and what they would change.
 
-The Poisson bootstrap counts each account 0, 1, 2, ... times, at random with mean 1. The engine adds credit up
-per account and key in one pass; the replicates are then sums of these rows.
+The Poisson bootstrap counts each account 0, 1, 2, ... times, at random with mean 1. Credit is added up per
+account and key in one pass; the replicates are then sums of these rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from statistics import NormalDist
 from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import scipy.sparse
-import scipy.special
 
-from attribution.backends import open_backend
-from attribution.draws import hashes_of, poisson_weights
-from attribution.engine import By
-from attribution.models import ModelLike, fit, resolve
-from attribution.paths import Journeys, Lookback
-from attribution.refit import Refit, refits
-from attribution.results import UNATTRIBUTED, by_account
-from attribution.sources import read
-
-Floats = npt.NDArray[np.float64]
+from attribution import kernel
+from attribution.credit import Floats
+from attribution.engine import By, fitted, identifiers
+from attribution.feeders import opened
+from attribution.journeys import UNATTRIBUTED
+from attribution.models import ModelLike, resolve
+from attribution.paths import Lookback
+from attribution.refit import Refit, hashes_of, poisson_weights, refits
+from attribution.rules import Model
+from attribution.sources import Source, read, read_all
 
 # How often each account counts in some replicates, worked out at a time: 8 MB of doubles.
 _AT_ONCE = 1_000_000
@@ -181,9 +181,7 @@ class Bootstrap:
         ValueError
             For a currency that does not occur.
         """
-        here = [
-            k for k, (source, c) in enumerate(self.sources) if c == currency and source != "(unattributed)"
-        ]
+        here = [k for k, (source, c) in enumerate(self.sources) if c == currency and source != UNATTRIBUTED]
         if not here:
             raise ValueError(f"there is no credit in {currency}")
         merit, point = self._merit(self.replicates)[:, here], self._merit(self.credit)[:, here]
@@ -223,9 +221,10 @@ class Bootstrap:
         sample, point = self.replicates[m, k], self.credit[m, k]
         below = np.mean(sample < point) + np.mean(sample == point) / 2
         count = len(sample)
-        shift = scipy.special.ndtri(np.clip(below, 0.5 / count, 1 - 0.5 / count))
-        z = shift + scipy.special.ndtri(ends)
-        return np.array(scipy.special.ndtr(shift + z / (1 - self.skewness[m, k] * z)))
+        normal = NormalDist()
+        shift = normal.inv_cdf(float(np.clip(below, 0.5 / count, 1 - 0.5 / count)))
+        z = shift + np.array([normal.inv_cdf(float(end)) for end in ends])
+        return np.array([normal.cdf(place) for place in shift + z / (1 - self.skewness[m, k] * z)])
 
 
 def bootstrap(
@@ -296,16 +295,25 @@ def bootstrap(
     if costs is not None and by not in ("campaign", "channel"):
         raise ValueError("costs are known per campaign and channel; use by='campaign' or by='channel'")
     chosen = resolve(models, half_life_days)
-    given = [touches, conversions] if answers is None else [touches, conversions, answers]
-    sources = [
-        read(table, name) for table, name in zip(given, ("touches", "conversions", "answers"), strict=False)
-    ]
-    with open_backend(engine) as backend:
-        journeys = Journeys(backend, sources, lookback_days)
-        journeys.check(chosen)
-        rows = by_account(journeys, [fit(model, journeys) for model in chosen], by)
-        refitted = refits(journeys, chosen, by)
+    sources = read_all(touches, conversions, answers)
+    with opened(engine, sources, chosen, lookback_days, [by]) as feeder:
+        rows = credit_by_account(feeder, sources, fitted(feeder, chosen), by)
+        refitted = refits(feeder, chosen, by, identifiers(sources)["account_id"])
     return draw(rows, [model.shown for model in chosen], by, replicates, seed, costs, refitted)
+
+
+def credit_by_account(feeder: Any, sources: Sequence[Source], models: Sequence[Model], by: str) -> pa.Table:
+    """Add credit up as `draw` wants it, under models that are ready to share."""
+    for model in models:
+        if getattr(model, "total", False):
+            raise ValueError(f"{model.shown}: allocation='total' belongs to no account; use 'journey'")
+    fields = [
+        ("account_id", identifiers(sources)["account_id"]),
+        (by, pa.string()),
+        ("currency", pa.string()),
+    ]
+    schema = pa.schema([*fields, *((f"c{i}", pa.int64()) for i in range(len(models)))])
+    return feeder.apply(partial(kernel.by_account, models=models, schema=schema), schema)
 
 
 def draw(
@@ -345,29 +353,32 @@ def draw(
     # A rule such as the last touch credits few of the campaigns that others credit.
     model, row = np.nonzero(amounts)
     shape = (len(models), len(sources))
-    table = scipy.sparse.csr_array(
-        (amounts[model, row], (index[row], columns[row] + model * len(sources))),
-        shape=(len(hashes), len(models) * len(sources)),
-    )
-    table.sum_duplicates()
-    credit = table.sum(axis=0).reshape(shape)
+    cells = len(models) * len(sources)
+    cell, amount = columns[row] + model * len(sources), amounts[model, row]
+    order = np.lexsort((index[row], cell))
+    cell, amount, account = cell[order], amount[order], index[row][order]
+    starts = np.flatnonzero(np.diff(cell, prepend=-1))
+    credit: Floats = np.bincount(cell, amount, cells).astype(float).reshape(shape)
     square, cube = (
-        np.bincount(table.indices, power, minlength=credit.size).reshape(shape)
-        for power in (table.data**2, table.data * table.data**2)
+        np.bincount(cell, power, cells).reshape(shape) for power in (amount**2, amount * amount**2)
     )
     skewness = np.divide(cube, 6 * square**1.5, out=np.zeros(shape), where=square > 0)
     drawn = np.zeros((*shape, replicates))
     # Some replicates at a time: accounts x replicates stay near the processor so.
     largest = max(len(hashes), 1, *(len(refit.hashes) for refit in refitted.values()))
-    step = max(1, min(replicates, _AT_ONCE // largest))
+    step = max(1, min(replicates, _AT_ONCE // max(largest, len(cell))))
     unexplained = np.array([source == UNATTRIBUTED for source, _ in sources])[:, None]
     for start in range(0, replicates, step):
         rounds = range(start, min(start + step, replicates))
-        credited = (table.T @ poisson_weights(hashes, rounds, seed)).reshape(*shape, len(rounds))
+        credited = np.zeros((cells, len(rounds)))
+        if len(cell):
+            times = poisson_weights(hashes, rounds, seed)
+            credited[cell[starts]] = np.add.reduceat(amount[:, None] * times[account], starts)
+        mine = drawn[:, :, start : start + len(rounds)]
+        mine[:] = credited.reshape(mine.shape)
         for m, refit in refitted.items():
             anew = refit.credit(sources, poisson_weights(refit.hashes, rounds, seed))
-            credited[m] = np.where(unexplained, credited[m], anew)
-        drawn[:, :, start : start + step] = credited
+            mine[m] = np.where(unexplained, mine[m], anew)
     return Bootstrap(tuple(models), by, tuple(sources), credit, drawn, skewness, _costs(costs, by, sources))
 
 

@@ -1,13 +1,16 @@
-"""A plain refusal of every table that breaks the contract, naming the row, the column and the remedy."""
+"""A plain refusal of every table that breaks the contract, naming the row, the column and the remedy.
+
+Each rule is written twice in one line: over Arrow for tables in memory, and as a condition in SQL that DuckDB
+and Spark both understand, so that a large file is checked where it lies.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import narwhals as nw
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,71 +24,106 @@ from attribution.journeys import (
     LEAD_STATUSES,
     OUTCOMES,
     SCHEMAS,
+    UNATTRIBUTED,
     JourneyError,
 )
+
+CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @dataclass(frozen=True)
 class Check:
-    """One rule of the contract about one column, as an expression that is true where the rule is broken."""
+    """One rule of the contract about one column.
+
+    Parameters
+    ----------
+    column : str
+        What the rule is about.
+    broken : function
+        Of the Arrow column: true where the rule is broken.
+    sql : str
+        The same as a condition.
+    reason, remedy : str
+        For the error.
+    """
 
     column: str
-    broken: nw.Expr
+    broken: Callable[[Any], Any]
+    sql: str
     reason: str
     remedy: str
 
 
-def checks(name: str, columns: Iterable[str]) -> list[Check]:
+def checks(name: str, columns: Mapping[str, pa.DataType]) -> list[Check]:
     """List the rules that hold for table `name`, leaving out those about absent columns."""
-    schema = SCHEMAS[name]
-    rules = [
-        Check(field.name, nw.col(field.name).is_null(), "is missing", "every row needs a value here")
-        for field in schema
-        if not field.nullable
-    ]
+    rules = [_missing(f.name, columns[f.name]) for f in SCHEMAS[name] if f.name in columns and not f.nullable]
     choices = {"kind": KINDS, "goal": GOALS, "outcome": OUTCOMES}
     if name == "calls":
         choices = {"status": CALL_STATUSES, "lead_status": LEAD_STATUSES}
+    rules += [_choice(column, allowed) for column, allowed in choices.items()]
     rules += [
         Check(
-            column,
-            ~nw.col(column).is_in(allowed),
-            f"is not a known {column}",
-            f"use one of {', '.join(allowed)}",
-        )
-        for column, allowed in choices.items()
-    ]
-    rules.append(
-        Check(
             "currency",
-            ~nw.col("currency").str.contains("^[A-Z]{3}$"),
+            lambda c: pc.invert(pc.match_substring_regex(c, "^[A-Z]{3}$")),
+            f"length(currency) <> 3 OR translate(currency, '{CAPITALS}', '') <> ''",
             "is not a currency code",
             "use the three capital letters of ISO 4217, such as EUR",
         )
-    )
+    ]
     rules += [
         Check(
             column,
-            (nw.col(column) > LARGEST_VALUE) | (nw.col(column) < -LARGEST_VALUE),
+            lambda c: pc.or_(pc.greater(c, LARGEST_VALUE), pc.less(c, -LARGEST_VALUE)),
+            f"{column} > {LARGEST_VALUE} OR {column} < -{LARGEST_VALUE}",
             "is beyond 10^15 minor units",
             "check the unit: amounts are in cents, pence or the like",
         )
         for column in ("value_minor", "margin_minor", "amount_minor")
     ]
     rules += [
-        Check(column, nw.col(column) < 0, "is negative", "give a figure of zero or more")
+        Check(
+            column,
+            lambda c: pc.less(c, 0),
+            f"{column} < 0",
+            "is negative",
+            "give a figure of zero or more",
+        )
         for column in ("amount_minor", "duration_s", "talk_s", "visits")
     ]
-    rules.append(
-        Check(
-            "period_end",
-            nw.col("period_end") <= nw.col("period_start"),
-            "does not lie after period_start",
-            "the end is the first day no longer covered",
-        )
+    if name in ("touches", "answers"):
+        rules += [
+            Check(
+                column,
+                lambda c: pc.equal(c, UNATTRIBUTED),
+                f"{column} = '{UNATTRIBUTED}'",
+                "is the line of what no touch explains",
+                "give it another name",
+            )
+            for column in ("campaign", "channel", "ad_material")
+        ]
+    return [rule for rule in rules if rule.column in columns]
+
+
+def _missing(column: str, kind: pa.DataType) -> Check:
+    text = is_text(kind)
+    return Check(
+        column,
+        lambda c: pc.is_null(c),
+        f'"{column}" IS NULL{f" OR {column} = {chr(39) * 2}" if text else ""}',
+        "is missing",
+        "every row needs a value here",
     )
-    present = set(columns) & set(schema.names)
-    return [rule for rule in rules if rule.column in present]
+
+
+def _choice(column: str, allowed: Sequence[str]) -> Check:
+    listed = ", ".join(f"'{word}'" for word in allowed)
+    return Check(
+        column,
+        lambda c: pc.and_(pc.is_valid(c), pc.invert(pc.is_in(c, pa.array(allowed)))),
+        f"{column} NOT IN ({listed})",
+        f"is not a known {column}",
+        f"use one of {', '.join(allowed)}",
+    )
 
 
 def validate(table: Any, schema_name: str) -> pa.Table:
@@ -93,7 +131,7 @@ def validate(table: Any, schema_name: str) -> pa.Table:
 
     Parameters
     ----------
-    table : pyarrow.Table, pandas.DataFrame, polars.DataFrame or other eager frame that narwhals reads
+    table : pyarrow.Table, pandas.DataFrame, polars.DataFrame or another frame that exports itself to Arrow
         The rows to check. Further columns than the schema's are dropped.
     schema_name : {"touches", "conversions", "costs", "answers", "calls", "visits", "credits"}
         Which table of the contract it is meant to be.
@@ -103,14 +141,15 @@ def validate(table: Any, schema_name: str) -> pa.Table:
     pyarrow.Table
         The same rows in the same order with the schema's columns and types: moments as
         ``timestamp[us, tz=UTC]``, amounts as int64 minor units. Columns that the contract allows to be
-        absent stay absent. Identifiers given as whole numbers stay whole numbers (int64).
+        absent stay absent. Identifiers given as whole numbers stay whole numbers (int64). Empty text is
+        missing text: null.
 
     Raises
     ------
     JourneyError
-        For a missing column, a wrong type, a moment without time zone, an unknown kind, goal or outcome,
-        a fractional, not-a-number or huge amount, a negative figure where none is allowed, a currency
-        that is not three capitals, or an identifier that occurs twice.
+        For a missing column or one that stands twice, a wrong type, a moment without time zone, an unknown
+        kind, goal or outcome, a fractional, not-a-number or huge amount, a negative figure where none is
+        allowed, a currency that is not three capitals, or an identifier that occurs twice.
 
     Notes
     -----
@@ -130,21 +169,38 @@ def validate(table: Any, schema_name: str) -> pa.Table:
         raise JourneyError(
             f"{schema_name!r} is not a table of the contract", f"use one of {', '.join(SCHEMAS)}"
         )
-    arrow = table if isinstance(table, pa.Table) else nw.from_native(table, eager_only=True).to_arrow()
-    typed = _typed(arrow, schema_name)
-    frame = nw.from_native(typed, eager_only=True)
-    for rule in checks(schema_name, typed.column_names):
-        broken = frame.select(b=rule.broken)["b"].to_arrow()
-        row = pc.index(broken, True).as_py()
-        if row >= 0:
-            value = typed[rule.column][row].as_py()
-            raise JourneyError(
-                rule.reason, rule.remedy, table=schema_name, row=row + 1, column=rule.column, value=value
-            )
+    typed = _typed(arrow(table), schema_name)
+    for rule in checks(schema_name, dict(zip(typed.column_names, typed.schema.types, strict=True))):
+        _refuse(rule, typed, rule.broken(typed[rule.column]), schema_name)
+    if {"period_start", "period_end"} <= set(typed.column_names):
+        rule = Check(
+            "period_end",
+            pc.is_null,
+            "",
+            "does not lie after period_start",
+            "the end is the first day no longer covered",
+        )
+        _refuse(rule, typed, pc.less_equal(typed["period_end"], typed["period_start"]), schema_name)
     identifier = IDENTIFIERS.get(schema_name)
     if identifier:
         refuse_duplicates(typed, schema_name, identifier)
     return typed
+
+
+def arrow(frame: Any) -> pa.Table:
+    """Take a frame of any library by way of Arrow; one that is lazy is collected first."""
+    if isinstance(frame, pa.Table):
+        return frame
+    if hasattr(frame, "collect") and not hasattr(frame, "__arrow_c_stream__"):
+        frame = frame.collect()
+    return pa.table(frame)
+
+
+def _refuse(rule: Check, table: pa.Table, broken: Any, name: str) -> None:
+    row = pc.index(broken, True).as_py()
+    if row >= 0:
+        value = table[rule.column][row].as_py()
+        raise JourneyError(rule.reason, rule.remedy, table=name, row=row + 1, column=rule.column, value=value)
 
 
 def refuse_duplicates(table: pa.Table, name: str, column: str) -> None:
@@ -166,23 +222,39 @@ def refuse_duplicates(table: pa.Table, name: str, column: str) -> None:
         seen[value] = row
 
 
-def _typed(table: pa.Table, name: str) -> pa.Table:
-    """Cast to the schema's types, naming the row that cannot be cast."""
-    arrays, fields = [], []
+def refuse_columns(names: Sequence[str], name: str) -> None:
+    """Refuse a table that lacks a column of the contract or has one twice."""
     for field in SCHEMAS[name]:
-        if field.name not in table.column_names:
-            if field.metadata:
-                continue
+        if names.count(field.name) > 1:
+            raise JourneyError(
+                f"the column stands {names.count(field.name)} times",
+                "keep one of them, or rename the others",
+                table=name,
+                column=field.name,
+            )
+        if field.name not in names and not field.metadata:
             raise JourneyError(
                 "the column is missing",
                 f"the table needs {', '.join(f.name for f in SCHEMAS[name] if not f.metadata)}",
                 table=name,
                 column=field.name,
             )
-        array = _cast(table[field.name], field, name)
-        arrays.append(array)
-        fields.append(pa.field(field.name, array.type, field.nullable))
+
+
+def _typed(table: pa.Table, name: str) -> pa.Table:
+    """Cast to the schema's types, naming the row that cannot be cast."""
+    refuse_columns(table.column_names, name)
+    present = [field for field in SCHEMAS[name] if field.name in table.column_names]
+    arrays = [_cast(table[field.name], field, name) for field in present]
+    fields = [pa.field(f.name, a.type, f.nullable) for f, a in zip(present, arrays, strict=True)]
     return pa.table(arrays, schema=pa.schema(fields))
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Tell whether a column holds text, in any of Arrow's forms."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def check_type(kind: pa.DataType, field: pa.Field, table: str) -> None:
@@ -190,7 +262,6 @@ def check_type(kind: pa.DataType, field: pa.Field, table: str) -> None:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     want = field.type
-    text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
     number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
     if pa.types.is_timestamp(kind) and kind.tz is None and pa.types.is_timestamp(want):
         raise JourneyError(
@@ -201,7 +272,7 @@ def check_type(kind: pa.DataType, field: pa.Field, table: str) -> None:
         )
     good = (
         pa.types.is_null(kind)
-        or (pa.types.is_string(want) and text)
+        or (pa.types.is_string(want) and is_text(kind))
         or (field.name in ID_COLUMNS and pa.types.is_integer(kind))
         or (pa.types.is_timestamp(want) and pa.types.is_timestamp(kind))
         or (pa.types.is_int64(want) and number)
@@ -217,45 +288,58 @@ def _cast(array: pa.ChunkedArray, field: pa.Field, table: str) -> pa.ChunkedArra
     check_type(array.type, field, table)
     if pa.types.is_dictionary(array.type):
         array = array.cast(array.type.value_type)
-    if field.name in ID_COLUMNS and pa.types.is_integer(array.type):
-        return array.cast(pa.int64())
-    if pa.types.is_int64(field.type) and pa.types.is_floating(array.type):
-        _refuse_fractions(array, field, table)
     if pa.types.is_timestamp(field.type) and pa.types.is_timestamp(array.type):
         # Beyond microseconds no order of touches is meant; the finer digits are cut off.
         return array.cast(field.type, safe=False)
-    return array.cast(field.type)
+    want = pa.int64() if pa.types.is_integer(array.type) and field.name in ID_COLUMNS else field.type
+    try:
+        array = array.cast(want)
+    except pa.ArrowInvalid:
+        _refuse_unfit(array, want, field.name, table)
+    return blank_to_null(array) if pa.types.is_string(want) else array
 
 
-def _refuse_fractions(array: pa.ChunkedArray, field: pa.Field, table: str) -> None:
-    whole = pc.fill_null(pc.equal(pc.floor(array), array), True)
-    finite = pc.fill_null(pc.is_finite(array), True)
-    row = pc.index(pc.and_(whole, finite), False).as_py()
-    if row >= 0:
-        raise JourneyError(
-            "is not a whole number",
-            "amounts are whole minor units; leave out a row whose amount is not known",
-            table=table,
-            row=row + 1,
-            column=field.name,
-            value=array[row].as_py(),
-        )
+def blank_to_null(array: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Take empty text for what it is: no text."""
+    empty = pc.equal(array, "")
+    return pc.if_else(empty, None, array) if pc.any(empty).as_py() else array
+
+
+def _refuse_unfit(array: pa.ChunkedArray, want: pa.DataType, column: str, table: str) -> None:
+    """Name the first row whose value cannot be had as a whole number of 64 bits."""
+    for row, value in enumerate(array):
+        try:
+            value.cast(want)
+        except pa.ArrowInvalid:
+            unsigned = pa.types.is_integer(array.type)
+            raise JourneyError(
+                "is too large" if unsigned else "is not a whole number",
+                "give a number below 2^63"
+                if unsigned
+                else "amounts are whole minor units; leave out a row whose amount is not known",
+                table=table,
+                row=row + 1,
+                column=column,
+                value=value.as_py(),
+            ) from None
 
 
 def from_text(table: pa.Table, name: str) -> pa.Table:
     """Read the columns of a CSV file, all text, as the types of the contract."""
-    columns = {}
-    for field in SCHEMAS[name]:
-        if field.name in table.column_names:
-            columns[field.name] = _parse(table[field.name], field, name)
-    return pa.table(columns) if columns else table
+    refuse_columns(table.column_names, name)
+    columns = {f.name: _parse(table[f.name], f, name) for f in SCHEMAS[name] if f.name in table.column_names}
+    return pa.table(columns)
 
 
 def _parse(array: pa.ChunkedArray, field: pa.Field, table: str) -> pa.ChunkedArray:
-    try:
-        return array.cast(field.type)
-    except pa.ArrowInvalid:
-        pass
+    array = blank_to_null(array)
+    whole = pa.types.is_int64(field.type)
+    # Arrow would read 0x10 as sixteen, which nobody means in an export of amounts.
+    if not whole or pc.all(pc.match_substring_regex(array, r"^-?[0-9]+$")).as_py() is not False:
+        try:
+            return array.cast(field.type)
+        except pa.ArrowInvalid:
+            pass
     parse = _moment if pa.types.is_timestamp(field.type) else _scalar(field.type)
     values = []
     for row, text in enumerate(array.to_pylist(), start=1):
@@ -282,8 +366,11 @@ def _moment(text: str) -> datetime:
 
 def _scalar(kind: pa.DataType) -> Callable[[str], Any]:
     def parse(text: str) -> Any:
+        text = text.strip()
+        if pa.types.is_int64(kind) and not text.lstrip("+-").isdecimal():
+            raise ValueError(f"write it as a plain {kind}, in digits")
         try:
-            return pa.scalar(text.strip()).cast(kind).as_py()
+            return pa.scalar(text.lstrip("+")).cast(kind).as_py()
         except pa.ArrowInvalid:
             raise ValueError(f"write it as a plain {kind}") from None
 

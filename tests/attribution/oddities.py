@@ -7,8 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from attribution import MODELS, Markov, Positions, TimeDecay, attribute, sources
+from attribution import MODELS, Markov, Positions, TimeDecay, attribute
 from attribution.journeys import KINDS
+from attribution.sources import Source
 from tests.attribution.journey import START
 from tests.attribution.market import market
 
@@ -91,5 +92,5 @@ def assert_reads_sound_files_itself(world, engine, folder, monkeypatch):
     def refuse(source):
         raise AssertionError(f"the rows of the {source.name} were read to name a bad one")
 
-    monkeypatch.setattr(sources, "_name_the_row", refuse)
+    monkeypatch.setattr(Source, "name_the_row", refuse)
     assert_same(run([*files, *world[2:]], engine, "campaign", models=["linear"]), expected)

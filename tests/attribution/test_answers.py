@@ -6,9 +6,8 @@ import pyarrow as pa
 import pytest
 
 from attribution import ANSWERS, JourneyError, attribute
-from attribution.answers import SelfReported
-from attribution.hybrid import Hybrid, estimate_truthful
-from attribution.rules import Linear
+from attribution.answers import Hybrid, SelfReported, estimate_truthful
+from attribution.rules import Rule, linear
 from tests.attribution.journey import START, path, tables
 
 
@@ -85,7 +84,7 @@ def test_models_that_need_answers_say_so():
 
 def test_hybrid_believes_a_confirmed_answer_as_far_as_it_is_truthful():
     told = answers(("a", "fair", 1))
-    model = Hybrid(prior=Linear(), truthful=0.8)
+    model = Hybrid(prior=Rule("linear", linear), truthful=0.8)
     assert by_channel([path("fair > call", account="a")], told, model) == {"call": 2000, "fair": 8000}
     # Three sources: 0.8 against 0.1 and 0.1.
     found = by_channel([path("fair > call > mail", account="a")], told, model)
@@ -95,7 +94,7 @@ def test_hybrid_believes_a_confirmed_answer_as_far_as_it_is_truthful():
 def test_hybrid_gives_an_unconfirmed_answer_the_stated_half():
     told = answers(("a", "colleague", 1), ("b", "call", 1))
     paths = [path("fair > call", account="a"), path("call", account="b")]
-    model = Hybrid(prior=Linear(), truthful=0.8, untracked=0.5)
+    model = Hybrid(prior=Rule("linear", linear), truthful=0.8, untracked=0.5)
     assert by_channel(paths, told, model) == {"call": 12500, "colleague": 5000, "fair": 2500}
 
 
@@ -103,7 +102,7 @@ def test_hybrid_lends_silent_conversions_the_share_of_the_untracked():
     told = answers(("a", "colleague", 1), ("b", "call", 1))
     paths = [path(text, account=name) for name, text in (("a", "fair"), ("b", "call"), ("c", "mail"))]
     # One answer of two was unconfirmed, half of it believed: a quarter of c goes to the colleague.
-    found = by_channel(paths, told, Hybrid(prior=Linear(), truthful=0.8, untracked=0.5))
+    found = by_channel(paths, told, Hybrid(prior=Rule("linear", linear), truthful=0.8, untracked=0.5))
     assert found == {"call": 10000, "colleague": 7500, "fair": 5000, "mail": 7500}
 
 

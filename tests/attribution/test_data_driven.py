@@ -1,9 +1,10 @@
 """Markov chains and Shapley values that can be checked by hand, and what they refuse."""
 
+import numpy as np
 import pytest
 
 from attribution import JourneyError, Markov, attribute
-from attribution.markov import chain_effects, removal_effects
+from attribution.markov import removal_effects, solve_chain
 from attribution.shapley import Shapley, ShapleyCoalitions, coalition_values
 from tests.attribution.journey import path, tables
 
@@ -79,7 +80,8 @@ def test_chains_without_conversion_contrast_or_end_are_refused():
     with pytest.raises(JourneyError, match="every touch has the same source"):
         removal_effects([("AA", 1, 1)])
     with pytest.raises(JourneyError, match="leads nowhere"):
-        chain_effects([((None, "A"), 1, 1, 0), (("A", "B"), 1, 0, 0)], 1)
+        # A move from A to B, from which no path goes on and at which none ends.
+        solve_chain(["A", "B"], np.array([[0, 1], [1, 2]]), *np.array([[1, 1], [1, 0], [0, 0]]))
     with pytest.raises(JourneyError, match="2501 sources"):
         removal_effects([((f"{i}",), 1, 0) for i in range(2501)])
 
@@ -98,17 +100,34 @@ def test_a_large_chain_is_worked_on_in_blocks_and_refused_where_it_would_take_ho
 def test_a_chain_of_too_many_moves_is_refused_while_it_is_counted(monkeypatch):
     monkeypatch.setattr("attribution.markov.MOST_MOVES", 3)
     touches, conversions = tables(path("fair > call > mail > fair > mail"))
-    for engine in ("duckdb", "polars"):
-        with pytest.raises(JourneyError, match="use a lower order"):
-            attribute(touches, conversions, [Markov(order=2)], engine=engine)
+    with pytest.raises(JourneyError, match="use a lower order"):
+        attribute(touches, conversions, [Markov(order=2)])
 
 
 def test_totals_need_the_key_of_the_chain():
     touches, conversions = tables(path("fair > call"))
     with pytest.raises(ValueError, match="use by='channel'"):
         attribute(touches, conversions, [Markov(allocation="total")], by="campaign")
-    with pytest.raises(ValueError, match="no credit per touch"):
-        attribute(touches, conversions, [Markov(allocation="total")])
+    with pytest.raises(ValueError, match="leave out output"):
+        attribute(touches, conversions, [Markov(allocation="total")], output="credits.parquet")
+
+
+def test_the_total_of_a_source_is_spread_evenly_over_its_touches():
+    # As above fair, mail and call earn 40, 80 and 80; call has two touches in the order of a.
+    paths = [path("fair > call", account="a"), path("mail", account="b"), lost("call", "c")]
+    touches, conversions = tables(*paths, path("", 7, account="d"))
+    table = attribute(touches, conversions, [Markov(allocation="total")])
+    found = {(row["conversion_id"], row["channel"]): row["credit_minor"] for row in table.to_pylist()}
+    assert found == {
+        ("a order", "fair"): 4000,
+        ("a order", "call"): 8000,
+        ("b order", "mail"): 8000,
+        ("d order", None): 7,
+    }
+    assert table["weight"].to_pylist() == pytest.approx([0.4, 0.8, 0.8, 1.0])
+    twice = [path("fair > call > call", account="a"), *paths[1:]]
+    table = attribute(*tables(*twice), [Markov(allocation="total")])
+    assert [row["credit_minor"] for row in table.to_pylist() if row["channel"] == "call"] == [4000, 4000]
 
 
 @pytest.mark.parametrize(

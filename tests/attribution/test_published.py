@@ -4,7 +4,7 @@ import pytest
 
 from attribution import Positions, TimeDecay
 from attribution.markov import removal_effects
-from attribution.positions import full_path, inverse_j, j_shaped, position_based, u_shaped, w_shaped
+from attribution.rules import full_path, inverse_j, j_shaped, position_based, u_shaped, w_shaped
 from tests.attribution.journey import credit
 
 ADOBE = "paid_search > social > email > display"

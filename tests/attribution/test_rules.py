@@ -3,7 +3,8 @@
 import pytest
 
 from attribution import MODELS, Positions, TimeDecay, attribute
-from attribution.positions import (
+from attribution.models import resolve
+from attribution.rules import (
     full_path,
     inverse_j,
     j_shaped,
@@ -11,7 +12,6 @@ from attribution.positions import (
     u_shaped,
     w_shaped,
 )
-from attribution.rules import FirstTouch, LastNonDirect, LastTouch, Linear
 from tests.attribution.journey import credit, path, tables
 
 RULES = MODELS[: MODELS.index("time-decay")]
@@ -199,8 +199,8 @@ def test_models_keep_their_names_and_take_labels():
         labelled = maker(label="ours", no_middle="equal", missing="spread")
         assert (labelled.name, labelled.shown) == (name, "ours")
         assert (labelled.no_middle, labelled.missing) == ("equal", "spread")
-    rules = [FirstTouch(), LastTouch(), LastNonDirect(), Linear(), TimeDecay(1), Positions({"first": 1})]
-    assert [rule.name for rule in rules] == [
+    rules = resolve(["first-touch", "last-touch", "last-non-direct", "linear"])
+    assert [rule.name for rule in [*rules, TimeDecay(1), Positions({"first": 1})]] == [
         "first-touch",
         "last-touch",
         "last-non-direct",
@@ -221,7 +221,6 @@ def test_denominators_are_the_smallest_whole_parts():
         5,
         5,
     ]
-    assert Linear().parts == 1
     assert Positions({"first": 500, "last": 499}, middle=1).parts == 1000
 
 

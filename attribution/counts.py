@@ -1,0 +1,207 @@
+"""What fitted models learn from: counts by name, which can be added, and subtracted again.
+
+Every fitted model counts in the same form, so that any store can keep the counts of some accounts, add those
+of others, and take away what has changed: the sum is what `solve` needs, however it came about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution.credit import whole
+from attribution.paths import Journeys, Paths, Whole
+from attribution.rules import Model
+
+COUNTS = pa.schema(
+    [
+        ("model", pa.string()),
+        ("key", pa.string()),
+        ("times", pa.int64()),
+        ("won", pa.int64()),
+        ("lost", pa.int64()),
+    ]
+)
+"""``model`` is its label; ``key`` says what was counted, as its model defines: names joined by `joined`;
+``times`` how often, ``won`` and ``lost`` how many of these ended in a conversion or without one."""
+
+UNKNOWN = "(unknown)"
+"""The name of a touch's source that is not known."""
+
+SEPARATOR = "\x1f"
+
+
+def counted(model: str, keys: Sequence[str] | pa.Array, times: Whole, won: Whole, lost: Whole) -> pa.Table:
+    """Give counts of one model their form."""
+    return pa.table([pa.repeat(pa.scalar(model), len(keys)), keys, times, won, lost], schema=COUNTS)
+
+
+Events = Callable[[Paths], tuple[Whole, Whole, Whole]]
+
+
+def tallied(
+    journeys: Journeys,
+    model: str,
+    events: Events,
+    keys: Callable[[Whole], Any],
+    apart: bool,
+    most: int = 2**62,
+) -> pa.Table:
+    """Count events of all paths, those of accounts that never converted included.
+
+    Parameters
+    ----------
+    journeys : Journeys
+        The journeys.
+    model : str
+        Label of the model that learns from them.
+    events : function of Paths
+        Gives for each event its path, its cell (a number from 0), and whether it is the path's last.
+    keys : function of cells
+        Gives the key of each cell.
+    apart : bool
+        Whether each account is counted by itself: the numbers of accounts then stand first, as ``account``.
+    most : int
+        So many different cells are refused, by what `attribution.markov.refuse_deep` says.
+    """
+    seen, tallies = np.zeros((2, 0), np.int64), np.zeros((3, 0), np.int64)
+    for paths in journeys.everyone():
+        path, cell, last = events(paths)
+        won = paths.order[path] >= 0
+        found, place = np.unique(cell, return_inverse=True)
+        if apart:
+            pair, place = np.unique(paths.account[path] * len(found) + place, return_inverse=True)
+            here = np.stack([pair // len(found), found[pair % len(found)]])
+        else:
+            here = np.stack([np.zeros_like(found), found])
+        some = [
+            np.bincount(place[rows], minlength=here.shape[1])
+            for rows in (slice(None), last & won, last & ~won)
+        ]
+        tallies = np.append(tallies, np.array(some), axis=1)
+        seen, where = _different(np.append(seen, here, axis=1))
+        both, tallies = tallies, np.zeros((3, seen.shape[1]), np.int64)
+        for tally, more in zip(tallies, both, strict=True):
+            np.add.at(tally, where, more)
+        if seen.shape[1] > most:
+            break  # solve() says what to do
+    cells, place = np.unique(seen[1], return_inverse=True)
+    table = counted(model, keys(cells), *np.zeros((3, len(cells)), np.int64)).take(pa.array(place))
+    columns = [table["model"], table["key"], *tallies]
+    if apart:
+        return pa.table([seen[0], *columns], names=["account", *COUNTS.names])
+    return pa.table(columns, schema=COUNTS)
+
+
+def _different(rows: Whole) -> tuple[Whole, Whole]:
+    """Give the different columns of two rows of numbers, and the place of each column among them."""
+    order = np.lexsort(rows[::-1])
+    ranked = rows[:, order]
+    fresh = np.append(True, (ranked[:, 1:] != ranked[:, :-1]).any(axis=0))[: len(order)]
+    place = np.empty(len(order), np.int64)
+    place[order] = np.cumsum(fresh) - 1
+    return ranked[:, fresh], place
+
+
+def added(counts: Iterable[pa.Table], taken: Iterable[pa.Table] = ()) -> pa.Table:
+    """Add counts up, and take others away.
+
+    Parameters
+    ----------
+    counts, taken : iterable of pyarrow.Table
+        In the form of `COUNTS`.
+
+    Returns
+    -------
+    pyarrow.Table
+        Their sum less `taken`, without rows of nothing but zeros.
+    """
+    figures = COUNTS.names[2:]
+    minus = [_negative(table) for table in taken]
+    together = pa.concat_tables([COUNTS.empty_table(), *counts, *minus])
+    grouped = together.group_by(["model", "key"]).aggregate([(name, "sum") for name in figures])
+    grouped = grouped.rename_columns(COUNTS.names)
+    some = pc.or_(pc.not_equal(grouped["times"], 0), pc.not_equal(grouped["won"], 0))
+    return grouped.filter(pc.or_(some, pc.not_equal(grouped["lost"], 0)))
+
+
+def _negative(table: pa.Table) -> pa.Table:
+    return pa.table(
+        [table["model"], table["key"], *(pc.negate(table[name]) for name in COUNTS.names[2:])], schema=COUNTS
+    )
+
+
+def figures(counts: pa.Table) -> tuple[Whole, Whole, Whole]:
+    """Give the three columns of figures."""
+    times, won, lost = (counts[name].to_numpy() for name in COUNTS.names[2:])
+    return times, won, lost
+
+
+def joined(names: Iterable[str | None]) -> str:
+    """Make one key of several names; nothing, which no name is, stands for None."""
+    return SEPARATOR.join(escaped(name or "") for name in names)
+
+
+def parted(key: str) -> list[str]:
+    """Give back the names of a key."""
+    return [unescaped(part) for part in key.split(SEPARATOR)]
+
+
+def escaped(name: str) -> str:
+    """Hide what parts names, in the odd name that holds it."""
+    return name.replace("\\", "\\\\").replace(SEPARATOR, "\\s")
+
+
+def unescaped(part: str) -> str:
+    """Give back the name."""
+    if "\\" not in part:
+        return part
+    return "\\".join(piece.replace("\\s", SEPARATOR) for piece in part.split("\\\\"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights(Model):
+    """A model that has been fitted: a weight per source.
+
+    Parameters
+    ----------
+    called : str
+        Name of the model that was fitted.
+    key : str
+        The touches' column of sources.
+    weights : mapping of str to float
+        Weight per source, 0 to 1; a source without one weighs nothing.
+    shared : bool, default False
+        Whether the touches of one source in one path share its weight.
+    total : bool, default False
+        Whether the sum of all conversions is shared in proportion to the weights, whoever met whom.
+    """
+
+    called: str
+    key: str
+    weights: Mapping[str, float] = field(default_factory=dict)
+    shared: bool = False
+    total: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of the model that was fitted."""
+        return self.called
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names of the touches' columns that the model reads."""
+        return frozenset({self.key})
+
+    def weigh(self, paths: Paths) -> Whole:
+        """Look each touch's source up."""
+        names = paths.of.names[self.key]
+        looked = np.array([self.weights.get(name or UNKNOWN, 0.0) for name in names])
+        code = paths.code(self.key)
+        weight = looked[code]
+        return whole(weight / paths.alike(code, len(names)) if self.shared else weight, paths)

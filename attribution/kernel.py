@@ -1,0 +1,424 @@
+"""The kernel: journeys and models in, credit out, as Arrow tables that add up over sets of accounts.
+
+These functions know nothing of files, engines or clusters. Each works on the `Journeys` of any set of
+accounts; tables of several sets are put together, and added up, by whoever made the sets (see
+`attribution.feeders`). A store that keeps credit up to date can call them for the accounts that changed:
+
+1. ``Journeys(touches, conversions, lookback, columns(models, [key]), answers=answers)``: the paths;
+2. ``count(journeys, model)`` and `attribution.counts.added`: what a model that is `fitted` learns from; counts
+   of accounts that changed are taken away and added anew, then ``model.solve(counts)`` is the model to share
+   with. A rule stands for itself;
+3. ``by_conversion(journeys, fitted, schema)``, or `sums` by another owner: whole units and minor units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from attribution.counts import COUNTS, UNKNOWN, Weights, added
+from attribution.credit import UNIT, Cut, added_up
+from attribution.journeys import UNATTRIBUTED
+from attribution.paths import Journeys, Names, Whole, encode, numbered
+from attribution.rules import Model
+
+COLUMNS = ("campaign", "channel", "kind", "ad_material")
+"""The touches' columns of names."""
+
+
+def columns(models: Sequence[Model], keys: Sequence[str] = ()) -> set[str]:
+    """Name the touches' columns that models read and that `keys` are."""
+    return set().union(*(model.reads for model in models)) | set(COLUMNS) & set(keys)
+
+
+def count(journeys: Journeys, models: Sequence[Model]) -> pa.Table:
+    """Count what the fitted ones among `models` learn from, as `COUNTS`."""
+    counts = [model.count(journeys) for model in models if model.fitted]
+    return pa.concat_tables(counts or [COUNTS.empty_table()])
+
+
+def fit(models: Sequence[Model], counts: pa.Table) -> list[Model]:
+    """Solve the fitted ones for the sum of all counts; rules stay as they are."""
+    learned = added([counts])
+    return [
+        model.solve(learned.filter(pc.equal(learned["model"], model.shown))) if model.fitted else model
+        for model in models
+    ]
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Units and credit by owner and name, N cells for M models.
+
+    Attributes
+    ----------
+    owner, code : ndarray of int, shape (N,)
+        Whose, and of which of `names`.
+    names : list of str or None
+        Names of sources.
+    units, credit : ndarray of int64, shape (M, N)
+        Parts of conversions in 2^-40, and minor units.
+    given : ndarray of bool, shape (M, N)
+        Whether a model says anything of the cell, be it zero.
+    """
+
+    owner: Whole
+    code: Whole
+    names: Names
+    units: Whole
+    credit: Whole
+    given: npt.NDArray[np.bool_]
+
+    def name(self) -> pa.Array:
+        """Give the name of each cell."""
+        return pa.array(self.names, pa.string()).take(pa.array(self.code))
+
+
+def sums(journeys: Journeys, models: Sequence[Model], key: str | None, owner: Whole, owners: int) -> Sums:
+    """Add up what touches, buyers' answers and nobody get, by owner and name.
+
+    Parameters
+    ----------
+    journeys : Journeys
+        The journeys.
+    models : sequence of Model
+        Models that are ready to share, M of them.
+    key : {"campaign", "channel", "kind", "ad_material"} or None
+        Whose names; None adds up by owner alone.
+    owner : ndarray of int, shape (C,)
+        For each conversion the number, below `owners`, under which it is added up: itself, its account, its
+        currency.
+    owners : int
+        How many owners there are.
+    """
+    names: Names = [*journeys.names[key], UNATTRIBUTED] if key else [None]
+    codes = {name: i for i, name in enumerate(names)}
+    reported = [model.reported(journeys) for model in models]
+    labels = [
+        [] if told is None else [codes.setdefault(_label(s, key), len(codes)) for s in told.sources]
+        for told in reported
+    ]
+    names = list(codes)
+    width = len(names)
+    nobody = codes.get(UNATTRIBUTED, 0)
+    count = len(models)
+    parts: list[tuple[Whole, Any, Whole]] = []  # cells, which models say so, figures
+    everyone = np.arange(count)
+    touched = np.zeros(len(journeys.owner), bool)
+    for paths in journeys.paths():
+        touched[paths.order] = True
+        cell = owner[paths.order][paths.path] * width + (paths.code(key) if key else 0)
+        found, place = numbered(cell, owners * width)
+        figures = np.zeros((2, count, len(found)), np.int64)
+        value = journeys.value[paths.order]
+        for i, model in enumerate(models):
+            weights = model.weigh(paths)
+            if weights is not None:
+                cut = Cut(paths, weights, model.scale(paths))
+                figures[0, i] = added_up(place, cut.units(), len(found))
+                figures[1, i] = added_up(place, cut.credit(value), len(found))
+        parts.append((found, everyone, figures))
+    silent: list[int] = [i for i in range(count) if reported[i] is None]
+    for which, told in [(silent, None), *(([i], reported[i]) for i in range(count) if reported[i])]:
+        alone = ~touched
+        if told is not None:
+            alone[told.order] = False
+            cell = owner[told.order] * width + np.array(labels[which[0]], np.int64)[told.source]
+            parts.append(_part(cell, which, told.units, told.credit))
+        order = np.flatnonzero(alone)
+        if which and len(order):
+            units = np.full(len(order), UNIT)
+            parts.append(_part(owner[order] * width + nobody, which, units, journeys.value[order]))
+    cells = np.unique(np.concatenate([np.zeros(0, np.int64), *(part[0] for part in parts)]))
+    total = np.zeros((2, count, len(cells)), np.int64)
+    given = np.zeros((count, len(cells)), bool)
+    for found, which, figures in parts:
+        place = np.searchsorted(cells, found)
+        total[:, np.asarray(which)[:, None], place] += figures
+        given[np.asarray(which)[:, None], place] = True
+    return Sums(cells // width, cells % width, names, total[0], total[1], given)
+
+
+def _part(cell: Whole, which: Sequence[int], units: Whole, credit: Whole) -> tuple[Any, Any, Any]:
+    found, place = np.unique(cell, return_inverse=True)
+    one = np.stack([added_up(place, amounts, len(found)) for amounts in (units, credit)])
+    return found, which, np.repeat(one[:, None], len(which), axis=1)
+
+
+def _label(source: tuple[str | None, str | None], key: str | None) -> str | None:
+    """Name a reported source the way its key does."""
+    match key:
+        case "campaign":
+            return source[0]
+        case "channel":
+            return source[1]
+        case "kind":
+            return "answer"
+    return None
+
+
+def _figures(found: Sums, *, zero: bool = False) -> list[pa.Array]:
+    """Give units and credit of the models in turn; null, or zero, where a model says nothing."""
+    return [
+        pa.array(figure, mask=None if zero else ~given)
+        for units, credit, given in zip(found.units, found.credit, found.given, strict=True)
+        for figure in (units, credit)
+    ]
+
+
+def figure_fields(models: Sequence[Model]) -> list[pa.Field]:
+    """Name the figures of models: ``u0``, ``c0``, ``u1``, ..."""
+    return [pa.field(f"{figure}{i}", pa.int64()) for i in range(len(models)) for figure in ("u", "c")]
+
+
+def by_key(journeys: Journeys, models: Sequence[Model], schema: pa.Schema) -> pa.Table:
+    """Add up by the key and currency that `schema` begins with; null where a model says nothing."""
+    key = schema.names[0]
+    if key == "conversion_id":
+        found = sums(journeys, models, None, np.arange(len(journeys.owner)), len(journeys.owner))
+        owner = pa.array(found.owner)
+        currency = _taken(journeys.currencies, journeys.currency[found.owner])
+        return pa.table([journeys.conversion_ids.take(owner), currency, *_figures(found)], schema=schema)
+    found = sums(journeys, models, key, journeys.currency.astype(np.int64), len(journeys.currencies))
+    currency = _taken(journeys.currencies, found.owner)
+    return pa.table([found.name(), currency, *_figures(found)], schema=schema)
+
+
+def by_conversion(journeys: Journeys, models: Sequence[Model], schema: pa.Schema) -> pa.Table:
+    """Add up by conversion and campaign: ``conversion_id``, ``campaign`` and figures, zero where none."""
+    found = sums(journeys, models, "campaign", np.arange(len(journeys.owner)), len(journeys.owner))
+    ids = journeys.conversion_ids.take(pa.array(found.owner))
+    return pa.table([ids, found.name(), *_figures(found, zero=True)], schema=schema)
+
+
+def by_account(journeys: Journeys, models: Sequence[Model], schema: pa.Schema) -> pa.Table:
+    """Add credit up by ``account_id``, the key that `schema` names second, and ``currency``."""
+    money = len(journeys.currencies)
+    owner = journeys.owner * money + journeys.currency
+    found = sums(journeys, models, schema.names[1], owner, int(owner.max(initial=-1)) + 1)
+    account = journeys.name_accounts().take(pa.array(found.owner // money))
+    currency = _taken(journeys.currencies, found.owner % money)
+    return pa.table([account, found.name(), currency, *found.credit], schema=schema)
+
+
+def _taken(names: Names, codes: Whole) -> pa.Array:
+    return pa.array(names, pa.string()).take(pa.array(codes))
+
+
+def totals(table: pa.Table, models: Sequence[Model]) -> pa.Table:
+    """Give the rows of each model in turn, out of figures by key and currency added up over everyone."""
+    key = table.column_names[0]
+    # Names come in the order of their text, which no part of the journeys knows by itself.
+    table = table.sort_by([(key, "ascending"), ("currency", "ascending")])
+    tables = []
+    for i, model in enumerate(models):
+        rows = table.filter(table[f"u{i}"].is_valid()) if table[f"u{i}"].null_count else table
+        part = pa.table(
+            {
+                key: rows[key],
+                "currency": rows["currency"],
+                "units": rows[f"u{i}"],
+                "credit_minor": rows[f"c{i}"],
+            }
+        )
+        if isinstance(model, Weights) and model.total:
+            part = in_proportion(part, model)
+        conversions = pc.divide(part["units"].cast(pa.float64(), safe=False), float(UNIT))
+        shown = pa.repeat(pa.scalar(model.shown), part.num_rows)
+        columns = {"model": shown, key: part[key], "currency": part["currency"], "conversions": conversions}
+        tables.append(pa.table(columns | {"credit_minor": part["credit_minor"]}))
+    return pa.concat_tables(tables).combine_chunks()
+
+
+def in_proportion(rows: pa.Table, model: Weights) -> pa.Table:
+    """Share each currency's sums over the sources in proportion to the model's weights."""
+    key = model.key
+    nobody = pc.fill_null(pc.equal(rows[key], UNATTRIBUTED), False)
+    met = rows.filter(pc.invert(nobody))
+    sources: dict[str | None, int] = {
+        (None if name == UNKNOWN else name): round(weight * 2**40) for name, weight in model.weights.items()
+    }
+    # What is unknown comes last, as in every table.
+    order = sorted(sources, key=lambda name: (name is None, name or ""))
+    whole = sum(sources.values())
+    shared = []
+    for row in met.group_by("currency").aggregate([("units", "sum"), ("credit_minor", "sum")]).to_pylist():
+        reached = 0
+        for name in order:
+            ends = reached, reached + sources[name]
+            here = {key: name, "currency": row["currency"]}
+            for figure in ("units", "credit_minor"):
+                low, high = (_rounded(row[f"{figure}_sum"] * end, whole) for end in ends)
+                here[figure] = high - low
+            shared.append(here)
+            reached = ends[1]
+    both = pa.concat_tables([pa.Table.from_pylist(shared, rows.schema), rows.filter(nobody)])
+    return both.sort_by([(key, "ascending"), ("currency", "ascending")])
+
+
+def _rounded(numerator: int, denominator: int) -> int:
+    return (2 * numerator + denominator) // (2 * denominator)
+
+
+def wide_schema(models: Sequence[Model], kinds: dict[str, pa.DataType], material: bool) -> pa.Schema:
+    """Give the columns of `by_touch`."""
+    text = pa.string()
+    return pa.schema(
+        [
+            ("conversion_id", kinds["conversion_id"]),
+            ("touch_id", kinds["touch_id"]),
+            ("campaign", text),
+            ("channel", text),
+            ("currency", text),
+            *([("ad_material", text)] if material else []),
+            ("place", pa.int64()),
+            *(
+                (f"{figure}{i}", pa.float64() if figure == "w" else pa.int64())
+                for i in range(len(models))
+                for figure in ("w", "c")
+            ),
+        ]
+    )
+
+
+AFTER = 2**31
+"""The place of what buyers named, after all touches."""
+
+
+def by_touch(journeys: Journeys, models: Sequence[Model], schema: pa.Schema) -> pa.Table:
+    """Give a row per conversion and touch, or source named, with weight and credit under every model."""
+    tables = []
+    touched = np.zeros(len(journeys.owner), bool)
+    for paths in journeys.paths():
+        touched[paths.order] = True
+        names = [n for n in ("campaign", "channel", "ad_material") if n in schema.names]
+        figures: dict[str, Any] = {name: _taken(journeys.names[name], paths.code(name)) for name in names}
+        figures |= {"touch_id": journeys.touch_ids(paths.touch), "place": paths.k}
+        for i, model in enumerate(models):
+            weights = model.weigh(paths)
+            if weights is not None:
+                cut = Cut(paths, weights, model.scale(paths))
+                figures |= {f"w{i}": cut.weight(), f"c{i}": cut.credit(journeys.value[paths.order])}
+        tables.append(_rows(journeys, paths.order[paths.path], figures, schema))
+    alone = np.flatnonzero(~touched)
+    left: dict[str, Any] = {}
+    for i, model in enumerate(models):
+        named = np.zeros(len(touched), bool)
+        told = model.reported(journeys)
+        if told is not None:
+            named[told.order] = True
+            sources = {
+                name: pa.array([source[j] for source in told.sources], pa.string()).take(
+                    pa.array(told.source)
+                )
+                for j, name in enumerate(("campaign", "channel"))
+            }
+            figures = {
+                **sources,
+                "place": np.full(len(told.order), AFTER),
+                f"w{i}": told.weight,
+                f"c{i}": told.credit,
+            }
+            rows = _rows(journeys, told.order, figures, schema)
+            tables.append(rows.sort_by([("campaign", "ascending"), ("channel", "ascending")]))
+        left[f"w{i}"] = pa.array(np.ones(len(alone)), mask=named[alone])
+        left[f"c{i}"] = pa.array(journeys.value[alone], mask=named[alone])
+    nobody = {
+        "campaign": pa.repeat(pa.scalar(UNATTRIBUTED), len(alone)),
+        "place": np.ones(len(alone), np.int64),
+    }
+    tables.append(_rows(journeys, alone, nobody | left, schema))
+    return pa.concat_tables(tables)
+
+
+def _rows(journeys: Journeys, order: Whole, given: dict[str, Any], schema: pa.Schema) -> pa.Table:
+    columns = {
+        "conversion_id": lambda: journeys.conversion_ids.take(pa.array(order)),
+        "currency": lambda: _taken(journeys.currencies, journeys.currency[order]),
+    }
+    arrays = [
+        given[field.name]
+        if field.name in given
+        else columns[field.name]()
+        if field.name in columns
+        else pa.nulls(len(order), field.type)
+        for field in schema
+    ]
+    return pa.table(arrays, schema=schema)
+
+
+def in_order(wide: pa.Table) -> pa.Table:
+    """Sort rows of `by_touch` by conversion, and within each by their place."""
+    ids = wide["conversion_id"].combine_chunks().dictionary_encode()
+    ids = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
+    rank = np.empty(len(ids.dictionary), np.int64)
+    rank[pc.sort_indices(ids.dictionary).to_numpy()] = np.arange(len(rank))
+    order = np.lexsort((wide["place"].to_numpy(), rank[ids.indices.to_numpy()] if len(ids) else []))
+    return wide.take(pa.array(order))
+
+
+def long(wide: pa.Table, models: Sequence[Model]) -> pa.Table:
+    """Give the credits of each model in turn, as the contract has them."""
+    tables = []
+    names = [name for name in ("conversion_id", "touch_id", "campaign", "channel")]
+    after = [name for name in ("currency", "ad_material") if name in wide.column_names]
+    for i, model in enumerate(models):
+        rows = wide.select([*names, f"w{i}", f"c{i}", *after]).rename_columns(
+            [*names, "weight", "credit_minor", *after]
+        )
+        rows = rows.filter(rows["weight"].is_valid()) if rows["weight"].null_count else rows
+        if isinstance(model, Weights) and model.total:
+            rows = _spread(rows, model)
+        tables.append(rows.add_column(0, "model", pa.repeat(pa.scalar(model.shown), rows.num_rows)))
+    return pa.concat_tables(tables).combine_chunks()
+
+
+def _spread(rows: pa.Table, model: Weights) -> pa.Table:
+    """Spread what `in_proportion` gives each source evenly over its touches, in the order of the rows."""
+    met = pc.or_(
+        rows["touch_id"].is_valid(), pc.invert(pc.fill_null(pc.equal(rows["campaign"], UNATTRIBUTED), False))
+    )
+    touches = rows.filter(met)
+    (key, names), (money, currencies) = encode(touches[model.key]), encode(touches["currency"])
+    cell, place = numbered(key.astype(np.int64) * len(currencies) + money, len(names) * len(currencies))
+    credit = added_up(place, touches["credit_minor"].to_numpy(), len(cell))
+    # Units are not in the rows: a conversion's add up to one, so each counts once by its first touch.
+    first = np.unique(encode(touches["conversion_id"])[0], return_index=True)[1]
+    units = np.bincount(place[first], minlength=len(cell)) * UNIT
+    summed = pa.table(
+        [
+            [names[c // len(currencies)] for c in cell.tolist()],
+            [currencies[c % len(currencies)] for c in cell.tolist()],
+            units,
+            credit,
+        ],
+        schema=pa.schema(
+            [
+                (model.key, pa.string()),
+                ("currency", pa.string()),
+                ("units", pa.int64()),
+                ("credit_minor", pa.int64()),
+            ]
+        ),
+    )
+    weight, amount = np.zeros(len(touches)), np.zeros(len(touches), np.int64)
+    unmet = []
+    for row in in_proportion(summed, model).to_pylist():
+        same_name = key == (names.index(row[model.key]) if row[model.key] in names else -1)
+        mine = np.flatnonzero(same_name & (money == currencies.index(row["currency"])))
+        if not len(mine):
+            if row["units"]:
+                here = {model.key: row[model.key], "currency": row["currency"]}
+                unmet.append(here | {"weight": row["units"] / UNIT, "credit_minor": row["credit_minor"]})
+            continue
+        ends = [_rounded(row["credit_minor"] * j, len(mine)) for j in range(len(mine) + 1)]
+        amount[mine], weight[mine] = np.diff(ends), row["units"] / UNIT / len(mine)
+    for name, column in (("weight", weight), ("credit_minor", amount)):
+        touches = touches.set_column(touches.column_names.index(name), name, pa.array(column))
+    return pa.concat_tables([touches, rows.filter(pc.invert(met)), pa.Table.from_pylist(unmet, rows.schema)])
