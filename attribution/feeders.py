@@ -1,7 +1,7 @@
 """What feeds the kernel: tables in memory, files read by DuckDB, and files larger than memory in buckets.
 
-A feeder knows how to get the `Journeys` of sets of accounts, has a function work on each, and gives the tables
-together. The kernel is the same code everywhere, so the credit is, too. `attribution.spark` is the third feeder.
+A feeder gets the `Journeys` of sets of accounts, has a function work on each, and gives the tables together.
+The kernel is the same code everywhere, so the credit is, too. `attribution.spark` is the third feeder.
 """
 
 from __future__ import annotations
@@ -307,7 +307,7 @@ def database(engine: Any, scratch: str, sources: Sequence[Source]) -> Iterator[D
 
 
 class Buckets:
-    """Journeys that do not fit into memory: DuckDB writes them by a hash of their account, each is held in turn."""
+    """Journeys larger than memory: DuckDB writes them by a hash of their account, each is held in turn."""
 
     def __init__(
         self,

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from attribution.counts import COUNTS, UNKNOWN, counted, figures
 from attribution.credit import Floats

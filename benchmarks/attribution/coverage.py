@@ -9,13 +9,13 @@ run is the mean over all markets.
 import argparse
 
 import numpy as np
+from attribution.backends import open_backend
+from attribution.results import by_account
 
 from attribution import attribute
-from attribution.backends import open_backend
 from attribution.models import fit, resolve
 from attribution.paths import Journeys
 from attribution.refit import refits
-from attribution.results import by_account
 from attribution.sources import read
 from attribution.uncertainty import draw
 from tests.attribution.market import market
