@@ -166,9 +166,8 @@ class Database:
             if source.table is not None:
                 connection.register(f"ringtrail_rows_{source.name}", source.table)
             columns = ", ".join(self._column(name, kind) for name, kind in source.columns.items())
-            self.run(
-                f"CREATE OR REPLACE TEMP VIEW ringtrail_{source.name} AS SELECT {columns} FROM {self._raw(source)}"
-            )
+            view = f"CREATE OR REPLACE TEMP VIEW ringtrail_{source.name}"
+            self.run(f"{view} AS SELECT {columns} FROM {self._raw(source)}")
 
     def _raw(self, source: Source) -> str:
         if source.table is not None:

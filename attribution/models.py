@@ -35,6 +35,9 @@ CATALOG: dict[str, Callable[[], Model] | None] = {
 MODELS = tuple(CATALOG)
 """The names of all models."""
 
+FITTED = tuple(name for name, make in CATALOG.items() if make is not None and make().fitted)
+"""The names of those that learn from all journeys; the others look at one at a time."""
+
 ModelLike = str | Model
 
 

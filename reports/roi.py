@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution import UNATTRIBUTED
+from attribution.models import FITTED
 from attribution.shares import UNIT, shares
 from reports.kpis import Period, local_days, ratio
 
@@ -30,7 +31,6 @@ _RATIOS = ("roi", "roas", "cost_per_lead_minor", "cost_per_qualified_lead_minor"
 # Of several (…) lines the order is fixed; campaigns come before, the best earning on top.
 _LAST = {UNKNOWN: 1, OVERHEAD: 2, UNATTRIBUTED: 3}
 _GOALS = {"lead": "leads", "qualified": "qualified_leads", "won": "deals"}
-_FITTED = frozenset({"markov", "shapley", "shapley-coalitions", "self-reported", "hybrid"})
 _KEPT = ("conversion_id", "goal", "account_id", "converted_at", "first", "value_minor")
 
 ROI = pa.schema(
@@ -155,7 +155,7 @@ def credited(
     goals = pa.array(list(_GOALS))
     # A rule looks at one conversion at a time, so that one pass does for all goals; a model that is fitted
     # to data learns what leads to leads from leads, and to deals from deals.
-    wholes = [goals] if _FITTED.isdisjoint(models) else [goals.slice(i, 1) for i in range(len(goals))]
+    wholes = [goals] if not set(FITTED) & set(models) else [goals.slice(i, 1) for i in range(len(goals))]
     parts = []
     for chosen in wholes:
         wanted = conversions.filter(pc.is_in(conversions["goal"], chosen))

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution import MODELS
+from attribution.models import FITTED
 from reports.roi import by_day, credited, taken_away
 from tracking.reporting.journeys import Journeys
 from tracking.storage.columns import replace_rows, sorted_by
 
-FITTED = ("markov", "shapley", "shapley-coalitions", "self-reported", "hybrid")
 RULES = tuple(name for name in MODELS if name not in FITTED and name != "custom")
 # A rule looks at one journey at a time, so all rules are worked out in one pass; a model that is fitted to
 # data goes alone, since one that the data do not support shall spoil no other.

@@ -18,6 +18,7 @@ import pyarrow as pa
 # The simulator brings SciPy and SimPy, which take longer to load than all other pages and jobs: what runs
 # it imports it, so that neither server nor worker waits for it to start.
 from attribution import JourneyError
+from attribution.models import FITTED
 from tracking.access.jobs import Arguments, Progress
 from tracking.errors import Invalid, NotFound
 
@@ -31,7 +32,6 @@ LEVEL = 0.9
 _RESAMPLES = 200
 _TRIALS = 8
 # Fitted models go alone, so that one that these tables do not support spoils no other.
-_FITTED = ("markov", "shapley", "shapley-coalitions", "self-reported", "hybrid")
 _BASE = "supplier"
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 
@@ -199,8 +199,8 @@ def _credits(seen: Mapping[str, pa.Table]) -> tuple[dict[str, dict[str | None, i
     """Return each model's credit, and which models these tables do not support and why."""
     from simulator import score as scoring
 
-    fitted = [model for model in scoring.SCORED if model in _FITTED]
-    found = scoring.credits(seen, [model for model in scoring.SCORED if model not in _FITTED])
+    fitted = [model for model in scoring.SCORED if model in FITTED]
+    found = scoring.credits(seen, [model for model in scoring.SCORED if model not in FITTED])
     unavailable = {}
     for model in fitted:
         try:
