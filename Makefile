@@ -57,7 +57,11 @@ bench-ingest: $(VENV)/.test  ## Webhook requests per second against a bare inser
 bench-imports: $(VENV)/.test  ## Rows per second and memory of importing a large file
 	$(BIN)/python -m benchmarks.imports
 
-bench-attribution: $(VENV)/.test  ## The engine against DuckDB itself and other people's engines
+$(VENV)/.peers: $(VENV)/.test
+	$(INSTALL) --editable '.[peers]'
+	@touch $@
+
+bench-attribution: $(VENV)/.peers  ## The engine against DuckDB itself and other people's engines
 	$(BIN)/python -m benchmarks.attribution.run
 
 bench-simulator: $(VENV)/.test  ## The simulator against a bare SimPy loop

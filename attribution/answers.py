@@ -413,11 +413,7 @@ class Hybrid(Model):
 
 
 class _Confirmed:
-    """What the answers say about some paths: the prior per row, which rows are named, and per path whether
-    any is, and how many sources it has.
-
-    An answer is compared by channel, one without a channel by campaign.
-    """
+    """What answers say about some paths: which rows they name, by channel or, without one, by campaign."""
 
     def __init__(self, paths: Paths, answers: Answers, prior: Model) -> None:
         journeys = paths.of

@@ -1,7 +1,7 @@
 """What feeds the kernel: tables in memory, files read by DuckDB, and files larger than memory in buckets.
 
-A feeder knows how to get the `Journeys` of sets of accounts, has a function work on each, and gives the tables
-together. The kernel is the same code everywhere, so the credit is, too. `attribution.spark` is the third feeder.
+A feeder gets the `Journeys` of sets of accounts, has a function work on each, and gives the tables together.
+The kernel is the same code everywhere, so the credit is, too. `attribution.spark` is the third feeder.
 """
 
 from __future__ import annotations
@@ -166,9 +166,8 @@ class Database:
             if source.table is not None:
                 connection.register(f"ringtrail_rows_{source.name}", source.table)
             columns = ", ".join(self._column(name, kind) for name, kind in source.columns.items())
-            self.run(
-                f"CREATE OR REPLACE TEMP VIEW ringtrail_{source.name} AS SELECT {columns} FROM {self._raw(source)}"
-            )
+            view = f"CREATE OR REPLACE TEMP VIEW ringtrail_{source.name}"
+            self.run(f"{view} AS SELECT {columns} FROM {self._raw(source)}")
 
     def _raw(self, source: Source) -> str:
         if source.table is not None:
@@ -307,7 +306,7 @@ def database(engine: Any, scratch: str, sources: Sequence[Source]) -> Iterator[D
 
 
 class Buckets:
-    """Journeys that do not fit into memory: DuckDB writes them by a hash of their account, each is held in turn."""
+    """Journeys larger than memory: DuckDB writes them by a hash of their account, each is held in turn."""
 
     def __init__(
         self,

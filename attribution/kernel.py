@@ -2,13 +2,7 @@
 
 These functions know nothing of files, engines or clusters. Each works on the `Journeys` of any set of
 accounts; tables of several sets are put together, and added up, by whoever made the sets (see
-`attribution.feeders`). A store that keeps credit up to date can call them for the accounts that changed:
-
-1. ``Journeys(touches, conversions, lookback, columns(models, [key]), answers=answers)``: the paths;
-2. ``count(journeys, model)`` and `attribution.counts.added`: what a model that is `fitted` learns from; counts
-   of accounts that changed are taken away and added anew, then ``model.solve(counts)`` is the model to share
-   with. A rule stands for itself;
-3. ``by_conversion(journeys, fitted, schema)``, or `sums` by another owner: whole units and minor units.
+`attribution.feeders`). docs/models.md says how a store uses them for the accounts that changed.
 """
 
 from __future__ import annotations
@@ -366,7 +360,7 @@ def in_order(wide: pa.Table) -> pa.Table:
 def long(wide: pa.Table, models: Sequence[Model]) -> pa.Table:
     """Give the credits of each model in turn, as the contract has them."""
     tables = []
-    names = [name for name in ("conversion_id", "touch_id", "campaign", "channel")]
+    names = ["conversion_id", "touch_id", "campaign", "channel"]
     after = [name for name in ("currency", "ad_material") if name in wide.column_names]
     for i, model in enumerate(models):
         rows = wide.select([*names, f"w{i}", f"c{i}", *after]).rename_columns(

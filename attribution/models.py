@@ -36,7 +36,7 @@ MODELS = tuple(CATALOG)
 """The names of all models."""
 
 FITTED = tuple(name for name, make in CATALOG.items() if make is not None and make().fitted)
-"""Of these, the models that learn from all journeys, not from one account's alone."""
+"""The names of those that learn from all journeys; the others look at one at a time."""
 
 ModelLike = str | Model
 

@@ -258,7 +258,7 @@ def numbered(cells: Whole, limit: int) -> tuple[Whole, Whole]:
 
 
 def encode(column: pa.ChunkedArray) -> tuple[Whole, Names]:
-    """Number the names in a column; 0 is null."""
+    """Give each name in a column a number; 0 is null."""
     if pa.types.is_dictionary(column.type):
         column = column.unify_dictionaries()
         names = column.chunk(0).dictionary.to_pylist() if column.num_chunks else []
@@ -324,7 +324,7 @@ def until(at: Whole, low: Whole, high: Whole, limit: Whole) -> Whole:
 
 
 def _accounts(columns: list[pa.ChunkedArray]) -> tuple[list[Whole], Callable[[], pa.Array], int]:
-    """Number the accounts of several tables alike; give the numbers, their names, and how many there are."""
+    """Give accounts of several tables numbers; and their names, and how many there are."""
     sizes = np.cumsum([len(column) for column in columns[:-1]])
     if pa.types.is_integer(columns[0].type):
         numbers = np.concatenate([column.cast(pa.int64()).to_numpy() for column in columns])

@@ -158,7 +158,7 @@ def last_non_direct(paths: Paths) -> Whole:
 
 
 def linear(paths: Paths) -> Whole:
-    """The same credit to every touch."""
+    """Give the same credit to every touch."""
     return np.ones(len(paths.path), np.int64)
 
 
@@ -295,7 +295,7 @@ class Positions(Model):
 
     @property
     def _whole(self) -> dict[str, int]:
-        """Shares as the smallest whole numbers in the same proportion, positions in order, then the middle."""
+        """Shares as the smallest whole numbers in the same proportion, the middle last."""
         given = {**{p: self.shares[p] for p in POSITIONS if self.shares.get(p)}, "middle": self.middle}
         exact = {name: Fraction(str(share)) for name, share in given.items()}
         scale = math.lcm(*(share.denominator for share in exact.values()))
@@ -304,7 +304,7 @@ class Positions(Model):
         return {name: number // divisor for name, number in numbers.items()}
 
     def weigh(self, paths: Paths) -> Whole:
-        """Give the fixed shares times the number of middle touches, and the middle's share to each of these."""
+        """Give fixed shares times the number of middle touches, and the middle's share to these."""
         parts = self._whole
         middle = parts.pop("middle")
         fixed, holds = np.zeros((2, len(paths.path)), np.int64)

@@ -142,7 +142,7 @@ def _parquet(path: Path, name: str) -> Source:
 
 
 def _needs_arrow(kind: pa.DataType) -> bool:
-    """Tell whether a column must be cast row by row: fractions, 64 bits without sign, nanoseconds, nothing."""
+    """Tell whether a column must be cast row by row: fractions, unsigned 64 bits, nanoseconds, nothing."""
     return bool(
         pa.types.is_floating(kind)
         or pa.types.is_decimal(kind)

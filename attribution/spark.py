@@ -1,7 +1,7 @@
 """Spark, for journeys that one machine cannot hold; needs the extra ``spark`` and Java 17 from the system.
 
-Accounts are put into buckets by a hash, and each bucket's tables are handed to the kernel on an executor: only
-counts and sums reach the driver. Executors need numpy and pyarrow; the kernel itself travels with the work.
+Accounts are put into buckets by a hash, and each bucket's tables go to the kernel on an executor: only counts
+and sums reach the driver. Executors need numpy and pyarrow; the kernel itself travels with the work.
 """
 
 from __future__ import annotations

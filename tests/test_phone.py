@@ -196,6 +196,10 @@ def test_reading_a_number_again_changes_nothing(raw: str, region: str) -> None:
         assert 8 <= len(once.e164) <= 16 or once.state is NumberState.valid
 
 
+def test_a_number_that_reads_as_another_when_read_again_is_nobodys() -> None:
+    assert phone.parse("+25401000000", "SE").state is NumberState.malformed
+
+
 def test_a_number_that_no_plan_knows_but_that_may_exist_is_kept_as_possible() -> None:
     assert phone.parse("+12025550123", "SE").e164 == DRIFT
     assert phone.parse("+46 8 999 999 999", "SE").state in (NumberState.possible, NumberState.malformed)

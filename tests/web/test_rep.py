@@ -155,7 +155,7 @@ def test_a_rep_who_was_not_heard_of_for_15_seconds_has_gone(
     at = clock.now()
     with db.transaction(engine) as session:
         rita = session.scalars(select(User).where(User.name == "Rita")).one()
-        calls.sit_down(session, session.get_one(Call, call_id), rita.id, at=at)
+        calls.open_form(session, session.get_one(Call, call_id), rita.id, at=at)
         for seconds, there in ((14, ["Rita"]), (15, [])):
             later = at + timedelta(seconds=seconds)
             assert calls.at_desk(session, call_id, besides=0, at=later) == there

@@ -17,15 +17,19 @@ import pyarrow.parquet
 from rich.console import Console
 from rich.table import Table
 
-from attribution import MODELS, UNATTRIBUTED, JourneyError, attribute, explain
+from attribution import MODELS, UNATTRIBUTED, JourneyError, Markov, Positions, attribute, explain
 from attribution.engine import By
+from attribution.rules import full_path, inverse_j, j_shaped, position_based, u_shaped, w_shaped
 from attribution.sources import read
 from attribution.uncertainty import bootstrap
 from tracking.cli.installation import fail
 
 FORMATS = ("table", "json", "csv", "parquet")
 ENGINES = ("duckdb", "spark")
-NAMES = tuple(name for name in MODELS if name != "custom")
+
+_POSITIONAL: dict[str, Callable[..., Positions]] = {
+    maker().name: maker for maker in (position_based, u_shaped, w_shaped, full_path, j_shaped, inverse_j)
+}
 
 WIDE = 200
 """Columns of a table that goes to a file or a pipe."""
@@ -50,6 +54,58 @@ class Window(click.ParamType[tuple[str, float]]):
             self.fail(f"{value!r} is neither days nor NAME=DAYS, such as 90 or fair=365", param, ctx)
 
 
+class Share(click.ParamType[tuple[str, float]]):
+    """A share of the model custom, POSITION=PARTS."""
+
+    name = "share"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        """Split the position from its share."""
+        position, _, parts = str(value).partition("=")
+        try:
+            return position, float(parts)
+        except ValueError:
+            self.fail(f"{value!r} is not POSITION=PARTS, such as first=40 or middle=20", param, ctx)
+
+
+def _made(models: tuple[str, ...], given: Mapping[str, Any]) -> list[Any]:
+    """Turn names and the options that belong to some of them into models."""
+    settings = {name: value for name, value in given.items() if value is not None}
+    positions = {name: settings[name] for name in ("no_middle", "missing") if name in settings}
+    chain = {name: settings[name] for name in ("order", "allocation", "states") if name in settings}
+    shares = dict(given["shares"])
+    for unused, flag, needs in (
+        (chain and "markov" not in models, "--order, --allocation and --states", "--model markov"),
+        (shares and "custom" not in models, "--share", "--model custom"),
+        (
+            positions and not {*_POSITIONAL, "custom"} & set(models),
+            "--no-middle and --missing",
+            "a model of positions",
+        ),
+    ):
+        if unused:
+            raise click.UsageError(f"{flag} need {needs}")
+    if "custom" in models and not shares:
+        raise click.UsageError(
+            "--model custom needs its shares: --share first=40 --share last=40 --share middle=20"
+        )
+    made: list[Any] = []
+    for name in dict.fromkeys(models):
+        if name == "markov":
+            made.append(Markov(**chain))
+        elif name == "custom":
+            middle = shares.pop("middle", 0)
+            try:
+                made.append(Positions(shares, middle=middle, **positions))
+            except ValueError as error:
+                raise click.UsageError(str(error)) from None
+        else:
+            made.append(_POSITIONAL[name](**positions) if name in _POSITIONAL else name)
+    return made
+
+
 def _shared(command: F) -> F:
     """Add the options that both commands have."""
     for option in (
@@ -60,7 +116,7 @@ def _shared(command: F) -> F:
             "--model",
             "models",
             multiple=True,
-            type=click.Choice(NAMES),
+            type=click.Choice(MODELS),
             default=("first-touch", "last-touch", "linear", "position-based"),
             help="A model; may be given several times.",
         ),
@@ -71,6 +127,30 @@ def _shared(command: F) -> F:
             help="Days before the conversion in which a touch counts, or NAME=DAYS for a channel or kind.",
         ),
         click.option("--half-life", type=float, help="Days after which a touch counts half (time-decay)."),
+        click.option("--order", type=click.IntRange(1, 4), help="Touches that a state of markov remembers."),
+        click.option(
+            "--allocation",
+            type=click.Choice(["journey", "total"]),
+            help="Whether markov shares each deal over its own touches, or the sum of all over the sources.",
+        ),
+        click.option("--states", type=click.Choice(["channel", "campaign"]), help="What markov chains."),
+        click.option(
+            "--share",
+            "shares",
+            multiple=True,
+            type=Share(),
+            help="A share of custom: first, lead, qualified, opportunity, last or middle, as in first=40.",
+        ),
+        click.option(
+            "--no-middle",
+            type=click.Choice(["proportional", "equal"]),
+            help="Where the middle's share goes if every touch holds a position.",
+        ),
+        click.option(
+            "--missing",
+            type=click.Choice(["next", "spread"]),
+            help="Where the share of an unknown milestone goes.",
+        ),
         click.option("--engine", type=click.Choice(ENGINES), default="duckdb", show_default=True),
         click.option(
             "--format", "form", type=click.Choice(FORMATS), help="Default: by the name of OUT, or table."
@@ -99,9 +179,10 @@ def attribute_command(
     costs: Path | None,
     by: By,
     intervals: int | None,
+    **settings: Any,
 ) -> None:
     """Share deals over the touches before them, from files, without any database."""
-    form = _format(form, output)
+    form, chosen = _format(form, output), _made(models, settings)
     options: dict[str, Any] = {
         "lookback_days": _windows(lookback),
         "half_life_days": half_life,
@@ -111,17 +192,17 @@ def attribute_command(
     with _told(f"{', '.join(models)} on {engine}"):
         if intervals:
             drawn = bootstrap(
-                touches, conversions, models, by=by, replicates=intervals, costs=costs, **options
+                touches, conversions, chosen, by=by, replicates=intervals, costs=costs, **options
             )
             table = drawn.intervals()
             earning = {currency for source, currency in drawn.sources if source != UNATTRIBUTED}
             said = [f"{currency}: {drawn.decision(currency)}" for currency in sorted(earning)]
         elif by == "touch" and form == "parquet" and output is not None:
-            attribute(touches, conversions, models, by=by, output=output, **options)
+            attribute(touches, conversions, chosen, by=by, output=output, **options)
             click.echo(f"credits are in {output}", err=True)
             return
         else:
-            table, said = attribute(touches, conversions, models, by=by, **options), []
+            table, said = attribute(touches, conversions, chosen, by=by, **options), []
             if costs is not None:
                 table = _with_return(table, costs, by)
     _write(table, form, output)
@@ -143,14 +224,16 @@ def explain_command(
     engine: str,
     form: str | None,
     output: Path | None,
+    **settings: Any,
 ) -> None:
     """Show the journey of CONVERSION: each touch, and its weight under each model."""
+    chosen = _made(models, settings)
     with _told(f"the journey of {conversion}"):
         table = explain(
             touches,
             conversions,
             conversion,
-            models,
+            chosen,
             lookback_days=_windows(lookback),
             half_life_days=half_life,
             answers=answers,

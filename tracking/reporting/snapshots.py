@@ -53,8 +53,8 @@ except ImportError:  # pragma: no cover - not on Windows, where a folder in use 
 _Result = TypeVar("_Result")
 # Raised whenever the files would be made otherwise from the same data.
 _FORMAT = 3
-# A base of so many touches and calls takes some two seconds, for which somebody waits; a larger one is written
-# beside the pages.
+# A base of so many touches and calls takes some two seconds, for which somebody waits; a larger one is
+# written beside the pages.
 _MANY = 200_000
 # So many changed accounts are worked out while somebody waits: some tenths of a second.
 _AT_ONCE = 2000

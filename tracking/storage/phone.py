@@ -78,7 +78,9 @@ def _parse(raw: str, region: str) -> Parsed:
     complete = phonenumbers.is_possible_number_with_reason(number) == ValidationResult.IS_POSSIBLE
     # Some plans admit more digits than a number may have (15, ITU-T E.164).
     long = len(e164) > _LONGEST
-    if short or long or not complete or phonenumbers.is_possible_short_number(number):
+    # Some drop a zero behind the country code, and are another number by it.
+    stable = phonenumbers.format_number(phonenumbers.parse(e164), PhoneNumberFormat.E164) == e164
+    if short or long or not complete or not stable or phonenumbers.is_possible_short_number(number):
         return Parsed(raw, None, NumberState.malformed)
     return Parsed(raw, e164, NumberState.possible)
 

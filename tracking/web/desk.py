@@ -163,7 +163,7 @@ def _log(job: Work, call_id: int) -> int | None:
     if session.scalar(select(Answer.id).where(Answer.source_key == key)) is None:
         _refuse_unseen(earlier)
         _answer(job, call, earlier, key)
-        calls.judge(session, call, **forms.judgement(call, spam="spam_shown" in request.form))
+        calls.judge(session, call, **forms.judgement(call, complete=False))
         _identify(job, call)
         session.flush()
     job.note("call log", f"call {call.id}")

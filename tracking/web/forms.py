@@ -69,11 +69,12 @@ def amount(name: str, currency: str) -> int | None:
     return money.to_minor(told, currency, name) if told else None
 
 
-def judgement(call: Call, *, spam: bool) -> dict[str, Any]:
+def judgement(call: Call, *, complete: bool) -> dict[str, Any]:
     """Return the judgement of a call as :func:`tracking.telephony.calls.judge` takes it.
 
-    What a form shows and sends back empty is taken away; what it does not show stays. A box that is not
-    ticked is not sent, so ``spam`` says whether the form shows that one.
+    What a form shows and sends back empty is taken away; what it does not show stays. One that is
+    ``complete`` shows everything. A box that is not ticked is not sent, so a form that shows the box of spam
+    says so.
     """
     currency = money.currency(text("currency") or call.currency or pages.settings().currency)
     value = amount("value", currency)
@@ -87,7 +88,7 @@ def judgement(call: Call, *, spam: bool) -> dict[str, Any]:
         "lead_status": LeadStatus(judged) if judged else None,
         "value_minor": value,
         "currency": currency if value is not None else None,
-        "note": request.form["note"].strip() if "note" in request.form else None,
-        "spam": flag("spam") if spam else None,
-        "clear": [name for name in empty if empty[name] and name in request.form],
+        "note": text("note") or "" if complete or "note" in request.form else None,
+        "spam": flag("spam") if complete or "spam_shown" in request.form else None,
+        "clear": [name for name in empty if empty[name] and (complete or name in request.form)],
     }
