@@ -181,8 +181,9 @@ def removal_effects(paths: Iterable[tuple[Sequence[str], float, float]], order: 
 
     Examples
     --------
-    >>> removal_effects([("ABABBA", 1, 0), ("ABBAA", 1, 0), ("AA", 1, 0)])
-    {'A': 1.0, 'B': 0.5...}
+    >>> effects = removal_effects([("ABABBA", 1, 0), ("ABBAA", 1, 0), ("AA", 1, 0)])
+    >>> {channel: round(effect, 12) for channel, effect in effects.items()}
+    {'A': 1.0, 'B': 0.5}
     """
     counts: dict[Run, list[float]] = {}
     for path, converted, lost in paths:

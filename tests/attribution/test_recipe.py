@@ -14,7 +14,7 @@ import pytest
 from attribution import MODELS
 from attribution.models import CATALOG
 from tests.attribution.journey import path, tables
-from tracking.language import translate
+from tracking.language import words
 
 ROOT = Path(__file__).parents[2]
 DOCS = (ROOT / "docs" / "models.md").read_text("utf-8")
@@ -64,5 +64,5 @@ def test_a_model_made_by_the_recipe_is_known_to_memory_and_buckets(tmp_path):
 def test_every_model_has_its_words(name):
     assert f"`{name}`" in DOCS[: DOCS.index("## What holds for all")]
     assert re.search(rf"^### .*\b{name}\b", DOCS, re.MULTILINE)
-    assert name in translate._MODELS
+    assert name in words._MODELS
     assert name in CATALOG

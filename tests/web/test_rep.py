@@ -158,7 +158,7 @@ def test_a_rep_who_was_not_heard_of_for_15_seconds_has_gone(
         calls.open_form(session, session.get_one(Call, call_id), rita.id, at=at)
         for seconds, there in ((14, ["Rita"]), (15, [])):
             later = at + timedelta(seconds=seconds)
-            assert calls.at_desk(session, call_id, besides=0, at=later) == there
+            assert calls.form_open_by(session, call_id, besides=0, at=later) == there
 
 
 def test_a_ringing_call_is_told_with_who_it_is_and_then_only_what_changes(
