@@ -139,7 +139,7 @@ def test_every_page_keeps_the_rules_of_accessibility_in_light_and_dark(
         for part, value in told.items():
             path = path.replace(part, value)
         paths.append(re.sub(r"<[^>]+>", "1", path))
-    for path in [*paths, f"/simulator/runs/{known['fit']}"]:
+    for path in [*paths, f"/simulator/runs/{known['fit']}", "/companies/1/merge?q=a"]:
         page.set_viewport_size({"width": 1280, "height": 800})
         page.emulate_media(color_scheme="light")
         answer = page.goto(path)

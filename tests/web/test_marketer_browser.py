@@ -4,10 +4,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, expect
 
-from tests.web.accessibility import findings, reflows, unseen_focus
 from tests.web.conftest import Service
 from tests.web.ringing import ring
 from tracking import clock
@@ -56,19 +54,3 @@ def test_by_keyboard_from_a_new_campaign_to_a_sheet_and_its_test_call(
     expect(page.get_by_text("This page waits")).to_be_visible()
     ring(service.engine, "test call", clock.now(), to=NUMBER)
     expect(page.get_by_text("The call came")).to_be_visible()
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_pages_of_the_marketer_keep_the_rules_of_accessibility(
-    open_page: Open, service: Service, theme: str
-) -> None:
-    page = open_page("marketer", "/campaigns", color_scheme=theme)
-    for path in (
-        "/campaigns", "/campaigns/1", "/campaigns/1/change", "/campaigns/1/material", "/campaigns/1/bulk",
-        "/numbers", "/numbers/1", "/numbers/new", "/costs", "/t/1",
-    ):  # fmt: skip
-        page.set_viewport_size({"width": 1280, "height": 800})
-        page.goto(path)
-        assert findings(page) == [], path
-        assert unseen_focus(page) == [], path
-        assert reflows(page), path

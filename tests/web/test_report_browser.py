@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests import workbooks as reader
-from tests.web.accessibility import findings, reflows, unseen_focus
+from tests.web.accessibility import findings, reflows
 from tests.web.conftest import Service
 from tests.web.test_decide import YEAR, supplier
 from tests.web.test_quality import ring
@@ -44,18 +44,6 @@ def test_from_the_overview_to_a_workbook_and_a_schedule_with_the_keyboard_alone(
     page.get_by_label("How often").select_option("weekly")
     page.get_by_role("button", name="Save").press("Enter")
     expect(page.get_by_role("row", name="Board")).to_contain_text("every Monday")
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_pages_of_the_report_keep_the_rules_of_accessibility(open_page: Open, theme: str) -> None:
-    page = open_page("marketer", "/", color_scheme=theme)
-    for name, path in PAGES.items():
-        page.set_viewport_size({"width": 1280, "height": 800})
-        page.goto(path)
-        page.evaluate("document.querySelectorAll('main details').forEach(d => { d.open = true; })")
-        assert findings(page) == [], name
-        assert unseen_focus(page, presses=50) == [], name
-        assert reflows(page), name
 
 
 def test_the_saved_file_is_accessible_too_and_needs_nothing_from_elsewhere(
