@@ -7,7 +7,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile -
 export RINGTRAIL_DATA_DIR ?= var
 
 .DEFAULT_GOAL := help
-.PHONY: help run documents test messages check format bench-ingest bench-imports bench-attribution bench-simulator bench-web which-model screenshots clean
+.PHONY: help run documents test messages check format bench-ingest bench-imports bench-attribution bench-simulator bench-web bench-figures which-model screenshots clean
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ bench-simulator: $(VENV)/.test  ## The simulator against a bare SimPy loop
 
 bench-web: $(VENV)/.test  ## Pages of a large installation against an empty page
 	$(BIN)/python -m benchmarks.web
+
+bench-figures: $(VENV)/.test  ## What fresh figures cost: a base from nothing, and the first page after one new call
+	$(BIN)/python -m benchmarks.figures --keep var/bench
 
 which-model: $(VENV)/.test  ## Score every model in every world and write the figures of docs/which-model.md (takes long)
 	$(BIN)/python -m benchmarks.simulator.which_model

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from attribution import UNATTRIBUTED
 from reports.cells import harmless
-from reports.kpis import KPIS, Period, desk
+from reports.kpis import KPIS, Period
 from reports.roi import TOTAL
 from tracking import clock
 from tracking.cli.installation import Day, Installation, console, json_option, pass_installation
@@ -95,12 +95,10 @@ def roi_command(
 @pass_installation
 def kpis_command(installation: Installation, first: date | None, last: date | None) -> None:
     """Show how the telephone was attended and how often callers were asked where they heard of us."""
-    settings = installation.settings
-    today = clock.now().astimezone(settings.zone).date()
-    period = roi.period_of(settings, today, first, last)
+    settings, at = installation.settings, clock.now()
+    period = roi.period_of(settings, at.astimezone(settings.zone).date(), first, last)
     with db.reading(installation.engine) as session:
-        tables = journeys.export(session, currency=settings.currency)
-    figures = desk(tables.calls, tables.answers, period)
+        figures = roi.attended(snapshots.whole(session, settings, at=at), period)
     if installation.as_json:
         installation.tell_json({"from": period.start, "to": period.end - timedelta(days=1), **figures})
         return
