@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 # Not compiled: Python compiles what is imported when it is, which is a small part of what is installed.
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 export RINGTRAIL_DATA_DIR ?= var
+# Where Python is told not to write what it has compiled, each start would compile all that it imports.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help run documents test messages check format bench-ingest bench-imports bench-attribution bench-simulator bench-web bench-figures which-model screenshots clean
