@@ -188,15 +188,11 @@ class SelfReported(Model):
     strata: Literal["last channel", "none"] = "last channel"
     fitted: ClassVar[bool] = True
     listens: ClassVar[bool] = True
+    called: str = field(default="self-reported", init=False)
 
     def __post_init__(self) -> None:
         if self.strata not in ("last channel", "none"):
             raise ValueError(f"strata is {self.strata!r}; use 'last channel' or 'none'")
-
-    @property
-    def name(self) -> str:
-        """The model's name in the contract."""
-        return "self-reported"
 
     @property
     def reads(self) -> frozenset[str]:
@@ -265,11 +261,7 @@ class Reporting(Model):
     shares: Mapping[str, Counts]
     pooled: Counts
     listens: ClassVar[bool] = True
-
-    @property
-    def name(self) -> str:
-        """Name of the model that was fitted."""
-        return "self-reported"
+    called: str = field(default="self-reported", init=False)
 
     @property
     def reads(self) -> frozenset[str]:
@@ -339,6 +331,7 @@ class Hybrid(Model):
     untracked: float = 0.5
     fitted: ClassVar[bool] = True
     listens: ClassVar[bool] = True
+    called: str = field(default="hybrid", init=False)
 
     def __post_init__(self) -> None:
         for called, value in (("truthful", self.truthful), ("untracked", self.untracked)):
@@ -346,11 +339,6 @@ class Hybrid(Model):
                 raise ValueError(f"{called} is {value!r}; a probability lies between 0 and 1")
         if self.prior.fitted or self.prior.listens:
             raise ValueError(f"prior is {self.prior.shown}, which is fitted itself; use a rule")
-
-    @property
-    def name(self) -> str:
-        """The model's name in the contract."""
-        return "hybrid"
 
     @property
     def reads(self) -> frozenset[str]:
@@ -501,11 +489,7 @@ class Blended(Model):
     elsewhere: float = 0.0
     missed: Counts = field(default_factory=dict)
     listens: ClassVar[bool] = True
-
-    @property
-    def name(self) -> str:
-        """Name of the model that was fitted."""
-        return "hybrid"
+    called: str = field(default="hybrid", init=False)
 
     @property
     def reads(self) -> frozenset[str]:

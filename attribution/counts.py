@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.credit import whole
-from attribution.paths import Journeys, Paths, Whole
+from attribution.paths import Journeys, Paths, Whole, numbered
 from attribution.rules import Model
 
 COUNTS = pa.schema(
@@ -49,6 +49,8 @@ def tallied(
     model: str,
     events: Events,
     keys: Callable[[Whole], Any],
+    limit: int,
+    *,
     apart: bool,
     most: int = 2**62,
 ) -> pa.Table:
@@ -64,16 +66,18 @@ def tallied(
         Gives for each event its path, its cell (a number from 0), and whether it is the path's last.
     keys : function of cells
         Gives the key of each cell.
+    limit : int
+        Cells are below it.
     apart : bool
         Whether each account is counted by itself: the numbers of accounts then stand first, as ``account``.
     most : int
-        So many different cells are refused, by what `attribution.markov.refuse_deep` says.
+        After so many different cells counting stops: solving them would be refused.
     """
     seen, tallies = np.zeros((2, 0), np.int64), np.zeros((3, 0), np.int64)
     for paths in journeys.everyone():
         path, cell, last = events(paths)
         won = paths.order[path] >= 0
-        found, place = np.unique(cell, return_inverse=True)
+        found, place = numbered(cell, limit)
         if apart:
             pair, place = np.unique(paths.account[path] * len(found) + place, return_inverse=True)
             here = np.stack([pair // len(found), found[pair % len(found)]])
@@ -182,16 +186,11 @@ class Weights(Model):
         Whether the sum of all conversions is shared in proportion to the weights, whoever met whom.
     """
 
-    called: str
+    called: str = field()
     key: str
     weights: Mapping[str, float] = field(default_factory=dict)
     shared: bool = False
     total: bool = False
-
-    @property
-    def name(self) -> str:
-        """Name of the model that was fitted."""
-        return self.called
 
     @property
     def reads(self) -> frozenset[str]:

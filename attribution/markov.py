@@ -9,7 +9,7 @@ converting from there, what is lost is h c.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -90,6 +90,7 @@ class Markov(Model):
     allocation: Literal["journey", "total"] = "journey"
     fitted: ClassVar[bool] = True
     everyone: ClassVar[bool] = True
+    called: str = field(default="markov", init=False)
 
     def __post_init__(self) -> None:
         if self.order not in (1, 2, 3, 4):
@@ -98,11 +99,6 @@ class Markov(Model):
             raise ValueError(f"states is {self.states!r}; use 'channel' or 'campaign'")
         if self.allocation not in ("journey", "total"):
             raise ValueError(f"allocation is {self.allocation!r}; use 'journey' or 'total'")
-
-    @property
-    def name(self) -> str:
-        """The model's name in the contract."""
-        return "markov"
 
     @property
     def reads(self) -> frozenset[str]:
@@ -132,7 +128,9 @@ class Markov(Model):
             digits = [texts.take(pa.array(runs // base**back % base)) for back in range(self.order, -1, -1)]
             return pc.binary_join_element_wise(*digits, SEPARATOR)
 
-        return tallied(journeys, self.shown, self.runs, keys, apart, MOST_MOVES)
+        return tallied(
+            journeys, self.shown, self.runs, keys, base ** (self.order + 1), apart=apart, most=MOST_MOVES
+        )
 
     def solve(self, counts: pa.Table) -> Weights:
         """Solve the chain of these runs."""

@@ -50,6 +50,7 @@ class Model:
     """
 
     label: str = ""
+    called: str = field(default="", init=False)
     fitted: ClassVar[bool] = False
     everyone: ClassVar[bool] = False
     listens: ClassVar[bool] = False
@@ -57,7 +58,7 @@ class Model:
     @property
     def name(self) -> str:
         """The model's name in the contract."""
-        raise NotImplementedError
+        return self.called
 
     @property
     def shown(self) -> str:
@@ -120,14 +121,9 @@ class Rule(Model):
     'linear'
     """
 
-    called: str
+    called: str = field()
     weights: Callable[[Paths], Whole]
     columns: frozenset[str] = frozenset()
-
-    @property
-    def name(self) -> str:
-        """The model's name in the contract."""
-        return self.called
 
     @property
     def reads(self) -> frozenset[str]:
@@ -190,17 +186,13 @@ class TimeDecay(Model):
     """
 
     half_life_days: float
+    called: str = field(default="time-decay", init=False)
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.half_life_days) or self.half_life_days * DAY < 1:
             raise ValueError(
                 f"a half-life of {self.half_life_days} days cannot be; use a positive number, such as 30"
             )
-
-    @property
-    def name(self) -> str:
-        """The model's name in the contract."""
-        return "time-decay"
 
     def weigh(self, paths: Paths) -> Whole:
         """Give 2^-age, the age counted in half-lives from the last touch."""
@@ -279,11 +271,6 @@ class Positions(Model):
             )
 
     @property
-    def name(self) -> str:
-        """The model's name in the contract."""
-        return self.called
-
-    @property
     def milestones(self) -> frozenset[str]:
         """Names of the milestones read: all of them where one is, since the next known one counts."""
         return frozenset(MILESTONES) if set(MILESTONES) & set(self._whole) else frozenset()
@@ -339,14 +326,7 @@ Options = Any  # the keyword arguments no_middle, missing and label of Positions
 
 
 def position_based(first: float = 40, last: float = 40, middle: float = 20, **options: Options) -> Positions:
-    """Give 40 % to the first touch, 40 % to the last and 20 % to those between.
-
-    Parameters
-    ----------
-    first, last, middle : float, default 40, 40, 20
-        Shares, as parts of their sum.
-    **options
-        ``no_middle`` and ``label`` as in `Positions`. Two touches get 50/50 under either rule.
+    """Give 40 % to the first touch, 40 % to the last and 20 % to those between; 50/50 to two touches.
 
     Examples
     --------
@@ -359,52 +339,25 @@ def position_based(first: float = 40, last: float = 40, middle: float = 20, **op
 def u_shaped(first: float = 40, lead: float = 40, middle: float = 20, **options: Options) -> Positions:
     """Give 40 % to the first touch, 40 % to the one that made the lead, 20 % to the others (HubSpot).
 
-    Parameters
-    ----------
-    first, lead, middle : float, default 40, 40, 20
-        Shares, as parts of their sum. Marketo Measure publishes 50, 50 and 0.
-    **options
-        ``no_middle``, ``missing`` and ``label`` as in `Positions`.
-
-    Examples
-    --------
-    >>> u_shaped(50, 50, 0, label="u-shaped, Marketo").middle
-    0
+    Marketo Measure publishes 50, 50 and 0.
     """
     return Positions({"first": first, "lead": lead}, middle=middle, called="u-shaped", **options)
 
 
 def w_shaped(**options: Options) -> Positions:
-    """Give 30 % each to the first touch, lead creation and opportunity creation, 10 % to the others.
-
-    Parameters
-    ----------
-    **options
-        ``no_middle``, ``missing`` and ``label`` as in `Positions`.
-    """
+    """Give 30 % each to the first touch, lead creation and opportunity creation, 10 % to the others."""
     shares = {"first": 30, "lead": 30, "opportunity": 30}
     return Positions(shares, middle=10, called="w-shaped", **options)
 
 
 def full_path(**options: Options) -> Positions:
-    """Give 22.5 % each to first touch, lead, opportunity and last touch, 10 % to the others.
-
-    Parameters
-    ----------
-    **options
-        ``no_middle``, ``missing`` and ``label`` as in `Positions`.
-    """
+    """Give 22.5 % each to first touch, lead, opportunity and last touch, 10 % to the others."""
     shares = {"first": 22.5, "lead": 22.5, "opportunity": 22.5, "last": 22.5}
     return Positions(shares, middle=10, called="full-path", **options)
 
 
 def j_shaped(**options: Options) -> Positions:
     """Give 20 % to the first touch, 60 % to the last and 20 % to those between.
-
-    Parameters
-    ----------
-    **options
-        ``no_middle`` and ``label`` as in `Positions`.
 
     Examples
     --------
@@ -415,11 +368,5 @@ def j_shaped(**options: Options) -> Positions:
 
 
 def inverse_j(**options: Options) -> Positions:
-    """Give 60 % to the first touch, 20 % to the last and 20 % to those between.
-
-    Parameters
-    ----------
-    **options
-        ``no_middle`` and ``label`` as in `Positions`.
-    """
+    """Give 60 % to the first touch, 20 % to the last and 20 % to those between."""
     return Positions({"first": 60, "last": 20}, middle=20, called="inverse-j", **options)

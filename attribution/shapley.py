@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -49,14 +49,10 @@ class Shapley(Model):
     """
 
     players: Players = "channel"
+    called: str = field(default="shapley", init=False)
 
     def __post_init__(self) -> None:
         _check_players(self.players)
-
-    @property
-    def name(self) -> str:
-        """The model's name in the contract."""
-        return "shapley"
 
     @property
     def reads(self) -> frozenset[str]:
@@ -99,16 +95,12 @@ class ShapleyCoalitions(Model):
     players: Players = "channel"
     fitted: ClassVar[bool] = True
     everyone: ClassVar[bool] = True
+    called: str = field(default="shapley-coalitions", init=False)
 
     def __post_init__(self) -> None:
         if self.unseen not in ("within", "zero"):
             raise ValueError(f"unseen is {self.unseen!r}; use 'within' or 'zero'")
         _check_players(self.players)
-
-    @property
-    def name(self) -> str:
-        """The model's name in the contract."""
-        return "shapley-coalitions"
 
     @property
     def reads(self) -> frozenset[str]:
@@ -140,7 +132,7 @@ class ShapleyCoalitions(Model):
             ]
             return [joined(sorted(some)) for some in sets]
 
-        return tallied(journeys, self.shown, self.sets, keys, apart)
+        return tallied(journeys, self.shown, self.sets, keys, 2 ** len(names), apart=apart)
 
     def solve(self, counts: pa.Table) -> Weights:
         """Value the sets."""

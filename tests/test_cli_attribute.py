@@ -156,3 +156,38 @@ def test_explain_shows_each_touch_under_each_model(files):
         ("last-touch", "call", 1.0),
     ]
     assert run("explain", "no such order", *files).exit_code == 2
+
+
+def test_every_setting_of_a_model_has_its_option(files):
+    def shares(*arguments, by="channel"):
+        result = run("attribute", *files, "--by", by, "--format", "json", *arguments)
+        assert result.exit_code == 0, result.output
+        return {row[by]: row["credit_minor"] for row in json.loads(result.stdout) if row["currency"] == "EUR"}
+
+    custom = ["--model", "custom", "--share", "first=3", "--share", "last=1"]
+    assert shares(*custom) == {"call": 2500, "fair": 7501, "search": 0}
+    middle = ["--model", "custom", "--share", "first=1", "--share", "middle=1", "--no-middle", "equal"]
+    assert shares(*middle) == {"call": 2500, "fair": 5001, "search": 2500}
+    # No lead is known: 40 for the fair and 20 for the others, of 60.
+    spread = {"call": 1667, "fair": 6667, "search": 1667}
+    assert shares("--model", "u-shaped", "--missing", "spread") == spread
+    total = ["--model", "markov", "--order", 2, "--allocation", "total", "--states", "campaign"]
+    assert shares(*total, by="campaign") == {"call": 3334, "fair": 3333, "search": 3334}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--lookback", "serch=3"], "'serch' is neither a channel of these touches nor a kind"),
+        (["--order", "2"], "need --model markov"),
+        (["--share", "first=1"], "need --model custom"),
+        (["--model", "linear", "--missing", "spread"], "need a model of positions"),
+        (["--model", "custom"], "custom needs its shares"),
+        (["--model", "custom", "--share", "fist=1"], "'fist' is not a position"),
+        (["--model", "custom", "--share", "first"], "POSITION=PARTS"),
+    ],
+)
+def test_a_setting_that_would_change_nothing_is_refused(files, arguments, message):
+    result = run("attribute", *files, *arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
