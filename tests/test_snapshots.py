@@ -22,7 +22,7 @@ from tracking.records.contacts import Clues
 from tracking.records.costs import CostRecord
 from tracking.records.deals import DealRecord
 from tracking.records.touches import TouchRecord
-from tracking.reporting import journeys, snapshots
+from tracking.reporting import journeys, roi, snapshots
 from tracking.reporting.credit import Window
 from tracking.reporting.snapshots import Preparing
 from tracking.storage import db
@@ -420,3 +420,53 @@ def answered_call(engine: Engine) -> str:
             asked_by="Rita",
         )  # fmt: skip
     return BOREALIS
+
+
+def test_intervals_of_fitted_models_follow_a_deal_that_came(engine: Engine, settings: Settings) -> None:
+    with db.transaction(engine) as session:
+        for name, number in (("Catalogue", CATALOGUE_NUMBER), ("Fair", FAIR_NUMBER)):
+            campaign = campaigns.add(session, name, name.lower(), at=moment("2025-01-01"))
+            piece = campaigns.add_material(
+                session, campaign, "A4", at=moment("2025-01-01"), medium=Medium.print
+            )
+            row = numbers.add(session, number, at=moment("2025-01-01"), provider="twilio")
+            numbers.assign(session, row, piece, starts_at=moment("2025-01-01"))
+        rung = [
+            reported("CA1", FAIR_NUMBER, COBALT, moment("2026-01-01")),
+            reported("CA2", CATALOGUE_NUMBER, BOREALIS, moment("2026-01-01")),
+        ]
+        calls.record(session, rung, region="SE")
+    period = roi.period_of(settings, moment("2026-12-31").date(), moment("2026-01-01").date(), None)
+    question = roi.Question(("shapley-coalitions",), period, 365)
+    for key, caller, amount in (("1", COBALT, 100_00), ("2", BOREALIS, 300_00)):
+        with db.transaction(engine) as session:
+            deal = DealRecord(
+                clues=Clues(phone=caller), stage=Stage.won, amount_minor=amount, currency="EUR",
+                closed_at=moment("2026-02-01"), external_id=key,
+            )  # fmt: skip
+            deals.save(session, deal, at=moment("2026-02-01"))
+        with db.reading(engine) as session:
+            shown = snapshots.current(session, settings, at=moment("2026-03-01"))
+        found = roi.compare(shown, settings, question, at=moment("2026-03-01"))
+        credited = {
+            row["campaign"]: row["revenue_minor"]
+            for row in found.table.to_pylist()
+            if row["revenue_minor"] and not row["campaign"].startswith("(")
+        }
+        drawn = dict(zip(found.drawn.campaigns, found.drawn.credit[0].tolist(), strict=True))
+        assert {name: drawn.get(name) for name in credited} == credited
+
+
+def test_whoever_began_to_read_before_the_last_change_asks_for_no_new_base(
+    engine: Engine, settings: Settings
+) -> None:
+    fair(engine)
+    with db.reading(engine) as session:
+        first = snapshots.current(session, settings, at=moment("2026-03-01"))
+    with db.reading(engine) as before:
+        before.scalar(select(func.count()).select_from(Campaign))
+        fair(engine, "Mail")
+        with db.reading(engine) as session:
+            newest = snapshots.current(session, settings, at=moment("2026-03-02"))
+        assert snapshots.current(before, settings, at=moment("2026-03-03")) is newest
+    assert newest.base is first.base

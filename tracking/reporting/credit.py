@@ -41,8 +41,8 @@ class Part:
     won: pa.Table
     missing: Mapping[str, str] = field(default_factory=dict)
     """Models of the group that these data do not support, and why."""
-    version: str = ""
-    """Differs where ``won`` does."""
+    version: str | None = ""
+    """Differs among snapshots of a base where ``won`` does; None: no other snapshot has the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,14 @@ class Credit:
         return {model: part.won for model, part in self.parts.items()}
 
     @property
-    def version(self) -> tuple[tuple[str, str], ...]:
-        """Return what differs where the credit of won deals does."""
+    def version(self) -> tuple[tuple[str, str | None], ...]:
+        """Return what differs among snapshots of a base where the credit of won deals does."""
         return tuple((model, part.version) for model, part in self.parts.items())
+
+    @property
+    def is_shared(self) -> bool:
+        """Tell whether other snapshots of the base may have the same credit of won deals."""
+        return all(part.version is not None for part in self.parts.values())
 
 
 def group_of(model: str) -> str:
@@ -106,6 +111,7 @@ def changed(base: Part, old: pa.Table, new: pa.Table, zone: ZoneInfo) -> Part:
     if _same(before, after):
         return Part(daily, base.won, base.missing, base.version)
     accounts = pc.unique(pa.concat_tables([before, after])["account_id"]).to_numpy()
+    assert base.version is not None, "it is the base's own"
     version = _digest([base.version.encode(), *map(_bytes, (before, after))])
     return Part(daily, replace_rows(base.won, accounts, after), base.missing, version)
 

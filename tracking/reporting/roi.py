@@ -207,7 +207,8 @@ def _compare(
         # Both spend their time where Python lets others work.
         coming = beside.submit(_to_come, taken, settings, question, first, at)
         # The same deals give the same intervals, whatever else has changed since the base was written.
-        drawn = taken.base.memory.get(
+        memory = taken.base.memory if credit.is_shared else taken.memory
+        drawn = memory.get(
             ("drawn", question, credit.version, tuple(sorted(costs.items()))),
             lambda: resampled(credit.won, question.period, costs, campaigns=question.campaigns),
         )

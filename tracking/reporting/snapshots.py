@@ -52,7 +52,7 @@ except ImportError:  # pragma: no cover - not on Windows, where a folder in use 
 
 _Result = TypeVar("_Result")
 # Raised whenever the files would be made otherwise from the same data.
-_FORMAT = 3
+_FORMAT = 4
 # A base of so many touches and calls takes some two seconds, for which somebody waits; a larger one is
 # written beside the pages.
 _MANY = 200_000
@@ -98,7 +98,7 @@ class Base:
     def __init__(self, folder: Path) -> None:
         about = json.loads((folder / "about.json").read_text())
         self.folder = folder
-        self.marks = Marks(about["newest"], about["nonce"], frozenset(about["recent"]))
+        self.marks = Marks(frozenset((number, nonce) for number, nonce in about["recent"]))
         self.taken_at = datetime.fromisoformat(about["taken_at"])
         self.is_large: bool = about["touches"] + about["calls"] > _MANY
         self.memory = Memory()
@@ -212,17 +212,20 @@ class Snapshot:
         if not self.replaced.size:
             return self.base.credit(group, window, self.zone)
         if self._learns_anew(group):
-            return credit.part_of(self.tables, group, window, self.zone)
+            return self._anew(group, window)
         base = self.base.credit(group, window, self.zone)
         models = [model for model in GROUPS[group] if model not in base.missing]
         if group == "rules" and base.missing:
             # What stood in their way may be gone.
-            return credit.part_of(self.tables, group, window, self.zone)
+            return self._anew(group, window)
         fitted = self.base.learned(models, window)
         old, new = (
             credit.lines(part, models, window, fitted) for part in (self.base.of(self.replaced), self.fresh)
         )
         return credit.changed(base, old, new, self.zone)
+
+    def _anew(self, group: str, window: Window) -> Part:
+        return replace(credit.part_of(self.tables, group, window, self.zone), version=None)
 
     def _lines(self, model: str, window: Window) -> pa.Table:
         if not self.replaced.size:
@@ -267,6 +270,9 @@ def whole(session: Session, settings: Settings, *, at: datetime) -> Snapshot:
 def _latest(session: Session, settings: Settings, at: datetime, *, patient: bool) -> Snapshot:
     key = str(_folder(settings))
     known = _current.get(key)
+    if known is not None and changes.is_older(session, known.marks):
+        # Whoever asked meanwhile has been shown what this session does not see yet.
+        return known
     newest = _newest(_folder(settings), _name(settings))
     if newest is not None and (known is None or known.base.folder != newest):
         known = _of(Base(newest), settings)
@@ -384,9 +390,7 @@ def take(session: Session, settings: Settings, *, at: datetime, groups: Sequence
             counts = counted(tables, FITTED, lookback_days=window.lookback_days)
             _write(counts, folder / f"counts-{window}.parquet")
         about = {
-            "newest": marks.newest,
-            "nonce": marks.nonce,
-            "recent": sorted(marks.recent),
+            "recent": list(marks.recent),
             "taken_at": at.isoformat(),
             "touches": tables.touches.num_rows,
             "calls": tables.calls.num_rows,

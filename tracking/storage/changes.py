@@ -68,11 +68,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Up to where changes are known: the newest mark, its nonce, and which of those before it were there."""
+    """Up to where changes are known: the newest marks that were there, each by its number and its nonce."""
 
-    newest: int = 0
-    nonce: int = 0
-    recent: frozenset[int] = frozenset()
+    recent: frozenset[tuple[int, int | None]] = frozenset()
+
+    @property
+    def newest(self) -> int:
+        """Return the number of the newest; 0 where there is none."""
+        return max((number for number, _ in self.recent), default=0)
 
 
 @dataclass(slots=True)
@@ -102,10 +105,8 @@ def note(session: Session, *, contacts: Collection[int] = (), accounts: Collecti
 
 def marks(session: Session) -> Marks:
     """Return how far the changes that this session sees go."""
-    rows = session.execute(text(f"SELECT id, nonce {_NEWEST} ORDER BY id"), {"late": _LATE}).all()
-    if not rows:
-        return Marks()
-    return Marks(rows[-1].id, rows[-1].nonce, frozenset(row.id for row in rows))
+    rows = session.execute(text(f"SELECT id, nonce {_NEWEST}"), {"late": _LATE}).all()
+    return Marks(frozenset((row.id, row.nonce) for row in rows))
 
 
 def now_at(session: Session) -> tuple[int, int]:
@@ -120,19 +121,30 @@ def since(session: Session, known: Marks) -> tuple[Change, Marks]:
     Everything has, as far as can be told, where the marks in between are gone or the database is another
     one: one that was restored from a copy, say, and has gone on from there.
     """
-    if now_at(session) == (known.newest, len(known.recent)):
+    newest = known.newest
+    if now_at(session) == (newest, len(known.recent)):
         return Change(), known
     now = marks(session)
     rows = session.execute(
-        text("SELECT id, nonce, scope FROM data_change WHERE id > :oldest"), {"oldest": known.newest - _LATE}
+        text("SELECT id, nonce, scope FROM data_change WHERE id > :oldest"), {"oldest": newest - _LATE}
     ).all()
-    if known.newest and {row.id: row.nonce for row in rows}.get(known.newest) != known.nonce:
+    seen = {(row.id, row.nonce): row.scope for row in rows}
+    if known.recent and not any(mark in seen for mark in known.recent if mark[0] == newest):
         return Change(everything=True), now
     change = Change()
-    for row in rows:
-        if row.id not in known.recent:
-            change |= _read(row.scope)
+    for mark, scope in seen.items():
+        if mark not in known.recent:
+            change |= _read(scope)
     return change, now
+
+
+def is_older(session: Session, known: Marks) -> bool:
+    """Tell whether a session began to read before some marks were read that this process has seen."""
+    number, _ = now_at(session)
+    if not 0 < number < known.newest:
+        return False
+    reach = known.newest - _LATE
+    return {mark for mark in marks(session).recent if mark[0] > reach} <= known.recent
 
 
 def _read(scope: str | None) -> Change:
