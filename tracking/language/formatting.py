@@ -138,6 +138,15 @@ def exact(minor: int | None, currency: str) -> str:
     return format_currency(money.to_major(minor, currency), currency, locale=_locale())
 
 
+def per_unit(back: float | None, currency: str) -> str:
+    """Write what each 1 of a currency brought back, to the hundredth: €3.41; whole figures as €1."""
+    if back is None:
+        return NONE
+    pattern = _locale().currency_formats["standard"].pattern
+    shown = _DECIMALS.sub("", pattern) if back == round(back) else pattern
+    return format_currency(back, currency, shown, _locale(), currency_digits=False)
+
+
 def share(fraction: float | None) -> str:
     """Write a fraction as a percentage with one decimal; from 1,000 % on with none."""
     # A negative zero is equal to zero, and so remembered under the same key.

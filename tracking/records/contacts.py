@@ -6,11 +6,11 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from tracking.errors import Conflict, Invalid, NotFound
-from tracking.storage import vault
+from tracking.storage import phone, vault
 from tracking.storage.models import Account, Contact, ContactPoint
 from tracking.storage.names import required
 from tracking.storage.vocabulary import PointKind
@@ -165,6 +165,27 @@ def named_like(text: str) -> ColumnElement[bool]:
     key = name_key(text)
     # No name holds the greatest code point, which stands for nothing.
     return and_(Account.name_key >= key, Account.name_key < f"{key}\U0010ffff")
+
+
+def matching(text: str, region: str) -> Select[Account]:
+    """Return the companies that a text names: by their name's beginning, domain, id elsewhere or a number."""
+    conditions: list[ColumnElement[bool]] = [
+        named_like(text),
+        Account.domain == text.casefold(),
+        Account.external_id == text,
+    ]
+    if e164 := phone.parse(text, region).e164:
+        known = (
+            select(Contact.account_id)
+            .join(ContactPoint)
+            .where(
+                ContactPoint.kind == PointKind.phone,
+                ContactPoint.value_hash == vault.lookup_hash(PointKind.phone, e164),
+            )
+        )
+        conditions.append(Account.id.in_(known))
+    by_name = (Account.name_key.is_(None), Account.name_key, Account.id)
+    return select(Account).where(or_(*conditions)).order_by(*by_name)
 
 
 def root(session: Session, row: _Merged) -> _Merged:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from flask import flash, redirect, render_template, request, url_for
 from flask_babel import gettext
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 from werkzeug.wrappers import Response
 
@@ -14,18 +14,16 @@ from tracking.errors import Invalid, NotFound
 from tracking.language.words import answer_words
 from tracking.records import contacts
 from tracking.reporting import quality
-from tracking.storage import phone, vault
 from tracking.storage.models import (
     Account,
     Answer,
     Call,
     Contact,
-    ContactPoint,
     Deal,
     NumberAssignment,
     Touch,
 )
-from tracking.storage.vocabulary import PointKind, TouchKind
+from tracking.storage.vocabulary import TouchKind
 from tracking.web import forms, pages
 from tracking.web.pages import EVERYONE, MARKETERS, Work, sees_numbers, some_of
 
@@ -206,23 +204,7 @@ def _search(text: str, region: str) -> Select[Account]:
     if not text:
         listed = wanted.where(Account.merged_into_id.is_(None), Account.name_key.is_not(None))
         return listed.order_by(Account.name_key, Account.id)
-    wanted = wanted.order_by(Account.name_key.is_(None), Account.name_key, Account.id)
-    conditions: list[ColumnElement[bool]] = [
-        contacts.named_like(text),
-        Account.domain == text.casefold(),
-        Account.external_id == text,
-    ]
-    if e164 := phone.parse(text, region).e164:
-        known = (
-            select(Contact.account_id)
-            .join(ContactPoint)
-            .where(
-                ContactPoint.kind == PointKind.phone,
-                ContactPoint.value_hash == vault.lookup_hash(PointKind.phone, e164),
-            )
-        )
-        conditions.append(Account.id.in_(known))
-    return wanted.where(or_(*conditions))
+    return contacts.matching(text, region)
 
 
 def _twins(session: Session) -> Sequence[tuple[str, int]]:

@@ -17,6 +17,7 @@ from reports.trends import preceding
 from tracking import clock
 from tracking.access import saved_views
 from tracking.errors import Invalid
+from tracking.language import formatting
 from tracking.records import annotations
 from tracking.reporting import charts, roi, targets
 from tracking.reporting.conclusion import YEARS_KEPT
@@ -31,6 +32,7 @@ from tracking.web.pages import EVERYONE, may, user
 _MODEL = ("linear",)
 _NOT_TAKEN = (CallStatus.ringing, CallStatus.missed, CallStatus.voicemail)
 _WAITING_DAYS = 30
+_FEW = 12
 _ASKED_ENOUGH, _MISSED_TOO_OFTEN, _UNATTRIBUTED_TOO_MUCH = 0.5, 0.2, 0.3
 _MOST_YEARS = 50.0
 
@@ -62,6 +64,10 @@ def home() -> tuple[str, int]:
             partial=not all(charts.is_complete(row, "month") for row in months.to_pylist()),
             waiting=_waiting(session),
             todo=_todo(found, attended),
+            model=_MODEL[0],
+            campaigns=(campaigns := _campaigns(found)),
+            most=max([1, *(max(row["revenue_minor"], row["cost_minor"]) for row in campaigns)]),
+            back_words=lambda back: formatting.per_unit(back, pages.settings().currency),
         )
     return page, pages.status_of(asked.problem)
 
@@ -184,6 +190,13 @@ def _next_step(session: Session) -> dict[str, Any] | None:
     if number is None:
         return {"step": "number", "allowed": may("web.new_numbers")}
     return {"step": "call", "number": number, "allowed": True}
+
+
+def _campaigns(found: roi.Comparison) -> list[dict[str, Any]]:
+    """Return the campaigns that cost or earned something, what earned most first."""
+    rows = [row["linear"] for name, row in found.lines().items() if not name.startswith("(")]
+    rows = [row for row in rows if row["cost_minor"] or row["revenue_minor"]]
+    return sorted(rows, key=lambda row: -row["revenue_minor"])[:_FEW]
 
 
 def _waiting(session: Session) -> list[Call]:

@@ -60,7 +60,7 @@ PUBLIC: frozenset[Role] = frozenset()
 """The rule of an address that needs no sign-in."""
 
 # Only files of our own, and nothing in a page may run: a script in a caller's name finds no way in.
-# Pictures as data: are Pico's icons and the QR code of the second factor.
+# Pictures as data: are the style sheet's small signs and the QR code of the second factor.
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; "

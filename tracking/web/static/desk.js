@@ -102,7 +102,7 @@
   main.addEventListener("input", (event) => { if (!form?.contains(event.target)) return; changed(); if (event.target === source) fit(); });
   main.addEventListener("keydown", (event) => {
     if (!form?.contains(event.target)) return;
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); form.requestSubmit(form.querySelector(".save")); return; }
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); form.requestSubmit(form.querySelector("[data-save]")); return; }
     if (event.target !== source || event.altKey || event.ctrlKey || event.metaKey || event.isComposing) return;
     if (!list().hidden) {
       if (event.key === "ArrowDown" || event.key === "ArrowUp") { event.preventDefault(); move(event.key === "ArrowDown" ? 1 : -1); return; }

@@ -25,6 +25,8 @@
     if (opener) document.getElementById(opener.dataset.opens)?.showModal();
     if (event.target.closest?.("[data-closes]")) event.target.closest("dialog")?.close();
     if (event.target.closest?.("[data-print]")) window.print();
+    const toggle = event.target.closest?.("[data-toggles]");
+    if (toggle) toggle.setAttribute("aria-expanded", String(document.getElementById(toggle.dataset.toggles).classList.toggle("open")));
   });
 
   // A form that asks first: data-confirm holds the question.
