@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from reports.evidence import UNSEEN_DEALS, Evidence, Standing, is_campaign
+from reports.evidence import LEAST_DEALS, UNSEEN_DEALS, Evidence, Standing, is_campaign
 from reports.intervals import Resampled
 from reports.maturity import ToCome
 
@@ -58,8 +58,8 @@ class Advice:
     pays : dict
         Model to the chance (0 to 1) that more is credited to it in the period than it cost; empty where that
         cannot be told.
-    deals : float
-        Fewest deals credited by any model.
+    deals, fewest : float
+        Deals credited by the first model, and by the one that credits the fewest.
     to_come : float or None
         Share of the revenue of its leads still to come.
     """
@@ -69,6 +69,7 @@ class Advice:
     standing: Standing
     pays: Mapping[str, float]
     deals: float
+    fewest: float
     to_come: float | None
 
     @property
@@ -125,8 +126,8 @@ def advise(
             continue
         rest = to_come.get(campaign)
         share = rest.share if rest else None
-        credited = min(deals.get(campaign, {}).values(), default=0.0)
-        standing = evidence.standing(campaign, credited)
+        credited = [deals.get(campaign, {}).get(model, 0.0) for model in drawn.models]
+        standing = evidence.standing(campaign, max(credited))
         pays: dict[str, float] = {}
         if campaign in other_aims:
             verdict = Verdict.elsewhere
@@ -138,10 +139,12 @@ def advise(
             verdict = Verdict.wait
         else:
             chances = {model: drawn.chance(model, campaign, 0.0) for model in drawn.models}
-            verdict = _verdict(drawn, campaign, chances, standing, rest, evidence)
+            verdict = _verdict(drawn, campaign, chances, min(credited), rest, evidence)
+            if standing is not Standing.enough and verdict is not Verdict.stop:
+                verdict = Verdict.wait
             if standing is Standing.enough or verdict is Verdict.stop:
                 pays = chances
-        found.append(Advice(campaign, verdict, standing, pays, credited, share))
+        found.append(Advice(campaign, verdict, standing, pays, credited[0], min(credited), share))
     return found
 
 
@@ -149,18 +152,18 @@ def _verdict(
     drawn: Resampled,
     campaign: str,
     pays: Mapping[str, float],
-    standing: Standing,
+    fewest: float,
     rest: ToCome | None,
     evidence: Evidence,
 ) -> Verdict:
-    if standing is Standing.enough and min(pays.values()) >= SURE:
+    if fewest >= LEAST_DEALS and min(pays.values()) >= SURE:
         beats = [drawn.chance(model, campaign, _overall(drawn, m)) for m, model in enumerate(drawn.models)]
         return Verdict.invest if min(beats) >= LIKELY else Verdict.keep
     young = rest is not None and rest.share is not None and rest.share > RIPE
     if not young and _surely_less(drawn, campaign, rest, evidence):
         return Verdict.stop
     apart = max(pays.values()) - min(pays.values()) >= APART
-    return Verdict.reconsider if standing is Standing.enough and apart and not young else Verdict.wait
+    return Verdict.reconsider if apart and not young else Verdict.wait
 
 
 def _overall(drawn: Resampled, m: int) -> float:

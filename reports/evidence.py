@@ -122,14 +122,14 @@ class Evidence:
         return Standing.enough if self.coverage.deals.connected >= LEAST_DEALS_IN_ALL else Standing.few_in_all
 
     def standing(self, campaign: str, deals: float) -> Standing:
-        """Say whether a campaign can be said to pay, or what stands in the way.
+        """Say whether a campaign can be judged, or what stands in the way.
 
         Parameters
         ----------
         campaign : str
             Its name.
         deals : float
-            Fewest deals that any model in question credits to it.
+            Most deals that any model in question credits to it.
 
         Returns
         -------
