@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.shares import UNIT
+from reports.evidence import trails
 from reports.kpis import Period, ratio
 from reports.roi import OVERHEAD, UNKNOWN, JourneyTables
 
@@ -24,6 +25,7 @@ TREND = pa.schema(
         pa.field("end", pa.date32(), nullable=False),
         pa.field("cost_minor", pa.int64(), nullable=False),
         pa.field("revenue_minor", pa.int64(), nullable=False),
+        pa.field("credited_minor", pa.int64(), nullable=False),
         pa.field("calls", pa.int64(), nullable=False),
         pa.field("answered_calls", pa.int64(), nullable=False),
         pa.field("leads", pa.float64(), nullable=False),
@@ -185,20 +187,22 @@ def trend(
     pyarrow.Table
         Columns as in :data:`TREND`, a row for each part.
     """
-    names = ("leads", "qualified_leads", "deals", "customers", "revenue_minor", "calls", "answered_calls")
-    sums = {name: np.zeros(len(parts), dtype=np.int64) for name in (*names, "cost_minor")}
+    names = ("leads", "qualified_leads", "deals", "customers", "revenue_minor", "credited_minor", "calls")
+    sums = {name: np.zeros(len(parts), dtype=np.int64) for name in (*names, "answered_calls", "cost_minor")}
     units, credit = f"units {model}", f"credit {model}"
     wanted = table.select(["day", "goal", "first", "campaign", units, credit])
     if campaigns is not None:
         wanted = wanted.filter(pc.is_in(wanted["campaign"].cast(pa.string()), pa.array(sorted(campaigns))))
     days = wanted["day"].cast(pa.int32()).to_numpy()
     wanted, place = _placed(wanted, days, [_day(part.start) for part in parts], _day(parts[-1].end))
-    wanted = wanted.append_column("part", pa.array(place))
-    grouped = wanted.group_by(["goal", "first", "part"]).aggregate([(units, "sum"), (credit, "sum")])
+    named = pc.invert(pc.starts_with(wanted["campaign"].cast(pa.string()), "("))
+    wanted = wanted.append_column("part", pa.array(place)).append_column("named", named)
+    grouped = wanted.group_by(["goal", "first", "named", "part"]).aggregate([(units, "sum"), (credit, "sum")])
     for row in grouped.to_pylist():
         sums[_GOALS[row["goal"]]][row["part"]] += row[f"{units}_sum"]
         if row["goal"] == "won":
             sums["revenue_minor"][row["part"]] += row[f"{credit}_sum"]
+            sums["credited_minor"][row["part"]] += row[f"{credit}_sum"] if row["named"] else 0
             sums["customers"][row["part"]] += row[f"{units}_sum"] if row["first"] else 0
     _add_calls(sums, journeys.calls, parts, campaigns)
     starts = [part.start for part in parts]
@@ -208,11 +212,15 @@ def trend(
             # Most costs lie within one part, and there may be thousands of them.
             for i in range(max(bisect_right(starts, start) - 1, 0), bisect_left(starts, end)):
                 sums["cost_minor"][i] += parts[i].share(cost["amount_minor"], start, end)
+    connected = any(
+        trail.connected and (campaigns is None or name in campaigns)
+        for name, trail in trails(journeys, parts[-1].until).items()
+    )
     rows = []
     for i, part in enumerate(parts):
         row = {name: int(values[i]) for name, values in sums.items()}
         row |= {name: row[name] / UNIT for name in ("leads", "qualified_leads", "deals", "customers")}
-        row["roi"] = ratio(row["revenue_minor"] - row["cost_minor"], row["cost_minor"])
+        row["roi"] = ratio(row["credited_minor"] - row["cost_minor"], row["cost_minor"]) if connected else None
         rows.append({"start": part.start, "end": part.end, **row})
     return pa.Table.from_pylist(rows, schema=TREND)
 

@@ -100,6 +100,7 @@ ringtrail = Commands(
             {
                 "document": "document:document_command",
                 "kpis": "report:kpis_command",
+                "model": "report:model_command",
                 "roi": "report:roi_command",
             },
         ),

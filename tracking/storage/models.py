@@ -43,11 +43,13 @@ from tracking.storage.vocabulary import (
 
 
 class Installation(Base):
-    """One row: the fingerprint of the key with which this database is sealed."""
+    """One row: the fingerprint of the key with which this database is sealed, and what was decided for all."""
 
     __tablename__ = "installation"
     id: Mapped[Key]
     key_fingerprint: Mapped[str] = mapped_column(String(16))
+    deciding_model: Mapped[str | None] = mapped_column(String(40))
+    """The attribution model to decide by; without it, what the study recommends."""
 
 
 # --- What was advertised ---------------------------------------------------------------------------------

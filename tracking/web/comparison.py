@@ -9,13 +9,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from attribution import UNATTRIBUTED
+from reports.evidence import Standing
 from reports.roi import OVERHEAD, TOTAL, UNKNOWN
 from tracking import clock
 from tracking.access import saved_views
 from tracking.errors import Invalid
 from tracking.language import formatting
 from tracking.language.words import line_words, model_word
-from tracking.reporting import advice
+from tracking.reporting import advice, deciding
 from tracking.reporting import roi as reporting
 from tracking.reporting.questions import ReportQuery
 from tracking.reporting.roi import Comparison
@@ -40,16 +41,19 @@ def roi() -> tuple[str, int]:
         except Preparing:
             return render_template("decide/preparing.html"), 200
         problem = problem or problem_now
+        judged = advice.judged(found, asked)
         page = render_template(
             "decide/roi.html",
             asked=asked,
             found=found,
             lines=found.lines(),
-            best=advice.best(found),
-            split=advice.split(found),
+            conclusion=advice.conclusion(found, judged),
+            unconnected={each.campaign for each in judged if each.standing is Standing.unconnected},
+            why=deciding.reason(asked.deciding),
+            warnings=deciding.warnings(asked.deciding, found.models),
             words=line_words(),
             rows=returns(found),
-            verdicts={each.campaign: each for each in advice.judged(found, asked)},
+            verdicts={each.campaign: each for each in judged},
             verdict_words=advice.verdict_words(),
             place=place,
             back_words=back_words,
@@ -132,7 +136,7 @@ def roi_behind() -> tuple[str, int]:
     if goal not in _GOALS:
         abort(404)
     with pages.reading() as session:
-        asked = pages.report_query(session, ("linear",))
+        asked = pages.report_query(session)
         if asked.problem:
             raise asked.problem
         snapshot = pages.current_snapshot(session)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from attribution import UNATTRIBUTED
 from reports.definitions import KPIS
+from reports.evidence import is_campaign
 from reports.kpis import Period
 from reports.roi import TOTAL
 from reports.trends import preceding
@@ -19,7 +20,7 @@ from tracking.access import saved_views
 from tracking.errors import Invalid
 from tracking.language import formatting
 from tracking.records import annotations
-from tracking.reporting import charts, roi, targets
+from tracking.reporting import advice, charts, roi, targets
 from tracking.reporting.conclusion import YEARS_KEPT
 from tracking.reporting.questions import ReportQuery
 from tracking.reporting.roi import Question
@@ -29,7 +30,6 @@ from tracking.storage.vocabulary import CallStatus, Direction
 from tracking.web import pages
 from tracking.web.pages import EVERYONE, may, user
 
-_MODEL = ("linear",)
 _NOT_TAKEN = (CallStatus.ringing, CallStatus.missed, CallStatus.voicemail)
 _WAITING_DAYS = 30
 _FEW = 12
@@ -42,9 +42,10 @@ def home() -> tuple[str, int]:
     with pages.reading() as session:
         if step := _next_step(session):
             return render_template("decide/start.html", **step), 200
-        asked = pages.report_query(session, _MODEL)
+        asked = pages.report_query(session)
         snapshot = pages.current_snapshot(session)
-        question = Question(_MODEL, asked.period, float(pages.settings().lookback_days))
+        model = asked.deciding.model
+        question = Question((model,), asked.period, float(pages.settings().lookback_days))
         against = asked.other_period or preceding(asked.period)
         found = roi.compare(snapshot, pages.settings(), question, at=clock.now(), against=against)
         attended = roi.attended(snapshot, asked.period)
@@ -56,15 +57,16 @@ def home() -> tuple[str, int]:
             unattributed=UNATTRIBUTED,
             one_day=timedelta(days=1),
             found=found,
-            now=found.lines()[TOTAL]["linear"],
-            before=found.before["linear"],
+            model=model,
+            now=found.lines()[TOTAL][model],
+            before=found.before[model],
+            conclusion=advice.conclusion(found, advice.judged(found, asked)),
             attended=attended,
             spec=charts.revenue_and_cost(months, pages.settings().currency, "month", events),
             trend=months.to_pylist(),
             partial=not all(charts.is_complete(row, "month") for row in months.to_pylist()),
             waiting=_waiting(session),
             todo=_todo(found, attended),
-            model=_MODEL[0],
             campaigns=(campaigns := _campaigns(found)),
             most=max([1, *(max(row["revenue_minor"], row["cost_minor"]) for row in campaigns)]),
             back_words=lambda back: formatting.per_unit(back, pages.settings().currency),
@@ -85,7 +87,7 @@ def first_call() -> Response:
 @pages.page("/key-figures", EVERYONE)
 def key_figures() -> tuple[str, int]:
     with pages.reading() as session:
-        asked = pages.report_query(session, _MODEL)
+        asked = pages.report_query(session)
         problem: Exception | None = asked.problem
         snapshot = pages.current_snapshot(session)
         try:
@@ -93,7 +95,7 @@ def key_figures() -> tuple[str, int]:
             now, before = _both(snapshot, asked, years)
         except Invalid as error:
             problem, years = error, YEARS_KEPT
-            plain = replace(asked, question=replace(asked.question, models=_MODEL))
+            plain = replace(asked, question=replace(asked.question, models=("linear",)))
             now, before = _both(snapshot, plain, years)
         page = render_template(
             "decide/key_figures.html",
@@ -140,8 +142,9 @@ def _behind(asked: ReportQuery, period: Period) -> dict[str, str]:
     return {
         "roi": report,
         "roas": report,
+        "marketing_efficiency": report,
         "sourced_share": report,
-        "growth_roi": url_for("web.roi", against="year", **credited),
+        "growth_efficiency": url_for("web.roi", against="year", **credited),
         "cost_per_lead_minor": leads,
         "visitor_to_lead_rate": leads,
         "cost_per_qualified_lead_minor": url_for("web.roi_behind", goal="qualified", **credited),
@@ -194,7 +197,7 @@ def _next_step(session: Session) -> dict[str, Any] | None:
 
 def _campaigns(found: roi.Comparison) -> list[dict[str, Any]]:
     """Return the campaigns that cost or earned something, what earned most first."""
-    rows = [row["linear"] for name, row in found.lines().items() if not name.startswith("(")]
+    rows = [by_model[found.models[0]] for name, by_model in found.lines().items() if is_campaign(name)]
     rows = [row for row in rows if row["cost_minor"] or row["revenue_minor"]]
     return sorted(rows, key=lambda row: -row["revenue_minor"])[:_FEW]
 
@@ -224,17 +227,17 @@ def _todo(found: roi.Comparison, attended: dict[str, Any]) -> list[tuple[str, st
     if missed_rate is not None and missed_rate > _MISSED_TOO_OFTEN:
         text = gettext("More than one call in five was missed.")
         todo.append((text, "web.calls", gettext("See the calls")))
-    lines = found.lines()
+    lines, model = found.lines(), found.models[0]
     free = sorted(
         name
         for name, row in lines.items()
-        if not name.startswith("(") and not row["linear"]["cost_minor"] and row["linear"]["revenue_minor"]
+        if is_campaign(name) and not row[model]["cost_minor"] and row[model]["revenue_minor"]
     )
     if free:
         names = ", ".join(free[:3]) + ("…" if len(free) > 3 else "")
         text = gettext("No cost is known of campaigns that earn revenue: %(names)s.", names=names)
         todo.append((text, "web.cost_list", gettext("Enter costs")))
-    lost = found.share_of(UNATTRIBUTED, "linear")
+    lost = found.share_of(UNATTRIBUTED, model)
     if lost is not None and lost > _UNATTRIBUTED_TOO_MUCH:
         text = gettext("Much of the revenue is unattributed: no touch is recorded of who bought.")
         todo.append((text, "web.roi", gettext("See the comparison")))
