@@ -70,7 +70,7 @@ def test_nobody_gets_in_with_a_wrong_password_and_the_answer_does_not_tell_why(o
         fields = form(client.get("/sign-in").text, email=address, password="not the password")
         page = client.post("/sign-in", data=fields).text
         # What was typed comes back in its field and may differ.
-        answers.append(re.findall(r'class="(?:problem|wrong)"[^>]*>([^<]+)', page))
+        answers.append(re.findall(r'(?:role="alert">.*?<div>|class="wrong"[^>]*>)([^<]+)', page))
         assert client.get("/calls").status_code == 302
     assert answers[0] == answers[1] != []
 

@@ -43,7 +43,7 @@ def test_from_the_first_call_to_a_saved_comparison_with_the_keyboard_alone(
     expect(page.get_by_text("Waiting for your first call")).to_be_visible()
     ring(service)
     # The page looks by itself, and flips.
-    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    expect(page.get_by_role("heading", name="Home")).to_be_visible()
     supplier(service.engine)
     page.goto(f"/roi?{YEAR}")
     expect(page.locator("#roi-chart + *, .chart svg").first).to_be_visible()

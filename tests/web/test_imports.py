@@ -40,7 +40,7 @@ def give(client: FlaskClient, text: str | bytes, name: str = "deals.csv") -> tup
 def chosen(page: str) -> dict[str, str]:
     """Return what the selects and the kind of the mapping page say, as a browser would send it."""
     fields = dict(re.findall(r'<input type="hidden" name="(kind)" value="([^"]+)"', page))
-    for name, options in re.findall(r'<select name="(column-\d+)".*?>(.*?)</select>', page, re.S):
+    for name, options in re.findall(r'<select [^>]*name="(column-\d+)".*?>(.*?)</select>', page, re.S):
         picked = re.search(r'<option value="(\w+)" selected>', options)
         fields[name] = picked[1] if picked else ""
     return fields
@@ -58,7 +58,7 @@ def tried(client: FlaskClient, engine: Engine, settings: Settings, path: str, **
 def counts(page: str) -> list[int]:
     """Return how many rows were or would be created, updated, skipped and refused."""
     names = ("Created", "Updated", "Skipped", "Refused")
-    found = [re.search(rf"<dt>{name}</dt><dd>([\d,]+)</dd>", page) for name in names]
+    found = [re.search(rf"<dt>{name}</dt><dd>([\d,]+)<", page) for name in names]
     return [int(match[1].replace(",", "")) if match else -1 for match in found]
 
 
@@ -115,11 +115,11 @@ def test_a_file_is_guessed_tried_mended_and_imported(
     token = form(client.get("/account").text)
     job = client.post(f"{path}/start", data=token).location
     assert jobs.work(engine, worker.known(engine, settings))
-    assert "<dt>Created</dt><dd>3</dd>" in client.get(job).text
+    assert "<dt>Created</dt><dd>3<" in client.get(job).text
     with db.reading(engine) as session:
         amounts = dict(session.execute(select(Deal.external_id, Deal.amount_minor)).all())
     assert amounts == {"d1": 100_000, "d2": 70_000, "d3": 25_000}
-    assert "deals: last import today" in client.get("/imports").text
+    assert re.search(r">deals</strong>.*?last import today<", client.get("/imports").text)
     assert client.post(f"{path}/start", data=token).status_code == 409, "an import begins once"
 
 

@@ -154,7 +154,7 @@ def test_a_campaign_tells_its_latest_calls_and_gives_no_number_to_what_has_expir
     for name, last in (("Old leaflet", "2020-01-31"), ("New leaflet", "")):
         sent(client, f"/campaigns/{row}/material", name=name, medium="print", expires_on=last)
     page = client.get(f"/campaigns/{row}").text
-    assert re.search(r"</a> Borealis Foods <span[^>]*>answered<", page)
+    assert re.search(r">Borealis Foods</a><span[^>]*>.*?<div class=\"right\">answered<", page)
     assert page.count("Give it a number (+46701740620)") == 1
     assert "until Jan 31, 2020" in page
 

@@ -443,7 +443,7 @@ def test_pages_of_calls_go_back_and_forth_without_gap_or_repetition(signed_in: E
         return [int(row) for row in re.findall(r'href="/calls/(\d+)"', page)]
 
     def follow(page: str, relation: str) -> str | None:
-        found = re.search(rf'href="([^"]+)" rel="{relation}"', page)
+        found = re.search(rf'rel="{relation}" href="([^"]+)"', page)
         return client.get(unescape(found[1])).text if found else None
 
     pages = [client.get("/calls?spam=no").text]

@@ -108,7 +108,7 @@ def returns(found: Comparison) -> list[Return]:
                 campaign,
                 front,
                 first["cost_minor"],
-                first["revenue_minor"],
+                first["credited_minor"] if campaign == TOTAL else first["revenue_minor"],
                 back.get(front),
                 None if low is None else low + 1,
                 None if high is None else high + 1,
