@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 
 from reports.kpis import ratio
 
-LEAST_DEALS_IN_ALL = 30.0
+LEAST_DEALS_IN_ALL = 20.0
 """With fewer deals connected to campaigns no campaign is judged (docs/verdicts.md)."""
-LEAST_DEALS = 10.0
+LEAST_DEALS = 5.0
 """With fewer deals credited to it a campaign is not said to pay (docs/verdicts.md)."""
 UNSEEN_DEALS = 2.3
 """Where so many deals are expected, none comes in one case of ten: -ln 0.1."""

@@ -32,7 +32,7 @@ from simulator.write import tables
 
 MODELS = ("first-touch", "last-touch", "linear", "position-based", "time-decay")
 ROBUST = ("position-based", "time-decay", "linear")
-SIZES = {50: 80, 100: 60, 300: 30, 1_000: 15}
+SIZES = {60: 80, 100: 60, 300: 30, 1_000: 15}
 POPULATION = 30_000
 LOOKBACK_DAYS = 365.0
 
@@ -182,15 +182,15 @@ def thresholds(spread: Mapper) -> None:
     for size, markets in SIZES.items():
         for seed in range(markets):
             one = market(World(scenario, math.ceil(size / per_account), scenario.days, seed), spread)
-            for model in ("first-touch", "last-touch", "position-based"):
+            for model in ("first-touch", "last-touch", "linear", "position-based"):
                 costs = {campaign: round(amount * size) for campaign, amount in known[model].items()}
                 lines = {line["campaign"]: line for line in one.lines(model)}
                 drawn = resampled({model: one.rows}, one.period, costs)
                 for campaign in costs:
                     deals = float(lines.get(campaign, {"deals": 0.0})["deals"])  # type: ignore[arg-type]
                     chance = drawn.chance(model, campaign, 0.0)
-                    for least in (5, 10, 15, 20, 30):
-                        for sure in (0.9, 0.95, 0.975, 0.99):
+                    for least in (2, 5, 10, 20):
+                        for sure in (0.7, 0.8, 0.9, 0.95):
                             found[least, sure, "of"] += deals >= least
                             found[least, sure, "pays"] += deals >= least and chance >= sure
     print("\nleast deals | least chance | campaigns | wrongly said to pay")

@@ -81,9 +81,9 @@ def test_revenue_that_is_not_connected_may_be_a_campaigns_own() -> None:
 
 
 def test_few_deals_in_all_or_of_a_campaign_are_too_few() -> None:
-    world = add(World(), 29, "fair", 1_000_00, lead="2026-01-10", days=30).cost("fair", 1_00)
+    world = add(World(), 19, "fair", 1_000_00, lead="2026-01-10", days=30).cost("fair", 1_00)
     assert judged(world)["fair"].standing == Standing.few_in_all
-    world = add(world, 9, "mail", 1_000_00, lead="2026-01-10", days=30).cost("mail", 1_00)
+    world = add(world, 4, "mail", 1_000_00, lead="2026-01-10", days=30).cost("mail", 1_00)
     found = judged(world)
     assert (found["fair"].verdict in PAYS, found["mail"].verdict) == (True, Verdict.wait)
     assert found["mail"].standing == Standing.few_deals
