@@ -156,7 +156,7 @@ def test_page_sheet_csv_program_and_terminal_give_the_same_figures_for_the_same_
     [sheet] = [row for row in lines if row[:2] == [TOTAL, "position-based"]]
     assert sheet[head.index("ROI")] == roi
     assert "ROI -7.7 % credited revenue €6,000" in main_of(client, "/")
-    assert "Marketing efficiency 1.5 all revenue per 1 spent" in main_of(client, "/")
+    assert "Marketing efficiency 1.5" in main_of(client, "/")
     assert re.search(r"\(total\) .*€10,000 -7\.7 %", main_of(client, "/roi"))
     keys = main_of(client, "/key-figures")
     assert "ROI -7.7 %" in keys
@@ -202,5 +202,40 @@ def test_the_first_year_of_recording_is_no_growth_and_no_fall(signed_in: Enter, 
     client = signed_in("viewer")
     first = text(client.get("/?from=2026-02-01&to=2026-12-31&against=previous").text)
     assert not re.search("[▲▼]", first), "nothing was recorded in the year before"
+    later = text(client.get("/?from=2026-05-01&to=2026-07-31&against=previous").text)
+    assert "Leads 0 –" in later, "the first to be recorded have met us before"
     report = text(client.get("/report?from=2026-03-16&to=2026-12-31").text)
     assert not re.search("[▲▼]", report.split("The figures that matter")[1].split("What this report")[0])
+
+
+def test_a_target_has_a_pace_and_a_warning_where_it_is_far_outside_the_trend(
+    signed_in: Enter, engine: Engine
+) -> None:
+    supplier(engine)
+    client = signed_in("marketer")
+    page = client.get("/campaigns").text
+    [address] = set(re.findall(r'href="(/campaigns/\d+)"[^>]*>Mail<', page))
+    for figure, far in ((10, False), (1_000, True)):
+        fields = form(
+            client.get(f"{address}/change").text, name="Mail", channel="email", direction="outbound",
+            targets=f"leads: {figure}",
+        )  # fmt: skip
+        saved = client.post(f"{address}/change", data=fields, follow_redirects=True)
+        assert ("Far outside the trend" in saved.text) is far, figure
+    keys = text(client.get("/key-figures?from=2026-01-01&to=2026-06-30").text)
+    assert "Mail leads 2026 1,000" in keys
+    # 181 of 365 days are over. Each buyer asked at the fair first: the mailing made no lead.
+    assert "0 495.9 behind 0.0 %" in keys
+
+
+def test_the_pipeline_is_shown_by_campaign(signed_in: Enter, engine: Engine) -> None:
+    supplier(engine)
+    with db.transaction(engine) as session:
+        for company, stage in (("Buyer 1", Stage.opportunity), ("Drift", Stage.lead), ("Buyer 3", Stage.lost)):
+            deal = DealRecord(
+                clues=Clues(company=company), name="Offer", stage=stage, amount_minor=2_000_00, currency="EUR",
+                closed_at=moment("2026-06-01") if stage is Stage.lost else None,
+            )  # fmt: skip
+            deals.save(session, deal, at=moment("2026-06-01"))
+    page = main_of(signed_in("viewer"), "/key-figures")
+    assert "Fair 0.5 €1,000 Mail 0.5 €1,000 (unattributed) 1 €2,000" in page

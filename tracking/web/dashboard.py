@@ -18,8 +18,9 @@ from reports.trends import preceding
 from tracking import clock
 from tracking.access import saved_views
 from tracking.errors import Invalid
+from tracking.language.words import line_words
 from tracking.records import annotations
-from tracking.reporting import advice, charts, roi, targets
+from tracking.reporting import advice, charts, pipeline, roi, targets
 from tracking.reporting.conclusion import YEARS_KEPT
 from tracking.reporting.questions import ReportQuery
 from tracking.reporting.roi import Question
@@ -92,6 +93,9 @@ def key_figures() -> tuple[str, int]:
             problem, years = error, YEARS_KEPT
             plain = replace(asked, question=replace(asked.question, models=("linear",)))
             now, before = _both(snapshot, plain, years)
+        in_the_pipeline, unrated = pipeline.by_campaign(
+            session, pages.settings(), snapshot, asked, at=clock.now()
+        )
         page = render_template(
             "decide/key_figures.html",
             asked=asked,
@@ -101,6 +105,9 @@ def key_figures() -> tuple[str, int]:
             years=years,
             snapshot=snapshot,
             problem=problem,
+            pipeline=in_the_pipeline,
+            unrated=unrated,
+            words=line_words(),
             targets=targets.reached(pages.settings(), snapshot, asked, session, at=clock.now()),
             lost=roi.unattributed(
                 snapshot, pages.settings(), replace(asked.question, models=asked.question.models[:1])
