@@ -6,7 +6,7 @@ from datetime import date
 from reports.kpis import ratio
 
 FAR = 3.0
-"""A target so many times last year's figure, or so small a part of it, lies outside the trend (an assumption)."""
+"""So many times last year's figure, or so small a part of it, is outside the trend (an assumption)."""
 FEW = 5.0
 """A year that brought fewer counts as one that brought so many (an assumption)."""
 EARLY = 0.25

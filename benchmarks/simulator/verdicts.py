@@ -1,4 +1,4 @@
-"""How often a verdict on a campaign is wrong: what the thresholds of reports.evidence and reports.advice rest on.
+"""How often a verdict on a campaign is wrong: where the thresholds of reports.evidence come from.
 
 Run with ``python -m benchmarks.simulator.verdicts``; it prints the tables of docs/verdicts.md. Everything is
 seeded: the same code gives the same figures.
@@ -66,7 +66,9 @@ def market(world: World, spread: Mapper) -> Market:
     """Simulate a market and share its orders."""
     seen = tables(world, spread)
     costs = seen["costs"]
-    period = Period(pc.min(costs["period_start"]).as_py(), pc.max(costs["period_end"]).as_py(), ZoneInfo("UTC"))
+    period = Period(
+        pc.min(costs["period_start"]).as_py(), pc.max(costs["period_end"]).as_py(), ZoneInfo("UTC")
+    )
     journeys = Journeys(
         seen["touches"], seen["conversions"], costs.slice(0, 0), seen["answers"], seen["calls"]
     )
@@ -118,6 +120,7 @@ class Tally:
     stops: int = 0
 
     def add(self, found: Iterator[tuple[Verdict, Standing]]) -> None:
+        """Count verdicts."""
         for verdict, standing in found:
             self.all += 1
             self.gated += standing is Standing.enough
@@ -125,6 +128,8 @@ class Tally:
             self.stops += verdict is Verdict.stop
 
     def row(self) -> str:
+        """Return the line of a table."""
+
         def part(count: int, of: int) -> str:
             return f"{count / of:.1%}" if of else "-"
 
@@ -150,8 +155,7 @@ def returns(name: str, worth: Sequence[float], spread: Mapper, choices: dict[str
             for label, models in choices.items():
                 for each in worth:
                     costs = {
-                        campaign: round(amount * size / each)
-                        for campaign, amount in known[models[0]].items()
+                        campaign: round(amount * size / each) for campaign, amount in known[models[0]].items()
                     }
                     tallies[size, label, each].add(judge(one, models, costs))
     print(f"\n{name}: deals | models | back for each 1 spent, in the long run | {HEAD}")
@@ -168,7 +172,9 @@ def face_value(spread: Mapper) -> None:
         for seed in range(10):
             world = World(scenario, accounts, scenario.days, seed)
             one = market(world, spread)
-            spent = {name: sum(parts) for name, parts in zip(world.campaigns, spend_minor(world), strict=True)}
+            spent = {
+                name: sum(parts) for name, parts in zip(world.campaigns, spend_minor(world), strict=True)
+            }
             orders += float(one.lines("linear")[-1]["deals"]) / 10  # type: ignore[arg-type]
             tally.add(judge(one, ROBUST, spent))
         print(f"{accounts} | {orders:.0f} | {tally.row()}", flush=True)

@@ -60,7 +60,9 @@ def test_advice_is_invest_keep_stop_or_wait_by_what_comes_back() -> None:
         "poster": "wait",
     }
     assert (found["radio"].most, found["fair"].least) == (0.0, 1.0)
-    assert found["poster"].least is None, "2.3 orders of 1,000 may have stayed away by chance: more than 2,000"
+    assert found["poster"].least is None, (
+        "2.3 orders of 1,000 may have stayed away by chance: more than 2,000"
+    )
 
 
 def test_a_campaign_without_touch_call_or_answer_is_not_judged_whatever_it_cost() -> None:
@@ -143,7 +145,11 @@ def test_below_the_gate_no_campaign_gets_a_verdict(steps: list[tuple[str, int, i
 def test_a_tie_is_a_tie() -> None:
     credit = np.array([[400.0, 200.0, 100.0]])
     drawn = Resampled(
-        ("linear",), ("fair", "mail", "TV"), credit, np.repeat(credit[:, :, None], 9, 2), np.array([200.0, 100.0, 100.0])
+        ("linear",),
+        ("fair", "mail", "TV"),
+        credit,
+        np.repeat(credit[:, :, None], 9, 2),
+        np.array([200.0, 100.0, 100.0]),
     )
     assert drawn.best({"fair", "mail", "TV"}) == {"linear": (("fair", "mail"), 1.0)}
     assert drawn.best({"fair", "TV"}) == {"linear": (("fair",), 1.0)}

@@ -1,4 +1,4 @@
-"""No verdict without evidence, and the same figure for the same words: pages, files, programs and the terminal."""
+"""No verdict without evidence, and the same figure for the same words wherever they stand."""
 
 import csv
 import io
@@ -108,10 +108,13 @@ def test_with_costs_and_no_touch_no_page_file_program_or_command_gives_a_verdict
     for path in ("/", "/roi", "/roi/advice", "/report"):
         assert "cannot be told: no revenue is connected to a campaign" in said[path], path
         assert "0.0 %" in said[path], "of the revenue is connected"
-    assert "Catalogue Cannot be told Nothing connects it to a call. Give its ad material a phone number" in (
-        said["/roi/advice"]
+    assert (
+        "Catalogue Cannot be told Nothing connects it to a call. Give its ad material a phone number"
+        in (said["/roi/advice"])
     )
-    assert "Campaigns with a cost that nothing connects to a call 2: Catalogue, Trade press" in said["/quality"]
+    assert (
+        "Campaigns with a cost that nothing connects to a call 2: Catalogue, Trade press" in said["/quality"]
+    )
     assert "Cannot be told, since nothing connects them to a call: Catalogue, Trade press" in said["table"]
     answer = Api(settings, engine).get("/reports/roi?from=2026-01-01&to=2026-12-31")
     assert {row["roi"] for row in answer["rows"]} == {row["roas"] for row in answer["rows"]} == {None}
@@ -231,9 +234,14 @@ def test_a_target_has_a_pace_and_a_warning_where_it_is_far_outside_the_trend(
 def test_the_pipeline_is_shown_by_campaign(signed_in: Enter, engine: Engine) -> None:
     supplier(engine)
     with db.transaction(engine) as session:
-        for company, stage in (("Buyer 1", Stage.opportunity), ("Drift", Stage.lead), ("Buyer 3", Stage.lost)):
+        for company, stage in (
+            ("Buyer 1", Stage.opportunity),
+            ("Drift", Stage.lead),
+            ("Buyer 3", Stage.lost),
+        ):
             deal = DealRecord(
-                clues=Clues(company=company), name="Offer", stage=stage, amount_minor=2_000_00, currency="EUR",
+                clues=Clues(company=company), name="Offer", stage=stage, amount_minor=2_000_00,
+                currency="EUR",
                 closed_at=moment("2026-06-01") if stage is Stage.lost else None,
             )  # fmt: skip
             deals.save(session, deal, at=moment("2026-06-01"))

@@ -36,8 +36,8 @@ def conclusion(found: Comparison, judged: Sequence[Advice]) -> list[str]:
     if whole is Standing.nothing:
         sentences = [
             gettext(
-                "Which campaigns pay cannot be told: no revenue is connected to a campaign. Enter deals under "
-                "the names of the companies that called."
+                "Which campaigns pay cannot be told: no revenue is connected to a campaign. Enter deals "
+                "under the names of the companies that called."
             )
         ]
     elif whole is Standing.few_in_all:
@@ -219,9 +219,7 @@ def _missing(advice: Advice, numbered: frozenset[str]) -> str:
                 "Nothing connects it to a call: its number has never rung. Call it once to see that it works."
             )
         )
-    return str(
-        gettext("Nothing connects it to a call. Give its ad material a phone number of its own.")
-    )
+    return str(gettext("Nothing connects it to a call. Give its ad material a phone number of its own."))
 
 
 def worth(models: Sequence[str]) -> dict[str, tuple[float, float, float]]:

@@ -1,4 +1,4 @@
-"""The pipeline by campaign: deals that are neither won nor lost, credited as they would be if they were won now."""
+"""The pipeline by campaign: open deals, credited as they would be if they were won now."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -45,9 +45,13 @@ def by_campaign(
         account = roots.get(deal.account_id, deal.account_id)
         rows.append(
             {
-                "conversion_id": f"deal {deal.id}", "account_id": account, "goal": "won", "converted_at": at,
-                "value_minor": value, "currency": settings.currency,
-            }  # fmt: skip
+                "conversion_id": f"deal {deal.id}",
+                "account_id": account,
+                "goal": "won",
+                "converted_at": at,
+                "value_minor": value,
+                "currency": settings.currency,
+            }
         )
     if not rows:
         return [], sorted(unrated)

@@ -54,7 +54,9 @@ class RoiReport:
         unseen = {
             row["campaign"]
             for row in self.table.to_pylist()
-            if is_campaign(row["campaign"]) and row["cost_minor"] and not self.evidence.trail(row["campaign"]).connected
+            if is_campaign(row["campaign"])
+            and row["cost_minor"]
+            and not self.evidence.trail(row["campaign"]).connected
         }
         return {
             name: {"connected": part.connected, "of": part.of, "share": part.share}
@@ -116,7 +118,7 @@ def roi_report(
 
 
 def evidence(taken: Snapshot, settings: Settings, question: "Question") -> Evidence:
-    """Return what is connected in a period under a question's first model, whichever campaigns it is about."""
+    """Return what is connected in a period under a question's first model, of all campaigns."""
     every = replace(question, models=question.models[:1], campaigns=None)
 
     def make() -> Evidence:
@@ -287,9 +289,7 @@ def recorded(taken: Snapshot, period: Period) -> dict[str, bool]:
         days = timedelta(days=FIRST_DAYS if measure in _NEW else 0)
         return first is not None and first + days <= last
 
-    return {
-        measure: any(whole(measure, name) for name in names) for measure, names in _RECORDED_BY.items()
-    }
+    return {measure: any(whole(measure, name) for name in names) for measure, names in _RECORDED_BY.items()}
 
 
 GRACE_DAYS = 31

@@ -1,4 +1,4 @@
-"""Targets against actuals, for campaigns that do not aim at sales alone: so far, expected by now, and the trend."""
+"""Targets against actuals, for campaigns that do not aim at sales alone, with their pace and the trend."""
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -40,11 +40,15 @@ def reached(
             key = measure.strip().lower().replace(" ", "_")
             if key in _GOALS or key in _CALLS:
                 now = _figures(settings, snapshot, asked, date(day.year, 1, 1), day)
-                before = _figures(settings, snapshot, asked, date(day.year - 1, 1, 1), date(day.year - 1, 12, 31))
+                before = _figures(
+                    settings, snapshot, asked, date(day.year - 1, 1, 1), date(day.year - 1, 12, 31)
+                )
                 pace = Pace(
                     target, _of(now, name, key), share, _of(before, name, key) if before is not None else None
                 )
-                rows.append(_row(name, measure, pace, (first, last)) | _source(asked, name, key, (first, day)))
+                rows.append(
+                    _row(name, measure, pace, (first, last)) | _source(asked, name, key, (first, day))
+                )
             else:
                 # The newest figure of the indicator of that name: a level, which does not add up over days.
                 readings = annotations.readings(session, first=first, last=day)

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from tracking.errors import Invalid
 from tracking.language import formatting
-from tracking.reporting import deciding, documents, mail, mailing, roi, schedules
+from tracking.reporting import deciding, mail, mailing, roi, schedules
 from tracking.reporting.schedules import Wanted
 from tracking.storage.models import Campaign, ReportSchedule
 from tracking.web import forms, pages
