@@ -1,5 +1,7 @@
 """Targets with a period and a pace: so far, expected by now, and whether the target is within the trend."""
 
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -36,6 +38,56 @@ def window(day: date, starts_on: date | None, ends_on: date | None) -> tuple[dat
     first, last = date(day.year, 1, 1), date(day.year, 12, 31)
     start, end = max(starts_on or first, first), min(ends_on or last, last)
     return (start, end) if start <= end else (first, last)
+
+
+def of_year(targets: Mapping[str, float], year: int) -> dict[str, float]:
+    """Return the targets of a year: its own, such as "leads 2027", before those of every year.
+
+    Parameters
+    ----------
+    targets : mapping of str to float
+        Measure, with or without a year, and figure.
+    year : int
+        Which.
+
+    Returns
+    -------
+    dict of str to float
+        Measure without a year, and figure.
+
+    Examples
+    --------
+    >>> targets = {"leads": 40, "leads 2027": 50, "calls 2026": 9}
+    >>> of_year(targets, 2026), of_year(targets, 2027)
+    ({'leads': 40, 'calls': 9}, {'leads': 50})
+    """
+    found: dict[str, float] = {}
+    for measure, figure in targets.items():
+        name, of = _measure(measure)
+        if of == year or (of is None and name not in found):
+            found[name] = figure
+    return found
+
+
+def measures(targets: Iterable[str]) -> set[str]:
+    """Return what targets measure, in small letters and without years.
+
+    Parameters
+    ----------
+    targets : iterable of str
+        Measures as they were entered.
+
+    Returns
+    -------
+    set of str
+        Such as "leads".
+    """
+    return {_measure(target)[0].lower() for target in targets}
+
+
+def _measure(target: str) -> tuple[str, int | None]:
+    name, _, year = target.strip().rpartition(" ")
+    return (name.strip(), int(year)) if name and re.fullmatch(r"20\d\d", year) else (target.strip(), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,6 +231,26 @@ def test_a_target_has_a_pace_and_a_warning_where_it_is_far_outside_the_trend(
     assert "0 495.9 behind 0.0 %" in keys
 
 
+def test_next_years_plan_starts_from_this_years_figures_and_becomes_its_targets(
+    signed_in: Enter, engine: Engine
+) -> None:
+    supplier(engine)
+    client = signed_in("marketer")
+    page = client.get("/key-figures").text
+    [year] = re.findall(r'name="year" value="(\d+)"', page)
+    lines = re.findall(r'name="(leads\d+)"[^>]*value="(\d*)"', page)
+    assert len(lines) == 2, "the fair and the mailing"
+    fair, expected = lines[0]
+    assert int(expected) >= 12, "twelve leads in a part of the year"
+    sent = client.post("/key-figures/plan", data=form(page, year=year, **{fair: "20"}))
+    assert sent.status_code == 303
+    with db.reading(engine) as session:
+        assert campaigns.get(session, "Fair").targets == {"brand searches": 1000, f"leads {year}": 20}
+    assert re.search(rf'name="{fair}"[^>]*value="20"', client.get("/key-figures").text)
+    wrong = client.post("/key-figures/plan", data=form(page, year=year, **{fair: "-1"}))
+    assert wrong.status_code == 422
+
+
 def test_the_pipeline_is_shown_by_campaign(signed_in: Enter, engine: Engine) -> None:
     supplier(engine)
     with db.transaction(engine) as session:

@@ -82,7 +82,7 @@ class Coverage(Shown):
     calls: Connected
     deals: Connected
     unconnected: list[str] = Field(
-        description="Campaigns with a cost that no touch, call or answer leads to: nobody can tell if they pay."
+        description="Campaigns with a cost that no touch, call or answer leads to: not to be judged."
     )
 
 

@@ -6,6 +6,7 @@ from flask_babel import gettext, ngettext
 
 from reports.advice import LIKELY, SURE, Advice, Verdict, advise
 from reports.evidence import LEAST_DEALS, LEAST_DEALS_IN_ALL, Standing
+from reports.targets import measures
 from simulator import which_model
 from tracking.language import formatting
 from tracking.language.words import model_word
@@ -23,9 +24,7 @@ def judged(found: Comparison, query: ReportQuery) -> list[Advice]:
     for row in found.table.to_pylist():
         deals.setdefault(row["campaign"], {})[row["model"]] = row["deals"]
     other = frozenset(
-        name
-        for name, fact in query.facts.items()
-        if fact.targets and not _SALES & {measure.strip().lower() for measure in fact.targets}
+        name for name, fact in query.facts.items() if fact.targets and not _SALES & measures(fact.targets)
     )
     return advise(found.drawn, deals, found.maturity.campaigns, found.evidence, other)
 

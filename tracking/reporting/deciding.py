@@ -76,8 +76,8 @@ def reason(deciding: Deciding) -> str:
     return str(
         gettext(
             "With %(deals)s deals a year, %(model)s is the safest choice: in simulated markets it credits "
-            "the wrong campaigns with %(mean)s of the margin on average and %(worst)s at worst, the best worst "
-            "case of all models.",
+            "the wrong campaigns with %(mean)s of the margin on average and %(worst)s at worst, the best "
+            "worst case of all models.",
             deals=formatting.count(deciding.deals),
             model=model_word(best.model),
             mean=formatting.share(best.mean.wrong),

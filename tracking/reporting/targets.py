@@ -8,7 +8,7 @@ from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from reports.kpis import Period
-from reports.targets import Pace, gone, window
+from reports.targets import Pace, gone, of_year, window
 from tracking.language import formatting
 from tracking.language.words import measure_word, model_word
 from tracking.records import annotations
@@ -30,8 +30,10 @@ def reached(
     it; so far is up to the end of that period, at the most up to today. ``behind`` is the page of the
     records, not its address: mails are made where no request is.
     """
-    wanted = {name: fact.targets for name, fact in sorted(asked.facts.items()) if fact.targets}
     day = min(asked.last_day, at.astimezone(settings.zone).date())
+    wanted = {name: of_year(fact.targets, day.year) for name, fact in sorted(asked.facts.items())}
+    year = (date(day.year - 1, 1, 1), date(day.year - 1, 12, 31))
+    before = roi.recorded(snapshot, Period(year[0], date(day.year, 1, 1), settings.zone))
     rows = []
     for name, targets in wanted.items():
         first, last = window(day, asked.facts[name].starts_on, asked.facts[name].ends_on)
@@ -40,12 +42,9 @@ def reached(
             key = measure.strip().lower().replace(" ", "_")
             if key in _GOALS or key in _CALLS:
                 now = _figures(settings, snapshot, asked, date(day.year, 1, 1), day)
-                before = _figures(
-                    settings, snapshot, asked, date(day.year - 1, 1, 1), date(day.year - 1, 12, 31)
-                )
-                pace = Pace(
-                    target, _of(now, name, key), share, _of(before, name, key) if before is not None else None
-                )
+                known = before["calls" if key in _CALLS else "leads"]
+                last_year = _of(_figures(settings, snapshot, asked, *year), name, key) if known else None
+                pace = Pace(target, _of(now, name, key), share, last_year)
                 rows.append(
                     _row(name, measure, pace, (first, last)) | _source(asked, name, key, (first, day))
                 )
@@ -60,19 +59,43 @@ def reached(
     return rows
 
 
+def plan(
+    settings: Settings, snapshot: Snapshot, asked: ReportQuery, *, at: datetime
+) -> tuple[int, list[dict[str, Any]]]:
+    """Return next year, and for each campaign this year's cost and leads and what they come to in a year."""
+    day = at.astimezone(settings.zone).date()
+    lines = _figures(settings, snapshot, asked, date(day.year, 1, 1), day)
+    spent = _figures(settings, snapshot, asked, date(day.year, 1, 1), date(day.year, 12, 31))
+    rows = []
+    for name, fact in sorted(asked.facts.items()):
+        share = gone(day, *window(day, fact.starts_on, fact.ends_on))
+        pace = Pace(0.0, _of(lines, name, "leads"), share)
+        if pace.so_far or _of(spent, name, "cost_minor"):
+            planned = of_year(fact.targets, day.year + 1).get("leads", pace.whole_year)
+            rows.append(
+                {
+                    "campaign": name,
+                    "id": fact.id,
+                    "cost_minor": _of(spent, name, "cost_minor"),
+                    "so_far": pace.so_far,
+                    "whole_year": pace.whole_year,
+                    "planned": None if planned is None else round(planned),
+                }
+            )
+    return day.year + 1, rows
+
+
 def _figures(
     settings: Settings, snapshot: Snapshot, asked: ReportQuery, first: date, last: date
-) -> dict[str, dict[str, Any]] | None:
-    """Return the lines of a year by campaign; None where it was not recorded from its beginning on."""
+) -> dict[str, dict[str, Any]]:
+    """Return the lines of some days by campaign, under the model that decides."""
     period = Period(first, last + timedelta(days=1), settings.zone)
-    if last.year < asked.last_day.year and not roi.recorded(snapshot, period)["leads"]:
-        return None
     question = replace(asked.question, models=(asked.deciding.model,), period=period, campaigns=None)
     return roi.rows_of(snapshot, settings, question)
 
 
-def _of(lines: dict[str, dict[str, Any]] | None, name: str, key: str) -> float:
-    return float((lines or {}).get(name, {}).get(key, 0))
+def _of(lines: dict[str, dict[str, Any]], name: str, key: str) -> float:
+    return float(lines.get(name, {}).get(key, 0))
 
 
 def _row(name: str, measure: str, pace: Pace, days: tuple[date, date]) -> dict[str, Any]:
