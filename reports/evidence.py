@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 
 from reports.kpis import ratio
 
-LEAST_DEALS_IN_ALL = 30.0
+LEAST_DEALS_IN_ALL = 20.0
 """With fewer deals connected to campaigns no campaign is judged (docs/verdicts.md)."""
-LEAST_DEALS = 10.0
+LEAST_DEALS = 5.0
 """With fewer deals credited to it a campaign is not said to pay (docs/verdicts.md)."""
 UNSEEN_DEALS = 2.3
 """Where so many deals are expected, none comes in one case of ten: -ln 0.1."""
@@ -79,14 +79,11 @@ class Trail:
     ----------
     touches, calls, answers : int
         Touches recorded, calls without spam, and callers who said that it brought them.
-    numbered : bool
-        Whether material of it has had a telephone number.
     """
 
     touches: int = 0
     calls: int = 0
     answers: int = 0
-    numbered: bool = False
 
     @property
     def connected(self) -> bool:
@@ -219,7 +216,7 @@ class Recorded(Protocol):
         """What callers said brought them."""
 
 
-def trails(journeys: Recorded, until: datetime, numbered: Iterable[str] = ()) -> dict[str, Trail]:
+def trails(journeys: Recorded, until: datetime) -> dict[str, Trail]:
     """Count what leads to each campaign.
 
     Parameters
@@ -228,23 +225,24 @@ def trails(journeys: Recorded, until: datetime, numbered: Iterable[str] = ()) ->
         Journey tables.
     until : datetime
         What came at this moment or later does not count.
-    numbered : iterable of str, default ()
-        Campaigns whose material has had a telephone number.
 
     Returns
     -------
     dict of str to Trail
-        Campaigns that nothing leads to are left out, unless they are numbered.
+        Campaigns that nothing leads to are left out.
     """
-    calls, numbers = journeys.calls, set(numbered)
+    calls = journeys.calls
     counts = (
         _counts(journeys.touches, "occurred_at", until),
-        _counts(calls.select(["campaign", "started_at"]).filter(pc.invert(calls["spam"])), "started_at", until),
+        _counts(
+            calls.select(["campaign", "started_at"]).filter(pc.invert(calls["spam"])), "started_at", until
+        ),
         _counts(journeys.answers, "asked_at", until),
     )
+    touched, rung, heard = counts
     return {
-        name: Trail(*(each.get(name, 0) for each in counts), name in numbers)
-        for name in numbers.union(*counts)
+        name: Trail(touched.get(name, 0), rung.get(name, 0), heard.get(name, 0))
+        for name in {*touched, *rung, *heard}
     }
 
 

@@ -32,7 +32,14 @@ Daily = Mapping[str, pa.Table]
 
 _COUNTS = ("calls", "answered_calls", "leads", "qualified_leads", "customers", "deals")
 _MONEY = ("direct_cost_minor", "indirect_cost_minor", "cost_minor", "revenue_minor", "credited_minor")
-_RATIOS = ("roi", "roas", "marketing_efficiency", "cost_per_lead_minor", "cost_per_qualified_lead_minor", "acquisition_cost_minor")
+_RATIOS = (
+    "roi",
+    "roas",
+    "marketing_efficiency",
+    "cost_per_lead_minor",
+    "cost_per_qualified_lead_minor",
+    "acquisition_cost_minor",
+)
 # Of several (…) lines the order is fixed; campaigns come before, the best earning on top.
 _LAST = {UNKNOWN: 1, OVERHEAD: 2, UNATTRIBUTED: 3}
 _GOALS = {"lead": "leads", "qualified": "qualified_leads", "won": "deals"}

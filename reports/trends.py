@@ -220,7 +220,9 @@ def trend(
     for i, part in enumerate(parts):
         row = {name: int(values[i]) for name, values in sums.items()}
         row |= {name: row[name] / UNIT for name in ("leads", "qualified_leads", "deals", "customers")}
-        row["roi"] = ratio(row["credited_minor"] - row["cost_minor"], row["cost_minor"]) if connected else None
+        row["roi"] = (
+            ratio(row["credited_minor"] - row["cost_minor"], row["cost_minor"]) if connected else None
+        )
         rows.append({"start": part.start, "end": part.end, **row})
     return pa.Table.from_pylist(rows, schema=TREND)
 

@@ -129,7 +129,9 @@ def figures(
         "roi": total["roi"],
         "roas": total["roas"],
         "marketing_efficiency": total["marketing_efficiency"],
-        "lifetime_roi": None if value is None or total["roi"] is None else ratio(credited * value - cost, cost),
+        "lifetime_roi": None
+        if value is None or total["roi"] is None
+        else ratio(credited * value - cost, cost),
         "growth_efficiency": growth,
         "cost_per_call_minor": ratio(cost, total["calls"]) if cost else None,
         "cost_per_lead_minor": ratio(cost, total["leads"]) if cost else None,

@@ -1,4 +1,4 @@
-"""How often a verdict on a campaign is wrong: what the thresholds of reports.evidence and reports.advice rest on.
+"""How often a verdict on a campaign is wrong: where the thresholds of reports.evidence come from.
 
 Run with ``python -m benchmarks.simulator.verdicts``; it prints the tables of docs/verdicts.md. Everything is
 seeded: the same code gives the same figures.
@@ -32,7 +32,7 @@ from simulator.write import tables
 
 MODELS = ("first-touch", "last-touch", "linear", "position-based", "time-decay")
 ROBUST = ("position-based", "time-decay", "linear")
-SIZES = {50: 80, 100: 60, 300: 30, 1_000: 15}
+SIZES = {60: 80, 100: 60, 300: 30, 1_000: 15}
 POPULATION = 30_000
 LOOKBACK_DAYS = 365.0
 
@@ -66,7 +66,9 @@ def market(world: World, spread: Mapper) -> Market:
     """Simulate a market and share its orders."""
     seen = tables(world, spread)
     costs = seen["costs"]
-    period = Period(pc.min(costs["period_start"]).as_py(), pc.max(costs["period_end"]).as_py(), ZoneInfo("UTC"))
+    period = Period(
+        pc.min(costs["period_start"]).as_py(), pc.max(costs["period_end"]).as_py(), ZoneInfo("UTC")
+    )
     journeys = Journeys(
         seen["touches"], seen["conversions"], costs.slice(0, 0), seen["answers"], seen["calls"]
     )
@@ -118,6 +120,7 @@ class Tally:
     stops: int = 0
 
     def add(self, found: Iterator[tuple[Verdict, Standing]]) -> None:
+        """Count verdicts."""
         for verdict, standing in found:
             self.all += 1
             self.gated += standing is Standing.enough
@@ -125,6 +128,8 @@ class Tally:
             self.stops += verdict is Verdict.stop
 
     def row(self) -> str:
+        """Return the line of a table."""
+
         def part(count: int, of: int) -> str:
             return f"{count / of:.1%}" if of else "-"
 
@@ -150,8 +155,7 @@ def returns(name: str, worth: Sequence[float], spread: Mapper, choices: dict[str
             for label, models in choices.items():
                 for each in worth:
                     costs = {
-                        campaign: round(amount * size / each)
-                        for campaign, amount in known[models[0]].items()
+                        campaign: round(amount * size / each) for campaign, amount in known[models[0]].items()
                     }
                     tallies[size, label, each].add(judge(one, models, costs))
     print(f"\n{name}: deals | models | back for each 1 spent, in the long run | {HEAD}")
@@ -168,7 +172,9 @@ def face_value(spread: Mapper) -> None:
         for seed in range(10):
             world = World(scenario, accounts, scenario.days, seed)
             one = market(world, spread)
-            spent = {name: sum(parts) for name, parts in zip(world.campaigns, spend_minor(world), strict=True)}
+            spent = {
+                name: sum(parts) for name, parts in zip(world.campaigns, spend_minor(world), strict=True)
+            }
             orders += float(one.lines("linear")[-1]["deals"]) / 10  # type: ignore[arg-type]
             tally.add(judge(one, ROBUST, spent))
         print(f"{accounts} | {orders:.0f} | {tally.row()}", flush=True)
@@ -182,15 +188,15 @@ def thresholds(spread: Mapper) -> None:
     for size, markets in SIZES.items():
         for seed in range(markets):
             one = market(World(scenario, math.ceil(size / per_account), scenario.days, seed), spread)
-            for model in ("first-touch", "last-touch", "position-based"):
+            for model in ("first-touch", "last-touch", "linear", "position-based"):
                 costs = {campaign: round(amount * size) for campaign, amount in known[model].items()}
                 lines = {line["campaign"]: line for line in one.lines(model)}
                 drawn = resampled({model: one.rows}, one.period, costs)
                 for campaign in costs:
                     deals = float(lines.get(campaign, {"deals": 0.0})["deals"])  # type: ignore[arg-type]
                     chance = drawn.chance(model, campaign, 0.0)
-                    for least in (5, 10, 15, 20, 30):
-                        for sure in (0.9, 0.95, 0.975, 0.99):
+                    for least in (2, 5, 10, 20):
+                        for sure in (0.7, 0.8, 0.9, 0.95):
                             found[least, sure, "of"] += deals >= least
                             found[least, sure, "pays"] += deals >= least and chance >= sure
     print("\nleast deals | least chance | campaigns | wrongly said to pay")

@@ -60,7 +60,9 @@ def test_advice_is_invest_keep_stop_or_wait_by_what_comes_back() -> None:
         "poster": "wait",
     }
     assert (found["radio"].most, found["fair"].least) == (0.0, 1.0)
-    assert found["poster"].least is None, "2.3 orders of 1,000 may have stayed away by chance: more than 2,000"
+    assert found["poster"].least is None, (
+        "2.3 orders of 1,000 may have stayed away by chance: more than 2,000"
+    )
 
 
 def test_a_campaign_without_touch_call_or_answer_is_not_judged_whatever_it_cost() -> None:
@@ -81,9 +83,9 @@ def test_revenue_that_is_not_connected_may_be_a_campaigns_own() -> None:
 
 
 def test_few_deals_in_all_or_of_a_campaign_are_too_few() -> None:
-    world = add(World(), 29, "fair", 1_000_00, lead="2026-01-10", days=30).cost("fair", 1_00)
+    world = add(World(), 19, "fair", 1_000_00, lead="2026-01-10", days=30).cost("fair", 1_00)
     assert judged(world)["fair"].standing == Standing.few_in_all
-    world = add(world, 9, "mail", 1_000_00, lead="2026-01-10", days=30).cost("mail", 1_00)
+    world = add(world, 4, "mail", 1_000_00, lead="2026-01-10", days=30).cost("mail", 1_00)
     found = judged(world)
     assert (found["fair"].verdict in PAYS, found["mail"].verdict) == (True, Verdict.wait)
     assert found["mail"].standing == Standing.few_deals
@@ -143,7 +145,11 @@ def test_below_the_gate_no_campaign_gets_a_verdict(steps: list[tuple[str, int, i
 def test_a_tie_is_a_tie() -> None:
     credit = np.array([[400.0, 200.0, 100.0]])
     drawn = Resampled(
-        ("linear",), ("fair", "mail", "TV"), credit, np.repeat(credit[:, :, None], 9, 2), np.array([200.0, 100.0, 100.0])
+        ("linear",),
+        ("fair", "mail", "TV"),
+        credit,
+        np.repeat(credit[:, :, None], 9, 2),
+        np.array([200.0, 100.0, 100.0]),
     )
     assert drawn.best({"fair", "mail", "TV"}) == {"linear": (("fair", "mail"), 1.0)}
     assert drawn.best({"fair", "TV"}) == {"linear": (("fair",), 1.0)}

@@ -13,7 +13,15 @@ from tests.reports.world import days
 
 
 def row(**told: float) -> dict[str, Any]:
-    names = ("cost_minor", "revenue_minor", "credited_minor", "calls", "leads", "qualified_leads", "customers")
+    names = (
+        "cost_minor",
+        "revenue_minor",
+        "credited_minor",
+        "calls",
+        "leads",
+        "qualified_leads",
+        "customers",
+    )
     return dict.fromkeys(names, 0.0) | dict.fromkeys(("roi", "roas", "marketing_efficiency")) | told
 
 
@@ -23,9 +31,16 @@ HABIT = Buying(deals=10, customers=5, average_sale_minor=2_000_00, purchases_per
 def test_lifetime_value_is_average_sale_times_purchases_a_year_times_years_kept() -> None:
     found = figures(
         row(
-            cost_minor=6_000_00, revenue_minor=8_000_00, credited_minor=6_000_00, customers=4, calls=30,
-            leads=12, roi=0.0, roas=1.0, marketing_efficiency=4 / 3,
-        ),  # fmt: skip
+            cost_minor=6_000_00,
+            revenue_minor=8_000_00,
+            credited_minor=6_000_00,
+            customers=4,
+            calls=30,
+            leads=12,
+            roi=0.0,
+            roas=1.0,
+            marketing_efficiency=4 / 3,
+        ),
         row(cost_minor=2_000_00, customers=2),
         row(cost_minor=4_000_00, customers=1),
         visits=480,
@@ -51,7 +66,8 @@ def test_lifetime_value_is_average_sale_times_purchases_a_year_times_years_kept(
 
 def test_without_data_nothing_is_made_up() -> None:
     nothing = figures(
-        row(), row(), row(), visits=0, revenue_before_minor=None, habit=Buying(0, 0, None, None), years_kept=5,
+        row(), row(), row(), visits=0, revenue_before_minor=None, habit=Buying(0, 0, None, None),
+        years_kept=5,
     )  # fmt: skip
     assert set(nothing.values()) == {None}
 
@@ -68,9 +84,7 @@ def test_a_new_customer_counts_as_observed_for_a_year_and_an_old_one_for_its_yea
 def test_every_figure_that_is_computed_is_defined_once() -> None:
     names = [kpi.name for kpi in KPIS]
     assert len(names) == len(set(names))
-    computed = figures(
-        row(), row(), row(), visits=0, revenue_before_minor=0, habit=HABIT, years_kept=5
-    )
+    computed = figures(row(), row(), row(), visits=0, revenue_before_minor=0, habit=HABIT, years_kept=5)
     rates = {
         name
         for name in desk(World().calls, answers(), YEAR)

@@ -281,7 +281,7 @@ def test_key_figures_stand_with_formula_unit_and_source_and_targets_with_actuals
     page = text(signed_in("marketer").get(f"/key-figures?{YEAR}&years=3&against=year").text)
     assert "Customer lifetime value €3,000" in page, "1,000 a sale, once a year, three years"
     assert "average sale x purchases per customer and year x years" in page
-    assert "Fair brand searches 1,000 800 80.0 % indicator" in page
+    assert "Fair brand searches 2026 1,000 800 – – 80.0 % – – indicator" in page
 
 
 def test_advice_names_a_verdict_with_chance_and_what_it_is_worth(signed_in: Enter, engine: Engine) -> None:

@@ -156,7 +156,7 @@ def test_page_sheet_csv_program_and_terminal_give_the_same_figures_for_the_same_
     [sheet] = [row for row in lines if row[:2] == [TOTAL, "position-based"]]
     assert sheet[head.index("ROI")] == roi
     assert "ROI -7.7 % credited revenue €6,000" in main_of(client, "/")
-    assert "marketing efficiency 1.5" in main_of(client, "/")
+    assert "Marketing efficiency 1.5" in main_of(client, "/")
     assert re.search(r"\(total\) .*€10,000 -7\.7 %", main_of(client, "/roi"))
     keys = main_of(client, "/key-figures")
     assert "ROI -7.7 %" in keys

@@ -82,7 +82,7 @@ class Coverage(Shown):
     calls: Connected
     deals: Connected
     unconnected: list[str] = Field(
-        description="Campaigns with a cost that no touch, call or answer leads to: whether they pay cannot be told."
+        description="Campaigns with a cost that no touch, call or answer leads to: not to be judged."
     )
 
 

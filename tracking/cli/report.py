@@ -256,8 +256,8 @@ def _show(installation: Installation, result: RoiReport) -> None:
 def _show_connected(result: RoiReport) -> None:
     whole = result.evidence.coverage
     click.echo(
-        f"Connected to campaigns: {percent(whole.revenue.share)} of the revenue, {percent(whole.calls.share)} "
-        f"of the calls, {percent(whole.deals.share)} of the deals."
+        f"Connected to campaigns: {percent(whole.revenue.share)} of the revenue, "
+        f"{percent(whole.calls.share)} of the calls, {percent(whole.deals.share)} of the deals."
     )
     if result.connected["unconnected"]:
         names = ", ".join(result.connected["unconnected"])

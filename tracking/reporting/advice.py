@@ -6,6 +6,7 @@ from flask_babel import gettext, ngettext
 
 from reports.advice import LIKELY, SURE, Advice, Verdict, advise
 from reports.evidence import LEAST_DEALS, LEAST_DEALS_IN_ALL, Standing
+from reports.targets import measures
 from simulator import which_model
 from tracking.language import formatting
 from tracking.language.words import model_word
@@ -23,9 +24,7 @@ def judged(found: Comparison, query: ReportQuery) -> list[Advice]:
     for row in found.table.to_pylist():
         deals.setdefault(row["campaign"], {})[row["model"]] = row["deals"]
     other = frozenset(
-        name
-        for name, fact in query.facts.items()
-        if fact.targets and not _SALES & {measure.strip().lower() for measure in fact.targets}
+        name for name, fact in query.facts.items() if fact.targets and not _SALES & measures(fact.targets)
     )
     return advise(found.drawn, deals, found.maturity.campaigns, found.evidence, other)
 
@@ -36,8 +35,8 @@ def conclusion(found: Comparison, judged: Sequence[Advice]) -> list[str]:
     if whole is Standing.nothing:
         sentences = [
             gettext(
-                "Which campaigns pay cannot be told: no revenue is connected to a campaign. Enter deals under "
-                "the names of the companies that called."
+                "Which campaigns pay cannot be told: no revenue is connected to a campaign. Enter deals "
+                "under the names of the companies that called."
             )
         ]
     elif whole is Standing.few_in_all:
@@ -219,9 +218,7 @@ def _missing(advice: Advice, numbered: frozenset[str]) -> str:
                 "Nothing connects it to a call: its number has never rung. Call it once to see that it works."
             )
         )
-    return str(
-        gettext("Nothing connects it to a call. Give its ad material a phone number of its own.")
-    )
+    return str(gettext("Nothing connects it to a call. Give its ad material a phone number of its own."))
 
 
 def worth(models: Sequence[str]) -> dict[str, tuple[float, float, float]]:

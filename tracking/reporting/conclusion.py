@@ -52,9 +52,14 @@ def chapter(
         columns = [
             Column("campaign", gettext("Campaign")),
             Column("measure", gettext("Measure")),
+            Column("days", gettext("Days")),
             Column("target", gettext("Target"), "count"),
-            Column("actual", gettext("Actual"), "count"),
+            Column("actual", gettext("So far"), "count"),
+            Column("expected", gettext("Expected by now"), "count"),
+            Column("pace", gettext("Pace")),
             Column("part", gettext("Reached"), "share"),
+            Column("last_year", gettext("Last year"), "count"),
+            Column("note", gettext("Note")),
             Column("source", gettext("Made of")),
         ]
         blocks += [
@@ -68,14 +73,14 @@ def chapter(
 
 def _decision(asked: ReportQuery, found: Comparison, judged: Sequence[Advice]) -> list[Any]:
     whole = found.evidence.coverage
+    told = (
+        (whole.revenue, gettext("%(share)s of the revenue", share=formatting.share(whole.revenue.share))),
+        (whole.calls, gettext("%(share)s of the calls", share=formatting.share(whole.calls.share))),
+        (whole.deals, gettext("%(share)s of the deals", share=formatting.share(whole.deals.share))),
+    )
+    parts = [words for part, words in told if part.of]
     return [
-        gettext(
-            "Connected to campaigns: %(revenue)s of the revenue, %(calls)s of the calls and %(deals)s of the "
-            "deals.",
-            revenue=formatting.share(whole.revenue.share),
-            calls=formatting.share(whole.calls.share),
-            deals=formatting.share(whole.deals.share),
-        ),
+        gettext("Connected to campaigns: %(parts)s.", parts=", ".join(parts) or gettext("nothing")),
         *advice.conclusion(found, judged),
         *deciding.warnings(asked.deciding, found.models),
         gettext("We decide by %(model)s.", model=model_word(asked.deciding.model))

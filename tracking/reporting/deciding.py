@@ -1,10 +1,10 @@
-"""The model that an installation decides by: what the study recommends, unless somebody has chosen another."""
+"""The model that an installation decides by: the study's choice, unless somebody has chosen another."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from flask_babel import gettext
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from simulator import which_model
@@ -19,7 +19,7 @@ from tracking.storage.vocabulary import Stage
 CHOICES = GROUPS["rules"]
 """A model that learns from all journeys would change last year's figures with this year's data."""
 _COMPARED = ("position-based", "time-decay", "linear")
-"""Models that people know and that the study does not advise against; they stand beside the one that decides."""
+"""Models that people know and the study does not advise against, to compare the one that decides with."""
 _YEAR = timedelta(days=365)
 
 
@@ -57,7 +57,7 @@ def choose(session: Session, model: str | None) -> None:
             name=model,
             known=", ".join(CHOICES),
         )
-    session.execute(Installation.__table__.update().values(deciding_model=model))  # type: ignore[attr-defined]  # a Table
+    session.execute(update(Installation).values(deciding_model=model))
 
 
 def reason(deciding: Deciding) -> str:
@@ -75,9 +75,9 @@ def reason(deciding: Deciding) -> str:
         )
     return str(
         gettext(
-            "With %(deals)s deals a year, %(model)s is the safest choice: in simulated markets it credits the "
-            "wrong campaigns with %(mean)s of the margin on average and %(worst)s at worst, the best worst "
-            "case of all models.",
+            "With %(deals)s deals a year, %(model)s is the safest choice: in simulated markets it credits "
+            "the wrong campaigns with %(mean)s of the margin on average and %(worst)s at worst, the best "
+            "worst case of all models.",
             deals=formatting.count(deciding.deals),
             model=model_word(best.model),
             mean=formatting.share(best.mean.wrong),

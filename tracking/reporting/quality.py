@@ -118,9 +118,7 @@ def _from_tables(period: Period, snapshot: Snapshot | None, found: Comparison | 
     named = {name: rows[model] for name, rows in lines.items() if is_campaign(name)}
     free = [name for name, row in named.items() if not row["cost_minor"] and _active(row)]
     unseen = [
-        name
-        for name, row in named.items()
-        if row["cost_minor"] and not found.evidence.trail(name).connected
+        name for name, row in named.items() if row["cost_minor"] and not found.evidence.trail(name).connected
     ]
     deals = round(lines[TOTAL][model]["deals"])
     share = found.share_of(UNATTRIBUTED, model)

@@ -54,7 +54,9 @@ class RoiReport:
         unseen = {
             row["campaign"]
             for row in self.table.to_pylist()
-            if is_campaign(row["campaign"]) and row["cost_minor"] and not self.evidence.trail(row["campaign"]).connected
+            if is_campaign(row["campaign"])
+            and row["cost_minor"]
+            and not self.evidence.trail(row["campaign"]).connected
         }
         return {
             name: {"connected": part.connected, "of": part.of, "share": part.share}
@@ -116,7 +118,7 @@ def roi_report(
 
 
 def evidence(taken: Snapshot, settings: Settings, question: "Question") -> Evidence:
-    """Return what is connected in a period under a question's first model, whichever campaigns it is about."""
+    """Return what is connected in a period under a question's first model, of all campaigns."""
     every = replace(question, models=question.models[:1], campaigns=None)
 
     def make() -> Evidence:
@@ -275,19 +277,27 @@ def recorded(taken: Snapshot, period: Period) -> dict[str, bool]:
     """Tell of each measure whether it was recorded from the beginning of a period on.
 
     What began to be recorded within it has neither grown nor fallen since. Nothing says when recording
-    began but the first record: one within :data:`GRACE_DAYS` of the period's first day will do.
+    began but the first record: one within :data:`GRACE_DAYS` of the period's first day will do. In the first
+    year of recording old customers count as new ones, and early deals lack the touches before them: what
+    that concerns has to have been recorded :data:`FIRST_DAYS` earlier.
     """
     began = taken.remember("began", lambda: _began(taken.tables))
     last = period.start + timedelta(days=GRACE_DAYS)
-    return {
-        measure: any(first is not None and first <= last for first in (began[name] for name in names))
-        for measure, names in _RECORDED_BY.items()
-    }
+
+    def whole(measure: str, name: str) -> bool:
+        first = began[name]
+        days = timedelta(days=FIRST_DAYS if measure in _NEW else 0)
+        return first is not None and first + days <= last
+
+    return {measure: any(whole(measure, name) for name in names) for measure, names in _RECORDED_BY.items()}
 
 
 GRACE_DAYS = 31
 """A record so many days into a period may be the first of a quiet month (an assumption)."""
+FIRST_DAYS = 365
+"""So long whoever was there before seems to be new (an assumption)."""
 _MET = ("calls", "touches", "leads")
+_NEW = frozenset({"leads", "qualified_leads", "customers", "credited_minor"})
 _RECORDED_BY = {
     "calls": ("calls",),
     "leads": _MET,
@@ -344,6 +354,12 @@ def totals(taken: Snapshot, settings: Settings, question: Question) -> dict[str,
         return {row["model"]: row for row in table.to_pylist() if row["campaign"] == TOTAL}
 
     return taken.remember(("totals", question), make)
+
+
+def rows_of(taken: Snapshot, settings: Settings, question: Question) -> dict[str, dict[str, Any]]:
+    """Return the lines of a question under its first model, by campaign."""
+    _, table = _roi(taken, settings, replace(question, models=question.models[:1]))
+    return {row["campaign"]: row for row in table.to_pylist()}
 
 
 def trend_of(taken: Snapshot, settings: Settings, question: Question, step: Step) -> pa.Table:

@@ -43,7 +43,7 @@ from tracking.storage.vocabulary import (
 
 
 class Installation(Base):
-    """One row: the fingerprint of the key with which this database is sealed, and what was decided for all."""
+    """One row: the fingerprint of the key that seals this database, and what was decided for all."""
 
     __tablename__ = "installation"
     id: Mapped[Key]

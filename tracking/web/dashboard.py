@@ -4,10 +4,11 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from flask import Response, make_response, render_template, request, url_for
+from flask import Response, flash, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session, joinedload
+from werkzeug.wrappers import Response as AnyResponse
 
 from attribution import UNATTRIBUTED
 from reports.definitions import KPIS
@@ -19,16 +20,17 @@ from tracking import clock
 from tracking.access import saved_views
 from tracking.errors import Invalid
 from tracking.language import formatting
-from tracking.records import annotations
-from tracking.reporting import advice, charts, roi, targets
+from tracking.language.words import line_words
+from tracking.records import annotations, campaigns
+from tracking.reporting import advice, charts, pipeline, roi, targets
 from tracking.reporting.conclusion import YEARS_KEPT
 from tracking.reporting.questions import ReportQuery
 from tracking.reporting.roi import Question
 from tracking.reporting.snapshots import Snapshot
 from tracking.storage.models import Answer, Call, Campaign, NumberAssignment, TrackingNumber
 from tracking.storage.vocabulary import CallStatus, Direction
-from tracking.web import pages
-from tracking.web.pages import EVERYONE, may, user
+from tracking.web import forms, pages
+from tracking.web.pages import EVERYONE, MARKETERS, Work, may, user
 
 _NOT_TAKEN = (CallStatus.ringing, CallStatus.missed, CallStatus.voicemail)
 _WAITING_DAYS = 30
@@ -67,8 +69,8 @@ def home() -> tuple[str, int]:
             partial=not all(charts.is_complete(row, "month") for row in months.to_pylist()),
             waiting=_waiting(session),
             todo=_todo(found, attended),
-            campaigns=(campaigns := _campaigns(found)),
-            most=max([1, *(max(row["revenue_minor"], row["cost_minor"]) for row in campaigns)]),
+            campaigns=(shown := _campaigns(found)),
+            most=max([1, *(max(row["revenue_minor"], row["cost_minor"]) for row in shown)]),
             back_words=lambda back: formatting.per_unit(back, pages.settings().currency),
         )
     return page, pages.status_of(asked.problem)
@@ -97,6 +99,10 @@ def key_figures() -> tuple[str, int]:
             problem, years = error, YEARS_KEPT
             plain = replace(asked, question=replace(asked.question, models=("linear",)))
             now, before = _both(snapshot, plain, years)
+        in_the_pipeline, unrated = pipeline.by_campaign(
+            session, pages.settings(), snapshot, asked, at=clock.now()
+        )
+        next_year, plan = targets.plan(pages.settings(), snapshot, asked, at=clock.now())
         page = render_template(
             "decide/key_figures.html",
             asked=asked,
@@ -106,6 +112,11 @@ def key_figures() -> tuple[str, int]:
             years=years,
             snapshot=snapshot,
             problem=problem,
+            plan=plan,
+            next_year=next_year,
+            pipeline=in_the_pipeline,
+            unrated=unrated,
+            words=line_words(),
             targets=targets.reached(pages.settings(), snapshot, asked, session, at=clock.now()),
             lost=roi.unattributed(
                 snapshot, pages.settings(), replace(asked.question, models=asked.question.models[:1])
@@ -116,6 +127,25 @@ def key_figures() -> tuple[str, int]:
             all_models=roi.REPORTED,
         )
     return page, pages.status_of(problem)
+
+
+@pages.page("/key-figures/plan", MARKETERS, methods=("POST",))
+def save_plan() -> AnyResponse:
+    def work(job: Work) -> None:
+        year = forms.whole("year")
+        if year is None or not 2000 <= year < 2100:
+            raise Invalid("year", "%(told)r is not a year; write 2027", told=forms.text("year") or "")
+        for row in job.session.scalars(select(Campaign)):
+            leads = forms.whole(f"leads{row.id}")
+            if leads is not None and leads < 0:
+                raise Invalid("targets", gettext("a target is 0 or more"))
+            if leads is not None:
+                campaigns.change(job.session, row, targets=dict(row.targets) | {f"leads {year}": leads})
+        job.note("plan save", str(year))
+
+    pages.change(work)
+    flash(gettext("Saved."))
+    return redirect(url_for("web.key_figures") + "#plan", 303)
 
 
 def _both(
