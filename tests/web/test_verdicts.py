@@ -111,7 +111,8 @@ def test_with_costs_and_no_touch_no_page_file_program_or_command_gives_a_verdict
     assert "Cannot be told Nothing connects it to a call. Give its ad material a phone number" in (
         said["/roi/advice"]
     )
-    assert "Campaigns with a cost that nothing connects to a call 2: Catalogue, Trade press" in said["/quality"]
+    unseen = "Campaigns with a cost that nothing connects to a call 2: Catalogue, Trade press"
+    assert unseen in said["/quality"]
     assert "Cannot be told, since nothing connects them to a call: Catalogue, Trade press" in said["table"]
     answer = Api(settings, engine).get("/reports/roi?from=2026-01-01&to=2026-12-31")
     assert {row["roi"] for row in answer["rows"]} == {row["roas"] for row in answer["rows"]} == {None}
