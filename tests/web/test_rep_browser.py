@@ -68,8 +68,8 @@ def test_from_sign_in_to_a_logged_answer_with_the_keyboard_alone(open_page: Open
     rings_at_twilio(service, sid(1))
     expect(page.get_by_role("heading", name="Borealis Foods")).to_be_visible()
     expect(page.get_by_text(f"{CATALOGUE}, first")).to_be_visible()
-    assert page.evaluate("document.activeElement.id") == "source"
-    press("+", digit(page, FAIR), "Enter")
+    assert page.evaluate("document.activeElement.id") == "log"
+    press("g", digit(page, FAIR), "Enter")
     expect(page.get_by_text(f"Saved: Borealis Foods, {FAIR}.")).to_be_visible()
     expect(page.get_by_text("Every call is logged")).to_be_visible()
     with db.reading(service.engine) as session:
@@ -87,6 +87,7 @@ def test_saving_goes_on_to_the_next_call_and_words_are_kept(open_page: Open, ser
     older = ring(service.engine, "older", at, caller=COBALT)
     newer = ring(service.engine, "newer", at + timedelta(minutes=5))
     page = open_page("rep", "/desk")
+    page.keyboard.press("w")
     page.keyboard.type("the 3rd page of a magazine")
     page.keyboard.press("Control+Enter")
     expect(page.get_by_role("heading", name="Unknown caller")).to_be_visible()
@@ -96,9 +97,21 @@ def test_saving_goes_on_to_the_next_call_and_words_are_kept(open_page: Open, ser
     assert answered(service, older) == ["not_asked"]
 
 
+def test_a_digit_in_the_callers_words_stays_a_digit(open_page: Open, service: Service) -> None:
+    call = ring(service.engine, "3M", clock.now() - timedelta(hours=1))
+    page = open_page("rep", f"/desk?call={call}")
+    page.locator("#source").click()
+    page.keyboard.type("3M at the fair, 1g + 0-n/")
+    expect(page.locator("#source")).to_have_value("3M at the fair, 1g + 0-n/")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_text("Every call is logged")).to_be_visible()
+    assert answered(service, call) == ["3M at the fair, 1g + 0-n/"]
+
+
 def test_typing_a_part_of_a_name_finds_it_and_the_arrows_choose_it(open_page: Open, service: Service) -> None:
     call = ring(service.engine, "typed", clock.now() - timedelta(hours=1))
     page = open_page("rep", f"/desk?call={call}")
+    page.keyboard.press("w")
     page.keyboard.type("fair")
     options = page.get_by_role("listbox", name="Answers that fit").get_by_role("option")
     expect(options).to_have_text([FAIR])
@@ -137,6 +150,7 @@ def test_a_reply_that_is_lost_on_its_way_makes_no_second_answer(open_page: Open,
         route.abort()
 
     page.route(f"**/desk/{call}", lose_the_reply, times=1)
+    page.keyboard.press("w")
     page.keyboard.type("an old customer")
     page.keyboard.press("Enter")
     expect(page.get_by_text("Every call is logged")).to_be_visible()
@@ -148,6 +162,7 @@ def test_what_was_typed_is_there_again_after_leaving_or_being_signed_out(
 ) -> None:
     call = ring(service.engine, "left", clock.now() - timedelta(hours=1))
     page = open_page("rep", f"/desk?call={call}")
+    page.keyboard.press("w")
     page.keyboard.type("somebody told me")
     page.goto("/calls")
     page.goto(f"/desk?call={call}")
@@ -175,7 +190,6 @@ def test_two_reps_at_one_call_see_each_other(open_page: Open, service: Service) 
     expect(mikael.get_by_text("Every call is logged")).to_be_visible()
     expect(rita.get_by_text(f"Logged meanwhile by Mikael: {CATALOGUE}")).to_be_visible()
     expect(rita.get_by_text("Mikael has this call open too.")).to_be_hidden()
-    rita.locator("#source").focus()
     rita.keyboard.press(digit(rita, FAIR))
     rita.keyboard.press("Enter")
     expect(rita.get_by_text(f"Mikael has logged this call meanwhile: {CATALOGUE}")).to_be_visible()

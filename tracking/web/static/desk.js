@@ -1,4 +1,4 @@
-// The rep's page: digits pick an answer, what is typed survives a lost connection, new calls appear by themselves.
+// The rep's page: keys answer outside of fields, what is typed survives a lost connection, new calls appear by themselves.
 "use strict";
 (() => {
   const main = document.getElementById("main");
@@ -32,7 +32,7 @@
     }
     show();
     open();
-    source.focus();
+    form.focus();
   };
   const fields = () => {
     const found = {};
@@ -89,9 +89,9 @@
     for (const line of lines) line.setAttribute("aria-selected", String(line === next));
     source.setAttribute("aria-activedescendant", next.id);
   };
-  const take = (value) => { source.value = value; close(); changed(); source.focus(); };
+  const take = (value) => { source.value = value; close(); changed(); form.focus(); };
 
-  // --- Keys and clicks. Single keys act only while the question is empty or holds a picked answer.
+  // --- Keys and clicks. Single keys act outside of fields only: they never touch what is typed.
   main.addEventListener("click", (event) => {
     const pick = event.target.closest("[data-pick]"), line = event.target.closest("#fitting li");
     if (pick) take(pick.dataset.pick);
@@ -104,13 +104,18 @@
     if (!form?.contains(event.target)) return;
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); form.requestSubmit(form.querySelector("[data-save]")); return; }
     if (event.target !== source || event.altKey || event.ctrlKey || event.metaKey || event.isComposing) return;
+    if (event.key === "Escape" && list().hidden) { event.preventDefault(); form.focus(); return; }
     if (!list().hidden) {
       if (event.key === "ArrowDown" || event.key === "ArrowUp") { event.preventDefault(); move(event.key === "ArrowDown" ? 1 : -1); return; }
       if (event.key === "Enter" && chosen()) { event.preventDefault(); take(chosen().dataset.value); return; }
       if (event.key === "Escape") { event.preventDefault(); close(); return; }
     }
-    const picked = form.querySelector("[data-pick][aria-pressed=true]");
-    if (!document.body.hasAttribute("data-shortcuts") || (source.value !== "" && !picked)) return;
+  });
+  document.addEventListener("keydown", (event) => {
+    if (!form || event.altKey || event.ctrlKey || event.metaKey || !document.body.hasAttribute("data-shortcuts")) return;
+    if (event.target.closest?.("input:not([type=radio], [type=checkbox]), select, textarea, dialog, [contenteditable]")) return;
+    if (event.key === "Enter") { if (event.target === form || event.target === document.body) { event.preventDefault(); form.requestSubmit(form.querySelector("[data-save]")); } return; }
+    if (event.key === "w") { event.preventDefault(); source.focus(); source.select(); return; }
     const pick = form.querySelector(`[data-digit="${CSS.escape(event.key)}"]`);
     const other = form.querySelector(`[data-letter="${CSS.escape(event.key)}"]`);
     if (!pick && !other) return;

@@ -26,7 +26,12 @@
     if (event.target.closest?.("[data-closes]")) event.target.closest("dialog")?.close();
     if (event.target.closest?.("[data-print]")) window.print();
     const toggle = event.target.closest?.("[data-toggles]");
-    if (toggle) toggle.setAttribute("aria-expanded", String(document.getElementById(toggle.dataset.toggles).classList.toggle("open")));
+    if (toggle) {
+      const place = document.getElementById(toggle.dataset.toggles);
+      const open = place.classList.toggle("open");
+      toggle.setAttribute("aria-expanded", String(open));
+      if (open) place.querySelector("nav a")?.focus();
+    }
   });
 
   // A form that asks first: data-confirm holds the question.
