@@ -108,6 +108,23 @@ def test_a_digit_in_the_callers_words_stays_a_digit(open_page: Open, service: Se
     assert answered(service, call) == ["3M at the fair, 1g + 0-n/"]
 
 
+def test_a_word_that_callers_use_proposes_the_standard_answer(open_page: Open, service: Service) -> None:
+    call = ring(service.engine, "google", clock.now() - timedelta(hours=1))
+    page = open_page("rep", f"/desk?call={call}")
+    page.keyboard.press("w")
+    page.keyboard.type("google")
+    expect(page.get_by_role("listbox", name="Answers that fit").get_by_role("option")).to_have_text(
+        ["Web search channel"]
+    )
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page.locator("#source")).to_have_value("Web search")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Every call is logged")).to_be_visible()
+    with db.reading(service.engine) as session:
+        assert session.scalars(select(Answer.channel).where(Answer.call_id == call)).all() == ["search"]
+
+
 def test_typing_a_part_of_a_name_finds_it_and_the_arrows_choose_it(open_page: Open, service: Service) -> None:
     call = ring(service.engine, "typed", clock.now() - timedelta(hours=1))
     page = open_page("rep", f"/desk?call={call}")

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from tracking.errors import Conflict, Invalid
+from tracking.language import channels
 from tracking.storage.models import Answer, Call, Campaign, Contact, Touch
 from tracking.storage.names import required
 from tracking.storage.vocabulary import CallStatus, LeadStatus, Outcome
@@ -95,8 +96,8 @@ def commonest(session: Session, *, since: datetime, limit: int = 9) -> list[Sour
     """Return what callers have named most often since a moment, then what they are most likely to name.
 
     Counted are the standing ones of the last 5,000 answers: enough for an order that a busy year does not
-    slow down. The likely are campaigns by how many of the last 5,000 calls came through their numbers, so
-    that a new installation has something to choose from too.
+    slow down. The likely are the standard answers, then campaigns by how many of the last 5,000 calls came
+    through their numbers, so that a new installation has something to choose from too.
     """
     correction = aliased(Answer)
     recent = (
@@ -125,7 +126,13 @@ def commonest(session: Session, *, since: datetime, limit: int = 9) -> list[Sour
     named: list[Source] = []
     for campaign_id, name in pairs:
         campaign = rows.get(campaign_id)
-        named.append(Source(campaign.name if campaign else name or "", campaign, name))
+        named.append(Source(campaign.name if campaign else _label(name or ""), campaign, name))
+    had_channels = {source.channel for source in named if source.campaign is None}
+    named += [
+        Source(str(each.label), channel=each.channel)
+        for each in channels.STANDARD
+        if each.channel not in had_channels
+    ][: limit - len(named)]
     if len(named) < limit:
         had = [source.campaign.id for source in named if source.campaign]
         latest = (
@@ -165,7 +172,15 @@ def understand(session: Session, words: str) -> Source | None:
     for campaign in campaigns:
         if campaign.channel.casefold() == wanted.casefold():
             return Source(campaign.channel, channel=campaign.channel)
+    if standard := channels.named(wanted):
+        return Source(str(standard.label), channel=standard.channel)
     return None
+
+
+def _label(channel: str) -> str:
+    """Return what a channel is called on a page: the standard answer's name, or its own."""
+    standard = channels.named(channel)
+    return str(standard.label) if standard else channel
 
 
 @dataclass(frozen=True, slots=True)

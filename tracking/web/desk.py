@@ -13,6 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from tracking import clock
 from tracking.errors import Conflict, Invalid
+from tracking.language.channels import STANDARD
 from tracking.language.words import answer_words
 from tracking.records import answers, contacts, rates
 from tracking.records.answers import Source
@@ -125,6 +126,7 @@ def _form(session: Session, call: Call | None, *, problem: Invalid | Conflict | 
         sources=answers.commonest(session, since=at - _NAMED),
         campaigns=[name for name, _ in campaigns],
         channels=sorted({channel for _, channel in campaigns}),
+        standard=STANDARD,
         currencies=rates.currencies(session, call.currency or pages.settings().currency),
         queue=queue,
         problem=problem,

@@ -68,7 +68,9 @@
     const typed = source.value.trim().toLocaleLowerCase();
     const all = [...document.querySelectorAll("#sources option")];
     const at = (option) => option.value.toLocaleLowerCase().indexOf(typed);
-    const found = typed ? all.filter((o) => at(o) >= 0 && o.value !== source.value).sort((a, b) => (at(a) > 0) - (at(b) > 0)).slice(0, 8) : [];
+    // A word that callers use for it proposes an answer as well, once it is more than a beginning.
+    const meant = (option) => typed.length > 2 && option.dataset.words?.split(" ").some((word) => typed.split(" ").some((each) => each.length > 2 && word.startsWith(each)));
+    const found = typed ? all.filter((o) => (at(o) >= 0 || meant(o)) && o.value !== source.value).sort((a, b) => (at(a) < 0) - (at(b) < 0) || (at(a) > 0) - (at(b) > 0)).slice(0, 8) : [];
     list().replaceChildren(...found.map((option, n) => {
       const line = document.createElement("li");
       Object.assign(line, { id: `fits${n}`, role: "option", textContent: option.value });

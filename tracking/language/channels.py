@@ -1,0 +1,79 @@
+"""The answers that every supplier hears, each a channel: their names, and words that callers use for them."""
+
+from dataclasses import dataclass
+
+from flask_babel import lazy_gettext as _
+
+
+@dataclass(frozen=True, slots=True)
+class StandardAnswer:
+    """An answer that stands ready from the start.
+
+    Attributes
+    ----------
+    channel : str
+        The channel that it names.
+    label : str
+        Its name in the language of the page.
+    words : str
+        What callers say for it in English, Swedish, German, Russian and Chinese; they propose it, no more.
+    """
+
+    channel: str
+    label: str
+    words: str
+
+
+STANDARD = (
+    StandardAnswer(
+        "search",
+        _("Web search"),
+        "google googled bing yandex baidu internet web website online search sökte nätet internetsökning "
+        "googlade gesucht suchmaschine internetsuche поиск яндекс гугл интернет сайт 搜索 百度 谷歌 网上 网站",
+    ),
+    StandardAnswer(
+        "recommendation",
+        _("Recommendation"),
+        "colleague friend recommended referral word of mouth kollega tips rekommenderad bekant kollege "
+        "empfehlung empfohlen bekannter посоветовали коллега рекомендация знакомый 推荐 同事 朋友 介绍",
+    ),
+    StandardAnswer(
+        "existing customer",
+        _("Existing customer"),
+        "customer already ordered before know you kund redan beställt tidigare bestandskunde kunde bereits "
+        "клиент заказывали раньше постоянный 老客户 买过 以前",
+    ),
+    StandardAnswer(
+        "fair",
+        _("Trade fair"),
+        "fair show stand booth exhibition expo mässa mässan monter messe messestand ausstellung выставка "
+        "стенд ярмарка 展会 展览 展位",
+    ),
+    StandardAnswer(
+        "print",
+        _("Print"),
+        "magazine journal advert advertisement catalogue brochure leaflet tidning annons katalog broschyr "
+        "zeitschrift anzeige prospekt журнал газета реклама каталог брошюра 杂志 广告 目录 样本",
+    ),
+    StandardAnswer(
+        "directory",
+        _("Directory"),
+        "directory yellow pages register branschregister katalogsida hitta branchenbuch wlw verzeichnis "
+        "справочник каталог предприятий 名录 黄页",
+    ),
+    StandardAnswer(
+        "email",
+        _("Newsletter"),
+        "newsletter email mail mailing nyhetsbrev mejl utskick rundbrief рассылка письмо 邮件 简报",
+    ),
+)
+"""In the order in which they are offered."""
+
+
+def named(words: str) -> StandardAnswer | None:
+    """Return the standard answer that has this name in the language of the page, whatever its capitals."""
+    wanted = words.strip().casefold()
+    for each in STANDARD:
+        if wanted in (str(each.label).casefold(), each.channel):
+            return each
+    return None
