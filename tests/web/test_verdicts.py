@@ -122,6 +122,15 @@ def test_with_costs_and_no_touch_no_page_file_program_or_command_gives_a_verdict
     assert answer["connected"]["revenue"] == {"connected": 0, "of": 40_000_00, "share": 0}
 
 
+def test_an_empty_installation_gets_no_verdict(signed_in: Enter) -> None:
+    client = signed_in("viewer")
+    for path in PAGES:
+        words = main_of(client, path)
+        assert [verdict for verdict in VERDICTS if re.search(rf"(?<!\w){re.escape(verdict)}", words)] == [], (
+            path
+        )
+
+
 def test_page_sheet_csv_program_and_terminal_give_the_same_figures_for_the_same_words(
     signed_in: Enter, engine: Engine, settings: Settings
 ) -> None:

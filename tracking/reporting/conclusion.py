@@ -163,7 +163,7 @@ def _key_figures(settings: Settings, snapshot: Snapshot, asked: ReportQuery, fou
 
 def _still_to_come(settings: Settings, found: Comparison) -> list[Any]:
     coming, curve = found.maturity.total, found.maturity.curve
-    if coming.share is None:
+    if not coming.expected > 0:
         return []
 
     def amount(minor: float) -> str:
