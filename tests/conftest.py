@@ -18,6 +18,7 @@ from werkzeug.routing import Rule
 from tests.cast import ACME_DESK
 from tracking.storage import db, models
 from tracking.storage.config import Settings
+from tracking.telephony import inbox
 
 # PostgreSQL's wheel asks for a runtime folder, which a bare machine does not name.
 _runtime = Path(tempfile.gettempdir()) / f"ringtrail-runtime-{os.getuid()}"
@@ -165,10 +166,10 @@ def engine(settings: Settings) -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let inboxes wait for a sound database that a busy machine keeps waiting, instead of spooling."""
-    monkeypatch.setattr("tracking.telephony.inbox.PATIENCE_S", 60.0)
+    monkeypatch.setattr(inbox, "PATIENCE_S", 600.0)
 
 
 @pytest.fixture
