@@ -11,6 +11,7 @@ from typing import Any
 import hypothesis
 import psycopg
 import pytest
+from hypothesis import HealthCheck
 from sqlalchemy import Dialect, Engine
 from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
@@ -30,8 +31,13 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # The build server must give the same verdict on the same commit; at a developer's, chance goes on searching.
-hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
-hypothesis.settings.register_profile("developer", deadline=None)
+# How long an example takes says only how busy the machine is; what a fixture makes, all examples may use.
+_LATITUDE: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+}
+hypothesis.settings.register_profile("ci", derandomize=True, **_LATITUDE)
+hypothesis.settings.register_profile("developer", **_LATITUDE)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "developer")
 
 KEY = "cmluZ3RyYWlsLXRlc3Qta2V5LTMyLWJ5dGVzLWxvbmc="

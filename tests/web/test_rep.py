@@ -140,7 +140,10 @@ def test_who_comes_second_sees_what_the_first_saved_before_correcting_it(
     assert answer.corrects_id is not None
 
 
-def test_two_reps_at_one_call_see_each_other_until_one_leaves(signed_in: Enter, call_id: int) -> None:
+def test_two_reps_at_one_call_see_each_other_until_one_leaves(
+    signed_in: Enter, call_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "GONE", timedelta(hours=1))
     rita, mikael = signed_in("rep"), signed_in("marketer")
     news = f"/desk/now?call={call_id}"
     for client in (rita, mikael):
