@@ -104,8 +104,13 @@ class Service:
 
 
 @pytest.fixture(scope="module")
-def service(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The real server on a fresh SQLite installation with a user for each role; one for each test module."""
+def service(
+    request: pytest.FixtureRequest, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """The real server on a fresh SQLite installation with a user for each role; one for each test module.
+
+    A worker is beside it where the module says ``WORKER = True``.
+    """
     folder = tmp_path_factory.mktemp("service")
     shutil.copy(sqlite_template, folder / "ringtrail.db")
     with socket.socket() as probe:
@@ -119,6 +124,8 @@ def service(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     told["RINGTRAIL_TWILIO_AUTH_TOKENS"] = TOKEN
     with (folder / "server.log").open("w") as log:
         command = [sys.executable, "-m", "tracking", "serve", "--port", str(port)]
+        if not getattr(request.module, "WORKER", False):
+            command.append("--no-worker")
         server = subprocess.Popen(command, env=os.environ | told, stdout=log, stderr=log)
     try:
         wait_for(url, server, folder / "server.log")
