@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from attribution.uncertainty import draw
 from reports.kpis import Period
-from reports.roi import Credited, by_table, within
+from reports.roi import Credited, by_table
 
 Floats = npt.NDArray[np.float64]
 REPLICATES = 200
@@ -151,8 +151,7 @@ def resampled(
     models = list(tables)
     parts = []
     for table, some in by_table(tables):
-        won = within(table, period)
-        won = won.filter(pc.equal(won["goal"], "won"))
+        won = table.filter(pc.and_(pc.equal(table["goal"], "won"), period.holds(table["converted_at"])))
         if campaigns is not None:
             kept = pa.array(sorted(campaigns), pa.string())
             won = won.filter(pc.is_in(won["campaign"].cast(pa.string()), kept))

@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 
 from attribution import MODELS, JourneyError
 from attribution.models import FITTED
-from reports.roi import Learned, by_day, credited, taken_away
+from reports.daily import credit_by_day, taken_away
+from reports.roi import Learned, credited
 from tracking.reporting.journeys import Journeys
 from tracking.storage.columns import replace_rows, sorted_by
 
@@ -35,7 +36,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What some models credit: by day as ``reports.roi.by_day``, and each won deal by account."""
+    """What some models credit: by day as ``reports.daily.credit_by_day``, and each won deal by account."""
 
     daily: pa.Table
     won: pa.Table
@@ -101,12 +102,12 @@ def part_of(tables: Journeys, group: str, window: Window, zone: ZoneInfo) -> Par
         # One that these data do not support spoils no other.
         missing = {model: reason for model in models if (reason := _obstacle(tables, model, window))}
         rows = lines(tables, [model for model in models if model not in missing], window)
-    return Part(by_day(rows, zone), _won(rows), missing)
+    return Part(credit_by_day(rows, zone), _won(rows), missing)
 
 
 def changed(base: Part, old: pa.Table, new: pa.Table, zone: ZoneInfo) -> Part:
     """Return a part in which some accounts have other rows of :func:`lines` than they had."""
-    daily = pa.concat_tables([base.daily, by_day(new, zone), taken_away(by_day(old, zone))])
+    daily = pa.concat_tables([base.daily, credit_by_day(new, zone), taken_away(credit_by_day(old, zone))])
     daily, before, after = daily.unify_dictionaries(), _won(old), _won(new)
     if _same(before, after):
         return Part(daily, base.won, base.missing, base.version)

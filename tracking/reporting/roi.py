@@ -1,7 +1,6 @@
 """The ROI report as every edge gives it: one snapshot of the data, the same defaults everywhere."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -12,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from attribution import MODELS, UNATTRIBUTED
 from attribution.shares import UNIT
+from reports.daily import desk
 from reports.intervals import Resampled, resampled
-from reports.kpis import Period, desk, ratio
+from reports.kpis import Period, ratio
 from reports.maturity import Maturity, still_to_come
-from reports.roi import OVERHEAD, TOTAL, summed, within
+from reports.roi import OVERHEAD, TOTAL, summed
 from reports.trends import Step, spans, trend, year_before
 from reports.worth import buying, figures
 from tracking.errors import Invalid
@@ -105,7 +105,7 @@ def _roi(taken: Snapshot, settings: Settings, question: "Question") -> tuple[Cre
         ("roi", question),
         lambda: summed(
             credit.daily,
-            taken.tables,
+            taken.activity,
             question.period,
             currency=settings.currency,
             campaigns=question.campaigns,
@@ -203,16 +203,13 @@ def _compare(
         for row in table.to_pylist()
         if row["model"] == first and row["campaign"] not in (TOTAL, OVERHEAD) and row["cost_minor"]
     }
-    with ThreadPoolExecutor(1) as beside:
-        # Both spend their time where Python lets others work.
-        coming = beside.submit(_to_come, taken, settings, question, first, at)
-        # The same deals give the same intervals, whatever else has changed since the base was written.
-        memory = taken.base.memory if credit.is_shared else taken.memory
-        drawn = memory.get(
-            ("drawn", question, credit.version, tuple(sorted(costs.items()))),
-            lambda: resampled(credit.won, question.period, costs, campaigns=question.campaigns),
-        )
-        maturity = coming.result()
+    # The same deals give the same intervals, whatever else has changed since the base was written.
+    memory = taken.base.memory if credit.is_shared else taken.memory
+    drawn = memory.get(
+        ("drawn", question, credit.version, tuple(sorted(costs.items()))),
+        lambda: resampled(credit.won, question.period, costs, campaigns=question.campaigns),
+    )
+    maturity = still_to_come(taken.lines(first, _window(settings, question)), first, question.period, at)
     ends = [drawn.roi(row["model"], row["campaign"]) for row in table.to_pylist()]
     for place, name in enumerate(("roi_low", "roi_high")):
         values = pa.array([end and end[place] for end in ends], pa.float64())
@@ -223,11 +220,6 @@ def _compare(
     return Comparison(
         question, table, drawn, maturity, before, dict(credit.missing), taken.taken_at, taken.stale
     )
-
-
-def _to_come(taken: Snapshot, settings: Settings, question: Question, model: str, at: datetime) -> Maturity:
-    rows = taken.lines(model, _window(settings, question))
-    return still_to_come(rows, model, question.period, at)
 
 
 def _window(settings: Settings, question: Question) -> Window:
@@ -264,7 +256,7 @@ def trend_of(taken: Snapshot, settings: Settings, question: Question, step: Step
     def make() -> pa.Table:
         [(model, table)] = _first_of(taken, settings, question).daily.items()
         parts = spans(question.period, step)
-        return trend(table, model, taken.tables, parts, campaigns=question.campaigns)
+        return trend(table, model, taken.activity, parts, campaigns=question.campaigns)
 
     return taken.remember(("trend", question, step), make)
 
@@ -294,9 +286,9 @@ def key_figures(
 
     def make() -> dict[str, float | None]:
         mine = _first_of(taken, settings, question).daily
-        rows = summed(mine, taken.tables, question.period, currency=settings.currency).to_pylist()
+        rows = summed(mine, taken.activity, question.period, currency=settings.currency).to_pylist()
         named = [row for row in rows if not row["campaign"].startswith("(")]
-        year_ago = summed(mine, taken.tables, year_before(question.period), currency=settings.currency)
+        year_ago = summed(mine, taken.activity, year_before(question.period), currency=settings.currency)
         earlier = [row for row in year_ago.to_pylist() if row["campaign"] == TOTAL]
         visits = taken.tables.visits
         days = visits["day"].to_pylist()
@@ -322,8 +314,8 @@ def key_figures(
 
 
 def attended(taken: Snapshot, period: Period) -> dict[str, float | int | None]:
-    """Return how the telephone was attended in a period, as :func:`reports.kpis.desk` counts it."""
-    return taken.remember(("desk", period), lambda: desk(taken.tables.calls, taken.tables.answers, period))
+    """Return how the telephone was attended in a period, as :func:`reports.daily.desk` counts it."""
+    return taken.remember(("desk", period), lambda: desk(taken.activity.calls, period))
 
 
 def _sum_of(rows: Iterable[dict[str, Any]]) -> dict[str, float]:
@@ -338,8 +330,9 @@ def behind(taken: Snapshot, settings: Settings, question: Question, goal: str, l
     """Return the conversions behind a figure: id, account, moment, value, weight and credit, newest first."""
     model = question.models[0]
     _first_of(taken, settings, question)
-    table = within(taken.lines(model, _window(settings, question)), question.period)
-    wanted = table.filter(pc.equal(table["goal"], "won" if goal == "customers" else goal))
+    table = taken.lines(model, _window(settings, question))
+    mine = pc.equal(table["goal"], "won" if goal == "customers" else goal)
+    wanted = table.filter(pc.and_(mine, question.period.holds(table["converted_at"])))
     if goal == "customers":
         wanted = wanted.filter(wanted["first"])
     names = wanted["campaign"].cast(pa.string())

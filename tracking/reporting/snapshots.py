@@ -33,6 +33,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from attribution.models import FITTED
+from reports.daily import Activity, calls_by_day, channels_of, taken_away
 from reports.roi import Learned, counted, learned
 from tracking import clock
 from tracking.records import contacts
@@ -52,7 +53,7 @@ except ImportError:  # pragma: no cover - not on Windows, where a folder in use 
 
 _Result = TypeVar("_Result")
 # Raised whenever the files would be made otherwise from the same data.
-_FORMAT = 4
+_FORMAT = 5
 # A base of so many touches and calls takes some two seconds, for which somebody waits; a larger one is
 # written beside the pages.
 _MANY = 200_000
@@ -100,6 +101,7 @@ class Base:
         self.folder = folder
         self.marks = Marks(frozenset((number, nonce) for number, nonce in about["recent"]))
         self.taken_at = datetime.fromisoformat(about["taken_at"])
+        self.channels: dict[str, str] = about["channels"]
         self.is_large: bool = about["touches"] + about["calls"] > _MANY
         self.memory = Memory()
         # Opened at once: the folder may make room for a newer one while this base is still in use.
@@ -178,6 +180,17 @@ class Snapshot:
             for name in _BY_ACCOUNT
         }
         return replace(self.fresh, **rows)
+
+    @cached_property
+    def activity(self) -> Activity:
+        """Return costs and calls, of which every period is a sum."""
+        calls, channels = self.base.table("calls-daily"), channels_of(self.fresh.costs)
+        if self.replaced.size:
+            parts = (self.fresh, self.base.of(self.replaced))
+            new, old = (calls_by_day(part.calls, part.answers, self.zone) for part in parts)
+            calls = pa.concat_tables([calls, new, taken_away(old)])
+        channels = channels_of(self.fresh.calls, self.fresh.touches) | self.base.channels | channels
+        return Activity(self.fresh.costs, calls, channels)
 
     def credit(self, models: Sequence[str], window: Window) -> Credit:
         """Return what models credit, and which of them these data do not support and why."""
@@ -382,6 +395,8 @@ def take(session: Session, settings: Settings, *, at: datetime, groups: Sequence
         tables = _sorted(_wordless(journeys.export(session, currency=settings.currency)))
         for part in fields(tables):
             _write(getattr(tables, part.name), folder / f"{part.name}.parquet")
+        activity = Activity.of(tables, settings.zone)
+        _write(activity.calls, folder / "calls-daily.parquet")
         window = Window(settings.lookback_days, settings.half_life_days)
         for group in groups:
             found = credit.part_of(tables, group, window, settings.zone)
@@ -394,6 +409,7 @@ def take(session: Session, settings: Settings, *, at: datetime, groups: Sequence
             "taken_at": at.isoformat(),
             "touches": tables.touches.num_rows,
             "calls": tables.calls.num_rows,
+            "channels": dict(activity.channels),
         }
         (folder / "about.json").write_text(json.dumps(about))
         # The name says what the files are made for; its end sets apart those of one state written twice.
