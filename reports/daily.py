@@ -192,6 +192,12 @@ def spread(costs: pa.Table, edges: Ints) -> tuple[Ints, Ints, Ints]:
     return row, part, up_to(edges[part + 1]) - up_to(edges[part])
 
 
+def added_up(daily: pa.Table) -> pa.Table:
+    """Return a table by day with one row where several had the same day and names."""
+    names = [field.name for field in daily.schema if pa.types.is_int64(field.type)]
+    return _summed(daily.unify_dictionaries(), names).combine_chunks()
+
+
 def taken_away(daily: pa.Table) -> pa.Table:
     """Return what takes a table by day away from another that it is appended to."""
     columns = {

@@ -37,6 +37,8 @@ _LAST = {UNKNOWN: 1, OVERHEAD: 2, UNATTRIBUTED: 3}
 GOALS = {"lead": "leads", "qualified": "qualified_leads", "won": "deals"}
 """What a report counts, by goal of a conversion."""
 _KEPT = ("conversion_id", "goal", "account_id", "converted_at", "first", "value_minor")
+LINE = (*_KEPT, "campaign")
+"""What a row of :func:`credited` says beside figures of models."""
 
 ROI = pa.schema(
     [
@@ -166,8 +168,12 @@ def credited(
         wanted = conversions.filter(pc.is_in(conversions["goal"], pa.array(goals)))
         if wanted.num_rows == 0:
             continue
+        touches = journeys.touches
+        if fitted is not None:
+            # What there is to be learnt from the others has been learnt.
+            touches = touches.filter(pc.is_in(touches["account_id"], wanted["account_id"].combine_chunks()))
         part = shares.shares(
-            journeys.touches,
+            touches,
             wanted.drop_columns(["first"]),
             models if fitted is None else fitted[goals[0]],
             lookback_days=lookback_days,

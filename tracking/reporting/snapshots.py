@@ -34,15 +34,15 @@ from sqlalchemy.orm import Session
 
 from attribution.models import FITTED
 from reports.daily import Activity, calls_by_day, channels_of, taken_away
-from reports.roi import Learned, counted, learned
+from reports.roi import Learned
 from tracking import clock
 from tracking.records import contacts
 from tracking.reporting import credit, journeys
 from tracking.reporting.credit import GROUPS, Credit, Part, Window
-from tracking.reporting.journeys import Journeys
+from tracking.reporting.journeys import BY_ACCOUNT, Journeys
 from tracking.storage import changes, db
 from tracking.storage.changes import Change, Marks
-from tracking.storage.columns import Ints, replace_rows, rows_of, sorted_by
+from tracking.storage.columns import Ints, replace_rows, sorted_by
 from tracking.storage.config import Settings
 from tracking.storage.models import Account, Contact, Cost, Deal, Touch
 
@@ -64,7 +64,6 @@ _NEW_BASE_AFTER = 500
 _BASES = 2
 _INSTALLATIONS = 4
 _MEMORY = 256
-_BY_ACCOUNT = ("touches", "conversions", "answers", "calls")
 
 
 class Preparing(Exception):
@@ -116,9 +115,10 @@ class Base:
         """Return the journey tables."""
         return Journeys(**{part.name: self.table(part.name) for part in fields(Journeys)})
 
-    def of(self, accounts: Ints) -> Journeys:
-        """Return the rows of some accounts."""
-        return _only(self.tables, lambda table: rows_of(table, accounts))
+    @cached_property
+    def goals(self) -> set[str]:
+        """Return the goals that somebody has reached."""
+        return set(pc.unique(self.tables.conversions["goal"]).to_pylist())
 
     def credit(self, group: str, window: Window, zone: ZoneInfo) -> Part:
         """Return what a group of models credits."""
@@ -126,31 +126,34 @@ class Base:
 
     def lines(self, model: str, window: Window) -> pa.Table:
         """Return what one model credits in each conversion."""
+        name = f"lines-{model}-{window}"
+        if name in self._files:
+            return self.table(name)
         return self.memory.get(("lines", model, window), lambda: credit.lines(self.tables, [model], window))
 
     def learned(self, models: Sequence[str], window: Window) -> Learned | None:
         """Return fitted models as they are fitted to these journeys; None for rules, which learn nothing."""
         if set(FITTED).isdisjoint(models):
             return None
-        counts = self.memory.get(("counts", window), lambda: self._counts(window))
-        mine = counts.filter(pc.is_in(counts["model"], pa.array(models)))
-        return self.memory.get(("learned", *models, window), lambda: learned(models, mine))
+        counts = self._counts(window)
+        return self.memory.get(("learned", *models, window), lambda: credit.fitted_to(counts, models))
 
     def _counts(self, window: Window) -> pa.Table:
         name = f"counts-{window}"
         if name in self._files:
             return self.table(name)
-        return counted(self.tables, FITTED, lookback_days=window.lookback_days)
+        return self.memory.get(("counts", window), lambda: credit.counts_of(self.tables, window))
 
     def _credit(self, group: str, window: Window, zone: ZoneInfo) -> Part:
         name = f"credit-{group}-{window}"
         if f"{name}-daily" in self._files:
             missing = json.loads((self.folder / f"{name}.json").read_text())
             return Part(self.table(f"{name}-daily"), self.table(f"{name}-won"), missing)
-        found = credit.part_of(self.tables, group, window, zone)
+        counts = self._counts(window) if group == "fitted" and self.is_large else None
+        found = credit.part_of(self.tables, group, window, zone, counts)
         with suppress(OSError):
             # The folder may have made room for a newer one.
-            _store(found, self.folder / name)
+            _store(found, self.folder, group, window)
         return found
 
 
@@ -177,7 +180,7 @@ class Snapshot:
             return replace(self.base.tables, costs=self.fresh.costs, visits=self.fresh.visits)
         rows = {
             name: replace_rows(self.base.table(name), self.replaced, getattr(self.fresh, name))
-            for name in _BY_ACCOUNT
+            for name in BY_ACCOUNT
         }
         return replace(self.fresh, **rows)
 
@@ -186,7 +189,7 @@ class Snapshot:
         """Return costs and calls, of which every period is a sum."""
         calls, channels = self.base.table("calls-daily"), channels_of(self.fresh.costs)
         if self.replaced.size:
-            parts = (self.fresh, self.base.of(self.replaced))
+            parts = (self.fresh, self.base.tables.of(self.replaced))
             new, old = (calls_by_day(part.calls, part.answers, self.zone) for part in parts)
             calls = pa.concat_tables([calls, new, taken_away(old)])
         channels = channels_of(self.fresh.calls, self.fresh.touches) | self.base.channels | channels
@@ -233,7 +236,8 @@ class Snapshot:
             return self._anew(group, window)
         fitted = self.base.learned(models, window)
         old, new = (
-            credit.lines(part, models, window, fitted) for part in (self.base.of(self.replaced), self.fresh)
+            credit.lines(part, models, window, fitted)
+            for part in (self.base.tables.of(self.replaced), self.fresh)
         )
         return credit.changed(base, old, new, self.zone)
 
@@ -252,9 +256,13 @@ class Snapshot:
         """Tell whether models that are fitted to data are fitted to them as they are.
 
         Every conversion is shared anew then, which takes long where there are many; but there the few that
-        have changed move no weight by much, and the next base is soon written.
+        have changed move no weight by much, and the next base is soon written. Of a goal that nobody had
+        reached nothing has been learnt.
         """
-        return group == "fitted" and not self.base.is_large
+        if group != "fitted":
+            return False
+        reached = pc.unique(self.fresh.conversions["goal"]).to_pylist()
+        return not self.base.is_large or not self.base.goals.issuperset(reached)
 
 
 _lock = threading.RLock()
@@ -344,7 +352,7 @@ def _changed(
     theirs = [account for account in accounts.tolist() if account not in companies]
     rows = journeys.export_of(session, theirs, currency=settings.currency) if theirs else None
     fresh = {}
-    for name in _BY_ACCOUNT:
+    for name in BY_ACCOUNT:
         table = replace_rows(
             sorted_by(getattr(known.fresh, name), "account_id"), accounts,
             known.base.table(name).slice(0, 0) if rows is None else getattr(_wordless(rows), name),
@@ -397,13 +405,12 @@ def take(session: Session, settings: Settings, *, at: datetime, groups: Sequence
             _write(getattr(tables, part.name), folder / f"{part.name}.parquet")
         activity = Activity.of(tables, settings.zone)
         _write(activity.calls, folder / "calls-daily.parquet")
-        window = Window(settings.lookback_days, settings.half_life_days)
-        for group in groups:
-            found = credit.part_of(tables, group, window, settings.zone)
-            _store(found, folder / f"credit-{group}-{window}")
-        if "fitted" in groups:
-            counts = counted(tables, FITTED, lookback_days=window.lookback_days)
+        window, counts = Window(settings.lookback_days, settings.half_life_days), None
+        if "fitted" in groups and tables.touches.num_rows + tables.calls.num_rows > _MANY:
+            counts = credit.counts_of(tables, window)
             _write(counts, folder / f"counts-{window}.parquet")
+        for group in groups:
+            _store(credit.part_of(tables, group, window, settings.zone, counts), folder, group, window)
         about = {
             "recent": list(marks.recent),
             "taken_at": at.isoformat(),
@@ -450,15 +457,18 @@ def _anew(session: Session, settings: Settings, at: datetime) -> Snapshot:
 def _of(base: Base, settings: Settings) -> Snapshot:
     nobody = np.empty(0, np.int64)
     costs, visits = base.table("costs"), base.table("visits")
-    fresh = replace(base.of(nobody), costs=costs, visits=visits)
+    fresh = replace(base.tables.of(nobody), costs=costs, visits=visits)
     return Snapshot(base, base.marks, base.taken_at, settings.zone, nobody, fresh)
 
 
-def _store(part: Part, name: Path) -> None:
-    name.with_name(f"{name.name}.json").write_text(json.dumps(dict(part.missing)))
+def _store(part: Part, folder: Path, group: str, window: Window) -> None:
+    name = f"credit-{group}-{window}"
+    (folder / f"{name}.json").write_text(json.dumps(dict(part.missing)))
+    for model, rows in part.front.items():
+        _write(rows, folder / f"lines-{model}-{window}.parquet")
     # The one that is looked for comes last.
     for kind in ("won", "daily"):
-        _write(getattr(part, kind), name.with_name(f"{name.name}-{kind}.parquet"))
+        _write(getattr(part, kind), folder / f"{name}-{kind}.parquet")
 
 
 def _write(table: pa.Table, path: Path) -> None:
@@ -468,13 +478,8 @@ def _write(table: pa.Table, path: Path) -> None:
     new.rename(path)
 
 
-def _only(tables: Journeys, rows: Callable[[pa.Table], pa.Table]) -> Journeys:
-    found = {name: rows(getattr(tables, name)) for name in _BY_ACCOUNT}
-    return Journeys(**found, costs=tables.costs.slice(0, 0), visits=tables.visits.slice(0, 0))
-
-
 def _sorted(tables: Journeys) -> Journeys:
-    return replace(tables, **{name: sorted_by(getattr(tables, name), "account_id") for name in _BY_ACCOUNT})
+    return replace(tables, **{name: sorted_by(getattr(tables, name), "account_id") for name in BY_ACCOUNT})
 
 
 def _wordless(tables: Journeys) -> Journeys:
