@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from attribution.shares import UNIT
 from reports.kpis import Ints, Period, ratio
+from reports.roi import first_orders
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -187,19 +188,51 @@ class Maturity:
     total: ToCome
 
 
+def buying_times(conversions: pa.Table) -> pa.Table:
+    """Say of each company that became a lead when it did, and when and for how much it bought first.
+
+    Parameters
+    ----------
+    conversions : pyarrow.Table
+        The journey table.
+
+    Returns
+    -------
+    pyarrow.Table
+        ``account_id``, ``lead_at``, ``bought_at`` (int64, microseconds since 1970) and ``value_minor``; the
+        last two are null where nothing was bought.
+    """
+    goal, at = conversions["goal"], conversions["converted_at"].cast(pa.int64())
+    rows = pa.table({"account_id": conversions["account_id"], "at": at, "value": conversions["value_minor"]})
+    leads = rows.filter(pc.equal(goal, "lead")).group_by("account_id").aggregate([("at", "min")])
+    orders = rows.filter(first_orders(conversions))
+    place = pc.index_in(leads["account_id"], orders["account_id"].combine_chunks())
+    columns = [leads["account_id"], leads["at_min"], orders["at"].take(place), orders["value"].take(place)]
+    return pa.table(columns, names=["account_id", "lead_at", "bought_at", "value_minor"])
+
+
 def still_to_come(
-    table: pa.Table, model: str, period: Period, at: datetime, *, replicates: int = 200, seed: int = 0
+    leads: pa.Table,
+    table: pa.Table,
+    model: str,
+    period: Period,
+    at: datetime,
+    *,
+    replicates: int = 200,
+    seed: int = 0,
 ) -> Maturity:
     """Foresee the first orders that the leads of a period have yet to bring.
 
     Parameters
     ----------
+    leads : pyarrow.Table
+        From :func:`buying_times`; the delays are learnt from all of them.
     table : pyarrow.Table
         From :func:`reports.roi.credited`, holding ``model``.
     model : str
         By which leads are credited to campaigns.
     period : Period
-        Leads that came in it count; the delays are learnt from all leads.
+        Leads that came in it count.
     at : datetime
         Now: until when buying would be known.
     replicates : int, default 200
@@ -219,30 +252,24 @@ def still_to_come(
     chance in who buys what; of many resamples it is the middle 80 %.
     """
     now = int(at.timestamp() * 10**6)
-    # Of a wide table only what is needed is copied.
-    units = f"units {model}"
-    table = table.select(["goal", "first", "account_id", "converted_at", "value_minor", "campaign", units])
-    leads = _one_each(table, "lead", now)
-    orders = _one_each(table.filter(table["first"]), "won", now)
-    place = pc.index_in(leads["account_id"], orders["account_id"].combine_chunks())
-    has = pc.is_valid(place).to_numpy(zero_copy_only=False).astype(bool)
-    met = leads["at"].to_numpy()
-    bought_at, value = np.full(len(met), now), np.zeros(len(met))
-    found = place.drop_null()
-    bought_at[has] = orders["at"].to_numpy()[found.to_numpy()]
-    value[has] = orders["value_minor"].to_numpy()[found.to_numpy()]
-    age = np.clip((bought_at - met) // _DAY, 0, LONGEST).astype(np.int64)
+    met, bought_at = leads["lead_at"].to_numpy(), pc.fill_null(leads["bought_at"], now + 1).to_numpy()
+    has = bought_at <= now
+    value = np.where(has, pc.fill_null(leads["value_minor"], 0).to_numpy(), 0).astype(float)
+    age = np.clip((np.minimum(bought_at, now) - met) // _DAY, 0, LONGEST)
+    known = met <= now
     # Who buys after the horizon was open all through it.
-    events = np.bincount(age[has], minlength=LONGEST + 1).astype(float)
-    censored = np.bincount(age[~has], minlength=LONGEST + 1).astype(float)
+    events, censored = (
+        np.bincount(age[known & those], minlength=LONGEST + 1).astype(float) for those in (has, ~has)
+    )
     curve = kaplan_meier(events, censored)
     rng = np.random.default_rng(seed)
-    drawn = _drawn(events, censored, curve.horizon, value[has], replicates, rng)
-    rows = table.filter(pc.equal(table["goal"], "lead"))
-    rows = rows.filter(period.holds(rows["converted_at"]))
-    mine = pc.index_in(rows["account_id"], leads["account_id"].combine_chunks())
-    rows = rows.filter(pc.is_valid(mine))
-    lead = mine.drop_null().to_numpy()
+    drawn = _drawn(events, censored, curve.horizon, value[known & has], replicates, rng)
+    # Of a wide table only what is needed is copied.
+    units = f"units {model}"
+    mine = pc.and_(pc.equal(table["goal"], "lead"), period.holds(table["converted_at"]))
+    rows = table.select(["account_id", "campaign", units]).filter(mine)
+    lead = pc.index_in(rows["account_id"], leads["account_id"].combine_chunks()).to_numpy()
+    rows, lead = rows.filter(pa.array(known[lead])), lead[known[lead]]
     campaigns = rows["campaign"].cast(pa.string()).combine_chunks().dictionary_encode()
     names = campaigns.dictionary.to_pylist()
     # The total is one more line, in which each lead counts once.
@@ -254,15 +281,6 @@ def still_to_come(
         ToCome(0, 0, 0, 0, 0)
     ]
     return Maturity(curve, dict(zip(names, found, strict=True)), total)
-
-
-def _one_each(table: pa.Table, goal: str, now: int) -> pa.Table:
-    """Return one row per account that reached the goal by now."""
-    chosen = table.filter(pc.equal(table["goal"], goal)).select(["account_id", "converted_at", "value_minor"])
-    at = chosen["converted_at"].cast(pa.int64())
-    chosen = chosen.append_column("at", at).filter(pc.less_equal(at, now))
-    grouped = chosen.group_by("account_id").aggregate([("at", "min"), ("value_minor", "max")])
-    return grouped.rename_columns(["account_id", "at", "value_minor"])
 
 
 def _to_come(

@@ -162,7 +162,7 @@ def credited(
         As :func:`roi`.
     """
     conversions = journeys.conversions
-    conversions = conversions.append_column("first", _first(conversions))
+    conversions = conversions.append_column("first", first_orders(conversions))
     parts = []
     for goals in _apart(models) if models else []:
         wanted = conversions.filter(pc.is_in(conversions["goal"], pa.array(goals)))
@@ -332,7 +332,7 @@ def _cells(rows: list[dict[str, Any]], model: str) -> dict[str, dict[str, Any]]:
     return {name: cell for name, cell in cells.items() if any(cell.values())}
 
 
-def _first(conversions: pa.Table) -> pa.Array:
+def first_orders(conversions: pa.Table) -> pa.Array:
     """Say of each conversion whether it is the won deal that made its company a customer."""
     won = pc.equal(conversions["goal"], "won")
     order = conversions.select(["account_id", "converted_at", "conversion_id"])

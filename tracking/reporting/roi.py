@@ -144,7 +144,7 @@ class Comparison:
 
     question: Question
     table: pa.Table
-    """Columns of reports.roi.ROI, and ``roi_low`` and ``roi_high``: 80 % intervals over buyers."""
+    """Columns of reports.roi.ROI, and ``roi_low`` and ``roi_high``: 80 % intervals over buying_times."""
     drawn: Resampled
     maturity: Maturity
     before: dict[str, dict[str, Any]]
@@ -209,7 +209,8 @@ def _compare(
         ("drawn", question, credit.version, tuple(sorted(costs.items()))),
         lambda: resampled(credit.won, question.period, costs, campaigns=question.campaigns),
     )
-    maturity = still_to_come(taken.lines(first, _window(settings, question)), first, question.period, at)
+    lines = taken.lines(first, _window(settings, question))
+    maturity = still_to_come(taken.buying_times, lines, first, question.period, at)
     ends = [drawn.roi(row["model"], row["campaign"]) for row in table.to_pylist()]
     for place, name in enumerate(("roi_low", "roi_high")):
         values = pa.array([end and end[place] for end in ends], pa.float64())

@@ -34,6 +34,7 @@ from sqlalchemy.orm import Session
 
 from attribution.models import FITTED
 from reports.daily import Activity, calls_by_day, channels_of, taken_away
+from reports.maturity import buying_times
 from reports.roi import Learned
 from tracking import clock
 from tracking.records import contacts
@@ -53,7 +54,7 @@ except ImportError:  # pragma: no cover - not on Windows, where a folder in use 
 
 _Result = TypeVar("_Result")
 # Raised whenever the files would be made otherwise from the same data.
-_FORMAT = 5
+_FORMAT = 6
 # A base of so many touches and calls takes some two seconds, for which somebody waits; a larger one is
 # written beside the pages.
 _MANY = 200_000
@@ -194,6 +195,13 @@ class Snapshot:
             calls = pa.concat_tables([calls, new, taken_away(old)])
         channels = channels_of(self.fresh.calls, self.fresh.touches) | self.base.channels | channels
         return Activity(self.fresh.costs, calls, channels)
+
+    @cached_property
+    def buying_times(self) -> pa.Table:
+        """Return when companies became leads and bought first: ``reports.maturity.buying_times``."""
+        return replace_rows(
+            self.base.table("buying_times"), self.replaced, buying_times(self.fresh.conversions)
+        )
 
     def credit(self, models: Sequence[str], window: Window) -> Credit:
         """Return what models credit, and which of them these data do not support and why."""
@@ -405,6 +413,7 @@ def take(session: Session, settings: Settings, *, at: datetime, groups: Sequence
             _write(getattr(tables, part.name), folder / f"{part.name}.parquet")
         activity = Activity.of(tables, settings.zone)
         _write(activity.calls, folder / "calls-daily.parquet")
+        _write(sorted_by(buying_times(tables.conversions), "account_id"), folder / "buying_times.parquet")
         window, counts = Window(settings.lookback_days, settings.half_life_days), None
         if "fitted" in groups and tables.touches.num_rows + tables.calls.num_rows > _MANY:
             counts = credit.counts_of(tables, window)
