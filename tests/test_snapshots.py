@@ -1,5 +1,6 @@
 """What was computed from the data tells when it is stale, and is otherwise not computed again."""
 
+import multiprocessing
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -189,6 +190,34 @@ def test_with_many_records_nobody_waits_for_the_first_snapshot(
             break
     with db.reading(engine) as session:
         assert not snapshots.current(session, settings, at=moment("2026-03-01")).stale
+
+
+def test_a_base_that_cannot_be_written_beside_is_not_tried_at_each_request(
+    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+
+    class Failing:
+        """A process that ends at once, with a failure."""
+
+        exitcode = 1
+
+        def __init__(self, **_: Any) -> None:
+            started.append(self)
+
+        def start(self) -> None:
+            pass
+
+        def is_alive(self) -> bool:
+            return False
+
+    monkeypatch.setattr(snapshots, "_MANY", -1)
+    monkeypatch.setattr(multiprocessing.get_context("spawn"), "Process", Failing)
+    for minutes, attempts in ((0, 1), (1, 1), (9, 1), (10, 2), (11, 2)):
+        at = moment("2026-03-01") + timedelta(minutes=minutes)
+        with db.reading(engine) as session, pytest.raises(Preparing):
+            snapshots.current(session, settings, at=at)
+        assert len(started) == attempts, minutes
 
 
 def test_old_bases_make_room(engine: Engine, settings: Settings) -> None:

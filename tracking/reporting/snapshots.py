@@ -10,6 +10,7 @@ A base holds identifiers, moments, campaigns and amounts, and no number, name or
 
 import hashlib
 import json
+import logging
 import multiprocessing
 import os
 import shutil
@@ -19,7 +20,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -62,6 +63,9 @@ _MANY = 200_000
 _AT_ONCE = 2000
 # Past so many changed accounts, which cost some hundredths of a second each time, a new base pays.
 _NEW_BASE_AFTER = 500
+# A base that could not be written is tried again after so long: what stands in its way is seldom gone at
+# once, and each attempt takes the processor for as long as a base takes.
+_AGAIN_AFTER = timedelta(minutes=10)
 _BASES = 2
 _INSTALLATIONS = 4
 _MEMORY = 256
@@ -275,7 +279,7 @@ class Snapshot:
 
 _lock = threading.RLock()
 _current: OrderedDict[str, Snapshot] = OrderedDict()
-_beside: dict[str, Any] = {}
+_beside: dict[str, tuple[Any, datetime]] = {}
 
 
 def current(session: Session, settings: Settings, *, at: datetime) -> Snapshot:
@@ -308,7 +312,7 @@ def _latest(session: Session, settings: Settings, at: datetime, *, patient: bool
     if known is None:
         many = session.scalar(select(func.max(Touch.id))) or 0
         if not patient and many > _MANY:
-            _take_beside(settings)
+            _take_beside(settings, at)
             raise Preparing
         found = _anew(session, settings, at)
     else:
@@ -339,11 +343,11 @@ def _after(
     if not (change.everything or rates or len(accounts) > _AT_ONCE):
         following = _changed(session, settings, known, accounts, change.tables, marks, at)
         if len(following.replaced) > _NEW_BASE_AFTER:
-            _take_beside(settings)
+            _take_beside(settings, at)
         return following
     if patient or not known.base.is_large:
         return _anew(session, settings, at)
-    _take_beside(settings)
+    _take_beside(settings, at)
     return replace(known, stale=True)
 
 
@@ -442,21 +446,25 @@ def take_now(settings: Settings) -> None:
     try:
         with db.reading(engine) as session:
             take(session, settings, at=clock.now(), groups=tuple(GROUPS))
+    except Exception as error:
+        logging.getLogger(__name__).exception("no new base; the next attempt is in %s", _AGAIN_AFTER)
+        raise SystemExit(1) from error
     finally:
         engine.dispose()
 
 
-def _take_beside(settings: Settings) -> None:
+def _take_beside(settings: Settings, at: datetime) -> None:
     key = str(_folder(settings))
     with _lock:
-        running = _beside.get(key)
-        if running is None or not running.is_alive():
-            # A new process: a thread would hold up the telephone's webhooks while it copies rows.
-            process = multiprocessing.get_context("spawn").Process(
-                target=take_now, args=(settings,), daemon=True
-            )
-            process.start()
-            _beside[key] = process
+        process, started = _beside.get(key, (None, at))
+        if process is not None and process.is_alive():
+            return
+        if process is not None and process.exitcode and at - started < _AGAIN_AFTER:
+            return
+        # A new process: a thread would hold up the telephone's webhooks while it copies rows.
+        process = multiprocessing.get_context("spawn").Process(target=take_now, args=(settings,), daemon=True)
+        process.start()
+        _beside[key] = process, at
 
 
 def _anew(session: Session, settings: Settings, at: datetime) -> Snapshot:
