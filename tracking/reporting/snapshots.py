@@ -113,7 +113,9 @@ class Base:
 
     def table(self, name: str) -> pa.Table:
         """Return a table, sorted by account where it has one."""
-        return self.memory.get(("table", name), lambda: pq.read_table(self._files[name]).combine_chunks())
+        return self.memory.get(
+            ("table", name), lambda: pq.ParquetFile(self._files[name]).read().combine_chunks()
+        )
 
     @cached_property
     def tables(self) -> Journeys:
