@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -138,7 +139,7 @@ class Question:
     campaigns: frozenset[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Comparison:
     """ROI by campaign under several models, with all that says how far it can be trusted."""
 
@@ -159,6 +160,7 @@ class Comparison:
         """Return the models that could be computed, as they were asked for."""
         return self.drawn.models
 
+    @cached_property
     def lines(self) -> dict[str, dict[str, dict[str, Any]]]:
         """Return the rows by campaign and model: campaigns by name, lines in brackets, the total."""
         found: dict[str, dict[str, dict[str, Any]]] = {}
@@ -169,8 +171,8 @@ class Comparison:
 
     def share_of(self, line: str, model: str) -> float | None:
         """Return what share of the total revenue a line holds, such as what is unattributed."""
-        rows = {r["campaign"]: r for r in self.table.to_pylist() if r["model"] == model}
-        return ratio(rows.get(line, {}).get("revenue_minor", 0), rows[TOTAL]["revenue_minor"])
+        part = self.lines.get(line, {}).get(model, {}).get("revenue_minor", 0)
+        return ratio(part, self.lines[TOTAL][model]["revenue_minor"])
 
 
 def snapshot(session: Session, settings: Settings, *, at: datetime) -> Snapshot:
