@@ -294,17 +294,18 @@ def _to_come(
     rng: np.random.Generator,
 ) -> list[ToCome]:
     """Foresee what the leads of each line may still bring; each lead is given with its weight in the line."""
-    lines, width = int(line.max(initial=-1)) + 1, curve.horizon + 1
+    lines = int(line.max(initial=-1)) + 1
     waiting = ~has & (age <= curve.horizon)
-    cell = line[waiting] * width + age[waiting]
+    days, place = np.unique(age[waiting], return_inverse=True)
+    cell, still = line[waiting] * len(days) + place, drawn.still[days]
 
-    def by_age(weights: Floats) -> Floats:
-        return np.bincount(cell, weights, lines * width).reshape(lines, width)
+    def by_day(weights: Floats) -> Floats:
+        return np.bincount(cell, weights, lines * len(days)).reshape(lines, len(days))
 
-    once, twice = by_age(weight[waiting]), by_age(weight[waiting] ** 2)
-    expected = once @ curve.still() * drawn.average
-    center = once @ drawn.still * drawn.mean
-    spread = twice @ drawn.still * drawn.square - twice @ drawn.still**2 * drawn.mean**2
+    once, twice = by_day(weight[waiting]), by_day(weight[waiting] ** 2)
+    expected = once @ curve.still()[days] * drawn.average
+    center = once @ still * drawn.mean
+    spread = twice @ still * drawn.square - twice @ still**2 * drawn.mean**2
     # A sum of a few large orders leans to the right, as a gamma variable does.
     by_chance = (center > 0) & (spread > 0)
     outcomes = center.copy()
