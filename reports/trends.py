@@ -205,10 +205,9 @@ def trend(
     calls, place = _only(*placed(activity.calls, edges), campaigns, UNKNOWN)
     for name, column in (("calls", "calls"), ("answered_calls", "answered")):
         np.add.at(sums[name], place, calls[column].to_numpy())
-    row, part, amount = spread(activity.costs, edges)
-    costs, place = _only(
-        activity.costs.take(pa.array(row)).append_column("minor", pa.array(amount)), part, campaigns, OVERHEAD
-    )
+    of, place, amount = spread(activity.costs, edges)
+    costs = activity.costs.take(pa.array(of)).append_column("minor", pa.array(amount))
+    costs, place = _only(costs, place, campaigns, OVERHEAD)
     np.add.at(sums["cost_minor"], place, costs["minor"].to_numpy())
     observed = connected(activity.observed, parts[-1].end)
     told = bool(observed if campaigns is None else observed & set(campaigns))

@@ -163,7 +163,7 @@ def _key_figures(settings: Settings, snapshot: Snapshot, asked: ReportQuery, fou
 
 def _still_to_come(settings: Settings, found: Comparison) -> list[Any]:
     coming, curve = found.maturity.total, found.maturity.curve
-    if not coming.expected > 0:
+    if coming.share is None:
         return []
 
     def amount(minor: float) -> str:
@@ -177,7 +177,7 @@ def _still_to_come(settings: Settings, found: Comparison) -> list[Any]:
         high=amount(coming.high),
     )
     half = curve.days_until(0.5)
-    blocks: list[Any] = [said]
+    blocks: list[Any] = [said] if coming.expected > 0 else []
     if half is not None:
         blocks.append(
             ngettext(
