@@ -300,7 +300,7 @@ def _to_come(
     cell, still = line[waiting] * len(days) + place, drawn.still[days]
 
     def by_day(weights: Floats) -> Floats:
-        return np.bincount(cell, weights, lines * len(days)).reshape(lines, len(days))
+        return np.bincount(cell, weights, lines * len(days)).astype(float).reshape(lines, len(days))
 
     once, twice = by_day(weight[waiting]), by_day(weight[waiting] ** 2)
     expected = once @ curve.still()[days] * drawn.average

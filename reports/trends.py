@@ -201,11 +201,10 @@ def trend(
     calls, place = _only(*placed(activity.calls, edges), campaigns, UNKNOWN)
     for name, column in (("calls", "calls"), ("answered_calls", "answered")):
         np.add.at(sums[name], place, calls[column].to_numpy())
-    row, part, amount = spread(activity.costs, edges)
-    costs, place = _only(
-        activity.costs.take(pa.array(row)).append_column("minor", pa.array(amount)), part, campaigns, OVERHEAD
-    )
-    np.add.at(sums["cost_minor"], place, costs["minor"].to_numpy())
+    number, place, amounts = spread(activity.costs, edges)
+    spent = activity.costs.take(pa.array(number)).append_column("minor", pa.array(amounts))
+    spent, place = _only(spent, place, campaigns, OVERHEAD)
+    np.add.at(sums["cost_minor"], place, spent["minor"].to_numpy())
     rows = []
     for i, part in enumerate(parts):
         row = {name: int(values[i]) for name, values in sums.items()}
