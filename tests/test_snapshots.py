@@ -366,7 +366,11 @@ class Office:
             call.note += "."
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    ("settings", "seed"),
+    [("sqlite", 0), ("sqlite", 1), ("sqlite", 2), ("sqlite", 3), ("postgresql", 4)],
+    indirect=["settings"],
+)
 def test_whatever_changes_the_figures_are_those_of_a_fresh_start(
     engine: Engine, settings: Settings, tmp_path: Path, seed: int
 ) -> None:
