@@ -14,6 +14,7 @@ from tracking.telephony import calls, numbers
 from tracking.telephony.calls import CallEvent
 
 Open = Callable[..., Page]
+WORKER = False
 NUMBER = "+46701740611"
 
 

@@ -14,6 +14,7 @@ from tests.web.test_quality import ring
 from tracking.storage import db
 
 Open = Callable[..., Page]
+WORKER = False
 PAGES = {"report": f"/report?{YEAR}", "quality": f"/quality?{YEAR}", "schedules": "/schedules"}
 
 

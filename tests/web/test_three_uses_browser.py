@@ -14,6 +14,7 @@ from tracking import clock
 from tracking.storage.vocabulary import CallStatus, Role
 
 Open = Callable[..., Page]
+WORKER = False
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 LOOKS: dict[str, dict[str, Any]] = {
     "light-desktop": {"color_scheme": "light", "viewport": DESKTOP},
