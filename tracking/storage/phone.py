@@ -42,8 +42,9 @@ _WITHHELD = frozenset(
     no caller id|caller id blocked|n/a|-|--
     anonym|anonymt|dolt|dolt nummer|hemligt|hemligt nummer|skyddat nummer|okänt|okänt nummer
     unbekannt|unbekannte nummer|unterdrückt|nummer unterdrückt|rufnummer unterdrückt
-    аноним|анонимный|скрыт|скрытый|скрытый номер|номер скрыт|неизвестный
-    неизвестный номер|номер не определён|номер не определен|未知|未知号码|匿名|号码隐藏|未显示|266696687|7378742833|2562533|8566696|86282452253
+    аноним|анонимный|скрыт|скрытый|скрытый номер|номер скрыт|неизвестный|неизвестный номер
+    номер не определён|номер не определен|未知|未知号码|匿名|号码隐藏|未显示
+    266696687|7378742833|2562533|8566696|86282452253
     """.strip()
     .replace("\n    ", "|")
     .split("|")
