@@ -67,6 +67,8 @@ class Result:
     """The first ones, at most ``shown``."""
     shown: int = REFUSALS_SHOWN
     campaigns_created: list[str] = field(default_factory=list)
+    remarks: list[Sentence] = field(default_factory=list)
+    """What should be known of the file as a whole."""
 
     @property
     def rows(self) -> int:
@@ -82,6 +84,10 @@ class Result:
         else:
             self.skipped += 1
             self.skip_reasons[outcome.reason if isinstance(outcome, Skip) else KNOWN.reason] += 1
+
+    def conclude(self, campaigns: Sequence[str], remarks: Sequence[Sentence]) -> None:
+        """Take what is known once all rows are read."""
+        self.campaigns_created, self.remarks = sorted(campaigns), list(remarks)
 
     def as_json(self) -> dict[str, Any]:
         """Return the result as plain values."""
@@ -100,6 +106,7 @@ class Result:
             "refused": self.refused,
             "skip_reasons": dict(self.skip_reasons),
             "campaigns_created": self.campaigns_created,
+            "remarks": list(self.remarks),
             "refusals": [
                 {"line": r.line, "column": r.column, "value": r.value, "reason": r.reason}
                 for r in self.refusals

@@ -145,7 +145,7 @@ def split(cell: str) -> tuple[str, str]:
         if at < 0 or not text.endswith(right):
             continue
         before, inner = text[:at].strip(" \t\"'"), text[at + 1 : -1].strip()
-        if right == ">" or any(c.isalpha() for c in before):
+        if right == ">" or any(c.isalpha() for c in before) or before == inner:
             return before, inner
         if not any(c.isdigit() for c in inner):
             text = before
