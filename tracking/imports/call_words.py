@@ -32,7 +32,8 @@ _STATUSES = {
         abandoned call|not answered|not connected|lost|rejected|busy|line busy|failed|error|congestion|failure
         cancelled|canceled|cancel|hang up|hangup|originator cancel|call failed|blocked|no money|no limit
         unallocated number|out of business hours|missat|obesvarat|ej besvarat|tappat|övergivet|upptaget
-        upptagen|misslyckat|misslyckades|avbrutet|verpasst|nicht angenommen|unbeantwortet|entgangen|nicht verbunden
+        upptagen|misslyckat|misslyckades|avbrutet|verpasst|nicht angenommen|unbeantwortet|entgangen
+        nicht verbunden
         abgebrochen|besetzt|fehlgeschlagen|пропущен|пропущенный|неотвеченный|не отвечен|нет ответа|потерянный
         недозвон|занято|ошибка|отменён|перезвонили|перезвонил клиент|未接|未接听|漏接|无应答
         未接通|放弃|忙|占线""",

@@ -249,6 +249,6 @@ def refuse_bill(header: Sequence[str]) -> None:
     if folded & _PRICE and any(name in folded for name in _PARTIES) and not says_more:
         raise Invalid(
             "file",
-            "looks like an itemised bill, which leaves out calls that cost nothing, incoming ones among them; "
+            "looks like an itemised bill, which leaves out calls that cost nothing, incoming ones too; "
             "export the call list of the telephone system instead",
         )

@@ -380,7 +380,7 @@ def _supplier(
     return {
         "created": created, "updated": 0, "skipped": 0, "refused": 0, "format": "supplier file",
         "encoding": "utf-8", "rows": created, "refusals": [], "skip_reasons": {}, "header": None,
-        "campaigns_created": [], "added": dict(counts),
+        "campaigns_created": [], "remarks": [], "added": dict(counts),
     }  # fmt: skip
 
 

@@ -156,7 +156,7 @@ def _stored(
     for provider, call_id, value_hash, start, ended, duration, number, dialled in session.execute(query):
         end = ended or start + timedelta(seconds=duration or 0)
         talk = _Talk(call_id, start, end, number is not None, dialled, True)
-        found[provider, hashes[value_hash]].append(talk)
+        found[provider, hashes[str(value_hash)]].append(talk)
     return found
 
 

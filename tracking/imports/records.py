@@ -229,8 +229,8 @@ def usual(cells: Cells, reading: Reading, provider: str) -> CallEvent | Skip:
     caller, dialled = cells["from"], ours
     answered, ended = (reading.moment(cells[name], name) for name in ("answered", "ended"))
     duration, talk = (values.seconds(cells[name], name) for name in ("duration", "talk"))
-    if duration is None and talk is not None and ended is None and cells["ring"]:
-        duration = talk + (values.seconds(cells["ring"], "ring") or 0)
+    if duration is None and ended is None and cells["ring"]:
+        duration = (talk or 0) + (values.seconds(cells["ring"], "ring") or 0)
     status = status_of(cells["status"], bool(talk or answered))
     if status is CallStatus.completed and MAILBOX.search(cells["to"]):
         status = CallStatus.voicemail
