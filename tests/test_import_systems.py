@@ -119,7 +119,7 @@ def calls_of(engine: Engine) -> list[Call]:
 def test_every_system_tells_of_the_same_two_calls(engine: Engine, export: Export) -> None:
     advertise(engine)
     result = bring_in(engine, export.rows, export.map)
-    assert (result.format, result.refusals, result.remarks) == (export.name, [], [])
+    assert (result.format, result.refusals, result.notes) == (export.name, [], [])
     assert dict(result.skip_reasons) == export.skipped
     answered, missed = calls_of(engine)
     for call, caller, start in (
@@ -167,16 +167,16 @@ def test_mitel_names_no_year_and_often_no_caller(engine: Engine) -> None:
 @ON_SQLITE
 def test_a_file_in_which_no_row_names_a_number_of_ours_says_so(engine: Engine) -> None:
     advertise(engine)
-    (remark,) = bring_in(engine, THREE_CX).remarks
-    assert "no row names a tracking number of yours; dialled were 10001" in remark
-    assert "800=+46701740690" in remark
+    (note,) = bring_in(engine, THREE_CX).notes
+    assert "no row names a tracking number of yours; dialled were 10001" in note
+    assert "800=+46701740690" in note
 
 
 @ON_SQLITE
 def test_the_map_is_remembered_for_its_system_alone(engine: Engine) -> None:
     advertise(engine)
     bring_in(engine, OPENSCAPE, MAP_101)
-    assert bring_in(engine, STARFACE).remarks
+    assert bring_in(engine, STARFACE).notes
     with Session(engine) as session:
         (row,) = session.scalars(select(ImportMapping))
         assert (row.kind, row.mapping) == ("dialled", {"101": CALLED})

@@ -292,8 +292,8 @@ def _show(result: Result, refused: Path | None) -> None:
     if result.campaigns_created:
         names = ", ".join(result.campaigns_created)
         console.print(f"  campaigns that did not exist before: {names}", soft_wrap=True, markup=False)
-    for remark in result.remarks:
-        console.print(f"  {remark}", soft_wrap=True, markup=False)
+    for note in result.notes:
+        console.print(f"  {note}", soft_wrap=True, markup=False)
     if result.refusals:
         printed = Printed("Line", "Column", "Value", "Why, and what to do")
         for refusal in result.refusals[:_SHOWN]:

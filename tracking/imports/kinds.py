@@ -274,7 +274,7 @@ def try_again(engine: Engine, settings: Settings, upload: Upload, rows: Mapping[
 def as_found(result: Result, header: Sequence[str] | None) -> dict[str, Any]:
     """Return what came of an import with its refused rows whole."""
     found = result.as_json() | {"header": list(header) if header is not None else None}
-    found["remarks"] = [remark.packed() for remark in result.remarks]
+    found["notes"] = [note.packed() for note in result.notes]
     for told, refusal in zip(found["refusals"], result.refusals, strict=True):
         told["cells"] = list(refusal.cells)
         told["sentence"] = refusal.reason.packed()
@@ -380,7 +380,7 @@ def _supplier(
     return {
         "created": created, "updated": 0, "skipped": 0, "refused": 0, "format": "supplier file",
         "encoding": "utf-8", "rows": created, "refusals": [], "skip_reasons": {}, "header": None,
-        "campaigns_created": [], "remarks": [], "added": dict(counts),
+        "campaigns_created": [], "notes": [], "added": dict(counts),
     }  # fmt: skip
 
 
