@@ -223,7 +223,7 @@ def _recognise(head: Sequence[Row], reading: Reading) -> "_Records | Exchange":
             return _Records(system, None, reading)
     try:
         return Exchange(head, reading)
-    except Invalid:
+    except LookupError:
         refuse_bill(header)
         raise Invalid(
             "file",

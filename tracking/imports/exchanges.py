@@ -216,13 +216,13 @@ class Exchange:
     def _by_content(self, head: Sequence[Row]) -> Layout:
         first = head[0].cells if head else ()
         if len(first) > 2 and not any(c.isdigit() for cell in first for c in cell):
-            raise Invalid("file", "has a header of its own")
+            raise LookupError("its first line names columns that are none of theirs")
         for row in head:
             try:
                 return self._layouts.of(row.cells)
             except Invalid:
                 continue
-        raise Invalid("file", "is not of these exchanges")
+        raise LookupError("no line has its times where one of them puts it")
 
     def _layout_of(self, cells: Sequence[str]) -> Layout:
         cells = cells[:-1] if cells and cells[-1].startswith("error: ") else cells
