@@ -133,6 +133,9 @@ class CallRecords:
         if course is not Course.incoming and not self._keep_outgoing:
             return OUTGOING if course is Course.outgoing else INTERNAL
         phone.check(event.caller or "", self._region, "caller")
+        for dialled in event.dialled:
+            if "E+" in dialled.upper():
+                phone.check(dialled, self._region, "dialled")
         self._count(event)
         return event
 
