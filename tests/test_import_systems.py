@@ -260,7 +260,7 @@ def test_a_rep_who_rings_out_by_freepbx_is_told_by_his_telephone_whatever_number
         f'2026-03-02 10:00:00,"""Acme"" <{{0}}>",{{0}},{BOREALIS},from-internal,PJSIP/201-00000001,'
         "95,80,ANSWERED,1.1,,201\n"
     )
-    for shown in ("+46846500410", CALLED, FAIR_NUMBER):
+    for shown in (ACME_DESK, "+46701740699", CALLED, FAIR_NUMBER):
         assert dict(bring_in(engine, head + out.format(shown)).skip_reasons) == {OUT: 1}
 
 
