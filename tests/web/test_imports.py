@@ -10,6 +10,8 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, func, select
 
+from tests.cast import CATALOGUE_NUMBER, moment
+from tests.imports import DATA
 from tests.web.people import form
 from tracking import clock, worker
 from tracking.access import jobs
@@ -18,6 +20,7 @@ from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import Campaign, Cost, Deal, ImportMapping, ImportRun
 from tracking.storage.vocabulary import JobState
+from tracking.telephony import numbers
 
 Enter = Callable[[str], FlaskClient]
 SCRIPT = '<script>alert(1)</script>" onload="alert(2)'
@@ -384,3 +387,26 @@ def test_a_file_that_is_taken_out_is_gone(signed_in: Enter, settings: Settings) 
 def test_viewers_and_reps_import_nothing(signed_in: Enter) -> None:
     for role in ("viewer", "rep"):
         assert signed_in(role).get("/imports").status_code == 403
+
+
+def test_what_an_extension_stands_for_is_told_on_the_page_once(
+    signed_in: Enter, engine: Engine, settings: Settings
+) -> None:
+    client = signed_in("marketer")
+    with db.transaction(engine) as session:
+        numbers.add(session, CATALOGUE_NUMBER, at=moment("2026-01-01"), provider="3cx")
+    records = (DATA / "systems" / "3cx.log").read_text()
+    _, path = give(client, records, "cdr.log")
+    assert "What stands for a tracking number" in client.get(path).text
+    assert client.get(f"{path}?kind=calls").status_code == 200
+    page = tried(client, engine, settings, path, kind="cdr")
+    assert "no row names a tracking number of yours; dialled were 10001" in page
+    answer = client.post(path, data=form(client.get("/account").text) | {"kind": "cdr", "map_dialled": "800"})
+    assert answer.status_code == 422
+    page = tried(client, engine, settings, path, kind="cdr", map_dialled=f"800 = {CATALOGUE_NUMBER}")
+    assert (counts(page), "no row names" in page) == ([2, 0, 2, 0], False)
+    started(client, path)
+    assert jobs.work(engine, worker.known(engine, settings))
+    _, later = give(client, records.replace("Call 47", "Call 57"), "later.log")
+    page = tried(client, engine, settings, later, kind="cdr")
+    assert (counts(page), "no row names" in page) == ([2, 0, 2, 0], False)

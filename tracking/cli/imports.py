@@ -15,10 +15,8 @@ from rich.table import Table as Printed
 from tracking import clock
 from tracking.cli.installation import Installation, json_option, pass_installation
 from tracking.errors import Invalid
-from tracking.imports import mapping, run
+from tracking.imports import kinds, mapping, run
 from tracking.imports import supplier as catalog
-from tracking.imports.call_log import CallLog
-from tracking.imports.cdr import CallRecords
 from tracking.imports.costs import Costs
 from tracking.imports.deals import Deals
 from tracking.imports.outcomes import Result
@@ -95,38 +93,63 @@ def _table_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command("cdr")
-@click.option("--keep-outgoing", is_flag=True, help="Take outgoing and internal calls as well.")
-@_file_options
-def cdr(installation: Installation, /, keep_outgoing: bool, **options: Any) -> None:
-    """Import the call detail records of a telephone exchange.
-
-    Asterisk cdr_csv and cdr_custom, FreePBX with a header, FreeSWITCH and cdr-stats are told apart by
-    their content.
-    """
-    settings = installation.settings
-
-    def form(table: Table, dialect: Dialect) -> CallRecords:
-        return CallRecords(
-            table, dialect, settings.region, desk=settings.default_destination, keep_outgoing=keep_outgoing
+def _call_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(
+        (
+            click.option("--keep-outgoing", is_flag=True, help="Take outgoing and internal calls as well."),
+            click.option(
+                "--map-dialled",
+                multiple=True,
+                metavar="DIGITS=NUMBER",
+                help="The tracking number that an extension, queue or called digits stand for; remembered.",
+            ),
         )
+    ):
+        command = option(command)
+    return command
 
-    _run(installation, form, **options)
+
+@click.command("cdr")
+@_call_options
+@_file_options
+def cdr(installation: Installation, /, **options: Any) -> None:
+    """Import the records of a telephone system, told by their content; docs/imports.md lists the systems."""
+    _calls(installation, mapping.Told(), **options)
 
 
 @click.command("calls")
+@_call_options
 @_table_options
 @_file_options
 def calls(
     installation: Installation, /, mapping_file: str | None, columns: tuple[str, ...], **options: Any
 ) -> None:
-    """Import a call log with a header: CallRail's export, or calls and answers of your own."""
-    told = mapping.load(mapping_file, columns)
-    _run(
-        installation,
-        lambda table, dialect: CallLog(table, dialect, installation.settings.region, told),
-        **options,
-    )
+    """Import a call log: a telephone system's own, CallRail's export, or calls and answers of your own."""
+    _calls(installation, mapping.load(mapping_file, columns), **options)
+
+
+def _calls(
+    installation: Installation,
+    told: mapping.Told,
+    *,
+    keep_outgoing: bool,
+    map_dialled: tuple[str, ...],
+    **options: Any,
+) -> None:
+    settings = installation.settings
+
+    def form(table: Table, dialect: Dialect) -> Format[Any]:
+        return kinds.calls_form(
+            table,
+            dialect,
+            settings.region,
+            told,
+            desk=settings.default_destination,
+            keep_outgoing=keep_outgoing,
+            dialled=kinds.dialled_map(map_dialled),
+        )
+
+    _run(installation, form, **options)
 
 
 @click.command("deals")
@@ -269,6 +292,8 @@ def _show(result: Result, refused: Path | None) -> None:
     if result.campaigns_created:
         names = ", ".join(result.campaigns_created)
         console.print(f"  campaigns that did not exist before: {names}", soft_wrap=True, markup=False)
+    for note in result.notes:
+        console.print(f"  {note}", soft_wrap=True, markup=False)
     if result.refusals:
         printed = Printed("Line", "Column", "Value", "Why, and what to do")
         for refusal in result.refusals[:_SHOWN]:

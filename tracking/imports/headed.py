@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from tracking.errors import Invalid
+from tracking.errors import Invalid, Sentence
 from tracking.imports.mapping import Aliases, Columns, Told
 from tracking.imports.reading import Table
 from tracking.imports.values import Dialect, content_key
@@ -43,6 +43,14 @@ class Headed:
         if at is None or at >= len(cells):
             return name, "" if name in self.aliases else ",".join(cells)
         return self.columns.column(name), cells[at]
+
+    def mended(self, cells: Sequence[str]) -> Sequence[str] | None:
+        """Return None: nothing is known that would put a row of another width right."""
+        return None
+
+    def remarks(self) -> Sequence[Sentence]:
+        """Return what should be known of the file as a whole."""
+        return ()
 
     def added(self) -> Sequence[str]:
         """Return the campaigns that were named first by this file."""

@@ -3,7 +3,7 @@
 import csv
 import io
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,7 +16,7 @@ from tracking import clock
 from tracking.errors import Invalid, unpacked
 from tracking.imports import run, supplier
 from tracking.imports.call_log import CallLog
-from tracking.imports.cdr import CallRecords
+from tracking.imports.cdr import CallRecords, refuse_bill
 from tracking.imports.costs import Costs
 from tracking.imports.deals import Deals
 from tracking.imports.headed import Headed
@@ -131,14 +131,20 @@ def form_of(upload: Upload, table: Table, settings: Settings) -> Format[Any]:
     )
     mapping = Told(upload.columns or {}, upload.stages, whole=upload.columns is not None)
     match upload.kind:
-        case "cdr":
-            outgoing = bool(told.get("keep_outgoing"))
-            desk = settings.default_destination
-            return CallRecords(table, dialect, region, desk=desk, keep_outgoing=outgoing)
+        case "cdr" | "calls":
+            # What the page shows as columns to be mapped is read by them.
+            return calls_form(
+                table,
+                dialect,
+                region,
+                mapping,
+                desk=settings.default_destination,
+                keep_outgoing=bool(told.get("keep_outgoing")),
+                dialled=dialled_map(told.get("map_dialled", "").splitlines()),
+                only=CallRecords if upload.kind == "cdr" else CallLog,
+            )
         case "costs":
             return Costs(table, dialect, mapping)
-        case "calls":
-            return CallLog(table, dialect, region, mapping)
         case "deals":
             return Deals(table, dialect, region, mapping)
         case "touches":
@@ -146,6 +152,59 @@ def form_of(upload: Upload, table: Table, settings: Settings) -> Format[Any]:
     raise Invalid(
         "kind", "%(kind)r is unknown; choose among %(known)s", kind=upload.kind, known=", ".join(KINDS)
     )
+
+
+def calls_form(
+    table: Table,
+    dialect: Dialect,
+    region: str,
+    told: Told,
+    *,
+    desk: str = "",
+    keep_outgoing: bool = False,
+    dialled: Mapping[str, str] | None = None,
+    only: type[CallRecords | CallLog] | None = None,
+) -> CallRecords | CallLog:
+    """Return how a file of calls is read: as records of a system that is known, else by its header.
+
+    ``only`` decides between the two; columns that are told are those of a header.
+    """
+    unknown = None
+    if only is not CallLog and not told.columns:
+        try:
+            return CallRecords(
+                table, dialect, region, desk=desk, keep_outgoing=keep_outgoing, dialled=dialled
+            )
+        except Invalid as error:
+            if only is CallRecords or error.field != "file":
+                raise
+            unknown = error
+    head = table.head(1)
+    if head:
+        refuse_bill(head[0].cells)
+    try:
+        return CallLog(table, dialect, region, told, desk=desk, keep_outgoing=keep_outgoing)
+    except Invalid:
+        header = head[0].cells if head else []
+        if unknown is not None and any(c.isdigit() for cell in header for c in cell):
+            # Its first line names no columns.
+            raise unknown from None
+        raise
+
+
+def dialled_map(lines: Iterable[str]) -> dict[str, str]:
+    """Read which tracking number an extension, a queue or digits stand for, written 800=+46701740690."""
+    found = {}
+    for line in filter(str.strip, lines):
+        key, sign, number = line.partition("=")
+        if not (key.strip() and sign and number.strip()):
+            raise Invalid(
+                "map_dialled",
+                "%(line)r is not of the form 800=+46701740690; write one a line",
+                line=line.strip(),
+            )
+        found[key.strip()] = number.strip()
+    return found
 
 
 def remember(session: Session, upload: Upload, header: Sequence[str]) -> None:
@@ -215,6 +274,7 @@ def try_again(engine: Engine, settings: Settings, upload: Upload, rows: Mapping[
 def as_found(result: Result, header: Sequence[str] | None) -> dict[str, Any]:
     """Return what came of an import with its refused rows whole."""
     found = result.as_json() | {"header": list(header) if header is not None else None}
+    found["notes"] = [note.packed() for note in result.notes]
     for told, refusal in zip(found["refusals"], result.refusals, strict=True):
         told["cells"] = list(refusal.cells)
         told["sentence"] = refusal.reason.packed()
@@ -320,7 +380,7 @@ def _supplier(
     return {
         "created": created, "updated": 0, "skipped": 0, "refused": 0, "format": "supplier file",
         "encoding": "utf-8", "rows": created, "refusals": [], "skip_reasons": {}, "header": None,
-        "campaigns_created": [], "added": dict(counts),
+        "campaigns_created": [], "notes": [], "added": dict(counts),
     }  # fmt: skip
 
 

@@ -15,13 +15,14 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from tracking.errors import Invalid, Sentence
+from tracking.errors import Invalid, Sentence, say
 from tracking.imports import encoding as encodings
 
 # Characters of a line, and lines of a quoted cell: bound what a missing line end or quote swallows.
 LONGEST_LINE = 65_536
 LONGEST_RECORD_LINES = 100
-SEPARATORS = (",", ";", "\t")
+UNBALANCED = say('has a quotation mark without its partner; double those inside a cell ("")').template
+SEPARATORS = (",", ";", "\t", "|")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +150,7 @@ class Table:
                 encoding=self.encoding,
             )
         else:
-            problem = Invalid(
-                "row", 'has a quotation mark without its partner; double those inside a cell ("")'
-            )
+            problem = Invalid("row", UNBALANCED)
         shown = line[:LONGEST_LINE].rstrip("\r\n").replace('"', "").replace("\0", "")
         return Broken(number, encodings.shown(shown).split(self.separator), problem.reason)
 

@@ -12,9 +12,9 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from tracking.errors import Conflict, Invalid, NotFound
+from tracking.errors import Conflict, Invalid, NotFound, Sentence
 from tracking.imports.outcomes import REFUSALS_SHOWN, Outcome, Refusal, RefusedFile, Result, Skip, returned
-from tracking.imports.reading import Broken, Row, Table
+from tracking.imports.reading import UNBALANCED, Broken, Row, Table
 from tracking.records.import_outcome import ImportOutcome
 from tracking.storage import db
 from tracking.storage.models import ImportRun
@@ -59,6 +59,12 @@ class Format(Protocol[_Record]):
     def added(self) -> Sequence[str]:
         """Return the names of the campaigns that did not exist before."""
 
+    def mended(self, cells: Sequence[str]) -> Sequence[str] | None:
+        """Return a row of another width than the header's put right; None where nothing explains it."""
+
+    def remarks(self) -> Sequence[Sentence]:
+        """Return what should be known of the file as a whole, once its rows are read."""
+
 
 def run(
     engine: Engine,
@@ -93,7 +99,7 @@ def run(
                 with pace:
                     _take(batch, lambda work: _try(engine, work), form, at, result, kept)
                 progress(table.done)
-            result.campaigns_created = sorted(form.added())
+            result.conclude(form.added(), form.remarks())
             return result
         if dry_run or strict:
             with Session(engine, expire_on_commit=False) as session, session.begin() as whole:
@@ -103,7 +109,7 @@ def run(
                     # What is flushed need not be remembered; a large file would fill the memory.
                     session.expunge_all()
                     progress(table.done)
-                result.campaigns_created = sorted(form.added())
+                result.conclude(form.added(), form.remarks())
                 if dry_run or result.refused:
                     result.taken = False
                     whole.rollback()
@@ -122,7 +128,7 @@ def run(
             with suppress(SQLAlchemyError):
                 db.commit(engine, lambda session: session.add(_log(result, at)))
             raise
-        result.campaigns_created = sorted(form.added())
+        result.conclude(form.added(), form.remarks())
         db.commit(engine, lambda session: session.add(_log(result, at)))
         return result
     finally:
@@ -193,6 +199,8 @@ def _batches(table: Table, form: Format[Any], pace: _Pace | None = None) -> Iter
         next(rows)
     batch = _Batch()
     for row in rows:
+        if isinstance(row, Broken) and (cells := _unquoted(row, form)) is not None:
+            row = Row(row.line, list(cells))
         if isinstance(row, Broken):
             shown = table.separator.join(row.cells)
             broken = Refusal(row.line, "row", shown, row.reason, tuple(row.cells))
@@ -205,10 +213,16 @@ def _batches(table: Table, form: Format[Any], pace: _Pace | None = None) -> Iter
     yield batch
 
 
+def _unquoted(row: Broken, form: Format[Any]) -> Sequence[str] | None:
+    """Return the cells of a line whose only fault is a quotation mark that its system does not double."""
+    return form.mended(row.cells) if row.reason.template == UNBALANCED else None
+
+
 def _read(row: Row, form: Format[Any], batch: _Batch) -> None:
     cells = row.cells
     try:
         if form.header is not None and len(cells) != len(form.header):
+            cells = list(form.mended(cells) or cells)
             if any(cells[len(form.header) :]) or len(cells) < len(form.header):
                 raise Invalid(
                     "row",

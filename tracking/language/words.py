@@ -101,6 +101,7 @@ def column_words() -> dict[str, str]:
         "deal_id": gettext("deal: id"),
         "dialled": gettext("number dialled"),
         "direct": gettext("direct: yes or no"),
+        "direction": gettext("direction: in, out or internal"),
         "domain": gettext("company: web domain"),
         "duration_s": gettext("duration in seconds"),
         "email": gettext("e-mail"),

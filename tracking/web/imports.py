@@ -34,7 +34,16 @@ _ENCODINGS = [
     ("cp1251", "Windows-1251"),
     ("gb18030", "GB 18030"),
 ]
-_OPTIONS = ("separator", "encoding", "timezone", "currency", "decimal", "dates", "keep_outgoing")
+_OPTIONS = (
+    "separator",
+    "encoding",
+    "timezone",
+    "currency",
+    "decimal",
+    "dates",
+    "keep_outgoing",
+    "map_dialled",
+)
 
 
 @pages.page("/imports", MARKETERS, methods=("GET", "POST"), largest=lambda: pages.settings().max_upload_bytes)
@@ -183,6 +192,7 @@ def _fields(kind: str) -> list[tuple[str, str]]:
 def option_from_form() -> dict[str, str]:
     """Return what the form says about how the file is written, or raise Invalid."""
     told = {name: forms.text(name) or "" for name in _OPTIONS}
+    kinds.dialled_map(told["map_dialled"].splitlines())
     if told["encoding"]:
         decoder(told["encoding"])
     if told["timezone"]:
