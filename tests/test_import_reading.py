@@ -121,7 +121,11 @@ def test_a_nul_byte_is_refused() -> None:
 
 @given(st.binary(max_size=400))
 def test_any_bytes_are_read_to_their_end(data: bytes) -> None:
-    file = table(data)
+    try:
+        file = table(data)
+    except Invalid as refused:
+        assert refused.field == "file", "it begins as a workbook does, and is none"
+        return
     for width in (None, 2):
         for row in file.rows(width=width):
             assert row.line >= 1

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tracking.errors import Invalid
+from tracking.errors import Invalid, Sentence
 from tracking.imports import values
 from tracking.imports.layouts import STAMP, Layout, Layouts, by_header
 from tracking.imports.legs import record_rows
@@ -47,6 +47,7 @@ class CallRecords:
     """The rows of a CDR file as reports about calls."""
 
     kind = "cdr"
+    notes: Sequence[Sentence] = ()
 
     def __init__(
         self,
@@ -69,6 +70,10 @@ class CallRecords:
         else:
             self._layout = self._by_content(head)
         self.name = self._layout.name
+
+    def passed_over(self, cells: Sequence[str]) -> Skip | None:
+        """Take every row for a record."""
+        return None
 
     def begin(self, session: Session) -> None:
         """Learn which numbers are ours."""

@@ -1,7 +1,7 @@
 """Costs: money or hours spent on a campaign over an interval of days, direct or indirect."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from sqlalchemy import func, select
@@ -54,6 +54,46 @@ def save(
     effect = import_outcome.apply(cost, given, effect)
     session.flush()
     return cost, effect
+
+
+def restate(session: Session, record: CostRecord, *, campaign: Campaign | None, source: str) -> ImportOutcome:
+    """Take what an advertising system says of a campaign from a day on for what it said of it before.
+
+    ``source`` begins the source keys of all that the system said. A period of the campaign that overlaps
+    another one of the same system would count twice, and is refused.
+    """
+    of_source = select(Cost).where(
+        Cost.campaign_id == (campaign.id if campaign else None),
+        Cost.source_key.startswith(source, autoescape=True),
+    )
+    overlapping = of_source.where(
+        Cost.source_key != record.source_key,
+        Cost.currency == record.currency,
+        Cost.period_start < record.period_end,
+        Cost.period_end > record.period_start,
+    )
+    if (other := session.scalar(overlapping.limit(1))) is not None:
+        raise Invalid(
+            "period",
+            "%(start)s to %(last)s of this campaign is known already as one cost; take that cost out, or "
+            "export the same days again",
+            start=other.period_start,
+            last=other.period_end - timedelta(days=1),
+        )
+    known = session.scalar(select(Cost.id).where(Cost.source_key == record.source_key))
+    # Before sources had names, equal rows were known by their content.
+    nameless = select(Cost).where(
+        Cost.campaign_id == (campaign.id if campaign else None),
+        Cost.period_start == record.period_start,
+        Cost.period_end == record.period_end,
+        Cost.currency == record.currency,
+        Cost.amount_minor == record.amount_minor,
+        Cost.source_key.startswith("row-"),
+    )
+    if known is None and (former := session.scalar(nameless.limit(1))) is not None:
+        former.source_key = record.source_key
+        session.flush()
+    return save(session, record, campaign=campaign)[1]
 
 
 def change(
