@@ -6,10 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import islice
+from typing import TypeAlias
 
 from sqlalchemy.orm import Session
 
-from tracking.errors import Invalid, say
+from tracking.errors import Invalid, Sentence, say
 from tracking.imports import platforms, values
 from tracking.imports.deciding import period_of
 from tracking.imports.headed import Headed, Occurrences
@@ -32,6 +33,10 @@ class _Spent:
     campaign: str | None
     channel: str | None
     material: str | None
+
+
+_Key: TypeAlias = tuple[object, ...]
+"""Whose cost it is and when: campaign, first day, currency."""
 
 
 class Costs(Headed):
@@ -60,6 +65,11 @@ class Costs(Headed):
         (),
     )
     needed = (("amount", "hours"),)
+    told_by = (
+        ("amount", "hours"),
+        ("period", "period_start"),
+        ("campaign", "category", "channel", "cost_id"),
+    )
 
     def __init__(self, table: Table, dialect: Dialect, told: Told | None = None) -> None:
         super().__init__(table, dialect, told)
@@ -72,13 +82,17 @@ class Costs(Headed):
             self.name = self.source.name
             if self.source.currency and not dialect.currency_told and not self.columns.currency("amount"):
                 self.dialect = replace(self.dialect, currency=self.source.currency)
-            self.notes.append(
+            self._note(
                 say(
-                    "a row replaces what %(source)s said before of the same campaign from the same day on; rows of one campaign and day are added up",
+                    "a row replaces what %(source)s said before of the same campaign from the same day on; "
+                    "rows of one campaign and day are added up",
                     source=self.source.name,
                 )
             )
         self._look(table, dialect)
+
+    def _note(self, note: Sentence) -> None:
+        self.notes = [*self.notes, note]
 
     def _found(self) -> set[str]:
         return {name for name in self.aliases if name in self.columns}
@@ -95,7 +109,7 @@ class Costs(Headed):
                 ):
                     with suppress(Invalid):
                         start, end = values.interval(cell, "period", replace(dialect, day_first=day_first))
-                        self.notes.append(
+                        self._note(
                             say(
                                 "the file covers %(start)s to %(last)s",
                                 start=start,
@@ -107,63 +121,50 @@ class Costs(Headed):
 
     def _look(self, table: Table, dialect: Dialect) -> None:
         """Look through the whole file: what a bare day covers, which row is a sum, what belongs together."""
-        self._sums: dict[tuple[object, ...], int] = Counter()
-        self._spoilt: dict[tuple[object, ...], int] = {}
-        self._told: set[tuple[object, ...]] = set()
-        self._whole: dict[str, int] = {}
-        self._period, self._negated, self._unnamed = dialect.period, False, {}
-        rows = (
-            []
-            if self.source is None and not self._needs_a_look()
-            else table.rows(width=len(self.columns.header))
-        )
-        starts, named, unnamed = set(), Counter(), Counter()
-        for row in islice(rows, 1, None):
-            if (
-                isinstance(row, Broken)
-                or len(row.cells) < len(self.columns.header)
-                or super().passed_over(row.cells)
-            ):
+        self._totals: Counter[str] = Counter()
+        """What the rows with a campaign come to, by currency, and how many they are."""
+        self._counts: Counter[str] = Counter()
+        starts: set[date] = set()
+        name = "period" if "period" in self.columns else "period_start"
+        for row in islice(table.rows(width=len(self.columns.header)), 1, None):
+            if isinstance(row, Broken) or len(row.cells) < len(self.columns.header):
                 continue
-            for name in ("period", "period_start"):
-                with suppress(Invalid):
-                    if cell := self.columns.cell(row.cells, name):
-                        starts.add(values.day(cell, name, self.dialect_of(name)))
+            if super().passed_over(row.cells):
+                continue
+            with suppress(Invalid):
+                if cell := self.columns.cell(row.cells, name):
+                    starts.add(values.day(cell, name, self.dialect_of(name)))
             with suppress(Invalid):
                 currency = self.currency(row.cells)
-                amount = self.amount(row.cells, "amount", currency) or 0
-                (named if self.columns.cell(row.cells, "campaign") else unnamed)[currency] += amount
                 if self.columns.cell(row.cells, "campaign"):
-                    self._whole[currency] = self._whole.get(currency, 0) + 1
-        self._unnamed = {code: total for code, total in named.items()}
-        if seen := self.amounts.get("amount"):
-            self._negated = seen.negative >= _ENOUGH and not seen.positive
-            if self._negated:
-                self.notes.append(
-                    say(
-                        "%(column)s: every amount is negative, and is read as money spent",
-                        column=self.columns.column("amount"),
-                    )
-                )
-        name = "period" if "period" in self.columns else "period_start"
-        if self._range or (name == "period_start" and {"last_day", "period_end"} & self._found()):
-            self._period = "day"
-        else:
-            self._period = period_of(self.columns.column(name), starts, dialect.period)
-            if self._period not in ("", "day"):
-                self.notes.append(
-                    say(
-                        "%(column)s: each day stands for its %(period)s",
-                        column=self.columns.column(name),
-                        period=self._period,
-                    )
-                )
+                    self._totals[currency] += self.amount(row.cells, "amount", currency) or 0
+                    self._counts[currency] += 1
+        seen = self.amounts.get("amount")
+        self._negated = seen is not None and seen.negative >= _ENOUGH and not seen.positive
+        if self._negated:
+            column = self.columns.column("amount")
+            self._note(say("%(column)s: every amount is negative, and is read as money spent", column=column))
         self._range_of_report(starts, name)
+        self._cover(starts, name, dialect.period)
+        self._sums: Counter[_Key] = Counter()
+        self._spoilt: dict[_Key, int] = {}
+        self._told: set[_Key] = set()
         if self.source:
             self._add_up(table)
 
-    def _needs_a_look(self) -> bool:
-        return True
+    def _cover(self, starts: set[date], name: str, told: str) -> None:
+        """Decide what a row covers that is dated by one day."""
+        if self._range or (name == "period_start" and {"last_day", "period_end"} & self._found()):
+            self._period = "day"
+            return
+        column = self.columns.column(name)
+        self._period = period_of(column, starts, told)
+        if not self._period and any(start.day == 1 for start in starts):
+            self.decided.asked.add("period")
+        if self._period not in ("", "day"):
+            self._note(
+                say("%(column)s: each day stands for its %(period)s", column=column, period=self._period)
+            )
 
     def _range_of_report(self, starts: set[date], name: str) -> None:
         # LinkedIn gives each row the first day of a report that covers more.
@@ -193,7 +194,7 @@ class Costs(Headed):
             except Invalid:
                 self._spoilt.setdefault(key, row.line)
 
-    def _key(self, cells: Sequence[str]) -> tuple[object, ...] | None:
+    def _key(self, cells: Sequence[str]) -> _Key | None:
         try:
             return (
                 values.text(self.columns.cell(cells, "campaign"), "campaign"),
@@ -226,11 +227,7 @@ class Costs(Headed):
         with suppress(Invalid):
             currency = self.currency(cells)
             amount = self.amount(cells, "amount", currency)
-            return (
-                self._whole.get(currency, 0) >= least
-                and amount == self._unnamed.get(currency)
-                and bool(amount)
-            )
+            return self._counts[currency] >= least and amount == self._totals[currency] and bool(amount)
         return False
 
     def read(self, cells: Sequence[str]) -> _Spent | Skip:
@@ -245,7 +242,8 @@ class Costs(Headed):
         if line := self._spoilt.get(key):
             raise Invalid(
                 "row",
-                "line %(line)s is of the same campaign and day and is refused; mend it first: they are one cost",
+                "line %(line)s is of the same campaign and day and is refused; mend it first, since they are "
+                "one cost",
                 line=line,
             )
         if key in self._told:

@@ -108,7 +108,9 @@ class Deals(Headed):
 
         stage = self._stage(cells)
         worth = (
-            "amount" if cell("amount") or stage in _ENDED and "amount" in self.columns else "expected_amount"
+            "amount"
+            if cell("amount") or (stage in _ENDED and "amount" in self.columns)
+            else "expected_amount"
         )
         if not cell(worth) and cell("expected_amount"):
             worth = "expected_amount"
@@ -210,9 +212,7 @@ class Deals(Headed):
         return found
 
     def _known(self, word: str) -> Stage | None:
-        # HubSpot appends the pipeline's name: "Closed Won (Sales Pipeline)"; Dynamics numbers: "2-Propose";
-        # Bitrix24 writes the pipeline before: "C14:WON".
-        for form in (word, word.partition("(")[0], word.lstrip("0123456789-. "), word.rpartition(":")[2]):
+        for form in forms_of(word):
             if (found := self._stages.get(values.fold(form))) is not None:
                 return found
         return None
@@ -237,6 +237,15 @@ class Deals(Headed):
             person=person,
             person_id=known("person_id"),
         )
+
+
+def forms_of(word: str) -> tuple[str, ...]:
+    """Return a stage as systems write it, and without what they add.
+
+    HubSpot appends the pipeline's name, "Closed Won (Sales Pipeline)"; Dynamics puts a number before it,
+    "2-Propose"; Bitrix24 the pipeline, "C14:WON".
+    """
+    return word, word.partition("(")[0], word.lstrip("0123456789-. "), word.rpartition(":")[2]
 
 
 _WITH_ADDRESS = re.compile(r"([^(<]{0,150})[(<]([^@\s()<>]{1,64}@[^@\s()<>]{1,150})[)>]")

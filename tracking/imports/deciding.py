@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import TypeVar
 
 from tracking.errors import Invalid, Sentence, say
@@ -63,7 +64,7 @@ class Amounts:
         return None
 
     def doubtful(self, language: str) -> str | None:
-        """Return the mark that may divide or group in every cell it stands in, if the language divides by it."""
+        """Return the mark that may divide or group in every cell, if the language divides by it."""
         usual = "," if language in _DAY_FIRST else "."
         return usual if self.either[usual] and not (self.divides["."] or self.divides[","]) else None
 
@@ -110,11 +111,12 @@ class Decision:
     dialects: dict[str, Dialect] = field(default_factory=dict)
     reasons: list[Sentence] = field(default_factory=list)
     questions: dict[str, Invalid] = field(default_factory=dict)
-    """By field: what must be told, as the option that tells it."""
+    """By field: what a cell that can be read in two ways is refused with."""
+    asked: set[str] = field(default_factory=set)
+    """What must be told, as options: decimal, dates, period."""
 
-    def because(self, template: str, /, **told: object) -> None:
+    def because(self, reason: Sentence) -> None:
         """Add a reason, once."""
-        reason = say(template, **told)
         if reason not in self.reasons:
             self.reasons.append(reason)
 
@@ -128,50 +130,61 @@ def decide(
 ) -> Decision:
     """Decide how the columns are written; what was told counts, then the column, then the file's others.
 
-    ``names`` gives the columns their names, by field. An amount's field may have a currency behind it, and then
-    only rows in that currency are meant; where they do not tell, the whole column does.
+    ``names`` gives the columns their names, by field. An amount's field may have a currency behind it: then
+    only rows in that currency are meant, and where they do not tell, the whole column does.
     """
     made = Decision()
     language = words.language(header)
+    _decide_marks(made, dialect, language, amounts, names)
+    _decide_orders(made, dialect, language, days, names)
+    return made
+
+
+def _decide_marks(
+    made: Decision, dialect: Dialect, language: str, amounts: dict[str, Amounts], names: dict[str, str]
+) -> None:
     marks = {name: dialect.decimal or column.decimal(language) for name, column in amounts.items()}
     common = _agreed(marks.values())
     for name, column in amounts.items():
         whole = name.partition(" ")[0]
         mark = marks[name] or marks[whole] or common
-        if (
-            mark
-            and not dialect.decimal
-            and (column.either[mark] or column.either["," if mark == "." else "."])
-        ):
-            made.because("%(column)s: %(mark)s divides, as other cells show", column=names[name], mark=mark)
+        if mark and not dialect.decimal and column.either:
+            made.because(
+                say("%(column)s: %(mark)s divides, as other cells show", column=names[name], mark=mark)
+            )
         if mark is None and (doubtful := column.doubtful(language)):
+            made.asked.add("decimal")
             made.questions[name] = Invalid(
                 whole,
-                "%(mark)s may divide or separate thousands, and no other cell tells; say --decimal , or --decimal .",
+                "%(mark)s may divide or separate thousands, and no other cell tells; "
+                "say --decimal , or --decimal .",
                 mark=doubtful,
             )
         made.dialects[name] = replace(dialect, decimal=mark)
-    orders = {
-        name: dialect.day_first if dialect.day_first is not None else column.order()
-        for name, column in days.items()
-    }
+
+
+def _decide_orders(
+    made: Decision, dialect: Dialect, language: str, days: dict[str, Days], names: dict[str, str]
+) -> None:
+    told = dialect.day_first
+    orders = {name: column.order() if told is None else told for name, column in days.items()}
     agreed = _agreed(orders.values())
     for name, column in days.items():
         order = orders[name] if orders[name] is not None else agreed
         if order is None and column.either and language in _DAY_FIRST:
             order = True
             made.because(
-                "%(column)s: the day comes first, as in the language of the names", column=names[name]
+                say("%(column)s: the day comes first, as in the language of the names", column=names[name])
             )
-        elif dialect.day_first is None and order is not None and column.either:
-            told = (
-                "%(column)s: the day comes first, as other dates show"
+        elif told is None and order is not None and column.either:
+            made.because(
+                say("%(column)s: the day comes first, as other dates show", column=names[name])
                 if order
-                else "%(column)s: the month comes first, as other dates show"
+                else say("%(column)s: the month comes first, as other dates show", column=names[name])
             )
-            made.because(told, column=names[name])
+        if (order is None and column.either) or (column.serials and not dialect.serials):
+            made.asked.add("dates")
         made.dialects[name] = replace(dialect, day_first=order)
-    return made
 
 
 def period_of(name: str, cells: Iterable[date], told: str) -> str:
@@ -184,7 +197,7 @@ def period_of(name: str, cells: Iterable[date], told: str) -> str:
     if called := words.values("periods").get(words.fold(name)):
         return called
     found = sorted(set(cells))
-    gaps = [later - earlier for earlier, later in zip(found, found[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(found)]
     if found and all(each.day == 1 for each in found):
         if len(found) < 3:
             return ""

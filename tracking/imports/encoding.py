@@ -44,8 +44,8 @@ def shown(text: str) -> str:
 def mended(cell: str, encoding: str) -> str:
     """Return a cell that was written in UTF-8 and read in a single-byte encoding as it was meant.
 
-    Two letters of such an encoding are not by chance a character of UTF-8: the first would be a capital with an
-    accent, the second a sign that no word holds.
+    Two letters of such an encoding are not by chance a character of UTF-8: the first would be a capital
+    with an accent, the second a sign that no word holds.
     """
     if cell.isascii():
         return cell

@@ -38,6 +38,8 @@ class Headed:
     aliases: Aliases
     needed: Sequence[Sequence[str]] = ()
     """Fields without which no row can be read; of each group one is enough."""
+    told_by: Sequence[Sequence[str]] = ()
+    """Fields by which such a file is told from others; by default the needed ones."""
     looked_at: int | None = None
     """How many rows decide how the columns are written; None: all."""
 
@@ -51,19 +53,14 @@ class Headed:
         cls.aliases = words.extended(cls.kind, own)
 
     def __init__(self, table: Table, dialect: Dialect, told: Told | None = None, region: str = "ZZ") -> None:
-        head = table.head(1)
-        if not head:
+        if not table.head(1):
             raise Invalid("file", "it is empty; its first line must name the columns")
         told = told or Told()
-        self.columns = Columns(head[0].cells, self.aliases, told.columns, whole=told.whole)
+        self.columns = self.columns_of(table, told, region)
         self.header: Sequence[str] | None = self.columns.header
         self.campaigns = CampaignBook()
         self.name = type(self).name
         self.table = table
-        if not told.whole and any(not any(name in self.columns for name in group) for group in self.needed):
-            missing = [g[0] for g in self.needed if not any(name in self.columns for name in g)]
-            sample = [row.cells for row in table.head(_GUESSED_FROM)[1:]]
-            self.columns.guess(missing, sample, region)
         for group in self.needed:
             self._require(group)
         self.decided = self._decide(table, dialect)
@@ -78,7 +75,17 @@ class Headed:
             day_first=next((day for day in days if day is not None), dialect.day_first),
             decimal=next((mark for mark in marks if mark), dialect.decimal),
         )
-        self.notes: list[Sentence] = [*self._found_by_content(), *self.decided.reasons]
+        self.notes: Sequence[Sentence] = [*self._found_by_content(), *self.decided.reasons]
+
+    @classmethod
+    def columns_of(cls, table: Table, told: Told, region: str) -> Columns:
+        """Find the columns of a file: as told, by their names, else by their cells."""
+        head = table.head(_GUESSED_FROM)
+        columns = Columns(head[0].cells, cls.aliases, told.columns, whole=told.whole)
+        missing = [group[0] for group in cls.needed if not any(name in columns for name in group)]
+        if missing and not told.whole:
+            columns.guess(missing, [row.cells for row in head[1:]], region)
+        return columns
 
     def _require(self, group: Sequence[str]) -> None:
         try:
@@ -166,7 +173,7 @@ class Headed:
             return values.currency(code)
         if "currency" not in self.columns:
             found = self.columns.currency(name) or values.currency_in(self.columns.cell(cells, name))
-            if found and not (self.dialect.currency in values.codes_of(self.columns.cell(cells, name))):
+            if found and self.dialect.currency not in (values.codes_of(self.columns.cell(cells, name))):
                 return found
         return self.dialect.currency
 
@@ -200,7 +207,8 @@ def resembles(header: Sequence[str], preamble: Sequence[str]) -> Sentence | None
         name.startswith(("session primary channel group", "session default channel group")) for name in names
     ) or ({"label", "visits"} <= names or {"visitors", "bounce rate"} <= names or "nb visits" in names):
         return say(
-            "sums of web visits, which are no touches of one buyer; import the single visits, or the costs of the campaigns"
+            "sums of web visits, which are no touches of one buyer; import the single visits, or what "
+            "the campaigns cost"
         )
     return None
 

@@ -57,6 +57,10 @@ def load(path: str | None, columns: Sequence[str] = (), stages: Sequence[str] = 
     return Told(told["columns"], told["stages"])
 
 
+_MOST = 0.8
+"""The share of cells that must look like something for their column to be guessed as that."""
+
+
 class Columns:
     """Where the fields of a record stand in a row; a field without a column reads as empty.
 
@@ -101,43 +105,49 @@ class Columns:
     def _by_name(self, folded: Sequence[str]) -> None:
         plain = [fold(_unit(name)[0]) for name in self.header]
         for names in (folded, plain):
-            for field, others in self._aliases.items():
-                if field in self._at:
-                    continue
-                taken = set(self._at.values())
-                for word in map(fold, (field, *others)):
-                    places = [
-                        at for at, name in enumerate(names) if name == word and name and at not in taken
-                    ]
-                    if places and names[places[0]] in self._twice:
-                        raise Invalid(
-                            "file",
-                            'has two columns %(column)s; take one out, or say which it is: --map %(field)s="%(first)s"',
-                            column=_TWIN.sub("", self.header[places[0]]),
-                            field=field,
-                            first=self.header[places[0]],
-                        )
-                    if places:
-                        self._at[field] = places[0]
-                        break
+            for wanted, others in self._aliases.items():
+                if wanted not in self._at:
+                    self._find(wanted, [fold(word) for word in (wanted, *others)], names)
+
+    def _find(self, wanted: str, called: Sequence[str], names: Sequence[str]) -> None:
+        taken = set(self._at.values())
+        for word in called:
+            places = [at for at, name in enumerate(names) if name and name == word and at not in taken]
+            if places and names[places[0]] in self._twice:
+                raise Invalid(
+                    "file",
+                    "has two columns %(column)s; take one out, or say which it is: "
+                    '--map %(field)s="%(first)s"',
+                    column=_TWIN.sub("", self.header[places[0]]),
+                    field=wanted,
+                    first=self.header[places[0]],
+                )
+            if places:
+                self._at[wanted] = places[0]
+                return
 
     def guess(self, fields: Sequence[str], rows: Sequence[Sequence[str]], region: str) -> None:
         """Find columns for ``fields`` by their cells, where exactly one unused column looks like it."""
-        for field in fields:
-            looks = _LOOKS.get(field)
-            if looks is None or field in self._at:
+        for wanted in fields:
+            if wanted in self._at or wanted not in _LOOKS:
                 continue
-            test, what = looks
+            test, what = _LOOKS[wanted]
             found = []
             for place in set(range(len(self.header))) - set(self._at.values()):
                 cells = [row[place] for row in rows if place < len(row) and not words.is_empty(row[place])]
                 hits = sum(test(cell, region) for cell in cells)
-                if cells and hits >= 0.8 * len(cells):
+                if cells and hits >= _MOST * len(cells):
                     found.append((place, hits, len(cells)))
             if len(found) == 1:
                 place, hits, count = found[0]
-                self._at[field] = place
-                self.reasons[field] = say(what, hits=hits, count=count, column=self.header[place])
+                self._at[wanted] = place
+                self.reasons[wanted] = say(
+                    "%(column)s: %(hits)s of the first %(count)s cells are %(what)s",
+                    column=self.header[place],
+                    hits=hits,
+                    count=count,
+                    what=what,
+                )
 
     def __contains__(self, name: str) -> bool:
         return name in self._at
@@ -238,29 +248,29 @@ def _is_money(cell: str, region: str) -> bool:
     )
 
 
-_Test = Callable[[str, str], bool]
-_PHONE = (_is_phone, "%(hits)s of %(count)s cells looked at in %(column)s are telephone numbers")
-_DAY = (_is_day, "%(hits)s of %(count)s cells looked at in %(column)s are dates")
-_MONEY = (_is_money, "%(hits)s of %(count)s cells looked at in %(column)s are amounts of money")
-_LOOKS: Mapping[str, tuple[_Test, str]] = {
-    "phone": _PHONE,
-    "email": (
-        lambda cell, region: bool(_MAIL.fullmatch(cell.strip())),
-        "%(hits)s of %(count)s cells looked at in %(column)s are e-mail addresses",
-    ),
-    "closed_at": _DAY,
-    "occurred_at": _DAY,
-    "started_at": _DAY,
-    "period": _DAY,
-    "amount": _MONEY,
-    "stage": (
-        lambda cell, region: fold(cell.partition("(")[0]) in words.values("stages"),
-        "%(hits)s of %(count)s cells looked at in %(column)s are stages of deals",
-    ),
-    "kind": (
-        lambda cell, region: fold(cell) in words.values("kinds"),
-        "%(hits)s of %(count)s cells looked at in %(column)s are kinds of touches",
-    ),
+def _is_mail(cell: str, region: str) -> bool:
+    return bool(_MAIL.fullmatch(cell.strip()))
+
+
+def _is_stage(cell: str, region: str) -> bool:
+    return fold(cell.partition("(")[0]) in words.values("stages")
+
+
+def _is_kind(cell: str, region: str) -> bool:
+    return fold(cell) in words.values("kinds")
+
+
+# By field: what its cells look like, and what that is called.
+_LOOKS: Mapping[str, tuple[Callable[[str, str], bool], Sentence]] = {
+    "phone": (_is_phone, say("telephone numbers")),
+    "email": (_is_mail, say("e-mail addresses")),
+    "closed_at": (_is_day, say("dates")),
+    "occurred_at": (_is_day, say("dates")),
+    "started_at": (_is_day, say("dates")),
+    "period": (_is_day, say("dates")),
+    "amount": (_is_money, say("amounts of money")),
+    "stage": (_is_stage, say("stages of deals")),
+    "kind": (_is_kind, say("kinds of touches")),
 }
 _MAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
 

@@ -37,7 +37,8 @@ PLATFORMS = (
         "social",
         _names("amount spent|ausgegebener betrag|spenderat belopp|потраченная сумма|花费金额"),
         _names(
-            "campaign name|kampagnenname|kampanjnamn|название кампании|广告系列名称|广告系列|campaign delivery"
+            "campaign name|kampagnenname|kampanjnamn|название кампании|广告系列名称|广告系列|"
+            "campaign delivery"
         ),
         unnamed_are_totals=True,
     ),
@@ -54,7 +55,8 @@ PLATFORMS = (
         "paid_search",
         _names("spend"),
         _names(
-            "gregorian date|timeperiod|account number|campaignname|campaign name|account name|currency code|impr"
+            "gregorian date|timeperiod|account number|campaignname|campaign name|account name|"
+            "currency code|impr"
         ),
     ),
     Platform(
@@ -78,8 +80,9 @@ PLATFORMS = (
         "paid_search",
         _names("cost|kosten|kostnad|расходы|стоимость|费用"),
         _names(
-            "currency code|währungscode|valutakod|код валюты|货币代码|币种代码|campaign status|kampagnenstatus|"
-            "status der kampagne|kampanjstatus|статус кампании|广告系列状态|campaign type|kampagnentyp|kampanjtyp|"
+            "currency code|währungscode|valutakod|код валюты|货币代码|币种代码|campaign status|"
+            "kampagnenstatus|status der kampagne|kampanjstatus|статус кампании|广告系列状态|"
+            "campaign type|kampagnentyp|kampanjtyp|"
             "тип кампании|avg cpc|interactions"
         ),
     ),
@@ -89,7 +92,8 @@ PLATFORMS = (
         "other",
         _names("cost|spend|costs|ad cost|advertiser cost|kosten|kostnad|расход|расходы|费用"),
         _names(
-            "clicks|impressions|impr|klicks|klick|impressionen|visningar|клики|показы|点击次数|展示次数|campaign id"
+            "clicks|impressions|impr|klicks|klick|impressionen|visningar|клики|показы|点击次数|"
+            "展示次数|campaign id"
         ),
     ),
 )

@@ -1,8 +1,8 @@
 """A file of rows, read as a stream: encoding, separator and header found, every row with its line number.
 
-A workbook's sheet and a packed table come as text too (:mod:`tracking.imports.workbook`), so that what follows
-knows one kind of table. Memory stays flat however long a text is, and whatever is wrong with a row costs that
-row alone.
+A workbook's sheet and a packed table come as text too, by :mod:`tracking.imports.workbook`, so that what
+follows knows one kind of table. Memory stays flat however long a text is, and whatever is wrong with a row
+costs that row alone.
 """
 
 import csv
@@ -193,7 +193,7 @@ class Table:
         except csv.Error:
             return None
         if not text.isascii() and self.encoding in encodings.SINGLE_BYTE:
-            # Files put together of two may hold both encodings; what reads as UTF-8 in more than ASCII is UTF-8.
+            # A file put together of two may hold both encodings.
             return [encodings.mended(cell, self.encoding) for cell in cells]
         return cells
 
@@ -247,7 +247,7 @@ class _Header:
 
     @classmethod
     def among(cls, rows: Sequence[tuple[int, Sequence[str]]], separator: str) -> "_Header":
-        """Find the first row with at least three known names, else two, else the first row as wide as most."""
+        """Find the first row with three known names, else two, else the first row as wide as most."""
         widths = Counter(len(cells) for _, cells in rows if len(cells) > 1)
         width = max(widths, key=lambda wide: (widths[wide], wide), default=1)
         scores = [(number, _names(cells), len(cells)) for number, cells in rows]
@@ -263,9 +263,7 @@ class _Header:
         above = [cells for number, cells in rows if number < first]
         if any(sum(1 for cell in cells if cell.strip()) > 1 for cells in above) and rows:
             first = rows[0][0]
-        return cls(
-            first, separator, dict((number, known) for number, known, _ in scores).get(first, 0), width
-        )
+        return cls(first, separator, {number: known for number, known, _ in scores}.get(first, 0), width)
 
 
 def _names(cells: Sequence[str]) -> int:

@@ -1,11 +1,10 @@
 """Cells read as what they mean - moments, days, seconds, amounts, choices - or refused with the remedy.
 
-What can be written in more than one way is settled for the whole column (:mod:`tracking.imports.deciding`) and
-comes in as a :class:`Dialect`; a cell that contradicts it is refused. Every expression is linear in its text.
+What can be written in more than one way is settled for the whole column by
+:mod:`tracking.imports.deciding`, and comes in as a :class:`Dialect`; a cell that contradicts it is refused.
 """
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
@@ -51,19 +50,22 @@ _EXPONENT = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE]\+?\d+")
 
 # Signs beside amounts and the currencies they may stand for. Where it is one, it names it.
 _SIGNS = {
-    "€": "EUR", "£": "GBP GIP FKP SHP EGP LBP SYP", "₽": "RUB", "руб.": "RUB BYN", "руб": "RUB BYN", "р.": "RUB BYN", "р": "RUB BYN",
-    "$": "USD CAD AUD NZD SGD HKD MXN TWD CLP COP ARS", "us$": "USD", "c$": "CAD", "ca$": "CAD", "a$": "AUD", "au$": "AUD",
-    "nz$": "NZD", "s$": "SGD", "hk$": "HKD", "nt$": "TWD", "mx$": "MXN", "r$": "BRL",
-    "¥": "CNY JPY", "cn¥": "CNY", "元": "CNY TWD", "人民币": "CNY", "rmb": "CNY", "円": "JPY", "₩": "KRW", "₹": "INR", "rs": "INR PKR LKR", "rs.": "INR PKR LKR",
-    "kr": "SEK NOK DKK ISK", "kr.": "SEK NOK DKK ISK", "zł": "PLN", "kč": "CZK", "ft": "HUF", "lei": "RON MDL", "лв": "BGN", "лв.": "BGN",
-    "₴": "UAH", "грн": "UAH", "грн.": "UAH", "₸": "KZT", "тг": "KZT", "₺": "TRY", "tl": "TRY", "₪": "ILS", "฿": "THB", "₫": "VND", "fr.": "CHF", "fr": "CHF",
-    "sfr.": "CHF", "r": "ZAR", "rp": "IDR", "₱": "PHP", "₦": "NGN", "dh": "AED MAD", "br": "BYN",
-}  # fmt: skip
+    sign: codes
+    for line in (
+        "€ EUR|£ GBP GIP FKP SHP EGP LBP SYP|₽ RUB|руб. RUB BYN|руб RUB BYN|р. RUB BYN|р RUB BYN|br BYN",
+        "$ USD CAD AUD NZD SGD HKD MXN TWD CLP COP ARS|us$ USD|c$ CAD|ca$ CAD|a$ AUD|au$ AUD|nz$ NZD",
+        "s$ SGD|hk$ HKD|nt$ TWD|mx$ MXN|r$ BRL|¥ CNY JPY|cn¥ CNY|元 CNY TWD|人民币 CNY|rmb CNY|円 JPY|₩ KRW",
+        "₹ INR|rs INR PKR LKR|rs. INR PKR LKR|kr SEK NOK DKK ISK|kr. SEK NOK DKK ISK|zł PLN|kč CZK|ft HUF",
+        "lei RON MDL|лв BGN|лв. BGN|₴ UAH|грн UAH|грн. UAH|₸ KZT|тг KZT|₺ TRY|tl TRY|₪ ILS|฿ THB|₫ VND",
+        "fr. CHF|fr CHF|sfr. CHF|r ZAR|rp IDR|₱ PHP|₦ NGN|dh AED MAD",
+    )
+    for entry in line.split("|")
+    for sign, _, codes in [entry.partition(" ")]
+}
 # Of those of several, what is meant where nothing else is said.
 _USUALLY = {"£": "GBP", "руб.": "RUB", "руб": "RUB", "р.": "RUB", "р": "RUB", "元": "CNY"}
 # Written for "no hundredths": 1 234:- in Sweden, 1.234,- in Germany.
 _NO_HUNDREDTHS = frozenset({":-", ",-", ".-", ",--", ".--", ":–", ",–", "-,", ":"})
-_NAMED_IN = ("en", "sv", "de", "ru", "zh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +140,13 @@ _NAMED_MONTH = re.compile(
     r"([^\W\d]{3,12})\.?[ \-/.,']{1,3}(\d{4}|\d{2})|(\d{4})[ \-/.,]{1,3}([^\W\d]{3,12})\.?"
 )
 _QUARTER = re.compile(
-    r"(?:Q|kv\.?|кв\.?|第)? ?([1-4])[.\-]? ?(?:Q|кв\.?|квартал|kvartalet|kvartal|Quartal|季度)?[ \-/.,]{0,3}(\d{4})|(\d{4}) ?年?[ \-/.,]{0,3}(?:Q|kv\.?|кв\.?|第) ?([1-4])(?:季度)?",
+    r"(?:Q|kv\.?|кв\.?|第)? ?([1-4])[.\-]? ?(?:Q|кв\.?|квартал|kvartalet|kvartal|Quartal|季度)?"
+    r"[ \-/.,]{0,3}(\d{4})|(\d{4}) ?年?[ \-/.,]{0,3}(?:Q|kv\.?|кв\.?|第) ?([1-4])(?:季度)?",
     re.IGNORECASE,
 )
 _WEEK = re.compile(
-    r"(\d{4})[ \-]{0,2}(?:W|v\.?|KW|第|нед\.?) ?(\d{1,2})周?|(?:W|v\.?|vecka|week|KW|нед\.?|неделя) ?(\d{1,2})[ ,/\-]{1,3}(\d{4})",
+    r"(\d{4})[ \-]{0,2}(?:W|v\.?|KW|第|нед\.?) ?(\d{1,2})周?"
+    r"|(?:W|v\.?|vecka|week|KW|нед\.?|неделя) ?(\d{1,2})[ ,/\-]{1,3}(\d{4})",
     re.IGNORECASE,
 )
 _RANGE = re.compile(r" ?(?: [-–—~] | to | till | bis | по | do |[–—~至]|\.\.) ?")
@@ -220,7 +224,8 @@ def _moment(text: str, field: str, dialect: Dialect) -> tuple[datetime, bool]:
         if not dialect.serials:
             raise Invalid(
                 field,
-                "is a spreadsheet's count of days, %(day)s, if it is a date; say so with --dates serial, or format the column as dates",
+                "is a spreadsheet's count of days, %(day)s, if it is a date; say so with --dates serial, "
+                "or format the column as dates",
                 day=counted.date(),
             )
         return counted, counted.time() == time()
@@ -280,7 +285,8 @@ def _day(text: str, field: str, dialect: Dialect) -> date:
         if (b if day_first else a) > 12 >= (a if day_first else b):
             raise Invalid(
                 field,
-                "has its day and month the other way round than the rest of the column; write it as 2026-12-31",
+                "has its day and month the other way round than the rest of the column; "
+                "write it as 2026-12-31",
             )
         return _of(field, year, b if day_first else a, a if day_first else b)
     for pattern, order in (
@@ -436,7 +442,7 @@ def _currency_names() -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
     for code in money.CODES:
         found.setdefault(code.casefold(), set()).add(code)
-        for locale in _NAMED_IN:
+        for locale in tables.LANGUAGES:
             for name in (
                 get_currency_name(code, locale=locale),
                 get_currency_name(code, 1, locale),
@@ -444,8 +450,19 @@ def _currency_names() -> dict[str, frozenset[str]]:
             ):
                 found.setdefault(name.casefold(), set()).add(code)
     # Several currencies were called so; without a word for which, the one of today is meant.
-    today = {"euro": "EUR", "rubel": "RUB", "рубль": "RUB", "рубли": "RUB", "dollar": "USD", "us dollar": "USD", "kronor": "SEK",
-             "kronen": "NOK", "pund": "GBP", "franken": "CHF", "yuan": "CNY"}  # fmt: skip
+    today = {
+        "euro": "EUR",
+        "rubel": "RUB",
+        "рубль": "RUB",
+        "рубли": "RUB",
+        "dollar": "USD",
+        "us dollar": "USD",
+        "kronor": "SEK",
+        "kronen": "NOK",
+        "pund": "GBP",
+        "franken": "CHF",
+        "yuan": "CNY",
+    }
     return {name: frozenset(codes) for name, codes in found.items()} | {
         name: frozenset({code}) for name, code in today.items()
     }
@@ -544,13 +561,15 @@ def telephones(value: str, field: str, region: str) -> list[str]:
         if _EXPONENT.fullmatch(piece):
             raise Invalid(
                 field,
-                "has lost its last digits in a spreadsheet; export the file again and do not save it from one",
+                "has lost its last digits in a spreadsheet; export the file again and do not save "
+                "it from one",
             )
         e164 = _telephone(piece, region)
         if e164 is None and not _placeholder(piece):
             raise Invalid(
                 field,
-                "%(value)r is not a telephone number; write it in full, such as +46701740605, or empty the cell",
+                "%(value)r is not a telephone number; write it in full, such as +46701740605, or "
+                "empty the cell",
                 value=piece,
             )
         if e164 and e164 not in found:

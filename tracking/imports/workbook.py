@@ -1,8 +1,8 @@
 """Workbooks (.xlsx, .xls, .xlsb, .ods) and packed or HTML tables, turned into lines of text.
 
-A workbook comes from outside and may be made to fill the memory: a sheet of a thousand bytes can name a cell in
-its last row and column. It is therefore read by a process of its own, with bounded memory and time, which
-writes rows as CSV. Dates and figures come by their type: dates as 2026-12-31, figures with a decimal point.
+A workbook comes from outside and may be made to fill the memory: a sheet of a thousand bytes can name a
+cell in its last row and column. It is therefore read by a process of its own, with bounded memory and time,
+which writes rows as CSV. Dates and figures come by their type: dates as 2026-12-31, figures with a point.
 """
 
 import csv
@@ -129,7 +129,8 @@ def _workbook(file: BinaryIO, name: str, sheet: str) -> Unpacked:
 def _too_large(name: str) -> Invalid:
     return Invalid(
         "file",
-        "%(name)s is larger than a workbook may be here; delete empty rows and columns, or save the sheet as CSV",
+        "%(name)s is larger than a workbook may be here; delete empty rows and columns, or save the "
+        "sheet as CSV",
         name=name,
     )
 

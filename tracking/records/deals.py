@@ -52,7 +52,8 @@ def save(session: Session, record: DealRecord, *, at: datetime) -> tuple[Deal, I
         if record.amount_minor is not None:
             raise Invalid(
                 "currency",
-                "is not named, and the deal is in %(currency)s so far; add a currency column, or say the currency of the file",
+                "is not named, and the deal is in %(currency)s so far; add a currency column, or say the "
+                "currency of the file",
                 currency=deal.currency,
             )
         code = None

@@ -42,6 +42,13 @@ def aliases(kind: str) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def named(kind: str, field: str, language: str) -> str:
+    """Return the first name of a field in a language; where it has none there, the field's own."""
+    names = _tables()[language][kind].get(field, ())
+    own = field.replace("_", " ")
+    return str(names[0]) if names and language != "en" else own
+
+
 @cache
 def values(section: str) -> dict[str, str]:
     """Return the words of a closed list - ``stages``, ``kinds``, ``periods`` - and what each means."""
