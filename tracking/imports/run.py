@@ -220,7 +220,8 @@ def _batches(table: Table, form: Format[Any], pace: _Pace | None = None) -> Iter
             yield batch
             batch = _Batch()
     for last in below:
-        batch.skipped.append(form.passed_over(last.cells) or _BELOW)
+        whole = header is not None and len(last.cells) == len(header)
+        batch.skipped.append((form.passed_over(last.cells) if whole else None) or _BELOW)
         batch.passed_over.append(last)
     yield batch
 

@@ -182,7 +182,7 @@ def workbook(kind: str, language: str) -> bytes:
     out = io.BytesIO()
     book = xlsxwriter.Workbook(out, {"in_memory": True})
     bold, text = book.add_format({"bold": True}), book.add_format({"num_format": "@"})
-    sheet, rules = book.add_worksheet(), book.add_worksheet("?")
+    sheet, rules = book.add_worksheet(), book.add_worksheet(_HEADS[language][2])
     sheet.freeze_panes(1, 0)
     rules.write_row(0, 0, _HEADS[language], bold)
     for place, field in enumerate(_FIELDS[kind]):

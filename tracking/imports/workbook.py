@@ -15,9 +15,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from html.parser import HTMLParser
+from itertools import islice
 from typing import Any, BinaryIO, TextIO
 
 from tracking.errors import Invalid
+from tracking.imports import words
 
 LARGEST = 100_000_000
 """Bytes of a workbook, and of the text that comes of it."""
@@ -25,7 +27,7 @@ _MEMORY = 2_000_000_000
 _SECONDS = 120
 _MOST_COLUMNS = 1000
 _PEEKED = 50
-"""Rows of a sheet that must hold something for it to count as a sheet with rows."""
+"""Rows of each sheet that decide which of them holds the table."""
 # A spreadsheet keeps 15 digits of a figure; of a longer identifier the last ones are lost.
 _EXACT = 10**15
 
@@ -241,12 +243,15 @@ def _main(arguments: Sequence[str], content: bytes, out: TextIO) -> None:
         if sheet.visible == python_calamine.SheetVisibleEnum.Visible
         and sheet.typ == python_calamine.SheetTypeEnum.WorkSheet
     ]
-    filled = [
-        n
-        for n in seen
-        if sum(1 for row, _ in zip(_rows_of(book, n), range(_PEEKED), strict=False) if any(row)) > 1
-    ]
-    told: dict[str, Any] = {"sheets": filled or seen, "sheet": wanted or (filled or [""])[0]}
+    begun = {name: [row for row in islice(_rows_of(book, name), _PEEKED) if any(row)] for name in seen}
+    filled = [name for name in seen if begun[name]]
+    # The first sheet that has a row of names, else the first with rows: some workbooks begin with a cover.
+    headed = [name for name in filled if any(sum(map(words.is_header, row)) >= 3 for row in begun[name])]
+    rows = [name for name in filled if len(begun[name]) > 1]
+    told: dict[str, Any] = {
+        "sheets": filled or seen,
+        "sheet": wanted or (headed or rows or filled or [""])[0],
+    }
     if wanted and wanted not in book.sheet_names:
         told["problem"] = "sheet"
     elif not told["sheet"]:
