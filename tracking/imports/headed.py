@@ -91,12 +91,11 @@ class Headed:
         try:
             self.columns.require(*group)
         except Invalid as error:
-            like = resembles(self.columns.header, self.table.preamble)
-            if like is None:
-                raise
-            raise Invalid(
-                "file", "%(problem)s. It looks like %(like)s", problem=error.reason, like=like
-            ) from None
+            if (like := resembles(self.columns.header)) is not None:
+                raise Invalid(
+                    "file", "%(problem)s. It looks like %(like)s", problem=error.reason, like=like
+                ) from None
+            raise
 
     def _found_by_content(self) -> Iterator[Sentence]:
         if len(self.table.sheets) > 1:
@@ -200,7 +199,7 @@ class Headed:
         return list(self.campaigns.added)
 
 
-def resembles(header: Sequence[str], preamble: Sequence[str]) -> Sentence | None:
+def resembles(header: Sequence[str]) -> Sentence | None:
     """Return what a file looks like that cannot be imported as it is, and what to do."""
     names = {words.fold(words.bare(name)) for name in header} | {words.fold(name) for name in header}
     if any(

@@ -65,7 +65,8 @@ class Table:
     ) -> None:
         self.name = name
         self._file = file
-        self.sheet, self.sheets = "", ()
+        self.sheet = ""
+        self.sheets: tuple[str, ...] = ()
         file.seek(0)
         if found := workbook.unpacked(file, name, sheet):
             self._file = file = io.BytesIO(found.text)
@@ -94,7 +95,8 @@ class Table:
         best = max(ways, key=lambda way: (way.known, way.width))
         self.separator = best.separator
         self._first = told or best.line
-        self.preamble = [line.strip() for number, line in filled if number < self._first]
+        above = [self._roughly(line, self.separator) for number, line in filled if number < self._first]
+        self.preamble = [", ".join(cell.strip() for cell in cells if cell.strip()) for cells in above]
 
     @property
     def header_line(self) -> int:

@@ -126,7 +126,7 @@ def import_file(token: str) -> Page:
             kinds=list(import_kind_words().items()),
             words_to_map=kinds.words_to_map(upload, table, upload.kind, region),
             meanings=_meanings(upload.kind),
-            sheets=[(name, name) for name in table.sheets],
+            sheets=[(each, each) for each in table.sheets],
             sheet=table.sheet,
             header_line=table.header_line,
             preamble=table.preamble[:12],

@@ -54,7 +54,7 @@ def values(section: str) -> dict[str, str]:
     """Return the words of a closed list - ``stages``, ``kinds``, ``periods`` - and what each means."""
     return {
         fold(word): meaning
-        for table in reversed(_tables().values())
+        for table in reversed(list(_tables().values()))
         for meaning, words in table.get(section, {}).items()
         for word in words
     }
