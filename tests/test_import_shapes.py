@@ -94,6 +94,13 @@ def test_a_campaign_may_be_called_like_a_sum(engine: Engine) -> None:
 
 
 @ON_SQLITE
+def test_a_company_may_be_called_like_a_sum(engine: Engine) -> None:
+    text = "Företag;Fas;Belopp;Avslutsdatum\nSumma Fastigheter;Offert;100;\nSumma;;100;\n"
+    assert dict(import_table(engine, "deals", text).skip_reasons) == {"row of totals": 1}
+    assert len(sold(engine)) == 1
+
+
+@ON_SQLITE
 def test_a_sum_without_a_name_is_told_by_what_it_comes_to_and_overhead_is_not(engine: Engine) -> None:
     rows = ",2026-03-02,30\nPumps,2026-03-02,10\nValves,2026-03-02,20\n,2026-03-05,7\n"
     result = import_table(engine, "costs", f"campaign,day,amount\n{rows}")
@@ -128,6 +135,12 @@ def test_the_line_of_the_names_can_be_told() -> None:
     assert table(text).header_line == 1
     told = table(text, header=3)  # type: ignore[arg-type]
     assert [row.cells for row in told.rows()] == [["wer", "was", "wann"], ["a", "b", "c"]]
+
+
+@ON_SQLITE
+def test_a_name_may_have_a_line_break_in_it(engine: Engine) -> None:
+    import_table(engine, "costs", 'Liste\nKampagne;Tag;"Kosten\n(netto) EUR"\nMesse;02.03.2026;10,50\n')
+    assert spent(engine) == [("Messe", "2026-03-02", "2026-03-03", 1050, "EUR")]
 
 
 @ON_SQLITE
@@ -321,6 +334,13 @@ def test_a_month_over_days_that_are_known_would_count_twice_and_is_refused(engin
     month = import_table(engine, "costs", "Month,Campaign,Currency code,Cost\n2026-03-01,Search,EUR,900.00\n")
     assert (month.created, month.refused) == (0, 1)
     assert "2026-03-02 to 2026-03-02 of this campaign is known already" in month.refusals[0].reason
+
+
+@ON_SQLITE
+def test_a_report_of_no_known_system_does_not_count_a_campaign_twice(engine: Engine) -> None:
+    import_table(engine, "costs", "Day,Campaign,Currency code,Cost\n2026-03-02,Search,EUR,40.00\n")
+    again = import_table(engine, "costs", "Day,Campaign,Clicks,Cost\n2026-03-02,Search,7,40.00\n")
+    assert (again.format, again.refused) == ("advertising report", 1)
 
 
 @ON_SQLITE

@@ -35,6 +35,7 @@ class _Spent:
     material: str | None
 
 
+_PERIOD = frozenset({"period", "period_start", "period_end", "last_day"})
 _Key: TypeAlias = tuple[object, ...]
 """Whose cost it is and when: campaign, first day, currency."""
 
@@ -64,6 +65,7 @@ class Costs(Headed):
         ),
         (),
     )
+    looked_at = None
     needed = (("amount", "hours"),)
     told_by = (
         ("amount", "hours"),
@@ -80,6 +82,10 @@ class Costs(Headed):
         self.source = platforms.of(self.columns, table.preamble)
         if self.source:
             self.name = self.source.name
+            if self.source.month_first and "dates" in self.decided.asked:
+                self.decided.asked.discard("dates")
+                for name in _PERIOD & self.decided.dialects.keys():
+                    self.decided.dialects[name] = replace(self.decided.dialects[name], day_first=False)
             if self.source.currency and not dialect.currency_told and not self.columns.currency("amount"):
                 self.dialect = replace(self.dialect, currency=self.source.currency)
             self._note(
@@ -98,26 +104,25 @@ class Costs(Headed):
         return {name for name in self.aliases if name in self.columns}
 
     def _range_above(self, dialect: Dialect) -> tuple[date, date] | None:
-        """Return the days that the lines above the names speak of."""
+        """Return the days that the lines above the names speak of: a range, or a first and a last day."""
+        alone: list[date] = []
         for line in self.table.preamble:
             for text in (line, line.partition(":")[2]):
-                cell = text.strip().strip('"').strip(" ,;\t").strip('"')
-                if not cell or not any(character.isdigit() for character in cell):
+                found = _range_in(text.strip().strip('",; '), dialect)
+                if found is None:
                     continue
-                for day_first in (
-                    (dialect.day_first,) if dialect.day_first is not None else (None, True, False)
-                ):
-                    with suppress(Invalid):
-                        start, end = values.interval(cell, "period", replace(dialect, day_first=day_first))
-                        self._note(
-                            say(
-                                "the file covers %(start)s to %(last)s",
-                                start=start,
-                                last=end - timedelta(days=1),
-                            )
-                        )
-                        return start, end
+                start, end = found
+                if end - start > timedelta(days=1):
+                    return self._covers(start, end)
+                alone.append(start)
+                break
+        if len(alone) >= 2 and alone[0] <= alone[1]:
+            return self._covers(alone[0], alone[1] + timedelta(days=1))
         return None
+
+    def _covers(self, start: date, end: date) -> tuple[date, date]:
+        self._note(say("the file covers %(start)s to %(last)s", start=start, last=end - timedelta(days=1)))
+        return start, end
 
     def _look(self, table: Table, dialect: Dialect) -> None:
         """Look through the whole file: what a bare day covers, which row is a sum, what belongs together."""
@@ -249,7 +254,7 @@ class Costs(Headed):
         if key in self._told:
             return Skip("added to the row of the same campaign and day")
         self._told.add(key)
-        source_key = f"ad-{self.source.key}-{values.content_key(*key)}"
+        source_key = f"{costs.ANY_REPORT}{self.source.key}-{values.content_key(*key)}"
         return replace(
             spent, record=replace(spent.record, amount_minor=self._sums[key], source_key=source_key)
         )
@@ -299,7 +304,7 @@ class Costs(Headed):
             campaign = found[spent.campaign] if spent.campaign else None
             if self.source is not None:
                 return costs.restate(
-                    session, spent.record, campaign=campaign, source=f"ad-{self.source.key}-"
+                    session, spent.record, campaign=campaign, source=f"{costs.ANY_REPORT}{self.source.key}-"
                 )
             return costs.save(session, spent.record, campaign=campaign, material=piece)[1]
 
@@ -350,3 +355,13 @@ class Costs(Headed):
                 "may be the day or the whole month that begins on it; say --period day or --period month",
             )
         return values.covered(start, self._period)
+
+
+def _range_in(text: str, dialect: Dialect) -> tuple[date, date] | None:
+    """Read the days of a line above a table; 3/1/2026 - 3/31/2026 tells itself which comes first."""
+    if not any(character.isdigit() for character in text):
+        return None
+    for day_first in (None, True, False) if dialect.day_first is None else (dialect.day_first,):
+        with suppress(Invalid):
+            return values.interval(text, "period", replace(dialect, day_first=day_first, period="day"))
+    return None

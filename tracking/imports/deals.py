@@ -84,6 +84,7 @@ class Deals(Headed):
         ),
         (),
     )
+    looked_at = None
     needed = (
         ("stage", "outcome"),
         ("amount", "expected_amount"),

@@ -24,6 +24,7 @@ NO_CHANNEL = "other"
 # Rows that a guess looks at, and rows of a call log that decide how it is written: later ones that contradict
 # are refused. Of other files every row counts.
 _GUESSED_FROM = 200
+_LOOKED_AT = 20_000
 _TOTAL = Skip("row of totals")
 _NAMED_ROWS = 10
 _MONEY = frozenset({"amount", "expected_amount", "margin", "hourly_rate", "value"})
@@ -40,7 +41,7 @@ class Headed:
     """Fields without which no row can be read; of each group one is enough."""
     told_by: Sequence[Sequence[str]] = ()
     """Fields by which such a file is told from others; by default the needed ones."""
-    looked_at: int | None = None
+    looked_at: int | None = _LOOKED_AT
     """How many rows decide how the columns are written; None: all."""
 
     def __init_subclass__(cls) -> None:
@@ -146,6 +147,10 @@ class Headed:
             for name in ("started_at", "occurred_at", *sorted(_PERIODS), "closed_at", "opportunity_at")
             if name in self.columns
         ]
+        # A company may be called Summa, and then its row says how far the deal came.
+        said = ("stage", "outcome", "kind", "status", "deal_id", "touch_id", "call_id")
+        if any(self.columns.cell(cells, name) not in ("", first) for name in said if name in self.columns):
+            return None
         if days and all(
             not self.columns.cell(cells, name) or self.columns.cell(cells, name) == first for name in days
         ):

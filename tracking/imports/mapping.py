@@ -171,6 +171,10 @@ class Columns:
         """Return the header under which a field stands, or the field's own name."""
         return self.header[self._at[name]] if name in self._at else name
 
+    def plain(self, name: str) -> str:
+        """Return the header under which a field stands, without the currency or remark in it."""
+        return _unit(self.column(name))[0]
+
     def currency(self, name: str) -> str | None:
         """Return the currency that a column's name holds, as in ``Amount spent (EUR)``."""
         return _unit(self.column(name))[1] if name in self._at else None
@@ -194,7 +198,7 @@ _CODE_BEHIND = re.compile(r"^(.{1,80}?)[ ,]{1,2}(?:in )?([A-Z]{3}|[^\w\s]|[^\W\d
 
 def distinct(header: Sequence[str]) -> list[str]:
     """Return the names of columns, those that occur more than once with a number behind."""
-    tidy = [name.strip().strip("\ufeff").rstrip("*").strip() for name in header]
+    tidy = [" ".join(name.strip("\ufeff").split()).rstrip("*").strip() for name in header]
     seen: dict[str, int] = {}
     found = []
     for name in tidy:
@@ -212,10 +216,10 @@ def _unit(name: str) -> tuple[str, str | None]:
         inside = name[len(plain) :].strip().strip("()[]{}（）").strip()
         if code := values.currency_of(inside):
             return plain, code
-        # "(in UTC)" and "(Primary)" say nothing of which column it is; "(converted)" makes it another one.
+        # "(in UTC)", "(Primary)" and "(net)" say nothing of which column it is.
         return plain, None
     if (behind := _CODE_BEHIND.match(name)) and (code := values.currency_of(behind[2])):
-        return behind[1].rstrip(" ,"), code
+        return words.bare(behind[1].rstrip(" ,")), code
     return name, None
 
 

@@ -22,6 +22,8 @@ class Platform:
     """Names of which one stands beside the cost in each of its exports."""
     unnamed_are_totals: bool = False
     """Whether a row without a campaign is the sum of the others."""
+    month_first: bool = False
+    """Whether it writes 03/31/2026 in every language."""
     currency: str = ""
     """The only one it bills in, where it names none."""
 
@@ -48,6 +50,7 @@ PLATFORMS = (
         "social",
         _names("total spent|spent"),
         _names("campaign group name|campaign group|account name|campaign type"),
+        month_first=True,
     ),
     Platform(
         "microsoft",
@@ -110,7 +113,7 @@ def of(columns: Columns, preamble: Sequence[str]) -> Platform | None:
     names = {words.fold(name) for name in columns.header} | {
         words.fold(words.bare(name)) for name in columns.header
     }
-    amount = {words.fold(columns.column("amount")), words.fold(words.bare(columns.column("amount")))}
+    amount = {words.fold(columns.column("amount")), words.fold(columns.plain("amount"))}
     if any(line.lstrip('"').casefold().startswith("report name:") for line in preamble):
         return next(platform for platform in PLATFORMS if platform.key == "microsoft")
     return next((p for p in PLATFORMS if amount & p.amounts and names & p.beside), None)

@@ -28,6 +28,8 @@ LONGEST_RECORD_LINES = 100
 SEPARATORS = (",", ";", "\t", "|")
 # Lines in which the header is looked for: reports have up to a dozen above it.
 _LOOKED_AT = 40
+# Lines of a row of names.
+_LONGEST_NAME = 10
 _TOLD = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 # What a name is not: a figure, a day, a time, a telephone number, an amount.
 _FIGURE = re.compile(r"[+\-\u2212(]?[^\w\s]{0,2}\d[\d\s.,:/\-'+()]*(?:%|[TZ][\d:.+\-Z]*)?")
@@ -83,7 +85,7 @@ class Table:
 
     def _find_header(self, lines: list[tuple[int, str]], told: int) -> None:
         """Tell by content where the names stand and what separates them."""
-        filled = [(number, line) for number, line in lines if line.strip()]
+        filled = [(number, line) for number, line in _records(lines) if line.strip()]
         if filled and not self.separator and (mark := _TOLD.fullmatch(filled[0][1].strip("\r\n "))):
             self.separator = mark[1]
         if filled and _TOLD.fullmatch(filled[0][1].strip("\r\n ").rstrip(",;")):
@@ -95,6 +97,8 @@ class Table:
         best = max(ways, key=lambda way: (way.known, way.width))
         self.separator = best.separator
         self._first = told or best.line
+        header = next((line for number, line in filled if number == self._first), "")
+        self._width = len(self._roughly(header, self.separator))
         above = [self._roughly(line, self.separator) for number, line in filled if number < self._first]
         self.preamble = [", ".join(cell.strip() for cell in cells if cell.strip()) for cells in above]
 
@@ -158,8 +162,8 @@ class Table:
             if number < self._first or not line.strip("\r\n"):
                 continue
             cells = self._plain(line)
-            if cells is None and width is not None and line.count('"') % 2:
-                cells = self._record(line, lines, waiting, width)
+            if cells is None and (width or number == self._first) and line.count('"') % 2:
+                cells = self._record(line, lines, waiting, width or self._width)
             if cells is None:
                 yield self._broken(number, line)
             elif any(cells):
@@ -266,6 +270,19 @@ class _Header:
         if any(sum(1 for cell in cells if cell.strip()) > 1 for cells in above) and rows:
             first = rows[0][0]
         return cls(first, separator, {number: known for number, known, _ in scores}.get(first, 0), width)
+
+
+def _records(lines: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Join lines that a quotation mark holds together: a name may have a line break in it."""
+    found: list[tuple[int, str]] = []
+    open_since = 0
+    for number, line in lines:
+        if found and open_since and number - open_since < _LONGEST_NAME and found[-1][1].count('"') % 2:
+            found[-1] = (found[-1][0], found[-1][1] + line)
+        else:
+            found.append((number, line))
+        open_since = found[-1][0] if found[-1][1].count('"') % 2 else 0
+    return found
 
 
 def _names(cells: Sequence[str]) -> int:

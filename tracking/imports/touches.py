@@ -54,6 +54,7 @@ class Touches(Headed):
         ),
         (),
     )
+    looked_at = None
     needed = (("occurred_at",), ("kind",), ("account_id", "company", "contact_id", "phone", "email"))
 
     def __init__(self, table: Table, dialect: Dialect, region: str, told: Told | None = None) -> None:

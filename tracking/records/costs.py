@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from tracking.errors import Invalid
@@ -56,15 +56,23 @@ def save(
     return cost, effect
 
 
+ANY_REPORT = "ad-"
+"""What the source keys begin with that stand for reports of advertising systems."""
+OTHER_REPORT = "ad-report-"
+"""The same, of reports of which the system is not known."""
+
+
 def restate(session: Session, record: CostRecord, *, campaign: Campaign | None, source: str) -> ImportOutcome:
     """Take what an advertising system says of a campaign from a day on for what it said of it before.
 
     ``source`` begins the source keys of all that the system said. A period of the campaign that overlaps
-    another one of the same system would count twice, and is refused.
+    another one of the same system would count twice, and is refused; so is one that a report of no known
+    system may have told already.
     """
+    systems = (ANY_REPORT,) if source == OTHER_REPORT else (source, OTHER_REPORT)
     of_source = select(Cost).where(
         Cost.campaign_id == (campaign.id if campaign else None),
-        Cost.source_key.startswith(source, autoescape=True),
+        or_(*(Cost.source_key.startswith(system, autoescape=True) for system in systems)),
     )
     overlapping = of_source.where(
         Cost.source_key != record.source_key,

@@ -362,6 +362,8 @@ class Deal(Base):
     account: Mapped[Account] = relationship()
     __table_args__ = (
         CheckConstraint("stage NOT IN ('won', 'lost') OR closed_at IS NOT NULL", "closed_deals_have_a_date"),
+        # However capitals and blanks are written; what looks a deal up by it must say it in these words.
+        Index("ix_deal_external_id_folded", text("lower(replace(external_id, ' ', ''))")),
     )
 
 
