@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracking.errors import Conflict, Invalid
@@ -13,6 +13,7 @@ from tracking.records.contacts import Clues
 from tracking.records.import_outcome import ImportOutcome
 from tracking.storage import money
 from tracking.storage.models import Deal
+from tracking.storage.names import folded_id
 from tracking.storage.vocabulary import Stage
 
 
@@ -101,7 +102,7 @@ def find(session: Session, external_id: str) -> Deal | None:
     if short := _salesforce(external_id):
         forms = {short, short + _checksum(short)}
         return session.scalar(select(Deal).where(Deal.external_id.in_(forms)))
-    alike = session.scalars(select(Deal).where(_SAME_ID).params(sought=external_id).limit(2)).all()
+    alike = session.scalars(select(Deal).where(Deal.external_key == folded_id(external_id)).limit(2)).all()
     if len(alike) > 1:
         raise Conflict(
             "%(first)r and %(second)r are both deals; write the id as one of them",
@@ -111,8 +112,6 @@ def find(session: Session, external_id: str) -> Deal | None:
     return alike[0] if alike else None
 
 
-# In the words of the index, without which each new deal would look through all.
-_SAME_ID = text("lower(replace(deal.external_id, ' ', '')) = lower(replace(:sought, ' ', ''))")
 _SALESFORCE = re.compile(r"[a-zA-Z0-9]{5}0[a-zA-Z0-9]{9}(?:[A-Z0-5]{3})?")
 
 

@@ -39,6 +39,11 @@ def visible(text: str) -> str:
     )
 
 
+def folded_id(external_id: str) -> str:
+    """Return an id of another system without what files write in more than one way: capitals and blanks."""
+    return "".join(external_id.split()).casefold()[:200]
+
+
 _UNSEEN = frozenset({"Cc", "Cf", "Cs"})
 
 
