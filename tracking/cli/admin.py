@@ -2,7 +2,7 @@
 
 import os
 import platform
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import datetime
 from typing import Any
 
@@ -40,8 +40,11 @@ def key() -> None:
 @click.option("--port", default=8000, show_default=True)
 @click.option("--threads", default=8, show_default=True, help="Requests served at once.")
 @click.option("--no-worker", is_flag=True, help="Start no worker beside it; run `ringtrail work` yourself.")
+@click.option("--demo", "with_demo", is_flag=True, help="First set the database up, with the demo if empty.")
 @pass_installation
-def serve(installation: Installation, host: str, port: int, threads: int, no_worker: bool) -> None:
+def serve(
+    installation: Installation, host: str, port: int, threads: int, no_worker: bool, with_demo: bool
+) -> None:
     """Serve web pages, the JSON API and the telephone provider's webhooks."""
     from gunicorn.app.base import BaseApplication
 
@@ -53,6 +56,10 @@ def serve(installation: Installation, host: str, port: int, threads: int, no_wor
     settings = installation.settings
     for provider in providers.every().values():
         provider.obstacle(settings)
+    if with_demo:
+        db.install(settings).dispose()
+        with suppress(Conflict):
+            _fill(installation)
     password = signin.first_administrator(installation.engine, settings, at=clock.now())
     installation.engine.dispose()
 
@@ -84,7 +91,6 @@ def serve(installation: Installation, host: str, port: int, threads: int, no_wor
 
 
 @click.command()
-@click.option("--if-empty", is_flag=True, help="Do nothing where there are data already.")
 @click.option("--wipe", is_flag=True, help="Take the demo out again; users and the audit trail stay.")
 @click.option(
     "--accounts", type=click.IntRange(1), default=400, show_default=True, help="Buying companies to simulate."
@@ -92,27 +98,27 @@ def serve(installation: Installation, host: str, port: int, threads: int, no_wor
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another market.")
 @json_option
 @pass_installation
-def demo(installation: Installation, if_empty: bool, wipe: bool, accounts: int, seed: int) -> None:
+def demo(installation: Installation, wipe: bool, accounts: int, seed: int) -> None:
     """Fill an empty installation with Acme Pumps, a made-up supplier of industrial pumps.
 
     A simulated market of two years that end now: campaigns, calls, answers, deals and costs, through the
     same rules as live data. All its telephone numbers are kept for fiction.
     """
-    from tracking.demo import filling as filled
+    if not wipe:
+        _fill(installation, accounts=accounts, seed=seed)
+        return
+    from tracking.demo import filling
 
-    if wipe:
-        with db.transaction(installation.engine) as session:
-            filled.wipe(session)
-            audit.note(session, "terminal", "demo wipe", at=clock.now())
-        installation.tell("The demo is taken out.", wiped=True)
-        return
-    try:
-        rows = filled.fill(installation.engine, clock.now(), accounts=accounts, seed=seed)
-    except Conflict:
-        if not if_empty:
-            raise
-        installation.tell("There are data already; the demo stays away.", filled=False)
-        return
+    with db.transaction(installation.engine) as session:
+        filling.wipe(session)
+        audit.note(session, "terminal", "demo wipe", at=clock.now())
+    installation.tell("The demo is taken out.", wiped=True)
+
+
+def _fill(installation: Installation, **choices: int) -> None:
+    from tracking.demo import filling
+
+    rows = filling.fill(installation.engine, clock.now(), **choices)
     counts = ", ".join(f"{count:,} {name.replace('_', ' ')}s" for name, count in rows.items())
     installation.tell(f"Acme Pumps is here: {counts}. All of it is made up.", filled=True, rows=rows)
 
