@@ -3,8 +3,6 @@
 import io
 from collections.abc import Mapping
 
-import xlsxwriter
-
 from tracking.imports import words
 
 # What each kind of workbook asks for, in the order in which people know it.
@@ -178,6 +176,8 @@ _HEADS = {
 
 def workbook(kind: str, language: str) -> bytes:
     """Return an empty workbook for a kind of records, which comes in as it is once it is filled."""
+    import xlsxwriter  # heavy, and no import needs it
+
     language = language if language in LANGUAGES else "en"
     out = io.BytesIO()
     book = xlsxwriter.Workbook(out, {"in_memory": True})
