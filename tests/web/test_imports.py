@@ -338,6 +338,27 @@ def test_a_file_without_rows_or_with_unknown_columns_says_so(
         assert answer.status_code == 422, field
 
 
+def test_what_a_file_does_not_tell_is_asked_and_of_twins_none_is_chosen_unseen(
+    signed_in: Enter, engine: Engine, settings: Settings
+) -> None:
+    client = signed_in("marketer")
+    _, path = give(
+        client, "Costs of Anna\ncampaign,date,amount,Note,Note\nA,2026-03-01,12.345,x,y\n", "costs.csv"
+    )
+    page = client.get(path).text
+    assert "has two columns Note; choose below which of them is read, or none" in page
+    fields = chosen(page)
+    assert (fields["kind"], fields["column-3"], fields["column-4"]) == ("costs", "", "")
+    page = tried(client, engine, settings, path)
+    assert counts(page) == [0, 0, 0, 1]
+    page = client.get(path).text
+    assert "What the file does not tell" in page
+    assert "Costs of Anna" in page
+    page = tried(client, engine, settings, path, period="month", decimal=",")
+    assert counts(page) == [1, 0, 0, 0]
+    assert "date: each day stands for its month" in page
+
+
 def test_costs_and_campaigns_come_by_the_same_way(
     signed_in: Enter, engine: Engine, settings: Settings
 ) -> None:

@@ -89,10 +89,7 @@ def guess(upload: Upload, file: BinaryIO) -> str:
     head = _head(upload, table, 2)
     fits: dict[str, tuple[float, int]] = {}
     for kind, form in HEADED.items():
-        try:
-            columns = Columns(head[0].cells, form.aliases)
-        except Invalid:
-            continue  # two columns of one name
+        columns = Columns(distinct(head[0].cells), form.aliases)
         groups = form.told_by or form.needed or _TOLD_BY[kind]
         met = sum(any(name in columns for name in group) for group in groups)
         fits[kind] = met / len(groups), sum(name in columns for name in form.aliases)
@@ -165,6 +162,10 @@ def columns_of(upload: Upload, table: Table, kind: str, region: str) -> list[Col
         except Invalid:
             columns = Columns(header, HEADED[kind].aliases)
     places = {columns.index(name): name for name in HEADED[kind].aliases if name in columns}
+    if upload.columns is None:
+        # Of columns of one name none is chosen unseen.
+        raw = [" ".join(cell.split()) for cell in head[0].cells]
+        places = {at: name for at, name in places.items() if at is None or raw.count(raw[at]) == 1}
     return [
         Column(
             name.strip(),
