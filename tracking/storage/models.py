@@ -16,9 +16,10 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.ext.mutable import MutableList
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from tracking.storage.db import Said, Sealed
+from tracking.storage.names import folded_id
 from tracking.storage.phone import NumberState
 from tracking.storage.vocabulary import (
     Base,
@@ -350,6 +351,8 @@ class Deal(Base):
     __tablename__ = "deal"
     id: Mapped[Key]
     external_id: Mapped[Name | None] = mapped_column(unique=True)
+    external_key: Mapped[Name | None] = mapped_column(index=True)
+    """The id without capitals and blanks, by which it is found however it is written."""
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
     name: Mapped[str] = mapped_column(Text, default="")
     stage: Mapped[Stage]
@@ -365,6 +368,11 @@ class Deal(Base):
     __table_args__ = (
         CheckConstraint("stage NOT IN ('won', 'lost') OR closed_at IS NOT NULL", "closed_deals_have_a_date"),
     )
+
+    @validates("external_id")
+    def _fold(self, _: str, external_id: str | None) -> str | None:
+        self.external_key = folded_id(external_id) if external_id else None
+        return external_id
 
 
 class Cost(Base):
