@@ -4,13 +4,14 @@ import gc
 import logging
 from typing import Any
 
-from flask import Flask
+from flask import Flask, Response
 from flask_openapi.openapi import OpenAPI
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from tracking import api, clock, web
+from tracking.front import NamedProxies
 from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.telephony import providers
@@ -28,6 +29,8 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
     """
     app = OpenAPI("tracking", doc_ui=False)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
+    app.config["TRUSTED_HOSTS"] = settings.hosts
+    app.wsgi_app = NamedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]  # as Flask's documentation does
     engine = engine or db.connect(settings)
     routing = Routing(settings)
     inbox = Inbox(engine, settings, routing, providers.interpreters(), clock.now)
@@ -41,6 +44,12 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
     providers.register(app, settings, inbox, routing)
     api.register(app, engine, settings)
     web.register(app, engine, settings)
+
+    @app.errorhandler(SecurityError)
+    def refuse_host(_error: SecurityError) -> Any:
+        # Not a page: it would need addresses, and this request came by none of ours.
+        words = "this service does not go by that name; see RINGTRAIL_BASE_URL and RINGTRAIL_TRUSTED_HOSTS"
+        return f"{words}\n", 400, {"Content-Type": "text/plain; charset=utf-8"}
 
     @app.errorhandler(HTTPException)
     def refuse(error: HTTPException) -> Any:
@@ -63,6 +72,13 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
         if at != wanted:
             return {"status": "the schema is not this program's; run `ringtrail db upgrade`"}, 503
         return {"status": "ok", "inbox": backlog}, 200
+
+    if settings.base_url.startswith("https:"):
+
+        @app.after_request
+        def insist(response: Response) -> Response:
+            response.headers["Strict-Transport-Security"] = "max-age=63072000"
+            return response
 
     return app
 
