@@ -2,9 +2,11 @@
 
 import gc
 import logging
-from typing import Any
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any, cast
 
-from flask import Flask, Response
+from flask import Flask, Request, Response
 from flask_openapi.openapi import OpenAPI
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,12 +16,30 @@ from tracking import api, clock, web
 from tracking.front import NamedProxies
 from tracking.storage import db
 from tracking.storage.config import Settings
+from tracking.storage.vault import Draft
 from tracking.telephony import providers
 from tracking.telephony.inbox import Inbox
 from tracking.telephony.routing import Routing
 from tracking.web.pages import explain
 
+_IN_MEMORY = 500_000
 _log = logging.getLogger(__name__)
+
+
+class _Request(Request):
+    """A request whose files lie on the disk in cipher while they are read."""
+
+    drafts: Path
+
+    def _get_file_stream(
+        self,
+        total_content_length: int | None,
+        content_type: str | None,
+        filename: str | None = None,
+        content_length: int | None = None,
+    ) -> IO[bytes]:
+        small = total_content_length is not None and total_content_length <= _IN_MEMORY
+        return BytesIO() if small else cast(IO[bytes], Draft(self.drafts))
 
 
 def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
@@ -28,6 +48,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
     Whoever gives the ``engine`` closes it.
     """
     app = OpenAPI("tracking", doc_ui=False)
+    app.request_class = type("Request", (_Request,), {"drafts": settings.data_dir})
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     app.config["TRUSTED_HOSTS"] = settings.hosts
     app.wsgi_app = NamedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]  # as Flask's documentation does

@@ -9,9 +9,8 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-_FORWARDED = ("FORWARDED", "X_REAL_IP") + tuple(
-    f"X_FORWARDED_{what}" for what in ("FOR", "PROTO", "HOST", "PORT", "PREFIX", "BY")
-)
+_PARTS = ("FOR", "PROTO", "HOST", "PORT", "PREFIX", "BY")
+_FORWARDED = ("FORWARDED", "X_REAL_IP", *(f"X_FORWARDED_{part}" for part in _PARTS))
 
 
 class NamedProxies:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from tracking import clock
 from tracking.access import jobs
 from tracking.access.jobs import Arguments, Kind, Progress
+from tracking.errors import Conflict
 from tracking.imports import kinds
 from tracking.imports.uploads import UploadStore
 from tracking.reporting import journeys, mail, mailing, outbox, schedules, simulations, snapshots
@@ -41,7 +42,15 @@ def known(engine: Engine, settings: Settings) -> Mapping[str, Kind]:
 
     def bring_in(arguments: Arguments, progress: Progress) -> Mapping[str, Any]:
         upload = store.get(arguments["token"])
-        return kinds.take(engine, settings, upload, dry_run=arguments["dry_run"], progress=progress)
+
+        def told(done: int, total: int | None = None) -> None:
+            if settings.room() < 0:
+                raise Conflict(
+                    "the disk is nearly full, and calls need what is left; make room, then try again"
+                )
+            progress(done, total)
+
+        return kinds.take(engine, settings, upload, dry_run=arguments["dry_run"], progress=told)
 
     archive = simulations.Archive(settings.data_dir)
 

@@ -2,12 +2,14 @@
 
 import os
 import platform
-from contextlib import nullcontext
+import sys
+from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
 
 import click
 from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from tracking import clock
 from tracking.access import audit, tokens
@@ -42,45 +44,58 @@ def key() -> None:
 @click.option("--no-worker", is_flag=True, help="Start no worker beside it; run `ringtrail work` yourself.")
 @pass_installation
 def serve(installation: Installation, host: str, port: int, threads: int, no_worker: bool) -> None:
-    """Serve web pages, the JSON API and the telephone provider's webhooks."""
-    from gunicorn.app.base import BaseApplication
+    """Serve web pages, the JSON API and the telephone provider's webhooks.
 
+    SIGHUP begins the program anew, as after an upgrade, on the same socket and without losing a request.
+    """
+    from tracking import server
     from tracking.app import create_app, settle
-    from tracking.web import signin
+    from tracking.web.pages import largest_of
     from tracking.worker import Beside
 
     # Opened here so that a wrong setting or an old schema is told at once, not in a worker's log.
     settings = installation.settings
     for provider in providers.every().values():
         provider.obstacle(settings)
-    password = signin.first_administrator(installation.engine, settings, at=clock.now())
-    installation.engine.dispose()
-
-    class Server(BaseApplication):
-        def load_config(self) -> None:
-            options = {
-                "bind": f"{host}:{port}",
-                "workers": 1,
-                "threads": threads,
-                "worker_class": "gthread",
-                "control_socket_disable": True,
-                "proc_name": "ringtrail",
-            }
-            for name, value in options.items():
-                self.cfg.set(name, value)
-
-        def load(self) -> Any:
-            app = create_app(settings)
-            settle()
-            return app
-
-    if password is not None:
+    listening = server.listen(host, port)
+    try:
+        _first_administrator(installation)
+        engine = installation.engine
+    except SQLAlchemyError as error:
+        # Calls ring by the last known routing, and are caught up when it is back.
         click.echo(
-            f"First administrator: {settings.first_administrator}, password {password} (shown only now)"
+            f"ringtrail: the database is away ({type(error).__name__}); calls are put through", err=True
         )
+        engine = db.connect(settings)
+    app = create_app(settings, engine)
+    settle()
+    serving = server.Server(
+        app.wsgi_app, listening, threads=threads, largest=largest_of(app), drafts=settings.data_dir
+    )
     click.echo(f"Ringtrail at http://{host}:{port}/ (stop with Ctrl+C)")
-    with nullcontext() if no_worker else Beside():
-        Server().run()
+    with ExitStack() as beside:
+        if not no_worker:
+            beside.enter_context(Beside())
+        server.serve(serving, listening, beside.close)
+    app.extensions["ringtrail"]["inbox"].close()
+
+
+def _first_administrator(installation: Installation) -> None:
+    """Let the first administrator in, with a password that no service's log keeps."""
+    from tracking.web import signin
+
+    settings = installation.settings
+    password = signin.first_administrator(installation.engine, settings, at=clock.now())
+    if password is None:
+        return
+    who = f"First administrator: {settings.first_administrator}, password"
+    if sys.stdout.isatty():
+        click.echo(f"{who} {password} (shown only now)")
+        return
+    path = settings.data_dir / "first-password"
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(f"{password}\n")
+    click.echo(f"{who} in {path}; delete that file once you have signed in")
 
 
 @click.command()

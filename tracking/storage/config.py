@@ -1,6 +1,7 @@
 """Settings, each read from an environment variable ``RINGTRAIL_<NAME>``, each documented here."""
 
 import os
+import shutil
 from collections.abc import Iterable
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -155,6 +156,11 @@ class Settings(_Environment, env_prefix="RINGTRAIL_"):
     max_request_bytes: int = Field(
         262_144, ge=1024, description="Largest request body that is read, in bytes."
     )
+    reserved_bytes: int = Field(
+        200_000_000,
+        ge=0,
+        description="Free space, in bytes, that uploads and imports leave on the disk of data_dir for calls.",
+    )
     providers: Annotated[tuple[ProviderSettings, ...], NoDecode] = Field(
         (), repr=False, description="Settings of providers that are not to be read from the environment."
     )
@@ -220,6 +226,10 @@ class Settings(_Environment, env_prefix="RINGTRAIL_"):
     def url(self) -> str:
         """Return the database address."""
         return self.database_url or f"sqlite:///{self.data_dir / 'ringtrail.db'}"
+
+    def room(self) -> int:
+        """Return how many bytes more the disk of data_dir takes before calls suffer."""
+        return shutil.disk_usage(self.data_dir).free - self.reserved_bytes
 
     @property
     def spool_dir(self) -> Path:

@@ -263,7 +263,7 @@ class Codes(Totp):
         with db.transaction(_engine()) as session:
             return bool(session.execute(take.returning(User.id)).all())
 
-    def set_last_counter(self, user: Any, tmatch: TotpMatch) -> None:
+    def set_last_counter(self, user: Any, tmatch: Any) -> None:
         """Hand on which code it was."""
         g.code_match = tmatch
 

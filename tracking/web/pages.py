@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from flask import (
     Blueprint,
+    Flask,
     Response,
     abort,
     current_app,
@@ -25,10 +26,12 @@ from flask import (
 )
 from flask_babel import gettext
 from flask_login import current_user
+from itsdangerous import BadData, URLSafeTimedSerializer
 from sqlalchemy import Engine, Select, select
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.interfaces import ORMOption
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import parse_cookie
 from werkzeug.wrappers import Response as AnyResponse
 
 from reports import extras
@@ -50,6 +53,8 @@ _View = TypeVar("_View", bound=Callable[..., Any])
 _STATIC = Path(__file__).parent / "static"
 _LEAST_SQUEEZED = 2000
 _RANDOM_BYTES = 100
+_SENDS = "ringtrail-sends"
+_SENDS_FOR_S = 12 * 3600
 
 EVERYONE = frozenset(Role)
 """Everybody who has signed in."""
@@ -69,6 +74,13 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+
+
+class DiskFull(HTTPException):
+    """What is sent would take the room on the disk that calls need."""
+
+    code = 507
+    description = "Insufficient Storage"
 
 
 @dataclass
@@ -243,10 +255,48 @@ def some_of(
 
 
 def make_room() -> None:
-    """Let an address take a request as large as it declares; before anything reads the form."""
-    largest = getattr(current_app.view_functions.get(request.endpoint or ""), "largest", None)
-    if largest is not None:
-        request.max_content_length = largest()
+    """Let whoever may use an address send as much as it declares; before anything reads the form."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    largest = getattr(view, "largest", None)
+    if largest is None or not current_user.is_authenticated or user().role not in getattr(view, "roles", ()):
+        return
+    if (request.content_length or 0) > max(settings().room(), settings().max_request_bytes):
+        raise DiskFull
+    request.max_content_length = largest()
+
+
+def largest_of(app: Flask) -> Callable[[str, str, str], int]:
+    """Return what tells the server how much to read of a request, by method, path and cookies.
+
+    It is asked before a byte of the body is read, and for each request, so it looks into no database: a
+    signed cookie, which a page gives to those who may send files, says so.
+    """
+    found: Settings = app.extensions["ringtrail"]["settings"]
+
+    def most(method: str, path: str, cookies: str) -> int:
+        try:
+            endpoint, _ = app.url_map.bind("").match(path, method=method)
+        except HTTPException:
+            return found.max_request_bytes
+        largest: Callable[[], int] | None = getattr(app.view_functions[endpoint], "largest", None)
+        with app.app_context():
+            if largest is None or not _may_send(parse_cookie(cookies).get(_SENDS, ""), _SENDS_FOR_S):
+                return found.max_request_bytes
+            # On its way it lies on the disk three times: as received, as part of a form, and as kept.
+            return max(found.max_request_bytes, min(largest(), found.room() // 3))
+
+    return most
+
+
+def _may_send(cookie: str, age_s: int) -> bool:
+    try:
+        return bool(_sends().loads(cookie, max_age=age_s))
+    except BadData:
+        return False
+
+
+def _sends() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(current_app.config["SECRET_KEY"], salt="sends files")
 
 
 def user() -> User:
@@ -279,6 +329,13 @@ def protect(response: Response) -> Response:
     """Add the headers that keep foreign scripts, frames and caches away from a page."""
     if for_programs():
         return response
+    is_page = request.blueprint == "web" and request.endpoint != "web.static"
+    held = request.cookies.get(_SENDS, "")
+    if is_page and may("web.import_list") and not _may_send(held, _SENDS_FOR_S // 2):
+        secure = current_app.config["SESSION_COOKIE_SECURE"]
+        response.set_cookie(
+            _SENDS, _sends().dumps(True), _SENDS_FOR_S, secure=secure, httponly=True, samesite="Lax"
+        )
     response.headers.update(_HEADERS)
     if request.endpoint == "web.static" and request.args.get("v"):
         # The address names the content, so it never changes.
@@ -312,6 +369,7 @@ def explain(error: HTTPException) -> AnyResponse | tuple[str, int]:
         403: gettext("Your role does not allow this. An administrator can change it."),
         404: gettext("There is nothing at this address. It may have been mistyped or taken away."),
         413: gettext("That is larger than this service takes."),
+        507: gettext("The disk of this service is nearly full; calls need what is left. Make room first."),
         500: gettext("This page could not be made; the service's log says why. What was saved stays saved."),
     }
     status = error.code or 500
