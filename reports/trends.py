@@ -190,7 +190,8 @@ def trend(
     units, credit = f"units {model}", f"credit {model}"
     wanted = table.select(["day", "goal", "first", "campaign", units, credit])
     if campaigns is not None:
-        wanted = wanted.filter(pc.is_in(wanted["campaign"].cast(pa.string()), pa.array(sorted(campaigns))))
+        kept = pa.array(sorted(campaigns), pa.string())
+        wanted = wanted.filter(pc.is_in(wanted["campaign"].cast(pa.string()), kept))
     days = wanted["day"].cast(pa.int32()).to_numpy()
     wanted, place = _placed(wanted, days, [_day(part.start) for part in parts], _day(parts[-1].end))
     wanted = wanted.append_column("part", pa.array(place))

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ from urllib.parse import urlencode
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 
 from tests.cast import ACME_DESK, CATALOGUE_NUMBER, moment
 from tests.conftest import KEY
@@ -26,6 +27,7 @@ from tracking import server
 from tracking.app import create_app
 from tracking.storage import db
 from tracking.storage.config import Settings
+from tracking.storage.models import Call
 from tracking.storage.vault import Draft
 from tracking.telephony import numbers
 from tracking.web.pages import largest_of
@@ -33,6 +35,7 @@ from tracking.web.pages import largest_of
 only_sqlite = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 # A bound for what is lost, not a speed to keep.
 PATIENCE_S = 60
+SALES = "+46701740691"
 
 
 @contextmanager
@@ -66,8 +69,8 @@ def connect(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
 
 
-def ring(port: int, call: int, connection: HTTPConnection | None = None) -> None:
-    """Let the catalogue number ring, as Twilio does, and see that it rings at the desk."""
+def ring(port: int, call: int, connection: HTTPConnection | None = None, rings: str = ACME_DESK) -> None:
+    """Let the catalogue number ring, as Twilio does, and see that it rings at the desk, or elsewhere."""
     fields = incoming(sid(call))
     line = connection or HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
     head = {
@@ -76,7 +79,7 @@ def ring(port: int, call: int, connection: HTTPConnection | None = None) -> None
     }
     line.request("POST", "/providers/twilio/voice", urlencode(fields), head)
     answer = line.getresponse()
-    assert (answer.status, ACME_DESK.encode() in answer.read()) == (200, True)
+    assert (answer.status, rings.encode() in answer.read()) == (200, True)
     if connection is None:
         line.close()
 
@@ -364,3 +367,38 @@ def test_a_restart_by_whoever_holds_the_socket_fails_no_request(installed: dict[
             ring(port, call)
             process.terminate()
             assert process.wait(PATIENCE_S) == 0
+
+
+def test_a_service_whose_database_is_down_starts_and_rings(installed: dict[str, str]) -> None:
+    folder = Path(installed["RINGTRAIL_DATA_DIR"])
+    told = with_twilio(Settings(data_dir=folder, key=KEY))
+    engine = db.connect(told)
+    with db.transaction(engine) as session:
+        numbers.forward_to(session, numbers.get(session, CATALOGUE_NUMBER), SALES)
+    create_app(told, engine)
+    engine.dispose()
+    nowhere = installed | {"RINGTRAIL_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/nowhere"}
+    with started(nowhere, "--no-worker") as (process, port):
+        ring(port, 1, rings=SALES)
+        assert process.poll() is None
+    assert len(list((folder / "spool").glob("*.sealed"))) == 1
+    with started(installed, "--no-worker") as (_, port):
+        ring(port, 2, rings=SALES)
+    engine = db.connect(told)
+    with db.reading(engine) as session:
+        assert session.scalar(select(func.count(Call.id))) == 2, "the spooled one is caught up"
+    engine.dispose()
+
+
+def test_the_first_password_stands_in_no_log(sqlite_template: Path, tmp_path: Path) -> None:
+    (tmp_path / "ringtrail.db").write_bytes(sqlite_template.read_bytes())
+    told = {"RINGTRAIL_DATA_DIR": str(tmp_path), "RINGTRAIL_KEY": KEY}
+    with started(os.environ | told, "--no-worker") as (process, port):
+        assert process.stdout is not None
+        said = process.stdout.readline() + process.stdout.readline()
+        # Until it serves; it ends in good order only then.
+        HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S).request("GET", "/livez")
+    path = tmp_path / "first-password"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert str(path) in said
+    assert path.read_text().strip() not in said

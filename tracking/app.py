@@ -59,9 +59,10 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
     try:
         with db.reading(engine) as session:
             routing.refresh(session)
-        inbox.drain()
     except SQLAlchemyError as error:
         _log.error("the database is away (%s); calls ring by the last known routing", type(error).__name__)
+    # Beside the first calls, however much lies there: none of them waits for it.
+    inbox.start()
     providers.register(app, settings, inbox, routing)
     api.register(app, engine, settings)
     web.register(app, engine, settings)

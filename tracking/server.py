@@ -121,6 +121,8 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # untyped
             backlog=1024,
             ident="",
             clear_untrusted_proxy_headers=False,
+            # Whoever breaks connections off would fill the log.
+            log_socket_errors=False,
         )
         self._parser: type[_Request] = type("Request", (_Request,), {"largest": staticmethod(largest)})
         self.channel_class = type("Channel", (HTTPChannel,), {"parser_class": self._parser})

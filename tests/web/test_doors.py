@@ -132,6 +132,15 @@ def test_no_code_of_ours_makes_an_address_out_of_the_request() -> None:
     assert found == []
 
 
+def test_over_https_browsers_are_told_to_stay_there(settings: Settings, engine: Engine) -> None:
+    for base, told in (("https://calls.acme.example", "max-age=63072000"), ("http://127.0.0.1:8000", None)):
+        client = create_app(settings.model_copy(update={"base_url": base}), engine).test_client()
+        for path in ("/sign-in", "/api/v1/openapi.json", "/nowhere"):
+            assert client.get(path).headers.get("Strict-Transport-Security") == told
+        cookies = client.get("/sign-in").headers.getlist("Set-Cookie")
+        assert all(("Secure" in cookie and cookie.startswith("__Host-")) is bool(told) for cookie in cookies)
+
+
 # --- Guessing --------------------------------------------------------------------------------------------
 
 

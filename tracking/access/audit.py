@@ -57,13 +57,14 @@ def _forget(session: Session) -> None:
 def broken(session: Session) -> str:
     """Return where the chain does not hold, in words; empty where all of it does."""
     seal, place = _FIRST, 0
-    rows = select(AuditEntry).where(AuditEntry.place.is_not(None)).order_by(AuditEntry.place)
-    for entry in session.scalars(rows.execution_options(yield_per=1000)):
-        place += 1
-        if entry.place != place:
-            return f"entry {place} is missing"
-        if entry.seal != (seal := _link(seal, place, entry)):
-            return f"entry {place} is not what was written"
+    wanted = select(AuditEntry).where(AuditEntry.place.is_not(None)).order_by(AuditEntry.place)
+    with session.scalars(wanted.execution_options(yield_per=1000)) as entries:
+        for entry in entries:
+            place += 1
+            if entry.place != place:
+                return f"entry {place} is missing"
+            if entry.seal != (seal := _link(seal, place, entry)):
+                return f"entry {place} is not what was written"
     head = session.scalar(select(AuditHead))
     if (head.place, head.seal) != (place, seal) if head else place:
         return f"the trail ends at entry {place}, not at entry {head.place if head else 0}"

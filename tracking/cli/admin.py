@@ -28,6 +28,12 @@ from tracking.telephony.routing import Routing
 def upgrade(installation: Installation) -> None:
     """Create the database, or bring its schema up to date."""
     engine = db.install(installation.settings)
+    added, left = db.mend(engine)
+    if added:
+        click.echo(f"the database lacked parts of its schema, which are there now: {', '.join(added)}")
+    if left:
+        words = f"the schema is not what this program works on: {'; '.join(left)}"
+        raise Conflict("%(words)s. Restore a backup, or mend it by hand, before you serve", words=words)
     click.echo(f"{db.redact(installation.settings.url)} is at schema {db.revision(engine)[0]}")
 
 
@@ -176,6 +182,14 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
         if settings.base_url.startswith("https://")
         else f"{settings.base_url} is for trials only",
     )
+    behind = settings.base_url.startswith("https://") and not settings.trusted_proxies
+    note(
+        "proxies",
+        not behind,
+        "RINGTRAIL_TRUSTED_PROXIES names none, so all clients count as one; name what serves https"
+        if behind
+        else ", ".join(map(str, settings.trusted_proxies)) or "none",
+    )
     if settings.url.startswith("sqlite"):
         safe, version = db.sqlite_is_safe(db.SQLITE_VERSION), ".".join(map(str, db.SQLITE_VERSION))
         note(
@@ -193,6 +207,8 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
             note("inbox", not waiting, f"{waiting} events wait; see `ringtrail inbox replay`")
             calls, last = session.execute(select(func.count(Call.id), func.max(Call.started_at))).one()
             note("calls", True, f"{calls}, the last {last:%Y-%m-%d %H:%M} UTC" if last else "none yet")
+            wrong = audit.broken(session)
+            note("audit trail", not wrong, wrong or "each entry is sealed to the one before")
             note("campaigns", True, str(session.scalar(select(func.count(Campaign.id)))))
         note("database", True, f"{db.redact(settings.url)} at schema {db.revision(engine)[0]}")
     except Exception as error:  # a doctor reports whatever ails the patient
@@ -200,11 +216,10 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
     spool = list(settings.spool_dir.glob("*")) if settings.spool_dir.exists() else []
     note("spool", not spool, f"{len(spool)} files wait for the database" if spool else "empty")
     mode = os.stat(settings.data_dir).st_mode & 0o077 if settings.data_dir.exists() else 0
-    note(
-        "data folder",
-        not mode & 0o022,
-        f"{settings.data_dir}, others may write to it" if mode & 0o022 else str(settings.data_dir),
-    )
+    open_to_others = f"{settings.data_dir} is open to others; run `chmod 700 {settings.data_dir}`"
+    note("data folder", not mode, open_to_others if mode else str(settings.data_dir))
+    room = settings.room() if settings.data_dir.exists() else 0
+    note("free space", room >= 0, f"{max(room, 0):,} bytes before imports stop (RINGTRAIL_RESERVED_BYTES)")
     return findings
 
 

@@ -28,6 +28,7 @@ from flask_babel import gettext
 from flask_login import current_user
 from itsdangerous import BadData, URLSafeTimedSerializer
 from sqlalchemy import Engine, Select, select
+from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.interfaces import ORMOption
 from werkzeug.exceptions import HTTPException
@@ -53,6 +54,8 @@ _View = TypeVar("_View", bound=Callable[..., Any])
 _STATIC = Path(__file__).parent / "static"
 _LEAST_SQUEEZED = 2000
 _RANDOM_BYTES = 100
+_LONG = 16
+"""Digits of the numbers from which on some are larger than any that a row has."""
 _SENDS = "ringtrail-sends"
 _SENDS_FOR_S = 12 * 3600
 
@@ -142,6 +145,33 @@ def _admit() -> AnyResponse | None:
     if roles is None or user().role not in roles:
         abort(403)
     return None
+
+
+@bp.before_request
+def _sound() -> None:
+    """Refuse what no page of ours sends: further in it would break, where nobody can say what was wrong."""
+    for name, value in [*request.args.items(multi=True), *request.form.items(multi=True)]:
+        if "\0" in name + value:
+            raise Invalid(name.replace("\0", "")[:40], "holds a character that is no text; leave it out")
+    for name, value in request.args.items(multi=True):
+        if len(value) >= _LONG and _is_huge(value):
+            raise Invalid(name[:40], "%(told)s is too large a number", told=value[:40])
+    for part in (request.view_args or {}).values():
+        if _is_huge(str(part)) or "\0" in str(part):
+            abort(404)
+
+
+def _is_huge(text: str) -> bool:
+    try:
+        return abs(int(text)) >= 1 << 53
+    except ValueError:
+        return False
+
+
+@bp.errorhandler(OverflowError)
+@bp.errorhandler(DataError)
+def _beyond(_error: Exception) -> tuple[str, int]:
+    return _problem(Invalid("value", "a number, day or text lies beyond what can be kept"))
 
 
 @bp.errorhandler(NotFound)
