@@ -396,8 +396,10 @@ def test_the_first_password_stands_in_no_log(sqlite_template: Path, tmp_path: Pa
     with started(os.environ | told, "--no-worker") as (process, port):
         assert process.stdout is not None
         said = process.stdout.readline() + process.stdout.readline()
-        # Until it serves; it ends in good order only then.
-        HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S).request("GET", "/livez")
+        line = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+        line.request("GET", "/livez")
+        assert line.getresponse().status == 200
+        line.close()
     path = tmp_path / "first-password"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert str(path) in said

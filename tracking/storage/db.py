@@ -312,18 +312,19 @@ def mend(engine: Engine) -> tuple[list[str], list[str]]:
     from alembic import autogenerate, operations
     from alembic.migration import MigrationContext
 
-    from tracking.storage import models
+    from tracking.storage.models import Installation
 
+    tables = Installation.metadata
     with engine.begin() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        wanted = autogenerate.produce_migrations(context, models.Base.metadata).upgrade_ops
+        wanted = autogenerate.produce_migrations(context, tables).upgrade_ops
         operator = operations.Operations(context)
         added: list[str] = []
         for step in _single_steps(wanted):
             if _can_be_added(step):
                 operator.invoke(step)
                 added.append(_in_words(step))
-        left = autogenerate.produce_migrations(context, models.Base.metadata).upgrade_ops
+        left = autogenerate.produce_migrations(context, tables).upgrade_ops
         return added, [_in_words(step) for step in _single_steps(left)]
 
 
