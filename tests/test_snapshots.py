@@ -1,5 +1,6 @@
 """What was computed from the data tells when it is stale, and is otherwise not computed again."""
 
+import multiprocessing
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -191,6 +192,34 @@ def test_with_many_records_nobody_waits_for_the_first_snapshot(
         assert not snapshots.current(session, settings, at=moment("2026-03-01")).stale
 
 
+def test_a_base_that_cannot_be_written_beside_is_not_tried_at_each_request(
+    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+
+    class Failing:
+        """A process that ends at once, with a failure."""
+
+        exitcode = 1
+
+        def __init__(self, **_: Any) -> None:
+            started.append(self)
+
+        def start(self) -> None:
+            pass
+
+        def is_alive(self) -> bool:
+            return False
+
+    monkeypatch.setattr(snapshots, "_MANY", -1)
+    monkeypatch.setattr(multiprocessing.get_context("spawn"), "Process", Failing)
+    for minutes, attempts in ((0, 1), (1, 1), (9, 1), (10, 2), (11, 2)):
+        at = moment("2026-03-01") + timedelta(minutes=minutes)
+        with db.reading(engine) as session, pytest.raises(Preparing):
+            snapshots.current(session, settings, at=at)
+        assert len(started) == attempts, minutes
+
+
 def test_old_bases_make_room(engine: Engine, settings: Settings) -> None:
     fair(engine)
     for _ in range(4):
@@ -337,7 +366,11 @@ class Office:
             call.note += "."
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    ("settings", "seed"),
+    [("sqlite", 0), ("sqlite", 1), ("sqlite", 2), ("sqlite", 3), ("postgresql", 4)],
+    indirect=["settings"],
+)
 def test_whatever_changes_the_figures_are_those_of_a_fresh_start(
     engine: Engine, settings: Settings, tmp_path: Path, seed: int
 ) -> None:
@@ -364,6 +397,8 @@ def test_whatever_changes_the_figures_are_those_of_a_fresh_start(
         for name in ("touches", "conversions", "answers", "calls"):
             assert rows(getattr(shown.tables, name)) == rows(getattr(told, name)), (name, done)
         assert shown.tables.costs.equals(told.costs)
+        assert sums({"calls": shown.activity.calls}) == sums({"calls": anew.activity.calls}), done
+        assert shown.activity.channels == anew.activity.channels
         window = Window(90, 30)
         for model in ("first-touch", "linear", "w-shaped", "time-decay", "shapley"):
             parts = [one.credit([model], window) for one in (shown, anew)]
@@ -389,8 +424,9 @@ def sums(daily: Mapping[str, pa.Table]) -> dict[tuple[Any, ...], int]:
     found: Counter[tuple[Any, ...]] = Counter()
     for table in daily.values():
         for row in table.to_pylist():
-            key = (row["day"], row["goal"], row["first"], row["campaign"])
-            for name in table.column_names[4:]:
+            figures = {field.name for field in table.schema if pa.types.is_int64(field.type)}
+            key = tuple(value for name, value in row.items() if name not in figures)
+            for name in figures:
                 found[(*key, name)] += row[name]
     return {key: value for key, value in found.items() if value}
 

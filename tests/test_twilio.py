@@ -7,8 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from flask.testing import FlaskClient
-from hypothesis import HealthCheck, assume, given
-from hypothesis import settings as hypothesis_settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 from sqlalchemy import Engine, func, select
@@ -334,7 +333,6 @@ FIELDS = st.sampled_from(
 )
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.sampled_from(["voice", "dial", "status"]), st.dictionaries(FIELDS, ANYTHING))
 def test_whatever_is_signed_is_kept_or_refused_by_name_and_never_fails(
     client: FlaskClient, endpoint: str, form: dict[str, str]

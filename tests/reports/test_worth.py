@@ -4,10 +4,10 @@ from datetime import date
 
 import pytest
 
+from reports.daily import desk
 from reports.definitions import KPIS
-from reports.kpis import desk
 from reports.worth import Buying, buying, figures
-from tests.reports.test_roi import YEAR, World, answers
+from tests.reports.test_roi import YEAR, World, attended
 from tests.reports.world import days
 
 
@@ -71,7 +71,7 @@ def test_every_figure_that_is_computed_is_defined_once() -> None:
     )
     rates = {
         name
-        for name in desk(World().calls, answers(), YEAR)
+        for name in desk(attended(World()), YEAR)
         if name in ("answered_rate", "asked_rate", "missed_rate")
     }
     assert set(names) == set(computed) | rates

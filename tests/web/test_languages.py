@@ -253,7 +253,7 @@ def test_a_mail_is_in_the_language_of_who_gets_it(settings: Settings, engine: En
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     letters = _Letters()
-    server = Controller(letters, hostname="127.0.0.1", port=port)
+    server = Controller(letters, hostname="127.0.0.1", port=port, ready_timeout=600)
     server.start()
     told = {
         "smtp_url": type(settings.smtp_url)(f"smtp://127.0.0.1:{port}"),

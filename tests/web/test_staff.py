@@ -64,7 +64,7 @@ def test_with_a_mail_server_the_link_goes_there(settings: Settings, engine: Engi
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = Controller(Box(), hostname="127.0.0.1", port=port)
+    server = Controller(Box(), hostname="127.0.0.1", port=port, ready_timeout=600)
     server.start()
     try:
         told = settings.model_copy(

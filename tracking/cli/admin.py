@@ -3,7 +3,7 @@
 import os
 import platform
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from typing import Any
 
@@ -48,8 +48,11 @@ def key() -> None:
 @click.option("--port", default=8000, show_default=True)
 @click.option("--threads", default=8, show_default=True, help="Requests served at once.")
 @click.option("--no-worker", is_flag=True, help="Start no worker beside it; run `ringtrail work` yourself.")
+@click.option("--demo", "with_demo", is_flag=True, help="First set the database up, with the demo if empty.")
 @pass_installation
-def serve(installation: Installation, host: str, port: int, threads: int, no_worker: bool) -> None:
+def serve(
+    installation: Installation, host: str, port: int, threads: int, no_worker: bool, with_demo: bool
+) -> None:
     """Serve web pages, the JSON API and the telephone provider's webhooks.
 
     SIGHUP begins the program anew, as after an upgrade, on the same socket and without losing a request.
@@ -63,6 +66,10 @@ def serve(installation: Installation, host: str, port: int, threads: int, no_wor
     settings = installation.settings
     for provider in providers.every().values():
         provider.obstacle(settings)
+    if with_demo:
+        db.install(settings).dispose()
+        with suppress(Conflict):
+            _fill(installation)
     listening = server.listen(host, port)
     try:
         _first_administrator(installation)
@@ -105,7 +112,6 @@ def _first_administrator(installation: Installation) -> None:
 
 
 @click.command()
-@click.option("--if-empty", is_flag=True, help="Do nothing where there are data already.")
 @click.option("--wipe", is_flag=True, help="Take the demo out again; users and the audit trail stay.")
 @click.option(
     "--accounts", type=click.IntRange(1), default=400, show_default=True, help="Buying companies to simulate."
@@ -113,27 +119,27 @@ def _first_administrator(installation: Installation) -> None:
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another market.")
 @json_option
 @pass_installation
-def demo(installation: Installation, if_empty: bool, wipe: bool, accounts: int, seed: int) -> None:
+def demo(installation: Installation, wipe: bool, accounts: int, seed: int) -> None:
     """Fill an empty installation with Acme Pumps, a made-up supplier of industrial pumps.
 
     A simulated market of two years that end now: campaigns, calls, answers, deals and costs, through the
     same rules as live data. All its telephone numbers are kept for fiction.
     """
-    from tracking.demo import filling as filled
+    if not wipe:
+        _fill(installation, accounts=accounts, seed=seed)
+        return
+    from tracking.demo import filling
 
-    if wipe:
-        with db.transaction(installation.engine) as session:
-            filled.wipe(session)
-            audit.note(session, "terminal", "demo wipe", at=clock.now())
-        installation.tell("The demo is taken out.", wiped=True)
-        return
-    try:
-        rows = filled.fill(installation.engine, clock.now(), accounts=accounts, seed=seed)
-    except Conflict:
-        if not if_empty:
-            raise
-        installation.tell("There are data already; the demo stays away.", filled=False)
-        return
+    with db.transaction(installation.engine) as session:
+        filling.wipe(session)
+        audit.note(session, "terminal", "demo wipe", at=clock.now())
+    installation.tell("The demo is taken out.", wiped=True)
+
+
+def _fill(installation: Installation, **choices: int) -> None:
+    from tracking.demo import filling
+
+    rows = filling.fill(installation.engine, clock.now(), **choices)
     counts = ", ".join(f"{count:,} {name.replace('_', ' ')}s" for name, count in rows.items())
     installation.tell(f"Acme Pumps is here: {counts}. All of it is made up.", filled=True, rows=rows)
 

@@ -123,7 +123,7 @@ def _roi(found: Comparison) -> Table:
     words = line_words()
     rows: list[_Row] = [
         row | {"campaign": words.get(name, name), "model": model_word(model)}
-        for name, by_model in found.lines().items()
+        for name, by_model in found.lines.items()
         for model, row in by_model.items()
         if name != OVERHEAD
     ]

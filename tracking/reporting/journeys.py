@@ -1,7 +1,8 @@
 """From the database to the journey tables: the only form in which anything is attributed or reported."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -13,7 +14,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from attribution import ANSWERS, CALLS, CONVERSIONS, COSTS, TOUCHES, VISITS
 from tracking.records import contacts, rates
 from tracking.storage import db
-from tracking.storage.columns import Column, Ints, in_form, look_up, read, replaced
+from tracking.storage.columns import Column, Ints, in_form, look_up, read, replaced, rows_between, rows_of
 from tracking.storage.db import micros
 from tracking.storage.models import (
     Account,
@@ -31,6 +32,9 @@ from tracking.storage.vocabulary import LeadStatus, Stage, TouchKind
 
 _Query = TypeVar("_Query", bound=Select[*tuple[Any, ...]])
 
+BY_ACCOUNT = ("touches", "conversions", "answers", "calls")
+# So many touches at a time are shared in the least memory in which no pass is felt (measured).
+_PART = 500_000
 # By these a buying company gets in touch; a visit or a fair badge alone does not make it a lead.
 _INQUIRIES = frozenset({TouchKind.call, TouchKind.form, TouchKind.message})
 
@@ -45,6 +49,21 @@ class Journeys:
     answers: pa.Table
     calls: pa.Table
     visits: pa.Table
+
+    def of(self, accounts: Ints) -> "Journeys":
+        """Return the rows of some accounts, where all are sorted by account; without costs and visits."""
+        return self._only(lambda table: rows_of(table, accounts))
+
+    def parts(self) -> Iterator["Journeys"]:
+        """Yield the rows of all accounts, sorted by account, a part of the accounts at a time."""
+        accounts = self.touches["account_id"].to_numpy()
+        cuts = np.unique(accounts[_PART::_PART])
+        for after, last in pairwise([None, *cuts.tolist(), None]):
+            yield self._only(lambda table, after=after, last=last: rows_between(table, after, last))
+
+    def _only(self, rows: Callable[[pa.Table], pa.Table]) -> "Journeys":
+        found = {name: rows(getattr(self, name)) for name in BY_ACCOUNT}
+        return Journeys(**found, costs=self.costs.slice(0, 0), visits=self.visits.slice(0, 0))
 
 
 def export(session: Session, *, currency: str) -> Journeys:

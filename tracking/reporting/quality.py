@@ -112,7 +112,7 @@ def _from_tables(period: Period, snapshot: Snapshot | None, found: Comparison | 
         return [Finding(kind, None) for kind in ("unasked", "unattributed", "no_cost")]
     telephone = attended(snapshot, period)
     qualifying = int(telephone["qualifying_calls"] or 0)
-    model, lines = found.models[0], found.lines()
+    model, lines = found.models[0], found.lines
     lost = lines.get(UNATTRIBUTED, {}).get(model, {})
     free = [
         name

@@ -10,6 +10,7 @@ A base holds identifiers, moments, campaigns and amounts, and no number, name or
 
 import hashlib
 import json
+import logging
 import multiprocessing
 import os
 import shutil
@@ -19,7 +20,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,15 +34,17 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from attribution.models import FITTED
-from reports.roi import Learned, counted, learned
+from reports.daily import Activity, calls_by_day, channels_of, taken_away
+from reports.maturity import buying_times
+from reports.roi import Learned
 from tracking import clock
 from tracking.records import contacts
 from tracking.reporting import credit, journeys
 from tracking.reporting.credit import GROUPS, Credit, Part, Window
-from tracking.reporting.journeys import Journeys
+from tracking.reporting.journeys import BY_ACCOUNT, Journeys
 from tracking.storage import changes, db
 from tracking.storage.changes import Change, Marks
-from tracking.storage.columns import Ints, replace_rows, rows_of, sorted_by
+from tracking.storage.columns import Ints, replace_rows, sorted_by
 from tracking.storage.config import Settings
 from tracking.storage.models import Account, Contact, Cost, Deal, Touch
 
@@ -52,7 +55,7 @@ except ImportError:  # pragma: no cover - not on Windows, where a folder in use 
 
 _Result = TypeVar("_Result")
 # Raised whenever the files would be made otherwise from the same data.
-_FORMAT = 4
+_FORMAT = 6
 # A base of so many touches and calls takes some two seconds, for which somebody waits; a larger one is
 # written beside the pages.
 _MANY = 200_000
@@ -60,10 +63,12 @@ _MANY = 200_000
 _AT_ONCE = 2000
 # Past so many changed accounts, which cost some hundredths of a second each time, a new base pays.
 _NEW_BASE_AFTER = 500
+# A base that could not be written is tried again after so long: what stands in its way is seldom gone at
+# once, and each attempt takes the processor for as long as a base takes.
+_AGAIN_AFTER = timedelta(minutes=10)
 _BASES = 2
 _INSTALLATIONS = 4
 _MEMORY = 256
-_BY_ACCOUNT = ("touches", "conversions", "answers", "calls")
 
 
 class Preparing(Exception):
@@ -100,6 +105,7 @@ class Base:
         self.folder = folder
         self.marks = Marks(frozenset((number, nonce) for number, nonce in about["recent"]))
         self.taken_at = datetime.fromisoformat(about["taken_at"])
+        self.channels: dict[str, str] = about["channels"]
         self.is_large: bool = about["touches"] + about["calls"] > _MANY
         self.memory = Memory()
         # Opened at once: the folder may make room for a newer one while this base is still in use.
@@ -107,16 +113,19 @@ class Base:
 
     def table(self, name: str) -> pa.Table:
         """Return a table, sorted by account where it has one."""
-        return self.memory.get(("table", name), lambda: pq.read_table(self._files[name]).combine_chunks())
+        return self.memory.get(
+            ("table", name), lambda: pq.ParquetFile(self._files[name]).read().combine_chunks()
+        )
 
     @cached_property
     def tables(self) -> Journeys:
         """Return the journey tables."""
         return Journeys(**{part.name: self.table(part.name) for part in fields(Journeys)})
 
-    def of(self, accounts: Ints) -> Journeys:
-        """Return the rows of some accounts."""
-        return _only(self.tables, lambda table: rows_of(table, accounts))
+    @cached_property
+    def goals(self) -> set[str]:
+        """Return the goals that somebody has reached."""
+        return set(pc.unique(self.tables.conversions["goal"]).to_pylist())
 
     def credit(self, group: str, window: Window, zone: ZoneInfo) -> Part:
         """Return what a group of models credits."""
@@ -124,31 +133,34 @@ class Base:
 
     def lines(self, model: str, window: Window) -> pa.Table:
         """Return what one model credits in each conversion."""
+        name = f"lines-{model}-{window}"
+        if name in self._files:
+            return self.table(name)
         return self.memory.get(("lines", model, window), lambda: credit.lines(self.tables, [model], window))
 
     def learned(self, models: Sequence[str], window: Window) -> Learned | None:
         """Return fitted models as they are fitted to these journeys; None for rules, which learn nothing."""
         if set(FITTED).isdisjoint(models):
             return None
-        counts = self.memory.get(("counts", window), lambda: self._counts(window))
-        mine = counts.filter(pc.is_in(counts["model"], pa.array(models)))
-        return self.memory.get(("learned", *models, window), lambda: learned(models, mine))
+        counts = self._counts(window)
+        return self.memory.get(("learned", *models, window), lambda: credit.fitted_to(counts, models))
 
     def _counts(self, window: Window) -> pa.Table:
         name = f"counts-{window}"
         if name in self._files:
             return self.table(name)
-        return counted(self.tables, FITTED, lookback_days=window.lookback_days)
+        return self.memory.get(("counts", window), lambda: credit.counts_of(self.tables, window))
 
     def _credit(self, group: str, window: Window, zone: ZoneInfo) -> Part:
         name = f"credit-{group}-{window}"
         if f"{name}-daily" in self._files:
             missing = json.loads((self.folder / f"{name}.json").read_text())
             return Part(self.table(f"{name}-daily"), self.table(f"{name}-won"), missing)
-        found = credit.part_of(self.tables, group, window, zone)
+        counts = self._counts(window) if group == "fitted" and self.is_large else None
+        found = credit.part_of(self.tables, group, window, zone, counts)
         with suppress(OSError):
             # The folder may have made room for a newer one.
-            _store(found, self.folder / name)
+            _store(found, self.folder, group, window)
         return found
 
 
@@ -175,9 +187,27 @@ class Snapshot:
             return replace(self.base.tables, costs=self.fresh.costs, visits=self.fresh.visits)
         rows = {
             name: replace_rows(self.base.table(name), self.replaced, getattr(self.fresh, name))
-            for name in _BY_ACCOUNT
+            for name in BY_ACCOUNT
         }
         return replace(self.fresh, **rows)
+
+    @cached_property
+    def activity(self) -> Activity:
+        """Return costs and calls, of which every period is a sum."""
+        calls, channels = self.base.table("calls-daily"), channels_of(self.fresh.costs)
+        if self.replaced.size:
+            parts = (self.fresh, self.base.tables.of(self.replaced))
+            new, old = (calls_by_day(part.calls, part.answers, self.zone) for part in parts)
+            calls = pa.concat_tables([calls, new, taken_away(old)])
+        channels = channels_of(self.fresh.calls, self.fresh.touches) | self.base.channels | channels
+        return Activity(self.fresh.costs, calls, channels)
+
+    @cached_property
+    def buying_times(self) -> pa.Table:
+        """Return when companies became leads and bought first: ``reports.maturity.buying_times``."""
+        return replace_rows(
+            self.base.table("buying_times"), self.replaced, buying_times(self.fresh.conversions)
+        )
 
     def credit(self, models: Sequence[str], window: Window) -> Credit:
         """Return what models credit, and which of them these data do not support and why."""
@@ -220,7 +250,8 @@ class Snapshot:
             return self._anew(group, window)
         fitted = self.base.learned(models, window)
         old, new = (
-            credit.lines(part, models, window, fitted) for part in (self.base.of(self.replaced), self.fresh)
+            credit.lines(part, models, window, fitted)
+            for part in (self.base.tables.of(self.replaced), self.fresh)
         )
         return credit.changed(base, old, new, self.zone)
 
@@ -239,14 +270,18 @@ class Snapshot:
         """Tell whether models that are fitted to data are fitted to them as they are.
 
         Every conversion is shared anew then, which takes long where there are many; but there the few that
-        have changed move no weight by much, and the next base is soon written.
+        have changed move no weight by much, and the next base is soon written. Of a goal that nobody had
+        reached nothing has been learnt.
         """
-        return group == "fitted" and not self.base.is_large
+        if group != "fitted":
+            return False
+        reached = pc.unique(self.fresh.conversions["goal"]).to_pylist()
+        return not self.base.is_large or not self.base.goals.issuperset(reached)
 
 
 _lock = threading.RLock()
 _current: OrderedDict[str, Snapshot] = OrderedDict()
-_beside: dict[str, Any] = {}
+_beside: dict[str, tuple[Any, datetime]] = {}
 
 
 def current(session: Session, settings: Settings, *, at: datetime) -> Snapshot:
@@ -279,7 +314,7 @@ def _latest(session: Session, settings: Settings, at: datetime, *, patient: bool
     if known is None:
         many = session.scalar(select(func.max(Touch.id))) or 0
         if not patient and many > _MANY:
-            _take_beside(settings)
+            _take_beside(settings, at)
             raise Preparing
         found = _anew(session, settings, at)
     else:
@@ -310,11 +345,11 @@ def _after(
     if not (change.everything or rates or len(accounts) > _AT_ONCE):
         following = _changed(session, settings, known, accounts, change.tables, marks, at)
         if len(following.replaced) > _NEW_BASE_AFTER:
-            _take_beside(settings)
+            _take_beside(settings, at)
         return following
     if patient or not known.base.is_large:
         return _anew(session, settings, at)
-    _take_beside(settings)
+    _take_beside(settings, at)
     return replace(known, stale=True)
 
 
@@ -331,7 +366,7 @@ def _changed(
     theirs = [account for account in accounts.tolist() if account not in companies]
     rows = journeys.export_of(session, theirs, currency=settings.currency) if theirs else None
     fresh = {}
-    for name in _BY_ACCOUNT:
+    for name in BY_ACCOUNT:
         table = replace_rows(
             sorted_by(getattr(known.fresh, name), "account_id"), accounts,
             known.base.table(name).slice(0, 0) if rows is None else getattr(_wordless(rows), name),
@@ -382,18 +417,21 @@ def take(session: Session, settings: Settings, *, at: datetime, groups: Sequence
         tables = _sorted(_wordless(journeys.export(session, currency=settings.currency)))
         for part in fields(tables):
             _write(getattr(tables, part.name), folder / f"{part.name}.parquet")
-        window = Window(settings.lookback_days, settings.half_life_days)
-        for group in groups:
-            found = credit.part_of(tables, group, window, settings.zone)
-            _store(found, folder / f"credit-{group}-{window}")
-        if "fitted" in groups:
-            counts = counted(tables, FITTED, lookback_days=window.lookback_days)
+        activity = Activity.of(tables, settings.zone)
+        _write(activity.calls, folder / "calls-daily.parquet")
+        _write(sorted_by(buying_times(tables.conversions), "account_id"), folder / "buying_times.parquet")
+        window, counts = Window(settings.lookback_days, settings.half_life_days), None
+        if "fitted" in groups and tables.touches.num_rows + tables.calls.num_rows > _MANY:
+            counts = credit.counts_of(tables, window)
             _write(counts, folder / f"counts-{window}.parquet")
+        for group in groups:
+            _store(credit.part_of(tables, group, window, settings.zone, counts), folder, group, window)
         about = {
             "recent": list(marks.recent),
             "taken_at": at.isoformat(),
             "touches": tables.touches.num_rows,
             "calls": tables.calls.num_rows,
+            "channels": dict(activity.channels),
         }
         (folder / "about.json").write_text(json.dumps(about))
         # The name says what the files are made for; its end sets apart those of one state written twice.
@@ -410,21 +448,25 @@ def take_now(settings: Settings) -> None:
     try:
         with db.reading(engine) as session:
             take(session, settings, at=clock.now(), groups=tuple(GROUPS))
+    except Exception as error:
+        logging.getLogger(__name__).exception("no new base; the next attempt is in %s", _AGAIN_AFTER)
+        raise SystemExit(1) from error
     finally:
         engine.dispose()
 
 
-def _take_beside(settings: Settings) -> None:
+def _take_beside(settings: Settings, at: datetime) -> None:
     key = str(_folder(settings))
     with _lock:
-        running = _beside.get(key)
-        if running is None or not running.is_alive():
-            # A new process: a thread would hold up the telephone's webhooks while it copies rows.
-            process = multiprocessing.get_context("spawn").Process(
-                target=take_now, args=(settings,), daemon=True
-            )
-            process.start()
-            _beside[key] = process
+        process, started = _beside.get(key, (None, at))
+        if process is not None and process.is_alive():
+            return
+        if process is not None and process.exitcode and at - started < _AGAIN_AFTER:
+            return
+        # A new process: a thread would hold up the telephone's webhooks while it copies rows.
+        process = multiprocessing.get_context("spawn").Process(target=take_now, args=(settings,), daemon=True)
+        process.start()
+        _beside[key] = process, at
 
 
 def _anew(session: Session, settings: Settings, at: datetime) -> Snapshot:
@@ -434,15 +476,18 @@ def _anew(session: Session, settings: Settings, at: datetime) -> Snapshot:
 def _of(base: Base, settings: Settings) -> Snapshot:
     nobody = np.empty(0, np.int64)
     costs, visits = base.table("costs"), base.table("visits")
-    fresh = replace(base.of(nobody), costs=costs, visits=visits)
+    fresh = replace(base.tables.of(nobody), costs=costs, visits=visits)
     return Snapshot(base, base.marks, base.taken_at, settings.zone, nobody, fresh)
 
 
-def _store(part: Part, name: Path) -> None:
-    name.with_name(f"{name.name}.json").write_text(json.dumps(dict(part.missing)))
+def _store(part: Part, folder: Path, group: str, window: Window) -> None:
+    name = f"credit-{group}-{window}"
+    (folder / f"{name}.json").write_text(json.dumps(dict(part.missing)))
+    for model, rows in part.front.items():
+        _write(rows, folder / f"lines-{model}-{window}.parquet")
     # The one that is looked for comes last.
     for kind in ("won", "daily"):
-        _write(getattr(part, kind), name.with_name(f"{name.name}-{kind}.parquet"))
+        _write(getattr(part, kind), folder / f"{name}-{kind}.parquet")
 
 
 def _write(table: pa.Table, path: Path) -> None:
@@ -452,13 +497,8 @@ def _write(table: pa.Table, path: Path) -> None:
     new.rename(path)
 
 
-def _only(tables: Journeys, rows: Callable[[pa.Table], pa.Table]) -> Journeys:
-    found = {name: rows(getattr(tables, name)) for name in _BY_ACCOUNT}
-    return Journeys(**found, costs=tables.costs.slice(0, 0), visits=tables.visits.slice(0, 0))
-
-
 def _sorted(tables: Journeys) -> Journeys:
-    return replace(tables, **{name: sorted_by(getattr(tables, name), "account_id") for name in _BY_ACCOUNT})
+    return replace(tables, **{name: sorted_by(getattr(tables, name), "account_id") for name in BY_ACCOUNT})
 
 
 def _wordless(tables: Journeys) -> Journeys:

@@ -28,7 +28,7 @@ def reached(
     if not wanted:
         return []
     question = replace(asked.question, models=("linear",), campaigns=None)
-    lines = roi.compare(snapshot, settings, question, at=at).lines()
+    lines = roi.compare(snapshot, settings, question, at=at).lines
     readings = annotations.readings(session, first=asked.period.start, last=asked.last_day)
     days: dict[str, Any] = {"from": asked.period.start, "to": asked.last_day}
     rows = []

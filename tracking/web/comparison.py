@@ -41,7 +41,7 @@ def roi() -> tuple[str, int]:
             "decide/roi.html",
             asked=asked,
             found=found,
-            lines=found.lines(),
+            lines=found.lines,
             best=advice.best(found),
             split=advice.split(found),
             words=line_words(),

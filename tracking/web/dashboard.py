@@ -54,7 +54,7 @@ def home() -> tuple[str, int]:
             unattributed=UNATTRIBUTED,
             one_day=timedelta(days=1),
             found=found,
-            now=found.lines()[TOTAL]["linear"],
+            now=found.lines[TOTAL]["linear"],
             before=found.before["linear"],
             attended=attended,
             spec=charts.revenue_and_cost(months, pages.settings().currency, "month", events),
@@ -211,7 +211,7 @@ def _todo(found: roi.Comparison, attended: dict[str, Any]) -> list[tuple[str, st
     if missed_rate is not None and missed_rate > _MISSED_TOO_OFTEN:
         text = gettext("More than one call in five was missed.")
         todo.append((text, "web.calls", gettext("See the calls")))
-    lines = found.lines()
+    lines = found.lines
     free = sorted(
         name
         for name, row in lines.items()
