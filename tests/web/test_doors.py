@@ -470,8 +470,8 @@ def test_a_mail_waits_for_a_server_that_is_away_and_is_given_up_in_the_end(
 
     monkeypatch.setattr(mail, "send", away)
     with db.transaction(engine) as session:
-        outbox.put(session, outbox.LINK, RITA, at=moment("2026-03-01"))
-        outbox.put(session, outbox.LINK, "nobody@acme.example", at=moment("2026-03-01"))
+        outbox.put(session, outbox.LINK, RITA, "en", at=moment("2026-03-01"))
+        outbox.put(session, outbox.LINK, "nobody@acme.example", "en", at=moment("2026-03-01"))
     composer = signin.composer(engine, settings)
     assert outbox.deliver(engine, settings, composer, at=moment("2026-03-01")) == 2
     assert outbox.deliver(engine, settings, composer, at=moment("2026-03-01")) == 0, (

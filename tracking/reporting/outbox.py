@@ -24,13 +24,13 @@ _ATTEMPTS = 8
 _FIRST_PAUSE = timedelta(minutes=1)
 _log = logging.getLogger(__name__)
 
-Compose = Callable[[str, str], EmailMessage | None]
-"""Makes a mail of a kind to an address; None where nobody there is to get one."""
+Compose = Callable[[OutgoingMail], EmailMessage | None]
+"""Makes the mail of a row; None where nobody there is to get one."""
 
 
-def put(session: Session, kind: str, address: str, *, at: datetime) -> None:
-    """Put a mail in line."""
-    session.add(OutgoingMail(kind=kind, address=address, created_at=at, not_before=at))
+def put(session: Session, kind: str, address: str, language: str, *, at: datetime) -> None:
+    """Put a mail in line; it speaks the language of who gets it, or else the one given."""
+    session.add(OutgoingMail(kind=kind, address=address, language=language, created_at=at, not_before=at))
 
 
 def deliver(engine: Engine, settings: Settings, compose: Compose, *, at: datetime) -> int:
@@ -39,7 +39,7 @@ def deliver(engine: Engine, settings: Settings, compose: Compose, *, at: datetim
     while row := _take(engine, at):
         tried += 1
         try:
-            message = compose(row.kind, row.address)
+            message = compose(row)
             if message is not None:
                 mail.send(settings, message)
         except OSError as error:

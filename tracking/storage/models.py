@@ -550,6 +550,8 @@ class OutgoingMail(Base):
     id: Mapped[Key]
     kind: Mapped[Name]
     address: Mapped[str] = mapped_column(Sealed("outgoing_mail.address"))
+    language: Mapped[str] = mapped_column(String(10))
+    """That of the page, for those who have chosen none."""
     created_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(default=0)
     not_before: Mapped[datetime] = mapped_column(index=True)

@@ -5,7 +5,7 @@ import secrets
 from typing import Any
 
 from flask import Response, current_app, g, request
-from flask_babel import gettext
+from flask_babel import get_locale, gettext
 from flask_login import current_user
 from flask_security import (
     ChangePasswordForm,
@@ -184,12 +184,12 @@ class Forgotten(ForgotPasswordForm):
         """Put a mail in line; never true, so that every address is answered alike."""
         email = (self.email.data or "").strip()[:320]
         if email and mail.is_possible(current_app.extensions["ringtrail"]["settings"]):
-            at, place = clock.now(), origin(email)
+            at, place, language = clock.now(), origin(email), str(get_locale() or "en")
 
             def work(session: Session) -> bool:
                 if not throttle.admit(session, "link", email, place, at=at):
                     return False
-                outbox.put(session, outbox.LINK, email, at=at)
+                outbox.put(session, outbox.LINK, email, language, at=at)
                 return True
 
             # Too many are answered alike too: the mails before are on their way.

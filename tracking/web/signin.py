@@ -37,7 +37,7 @@ from tracking.language import formatting
 from tracking.reporting import mail, outbox
 from tracking.storage import db
 from tracking.storage.config import Settings
-from tracking.storage.models import User
+from tracking.storage.models import OutgoingMail, User
 from tracking.web import credentials
 
 # Of Flask-Security's addresses, those that nothing here leads to: a door less to watch.
@@ -93,7 +93,9 @@ class _Mail(MailUtil):
         if mail.is_possible(settings):
             # Where none can be sent, the page says so, and an administrator can hand out a link.
             people = self.app.extensions["ringtrail"]["people"]
-            outbox.put(people(), outbox.CHANGED, context["user"].email, at=clock.now())
+            outbox.put(
+                people(), outbox.CHANGED, context["user"].email, str(get_locale() or "en"), at=clock.now()
+            )
 
     def __init__(self, app: Flask) -> None:
         super().__init__(app)
@@ -292,13 +294,13 @@ def composer(engine: Engine, settings: Settings) -> outbox.Compose:
     """Return what makes the mails that were put in line by requests."""
     app = bare(engine, settings)
 
-    def compose(kind: str, address: str) -> EmailMessage | None:
+    def compose(row: OutgoingMail) -> EmailMessage | None:
         with db.reading(engine) as reading:
-            user = reading.scalar(select(User).where(User.email == address.casefold(), User.active))
+            user = reading.scalar(select(User).where(User.email == row.address.casefold(), User.active))
         if user is None:
             return None
-        with app.app_context():
-            if kind == outbox.LINK:
+        with app.app_context(), force_locale(row.language):
+            if row.kind == outbox.LINK:
                 return invitation(user, link_for(user, settings.base_url))
             return _changed(user, settings.base_url)
 

@@ -49,6 +49,7 @@ def upgrade() -> None:
     sa.Column('id', ROW, nullable=False),
     sa.Column('kind', sa.String(length=200), nullable=False),
     sa.Column('address', sa.LargeBinary(), nullable=False),
+    sa.Column('language', sa.String(length=10), nullable=False),
     sa.Column('created_at', Moment(), nullable=False),
     sa.Column('attempts', sa.Integer(), nullable=False),
     sa.Column('not_before', Moment(), nullable=False),
