@@ -35,9 +35,9 @@ from tracking.storage.models import (
     Campaign,
     Contact,
     DataChange,
-    FailedSignIn,
     ImportRun,
     TrackingNumber,
+    Tries,
 )
 from tracking.storage.vocabulary import CallStatus, LeadStatus, Medium, Outcome, Stage, TouchKind
 from tracking.telephony import calls, numbers
@@ -77,7 +77,7 @@ def test_what_was_taken_back_or_only_read_or_is_not_reported_on_leaves_none(engi
     with db.reading(engine) as session:
         session.scalars(select(Campaign)).all()
     with db.transaction(engine) as session:
-        session.add(FailedSignIn(email_hash="0" * 64, at=moment("2026-01-01")))
+        session.add(Tries(key="0" * 64, count=1, since=moment("2026-01-01")))
         session.add(
             ImportRun(
                 kind="calls", file_name="a", finished_at=moment("2026-01-01"),

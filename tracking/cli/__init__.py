@@ -1,6 +1,7 @@
 """The ``ringtrail`` command: everything the service does, from a terminal."""
 
 import ast
+import os
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -128,6 +129,8 @@ click.version_option(package_name="ringtrail")(ringtrail)
 
 def main() -> None:
     """Run the command; what can be put right by the user ends in one line, not in a traceback."""
+    # What it writes holds callers' numbers, and keys.
+    os.umask(0o077)
     try:
         ringtrail()
     except (Invalid, NotFound, Conflict) as error:

@@ -521,6 +521,8 @@ class User(Base):
     tf_primary_method: Mapped[str | None] = mapped_column(String(64))
     tf_totp_secret: Mapped[str | None] = mapped_column(String(255))
     """Encrypted with a key outside the database."""
+    tf_last_counter: Mapped[int | None] = mapped_column(BigInteger)
+    """The half minute whose code was taken last; none is taken twice."""
     mf_recovery_codes: Mapped[list[str] | None] = mapped_column(MutableList.as_mutable(JSON()))
     created_at: Mapped[datetime]
     last_login_at: Mapped[datetime | None]
@@ -530,18 +532,43 @@ class User(Base):
     login_count: Mapped[int] = mapped_column(default=0)
 
 
-class FailedSignIn(Base):
-    """A sign-in that was refused, kept as long as it may lead to a pause."""
+class OpenSession(Base):
+    """A browser that has signed in; signing out deletes the row, and with it all that the cookies open."""
 
-    __tablename__ = "failed_sign_in"
+    __tablename__ = "open_session"
     id: Mapped[Key]
-    email_hash: Mapped[Hash]
-    at: Mapped[datetime]
-    __table_args__ = (Index("ix_failed_sign_in_email_time", "email_hash", "at"),)
+    token_hash: Mapped[Hash] = mapped_column(unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"), index=True)
+    opened_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class Tries(Base):
+    """How often something secret was tried, for one account, place or device: see `access.throttle`."""
+
+    __tablename__ = "tries"
+    key: Mapped[Hash] = mapped_column(primary_key=True)
+    account: Mapped[Hash | None] = mapped_column(index=True)
+    count: Mapped[int]
+    since: Mapped[datetime] = mapped_column(index=True)
+
+
+class OutgoingMail(Base):
+    """A mail that is to go out; what it says is made when it goes, so that no link is kept here."""
+
+    __tablename__ = "outgoing_mail"
+    id: Mapped[Key]
+    kind: Mapped[Name]
+    address: Mapped[str] = mapped_column(Sealed("outgoing_mail.address"))
+    language: Mapped[str] = mapped_column(String(10))
+    """That of the page, for those who have chosen none."""
+    created_at: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(default=0)
+    not_before: Mapped[datetime] = mapped_column(index=True)
 
 
 class AuditEntry(Base):
-    """Who changed what and when; written with the change itself, and never changed."""
+    """Who did what and when; written with the act itself, never changed, each sealed to the one before."""
 
     __tablename__ = "audit_entry"
     id: Mapped[Key]
@@ -550,6 +577,19 @@ class AuditEntry(Base):
     """The e-mail address of a user, "token NAME", or "terminal"."""
     action: Mapped[Name]
     subject: Mapped[str] = mapped_column(Text, default="")
+    place: Mapped[int | None] = mapped_column(BigInteger, unique=True)
+    """Its place in the chain, from 1; null where it was written before there was one."""
+    seal: Mapped[Hash | None]
+    """A keyed hash of this entry and of the seal before it: see `access.audit`."""
+
+
+class AuditHead(Base):
+    """The one row that knows the last link of the audit trail's chain."""
+
+    __tablename__ = "audit_head"
+    id: Mapped[Key]
+    place: Mapped[int]
+    seal: Mapped[Hash]
 
 
 class CallDesk(Base):
