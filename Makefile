@@ -26,9 +26,7 @@ $(VENV)/.test: $(BIN)/python pyproject.toml constraints.txt
 	@touch $@ $(VENV)/.run
 
 run: $(VENV)/.run  ## Set up, load the example supplier if there are no data, serve on 127.0.0.1:8000
-	@$(BIN)/ringtrail db upgrade
-	@$(BIN)/ringtrail demo --if-empty
-	@$(BIN)/ringtrail serve
+	@$(BIN)/ringtrail serve --demo
 
 documents: $(BIN)/python  ## Add what PDF files and pictures of charts need (173 MB)
 	$(INSTALL) --editable '.[documents]'

@@ -268,7 +268,8 @@ def _beside(write: _Writer, early: datetime, now: int) -> None:
     done = '{"created": 10, "updated": 0, "skipped": 0, "refused": 0}'
     write(
         "job",
-        "kind, label, arguments, state, done, result, created_by, created_at, started_at, finished_at",
+        "kind, label, arguments, state, done, attempts, result, created_by, created_at, started_at, "
+        "finished_at",
         (
             (
                 "import",
@@ -276,6 +277,7 @@ def _beside(write: _Writer, early: datetime, now: int) -> None:
                 "{}",
                 "done",
                 10,
+                1,
                 done,
                 "Mia",
                 now - i * _DAY,

@@ -5,10 +5,10 @@ campaign that nothing was recorded of has not done nothing: nobody can tell.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -71,26 +71,6 @@ class Coverage:
     deals: Part = Part()
 
 
-@dataclass(frozen=True, slots=True)
-class Trail:
-    """What leads to one campaign, up to the end of a period.
-
-    Attributes
-    ----------
-    touches, calls, answers : int
-        Touches recorded, calls without spam, and callers who said that it brought them.
-    """
-
-    touches: int = 0
-    calls: int = 0
-    answers: int = 0
-
-    @property
-    def connected(self) -> bool:
-        """Tell whether anything has been observed of it."""
-        return bool(self.touches or self.calls or self.answers)
-
-
 @dataclass(frozen=True)
 class Evidence:
     """What is connected in a period, in all and campaign by campaign: the gate before every verdict.
@@ -99,12 +79,12 @@ class Evidence:
     ----------
     coverage : Coverage
         Of all campaigns, whichever are shown.
-    trails : mapping of str to Trail
-        By campaign; one that is missing has none.
+    connected : frozenset of str
+        Campaigns that a touch, call or answer leads to.
     """
 
     coverage: Coverage = Coverage()
-    trails: Mapping[str, Trail] = field(default_factory=dict)
+    connected: frozenset[str] = frozenset()
 
     def whole(self) -> Standing:
         """Say whether any campaign can be judged.
@@ -133,26 +113,11 @@ class Evidence:
         Standing
             The most elementary of what is missing.
         """
-        if not self.trail(campaign).connected:
+        if campaign not in self.connected:
             return Standing.unconnected
         if (whole := self.whole()) is not Standing.enough:
             return whole
         return Standing.enough if deals >= LEAST_DEALS else Standing.few_deals
-
-    def trail(self, campaign: str) -> Trail:
-        """Return what leads to a campaign.
-
-        Parameters
-        ----------
-        campaign : str
-            Its name.
-
-        Returns
-        -------
-        Trail
-            Of nothing, where nothing is known.
-        """
-        return self.trails.get(campaign, Trail())
 
 
 def is_campaign(line: str) -> bool:
@@ -200,56 +165,21 @@ def coverage(rows: Iterable[Mapping[str, Any]]) -> Coverage:
     return Coverage(*(Part(found[name], whole[name]) for name in names))
 
 
-class Recorded(Protocol):
-    """Journey tables in which campaigns leave a trail."""
-
-    @property
-    def touches(self) -> pa.Table:
-        """Every touch."""
-
-    @property
-    def calls(self) -> pa.Table:
-        """Every call, spam included."""
-
-    @property
-    def answers(self) -> pa.Table:
-        """What callers said brought them."""
-
-
-def trails(journeys: Recorded, until: datetime) -> dict[str, Trail]:
-    """Count what leads to each campaign.
+def connected(observed: pa.Table, end: date) -> frozenset[str]:
+    """Return the campaigns that a touch, call or answer leads to.
 
     Parameters
     ----------
-    journeys : Recorded
-        Journey tables.
-    until : datetime
-        What came at this moment or later does not count.
+    observed : pyarrow.Table
+        From :func:`reports.daily.observed_by_day`.
+    end : datetime.date
+        What came on this day or later does not count.
 
     Returns
     -------
-    dict of str to Trail
-        Campaigns that nothing leads to are left out.
+    frozenset of str
+        Names.
     """
-    calls = journeys.calls
-    counts = (
-        _counts(journeys.touches, "occurred_at", until),
-        _counts(
-            calls.select(["campaign", "started_at"]).filter(pc.invert(calls["spam"])), "started_at", until
-        ),
-        _counts(journeys.answers, "asked_at", until),
-    )
-    touched, rung, heard = counts
-    return {
-        name: Trail(touched.get(name, 0), rung.get(name, 0), heard.get(name, 0))
-        for name in {*touched, *rung, *heard}
-    }
-
-
-def _counts(table: pa.Table, moment: str, until: datetime) -> dict[str, int]:
-    if "campaign" not in table.column_names:
-        return {}
-    # Few campaigns, many rows: only what is needed is copied.
-    before = pc.less(table[moment], pa.scalar(until, pa.timestamp("us", "UTC")))
-    named = table["campaign"].filter(before).drop_null()
-    return {row["values"]: row["counts"] for row in pc.value_counts(named).to_pylist()}
+    before = observed.filter(pc.less(observed["day"], end)).group_by("campaign")
+    sums = before.aggregate([("observed", "sum")]).to_pylist()
+    return frozenset(row["campaign"] for row in sums if row["observed_sum"] > 0)

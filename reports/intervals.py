@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ import pyarrow.compute as pc
 
 from attribution.uncertainty import draw
 from reports.kpis import Period
-from reports.roi import Credited, by_table, within
+from reports.roi import Credited, by_table
 
 Floats = npt.NDArray[np.float64]
 REPLICATES = 200
@@ -54,9 +55,9 @@ class Resampled:
         tuple of float or None
             Its ends as fractions; None without a cost.
         """
-        if campaign not in self.campaigns or not self._paid()[self.campaigns.index(campaign)]:
+        m, k = self.models.index(model), self._places.get(campaign)
+        if k is None or not self._paid[k]:
             return None
-        m, k = self.models.index(model), self.campaigns.index(campaign)
         low, high = self._ends(level)[:, m, k]
         return float(low / self.cost[k] - 1), float(high / self.cost[k] - 1)
 
@@ -98,7 +99,7 @@ class Resampled:
             Model to the campaigns that share the first place, by name, and the share of resamples in which
             none of the others reaches them; empty where fewer than two of the campaigns have a cost.
         """
-        paid = [k for k in np.flatnonzero(self._paid()) if self.campaigns[k] in campaigns]
+        paid = [k for k in np.flatnonzero(self._paid) if self.campaigns[k] in campaigns]
         if len(paid) < 2:
             return {}
         found = {}
@@ -111,6 +112,11 @@ class Resampled:
             found[model] = (names, float(np.mean(drawn[first].max(axis=0) > others)))
         return found
 
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {campaign: place for place, campaign in enumerate(self.campaigns)}
+
+    @cached_property
     def _paid(self) -> npt.NDArray[np.bool_]:
         return np.nan_to_num(self.cost) > 0
 
@@ -156,8 +162,7 @@ def resampled(
     models = list(tables)
     parts = []
     for table, some in by_table(tables):
-        won = within(table, period)
-        won = won.filter(pc.equal(won["goal"], "won"))
+        won = table.filter(pc.and_(pc.equal(table["goal"], "won"), period.holds(table["converted_at"])))
         if campaigns is not None:
             kept = pa.array(sorted(campaigns), pa.string())
             won = won.filter(pc.is_in(won["campaign"].cast(pa.string()), kept))

@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 
 from reports.definitions import KPIS, Kpi
 
-__all__ = ["KPIS", "Kpi", "Period", "desk", "last_days", "local_days", "ratio"]
+__all__ = ["KPIS", "Kpi", "Period", "last_days", "local_days", "ratio"]
 
+Ints = npt.NDArray[np.int64]
 _DAY_US = 86_400_000_000
 
 
@@ -106,35 +107,6 @@ class Period:
             pc.less(moments, pa.scalar(self.until, kind)),
         )
 
-    def share(self, amount: int, start: date, end: date) -> int:
-        """Return the part of an amount spread evenly over days that falls into the period.
-
-        Parameters
-        ----------
-        amount : int
-            Minor units, 0 or more.
-        start, end : datetime.date
-            The days over which the amount is spread, ``end`` exclusive.
-
-        Returns
-        -------
-        int
-            Minor units. Adjoining periods add up to the amount exactly.
-
-        Examples
-        --------
-        >>> spring = Period(date(2026, 1, 1), date(2026, 4, 1), ZoneInfo("UTC"))
-        >>> spring.share(1000, date(2026, 1, 1), date(2027, 1, 1))
-        247
-        """
-        days = (end - start).days
-
-        def up_to(day: date) -> int:
-            covered = min(max((day - start).days, 0), days)
-            return (2 * amount * covered + days) // (2 * days)
-
-        return up_to(self.end) - up_to(self.start)
-
 
 def _midnight(day: date, zone: ZoneInfo) -> float:
     return datetime.combine(day, time(), zone).timestamp()
@@ -187,55 +159,3 @@ def last_days(today: date, days: int, zone: ZoneInfo) -> Period:
         That many whole days.
     """
     return Period(today - timedelta(days=days - 1), today + timedelta(days=1), zone)
-
-
-def desk(calls: pa.Table, answers: pa.Table, period: Period) -> dict[str, float | int | None]:
-    """Count how the telephone was attended and how often the question was asked.
-
-    Parameters
-    ----------
-    calls, answers : pyarrow.Table
-        Journey tables; ``answers`` needs its ``call_id`` column.
-    period : Period
-        Calls that rang in it count.
-
-    Returns
-    -------
-    dict
-        ``calls``, ``answered``, ``missed``, ``voicemail``, ``spam``, ``qualifying_calls``, ``asked``,
-        ``answers`` (counts) and ``answered_rate``, ``missed_rate``, ``asked_rate``, ``answer_rate``
-        (shares; None where there is nothing to divide by). Spam is counted only in ``spam``.
-
-    Notes
-    -----
-    ``asked`` counts qualifying calls with an answer or a refusal to answer. A call about which nothing was
-    logged counts as not asked.
-    """
-    # Of a wide table only what is needed is copied.
-    needed = calls.select(["call_id", "started_at", "spam", "status", "lead_status", "first_call"])
-    ours = needed.filter(period.holds(calls["started_at"]))
-    spam = pc.sum(ours["spam"]).as_py() or 0
-    real = ours.filter(pc.invert(ours["spam"]))
-    status = {row["values"]: row["counts"] for row in pc.value_counts(real["status"]).to_pylist()}
-    answered = status.get("answered", 0) + status.get("completed", 0)
-    taken = pc.is_in(real["status"], pa.array(["answered", "completed"]))
-    lead = pc.fill_null(pc.not_equal(real["lead_status"], "not_a_lead"), True)
-    qualifying = set(real.filter(pc.and_(pc.and_(taken, real["first_call"]), lead))["call_id"].to_pylist())
-    outcome = dict(zip(answers["call_id"].to_pylist(), answers["outcome"].to_pylist(), strict=True))
-    asked = [call for call in qualifying if outcome.get(call) in ("answered", "declined")]
-    told = [call for call in asked if outcome[call] == "answered"]
-    total = real.num_rows
-    return {
-        "calls": total,
-        "answered": answered,
-        "missed": status.get("missed", 0),
-        "voicemail": status.get("voicemail", 0),
-        "spam": spam,
-        "qualifying_calls": len(qualifying),
-        "asked": len(asked),
-        "answers": len(told),
-        "answered_rate": ratio(answered, total),
-        "missed_rate": ratio(status.get("missed", 0), total),
-        "asked_rate": ratio(len(asked), len(qualifying)),
-        "answer_rate": ratio(len(told), len(asked)),
-    }

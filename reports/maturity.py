@@ -15,9 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.shares import UNIT
-from reports.kpis import Period, ratio
+from reports.kpis import Ints, Period, ratio
+from reports.roi import first_orders
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 _DAY = 86_400_000_000
 LONGEST = 1095
 """Days after which a lead counts as lost (an assumption): what is bought later is not foreseen."""
@@ -67,10 +69,7 @@ class Curve:
         ndarray of float, shape (H + 1,)
             0 to 1; 0 on the last day.
         """
-        open_share = 1 - self.bought
-        rest = self.bought[-1] - self.bought
-        still: Floats = np.divide(rest, open_share, out=np.zeros_like(rest), where=open_share > 0)
-        return still
+        return _still(self.bought)
 
 
 def kaplan_meier(events: Floats, censored: Floats) -> Curve:
@@ -108,9 +107,52 @@ def _curve(events: Floats, censored: Floats, horizon: int) -> Curve:
     return Curve(1 - np.cumprod(1 - kept[: horizon + 1]))
 
 
-def _redrawn(events: Floats, censored: Floats, horizon: int, rng: np.random.Generator) -> Curve:
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """Each of R resamples of the leads: chances still to buy, and what a first order comes to.
+
+    Attributes
+    ----------
+    still : ndarray of float, shape (H + 1, R)
+        As :meth:`Curve.still`.
+    mean, square : ndarray of float, shape (R,)
+        Mean of the amounts, and of their squares.
+    average : float
+        Mean of the amounts that were there.
+    """
+
+    still: Floats
+    mean: Floats
+    square: Floats
+    average: float
+
+
+def _drawn(
+    events: Floats, censored: Floats, horizon: int, amounts: Floats, replicates: int, rng: np.random.Generator
+) -> _Drawn:
     # Each lead counting Poisson times, the leads of a day count Poisson times their number.
-    return _curve(rng.poisson(events).astype(float), rng.poisson(censored).astype(float), horizon)
+    counts = np.stack([events, censored])
+    days = np.nonzero(counts)
+    times = np.zeros((replicates, *counts.shape))
+    # Of very many amounts a part is enough: its mean varies little, and if anything a little too much.
+    size = min(amounts.size, _EXACT)
+    mean, square = np.zeros(replicates), np.zeros(replicates)
+    for r in range(replicates):
+        times[r][days] = rng.poisson(counts[days])
+        if size:
+            picked = rng.choice(amounts, size)
+            mean[r], square[r] = picked.mean(), (picked**2).mean()
+    at_risk = np.cumsum(times.sum(axis=1)[:, ::-1], axis=1)[:, ::-1]
+    kept = np.divide(times[:, 0], at_risk, out=np.zeros_like(at_risk), where=at_risk > 0)[:, : horizon + 1]
+    still = _still(1 - np.cumprod(1 - kept, axis=1)).T
+    average = float(amounts.mean()) if amounts.size else 0.0
+    return _Drawn(still, mean, square, average)
+
+
+def _still(bought: Floats) -> Floats:
+    rest = bought[..., -1:] - bought
+    still: Floats = np.divide(rest, 1 - bought, out=np.zeros_like(rest), where=bought < 1)
+    return still
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,19 +190,51 @@ class Maturity:
     total: ToCome
 
 
+def buying_times(conversions: pa.Table) -> pa.Table:
+    """Say of each company that became a lead when it did, and when and for how much it bought first.
+
+    Parameters
+    ----------
+    conversions : pyarrow.Table
+        The journey table.
+
+    Returns
+    -------
+    pyarrow.Table
+        ``account_id``, ``lead_at``, ``bought_at`` (int64, microseconds since 1970) and ``value_minor``; the
+        last two are null where nothing was bought.
+    """
+    goal, at = conversions["goal"], conversions["converted_at"].cast(pa.int64())
+    rows = pa.table({"account_id": conversions["account_id"], "at": at, "value": conversions["value_minor"]})
+    leads = rows.filter(pc.equal(goal, "lead")).group_by("account_id").aggregate([("at", "min")])
+    orders = rows.filter(first_orders(conversions))
+    place = pc.index_in(leads["account_id"], orders["account_id"].combine_chunks())
+    columns = [leads["account_id"], leads["at_min"], orders["at"].take(place), orders["value"].take(place)]
+    return pa.table(columns, names=["account_id", "lead_at", "bought_at", "value_minor"])
+
+
 def still_to_come(
-    table: pa.Table, model: str, period: Period, at: datetime, *, replicates: int = 200, seed: int = 0
+    leads: pa.Table,
+    table: pa.Table,
+    model: str,
+    period: Period,
+    at: datetime,
+    *,
+    replicates: int = 200,
+    seed: int = 0,
 ) -> Maturity:
     """Foresee the first orders that the leads of a period have yet to bring.
 
     Parameters
     ----------
+    leads : pyarrow.Table
+        From :func:`buying_times`; the delays are learnt from all of them.
     table : pyarrow.Table
         From :func:`reports.roi.credited`, holding ``model``.
     model : str
         By which leads are credited to campaigns.
     period : Period
-        Leads that came in it count; the delays are learnt from all leads.
+        Leads that came in it count.
     at : datetime
         Now: until when buying would be known.
     replicates : int, default 200
@@ -180,94 +254,68 @@ def still_to_come(
     chance in who buys what; of many resamples it is the middle 80 %.
     """
     now = int(at.timestamp() * 10**6)
-    # Of a wide table only what is needed is copied.
-    units = f"units {model}"
-    table = table.select(["goal", "first", "account_id", "converted_at", "value_minor", "campaign", units])
-    leads = _one_each(table, "lead", now)
-    orders = _one_each(table.filter(table["first"]), "won", now)
-    place = pc.index_in(leads["account_id"], orders["account_id"].combine_chunks())
-    has = pc.is_valid(place).to_numpy(zero_copy_only=False).astype(bool)
-    met = leads["at"].to_numpy()
-    bought_at, value = np.full(len(met), now), np.zeros(len(met))
-    found = place.drop_null()
-    bought_at[has] = orders["at"].to_numpy()[found.to_numpy()]
-    value[has] = orders["value_minor"].to_numpy()[found.to_numpy()]
-    age = np.clip((bought_at - met) // _DAY, 0, LONGEST).astype(np.int64)
+    met, bought_at = leads["lead_at"].to_numpy(), pc.fill_null(leads["bought_at"], now + 1).to_numpy()
+    has = bought_at <= now
+    value = np.where(has, pc.fill_null(leads["value_minor"], 0).to_numpy(), 0).astype(float)
+    age = np.clip((np.minimum(bought_at, now) - met) // _DAY, 0, LONGEST)
+    known = met <= now
     # Who buys after the horizon was open all through it.
-    events = np.bincount(age[has], minlength=LONGEST + 1).astype(float)
-    censored = np.bincount(age[~has], minlength=LONGEST + 1).astype(float)
+    events, censored = (
+        np.bincount(age[known & those], minlength=LONGEST + 1).astype(float) for those in (has, ~has)
+    )
     curve = kaplan_meier(events, censored)
     rng = np.random.default_rng(seed)
-    amounts = value[has]
-    drawn = [
-        (_redrawn(events, censored, curve.horizon, rng).still(), *_moments(amounts, rng))
-        for _ in range(replicates)
+    drawn = _drawn(events, censored, curve.horizon, value[known & has], replicates, rng)
+    # Of a wide table only what is needed is copied.
+    units = f"units {model}"
+    mine = pc.and_(pc.equal(table["goal"], "lead"), period.holds(table["converted_at"]))
+    rows = table.select(["account_id", "campaign", units]).filter(mine)
+    lead = pc.index_in(rows["account_id"], leads["account_id"].combine_chunks()).to_numpy()
+    rows, lead = rows.filter(pa.array(known[lead])), lead[known[lead]]
+    campaigns = rows["campaign"].cast(pa.string()).combine_chunks().dictionary_encode()
+    names = campaigns.dictionary.to_pylist()
+    # The total is one more line, in which each lead counts once.
+    everyone = np.flatnonzero(np.bincount(lead))
+    line = np.concatenate([campaigns.indices.to_numpy(), np.full(len(everyone), len(names))])
+    weight = np.concatenate([rows[units].to_numpy() / UNIT, np.ones(len(everyone))])
+    lead = np.concatenate([lead, everyone])
+    *found, total = _to_come(line, weight, age[lead], has[lead], value[lead], curve, drawn, rng) or [
+        ToCome(0, 0, 0, 0, 0)
     ]
-    rows = table.filter(pc.equal(table["goal"], "lead"))
-    rows = rows.filter(period.holds(rows["converted_at"]))
-    mine = pc.index_in(rows["account_id"], leads["account_id"].combine_chunks())
-    rows = rows.filter(pc.is_valid(mine))
-    mine = mine.drop_null().to_numpy()
-    weight = rows[units].to_numpy() / UNIT
-    codes = rows["campaign"].combine_chunks()
-    names = codes.dictionary.to_pylist() if rows.num_rows else []
-    code = codes.indices.to_numpy() if rows.num_rows else np.zeros(0, dtype=int)
-    average = float(amounts.mean()) if amounts.size else 0.0
-    campaigns = {}
-    for i, name in enumerate(names):
-        here = code == i
-        if here.any():
-            campaigns[name] = _to_come(
-                weight[here], age[mine[here]], has[mine[here]], value[mine[here]], curve, average, drawn, rng
-            )
-    accounts, where = np.unique(mine, return_index=True)
-    ones = np.ones(len(where))
-    total = _to_come(ones, age[accounts], has[accounts], value[accounts], curve, average, drawn, rng)
-    return Maturity(curve, campaigns, total)
-
-
-def _one_each(table: pa.Table, goal: str, now: int) -> pa.Table:
-    """Return one row per account that reached the goal by now."""
-    chosen = table.filter(pc.equal(table["goal"], goal)).select(["account_id", "converted_at", "value_minor"])
-    at = chosen["converted_at"].cast(pa.int64())
-    chosen = chosen.append_column("at", at).filter(pc.less_equal(at, now))
-    grouped = chosen.group_by("account_id").aggregate([("at", "min"), ("value_minor", "max")])
-    return grouped.rename_columns(["account_id", "at", "value_minor"])
-
-
-def _moments(amounts: Floats, rng: np.random.Generator) -> tuple[float, float]:
-    """Return mean and mean square of the amounts in a resample."""
-    if not amounts.size:
-        return 0.0, 0.0
-    # Of very many amounts a part is enough: its mean varies little, and if anything a little too much.
-    picked = rng.choice(amounts, min(amounts.size, _EXACT))
-    return float(picked.mean()), float((picked**2).mean())
+    return Maturity(curve, dict(zip(names, found, strict=True)), total)
 
 
 def _to_come(
+    line: Ints,
     weight: Floats,
-    age: npt.NDArray[np.int64],
-    has: npt.NDArray[np.bool_],
+    age: Ints,
+    has: Bools,
     value: Floats,
     curve: Curve,
-    average: float,
-    drawn: list[tuple[Floats, float, float]],
+    drawn: _Drawn,
     rng: np.random.Generator,
-) -> ToCome:
-    so_far = float((weight * value)[has].sum())
+) -> list[ToCome]:
+    """Foresee what the leads of each line may still bring; each lead is given with its weight in the line."""
+    lines = int(line.max(initial=-1)) + 1
     waiting = ~has & (age <= curve.horizon)
-    days = age[waiting]
-    once = np.bincount(days, weights=weight[waiting], minlength=curve.horizon + 1)
-    twice = np.bincount(days, weights=weight[waiting] ** 2, minlength=curve.horizon + 1)
-    expected = float(once @ curve.still()) * average
-    outcomes = np.zeros(len(drawn))
-    for r, (still, mean, square) in enumerate(drawn):
-        center = float(once @ still) * mean
-        spread = float(twice @ still) * square - float(twice @ still**2) * mean**2
-        # A sum of a few large orders leans to the right, as a gamma variable does.
-        if center > 0 and spread > 0:
-            outcomes[r] = rng.gamma(center**2 / spread, spread / center)
-        else:
-            outcomes[r] = center
-    low, high = np.quantile(outcomes, [0.1, 0.9]) if len(outcomes) else (expected, expected)
-    return ToCome(float(weight.sum()), so_far, expected, float(low), float(high))
+    # Of the few ages there are, those that occur; to sort them would take longer than all the rest.
+    days = np.flatnonzero(np.bincount(age[waiting]))
+    cell, still = line[waiting] * len(days) + np.searchsorted(days, age[waiting]), drawn.still[days]
+
+    def by_day(weights: Floats) -> Floats:
+        return np.bincount(cell, weights, lines * len(days)).astype(float).reshape(lines, len(days))
+
+    once, twice = by_day(weight[waiting]), by_day(weight[waiting] ** 2)
+    expected = once @ curve.still()[days] * drawn.average
+    center = once @ still * drawn.mean
+    spread = twice @ still * drawn.square - twice @ still**2 * drawn.mean**2
+    # A sum of a few large orders leans to the right, as a gamma variable does.
+    by_chance = (center > 0) & (spread > 0)
+    outcomes = center.copy()
+    center, spread = center[by_chance], spread[by_chance]
+    outcomes[by_chance] = rng.gamma(center**2 / spread, spread / center)
+    low, high = np.quantile(outcomes, [0.1, 0.9], axis=1) if outcomes.shape[1] else (expected, expected)
+    leads = np.bincount(line, weight, lines)
+    so_far = np.bincount(line[has], (weight * value)[has], lines)
+    found = np.stack([leads, so_far, expected, low, high], axis=1)
+    return [ToCome(*figures) for figures in found.tolist()]

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -14,8 +13,9 @@ from attribution.counts import COUNTS
 from attribution.models import FITTED
 from attribution.rules import Model
 from attribution.shares import UNIT
-from reports.evidence import is_campaign, trails
-from reports.kpis import Period, local_days, ratio
+from reports.daily import Activity, credit_by_day, edges_of, spread, within
+from reports.evidence import connected, is_campaign
+from reports.kpis import Period, ratio
 
 UNKNOWN = "(unknown source)"
 """Touches and calls of which nobody can say what caused them."""
@@ -28,7 +28,7 @@ Credited = Mapping[str, pa.Table]
 Learned = Mapping[str, Sequence[Model]]
 """For each goal the models as they were fitted to journeys."""
 Daily = Mapping[str, pa.Table]
-"""For each model a table as :func:`by_day` returns."""
+"""For each model a table as :func:`reports.daily.credit_by_day` returns."""
 
 _COUNTS = ("calls", "answered_calls", "leads", "qualified_leads", "customers", "deals")
 _MONEY = ("direct_cost_minor", "indirect_cost_minor", "cost_minor", "revenue_minor", "credited_minor")
@@ -42,8 +42,11 @@ _RATIOS = (
 )
 # Of several (…) lines the order is fixed; campaigns come before, the best earning on top.
 _LAST = {UNKNOWN: 1, OVERHEAD: 2, UNATTRIBUTED: 3}
-_GOALS = {"lead": "leads", "qualified": "qualified_leads", "won": "deals"}
+GOALS = {"lead": "leads", "qualified": "qualified_leads", "won": "deals"}
+"""What a report counts, by goal of a conversion."""
 _KEPT = ("conversion_id", "goal", "account_id", "converted_at", "first", "value_minor")
+LINE = (*_KEPT, "campaign")
+"""What a row of :func:`credited` says beside figures of models."""
 
 ROI = pa.schema(
     [
@@ -134,7 +137,8 @@ def roi(
     are fitted to data learn from all conversions, whenever they were.
     """
     rows = credited(journeys, models, lookback_days=lookback_days, half_life_days=half_life_days)
-    return summed(dict.fromkeys(models, by_day(rows, period.zone)), journeys, period, currency=currency)
+    daily, activity = credit_by_day(rows, period.zone), Activity.of(journeys, period.zone)
+    return summed(dict.fromkeys(models, daily), activity, period, currency=currency)
 
 
 def credited(
@@ -168,14 +172,18 @@ def credited(
         As :func:`roi`.
     """
     conversions = journeys.conversions
-    conversions = conversions.append_column("first", _first(conversions))
+    conversions = conversions.append_column("first", first_orders(conversions))
     parts = []
     for goals in _apart(models) if models else []:
         wanted = conversions.filter(pc.is_in(conversions["goal"], pa.array(goals)))
         if wanted.num_rows == 0:
             continue
+        touches = journeys.touches
+        if fitted is not None:
+            # What there is to be learnt from the others has been learnt.
+            touches = touches.filter(pc.is_in(touches["account_id"], wanted["account_id"].combine_chunks()))
         part = shares.shares(
-            journeys.touches,
+            touches,
             wanted.drop_columns(["first"]),
             models if fitted is None else fitted[goals[0]],
             lookback_days=lookback_days,
@@ -217,7 +225,7 @@ def counted(
         As :func:`roi`.
     """
     parts = []
-    for goal in _GOALS:
+    for goal in GOALS:
         reached = journeys.conversions.filter(pc.equal(journeys.conversions["goal"], goal))
         if reached.num_rows:
             options = {"lookback_days": lookback_days, "answers": journeys.answers}
@@ -257,47 +265,13 @@ def _apart(models: Sequence[str]) -> list[list[str]]:
     """Return the goals that are worked out together."""
     # A rule looks at one conversion at a time, so that one pass does for all goals; a model that is fitted
     # to data learns what leads to leads from leads, and to deals from deals.
-    goals = list(_GOALS)
+    goals = list(GOALS)
     return [goals] if set(FITTED).isdisjoint(models) else [[goal] for goal in goals]
-
-
-def by_day(rows: pa.Table, zone: ZoneInfo) -> pa.Table:
-    """Add credit up by local day, campaign and goal: all that figures of whole days need.
-
-    Parameters
-    ----------
-    rows : pyarrow.Table
-        From :func:`credited`.
-    zone : ZoneInfo
-        Where days begin and end.
-
-    Returns
-    -------
-    pyarrow.Table
-        ``day`` (date32), ``goal``, ``first``, ``campaign`` and, summed, each ``units NAME`` and
-        ``credit NAME``. Two such tables in a row are the sum of both.
-    """
-    names = [name for name in rows.column_names if name.startswith(("units ", "credit "))]
-    days = pa.array(local_days(rows["converted_at"].cast(pa.int64()).to_numpy(), zone), pa.int32())
-    keyed = rows.select(["goal", "first", "campaign", *names]).append_column("day", days.cast(pa.date32()))
-    keys = ["day", "goal", "first", "campaign"]
-    # Whole units add up to the same in any order, which shares in doubles do not.
-    sums = keyed.group_by(keys).aggregate([(name, "sum") for name in names])
-    return sums.rename_columns([*keys, *names])
-
-
-def taken_away(daily: pa.Table) -> pa.Table:
-    """Return what takes a table of :func:`by_day` away from another that it is appended to."""
-    names = [name for name in daily.column_names if name.startswith(("units ", "credit "))]
-    for name in names:
-        place = daily.column_names.index(name)
-        daily = daily.set_column(place, name, pc.negate(daily[name]))
-    return daily
 
 
 def summed(
     tables: Daily,
-    journeys: JourneyTables,
+    activity: Activity,
     period: Period,
     *,
     currency: str,
@@ -308,9 +282,9 @@ def summed(
     Parameters
     ----------
     tables : mapping of str to pyarrow.Table
-        For each model a table of :func:`by_day` that holds it.
-    journeys : JourneyTables
-        Where costs and calls are taken from.
+        For each model a table of :func:`reports.daily.credit_by_day` that holds it.
+    activity : Activity
+        Costs and calls.
     period, currency
         As in :func:`roi`.
     campaigns : collection of str, optional
@@ -321,9 +295,8 @@ def summed(
     pyarrow.Table
         As :func:`roi`.
     """
-    shared, credit = _shared(journeys, period), _credit(tables, period)
-    connected = {name for name, trail in trails(journeys, period.until).items() if trail.connected}
-    channels = _channels(journeys, set(shared).union(*credit.values()) - _LAST.keys())
+    shared, credit = _shared(activity, period), _credit(tables, period)
+    observed = connected(activity.observed, period.end)
     rows: list[dict[str, Any]] = []
     for model in tables:
         cells: dict[str, dict[str, Any]] = defaultdict(lambda: defaultdict(int))
@@ -332,7 +305,7 @@ def summed(
         for campaign, spent in shared.items():
             cells[campaign].update(spent)
         kept = {name: cell for name, cell in cells.items() if campaigns is None or name in campaigns}
-        rows += _rows(model, kept, channels, currency, connected)
+        rows += _rows(model, kept, activity.channels, currency, observed)
     return pa.Table.from_pylist(rows, schema=ROI)
 
 
@@ -342,14 +315,6 @@ def by_table(tables: Credited) -> list[tuple[pa.Table, list[str]]]:
     for model, table in tables.items():
         found.setdefault(id(table), (table, []))[1].append(model)
     return list(found.values())
-
-
-def within(table: pa.Table, period: Period) -> pa.Table:
-    """Return the rows of a table of :func:`credited` or :func:`by_day` that lie in a period."""
-    if "day" in table.column_names:
-        days = table["day"]
-        return table.filter(pc.and_(pc.greater_equal(days, period.start), pc.less(days, period.end)))
-    return table.filter(period.holds(table["converted_at"]))
 
 
 def _credit(tables: Daily, period: Period) -> dict[str, dict[str, dict[str, Any]]]:
@@ -368,7 +333,7 @@ def _cells(rows: list[dict[str, Any]], model: str) -> dict[str, dict[str, Any]]:
     cells: dict[str, dict[str, Any]] = defaultdict(lambda: defaultdict(int))
     for row in rows:
         cell, whole = cells[row["campaign"]], row[f"units {model}_sum"]
-        cell[_GOALS[row["goal"]]] += whole
+        cell[GOALS[row["goal"]]] += whole
         if row["goal"] == "won":
             cell["revenue_minor"] += row[f"credit {model}_sum"]
             cell["customers"] += whole if row["first"] else 0
@@ -378,7 +343,7 @@ def _cells(rows: list[dict[str, Any]], model: str) -> dict[str, dict[str, Any]]:
     return {name: cell for name, cell in cells.items() if any(cell.values())}
 
 
-def _first(conversions: pa.Table) -> pa.Array:
+def first_orders(conversions: pa.Table) -> pa.Array:
     """Say of each conversion whether it is the won deal that made its company a customer."""
     won = pc.equal(conversions["goal"], "won")
     order = conversions.select(["account_id", "converted_at", "conversion_id"])
@@ -391,49 +356,33 @@ def _first(conversions: pa.Table) -> pa.Array:
     return pa.array(flags)
 
 
-def _shared(journeys: JourneyTables, period: Period) -> dict[str, dict[str, int]]:
+def _shared(activity: Activity, period: Period) -> dict[str, dict[str, int]]:
     """Return what does not depend on the model: costs and calls by campaign."""
     cells: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for cost in journeys.costs.to_pylist():
-        part = period.share(cost["amount_minor"], cost["period_start"], cost["period_end"])
-        if part == 0:
-            continue
+    row, _, amount = spread(activity.costs, edges_of([period]))
+    spent = activity.costs.select(["campaign", "direct"]).take(pa.array(row))
+    spent = spent.append_column("minor", pa.array(amount)).filter(pa.array(amount != 0))
+    for cost in spent.group_by(["campaign", "direct"]).aggregate([("minor", "sum")]).to_pylist():
         cell = cells[cost["campaign"] or OVERHEAD]
-        cell["cost_minor"] += part
-        cell["direct_cost_minor" if cost["direct"] else "indirect_cost_minor"] += part
-    # Of a wide table only what is needed is copied.
-    calls = journeys.calls.select(["started_at", "spam", "status", "campaign"])
-    ours = calls.filter(pc.and_(period.holds(calls["started_at"]), pc.invert(calls["spam"])))
-    answered = pc.is_in(ours["status"], pa.array(["answered", "completed"]))
-    counted = pa.table({"campaign": ours["campaign"], "answered": answered.cast(pa.int64())})
-    for row in (
-        counted.group_by("campaign").aggregate([("answered", "sum"), ("answered", "count")]).to_pylist()
-    ):
-        cell = cells[row["campaign"] or UNKNOWN]
-        cell["calls"] += row["answered_count"]
-        cell["answered_calls"] += row["answered_sum"]
+        cell["cost_minor"] += cost["minor_sum"]
+        cell["direct_cost_minor" if cost["direct"] else "indirect_cost_minor"] += cost["minor_sum"]
+    calls = (
+        within(activity.calls, period).group_by("campaign").aggregate([("calls", "sum"), ("answered", "sum")])
+    )
+    for call in calls.to_pylist():
+        if call["calls_sum"]:
+            cell = cells[call["campaign"] or UNKNOWN]
+            cell["calls"] += call["calls_sum"]
+            cell["answered_calls"] += call["answered_sum"]
     return cells
-
-
-def _channels(journeys: JourneyTables, campaigns: set[str]) -> dict[str, str]:
-    """Return the channel of each campaign out of the smallest table that knows it."""
-    channels: dict[str, str] = {}
-    for table in (journeys.costs, journeys.calls, journeys.touches):
-        if channels.keys() >= campaigns:
-            break
-        pairs = table.select(["campaign", "channel"]).group_by(["campaign", "channel"]).aggregate([])
-        for row in pairs.to_pylist():
-            if row["campaign"] and row["channel"]:
-                channels.setdefault(row["campaign"], row["channel"])
-    return channels
 
 
 def _rows(
     model: str,
     campaigns: dict[str, dict[str, Any]],
-    channels: dict[str, str],
+    channels: Mapping[str, str],
     currency: str,
-    connected: set[str],
+    observed: Collection[str],
 ) -> Iterable[dict[str, Any]]:
     total: dict[str, Any] = defaultdict(int)
     for name, cell in campaigns.items():
@@ -446,7 +395,7 @@ def _rows(
         figures = {name: cell.get(name, 0) for name in (*_COUNTS, *_MONEY)}
         cost, credit = figures["cost_minor"], figures["credited_minor"]
         # Of what nothing was recorded, nobody can tell what came back: it is not a loss of everything.
-        told = connected & campaigns.keys() if campaign == TOTAL else campaign in connected
+        told = any(map(observed.__contains__, campaigns)) if campaign == TOTAL else campaign in observed
         yield {
             "model": model,
             "campaign": campaign,

@@ -1,23 +1,23 @@
 """Figures by week, month, quarter or year, and the periods to compare a period with."""
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Collection
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from attribution import UNATTRIBUTED
 from attribution.shares import UNIT
-from reports.evidence import trails
-from reports.kpis import Period, ratio
-from reports.roi import OVERHEAD, UNKNOWN, JourneyTables
+from reports.daily import Activity, edges_of, placed, spread
+from reports.evidence import connected
+from reports.kpis import Ints, Period, ratio
+from reports.roi import GOALS, OVERHEAD, UNKNOWN
 
 Step = Literal["week", "month", "quarter", "year"]
 STEPS: tuple[Step, ...] = ("week", "month", "quarter", "year")
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
-_GOALS = {"lead": "leads", "qualified": "qualified_leads", "won": "deals"}
 
 TREND = pa.schema(
     [
@@ -162,7 +162,7 @@ def year_before(period: Period) -> Period:
 def trend(
     table: pa.Table,
     model: str,
-    journeys: JourneyTables,
+    activity: Activity,
     parts: list[Period],
     *,
     campaigns: Collection[str] | None = None,
@@ -172,11 +172,11 @@ def trend(
     Parameters
     ----------
     table : pyarrow.Table
-        From :func:`reports.roi.by_day`, holding ``model``.
+        From :func:`reports.daily.credit_by_day`, holding ``model``.
     model : str
         The model by which leads, deals and revenue are credited where ``campaigns`` leaves some out.
-    journeys : JourneyTables
-        Where costs and calls are taken from.
+    activity : Activity
+        Costs and calls.
     parts : list of Period
         Adjoining parts, as from :func:`spans`.
     campaigns : collection of str, optional
@@ -189,73 +189,46 @@ def trend(
     """
     names = ("leads", "qualified_leads", "deals", "customers", "revenue_minor", "credited_minor", "calls")
     sums = {name: np.zeros(len(parts), dtype=np.int64) for name in (*names, "answered_calls", "cost_minor")}
+    edges = edges_of(parts)
     units, credit = f"units {model}", f"credit {model}"
-    wanted = table.select(["day", "goal", "first", "campaign", units, credit])
-    if campaigns is not None:
-        wanted = wanted.filter(pc.is_in(wanted["campaign"].cast(pa.string()), pa.array(sorted(campaigns))))
-    days = wanted["day"].cast(pa.int32()).to_numpy()
-    wanted, place = _placed(wanted, days, [_day(part.start) for part in parts], _day(parts[-1].end))
+    wanted, place = placed(table.select(["day", "goal", "first", "campaign", units, credit]), edges)
+    wanted, place = _only(wanted, place, campaigns, UNATTRIBUTED)
     named = pc.invert(pc.starts_with(wanted["campaign"].cast(pa.string()), "("))
     wanted = wanted.append_column("part", pa.array(place)).append_column("named", named)
     grouped = wanted.group_by(["goal", "first", "named", "part"]).aggregate([(units, "sum"), (credit, "sum")])
     for row in grouped.to_pylist():
-        sums[_GOALS[row["goal"]]][row["part"]] += row[f"{units}_sum"]
+        sums[GOALS[row["goal"]]][row["part"]] += row[f"{units}_sum"]
         if row["goal"] == "won":
             sums["revenue_minor"][row["part"]] += row[f"{credit}_sum"]
             sums["credited_minor"][row["part"]] += row[f"{credit}_sum"] if row["named"] else 0
             sums["customers"][row["part"]] += row[f"{units}_sum"] if row["first"] else 0
-    _add_calls(sums, journeys.calls, parts, campaigns)
-    starts = [part.start for part in parts]
-    for cost in journeys.costs.to_pylist():
-        if campaigns is None or (cost["campaign"] or OVERHEAD) in campaigns:
-            start, end = cost["period_start"], cost["period_end"]
-            # Most costs lie within one part, and there may be thousands of them.
-            for i in range(max(bisect_right(starts, start) - 1, 0), bisect_left(starts, end)):
-                sums["cost_minor"][i] += parts[i].share(cost["amount_minor"], start, end)
-    connected = any(
-        trail.connected and (campaigns is None or name in campaigns)
-        for name, trail in trails(journeys, parts[-1].until).items()
-    )
+    calls, place = _only(*placed(activity.calls, edges), campaigns, UNKNOWN)
+    for name, column in (("calls", "calls"), ("answered_calls", "answered")):
+        np.add.at(sums[name], place, calls[column].to_numpy())
+    of, place, amount = spread(activity.costs, edges)
+    costs = activity.costs.take(pa.array(of)).append_column("minor", pa.array(amount))
+    costs, place = _only(costs, place, campaigns, OVERHEAD)
+    np.add.at(sums["cost_minor"], place, costs["minor"].to_numpy())
+    observed = connected(activity.observed, parts[-1].end)
+    told = bool(observed if campaigns is None else observed & set(campaigns))
     rows = []
     for i, part in enumerate(parts):
         row = {name: int(values[i]) for name, values in sums.items()}
         row |= {name: row[name] / UNIT for name in ("leads", "qualified_leads", "deals", "customers")}
-        row["roi"] = (
-            ratio(row["credited_minor"] - row["cost_minor"], row["cost_minor"]) if connected else None
-        )
+        row["roi"] = ratio(row["credited_minor"] - row["cost_minor"], row["cost_minor"]) if told else None
         rows.append({"start": part.start, "end": part.end, **row})
     return pa.Table.from_pylist(rows, schema=TREND)
 
 
-def _add_calls(
-    sums: dict[str, np.ndarray], calls: pa.Table, parts: list[Period], campaigns: Collection[str] | None
-) -> None:
-    calls = calls.select(["started_at", "campaign", "status", "spam"])
-    calls = calls.filter(pc.invert(calls["spam"]))
-    if campaigns is not None:
-        calls = calls.filter(
-            pc.is_in(pc.fill_null(calls["campaign"], UNKNOWN), pa.array(sorted(campaigns), pa.string()))
-        )
-    at = calls["started_at"].cast(pa.int64()).to_numpy()
-    starts = [_micros(part.since) for part in parts]
-    calls, place = _placed(calls, at, starts, _micros(parts[-1].until))
-    taken = pc.is_in(calls["status"], pa.array(["answered", "completed"])).to_numpy(zero_copy_only=False)
-    sums["calls"] += np.bincount(place, minlength=len(parts))
-    sums["answered_calls"] += np.bincount(place[taken.astype(bool)], minlength=len(parts))
-
-
-def _placed(table: pa.Table, at: np.ndarray, starts: list[int], end: int) -> tuple[pa.Table, np.ndarray]:
-    """Keep the rows within the parts, and say in which each of them lies."""
-    inside = (at >= starts[0]) & (at < end)
-    return table.filter(pa.array(inside)), np.searchsorted(starts, at[inside], side="right") - 1
-
-
-def _micros(moment: datetime) -> int:
-    return int(moment.timestamp()) * 10**6
-
-
-def _day(day: date) -> int:
-    return (day - date(1970, 1, 1)).days
+def _only(
+    table: pa.Table, place: Ints, campaigns: Collection[str] | None, nobody: str
+) -> tuple[pa.Table, Ints]:
+    """Keep the rows of some campaigns; ``nobody`` is the line of those that belong to none."""
+    if campaigns is None:
+        return table, place
+    names = pc.fill_null(table["campaign"].cast(pa.string()), nobody)
+    kept = pc.is_in(names, pa.array(sorted(campaigns), pa.string()))
+    return table.filter(kept), place[kept.to_numpy().astype(bool)]
 
 
 def _year_earlier(day: date) -> date:

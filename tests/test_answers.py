@@ -4,7 +4,7 @@ import threading
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
@@ -148,7 +148,7 @@ def test_words_have_a_longest_length_that_is_named(session: Session, call: Call)
 
 
 @given(st.text(min_size=1, max_size=60))
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=30)
 def test_any_words_at_all_can_be_stored_and_read(session: Session, said: str) -> None:
     with session.begin_nested() as probe:
         row = log(session, call=ring(session), verbatim=said, channel="other")

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
@@ -78,9 +78,7 @@ def left_by(engine: Engine, record: Callable[..., Any], *batches: list[CallEvent
 
 @ON_SQLITE
 @given(first=EVENTS, second=EVENTS)
-@hypothesis_settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=40)
 def test_many_at_once_leave_what_one_by_one_leaves(
     engine: Engine, first: list[CallEvent], second: list[CallEvent]
 ) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, func, select
 from sqlalchemy.orm import Session
@@ -78,7 +78,7 @@ reports = st.lists(st.sampled_from([RING, ANSWER, TALK, NOBODY, END]), min_size=
 
 
 @given(history=reports, cuts=st.lists(st.integers(1, 3), max_size=4), data=st.data())
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=40)
 def test_no_order_repetition_or_batching_of_reports_changes_what_stands(
     engine: Engine, history: list[CallEvent], cuts: list[int], data: st.DataObject
 ) -> None:
@@ -147,7 +147,7 @@ def test_withheld_callers_are_never_taken_for_one_another(session: Session, call
     }
 
 
-@pytest.mark.parametrize("caller", ["9007", "test", "00034688886392", "34688886392", "=+46701740605"])
+@pytest.mark.parametrize("caller", ["9007", "test", "00034688886392", "=+46701740605"])
 def test_malformed_callers_are_kept_as_they_came_and_never_merged(session: Session, caller: str) -> None:
     events = [replace(RING, provider_call_id=f"CA{i}", caller=caller) for i in range(2)]
     recorded = calls.record(session, events, region="SE")

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select, text
 from sqlalchemy.orm import Session
@@ -178,7 +178,7 @@ CLUES = st.builds(
 
 
 @given(st.lists(CLUES, min_size=1, max_size=6))
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=20)
 def test_a_record_told_again_finds_the_same_person_and_adds_nothing(
     engine: Engine, records: list[Clues]
 ) -> None:

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
@@ -109,9 +109,7 @@ def test_what_an_import_did_is_kept(engine: Engine) -> None:
     lines=st.lists(st.sampled_from(GOOD.splitlines()) | st.text(max_size=80), max_size=20),
     cut=st.integers(0, 2000),
 )
-@hypothesis_settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=25)
 def test_every_row_is_created_updated_skipped_or_refused(engine: Engine, lines: list[str], cut: int) -> None:
     text = "\n".join([GOOD.splitlines()[0], *lines])[: 300 + cut]
     result = import_calls(engine, text.replace("\r", " "), dry_run=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from flask import Flask, request
-from hypothesis import HealthCheck, Phase, given
+from hypothesis import Phase, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, inspect, select
@@ -125,11 +125,9 @@ def test_told_in_order_a_call_is_what_it_was(
 
 @hypothesis_settings(
     max_examples=30,
-    deadline=None,
     derandomize=True,
     # Each example is a conversation with a database: shrinking one takes minutes and says little more.
     phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.data())
 def test_reports_in_any_order_and_number_make_the_same_call(

@@ -88,7 +88,7 @@ def test_a_call_from_the_catalogue_becomes_its_line_of_the_roi_page(
     with db.reading(engine) as session:
         taken = snapshots.whole(session, acme, at=closed)
     question = Question(("linear",), Period(date(year, 1, 1), date(year + 1, 1, 1), acme.zone), 365)
-    line = compare(taken, acme, question, at=closed).lines()["Catalogue 2026"]["linear"]
+    line = compare(taken, acme, question, at=closed).lines["Catalogue 2026"]["linear"]
     assert (line["calls"], line["leads"], line["customers"]) == (1, 1.0, 1.0)
     assert (line["cost_minor"], line["revenue_minor"], line["roi"]) == (1_000_00, 2_000_00, 1.0)
 

@@ -27,9 +27,12 @@ from tracking.telephony import numbers
 AUTH = "12345678901234567890123456789012"
 
 
-@pytest.fixture
-def running(sqlite_template: Path, tmp_path: Path) -> Iterator[tuple[str, str, dict[str, str]]]:
+@pytest.fixture(scope="module")
+def running(
+    sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, str, dict[str, str]]]:
     """A service with three numbers on material: its address, a token, and its settings."""
+    tmp_path = tmp_path_factory.mktemp("replay")
     shutil.copy(sqlite_template, tmp_path / "ringtrail.db")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -60,14 +63,24 @@ def running(sqlite_template: Path, tmp_path: Path) -> Iterator[tuple[str, str, d
         yield url, token, told
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(600)
+
+
+def test_a_wrong_key_or_token_is_named(running: tuple[str, str, dict[str, str]]) -> None:
+    url, token, _ = running
+    call = replay.Call("CA1", CATALOGUE_NUMBER, BOREALIS, moment("2026-03-01"), CallStatus.completed, 30, 20)
+    with pytest.raises(Invalid, match="refuses the signature"):
+        replay.play([call], url, "another key", rate=100, seed=1)
+    with pytest.raises(Invalid, match="401"):
+        replay.ask(url, "rt_no_token", "calls", {})
+    assert replay.ask(url, token, "calls", {}) == []
 
 
 def test_a_month_at_more_than_ten_times_its_load_loses_nothing(
     running: tuple[str, str, dict[str, str]],
 ) -> None:
     url, token, told = running
-    given = ["--base-url", url, "--token", token, "--accounts", "60", "--days", "30", "--rate", "40"]
+    given = ["--base-url", url, "--token", token, "--accounts", "60", "--days", "30", "--rate", "100"]
     done = subprocess.run(
         [sys.executable, "-m", "tracking", "replay", *given, "--json"],
         env=os.environ | told,
@@ -80,16 +93,6 @@ def test_a_month_at_more_than_ten_times_its_load_loses_nothing(
     assert report["requests"] > 5 * report["calls"], "several reports a call, some of them twice"
     assert report["times_the_busiest_hour"] >= 10
     assert (report["refused"], report["differences"]) == (0, [])
-
-
-def test_a_wrong_key_or_token_is_named(running: tuple[str, str, dict[str, str]]) -> None:
-    url, token, _ = running
-    call = replay.Call("CA1", CATALOGUE_NUMBER, BOREALIS, moment("2026-03-01"), CallStatus.completed, 30, 20)
-    with pytest.raises(Invalid, match="refuses the signature"):
-        replay.play([call], url, "another key", rate=100, seed=1)
-    with pytest.raises(Invalid, match="401"):
-        replay.ask(url, "rt_no_token", "calls", {})
-    assert replay.ask(url, token, "calls", {}) == []
 
 
 def test_what_differs_is_named_field_by_field() -> None:

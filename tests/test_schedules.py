@@ -67,7 +67,7 @@ def posted(settings: Settings, box: Box) -> Iterator[Settings]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = Controller(box, hostname="127.0.0.1", port=port)
+    server = Controller(box, hostname="127.0.0.1", port=port, ready_timeout=600)
     server.start()
     told = {
         "smtp_url": type(settings.smtp_url)(f"smtp://127.0.0.1:{port}"),

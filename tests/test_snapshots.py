@@ -1,5 +1,6 @@
 """What was computed from the data tells when it is stale, and is otherwise not computed again."""
 
+import multiprocessing
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ from tracking.records.contacts import Clues
 from tracking.records.costs import CostRecord
 from tracking.records.deals import DealRecord
 from tracking.records.touches import TouchRecord
-from tracking.reporting import journeys, roi, snapshots
+from tracking.reporting import bases, journeys, roi, snapshots
 from tracking.reporting.credit import Window
 from tracking.reporting.snapshots import Preparing
 from tracking.storage import db
@@ -34,9 +35,9 @@ from tracking.storage.models import (
     Campaign,
     Contact,
     DataChange,
-    FailedSignIn,
     ImportRun,
     TrackingNumber,
+    Tries,
 )
 from tracking.storage.vocabulary import CallStatus, LeadStatus, Medium, Outcome, Stage, TouchKind
 from tracking.telephony import calls, numbers
@@ -76,7 +77,7 @@ def test_what_was_taken_back_or_only_read_or_is_not_reported_on_leaves_none(engi
     with db.reading(engine) as session:
         session.scalars(select(Campaign)).all()
     with db.transaction(engine) as session:
-        session.add(FailedSignIn(email_hash="0" * 64, at=moment("2026-01-01")))
+        session.add(Tries(key="0" * 64, count=1, since=moment("2026-01-01")))
         session.add(
             ImportRun(
                 kind="calls", file_name="a", finished_at=moment("2026-01-01"),
@@ -160,7 +161,7 @@ def test_where_a_new_base_takes_long_the_last_figures_are_shown_until_it_is_ther
     fair(engine)
     with db.reading(engine) as session:
         snapshots.current(session, settings, at=moment("2026-03-01"))
-    monkeypatch.setattr(snapshots, "_MANY", -1)
+    monkeypatch.setattr(bases, "MANY", -1)
     snapshots._current.clear()
     everything(engine)
     with db.reading(engine) as session:
@@ -178,7 +179,7 @@ def test_where_a_new_base_takes_long_the_last_figures_are_shown_until_it_is_ther
 def test_with_many_records_nobody_waits_for_the_first_snapshot(
     engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snapshots, "_MANY", -1)
+    monkeypatch.setattr(bases, "MANY", -1)
     with db.reading(engine) as session, pytest.raises(Preparing):
         snapshots.current(session, settings, at=moment("2026-03-01"))
     for _ in range(6000):
@@ -189,6 +190,34 @@ def test_with_many_records_nobody_waits_for_the_first_snapshot(
             break
     with db.reading(engine) as session:
         assert not snapshots.current(session, settings, at=moment("2026-03-01")).stale
+
+
+def test_a_base_that_cannot_be_written_beside_is_not_tried_at_each_request(
+    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+
+    class Failing:
+        """A process that ends at once, with a failure."""
+
+        exitcode = 1
+
+        def __init__(self, **_: Any) -> None:
+            started.append(self)
+
+        def start(self) -> None:
+            pass
+
+        def is_alive(self) -> bool:
+            return False
+
+    monkeypatch.setattr(bases, "MANY", -1)
+    monkeypatch.setattr(multiprocessing.get_context("spawn"), "Process", Failing)
+    for minutes, attempts in ((0, 1), (1, 1), (9, 1), (10, 2), (11, 2)):
+        at = moment("2026-03-01") + timedelta(minutes=minutes)
+        with db.reading(engine) as session, pytest.raises(Preparing):
+            snapshots.current(session, settings, at=at)
+        assert len(started) == attempts, minutes
 
 
 def test_old_bases_make_room(engine: Engine, settings: Settings) -> None:
@@ -211,7 +240,7 @@ def test_a_base_that_nobody_finished_leaves_nothing_behind(
         raise OSError("no space left")
 
     with monkeypatch.context() as patch, db.reading(engine) as session:
-        patch.setattr(snapshots, "_write", fails)
+        patch.setattr(bases, "_write", fails)
         with pytest.raises(OSError, match="no space"):
             snapshots.current(session, settings, at=moment("2026-03-01"))
     assert list(here.iterdir()) == []
@@ -337,7 +366,11 @@ class Office:
             call.note += "."
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    ("settings", "seed"),
+    [("sqlite", 0), ("sqlite", 1), ("sqlite", 2), ("sqlite", 3), ("postgresql", 4)],
+    indirect=["settings"],
+)
 def test_whatever_changes_the_figures_are_those_of_a_fresh_start(
     engine: Engine, settings: Settings, tmp_path: Path, seed: int
 ) -> None:
@@ -364,6 +397,8 @@ def test_whatever_changes_the_figures_are_those_of_a_fresh_start(
         for name in ("touches", "conversions", "answers", "calls"):
             assert rows(getattr(shown.tables, name)) == rows(getattr(told, name)), (name, done)
         assert shown.tables.costs.equals(told.costs)
+        assert sums({"calls": shown.activity.calls}) == sums({"calls": anew.activity.calls}), done
+        assert shown.activity.channels == anew.activity.channels
         window = Window(90, 30)
         for model in ("first-touch", "linear", "w-shaped", "time-decay", "shapley"):
             parts = [one.credit([model], window) for one in (shown, anew)]
@@ -389,8 +424,9 @@ def sums(daily: Mapping[str, pa.Table]) -> dict[tuple[Any, ...], int]:
     found: Counter[tuple[Any, ...]] = Counter()
     for table in daily.values():
         for row in table.to_pylist():
-            key = (row["day"], row["goal"], row["first"], row["campaign"])
-            for name in table.column_names[4:]:
+            figures = {field.name for field in table.schema if pa.types.is_int64(field.type)}
+            key = tuple(value for name, value in row.items() if name not in figures)
+            for name in figures:
                 found[(*key, name)] += row[name]
     return {key: value for key, value in found.items() if value}
 

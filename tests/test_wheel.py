@@ -41,7 +41,7 @@ def test_the_wheel_holds_every_file_of_the_packages(wheel: Path) -> None:
     assert {name.partition("/")[0] for name in held if not name.startswith("ringtrail-")} == set(PACKAGES)
 
 
-def test_what_is_installed_from_it_serves(wheel: Path, tmp_path: Path) -> None:
+def test_what_is_installed_from_it_serves_the_demo_where_nothing_was(wheel: Path, tmp_path: Path) -> None:
     """Its dependencies are those of the tests' environment; its code is the wheel's."""
     site, data = tmp_path / "site", tmp_path / "data"
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-compile"]
@@ -56,18 +56,18 @@ def test_what_is_installed_from_it_serves(wheel: Path, tmp_path: Path) -> None:
         ).stdout
 
     assert Path(run("-c", "import tracking; print(tracking.__file__)").strip()).is_relative_to(site)
-    run("-m", "tracking", "db", "upgrade")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     with (tmp_path / "log").open("w") as log:
-        command = [sys.executable, "-m", "tracking", "serve", "--port", str(port)]
+        command = [sys.executable, "-m", "tracking", "serve", "--demo", "--port", str(port)]
         server = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log)
     try:
         wait_for(url, server, tmp_path / "log")
         with urlopen(f"{url}/sign-in", timeout=120) as answer:
             assert "<h1" in answer.read().decode()
+        assert "Acme Pumps is here: 10 campaigns" in (tmp_path / "log").read_text()
     finally:
         server.terminate()
         server.wait(600)

@@ -18,11 +18,12 @@ import pyarrow.compute as pc
 
 from reports import advice, evidence
 from reports.advice import PAYS, Verdict, advise
-from reports.evidence import Evidence, Standing, coverage, is_campaign, trails
+from reports.daily import Activity, credit_by_day
+from reports.evidence import Evidence, Standing, connected, coverage, is_campaign
 from reports.intervals import resampled
 from reports.kpis import Period
-from reports.maturity import still_to_come
-from reports.roi import by_day, credited, summed
+from reports.maturity import buying_times, still_to_come
+from reports.roi import credited, summed
 from simulator.market import World
 from simulator.runs import Mapper, mapper
 from simulator.scenario import load
@@ -53,13 +54,14 @@ class Market:
     """One simulated market and what the models credit in it."""
 
     journeys: Journeys
+    activity: Activity
     rows: pa.Table
     period: Period
 
     def lines(self, model: str) -> list[dict[str, object]]:
         """Return the lines of a report under a model."""
-        daily = {model: by_day(self.rows, self.period.zone)}
-        return summed(daily, self.journeys, self.period, currency="EUR").to_pylist()
+        daily = {model: credit_by_day(self.rows, self.period.zone)}
+        return summed(daily, self.activity, self.period, currency="EUR").to_pylist()
 
 
 def market(world: World, spread: Mapper) -> Market:
@@ -73,7 +75,7 @@ def market(world: World, spread: Mapper) -> Market:
         seen["touches"], seen["conversions"], costs.slice(0, 0), seen["answers"], seen["calls"]
     )
     rows = credited(journeys, MODELS, lookback_days=LOOKBACK_DAYS, half_life_days=HALF_LIFE_DAYS)
-    return Market(journeys, rows, period)
+    return Market(journeys, Activity.of(journeys, period.zone), rows, period)
 
 
 def judge(one: Market, models: Sequence[str], costs: dict[str, int]) -> Iterator[tuple[Verdict, Standing]]:
@@ -87,8 +89,15 @@ def judge(one: Market, models: Sequence[str], costs: dict[str, int]) -> Iterator
         for model in models:
             deals.setdefault(name, {}).setdefault(model, 0.0)
     drawn = resampled(dict.fromkeys(models, one.rows), one.period, costs)
-    coming = still_to_come(one.rows, models[0], one.period, one.period.until, replicates=50)
-    known = Evidence(coverage(lines[models[0]].values()), trails(one.journeys, one.period.until))
+    coming = still_to_come(
+        buying_times(one.journeys.conversions),
+        one.rows,
+        models[0],
+        one.period,
+        one.period.until,
+        replicates=50,
+    )
+    known = Evidence(coverage(lines[models[0]].values()), connected(one.activity.observed, one.period.end))
     for each in advise(drawn, deals, coming.campaigns, known):
         if each.campaign in costs:
             yield each.verdict, each.standing

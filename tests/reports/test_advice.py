@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.advice import PAYS, Advice, Verdict, advise, what_if
-from reports.evidence import LEAST_DEALS, LEAST_DEALS_IN_ALL, Evidence, Standing, coverage, trails
+from reports.daily import observed_by_day
+from reports.evidence import LEAST_DEALS, LEAST_DEALS_IN_ALL, Evidence, Standing, connected, coverage
 from reports.intervals import Resampled, resampled
 from reports.maturity import ToCome
 from reports.roi import credited, roi
 from tests.reports.test_roi import World
-from tests.reports.world import add, days
+from tests.reports.world import UTC, add, days
 
 YEAR = days(date(2026, 1, 1), date(2027, 1, 1))
 MODELS = ("first-touch", "last-touch")
@@ -22,7 +23,7 @@ VERDICTS = PAYS | {Verdict.stop, Verdict.reconsider}
 
 def evidence_of(world: World) -> Evidence:
     rows = roi(world, MODELS[:1], YEAR, currency="EUR").to_pylist()
-    return Evidence(coverage(rows), trails(world, YEAR.until))
+    return Evidence(coverage(rows), connected(observed_by_day(world, UTC), YEAR.end))
 
 
 def judged(
@@ -135,7 +136,7 @@ def test_below_the_gate_no_campaign_gets_a_verdict(steps: list[tuple[str, int, i
     for advice in judged(world).values():
         whole = evidence.coverage
         told = whole.revenue.connected > 0 and whole.deals.connected >= LEAST_DEALS_IN_ALL
-        if not (told and evidence.trail(advice.campaign).connected):
+        if not (told and advice.campaign in evidence.connected):
             assert advice.verdict not in VERDICTS
             assert advice.pays == {}
         if advice.fewest < LEAST_DEALS:

@@ -8,12 +8,18 @@ import pytest
 
 from attribution.shares import UNIT
 from reports import maturity
-from reports.maturity import kaplan_meier, still_to_come
+from reports.maturity import Maturity, buying_times, kaplan_meier, still_to_come
 from reports.roi import credited
 from tests.cast import moment
+from tests.reports.test_roi import World
 from tests.reports.world import add, buyers, days
 
 SPRING = days(date(2026, 1, 1), date(2026, 7, 1))
+
+
+def to_come(world: World) -> Maturity:
+    table = credited(world, ["linear"])
+    return still_to_come(buying_times(world.conversions), table, "linear", SPRING, moment("2026-05-31"))
 
 
 def test_an_open_lead_counts_as_at_risk_until_its_age_and_not_beyond() -> None:
@@ -33,8 +39,7 @@ def test_a_young_campaign_has_its_revenue_still_to_come_and_an_old_one_has_not()
     # All twenty older leads bought after 100 days; the ten of last month are 30 days old.
     world = buyers(20, "fair", 1_000_00, lead="2026-01-01", days=100)
     add(world, 10, "mail", 0, lead="2026-05-01", days=None)
-    table = credited(world, ["linear"])
-    found = still_to_come(table, "linear", SPRING, moment("2026-05-31"))
+    found = to_come(world)
     assert found.campaigns["fair"].expected == 0
     assert found.campaigns["fair"].so_far == 20_000_00
     assert found.campaigns["mail"].expected == pytest.approx(10_000_00), "each of the ten will buy"
@@ -47,18 +52,16 @@ def test_what_is_still_to_come_is_shared_like_the_leads() -> None:
     for number in range(10):
         world.path(f"both {number}", "fair > mail", "2026-04-30")
         world.won(f"both {number}", 0, "2026-05-02", "lead")
-    found = still_to_come(credited(world, ["linear"]), "linear", SPRING, moment("2026-05-31"))
+    found = to_come(world)
     assert found.campaigns["fair"].expected == pytest.approx(5_000_00)
     assert found.campaigns["mail"].expected == pytest.approx(5_000_00)
 
 
 def test_without_leads_or_without_orders_nothing_is_foreseen() -> None:
     nothing = buyers(0, "fair", 0, lead="2026-01-01", days=None)
-    assert (
-        still_to_come(credited(nothing, ["linear"]), "linear", SPRING, moment("2026-05-31")).campaigns == {}
-    )
+    assert to_come(nothing).campaigns == {}
     waiting = buyers(30, "fair", 0, lead="2026-01-01", days=None)
-    found = still_to_come(credited(waiting, ["linear"]), "linear", SPRING, moment("2026-05-31"))
+    found = to_come(waiting)
     assert (found.total.expected, found.total.share) == (0, None)
 
 
@@ -95,7 +98,7 @@ def test_the_interval_holds_what_comes_as_often_as_it_says() -> None:
     inside, markets = 0, 100
     for seed in range(markets):
         table, now, later = market(seed)
-        total = still_to_come(table, "linear", recent, now, seed=seed).total
+        total = still_to_come(buying_times(table), table, "linear", recent, now, seed=seed).total
         inside += total.low <= later <= total.high
     # 80 of 100 are expected; by chance alone 66 to 92 in all but one of a thousand runs (binomial).
     assert 66 <= inside <= 92

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attribution import ANSWERS, CALLS, CONVERSIONS, COSTS, TOUCHES
-from reports.kpis import Period, desk
+from reports.daily import calls_by_day, desk, edges_of, spread
+from reports.kpis import Period
 from reports.roi import OVERHEAD, TOTAL, UNKNOWN, roi
 from tests.cast import moment
 
@@ -257,9 +258,10 @@ def test_a_cost_spread_over_adjoining_periods_adds_up_to_the_cent(
     end = start + timedelta(days=days)
     edges = sorted({start + timedelta(days=cut) for cut in cuts} | {start, end})
     periods = [Period(a, b, ZoneInfo("UTC")) for a, b in pairwise(edges)]
-    shares = [period.share(amount, start, end) for period in periods]
+    costs = pa.table({"period_start": [start], "period_end": [end], "amount_minor": [amount]})
+    _, _, shares = spread(costs, edges_of(periods))
     assert sum(shares) == amount
-    assert min(shares, default=0) >= 0
+    assert min(shares) >= 0
 
 
 def test_a_period_that_ends_before_it_starts_is_refused() -> None:
@@ -267,21 +269,24 @@ def test_a_period_that_ends_before_it_starts_is_refused() -> None:
         Period(date(2026, 1, 1), date(2026, 1, 1), ZoneInfo("UTC"))
 
 
-def answers(*outcomes: str | None) -> pa.Table:
-    rows = [(f"c{i}", o) for i, o in enumerate(outcomes) if o]
-    return pa.table({"call_id": [c for c, _ in rows], "outcome": [o for _, o in rows]})
+def attended(world: World, *outcomes: str | None) -> pa.Table:
+    """Calls by day, each with what came of asking; None: nobody logged it."""
+    rows = [(f"c{i}", outcome) for i, outcome in enumerate(outcomes) if outcome]
+    kinds = pa.schema([("call_id", pa.string()), ("outcome", pa.string())])
+    answers = pa.table([[c for c, _ in rows], [o for _, o in rows]], schema=kinds)
+    return calls_by_day(world.calls, answers, YEAR.zone)
 
 
 def test_the_asked_rate_is_calls_asked_over_answered_first_calls_that_may_be_leads() -> None:
     world = World().call("fair").call("fair").call("fair").call("fair")
     world.call("fair", status="missed").call("fair", first_call=False).call("fair", spam=True)
     world.call("fair", lead_status="not_a_lead")
-    figures = desk(world.calls, answers("answered", "declined", "not_asked", None, None, "answered"), YEAR)
+    figures = desk(attended(world, "answered", "declined", "not_asked", None, None, "answered"), YEAR)
     assert (figures["qualifying_calls"], figures["asked"], figures["answers"]) == (4, 2, 1)
     assert (figures["asked_rate"], figures["answer_rate"]) == (0.5, 0.5)
     assert (figures["calls"], figures["answered"], figures["missed"], figures["spam"]) == (7, 6, 1, 1)
 
 
 def test_without_calls_the_rates_are_undefined_not_zero() -> None:
-    figures = desk(World().calls, answers(), YEAR)
+    figures = desk(attended(World()), YEAR)
     assert (figures["calls"], figures["asked_rate"], figures["answered_rate"]) == (0, None, None)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.roi import TOTAL, by_day, credited, summed
+from reports.daily import Activity, credit_by_day
+from reports.roi import TOTAL, credited, summed
 from reports.trends import STEPS, preceding, spans, trend, year_before
 from tests.reports.test_roi import World
 from tests.reports.world import days
@@ -38,9 +39,10 @@ def test_the_sum_of_the_months_is_the_total_of_the_report() -> None:
         None, "2026-12-31", spam=True
     )
     year = days(date(2026, 1, 1), date(2027, 1, 1))
-    table = by_day(credited(world, ["linear"]), year.zone)
-    rows = trend(table, "linear", world, spans(year, "month")).to_pylist()
-    whole = summed({"linear": table}, world, year, currency="EUR").to_pylist()
+    table = credit_by_day(credited(world, ["linear"]), year.zone)
+    activity = Activity.of(world, year.zone)
+    rows = trend(table, "linear", activity, spans(year, "month")).to_pylist()
+    whole = summed({"linear": table}, activity, year, currency="EUR").to_pylist()
     total = next(row for row in whole if row["campaign"] == TOTAL)
     for name in ("cost_minor", "revenue_minor", "calls", "answered_calls", "leads", "deals", "customers"):
         assert sum(row[name] for row in rows) == pytest.approx(total[name]), name
@@ -50,9 +52,8 @@ def test_the_sum_of_the_months_is_the_total_of_the_report() -> None:
 def test_a_trend_of_some_campaigns_counts_what_the_model_credits_them() -> None:
     world = World().path("Borealis", "fair > search").won("Borealis", 100_00).cost("fair", 10_00)
     year = days(date(2026, 1, 1), date(2027, 1, 1))
-    rows = trend(
-        by_day(credited(world, ["linear"]), year.zone), "linear", world, [year], campaigns={"fair"}
-    ).to_pylist()
+    table, activity = credit_by_day(credited(world, ["linear"]), year.zone), Activity.of(world, year.zone)
+    rows = trend(table, "linear", activity, [year], campaigns={"fair"}).to_pylist()
     assert [(row["revenue_minor"], row["cost_minor"], row["roi"]) for row in rows] == [(50_00, 10_00, 4.0)]
 
 

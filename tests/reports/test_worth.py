@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from reports.daily import desk
 from reports.definitions import KPIS
-from reports.kpis import desk
 from reports.worth import Buying, buying, figures
-from tests.reports.test_roi import YEAR, World, answers
+from tests.reports.test_roi import YEAR, World, attended
 from tests.reports.world import days
 
 
@@ -87,7 +87,7 @@ def test_every_figure_that_is_computed_is_defined_once() -> None:
     computed = figures(row(), row(), row(), visits=0, revenue_before_minor=0, habit=HABIT, years_kept=5)
     rates = {
         name
-        for name in desk(World().calls, answers(), YEAR)
+        for name in desk(attended(World()), YEAR)
         if name in ("answered_rate", "asked_rate", "missed_rate")
     }
     assert set(names) == set(computed) | rates

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -17,7 +17,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect, sync_playwright
 from sqlalchemy import Engine
 
 from tests.conftest import DATABASES, KEY
@@ -60,17 +60,18 @@ class Compiled(BytecodeCache):
 TEMPLATES = Compiled()
 
 
-# Pages whose queries differ from one kind of database to the other, in order, search or locks; test_speed
-# opens every page on PostgreSQL, and what pages read and write is tested on both without them.
-ON_BOTH = {"test_companies", "test_jobs", "test_quality", "test_rep"}
+# Modules whose queries differ from one kind of database to the other, in sums, order or locks; elsewhere
+# single tests say so by ``ON_BOTH``. test_speed opens every page on PostgreSQL, and what pages read and write
+# is tested on both without them.
+MODULES_ON_BOTH = {"test_jobs", "test_quality"}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run tests of pages on SQLite alone, where they or :data:`ON_BOTH` do not say otherwise."""
+    """Run tests of pages on SQLite alone, where they or :data:`MODULES_ON_BOTH` do not say otherwise."""
     told = {mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")}
     if "settings" in metafunc.fixturenames and "settings" not in told:
-        both = metafunc.module.__name__.rpartition(".")[2] in ON_BOTH
+        both = metafunc.module.__name__.rpartition(".")[2] in MODULES_ON_BOTH
         kinds = DATABASES if both else DATABASES[:1]
         metafunc.definition.add_marker(pytest.mark.parametrize("settings", kinds, indirect=True))
 
@@ -98,11 +99,18 @@ class Service:
     url: str
     engine: Engine
     settings: Settings
+    sessions: dict[str, StorageState] = field(default_factory=dict)
+    """The cookies of who has signed in, by role."""
 
 
 @pytest.fixture(scope="module")
-def service(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """The real server on a fresh SQLite installation with a user for each role; one for each test module."""
+def service(
+    request: pytest.FixtureRequest, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """The real server on a fresh SQLite installation with a user for each role; one for each test module.
+
+    No worker is beside it where the module says ``WORKER = False``.
+    """
     folder = tmp_path_factory.mktemp("service")
     shutil.copy(sqlite_template, folder / "ringtrail.db")
     with socket.socket() as probe:
@@ -116,6 +124,8 @@ def service(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     told["RINGTRAIL_TWILIO_AUTH_TOKENS"] = TOKEN
     with (folder / "server.log").open("w") as log:
         command = [sys.executable, "-m", "tracking", "serve", "--port", str(port)]
+        if not getattr(request.module, "WORKER", True):
+            command.append("--no-worker")
         server = subprocess.Popen(command, env=os.environ | told, stdout=log, stderr=log)
     try:
         wait_for(url, server, folder / "server.log")
@@ -149,7 +159,7 @@ def chromium() -> Iterator[Browser]:
         pytest.skip("needs chromium")
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE_MS)
         yield browser
         browser.close()
 
@@ -158,25 +168,28 @@ def chromium() -> Iterator[Browser]:
 def open_page(chromium: Browser, service: Service) -> Iterator[Callable[..., Page]]:
     """Open pages as somebody with a role: ``open_page("rep", "/calls", color_scheme="dark")``.
 
-    Further arguments are Playwright's for a context, such as ``viewport``. A page on which a script failed,
-    or on which the policy for content stopped something, fails the test.
+    Each role signs in by the form once in a module. Further arguments are Playwright's for a context, such
+    as ``viewport``. A page on which a script failed, or on which the policy for content stopped something,
+    fails the test.
     """
     contexts: list[BrowserContext] = []
     complaints: list[str] = []
 
     def open_as(role: str | None, path: str = "/", **options: object) -> Page:
+        options["storage_state"] = service.sessions.get(role or "")
         context = chromium.new_context(base_url=service.url, **options)  # type: ignore[arg-type]  # Playwright's own
         context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
-        if role is not None:
+        if role is not None and role not in service.sessions:
             page.goto("/sign-in")
             page.get_by_label("E-mail").fill(ADDRESSES[Role(role)])
             page.get_by_label("Password", exact=True).fill(PASSWORD)
             page.get_by_role("button", name="Sign in").click()
             page.wait_for_url(lambda url: "/sign-in" not in url)
+            service.sessions[role] = context.storage_state()
         page.goto(path)
         return page
 

@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, select
 
 from tests.cast import BOREALIS, BOREALIS_BUYER, FAIR_NUMBER, moment
+from tests.conftest import ON_BOTH
 from tests.web.people import form
 from tests.web.ringing import CATALOGUE, FAIR, advertise, ring
 from tracking import clock
@@ -36,12 +37,14 @@ def borealis(engine: Engine) -> int:
         return session.scalars(select(Account.id).where(Account.name == "Borealis Foods")).one()
 
 
+@ON_BOTH
 @pytest.mark.parametrize("text", ["borealis", "BOREALIS F", BOREALIS, "+44 20 7946 0001"])
 def test_a_company_is_found_by_name_or_by_a_whole_number(signed_in: Enter, borealis: int, text: str) -> None:
     page = signed_in("viewer").get("/companies", query_string={"q": text}).text
     assert f'href="/companies/{borealis}"' in page
 
 
+@ON_BOTH
 def test_a_timeline_tells_calls_answers_and_deals_the_latest_first(
     signed_in: Enter, engine: Engine, borealis: int
 ) -> None:
@@ -96,6 +99,7 @@ def test_people_are_renamed_merged_and_parted(signed_in: Enter, engine: Engine, 
     assert sent(client, f"/contacts/{second}", do="dance")[0] == 422
 
 
+@ON_BOTH
 def test_companies_of_one_name_are_proposed_for_merging(signed_in: Enter, engine: Engine) -> None:
     with db.transaction(engine) as session:
         for _ in range(2):
@@ -110,6 +114,7 @@ def test_a_viewer_sees_numbers_in_part(signed_in: Enter, borealis: int) -> None:
     assert BOREALIS in signed_in("rep").get(f"/companies/{borealis}").text
 
 
+@ON_BOTH
 def test_a_deal_is_explained_touch_by_touch_under_each_model(
     signed_in: Enter, engine: Engine, borealis: int
 ) -> None:
@@ -194,7 +199,7 @@ def test_scripts_in_names_are_text(signed_in: Enter, engine: Engine) -> None:
         assert '" onload="alert' not in page, path
 
 
-@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+@ON_BOTH
 def test_lists_of_deals_are_filtered_by_stage_and_company(signed_in: Enter, engine: Engine) -> None:
     client = signed_in("marketer")
     sent(client, "/deals/new", **DEAL, name="Won one")

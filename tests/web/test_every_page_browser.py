@@ -108,7 +108,7 @@ def broken(page: Page) -> list[str]:
     told = findings(page)
     page.emulate_media(color_scheme="dark", reduced_motion="reduce")
     told += [f"dark: {each}" for each in findings(page, ["color-contrast"])]
-    told += [f"focus unseen: {each}" for each in unseen_focus(page, presses=40)]
+    told += [f"focus unseen: {each}" for each in unseen_focus(page)]
     told += [f"smaller than 24 pixels: {each}" for each in too_small(page)]
     told += [f"only by dragging: {each}" for each in dragged(page)]
     told += [f"chart without its table: {each}" for each in page.evaluate(_CHARTS_ALONE)]

@@ -164,10 +164,11 @@ def test_a_market_is_fitted_to_our_tables_shown_and_simulated(
     signed_in: Enter, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(simulations, "_TRIALS", 1)
-    monkeypatch.setattr(simulations, "_BASE", load("supplier", {"desk.reps": 0}))
+    base = load("supplier", {"desk.reps": 0, "warmup_days": 60, "tail_days": 0})
+    monkeypatch.setattr(simulations, "_BASE", base)
     monkeypatch.setattr(scenarios, "load", lambda source: source)
     with mapper() as spread:
-        seen = tables(World(load("supplier", {"desk.reps": 0}), 120, 200, 5), spread)
+        seen = tables(World(base, 120, 200, 5), spread)
     archive = Archive(settings.data_dir)
     arguments = {"token": TOKEN, "accounts": 120, "seed": 1}
     simulations.fit(archive, seen, arguments, counted)  # type: ignore[arg-type]  # counts like Progress

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, event
 
 from tests.cast import moment
-from tests.conftest import DATABASES
+from tests.conftest import ON_BOTH
 from tests.web.people import enter
 from tracking import clock
 from tracking.access import audit, jobs, saved_views, users
@@ -29,7 +29,6 @@ from tracking.telephony.calls import CallEvent
 from tracking.web.pages import PUBLIC
 
 Enter = Callable[[str], FlaskClient]
-ON_BOTH = pytest.mark.parametrize("settings", DATABASES, indirect=True)
 LARGE = (
     "call",
     "touch",

@@ -64,7 +64,7 @@ def test_with_a_mail_server_the_link_goes_there(settings: Settings, engine: Engi
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = Controller(Box(), hostname="127.0.0.1", port=port)
+    server = Controller(Box(), hostname="127.0.0.1", port=port, ready_timeout=600)
     server.start()
     try:
         told = settings.model_copy(
@@ -112,6 +112,7 @@ def test_every_change_leaves_a_trail_that_can_be_searched(signed_in: Enter, engi
     sent(client, f"/tokens/{secret.split('_')[1]}/revoke")
     anna = ADDRESSES[Role.administrator]
     assert trail(engine) == [
+        (anna, "sign in", "from 127.0.0.1"),
         (anna, "user add", "nina@acme.example: rep"),
         (anna, "token add", "CRM"),
         (anna, "token revoke", "CRM"),

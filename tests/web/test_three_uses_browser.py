@@ -14,6 +14,7 @@ from tracking import clock
 from tracking.storage.vocabulary import CallStatus, Role
 
 Open = Callable[..., Page]
+WORKER = False
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 LOOKS: dict[str, dict[str, Any]] = {
     "light-desktop": {"color_scheme": "light", "viewport": DESKTOP},
@@ -33,14 +34,26 @@ def look(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+# How many stops of Tab lie between the focus and an element, or 1 where it lies before it.
+STOPS = """wanted => {
+    const stops = 'a[href], button, input, select, textarea, summary, [tabindex]';
+    const found = [...document.querySelectorAll(stops)]
+        .filter(e => e.tabIndex >= 0 && !e.disabled && e.checkVisibility());
+    const [from, to] = [document.activeElement, wanted].map(e => found.indexOf(e));
+    return document.activeElement === wanted ? 0 : Math.max(to - from, 1);
+}"""
+
+
 def go(page: Page, target: Locator) -> None:
     """Walk to something with Tab alone, and see that the focus shows there and it is in the window."""
     # Found once: to find it by its role after each key would take most of the time.
     element = target.element_handle()
-    for _ in range(MOST_TABS):
-        if element.evaluate("e => e === document.activeElement"):
-            break
-        page.keyboard.press("Tab")
+    pressed = 0
+    while (stops := element.evaluate(STOPS)) and pressed < MOST_TABS:
+        # Half of the way before it looks again: of some that are counted, Tab passes by.
+        for _ in range((stops + 1) // 2):
+            page.keyboard.press("Tab")
+            pressed += 1
     expect(target).to_be_focused()
     expect(target).to_be_in_viewport()
 
@@ -132,7 +145,7 @@ def test_whoever_decides_compares_models_and_keeps_the_view(open_page: Open, loo
     page.keyboard.press("Space")
     page.keyboard.press("Enter")
     page.wait_for_url("**model=markov**")
-    expect(page.get_by_text("The choice of model changes the decision")).to_be_visible()
+    expect(page.get_by_text("Too early to tell which campaigns pay")).to_be_visible()
     go(page, page.locator("summary", has_text="Save this view"))
     page.keyboard.press("Enter")
     go(page, page.get_by_label("Name", exact=True))

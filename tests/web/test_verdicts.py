@@ -1,4 +1,4 @@
-"""No verdict without evidence, and the same figure for the same words: pages, files, programs and the terminal."""
+"""No verdict without evidence; one figure for the same words in pages, files, programs and terminal."""
 
 import csv
 import io
@@ -108,8 +108,9 @@ def test_with_costs_and_no_touch_no_page_file_program_or_command_gives_a_verdict
     for path in ("/", "/roi", "/roi/advice", "/report"):
         assert "cannot be told: no revenue is connected to a campaign" in said[path], path
         assert "0.0 %" in said[path], "of the revenue is connected"
-    assert "Cannot be told Nothing connects it to a call. Give its ad material a phone number" in (
-        said["/roi/advice"]
+    assert (
+        "Cannot be told Nothing connects it to a call. Give its ad material a phone number"
+        in (said["/roi/advice"])
     )
     unseen = "Campaigns with a cost that nothing connects to a call 2: Catalogue, Trade press"
     assert unseen in said["/quality"]
@@ -118,6 +119,15 @@ def test_with_costs_and_no_touch_no_page_file_program_or_command_gives_a_verdict
     assert {row["roi"] for row in answer["rows"]} == {row["roas"] for row in answer["rows"]} == {None}
     assert answer["connected"]["unconnected"] == ["Catalogue", "Trade press"]
     assert answer["connected"]["revenue"] == {"connected": 0, "of": 40_000_00, "share": 0}
+
+
+def test_an_empty_installation_gets_no_verdict(signed_in: Enter) -> None:
+    client = signed_in("viewer")
+    for path in PAGES:
+        words = main_of(client, path)
+        assert [verdict for verdict in VERDICTS if re.search(rf"(?<!\w){re.escape(verdict)}", words)] == [], (
+            path
+        )
 
 
 def test_page_sheet_csv_program_and_terminal_give_the_same_figures_for_the_same_words(

@@ -29,7 +29,7 @@ STANDARD = (
         "search",
         _("Web search"),
         "google googled bing yandex baidu internet web website online search sökte nätet internetsökning "
-        "googlade gesucht suchmaschine internetsuche поиск яндекс гугл интернет сайт 搜索 百度 谷歌 网上 网站",
+        "googlade gesucht suchmaschine internetsuche поиск яндекс гугл интернет сайт 搜索 百度 网上 网站",
     ),
     StandardAnswer(
         "recommendation",

@@ -13,6 +13,7 @@ from babel.numbers import format_currency, format_decimal, format_percent
 from flask import Flask, current_app, has_request_context, request
 from flask_babel import Babel, force_locale, get_locale
 from flask_login import current_user
+from jinja2 import pass_context
 
 from tracking.errors import Invalid, unpacked
 from tracking.language import translate, words
@@ -39,12 +40,14 @@ def register(app: Flask, settings: Settings) -> None:
     app.config["BABEL_DEFAULT_TIMEZONE"] = settings.timezone
     Babel(app, locale_selector=language, timezone_selector=lambda: settings.timezone)
     filters: dict[str, Callable[..., str]] = {
-        "amount": lambda minor, currency=settings.currency: amount(minor, currency),
+        "amount": pass_context(
+            lambda here, minor, currency=settings.currency: amount(minor, currency, here.get("locale"))
+        ),
         "exact": lambda minor, currency=settings.currency: exact(minor, currency),
         "major": lambda minor, currency: str(money.to_major(minor, currency)),
-        "share": share,
+        "share": pass_context(lambda here, fraction: share(fraction, here.get("locale"))),
         "chance": chance,
-        "count": count,
+        "count": pass_context(lambda here, number: count(number, here.get("locale"))),
         "day": day,
         "moment": lambda at: moment(at, settings),
         "clock": lambda at: format_time(at.astimezone(settings.zone), "HH:mm", locale=_locale()),
@@ -52,6 +55,8 @@ def register(app: Flask, settings: Settings) -> None:
         "decimal": lambda figure: NONE if figure is None else format_decimal(figure, "#,##0.00", _locale()),
         "ratio": lambda figure: NONE if figure is None else format_decimal(figure, "#,##0.0", _locale()),
     }
+    # A comparison writes thousands of figures: the language is asked for once a page.
+    app.context_processor(lambda: {"locale": str(_locale())})
     for name, function in filters.items():
         app.add_template_filter(function, name)
     app.jinja_env.globals.update(languages=LANGUAGES, settings=settings)
@@ -102,17 +107,18 @@ def _locale() -> Locale:
     return get_locale() or Locale("en")
 
 
-def amount(minor: int | float | None, currency: str) -> str:
+def amount(minor: int | float | None, currency: str, locale: str | None = None) -> str:
     """Write minor units as people read money: €84.50; from a thousand on in whole units, €32,400."""
-    return NONE if minor is None else _amount(round(minor), currency, _locale())
+    return NONE if minor is None else _amount(round(minor), currency, locale or str(_locale()))
 
 
-# A comparison writes thousands of figures, and the same ones until the data change.
+# The same ones until the data change.
 _written = lru_cache(maxsize=20_000)
 
 
 @_written
-def _amount(minor: int, currency: str, locale: Locale) -> str:
+def _amount(minor: int, currency: str, tag: str) -> str:
+    locale = Locale.parse(tag)
     major = money.to_major(minor, currency)
     if abs(major) < _WHOLE_FROM:
         return format_currency(major, currency, locale=locale)
@@ -121,13 +127,13 @@ def _amount(minor: int, currency: str, locale: Locale) -> str:
 
 
 @_written
-def _share(fraction: float, locale: Locale) -> str:
+def _share(fraction: float, locale: str) -> str:
     pattern = _ONE_DECIMAL if abs(fraction) < _WHOLE_SHARE_FROM else _NO_DECIMALS
     return format_percent(fraction, pattern, locale=locale)
 
 
 @_written
-def _count(number: float, locale: Locale) -> str:
+def _count(number: float, locale: str) -> str:
     return format_decimal(number, "#,##0.#", locale=locale)
 
 
@@ -147,10 +153,10 @@ def per_unit(back: float | None, currency: str) -> str:
     return format_currency(back, currency, shown, _locale(), currency_digits=False)
 
 
-def share(fraction: float | None) -> str:
+def share(fraction: float | None, locale: str | None = None) -> str:
     """Write a fraction as a percentage with one decimal; from 1,000 % on with none."""
     # A negative zero is equal to zero, and so remembered under the same key.
-    return NONE if fraction is None else _share(fraction or 0.0, _locale())
+    return NONE if fraction is None else _share(fraction or 0.0, locale or str(_locale()))
 
 
 def chance(probability: float | None) -> str:
@@ -164,9 +170,9 @@ def chance(probability: float | None) -> str:
     return format_percent(probability, _NO_DECIMALS, locale=_locale())
 
 
-def count(number: float | None) -> str:
+def count(number: float | None, locale: str | None = None) -> str:
     """Write a count, with one decimal where it is no whole number."""
-    return NONE if number is None else _count(number or 0, _locale())
+    return NONE if number is None else _count(number or 0, locale or str(_locale()))
 
 
 def day(value: date | None) -> str:

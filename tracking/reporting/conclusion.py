@@ -109,7 +109,7 @@ def _roi(found: Comparison) -> Table:
     words = line_words()
     rows: list[_Row] = [
         row | {"campaign": words.get(name, name), "model": model_word(model)}
-        for name, by_model in found.lines().items()
+        for name, by_model in found.lines.items()
         for model, row in by_model.items()
         if name != OVERHEAD
     ]
@@ -177,7 +177,7 @@ def _still_to_come(settings: Settings, found: Comparison) -> list[Any]:
         high=amount(coming.high),
     )
     half = curve.days_until(0.5)
-    blocks: list[Any] = [said]
+    blocks: list[Any] = [said] if coming.expected > 0 else []
     if half is not None:
         blocks.append(
             ngettext(

@@ -1,8 +1,8 @@
 """What the models credit, by day and by won deal: any period is a sum of it, and a change adds to it."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 
 from attribution import MODELS, JourneyError
 from attribution.models import FITTED
-from reports.roi import Learned, by_day, credited, taken_away
+from reports.daily import added_up, credit_by_day, taken_away
+from reports.roi import LINE, Learned, counted, credited, learned
 from tracking.reporting.journeys import Journeys
 from tracking.storage.columns import replace_rows, sorted_by
 
@@ -19,6 +20,11 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "rules": tuple(name for name in MODELS if name not in FITTED and name != "custom"),
     "fitted": FITTED,
 }
+FRONT = ("position-based", "linear")
+"""The models that pages put first: of what their leads may still bring each line is needed."""
+
+
+_SAFE = 2.0**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What some models credit: by day as ``reports.roi.by_day``, and each won deal by account."""
+    """What some models credit: by day as ``reports.daily.credit_by_day``, and each won deal by account."""
 
     daily: pa.Table
     won: pa.Table
@@ -43,6 +49,8 @@ class Part:
     """Models of the group that these data do not support, and why."""
     version: str | None = ""
     """Differs among snapshots of a base where ``won`` does; None: no other snapshot has the same."""
+    front: Mapping[str, pa.Table] = field(default_factory=dict)
+    """What each of :data:`FRONT` credits in each conversion, where all of it was worked out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +100,70 @@ def lines(tables: Journeys, models: Sequence[str], window: Window, fitted: Learn
     return sorted_by(credited(tables, models, **days, fitted=fitted), "account_id")
 
 
-def part_of(tables: Journeys, group: str, window: Window, zone: ZoneInfo) -> Part:
-    """Work out what a group of models credits, without those that the data do not support."""
+def counts_of(tables: Journeys, window: Window) -> pa.Table:
+    """Count what the fitted models learn from journeys."""
+    parts = [counted(part, FITTED, lookback_days=window.lookback_days) for part in tables.parts()]
+    return pa.concat_tables(parts)
+
+
+def fitted_to(counts: pa.Table, models: Sequence[str]) -> Learned:
+    """Fit some models to what :func:`counts_of` gave; raises as :func:`lines`."""
+    return learned(models, counts.filter(pc.is_in(counts["model"], pa.array(models))))
+
+
+def part_of(
+    tables: Journeys, group: str, window: Window, zone: ZoneInfo, counts: pa.Table | None = None
+) -> Part:
+    """Work out what a group of models credits, without those that the data do not support.
+
+    Fitted models are fitted to ``counts``, from :func:`counts_of`; without them to all journeys in memory.
+    """
     models, missing = GROUPS[group], {}
     try:
-        rows = lines(tables, models, window)
+        return _part(tables, models, window, zone, counts)
     except JourneyError:
         # One that these data do not support spoils no other.
-        missing = {model: reason for model in models if (reason := _obstacle(tables, model, window))}
-        rows = lines(tables, [model for model in models if model not in missing], window)
-    return Part(by_day(rows, zone), _won(rows), missing)
+        missing = {model: reason for model in models if (reason := _obstacle(tables, model, window, counts))}
+        left = [model for model in models if model not in missing]
+        return replace(_part(tables, left, window, zone, counts), missing=missing)
+
+
+def _part(
+    tables: Journeys, models: Sequence[str], window: Window, zone: ZoneInfo, counts: pa.Table | None
+) -> Part:
+    daily, won = [], []
+    front: dict[str, list[pa.Table]] = {model: [] for model in FRONT if model in models}
+    for rows in _lines(tables, models, window, counts):
+        daily.append(credit_by_day(rows, zone))
+        won.append(_won(rows))
+        for model, parts in front.items():
+            parts.append(rows.select([*LINE, f"units {model}", f"credit {model}"]))
+    return Part(
+        added_up(pa.concat_tables(daily)),
+        _together(won),
+        front={model: _together(parts) for model, parts in front.items()},
+    )
+
+
+def _lines(
+    tables: Journeys, models: Sequence[str], window: Window, counts: pa.Table | None
+) -> Iterator[pa.Table]:
+    """Yield what models credit in each conversion, some accounts at a time where that makes no difference."""
+    learn = not set(FITTED).isdisjoint(models)
+    fitted = fitted_to(counts, models) if learn and counts is not None else None
+    # A sum that no whole number holds is refused where it is seen as a whole.
+    worth = pc.sum(pc.abs(tables.conversions["value_minor"]).cast(pa.float64())).as_py() or 0.0
+    for part in [tables] if (learn and fitted is None) or worth > _SAFE else tables.parts():
+        yield lines(part, models, window, fitted)
+
+
+def _together(parts: Sequence[pa.Table]) -> pa.Table:
+    return pa.concat_tables(parts).unify_dictionaries().combine_chunks()
 
 
 def changed(base: Part, old: pa.Table, new: pa.Table, zone: ZoneInfo) -> Part:
     """Return a part in which some accounts have other rows of :func:`lines` than they had."""
-    daily = pa.concat_tables([base.daily, by_day(new, zone), taken_away(by_day(old, zone))])
+    daily = pa.concat_tables([base.daily, credit_by_day(new, zone), taken_away(credit_by_day(old, zone))])
     daily, before, after = daily.unify_dictionaries(), _won(old), _won(new)
     if _same(before, after):
         return Part(daily, base.won, base.missing, base.version)
@@ -116,9 +173,10 @@ def changed(base: Part, old: pa.Table, new: pa.Table, zone: ZoneInfo) -> Part:
     return Part(daily, replace_rows(base.won, accounts, after), base.missing, version)
 
 
-def _obstacle(tables: Journeys, model: str, window: Window) -> str | None:
+def _obstacle(tables: Journeys, model: str, window: Window, counts: pa.Table | None) -> str | None:
     try:
-        lines(tables, [model], window)
+        for _ in _lines(tables, [model], window, counts):
+            pass
     except JourneyError as error:
         return str(error)
     return None

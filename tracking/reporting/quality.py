@@ -113,12 +113,12 @@ def _from_tables(period: Period, snapshot: Snapshot | None, found: Comparison | 
         return [Finding(kind, None) for kind in ("unasked", "unattributed", "unconnected", "no_cost")]
     telephone = attended(snapshot, period)
     qualifying = int(telephone["qualifying_calls"] or 0)
-    model, lines = found.models[0], found.lines()
+    model, lines = found.models[0], found.lines
     lost = lines.get(UNATTRIBUTED, {}).get(model, {})
     named = {name: rows[model] for name, rows in lines.items() if is_campaign(name)}
     free = [name for name, row in named.items() if not row["cost_minor"] and _active(row)]
     unseen = [
-        name for name, row in named.items() if row["cost_minor"] and not found.evidence.trail(name).connected
+        name for name, row in named.items() if row["cost_minor"] and name not in found.evidence.connected
     ]
     deals = round(lines[TOTAL][model]["deals"])
     share = found.share_of(UNATTRIBUTED, model)

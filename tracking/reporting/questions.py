@@ -20,6 +20,8 @@ from tracking.storage.models import AdMaterial, Campaign, NumberAssignment
 from tracking.storage.vocabulary import Direction
 
 Args = MultiDict[str, str]
+YEARS = range(1900, 2201)
+"""Years in which a day of business can lie; beyond, arithmetic with days ends."""
 _MOST_DAYS = 365 * 20
 
 
@@ -146,6 +148,14 @@ def _read(
     if direction and direction not in set(Direction):
         raise Invalid("direction", gettext("%(name)s is no direction; choose from the list", name=direction))
     named = tuple(name for name in args.getlist("campaign") if name)
+    for field, wanted, known in (
+        ("campaign", named, facts.keys()),
+        ("channel", (channel,) if channel else (), {fact.channel for fact in facts.values()}),
+    ):
+        if unknown := [name for name in wanted if name not in known]:
+            raise Invalid(
+                field, gettext("%(name)s is not known here; choose from the list", name=unknown[0][:80])
+            )
     chosen_campaigns = None
     if named or channel or direction:
         chosen_campaigns = frozenset(
@@ -180,6 +190,12 @@ def day(name: str, args: Args) -> date | None:
     """Return a day of a query or form, such as from=2026-03-01; None where the field is empty."""
     text = args.get(name, "").strip()
     try:
-        return date.fromisoformat(text) if text else None
+        found = date.fromisoformat(text) if text else None
     except ValueError:
         raise Invalid(name, "%(told)r is not a day; write it as 2026-03-01", told=text) from None
+    if found is not None and found.year not in YEARS:
+        first, last = YEARS[0], YEARS[-1]
+        raise Invalid(
+            name, "%(told)s lies outside the years %(first)s to %(last)s", told=text, first=first, last=last
+        )
+    return found

@@ -95,8 +95,8 @@ def _span(first: Any, last: Any) -> str:
 
 def _beginning(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found: Comparison) -> Chapter:
     model = found.models[0]
-    now = found.lines()[TOTAL][model]
-    named = [name for name in found.lines() if is_campaign(name)]
+    now = found.lines[TOTAL][model]
+    named = [name for name in found.lines if is_campaign(name)]
     situation = gettext(
         "In this period %(cost)s was spent on advertising. %(calls)s calls came in, %(leads)s companies "
         "became leads and %(customers)s became customers; deals worth %(revenue)s were won.",
@@ -125,7 +125,7 @@ def _beginning(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found
 def _headline(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found: Comparison) -> Table:
     model = found.models[0]
     question = replace(asked.question, models=(model,))
-    now = found.lines()[TOTAL][model]
+    now = found.lines[TOTAL][model]
     earlier = asked.earlier_periods
     then = {
         key: roi.totals(snapshot, settings, replace(question, period=period))[model]
@@ -245,7 +245,7 @@ def _middle(
     trend = roi.trend_of(snapshot, settings, question, "month")
     happened = annotations.events(session, first=asked.period.start, last=asked.last_day)
     drawn = charts.revenue_and_cost(trend, settings.currency, "month", happened)
-    total = found.lines()[TOTAL][model]
+    total = found.lines[TOTAL][model]
     intro = gettext(
         "%(direct)s was spent on the campaigns directly, and %(indirect)s as their share of something "
         "larger, such as hours of the marketing department. Leads and what they cost are counted under the "
@@ -290,7 +290,7 @@ def _middle(
 def _spent(asked: ReportQuery, found: Comparison) -> Table:
     words, model = line_words(), found.models[0]
     rows: list[_Row] = []
-    for name, by_model in found.lines().items():
+    for name, by_model in found.lines.items():
         fact = asked.facts.get(name)
         rows.append(
             by_model[model] | {"campaign": words.get(name, name), "objective": fact.objective if fact else ""}

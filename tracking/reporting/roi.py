@@ -1,9 +1,9 @@
 """The ROI report as every edge gives it: one snapshot of the data, the same defaults everywhere."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -12,11 +12,12 @@ from sqlalchemy.orm import Session
 
 from attribution import MODELS, UNATTRIBUTED
 from attribution.shares import UNIT
-from reports.evidence import Evidence, coverage, is_campaign, trails
+from reports.daily import desk
+from reports.evidence import Evidence, connected, coverage, is_campaign
 from reports.intervals import Resampled, resampled
-from reports.kpis import Period, desk, ratio
+from reports.kpis import Period, ratio
 from reports.maturity import Maturity, still_to_come
-from reports.roi import OVERHEAD, TOTAL, summed, within
+from reports.roi import OVERHEAD, TOTAL, summed
 from reports.trends import Step, spans, trend, year_before
 from reports.worth import buying, figures
 from tracking.errors import Invalid
@@ -56,7 +57,7 @@ class RoiReport:
             for row in self.table.to_pylist()
             if is_campaign(row["campaign"])
             and row["cost_minor"]
-            and not self.evidence.trail(row["campaign"]).connected
+            and row["campaign"] not in self.evidence.connected
         }
         return {
             name: {"connected": part.connected, "of": part.of, "share": part.share}
@@ -123,7 +124,7 @@ def evidence(taken: Snapshot, settings: Settings, question: "Question") -> Evide
 
     def make() -> Evidence:
         _, table = _roi(taken, settings, every)
-        return Evidence(coverage(table.to_pylist()), trails(taken.tables, every.period.until))
+        return Evidence(coverage(table.to_pylist()), connected(taken.activity.observed, every.period.end))
 
     return taken.remember(("evidence", every), make)
 
@@ -137,7 +138,7 @@ def _roi(taken: Snapshot, settings: Settings, question: "Question") -> tuple[Cre
         ("roi", question),
         lambda: summed(
             credit.daily,
-            taken.tables,
+            taken.activity,
             question.period,
             currency=settings.currency,
             campaigns=question.campaigns,
@@ -170,13 +171,13 @@ class Question:
     campaigns: frozenset[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Comparison:
     """ROI by campaign under several models, with all that says how far it can be trusted."""
 
     question: Question
     table: pa.Table
-    """Columns of reports.roi.ROI, and ``roi_low`` and ``roi_high``: 80 % intervals over buyers."""
+    """Columns of reports.roi.ROI, and ``roi_low`` and ``roi_high``: 80 % intervals over buying_times."""
     drawn: Resampled
     maturity: Maturity
     before: dict[str, dict[str, Any]]
@@ -195,6 +196,7 @@ class Comparison:
         """Return the models that could be computed, as they were asked for."""
         return self.drawn.models
 
+    @cached_property
     def lines(self) -> dict[str, dict[str, dict[str, Any]]]:
         """Return the rows by campaign and model: campaigns by name, lines in brackets, the total."""
         found: dict[str, dict[str, dict[str, Any]]] = {}
@@ -205,8 +207,8 @@ class Comparison:
 
     def share_of(self, line: str, model: str) -> float | None:
         """Return what share of the total revenue a line holds, such as what is unattributed."""
-        rows = {r["campaign"]: r for r in self.table.to_pylist() if r["model"] == model}
-        return ratio(rows.get(line, {}).get("revenue_minor", 0), rows[TOTAL]["revenue_minor"])
+        part = self.lines.get(line, {}).get(model, {}).get("revenue_minor", 0)
+        return ratio(part, self.lines[TOTAL][model]["revenue_minor"])
 
 
 def snapshot(session: Session, settings: Settings, *, at: datetime) -> Snapshot:
@@ -239,16 +241,14 @@ def _compare(
         for row in table.to_pylist()
         if row["model"] == first and row["campaign"] not in (TOTAL, OVERHEAD) and row["cost_minor"]
     }
-    with ThreadPoolExecutor(1) as beside:
-        # Both spend their time where Python lets others work.
-        coming = beside.submit(_to_come, taken, settings, question, first, at)
-        # The same deals give the same intervals, whatever else has changed since the base was written.
-        memory = taken.base.memory if credit.is_shared else taken.memory
-        drawn = memory.get(
-            ("drawn", question, credit.version, tuple(sorted(costs.items()))),
-            lambda: resampled(credit.won, question.period, costs, campaigns=question.campaigns),
-        )
-        maturity = coming.result()
+    # The same deals give the same intervals, whatever else has changed since the base was written.
+    memory = taken.base.memory if credit.is_shared else taken.memory
+    drawn = memory.get(
+        ("drawn", question, credit.version, tuple(sorted(costs.items()))),
+        lambda: resampled(credit.won, question.period, costs, campaigns=question.campaigns),
+    )
+    lines = taken.lines(first, _window(settings, question))
+    maturity = still_to_come(taken.buying_times, lines, first, question.period, at)
     ends = [
         None if row["roi"] is None else drawn.roi(row["model"], row["campaign"]) for row in table.to_pylist()
     ]
@@ -323,11 +323,6 @@ def _began(tables: Any) -> dict[str, date | None]:
     return {name: at.date() if isinstance(at, datetime) else at for name, at in firsts.items()}
 
 
-def _to_come(taken: Snapshot, settings: Settings, question: Question, model: str, at: datetime) -> Maturity:
-    rows = taken.lines(model, _window(settings, question))
-    return still_to_come(rows, model, question.period, at)
-
-
 def _window(settings: Settings, question: Question) -> Window:
     return Window(question.lookback_days, settings.half_life_days)
 
@@ -368,7 +363,7 @@ def trend_of(taken: Snapshot, settings: Settings, question: Question, step: Step
     def make() -> pa.Table:
         [(model, table)] = _first_of(taken, settings, question).daily.items()
         parts = spans(question.period, step)
-        return trend(table, model, taken.tables, parts, campaigns=question.campaigns)
+        return trend(table, model, taken.activity, parts, campaigns=question.campaigns)
 
     return taken.remember(("trend", question, step), make)
 
@@ -398,9 +393,9 @@ def key_figures(
 
     def make() -> dict[str, float | None]:
         mine = _first_of(taken, settings, question).daily
-        rows = summed(mine, taken.tables, question.period, currency=settings.currency).to_pylist()
+        rows = summed(mine, taken.activity, question.period, currency=settings.currency).to_pylist()
         named = [row for row in rows if is_campaign(row["campaign"])]
-        year_ago = summed(mine, taken.tables, year_before(question.period), currency=settings.currency)
+        year_ago = summed(mine, taken.activity, year_before(question.period), currency=settings.currency)
         earlier = [row for row in year_ago.to_pylist() if row["campaign"] == TOTAL]
         grown = recorded(taken, year_before(question.period))["revenue_minor"]
         visits = taken.tables.visits
@@ -426,8 +421,8 @@ def key_figures(
 
 
 def attended(taken: Snapshot, period: Period) -> dict[str, float | int | None]:
-    """Return how the telephone was attended in a period, as :func:`reports.kpis.desk` counts it."""
-    return taken.remember(("desk", period), lambda: desk(taken.tables.calls, taken.tables.answers, period))
+    """Return how the telephone was attended in a period, as :func:`reports.daily.desk` counts it."""
+    return taken.remember(("desk", period), lambda: desk(taken.activity.calls, period))
 
 
 def _sum_of(rows: Iterable[dict[str, Any]]) -> dict[str, float]:
@@ -442,8 +437,9 @@ def behind(taken: Snapshot, settings: Settings, question: Question, goal: str, l
     """Return the conversions behind a figure: id, account, moment, value, weight and credit, newest first."""
     model = question.models[0]
     _first_of(taken, settings, question)
-    table = within(taken.lines(model, _window(settings, question)), question.period)
-    wanted = table.filter(pc.equal(table["goal"], "won" if goal == "customers" else goal))
+    table = taken.lines(model, _window(settings, question))
+    mine = pc.equal(table["goal"], "won" if goal == "customers" else goal)
+    wanted = table.filter(pc.and_(mine, question.period.holds(table["converted_at"])))
     if goal == "customers":
         wanted = wanted.filter(wanted["first"])
     names = wanted["campaign"].cast(pa.string())

@@ -1,155 +1,55 @@
 """The journey tables and the credit worked out from them, as of one moment; a change costs what it touches.
 
-A base is a folder of Parquet files in ``data_dir/snapshots``: the tables, sorted by account, and what the
-models credit. It never changes. Which accounts have changed since is known from the marks that transactions
-leave (``storage.changes``): a snapshot is the base without their rows, and their rows as they are now. Where
-many have changed, a process of its own writes the next base, while snapshots go on from the last one.
-
-A base holds identifiers, moments, campaigns and amounts, and no number, name or word of a person.
+Which accounts have changed since a base was written is known from the marks that transactions leave
+(``storage.changes``): a snapshot is the base without their rows, and their rows as they are now. Where many
+have changed, a process of its own writes the next base, while snapshots go on from the last one.
 """
 
-import hashlib
-import json
+import logging
 import multiprocessing
 import os
-import shutil
-import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
+from collections.abc import Callable, Collection, Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import cached_property
-from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from attribution.models import FITTED
-from reports.roi import Learned, counted, learned
+from reports.daily import Activity, calls_by_day, channels_of, observed_by_day, taken_away
+from reports.maturity import buying_times
 from tracking import clock
 from tracking.records import contacts
-from tracking.reporting import credit, journeys
+from tracking.reporting import bases, credit, journeys, spending
+from tracking.reporting.bases import Base, Memory
 from tracking.reporting.credit import GROUPS, Credit, Part, Window
-from tracking.reporting.journeys import Journeys
+from tracking.reporting.journeys import BY_ACCOUNT, Journeys
 from tracking.storage import changes, db
 from tracking.storage.changes import Change, Marks
-from tracking.storage.columns import Ints, replace_rows, rows_of, sorted_by
+from tracking.storage.columns import Ints, replace_rows, sorted_by
 from tracking.storage.config import Settings
 from tracking.storage.models import Account, Contact, Cost, Deal, Touch
 
-try:
-    import fcntl
-except ImportError:  # pragma: no cover - not on Windows, where a folder in use cannot be removed anyway
-    fcntl = None  # type: ignore[assignment]
-
 _Result = TypeVar("_Result")
-# Raised whenever the files would be made otherwise from the same data.
-_FORMAT = 4
-# A base of so many touches and calls takes some two seconds, for which somebody waits; a larger one is
-# written beside the pages.
-_MANY = 200_000
 # So many changed accounts are worked out while somebody waits: some tenths of a second.
 _AT_ONCE = 2000
 # Past so many changed accounts, which cost some hundredths of a second each time, a new base pays.
 _NEW_BASE_AFTER = 500
-_BASES = 2
+# A base that could not be written is tried again after so long: what stands in its way is seldom gone at
+# once, and each attempt takes the processor for as long as a base takes.
+_AGAIN_AFTER = timedelta(minutes=10)
 _INSTALLATIONS = 4
-_MEMORY = 256
-_BY_ACCOUNT = ("touches", "conversions", "answers", "calls")
 
 
 class Preparing(Exception):
     """There is no base yet, and writing one takes longer than anybody waits for a page."""
-
-
-class Memory:
-    """What has been computed, by key; what was not asked for the longest makes room."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._found: OrderedDict[Hashable, Any] = OrderedDict()
-
-    def get(self, key: Hashable, make: Callable[[], _Result]) -> _Result:
-        """Return what ``make`` gives, made once."""
-        with self._lock:
-            if key in self._found:
-                self._found.move_to_end(key)
-                found: _Result = self._found[key]
-                return found
-        result = make()
-        with self._lock:
-            self._found[key] = result
-            while len(self._found) > _MEMORY:
-                self._found.popitem(last=False)
-        return result
-
-
-class Base:
-    """The journey tables at one moment and their credit, in files that are read when they are needed."""
-
-    def __init__(self, folder: Path) -> None:
-        about = json.loads((folder / "about.json").read_text())
-        self.folder = folder
-        self.marks = Marks(frozenset((number, nonce) for number, nonce in about["recent"]))
-        self.taken_at = datetime.fromisoformat(about["taken_at"])
-        self.is_large: bool = about["touches"] + about["calls"] > _MANY
-        self.memory = Memory()
-        # Opened at once: the folder may make room for a newer one while this base is still in use.
-        self._files = {path.stem: pa.memory_map(str(path)) for path in folder.glob("*.parquet")}
-
-    def table(self, name: str) -> pa.Table:
-        """Return a table, sorted by account where it has one."""
-        return self.memory.get(("table", name), lambda: pq.read_table(self._files[name]).combine_chunks())
-
-    @cached_property
-    def tables(self) -> Journeys:
-        """Return the journey tables."""
-        return Journeys(**{part.name: self.table(part.name) for part in fields(Journeys)})
-
-    def of(self, accounts: Ints) -> Journeys:
-        """Return the rows of some accounts."""
-        return _only(self.tables, lambda table: rows_of(table, accounts))
-
-    def credit(self, group: str, window: Window, zone: ZoneInfo) -> Part:
-        """Return what a group of models credits."""
-        return self.memory.get(("credit", group, window), lambda: self._credit(group, window, zone))
-
-    def lines(self, model: str, window: Window) -> pa.Table:
-        """Return what one model credits in each conversion."""
-        return self.memory.get(("lines", model, window), lambda: credit.lines(self.tables, [model], window))
-
-    def learned(self, models: Sequence[str], window: Window) -> Learned | None:
-        """Return fitted models as they are fitted to these journeys; None for rules, which learn nothing."""
-        if set(FITTED).isdisjoint(models):
-            return None
-        counts = self.memory.get(("counts", window), lambda: self._counts(window))
-        mine = counts.filter(pc.is_in(counts["model"], pa.array(models)))
-        return self.memory.get(("learned", *models, window), lambda: learned(models, mine))
-
-    def _counts(self, window: Window) -> pa.Table:
-        name = f"counts-{window}"
-        if name in self._files:
-            return self.table(name)
-        return counted(self.tables, FITTED, lookback_days=window.lookback_days)
-
-    def _credit(self, group: str, window: Window, zone: ZoneInfo) -> Part:
-        name = f"credit-{group}-{window}"
-        if f"{name}-daily" in self._files:
-            missing = json.loads((self.folder / f"{name}.json").read_text())
-            return Part(self.table(f"{name}-daily"), self.table(f"{name}-won"), missing)
-        found = credit.part_of(self.tables, group, window, zone)
-        with suppress(OSError):
-            # The folder may have made room for a newer one.
-            _store(found, self.folder / name)
-        return found
 
 
 @dataclass(frozen=True)
@@ -175,9 +75,30 @@ class Snapshot:
             return replace(self.base.tables, costs=self.fresh.costs, visits=self.fresh.visits)
         rows = {
             name: replace_rows(self.base.table(name), self.replaced, getattr(self.fresh, name))
-            for name in _BY_ACCOUNT
+            for name in BY_ACCOUNT
         }
         return replace(self.fresh, **rows)
+
+    @cached_property
+    def activity(self) -> Activity:
+        """Return costs and calls, of which every period is a sum."""
+        calls, channels = self.base.table("calls-daily"), channels_of(self.fresh.costs)
+        observed = self.base.table("observed-daily")
+        if self.replaced.size:
+            parts = (self.fresh, self.base.tables.of(self.replaced))
+            new, old = (calls_by_day(part.calls, part.answers, self.zone) for part in parts)
+            calls = pa.concat_tables([calls, new, taken_away(old)])
+            new, old = (observed_by_day(part, self.zone) for part in parts)
+            observed = pa.concat_tables([observed, new, taken_away(old)])
+        channels = channels_of(self.fresh.calls, self.fresh.touches) | self.base.channels | channels
+        return Activity(self.fresh.costs, calls, channels, observed)
+
+    @cached_property
+    def buying_times(self) -> pa.Table:
+        """Return when companies became leads and bought first: ``reports.maturity.buying_times``."""
+        return replace_rows(
+            self.base.table("buying_times"), self.replaced, buying_times(self.fresh.conversions)
+        )
 
     def credit(self, models: Sequence[str], window: Window) -> Credit:
         """Return what models credit, and which of them these data do not support and why."""
@@ -220,7 +141,8 @@ class Snapshot:
             return self._anew(group, window)
         fitted = self.base.learned(models, window)
         old, new = (
-            credit.lines(part, models, window, fitted) for part in (self.base.of(self.replaced), self.fresh)
+            credit.lines(part, models, window, fitted)
+            for part in (self.base.tables.of(self.replaced), self.fresh)
         )
         return credit.changed(base, old, new, self.zone)
 
@@ -239,14 +161,18 @@ class Snapshot:
         """Tell whether models that are fitted to data are fitted to them as they are.
 
         Every conversion is shared anew then, which takes long where there are many; but there the few that
-        have changed move no weight by much, and the next base is soon written.
+        have changed move no weight by much, and the next base is soon written. Of a goal that nobody had
+        reached nothing has been learnt.
         """
-        return group == "fitted" and not self.base.is_large
+        if group != "fitted":
+            return False
+        reached = pc.unique(self.fresh.conversions["goal"]).to_pylist()
+        return not self.base.is_large or not self.base.goals.issuperset(reached)
 
 
 _lock = threading.RLock()
 _current: OrderedDict[str, Snapshot] = OrderedDict()
-_beside: dict[str, Any] = {}
+_beside: dict[str, tuple[Any, datetime]] = {}
 
 
 def current(session: Session, settings: Settings, *, at: datetime) -> Snapshot:
@@ -268,18 +194,18 @@ def whole(session: Session, settings: Settings, *, at: datetime) -> Snapshot:
 
 
 def _latest(session: Session, settings: Settings, at: datetime, *, patient: bool) -> Snapshot:
-    key = str(_folder(settings))
+    key = str(bases.folder_of(settings))
     known = _current.get(key)
     if known is not None and changes.is_older(session, known.marks):
         # Whoever asked meanwhile has been shown what this session does not see yet.
         return known
-    newest = _newest(_folder(settings), _name(settings))
+    newest = bases.newest(settings)
     if newest is not None and (known is None or known.base.folder != newest):
         known = _of(Base(newest), settings)
     if known is None:
         many = session.scalar(select(func.max(Touch.id))) or 0
-        if not patient and many > _MANY:
-            _take_beside(settings)
+        if not patient and many > bases.MANY:
+            _take_beside(settings, at)
             raise Preparing
         found = _anew(session, settings, at)
     else:
@@ -310,11 +236,11 @@ def _after(
     if not (change.everything or rates or len(accounts) > _AT_ONCE):
         following = _changed(session, settings, known, accounts, change.tables, marks, at)
         if len(following.replaced) > _NEW_BASE_AFTER:
-            _take_beside(settings)
+            _take_beside(settings, at)
         return following
     if patient or not known.base.is_large:
         return _anew(session, settings, at)
-    _take_beside(settings)
+    _take_beside(settings, at)
     return replace(known, stale=True)
 
 
@@ -331,17 +257,17 @@ def _changed(
     theirs = [account for account in accounts.tolist() if account not in companies]
     rows = journeys.export_of(session, theirs, currency=settings.currency) if theirs else None
     fresh = {}
-    for name in _BY_ACCOUNT:
+    for name in BY_ACCOUNT:
         table = replace_rows(
             sorted_by(getattr(known.fresh, name), "account_id"), accounts,
-            known.base.table(name).slice(0, 0) if rows is None else getattr(_wordless(rows), name),
+            known.base.table(name).slice(0, 0) if rows is None else getattr(bases.wordless(rows), name),
         )  # fmt: skip
         fresh[name] = table.combine_chunks()
     small = {
-        "costs": journeys.costs(session, currency=settings.currency)
+        "costs": spending.costs(session, currency=settings.currency)
         if "cost" in tables
         else known.fresh.costs,
-        "visits": journeys.visits(session) if "visit_count" in tables else known.fresh.visits,
+        "visits": spending.visits(session) if "visit_count" in tables else known.fresh.visits,
     }
     return Snapshot(
         known.base, marks, at, known.zone, np.union1d(known.replaced, accounts), Journeys(**fresh, **small)
@@ -369,138 +295,40 @@ def _converts(session: Session, settings: Settings) -> bool:
     return any(session.scalar(query) is not None for query in foreign)
 
 
-def take(session: Session, settings: Settings, *, at: datetime, groups: Sequence[str] = ()) -> Path:
-    """Write a base of the data as they are, with what some groups of models credit."""
-    here = _folder(settings)
-    here.mkdir(parents=True, exist_ok=True)
-    _tidy(here)
-    with (
-        tempfile.TemporaryDirectory(prefix="new-", dir=here, ignore_cleanup_errors=True) as name,
-        _filling(Path(name)) as folder,
-    ):
-        marks = changes.marks(session)
-        tables = _sorted(_wordless(journeys.export(session, currency=settings.currency)))
-        for part in fields(tables):
-            _write(getattr(tables, part.name), folder / f"{part.name}.parquet")
-        window = Window(settings.lookback_days, settings.half_life_days)
-        for group in groups:
-            found = credit.part_of(tables, group, window, settings.zone)
-            _store(found, folder / f"credit-{group}-{window}")
-        if "fitted" in groups:
-            counts = counted(tables, FITTED, lookback_days=window.lookback_days)
-            _write(counts, folder / f"counts-{window}.parquet")
-        about = {
-            "recent": list(marks.recent),
-            "taken_at": at.isoformat(),
-            "touches": tables.touches.num_rows,
-            "calls": tables.calls.num_rows,
-        }
-        (folder / "about.json").write_text(json.dumps(about))
-        # The name says what the files are made for; its end sets apart those of one state written twice.
-        wanted = here / f"{_name(settings)}-{folder.name.removeprefix('new-')}"
-        folder.rename(wanted)
-    _tidy(here)
-    return wanted
-
-
 def take_now(settings: Settings) -> None:
     """Write a base in a process of its own, with what every model credits, behind whoever is waiting."""
     os.nice(10)
     engine = db.open_installed(settings)
     try:
         with db.reading(engine) as session:
-            take(session, settings, at=clock.now(), groups=tuple(GROUPS))
+            bases.take(session, settings, at=clock.now(), groups=tuple(GROUPS))
+    except Exception as error:
+        logging.getLogger(__name__).exception("no new base; the next attempt is in %s", _AGAIN_AFTER)
+        raise SystemExit(1) from error
     finally:
         engine.dispose()
 
 
-def _take_beside(settings: Settings) -> None:
-    key = str(_folder(settings))
+def _take_beside(settings: Settings, at: datetime) -> None:
+    key = str(bases.folder_of(settings))
     with _lock:
-        running = _beside.get(key)
-        if running is None or not running.is_alive():
-            # A new process: a thread would hold up the telephone's webhooks while it copies rows.
-            process = multiprocessing.get_context("spawn").Process(
-                target=take_now, args=(settings,), daemon=True
-            )
-            process.start()
-            _beside[key] = process
+        process, started = _beside.get(key, (None, at))
+        if process is not None and process.is_alive():
+            return
+        if process is not None and process.exitcode and at - started < _AGAIN_AFTER:
+            return
+        # A new process: a thread would hold up the telephone's webhooks while it copies rows.
+        process = multiprocessing.get_context("spawn").Process(target=take_now, args=(settings,), daemon=True)
+        process.start()
+        _beside[key] = process, at
 
 
 def _anew(session: Session, settings: Settings, at: datetime) -> Snapshot:
-    return _of(Base(take(session, settings, at=at)), settings)
+    return _of(Base(bases.take(session, settings, at=at)), settings)
 
 
 def _of(base: Base, settings: Settings) -> Snapshot:
     nobody = np.empty(0, np.int64)
     costs, visits = base.table("costs"), base.table("visits")
-    fresh = replace(base.of(nobody), costs=costs, visits=visits)
+    fresh = replace(base.tables.of(nobody), costs=costs, visits=visits)
     return Snapshot(base, base.marks, base.taken_at, settings.zone, nobody, fresh)
-
-
-def _store(part: Part, name: Path) -> None:
-    name.with_name(f"{name.name}.json").write_text(json.dumps(dict(part.missing)))
-    # The one that is looked for comes last.
-    for kind in ("won", "daily"):
-        _write(getattr(part, kind), name.with_name(f"{name.name}-{kind}.parquet"))
-
-
-def _write(table: pa.Table, path: Path) -> None:
-    new = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
-    # A third of the bytes of plain columns for a tenth of the time that reading the rows took (measured).
-    pq.write_table(table, new, compression="lz4")
-    new.rename(path)
-
-
-def _only(tables: Journeys, rows: Callable[[pa.Table], pa.Table]) -> Journeys:
-    found = {name: rows(getattr(tables, name)) for name in _BY_ACCOUNT}
-    return Journeys(**found, costs=tables.costs.slice(0, 0), visits=tables.visits.slice(0, 0))
-
-
-def _sorted(tables: Journeys) -> Journeys:
-    return replace(tables, **{name: sorted_by(getattr(tables, name), "account_id") for name in _BY_ACCOUNT})
-
-
-def _wordless(tables: Journeys) -> Journeys:
-    answers = tables.answers
-    for name in ("verbatim", "rep"):
-        nobody = pa.nulls(answers.num_rows, pa.string())
-        answers = answers.set_column(answers.schema.get_field_index(name), name, nobody)
-    return replace(tables, answers=answers)
-
-
-def _folder(settings: Settings) -> Path:
-    return settings.data_dir / "snapshots"
-
-
-def _name(settings: Settings) -> str:
-    made_for = f"{_FORMAT} {settings.currency} {settings.url} {settings.timezone}"
-    return hashlib.sha256(made_for.encode()).hexdigest()[:20]
-
-
-def _newest(here: Path, name: str) -> Path | None:
-    found = [path.parent for path in here.glob(f"{name}-*/about.json")]
-    return max(found, key=_written_at, default=None)
-
-
-def _written_at(folder: Path) -> float:
-    return (folder / "about.json").stat().st_mtime
-
-
-@contextmanager
-def _filling(folder: Path) -> Iterator[Path]:
-    """Hold the lock of a folder while it is filled; the system lets go of it when the process ends."""
-    with (folder / "lock").open("w") as file:
-        if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield folder
-
-
-def _tidy(here: Path) -> None:
-    """Remove bases that newer ones replace, and what a process that died left unfinished."""
-    bases = sorted((path.parent for path in here.glob("*/about.json")), key=_written_at, reverse=True)
-    for folder in bases[_BASES:]:
-        shutil.rmtree(folder, ignore_errors=True)
-    for folder in here.glob("new-*"):
-        with suppress(BlockingIOError), _filling(folder):
-            shutil.rmtree(folder, ignore_errors=True)

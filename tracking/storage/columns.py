@@ -123,6 +123,18 @@ def rows_of(table: pa.Table, numbers: Ints, column: str = "account_id") -> pa.Ta
     return pa.concat_tables([table.slice(0, 0), *(table.slice(a, b - a) for a, b in ends if b > a)])
 
 
+def rows_between(
+    table: pa.Table, after: int | None, last: int | None, column: str = "account_id"
+) -> pa.Table:
+    """Return the rows whose number lies above one and up to another, of a table sorted by it; no copy."""
+    values = table[column].to_numpy()
+    start, end = (
+        default if number is None else int(np.searchsorted(values, number, side="right"))
+        for number, default in ((after, 0), (last, len(values)))
+    )
+    return table.slice(start, end - start)
+
+
 def replace_rows(table: pa.Table, numbers: Ints, rows: pa.Table, column: str = "account_id") -> pa.Table:
     """Return a table, sorted by a column, with other rows for some of its numbers, appended; no copy."""
     place, kept = 0, []

@@ -46,7 +46,7 @@ def roi() -> tuple[str, int]:
             "decide/roi.html",
             asked=asked,
             found=found,
-            lines=found.lines(),
+            lines=found.lines,
             conclusion=advice.conclusion(found, judged),
             unconnected={each.campaign for each in judged if each.standing is Standing.unconnected},
             why=deciding.reason(asked.deciding),

@@ -60,7 +60,7 @@ def home() -> tuple[str, int]:
             one_day=timedelta(days=1),
             found=found,
             model=model,
-            now=found.lines()[TOTAL][model],
+            now=found.lines[TOTAL][model],
             before=found.before[model],
             conclusion=advice.conclusion(found, advice.judged(found, asked)),
             attended=attended,
@@ -257,7 +257,7 @@ def _todo(found: roi.Comparison, attended: dict[str, Any]) -> list[tuple[str, st
     if missed_rate is not None and missed_rate > _MISSED_TOO_OFTEN:
         text = gettext("More than one call in five was missed.")
         todo.append((text, "web.calls", gettext("See the calls")))
-    lines, model = found.lines(), found.models[0]
+    lines, model = found.lines, found.models[0]
     free = sorted(
         name
         for name, row in lines.items()
