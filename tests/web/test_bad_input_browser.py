@@ -28,6 +28,7 @@ from tracking.storage.models import AuditEntry, Call, Contact, ImportRun, Report
 from tracking.storage.vocabulary import JobState, Outcome
 
 Open = Callable[..., Page]
+WORKER = False
 CODE = (
     "\"'></script></textarea><img src=x onerror=window.__ran=1><script>window.__ran=2</script>"
     "<style>*{color:red}</style>{{7*7}}"
@@ -63,7 +64,8 @@ OURS = {
     "app_user.tf_totp_secret", "call.caller_hash", "call.currency", "call.dialled", "call.provider",
     "call.provider_call_id", "campaign.currency", "contact_point.value_hash", "cost.currency",
     "cost.source_key", "data_change.scope", "deal.currency", "exchange_rate.currency",
-    "failed_sign_in.email_hash",
+    "audit_entry.seal", "audit_head.seal", "open_session.token_hash", "outgoing_mail.kind",
+    "outgoing_mail.language", "tries.account", "tries.key",
     "idempotency_key.key", "idempotency_key.request_hash", "import_mapping.header_hash",
     "import_mapping.kind", "import_run.kind", "inbox_event.body_hash", "inbox_event.error",
     "inbox_event.event_key", "inbox_event.provider", "installation.key_fingerprint", "job.kind",

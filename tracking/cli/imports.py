@@ -15,7 +15,7 @@ from rich.table import Table as Printed
 from tracking import clock
 from tracking.cli.installation import Installation, json_option, pass_installation
 from tracking.errors import Invalid
-from tracking.imports import kinds, mapping, run
+from tracking.imports import kinds, mapping, run, templates
 from tracking.imports import supplier as catalog
 from tracking.imports.costs import Costs
 from tracking.imports.deals import Deals
@@ -55,6 +55,13 @@ def _file_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="Save refused rows here, to be mended and imported again.",
             ),
             click.option("--encoding", default="", help="Of the file; by default told from its bytes."),
+            click.option("--sheet", default="", help="Of a workbook; by default the first one with rows."),
+            click.option(
+                "--header-line",
+                type=click.IntRange(1),
+                default=None,
+                help="The line in which the names stand; by default found by content.",
+            ),
             click.option(
                 "--separator", type=click.Choice(list(_SEPARATORS)), help="By default told from the file."
             ),
@@ -82,10 +89,12 @@ def _table_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--decimal",
                 type=click.Choice([",", "."]),
-                help="Decimal mark; by default told from each amount.",
+                help="Decimal mark; by default told from all amounts of the column.",
             ),
             click.option(
-                "--dates", type=click.Choice(["dmy", "mdy"]), help="Whether 03/04/2026 is in April or March."
+                "--dates",
+                type=click.Choice(["dmy", "mdy", "serial"]),
+                help="03/04/2026 is in April or in March; or days are counted as in spreadsheets (46085).",
             ),
         )
     ):
@@ -176,6 +185,11 @@ def deals(
 
 
 @click.command("costs")
+@click.option(
+    "--period",
+    type=click.Choice(["day", "week", "month", "quarter", "year"]),
+    help="What a cost covers that is dated by one day; by default told by the column.",
+)
 @_table_options
 @_file_options
 def costs(
@@ -219,6 +233,24 @@ def supplier(installation: Installation, file: str) -> None:
     installation.tell(", ".join(f"{count} {what}" for what, count in counts.items()) + " added", **counts)
 
 
+@click.command("template")
+@click.argument("kind", type=click.Choice(templates.KINDS))
+@click.option("--lang", "language", type=click.Choice(templates.LANGUAGES), default="en", show_default=True)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
+def template(kind: str, language: str, output: Path) -> None:
+    """Write an empty workbook to fill in: heads in a language, examples and rules in a second sheet."""
+    try:
+        output.write_bytes(templates.workbook(kind, language))
+    except OSError as error:
+        raise Invalid(
+            "output", "cannot write %(path)s: %(reason)s", path=output, reason=error.strerror
+        ) from None
+    click.echo(f"{output} is ready; fill it in and give it to `ringtrail import {_COMMANDS.get(kind, kind)}`")
+
+
+_COMMANDS = {"answers": "calls"}
+
+
 def _run(
     installation: Installation,
     form: Callable[[Table, Dialect], Format[Any]],
@@ -228,23 +260,35 @@ def _run(
     strict: bool,
     refused: Path | None,
     encoding: str,
+    sheet: str,
+    header_line: int | None,
     separator: str | None,
     timezone: tzinfo | None,
     currency: str | None = None,
     decimal: str | None = None,
     dates: str | None = None,
+    period: str | None = None,
     local_times: bool = True,
 ) -> None:
     settings = installation.settings
     dialect = Dialect(
         zone=timezone or (settings.zone if local_times else None),
         currency=money.currency(currency or settings.currency),
-        day_first=None if dates is None else dates == "dmy",
+        day_first=None if dates not in ("dmy", "mdy") else dates == "dmy",
         decimal=decimal,
+        serials=dates == "serial",
+        period=period or "",
+        currency_told=currency is not None,
     )
     if refused is not None and file != "-" and refused.resolve() == Path(file).resolve():
         raise Invalid("refused", "is the imported file itself; name another one")
-    table = Table.open(file, encoding=encoding, separator=_SEPARATORS.get(separator or "", ""))
+    table = Table.open(
+        file,
+        encoding=encoding,
+        separator=_SEPARATORS.get(separator or "", ""),
+        sheet=sheet,
+        header=header_line or 0,
+    )
     try:
         bar = Progress(
             "{task.description}",
@@ -289,11 +333,11 @@ def _show(result: Result, refused: Path | None) -> None:
     )
     for reason, count in result.skip_reasons.most_common():
         console.print(f"  skipped: {count} {reason}", markup=False)
+    for note in (*result.notes, *result.passed_over):
+        console.print(f"  {note}", soft_wrap=True, markup=False)
     if result.campaigns_created:
         names = ", ".join(result.campaigns_created)
         console.print(f"  campaigns that did not exist before: {names}", soft_wrap=True, markup=False)
-    for note in result.notes:
-        console.print(f"  {note}", soft_wrap=True, markup=False)
     if result.refusals:
         printed = Printed("Line", "Column", "Value", "Why, and what to do")
         for refusal in result.refusals[:_SHOWN]:

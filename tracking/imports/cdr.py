@@ -91,6 +91,7 @@ class CallRecords:
     """The rows of a telephone system's records as reports about calls."""
 
     kind = "cdr"
+    notes: Sequence[Sentence] = ()
 
     def __init__(
         self,
@@ -113,6 +114,10 @@ class CallRecords:
         self.header, self.name = self._records.header, self._records.name
         self._unnamed: Counter[str] = Counter()
         self._named = False
+
+    def passed_over(self, cells: Sequence[str]) -> Skip | None:
+        """Take every row for a record."""
+        return None
 
     def begin(self, session: Session) -> None:
         """Learn which numbers are ours, and which of them an extension or queue stands for."""

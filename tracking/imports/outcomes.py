@@ -69,6 +69,8 @@ class Result:
     campaigns_created: list[str] = field(default_factory=list)
     notes: list[Sentence] = field(default_factory=list)
     """What was found out about the file, and what follows from it."""
+    passed_over: list[Sentence] = field(default_factory=list)
+    """The first rows that are none: of totals, or below the table."""
 
     @property
     def rows(self) -> int:
@@ -107,7 +109,7 @@ class Result:
             "refused": self.refused,
             "skip_reasons": dict(self.skip_reasons),
             "campaigns_created": self.campaigns_created,
-            "notes": list(self.notes),
+            "notes": [*self.notes, *self.passed_over],
             "refusals": [
                 {"line": r.line, "column": r.column, "value": r.value, "reason": r.reason}
                 for r in self.refusals

@@ -168,6 +168,12 @@ class Inbox:
             taken += some
         return taken
 
+    def start(self) -> None:
+        """Begin to take what lies in the spool, behind whatever arrives meanwhile."""
+        with self._state:
+            if not self._spool.is_empty():
+                self._wake_clerk()
+
     def replay(self, *, everything: bool = False) -> int:
         """Interpret the events that are not processed yet, or all of them again; return how many."""
         last, done = 0, 0
@@ -277,8 +283,8 @@ class Inbox:
             try:
                 said = json.loads(text)
                 received_at = datetime.fromisoformat(said.pop("received_at"))
-                found[path] = Arrival(**said, received_at=received_at)
-            except (ValueError, TypeError, KeyError):
+                found[path] = _whole(Arrival(**said, received_at=received_at), self._interpreters)
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
                 self._spool.set_apart(path)
         if found:
             self._keep(list(found.values()))
@@ -408,6 +414,17 @@ def _turned_away(provider: str, call_id: str) -> Select[int]:
         )
         .limit(1)
     )
+
+
+def _whole(arrival: Arrival, known: Mapping[str, Interpreter]) -> Arrival:
+    """Return an arrival that the database can keep, or raise ValueError: one that never can holds up all."""
+    texts = (arrival.provider, arrival.call_id, arrival.report, arrival.body, arrival.dialled)
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("a field is no text")
+    key = arrival.event_key
+    if arrival.received_at.tzinfo is None or arrival.provider not in known or len(key) > 200 or "\0" in key:
+        raise ValueError("no provider of ours sent this")
+    return arrival
 
 
 def _mark_failed(row: InboxEvent, error: Exception) -> None:
