@@ -65,6 +65,9 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
         SMTP_URL="smtp://mail.acme.example:587",
         MAIL_FROM="Ringtrail <calls@acme.example>",
         FIRST_ADMINISTRATOR="anna@acme.example",
+        TRUSTED_HOSTS="intranet",
+        TRUSTED_PROXIES="10.0.0.1",
+        RESERVED_BYTES="0",
     )
     assert settings.model_fields_set == set(Settings.model_fields) - {"providers"}
     assert settings.url == "postgresql://acme@db/ringtrail"
@@ -115,6 +118,8 @@ WRONG = {
     "DIAL_TIMEOUT_S": ("4", "RINGTRAIL_DIAL_TIMEOUT_S: .*greater than or equal to 5"),
     "LOOKBACK_DAYS": ("forever", "RINGTRAIL_LOOKBACK_DAYS: .*valid integer"),
     "MAX_REQUEST_BYTES": ("", "RINGTRAIL_MAX_REQUEST_BYTES: .*valid integer"),
+    "TRUSTED_HOSTS": ("https://acme.example", "RINGTRAIL_TRUSTED_HOSTS: .*is no name of a host"),
+    "TRUSTED_PROXIES": ("the proxy", "RINGTRAIL_TRUSTED_PROXIES: .*write addresses or networks"),
     "COLOUR": ("red", "RINGTRAIL_COLOUR: no such setting; see docs/settings.md"),
 }
 

@@ -1,8 +1,10 @@
 """The phone always rings: whatever ails the database, a call is put through and its events are caught up."""
 
+import json
 import os
 import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,12 +18,13 @@ from tests.cast import ACME_DESK, BOREALIS, CATALOGUE_NUMBER, FAIR_NUMBER, SEARC
 from tests.conftest import KEY
 from tests.twilio_requests import dial_ended, incoming, post, sid, with_twilio
 from tracking.app import create_app
-from tracking.storage import db
+from tracking.storage import db, vault
 from tracking.storage.config import Settings
 from tracking.storage.models import Call, InboxEvent, TrackingNumber
 from tracking.storage.vocabulary import CallStatus
 from tracking.telephony import numbers
 from tracking.telephony.inbox import Inbox
+from tracking.telephony.spool import Spool
 
 NEW_YEAR = moment("2026-01-01")
 SALES = "+46701740691"
@@ -113,6 +116,7 @@ def test_the_next_event_that_is_written_brings_the_spooled_ones_with_it(
     ring(app, sid(2))
     inbox(app).close()
     again = create_app(acme, engine)
+    inbox(again).drain()
     assert spooled(acme) == []
     assert set(booked(engine)) == {sid(1), sid(2)}
     inbox(again).close()
@@ -185,6 +189,7 @@ def test_a_service_that_starts_without_its_database_puts_calls_through(
     safe.rename(database)
     healed = db.connect(settings)
     app = create_app(settings, healed)
+    inbox(app).drain()
     assert spooled(settings) == []
     assert set(booked(healed)) == {sid(1), sid(2)}
     ready = app.test_client().get("/readyz")
@@ -230,6 +235,81 @@ def test_with_neither_database_nor_spool_the_phone_still_rings(file_settings: Se
     assert ET.fromstring(reply.data).findtext("Dial/Number") == SALES
     assert post(client, "status", incoming(sid(1))).status_code == 503, "said openly: this one is not kept"
     engine.dispose()
+
+
+def test_a_full_spool_does_not_hold_up_the_first_call(
+    file_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever lies there is taken behind the calls: until the first is answered, none of it has to be."""
+    (file_settings.data_dir / "ringtrail.db").rename(file_settings.data_dir / "elsewhere.db")
+    (file_settings.data_dir / "ringtrail.db").mkdir()
+    engine = db.connect(file_settings)
+    app = create_app(file_settings, engine)
+    for call in range(200):
+        ring(app, sid(call))
+    inbox(app).close()
+    engine.dispose()
+    (file_settings.data_dir / "ringtrail.db").rmdir()
+    (file_settings.data_dir / "elsewhere.db").rename(file_settings.data_dir / "ringtrail.db")
+
+    answered, real = threading.Event(), Inbox._drain_some
+
+    def behind(self: Inbox) -> int:
+        # As slow as a spool can be; a bound for what is lost, not a speed to keep.
+        assert answered.wait(60)
+        return real(self)
+
+    monkeypatch.setattr(Inbox, "_drain_some", behind)
+    engine = db.connect(file_settings)
+    app = create_app(file_settings, engine)
+    assert ring(app, sid(1000)) == SALES
+    answered.set()
+    inbox(app).close()
+    inbox(app).drain()
+    assert len(booked(engine)) == 201
+    engine.dispose()
+
+
+ODD = {
+    "a folder": lambda path: path.mkdir(),
+    "a pipe": os.mkfifo,
+    "a link to nowhere": lambda path: path.symlink_to("nowhere"),
+    "a link to a file": lambda path: path.symlink_to(__file__),
+    "nothing": lambda path: path.touch(),
+    "garbage": lambda path: path.write_bytes(os.urandom(1000)),
+    "no object": lambda path: path.write_bytes(vault.seal("[1, 2]", "spool")),
+    "nested": lambda path: path.write_bytes(vault.seal("[" * 100_000, "spool")),
+    "no zone": lambda path: path.write_bytes(
+        vault.seal(json.dumps(PLAIN | {"received_at": "2026-01-01"}), "spool")
+    ),
+    "no text": lambda path: path.write_bytes(vault.seal(json.dumps(PLAIN | {"body": 7}), "spool")),
+    "a foreign provider": lambda path: path.write_bytes(
+        vault.seal(json.dumps(PLAIN | {"provider": "x"}), "spool")
+    ),
+    "a NUL": lambda path: path.write_bytes(vault.seal(json.dumps(PLAIN | {"call_id": "a\0b"}), "spool")),
+    "a long key": lambda path: path.write_bytes(
+        vault.seal(json.dumps(PLAIN | {"report": "x" * 300}), "spool")
+    ),
+}
+PLAIN = {
+    "provider": "twilio", "call_id": "CA1", "report": "voice/ringing", "body": "{}", "dialled": "",
+    "received_at": "2026-01-01T00:00:00+00:00",
+}  # fmt: skip
+
+
+def test_odd_files_in_the_spool_stop_neither_the_start_nor_the_others(acme: Settings, engine: Engine) -> None:
+    form = {name: [value] for name, value in incoming(sid(1)).items()}
+    whole = PLAIN | {"call_id": sid(1), "body": json.dumps({"endpoint": "voice", "form": form})}
+    Spool(acme.spool_dir).put("9", json.dumps(whole))
+    for place, make in enumerate(ODD.values()):
+        make(acme.spool_dir / f"{place:020d}-odd.sealed")
+    app = create_app(acme, engine)
+    assert ring(app, sid(2)) == SALES
+    inbox(app).close()
+    inbox(app).drain()
+    assert set(booked(engine)) == {sid(1), sid(2)}
+    assert spooled(acme) == []
+    assert inbox(app).backlog().unreadable == len(ODD)
 
 
 # --- A real PostgreSQL that is stopped, frozen and started again -----------------------------------------
@@ -279,6 +359,7 @@ def test_calls_ring_while_postgresql_is_frozen_stopped_and_started_again(tmp_pat
 
         server.ensure_postgres_running()
         app = create_app(settings, engine)
+        inbox(app).drain()
         assert spooled(settings) == []
         assert set(booked(engine)) == {sid(1), sid(2), sid(3), sid(4)}
         with db.reading(engine) as session:

@@ -4,6 +4,7 @@ A provider is here by being in the package. Its requests are in ``tests/NAME_req
 settings with a key, and ``reports_of_a_call(number, at)``, signed for ``BASE`` of tests/twilio_requests.py.
 """
 
+import logging
 import re
 import sys
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from tracking.storage.config import Settings
 from tracking.storage.models import Call, InboxEvent, Touch
 from tracking.storage.vocabulary import CallStatus, Medium
 from tracking.telephony import numbers, providers
+from tracking.telephony.providers import Sparing
 
 NINE = moment("2026-03-02 09:00")
 ROOT = Path(__file__).parents[1]
@@ -193,3 +195,18 @@ def test_the_recipe_in_contributing_makes_a_provider(
     monkeypatch.setenv("RINGTRAIL_EXAMPLE_SECRET", "secret")
     assert settings.of(type(own)).secret == own.secret, "settings are read from the environment"
     acme.app.extensions["ringtrail"]["inbox"].close()
+
+
+def test_forged_requests_are_logged_at_a_bounded_rate_and_counted() -> None:
+    now = [0.0]
+    sparing = Sparing(now=lambda: now[0])
+    written = []
+    for second in range(130):
+        now[0] = float(second)
+        for _ in range(100):
+            record = logging.makeLogRecord({"msg": "refused a request"})
+            if sparing.filter(record):
+                written.append((second, record.msg))
+    assert [second for second, _ in written] == [0] * 10 + [60] * 10 + [120] * 10
+    assert written[10][1] == "refused a request (5990 more like it since the last one)"
+    assert written[11][1] == "refused a request"

@@ -3,24 +3,29 @@
 import os
 import sqlite3
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
+from hashlib import sha256
+from itertools import count
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, delete, func, inspect, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Engine, delete, event, func, inspect, select, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from tests.cast import BOREALIS, CATALOGUE_NUMBER, COBALT, moment
+from tracking import migrations
+from tracking.access import audit
 from tracking.errors import Invalid, say
 from tracking.imports.values import content_key
 from tracking.records import contacts
 from tracking.storage import db, vault
 from tracking.storage.config import Settings
-from tracking.storage.models import Call, Campaign, ContactPoint, InboxEvent, Job
+from tracking.storage.models import AuditEntry, Call, Campaign, ContactPoint, InboxEvent, Job
 from tracking.storage.vocabulary import Base, JobState, PointKind
 from tracking.telephony import calls
 from tracking.telephony.calls import CallEvent
@@ -167,14 +172,14 @@ def test_a_reader_keeps_no_writer_waiting(engine: Engine, settings: Settings) ->
 def test_a_reader_sees_one_moment_even_while_others_write(engine: Engine) -> None:
     with db.transaction(engine) as session:
         session.add(campaign("Fair"))
-    count = select(func.count(Campaign.id))
+    rows = select(func.count(Campaign.id))
     with db.reading(engine) as reader:
-        assert reader.scalar(count) == 1
+        assert reader.scalar(rows) == 1
         with db.transaction(engine) as writer:
             writer.add(campaign("Catalogue"))
-        assert reader.scalar(count) == 1, "a report adds up although a row came meanwhile"
+        assert reader.scalar(rows) == 1, "a report adds up although a row came meanwhile"
     with db.reading(engine) as reader:
-        assert reader.scalar(count) == 2
+        assert reader.scalar(rows) == 2
 
 
 def test_what_fails_halfway_leaves_nothing(engine: Engine) -> None:
@@ -407,3 +412,153 @@ def test_the_revision_this_program_wants_is_the_last_that_alembic_would_go_to(tm
     db.downgrade(engine, "0001")
     assert db.revision(engine) == ("0001", wanted)
     engine.dispose()
+
+
+# --- The schema is what it says --------------------------------------------------------------------------
+
+
+def test_a_migration_that_has_landed_is_never_edited() -> None:
+    """Databases have run it as it was; what is to be otherwise is a new migration, which adds its line."""
+    folder = Path(migrations.__file__).parent
+    landed = dict(reversed(line.split()) for line in (folder / "landed.txt").read_text().splitlines())
+    files = {path.name: sha256(path.read_bytes()).hexdigest() for path in (folder / "versions").glob("0*.py")}
+    assert files == landed
+
+
+def test_what_a_database_lacks_of_its_schema_is_added_and_named(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("DROP INDEX ix_audit_entry_at"))
+        connection.execute(text("ALTER TABLE app_user DROP COLUMN theme"))
+        connection.execute(text("DROP TABLE saved_view"))
+    try:
+        added, left = db.mend(engine)
+        assert sorted(added) == [
+            "add column app_user.theme",
+            "add index ix_audit_entry_at",
+            "add index ix_saved_view_user_id",
+            "add table saved_view",
+        ]
+        assert left == []
+        assert db.mend(engine) == ([], [])
+    finally:
+        db.downgrade(engine, "base")
+        db.upgrade(engine)
+
+
+def test_what_cannot_be_added_is_named(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE app_user DROP COLUMN shortcuts"))
+        connection.execute(text("ALTER TABLE job ADD COLUMN extra INTEGER"))
+    try:
+        added, left = db.mend(engine)
+        assert added == []
+        assert sorted(left) == ["add column app_user.shortcuts", "remove column job.extra"]
+    finally:
+        db.downgrade(engine, "base")
+        db.upgrade(engine)
+
+
+def test_an_upgrade_that_is_cut_off_at_any_statement_leaves_what_was_there(engine: Engine) -> None:
+    """It is one transaction: whenever it ends, the schema is the old one, and the next upgrade is whole."""
+    db.downgrade(engine, "0005")
+    before = set(inspect(engine).get_table_names())
+    seen, last = 0, [1]
+
+    def cut(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        nonlocal seen
+        seen += statement.split()[0].upper() in ("CREATE", "ALTER", "DROP", "INSERT", "UPDATE", "DELETE")
+        if seen == last[0]:
+            raise ConnectionAbortedError
+
+    event.listen(engine, "before_cursor_execute", cut)
+    try:
+        for last[0] in count(1):
+            seen = 0
+            try:
+                db.upgrade(engine)
+            except ConnectionAbortedError:
+                event.remove(engine, "before_cursor_execute", cut)
+                assert set(inspect(engine).get_table_names()) == before
+                assert db.revision(engine)[0] == "0005"
+                event.listen(engine, "before_cursor_execute", cut)
+            else:
+                break
+    finally:
+        event.remove(engine, "before_cursor_execute", cut)
+    assert last[0] > 10
+    assert db.mend(engine) == ([], [])
+
+
+@only_sqlite
+def test_a_data_folder_and_its_files_are_shut_against_others_whatever_the_umask(settings: Settings) -> None:
+    folder = settings.data_dir / "acme"
+    old = os.umask(0)
+    try:
+        folder.mkdir(0o777)
+        (folder / "routing.json").write_text("{}")
+        told = settings.model_copy(update={"data_dir": folder})
+        engine = db.install(told)
+        with db.transaction(engine) as session:
+            session.add(campaign("Fair"))
+            open_files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
+        engine.dispose()
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {"ringtrail.db", "ringtrail.db-wal", "routing.json"} <= open_files.keys()
+    assert set(open_files.values()) == {0o600}
+
+
+# --- The audit trail -------------------------------------------------------------------------------------
+
+
+def written(engine: Engine, many: int) -> None:
+    for n in range(many):
+        with db.transaction(engine) as session:
+            audit.note(session, "anna@acme.example", "campaign add", f"Fair {n}", at=moment("2026-01-01"))
+
+
+def test_nothing_on_the_audit_trail_can_be_changed_or_taken_away(engine: Engine) -> None:
+    written(engine, 2)
+    for statement in ("UPDATE audit_entry SET actor = 'x'", "DELETE FROM audit_entry"):
+        with pytest.raises(DBAPIError, match="never changed"), engine.begin() as connection:
+            connection.execute(text(statement))
+
+
+TAMPERED = {
+    "UPDATE audit_entry SET actor = 'x' WHERE place = 2": "entry 2 is not what was written",
+    "UPDATE audit_entry SET seal = NULL, place = NULL WHERE place = 2": "entry 2 is missing",
+    "DELETE FROM audit_entry WHERE place = 2": "entry 2 is missing",
+    "DELETE FROM audit_entry WHERE place = 3": "the trail ends at entry 2, not at entry 3",
+    "DELETE FROM audit_entry": "the trail ends at entry 0, not at entry 3",
+    "DELETE FROM audit_head": "the trail ends at entry 3, not at entry 0",
+}
+
+
+@pytest.mark.parametrize("statement", TAMPERED)
+def test_who_owns_the_database_and_not_the_key_cannot_hide_a_change(engine: Engine, statement: str) -> None:
+    written(engine, 3)
+    with db.reading(engine) as session:
+        assert audit.broken(session) == ""
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("ALTER TABLE audit_entry DISABLE TRIGGER audit_entry_update"))
+        else:
+            held = connection.execute(
+                text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+            ).all()
+            for name, _ in held:
+                connection.execute(text(f"DROP TRIGGER {name}"))
+        connection.execute(text(statement))
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("ALTER TABLE audit_entry ENABLE TRIGGER audit_entry_update"))
+    with db.reading(engine) as session:
+        assert audit.broken(session) == TAMPERED[statement]
+
+
+def test_what_many_write_at_once_is_one_chain(engine: Engine) -> None:
+    with ThreadPoolExecutor(6) as crowd:
+        list(crowd.map(lambda _: written(engine, 5), range(6)))
+    with db.reading(engine) as session:
+        assert audit.broken(session) == ""
+        assert session.scalar(select(func.max(AuditEntry.place))) == 30

@@ -2,23 +2,44 @@
 
 import gc
 import logging
-from typing import Any
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any, cast
 
-from flask import Flask
+from flask import Flask, Request, Response
 from flask_openapi.openapi import OpenAPI
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, SecurityError
 
 from tracking import api, clock, web
+from tracking.front import NamedProxies
 from tracking.storage import db
 from tracking.storage.config import Settings
+from tracking.storage.vault import Draft
 from tracking.telephony import providers
 from tracking.telephony.inbox import Inbox
 from tracking.telephony.routing import Routing
 from tracking.web.pages import explain
 
+_IN_MEMORY = 500_000
 _log = logging.getLogger(__name__)
+
+
+class _Request(Request):
+    """A request whose files lie on the disk in cipher while they are read."""
+
+    drafts: Path
+
+    def _get_file_stream(
+        self,
+        total_content_length: int | None,
+        content_type: str | None,
+        filename: str | None = None,
+        content_length: int | None = None,
+    ) -> IO[bytes]:
+        small = total_content_length is not None and total_content_length <= _IN_MEMORY
+        return BytesIO() if small else cast(IO[bytes], Draft(self.drafts))
 
 
 def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
@@ -27,7 +48,10 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
     Whoever gives the ``engine`` closes it.
     """
     app = OpenAPI("tracking", doc_ui=False)
+    app.request_class = type("Request", (_Request,), {"drafts": settings.data_dir})
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
+    app.config["TRUSTED_HOSTS"] = settings.hosts
+    app.wsgi_app = NamedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]  # as Flask's documentation does
     engine = engine or db.connect(settings)
     routing = Routing(settings)
     inbox = Inbox(engine, settings, routing, providers.interpreters(), clock.now)
@@ -35,12 +59,19 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
     try:
         with db.reading(engine) as session:
             routing.refresh(session)
-        inbox.drain()
     except SQLAlchemyError as error:
         _log.error("the database is away (%s); calls ring by the last known routing", type(error).__name__)
+    # Beside the first calls, however much lies there: none of them waits for it.
+    inbox.start()
     providers.register(app, settings, inbox, routing)
     api.register(app, engine, settings)
     web.register(app, engine, settings)
+
+    @app.errorhandler(SecurityError)
+    def refuse_host(_error: SecurityError) -> Any:
+        # Not a page: it would need addresses, and this request came by none of ours.
+        words = "this service does not go by that name; see RINGTRAIL_BASE_URL and RINGTRAIL_TRUSTED_HOSTS"
+        return f"{words}\n", 400, {"Content-Type": "text/plain; charset=utf-8"}
 
     @app.errorhandler(HTTPException)
     def refuse(error: HTTPException) -> Any:
@@ -63,6 +94,13 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
         if at != wanted:
             return {"status": "the schema is not this program's; run `ringtrail db upgrade`"}, 503
         return {"status": "ok", "inbox": backlog}, 200
+
+    if settings.base_url.startswith("https:"):
+
+        @app.after_request
+        def insist(response: Response) -> Response:
+            response.headers["Strict-Transport-Security"] = "max-age=63072000"
+            return response
 
     return app
 

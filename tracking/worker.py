@@ -18,14 +18,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from tracking import clock
 from tracking.access import jobs
 from tracking.access.jobs import Arguments, Kind, Progress
+from tracking.errors import Conflict
 from tracking.imports import kinds
 from tracking.imports.uploads import UploadStore
-from tracking.reporting import journeys, mailing, schedules, simulations, snapshots
+from tracking.reporting import journeys, mail, mailing, outbox, schedules, simulations, snapshots
 from tracking.storage import db
 from tracking.storage.config import Settings
+from tracking.web import signin
 
 _LOOK_EVERY_S = 30.0
 _TIDIES_EVERY = timedelta(hours=1)
+_POSTS_EVERY_S = 1.0
 _SOUND_S = 60.0
 """A worker that ran for so long had no trouble starting."""
 _LONGEST_PAUSE_S = 60.0
@@ -39,7 +42,15 @@ def known(engine: Engine, settings: Settings) -> Mapping[str, Kind]:
 
     def bring_in(arguments: Arguments, progress: Progress) -> Mapping[str, Any]:
         upload = store.get(arguments["token"])
-        return kinds.take(engine, settings, upload, dry_run=arguments["dry_run"], progress=progress)
+
+        def told(done: int, total: int | None = None) -> None:
+            if settings.room() < 0:
+                raise Conflict(
+                    "the disk is nearly full, and calls need what is left; make room, then try again"
+                )
+            progress(done, total)
+
+        return kinds.take(engine, settings, upload, dry_run=arguments["dry_run"], progress=told)
 
     archive = simulations.Archive(settings.data_dir)
 
@@ -109,7 +120,22 @@ def run(engine: Engine, settings: Settings, *, parent: int | None = None) -> Non
     due_reports = DueReports(engine, settings)
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
+    if mail.is_possible(settings):
+        # Beside the jobs: who waits for a link does not wait for an import.
+        threading.Thread(target=_post, args=(engine, settings, told), name="post", daemon=True).start()
     jobs.work_until(engine, known(engine, settings), ends, between)
+
+
+def _post(engine: Engine, settings: Settings, over: threading.Event) -> None:
+    compose = signin.composer(engine, settings)
+    pause = _POSTS_EVERY_S
+    while not over.wait(pause):
+        try:
+            outbox.deliver(engine, settings, compose, at=clock.now())
+            pause = _POSTS_EVERY_S
+        except SQLAlchemyError as error:
+            _log.error("the database is away (%s); mails wait", type(error).__name__)
+            pause = _LOOK_EVERY_S
 
 
 class Beside:

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select
 
 from tests.cast import moment
 from tests.web.people import ADDRESSES, EFFORT, PASSWORD, enter, form
-from tracking.access import users
+from tracking.access import throttle, users
 from tracking.errors import Conflict, Invalid
 from tracking.storage import db
 from tracking.storage.config import Settings
@@ -78,10 +78,10 @@ def test_nobody_gets_in_with_a_wrong_password_and_the_answer_does_not_tell_why(o
 def test_after_five_wrong_passwords_an_address_waits_and_the_right_one_does_not_help(office: Flask) -> None:
     client = office.test_client()
     token = form(client.get("/sign-in").text, email=ADDRESSES[Role.rep])
-    for _ in range(users.ATTEMPTS):
+    for _ in range(throttle.ATTEMPTS):
         client.post("/sign-in", data=token | {"password": "guessed"})
     refused = client.post("/sign-in", data=token | {"password": PASSWORD})
-    assert "Too many wrong passwords" in refused.text
+    assert "Too many tries" in refused.text
     enter(office.test_client(), Role.viewer)
 
 

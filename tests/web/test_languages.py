@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, select
 
 from tests import messages
+from tests.cast import moment
 from tests.messages import LANGUAGES, forms
 from tests.web.people import ADDRESSES, enter, form, hire
 from tracking import clock
@@ -22,12 +23,13 @@ from tracking.access import jobs
 from tracking.app import create_app
 from tracking.errors import Conflict, Invalid
 from tracking.language import formatting, translate
-from tracking.reporting import mailing, schedules
+from tracking.reporting import mailing, outbox, schedules
 from tracking.reporting.schedules import Wanted
 from tracking.storage import db, money
 from tracking.storage.config import Settings
 from tracking.storage.models import Job, ReportSchedule, User
 from tracking.storage.vocabulary import Role
+from tracking.web import signin
 
 Enter = Callable[[str], FlaskClient]
 PLACE = re.compile(r"%\(\w+\)[a-z]|%%")
@@ -255,11 +257,12 @@ def test_a_mail_is_in_the_language_of_who_gets_it(settings: Settings, engine: En
     letters = _Letters()
     server = Controller(letters, hostname="127.0.0.1", port=port, ready_timeout=600)
     server.start()
-    told = {
+    mail = {
         "smtp_url": type(settings.smtp_url)(f"smtp://127.0.0.1:{port}"),
         "mail_from": "ringtrail@acme.example",
     }
-    app = create_app(settings.model_copy(update=told), engine)
+    told = settings.model_copy(update=mail)
+    app = create_app(told, engine)
     try:
         client = app.test_client()
         fields = form(client.get("/password").text, email=ADDRESSES[Role.rep])
@@ -267,6 +270,7 @@ def test_a_mail_is_in_the_language_of_who_gets_it(settings: Settings, engine: En
         fields = form(client.get("/password").text, email=ADDRESSES[Role.viewer])
         client.post("/password", data=fields, headers={"Accept-Language": "sv"})
         enter(client, Role.administrator)
+        outbox.deliver(engine, told, signin.composer(engine, told), at=moment("2100-01-01"))
     finally:
         server.stop()
         app.extensions["ringtrail"]["inbox"].close()

@@ -100,7 +100,8 @@ def test_what_is_wrong_is_said_and_what_was_typed_stays(
     signed_in: Enter, engine: Engine, field: str, value: object, reason: str
 ) -> None:
     client = signed_in("marketer")
-    answer = client.post("/schedules", data=form(client.get("/schedules").text) | BOARD | {field: value})
+    told = BOARD | {"campaign": [], field: value}
+    answer = client.post("/schedules", data=form(client.get("/schedules").text) | told)
     assert answer.status_code == 422
     assert reason in answer.text
     kept = "Board" if field != "name" else "rita@acme.example"

@@ -112,6 +112,7 @@ def test_every_change_leaves_a_trail_that_can_be_searched(signed_in: Enter, engi
     sent(client, f"/tokens/{secret.split('_')[1]}/revoke")
     anna = ADDRESSES[Role.administrator]
     assert trail(engine) == [
+        (anna, "sign in", "from 127.0.0.1"),
         (anna, "user add", "nina@acme.example: rep"),
         (anna, "token add", "CRM"),
         (anna, "token revoke", "CRM"),

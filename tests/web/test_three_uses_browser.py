@@ -134,7 +134,7 @@ def test_whoever_decides_compares_models_and_keeps_the_view(open_page: Open, loo
     page.keyboard.press("Space")
     page.keyboard.press("Enter")
     page.wait_for_url("**model=markov**")
-    expect(page.get_by_text("The choice of model changes the decision")).to_be_visible()
+    expect(page.get_by_text("Too early to tell which campaigns pay")).to_be_visible()
     go(page, page.locator("summary", has_text="Save this view"))
     page.keyboard.press("Enter")
     go(page, page.get_by_label("Name", exact=True))

@@ -1,21 +1,16 @@
-"""Users: who may sign in, as what, and the pause after too many wrong passwords."""
+"""Users: who may sign in, and as what."""
 
 import secrets
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from tracking.access import sessions
 from tracking.errors import Conflict, Invalid, NotFound
-from tracking.storage import vault
-from tracking.storage.models import FailedSignIn, User
+from tracking.storage.models import User
 from tracking.storage.names import required
 from tracking.storage.vocabulary import Role
-
-ATTEMPTS = 5
-"""Wrong passwords for one address after which it has to wait."""
-PAUSE = timedelta(minutes=15)
-"""How long it waits, and how far back wrong passwords count."""
 
 
 def add(session: Session, email: str, name: str, role: str, *, at: datetime) -> User:
@@ -71,7 +66,7 @@ def change(
     if active is not None:
         user.active = active
         if not active:
-            user.fs_uniquifier = secrets.token_hex(16)
+            sessions.end_all(session, user)
     session.flush()
     if leaves and not _administrators(session):
         raise Conflict("%(email)s is the last administrator; make somebody else one first", email=user.email)
@@ -102,26 +97,3 @@ def _role(text: str) -> Role:
         raise Invalid(
             "role", "%(text)r is no role; choose among %(known)s", text=text, known=", ".join(Role)
         ) from None
-
-
-def note_failure(session: Session, email: str, *, at: datetime) -> None:
-    """Write down a wrong password, whether or not anybody has the address."""
-    session.add(FailedSignIn(email_hash=_hash(email), at=at))
-    session.execute(delete(FailedSignIn).where(FailedSignIn.at < at - PAUSE))
-
-
-def is_paused(session: Session, email: str, *, at: datetime) -> bool:
-    """Tell whether an address has to wait; it has to whether or not anybody has it."""
-    count = select(func.count(FailedSignIn.id)).where(
-        FailedSignIn.email_hash == _hash(email), FailedSignIn.at >= at - PAUSE
-    )
-    return (session.scalar(count) or 0) >= ATTEMPTS
-
-
-def forget_failures(session: Session, email: str) -> None:
-    """Start counting anew, after the right password."""
-    session.execute(delete(FailedSignIn).where(FailedSignIn.email_hash == _hash(email)))
-
-
-def _hash(email: str) -> str:
-    return vault.lookup_hash("sign-in", email.strip().casefold())

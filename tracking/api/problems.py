@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from flask import Response
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import ErrorDetails
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from tracking.errors import Conflict, Invalid, NotFound
@@ -84,6 +84,19 @@ def from_validation(error: ValidationError) -> Response:
     return problem(422, "; ".join(f"{e.field} {e.reason}" for e in found[:3]), found)
 
 
+HANDLED = (
+    Invalid,
+    NotFound,
+    Conflict,
+    IntegrityError,
+    OperationalError,
+    DataError,
+    OverflowError,
+    HTTPException,
+)
+"""What :func:`from_exception` answers; all else is a fault of ours."""
+
+
 def from_exception(error: Exception) -> Response:
     """Turn an error of the domain, the database or the web server into a refusal."""
     match error:
@@ -101,6 +114,8 @@ def from_exception(error: Exception) -> Response:
             response = problem(503, "the database does not answer; send the request again in a moment")
             response.headers["Retry-After"] = "5"
             return response
+        case DataError() | OverflowError():
+            return problem(422, "a number, day or text lies beyond what can be kept")
         case HTTPException():
             # What comes with an answer of its own is that answer, composed where it was raised.
             if isinstance(error.response, Response):

@@ -14,16 +14,15 @@ from flask_openapi.models.tag import Tag
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic import StringConstraints as Text
 from sqlalchemy import Engine, delete, select
-from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
-from werkzeug.exceptions import BadRequest, HTTPException, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from tracking import clock
 from tracking.access import audit
 from tracking.access.tokens import Scope
 from tracking.api import access, problems
 from tracking.api.forms import Query
-from tracking.errors import Conflict, Invalid, NotFound
+from tracking.errors import Conflict, Invalid
 from tracking.records.import_outcome import ImportOutcome
 from tracking.storage import db, vault
 from tracking.storage.config import Settings
@@ -71,7 +70,7 @@ class Section:
         )
         self.blueprint.before_request(_admit)
         self.blueprint.after_request(_seal)
-        for kind in (Invalid, NotFound, Conflict, IntegrityError, OperationalError, HTTPException):
+        for kind in problems.HANDLED:
             self.blueprint.register_error_handler(kind, problems.from_exception)
 
     def get(self, rule: str, *, scope: Scope = Scope.read) -> Callable[[_View], _View]:

@@ -1,6 +1,7 @@
 """The ``ringtrail`` command: everything the service does, from a terminal."""
 
 import ast
+import os
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
@@ -79,7 +80,10 @@ ringtrail = Commands(
             FILE may be - for standard input. A file can be imported again at any time: what is known already
             is skipped. Exit codes: 0 every row taken, 1 rows refused, 2 the file or an option cannot be used.
             """,
-            {name: f"imports:{name}" for name in ("calls", "cdr", "costs", "deals", "supplier", "touches")},
+            {
+                name: f"imports:{name}"
+                for name in ("calls", "cdr", "costs", "deals", "supplier", "template", "touches")
+            },
         ),
         "inbox": Commands(
             "Look after what the telephone provider sent, as it came.",
@@ -100,6 +104,7 @@ ringtrail = Commands(
             {
                 "document": "document:document_command",
                 "kpis": "report:kpis_command",
+                "model": "report:model_command",
                 "roi": "report:roi_command",
             },
         ),
@@ -124,6 +129,8 @@ click.version_option(package_name="ringtrail")(ringtrail)
 
 def main() -> None:
     """Run the command; what can be put right by the user ends in one line, not in a traceback."""
+    # What it writes holds callers' numbers, and keys.
+    os.umask(0o077)
     try:
         ringtrail()
     except (Invalid, NotFound, Conflict) as error:

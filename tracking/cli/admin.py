@@ -2,12 +2,14 @@
 
 import os
 import platform
-from contextlib import nullcontext, suppress
+import sys
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from typing import Any
 
 import click
 from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from tracking import clock
 from tracking.access import audit, tokens
@@ -26,6 +28,12 @@ from tracking.telephony.routing import Routing
 def upgrade(installation: Installation) -> None:
     """Create the database, or bring its schema up to date."""
     engine = db.install(installation.settings)
+    added, left = db.mend(engine)
+    if added:
+        click.echo(f"the database lacked parts of its schema, which are there now: {', '.join(added)}")
+    if left:
+        words = f"the schema is not what this program works on: {'; '.join(left)}"
+        raise Conflict("%(words)s. Restore a backup, or mend it by hand, before you serve", words=words)
     click.echo(f"{db.redact(installation.settings.url)} is at schema {db.revision(engine)[0]}")
 
 
@@ -45,11 +53,13 @@ def key() -> None:
 def serve(
     installation: Installation, host: str, port: int, threads: int, no_worker: bool, with_demo: bool
 ) -> None:
-    """Serve web pages, the JSON API and the telephone provider's webhooks."""
-    from gunicorn.app.base import BaseApplication
+    """Serve web pages, the JSON API and the telephone provider's webhooks.
 
+    SIGHUP begins the program anew, as after an upgrade, on the same socket and without losing a request.
+    """
+    from tracking import server
     from tracking.app import create_app, settle
-    from tracking.web import signin
+    from tracking.web.pages import largest_of
     from tracking.worker import Beside
 
     # Opened here so that a wrong setting or an old schema is told at once, not in a worker's log.
@@ -60,34 +70,45 @@ def serve(
         db.install(settings).dispose()
         with suppress(Conflict):
             _fill(installation)
-    password = signin.first_administrator(installation.engine, settings, at=clock.now())
-    installation.engine.dispose()
-
-    class Server(BaseApplication):
-        def load_config(self) -> None:
-            options = {
-                "bind": f"{host}:{port}",
-                "workers": 1,
-                "threads": threads,
-                "worker_class": "gthread",
-                "control_socket_disable": True,
-                "proc_name": "ringtrail",
-            }
-            for name, value in options.items():
-                self.cfg.set(name, value)
-
-        def load(self) -> Any:
-            app = create_app(settings)
-            settle()
-            return app
-
-    if password is not None:
+    listening = server.listen(host, port)
+    try:
+        _first_administrator(installation)
+        engine = installation.engine
+    except SQLAlchemyError as error:
+        # Calls ring by the last known routing, and are caught up when it is back.
         click.echo(
-            f"First administrator: {settings.first_administrator}, password {password} (shown only now)"
+            f"ringtrail: the database is away ({type(error).__name__}); calls are put through", err=True
         )
+        engine = db.connect(settings)
+    app = create_app(settings, engine)
+    settle()
+    serving = server.Server(
+        app.wsgi_app, listening, threads=threads, largest=largest_of(app), drafts=settings.data_dir
+    )
     click.echo(f"Ringtrail at http://{host}:{port}/ (stop with Ctrl+C)")
-    with nullcontext() if no_worker else Beside():
-        Server().run()
+    with ExitStack() as beside:
+        if not no_worker:
+            beside.enter_context(Beside())
+        server.serve(serving, listening, beside.close)
+    app.extensions["ringtrail"]["inbox"].close()
+
+
+def _first_administrator(installation: Installation) -> None:
+    """Let the first administrator in, with a password that no service's log keeps."""
+    from tracking.web import signin
+
+    settings = installation.settings
+    password = signin.first_administrator(installation.engine, settings, at=clock.now())
+    if password is None:
+        return
+    who = f"First administrator: {settings.first_administrator}, password"
+    if sys.stdout.isatty():
+        click.echo(f"{who} {password} (shown only now)")
+        return
+    path = settings.data_dir / "first-password"
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(f"{password}\n")
+    click.echo(f"{who} in {path}; delete that file once you have signed in")
 
 
 @click.command()
@@ -167,6 +188,14 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
         if settings.base_url.startswith("https://")
         else f"{settings.base_url} is for trials only",
     )
+    behind = settings.base_url.startswith("https://") and not settings.trusted_proxies
+    note(
+        "proxies",
+        not behind,
+        "RINGTRAIL_TRUSTED_PROXIES names none, so all clients count as one; name what serves https"
+        if behind
+        else ", ".join(map(str, settings.trusted_proxies)) or "none",
+    )
     if settings.url.startswith("sqlite"):
         safe, version = db.sqlite_is_safe(db.SQLITE_VERSION), ".".join(map(str, db.SQLITE_VERSION))
         note(
@@ -184,6 +213,8 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
             note("inbox", not waiting, f"{waiting} events wait; see `ringtrail inbox replay`")
             calls, last = session.execute(select(func.count(Call.id), func.max(Call.started_at))).one()
             note("calls", True, f"{calls}, the last {last:%Y-%m-%d %H:%M} UTC" if last else "none yet")
+            wrong = audit.broken(session)
+            note("audit trail", not wrong, wrong or "each entry is sealed to the one before")
             note("campaigns", True, str(session.scalar(select(func.count(Campaign.id)))))
         note("database", True, f"{db.redact(settings.url)} at schema {db.revision(engine)[0]}")
     except Exception as error:  # a doctor reports whatever ails the patient
@@ -191,11 +222,10 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
     spool = list(settings.spool_dir.glob("*")) if settings.spool_dir.exists() else []
     note("spool", not spool, f"{len(spool)} files wait for the database" if spool else "empty")
     mode = os.stat(settings.data_dir).st_mode & 0o077 if settings.data_dir.exists() else 0
-    note(
-        "data folder",
-        not mode & 0o022,
-        f"{settings.data_dir}, others may write to it" if mode & 0o022 else str(settings.data_dir),
-    )
+    open_to_others = f"{settings.data_dir} is open to others; run `chmod 700 {settings.data_dir}`"
+    note("data folder", not mode, open_to_others if mode else str(settings.data_dir))
+    room = settings.room() if settings.data_dir.exists() else 0
+    note("free space", room >= 0, f"{max(room, 0):,} bytes before imports stop (RINGTRAIL_RESERVED_BYTES)")
     return findings
 
 
@@ -214,7 +244,10 @@ def inbox_replay(installation: Installation, everything: bool) -> None:
     box = _open_inbox(installation)
     count = box.replay(everything=everything)
     left = box.backlog()
-    click.echo(f"{count} events interpreted; {left.failed} failed, {left.waiting} wait for their call")
+    click.echo(
+        f"{count} events interpreted; {left.failed} failed, {left.waiting} wait for their call, "
+        f"{box.turned_away()} speak of outgoing or internal calls"
+    )
 
 
 @click.command("drain")

@@ -6,7 +6,7 @@ import click
 from sqlalchemy import select
 
 from tracking import clock
-from tracking.access import audit, users
+from tracking.access import audit, sessions, throttle, users
 from tracking.cli.installation import Installation, json_option, pass_installation
 from tracking.errors import NotFound
 from tracking.storage import db
@@ -69,8 +69,8 @@ def user_rescue(installation: Installation, email: str) -> None:
         if row is None:
             raise NotFound("there is no user %(email)r; `ringtrail user list` shows them", email=email)
         row.password, row.active = hashed, True
-        row.fs_uniquifier = secrets.token_hex(16)
+        sessions.end_all(session, row)
         row.tf_primary_method = row.tf_totp_secret = row.mf_recovery_codes = None
-        users.forget_failures(session, row.email)
+        throttle.forget(session, row.email)
         audit.note(session, "terminal", "user rescue", row.email, at=clock.now())
     click.echo(f"{row.email} signs in with the password {password} (shown only now)")

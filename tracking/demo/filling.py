@@ -26,7 +26,6 @@ from tracking.storage.models import (
     Campaign,
     Contact,
     Deal,
-    FailedSignIn,
     Touch,
     TrackingNumber,
     User,
@@ -47,8 +46,11 @@ _KEPT = (
     "installation",
     User.__tablename__,
     AuditEntry.__tablename__,
-    FailedSignIn.__tablename__,
     "api_token",
+    "audit_head",
+    "open_session",
+    "outgoing_mail",
+    "tries",
 )
 
 

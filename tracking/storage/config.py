@@ -1,8 +1,10 @@
 """Settings, each read from an environment variable ``RINGTRAIL_<NAME>``, each documented here."""
 
 import os
+import shutil
 from collections.abc import Iterable
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Self, TypeVar
 from urllib.parse import urlsplit
@@ -104,6 +106,14 @@ class Settings(_Environment, env_prefix="RINGTRAIL_"):
         "http://127.0.0.1:8000",
         description="Public address of this service as the telephone provider calls it; signatures cover it.",
     )
+    trusted_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Names, comma separated, by which this service may be called besides that of base_url.",
+    )
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (),
+        description="Addresses or networks, comma separated, of proxies whose X-Forwarded-For counts.",
+    )
     region: Annotated[str, AfterValidator(_known_region)] = Field(
         "SE", description="ISO 3166 country that completes national numbers."
     )
@@ -146,6 +156,11 @@ class Settings(_Environment, env_prefix="RINGTRAIL_"):
     max_request_bytes: int = Field(
         262_144, ge=1024, description="Largest request body that is read, in bytes."
     )
+    reserved_bytes: int = Field(
+        200_000_000,
+        ge=0,
+        description="Free space, in bytes, that uploads and imports leave on the disk of data_dir for calls.",
+    )
     providers: Annotated[tuple[ProviderSettings, ...], NoDecode] = Field(
         (), repr=False, description="Settings of providers that are not to be read from the environment."
     )
@@ -156,6 +171,28 @@ class Settings(_Environment, env_prefix="RINGTRAIL_"):
         if text := value.get_secret_value():
             vault.Keys.from_text(text)
         return value
+
+    @field_validator("trusted_hosts", mode="before")
+    @classmethod
+    def _hosts(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        names = tuple(name.strip().lower() for name in value.split(",") if name.strip())
+        for name in names:
+            if urlsplit(f"//{name}").netloc != name or name.startswith(".") or "*" in name:
+                raise ValueError(f"{name!r} is no name of a host; write one such as calls.acme.example")
+        return names
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        named = [name.strip() for name in value.split(",") if name.strip()]
+        try:
+            return tuple(ip_network(name) for name in named)
+        except ValueError as error:
+            raise ValueError(f"{error}; write addresses or networks such as 127.0.0.1,10.0.0.0/24") from None
 
     @field_validator("default_destination")
     @classmethod
@@ -180,9 +217,19 @@ class Settings(_Environment, env_prefix="RINGTRAIL_"):
         return own or provider.load()
 
     @property
+    def hosts(self) -> list[str]:
+        """Return the names by which this service may be called; from the machine itself also as such."""
+        own = urlsplit(self.base_url).hostname or ""
+        return [f"[{own}]" if ":" in own else own, *self.trusted_hosts, "localhost", "127.0.0.1", "[::1]"]
+
+    @property
     def url(self) -> str:
         """Return the database address."""
         return self.database_url or f"sqlite:///{self.data_dir / 'ringtrail.db'}"
+
+    def room(self) -> int:
+        """Return how many bytes more the disk of data_dir takes before calls suffer."""
+        return shutil.disk_usage(self.data_dir).free - self.reserved_bytes
 
     @property
     def spool_dir(self) -> Path:

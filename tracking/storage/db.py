@@ -1,8 +1,9 @@
 """The database, SQLite or PostgreSQL, set up to lose nothing acknowledged; column types; transactions."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
@@ -154,6 +155,7 @@ def sqlite_is_safe(version: tuple[int, int, int]) -> bool:
 
 def connect(settings: Settings) -> Engine:
     """Open the database of an installation, on the conditions this product relies on."""
+    _keep_private(settings.data_dir)
     vault.install(settings.keys)
     url = make_url(settings.url)
     if url.get_backend_name() == "sqlite":
@@ -173,9 +175,27 @@ def connect(settings: Settings) -> Engine:
     raise Invalid("database_url", f"{url.get_backend_name()!r} is not supported; use sqlite or postgresql")
 
 
+def _keep_private(folder: Path) -> None:
+    """Shut a data folder and what lies in it against others, whatever the umask was when it was made."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    own = [
+        found
+        for pattern in ("ringtrail.*", "routing.json*", "first-password")
+        for found in folder.glob(pattern)
+    ]
+    for path, mode in [(folder, 0o700), *((path, 0o600) for path in own if path.is_file())]:
+        with suppress(OSError):
+            # Somebody else's, or gone meanwhile; `ringtrail doctor` names what stays open.
+            if path.stat().st_mode & 0o077:
+                path.chmod(mode)
+
+
 def _sqlite_engine(url: str) -> Engine:
     if (path := make_url(url).database) and path != ":memory:":
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(OSError):
+            # What SQLite puts beside its file takes after it.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     args: dict[str, Any] = {"timeout": 5.0, "isolation_level": None}
     if hasattr(sqlite, "LEGACY_TRANSACTION_CONTROL"):
         # The standard library changes its default in Python 3.16; our own BEGIN needs the old one.
@@ -281,6 +301,55 @@ def revision(engine: Engine) -> tuple[str | None, str | None]:
     # Migrations are a row without branches, and each file is named after its number.
     files = resources.files("tracking.migrations").joinpath("versions").iterdir()
     return at, max(file.name.partition("_")[0] for file in files if file.name[:1].isdigit())
+
+
+def mend(engine: Engine) -> tuple[list[str], list[str]]:
+    """Compare the tables with what the program works on; add what can be added, and return that and the rest.
+
+    A database may say that it is at a schema and lack parts of it: a migration may have been changed after
+    it had run there, or somebody may have dropped an index by hand.
+    """
+    from alembic import autogenerate, operations
+    from alembic.migration import MigrationContext
+
+    from tracking.storage.models import Installation
+
+    tables = Installation.metadata
+    with engine.begin() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        wanted = autogenerate.produce_migrations(context, tables).upgrade_ops
+        operator = operations.Operations(context)
+        added: list[str] = []
+        for step in _single_steps(wanted):
+            if _can_be_added(step):
+                operator.invoke(step)
+                added.append(_in_words(step))
+        left = autogenerate.produce_migrations(context, tables).upgrade_ops
+        return added, [_in_words(step) for step in _single_steps(left)]
+
+
+def _single_steps(steps: Any) -> "Iterator[Any]":
+    for step in getattr(steps, "ops", None) or ():
+        if hasattr(step, "ops"):
+            yield from _single_steps(step)
+        else:
+            yield step
+
+
+def _can_be_added(step: Any) -> bool:
+    from alembic.operations import ops
+
+    if isinstance(step, ops.AddColumnOp):
+        # What has to hold a value that nobody can know any more is left to people.
+        return bool(step.column.nullable)
+    return isinstance(step, ops.CreateTableOp | ops.CreateIndexOp)
+
+
+def _in_words(step: Any) -> str:
+    told = step.to_diff_tuple()
+    verb, things = str(told[0]).replace("_", " "), [part for part in told[1:] if part is not None]
+    names = [str(getattr(thing, "name", thing)) for thing in things]
+    return f"{verb} {'.'.join(names)}"
 
 
 def install(settings: Settings) -> Engine:

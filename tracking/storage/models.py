@@ -16,9 +16,10 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.ext.mutable import MutableList
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from tracking.storage.db import Said, Sealed
+from tracking.storage.names import folded_id
 from tracking.storage.phone import NumberState
 from tracking.storage.vocabulary import (
     Base,
@@ -43,11 +44,13 @@ from tracking.storage.vocabulary import (
 
 
 class Installation(Base):
-    """One row: the fingerprint of the key with which this database is sealed."""
+    """One row: the fingerprint of the key that seals this database, and what was decided for all."""
 
     __tablename__ = "installation"
     id: Mapped[Key]
     key_fingerprint: Mapped[str] = mapped_column(String(16))
+    deciding_model: Mapped[str | None] = mapped_column(String(40))
+    """The attribution model to decide by; without it, what the study recommends."""
 
 
 # --- What was advertised ---------------------------------------------------------------------------------
@@ -348,6 +351,8 @@ class Deal(Base):
     __tablename__ = "deal"
     id: Mapped[Key]
     external_id: Mapped[Name | None] = mapped_column(unique=True)
+    external_key: Mapped[Name | None] = mapped_column(index=True)
+    """The id without capitals and blanks, by which it is found however it is written."""
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
     name: Mapped[str] = mapped_column(Text, default="")
     stage: Mapped[Stage]
@@ -363,6 +368,11 @@ class Deal(Base):
     __table_args__ = (
         CheckConstraint("stage NOT IN ('won', 'lost') OR closed_at IS NOT NULL", "closed_deals_have_a_date"),
     )
+
+    @validates("external_id")
+    def _fold(self, _: str, external_id: str | None) -> str | None:
+        self.external_key = folded_id(external_id) if external_id else None
+        return external_id
 
 
 class Cost(Base):
@@ -511,6 +521,8 @@ class User(Base):
     tf_primary_method: Mapped[str | None] = mapped_column(String(64))
     tf_totp_secret: Mapped[str | None] = mapped_column(String(255))
     """Encrypted with a key outside the database."""
+    tf_last_counter: Mapped[int | None] = mapped_column(BigInteger)
+    """The half minute whose code was taken last; none is taken twice."""
     mf_recovery_codes: Mapped[list[str] | None] = mapped_column(MutableList.as_mutable(JSON()))
     created_at: Mapped[datetime]
     last_login_at: Mapped[datetime | None]
@@ -520,18 +532,43 @@ class User(Base):
     login_count: Mapped[int] = mapped_column(default=0)
 
 
-class FailedSignIn(Base):
-    """A sign-in that was refused, kept as long as it may lead to a pause."""
+class OpenSession(Base):
+    """A browser that has signed in; signing out deletes the row, and with it all that the cookies open."""
 
-    __tablename__ = "failed_sign_in"
+    __tablename__ = "open_session"
     id: Mapped[Key]
-    email_hash: Mapped[Hash]
-    at: Mapped[datetime]
-    __table_args__ = (Index("ix_failed_sign_in_email_time", "email_hash", "at"),)
+    token_hash: Mapped[Hash] = mapped_column(unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"), index=True)
+    opened_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class Tries(Base):
+    """How often something secret was tried, for one account, place or device: see `access.throttle`."""
+
+    __tablename__ = "tries"
+    key: Mapped[Hash] = mapped_column(primary_key=True)
+    account: Mapped[Hash | None] = mapped_column(index=True)
+    count: Mapped[int]
+    since: Mapped[datetime] = mapped_column(index=True)
+
+
+class OutgoingMail(Base):
+    """A mail that is to go out; what it says is made when it goes, so that no link is kept here."""
+
+    __tablename__ = "outgoing_mail"
+    id: Mapped[Key]
+    kind: Mapped[Name]
+    address: Mapped[str] = mapped_column(Sealed("outgoing_mail.address"))
+    language: Mapped[str] = mapped_column(String(10))
+    """That of the page, for those who have chosen none."""
+    created_at: Mapped[datetime]
+    attempts: Mapped[int] = mapped_column(default=0)
+    not_before: Mapped[datetime] = mapped_column(index=True)
 
 
 class AuditEntry(Base):
-    """Who changed what and when; written with the change itself, and never changed."""
+    """Who did what and when; written with the act itself, never changed, each sealed to the one before."""
 
     __tablename__ = "audit_entry"
     id: Mapped[Key]
@@ -540,6 +577,19 @@ class AuditEntry(Base):
     """The e-mail address of a user, "token NAME", or "terminal"."""
     action: Mapped[Name]
     subject: Mapped[str] = mapped_column(Text, default="")
+    place: Mapped[int | None] = mapped_column(BigInteger, unique=True)
+    """Its place in the chain, from 1; null where it was written before there was one."""
+    seal: Mapped[Hash | None]
+    """A keyed hash of this entry and of the seal before it: see `access.audit`."""
+
+
+class AuditHead(Base):
+    """The one row that knows the last link of the audit trail's chain."""
+
+    __tablename__ = "audit_head"
+    id: Mapped[Key]
+    place: Mapped[int]
+    seal: Mapped[Hash]
 
 
 class CallDesk(Base):

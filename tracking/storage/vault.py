@@ -3,14 +3,19 @@
 import base64
 import hashlib
 import hmac
+import io
 import os
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CTR
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -129,3 +134,60 @@ def unseal_bytes(sealed: bytes, purpose: str) -> bytes:
 def lookup_hash(kind: str, value: str) -> str:
     """Return the keyed hash by which a sealed value is found again (HMAC-SHA256, hexadecimal)."""
     return hmac.new(_installed().lookup, f"v1|{kind}|{value}".encode(), hashlib.sha256).hexdigest()
+
+
+class Draft(io.RawIOBase):
+    """A file without a name whose content is on the disk in cipher only, under a key that nobody keeps."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - closed with this one
+        self._key = AES(os.urandom(32))
+        self._start = int.from_bytes(os.urandom(16))
+
+    def _crypt(self, clear: bytes, at: int) -> bytes:
+        # Counter mode, so that any place can be read by itself. A place is written once, as drafts are.
+        counter = (self._start + at // 16) % (1 << 128)
+        stream = Cipher(self._key, CTR(counter.to_bytes(16))).encryptor()
+        stream.update(bytes(at % 16))
+        return stream.update(clear)
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def writable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Move to a place."""
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return the place."""
+        return self._file.tell()
+
+    def readinto(self, into: Any, /) -> int:
+        """Read into a buffer."""
+        at = self._file.tell()
+        clear = self._crypt(self._file.read(len(into)), at)
+        into[: len(clear)] = clear
+        return len(clear)
+
+    def write(self, clear: Any, /) -> int:
+        """Write bytes."""
+        given = bytes(clear)
+        sealed = memoryview(self._crypt(given, self._file.tell()))
+        while sealed:
+            sealed = sealed[self._file.write(sealed) :]
+        return len(given)
+
+    def close(self) -> None:
+        """Close the file, which is gone then."""
+        self._file.close()
+        super().close()

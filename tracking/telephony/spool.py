@@ -2,8 +2,9 @@
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from heapq import nsmallest
 from pathlib import Path
 
 from tracking.storage import vault
@@ -11,6 +12,8 @@ from tracking.storage import vault
 _PURPOSE = "spool"
 _KEPT = ".sealed"
 _UNREADABLE = ".unreadable"
+_LARGEST = 10_000_000
+"""Bytes that no event comes near."""
 
 
 class Spool:
@@ -22,6 +25,8 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._stuck: set[Path] = set()
+        """Files that can neither be read nor set apart; this process leaves them alone."""
 
     def put(self, name: str, text: str) -> None:
         """Keep ``text``; it is on the disk when this returns. ``name`` orders it among the others.
@@ -31,7 +36,7 @@ class Spool:
         OSError
             If the disk does not take it.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         sealed = vault.seal(text, _PURPOSE)
         # The digest keeps two texts of one name apart; the suffix keeps a half-written file unseen.
         path = self._folder / f"{name}-{hashlib.sha256(sealed).hexdigest()[:16]}"
@@ -49,26 +54,34 @@ class Spool:
     def some(self, limit: int) -> list[tuple[Path, str]]:
         """Return up to ``limit`` texts with their files, the first by name first.
 
-        What this installation's key does not open is set apart under another ending, and kept.
+        What cannot be read, or what this installation's key does not open, is set apart under another
+        ending, and kept.
         """
         found = []
-        for path in islice(sorted(self._files(_KEPT)), limit):
+        for path in nsmallest(limit, self._files(_KEPT)):
             try:
-                found.append((path, vault.unseal(path.read_bytes(), _PURPOSE)))
+                found.append((path, vault.unseal(_read(path), _PURPOSE)))
             except FileNotFoundError:
                 continue  # another process took it
-            except ValueError:
+            except (ValueError, OSError):
                 self.set_apart(path)
         return found
 
     def set_apart(self, path: Path) -> None:
         """Keep a file that cannot be understood, out of the way of the others."""
-        path.rename(path.with_suffix(_UNREADABLE))
+        try:
+            path.rename(path.with_suffix(_UNREADABLE))
+        except OSError:
+            self._stuck.add(path)
 
     def discard(self, paths: Iterable[Path]) -> None:
         """Remove files whose texts are safe elsewhere."""
         for path in paths:
-            path.unlink(missing_ok=True)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError:
+                # Taken once more by whoever starts next, which changes nothing.
+                self._stuck.add(path)
 
     def is_empty(self) -> bool:
         """Tell whether nothing waits."""
@@ -76,12 +89,24 @@ class Spool:
 
     def count(self) -> tuple[int, int]:
         """Return how many texts wait, and how many no key of ours opens."""
-        return sum(1 for _ in self._files(_KEPT)), sum(1 for _ in self._files(_UNREADABLE))
+        unreadable = sum(1 for _ in self._files(_UNREADABLE)) + len(self._stuck)
+        return sum(1 for _ in self._files(_KEPT)), unreadable
 
     def _files(self, ending: str) -> Iterator[Path]:
         try:
             with os.scandir(self._folder) as entries:
-                yield from (Path(entry.path) for entry in entries if entry.name.endswith(ending))
+                found = (Path(entry.path) for entry in entries if entry.name.endswith(ending))
+                yield from (path for path in found if path not in self._stuck)
         except OSError:
             # Not there yet, or not to be read: a spool that cannot be read has nothing to give.
             return
+
+
+def _read(path: Path) -> bytes:
+    """Return what a file holds; raise ValueError where it is none of ours by its kind or size."""
+    # Opened without waiting: a pipe with the name of an event would keep us for ever.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
+        about = os.fstat(file.fileno())
+        if not stat.S_ISREG(about.st_mode) or about.st_size > _LARGEST:
+            raise ValueError("this is no event")
+        return file.read()

@@ -1,13 +1,11 @@
 """One's own account: name, language, look, shortcuts, password and second factor."""
 
-import secrets
-
 from flask import flash, redirect, render_template, url_for
 from flask_babel import gettext, refresh
 from flask_login import logout_user
 from werkzeug.wrappers import Response
 
-from tracking.access import users
+from tracking.access import sessions, users
 from tracking.errors import Invalid
 from tracking.language.formatting import LANGUAGES
 from tracking.storage.models import User
@@ -29,8 +27,7 @@ def account() -> tuple[str, int] | Response:
 @pages.page("/account/sign-out-everywhere", EVERYONE, methods=("POST",))
 def sign_out_everywhere() -> Response:
     def work(job: Work) -> None:
-        # Every session names this; a new one leaves all of them without an owner.
-        users.get(job.session, job.user.id).fs_uniquifier = secrets.token_hex(16)
+        sessions.end_all(job.session, users.get(job.session, job.user.id))
         job.note("user sign out everywhere", job.user.email)
 
     pages.change(work)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from flask import (
     Blueprint,
+    Flask,
     Response,
     abort,
     current_app,
@@ -25,10 +26,13 @@ from flask import (
 )
 from flask_babel import gettext
 from flask_login import current_user
+from itsdangerous import BadData, URLSafeTimedSerializer
 from sqlalchemy import Engine, Select, select
+from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.interfaces import ORMOption
 from werkzeug.exceptions import HTTPException
+from werkzeug.http import parse_cookie
 from werkzeug.wrappers import Response as AnyResponse
 
 from reports import extras
@@ -36,7 +40,7 @@ from tracking import clock
 from tracking.access import audit, jobs
 from tracking.errors import Conflict, Invalid, NotFound, documents_missing
 from tracking.reporting import questions, roi
-from tracking.reporting.questions import SHOWN_MODELS, ReportQuery
+from tracking.reporting.questions import ReportQuery
 from tracking.reporting.snapshots import Preparing, Snapshot
 from tracking.storage import db
 from tracking.storage.config import Settings
@@ -50,6 +54,10 @@ _View = TypeVar("_View", bound=Callable[..., Any])
 _STATIC = Path(__file__).parent / "static"
 _LEAST_SQUEEZED = 2000
 _RANDOM_BYTES = 100
+_LONG = 16
+"""Digits of the numbers from which on some are larger than any that a row has."""
+_SENDS = "ringtrail-sends"
+_SENDS_FOR_S = 12 * 3600
 
 EVERYONE = frozenset(Role)
 """Everybody who has signed in."""
@@ -69,6 +77,13 @@ _HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+
+
+class DiskFull(HTTPException):
+    """What is sent would take the room on the disk that calls need."""
+
+    code = 507
+    description = "Insufficient Storage"
 
 
 @dataclass
@@ -130,6 +145,33 @@ def _admit() -> AnyResponse | None:
     if roles is None or user().role not in roles:
         abort(403)
     return None
+
+
+@bp.before_request
+def _sound() -> None:
+    """Refuse what no page of ours sends: further in it would break, where nobody can say what was wrong."""
+    for name, value in [*request.args.items(multi=True), *request.form.items(multi=True)]:
+        if "\0" in name + value:
+            raise Invalid(name.replace("\0", "")[:40], "holds a character that is no text; leave it out")
+    for name, value in request.args.items(multi=True):
+        if len(value) >= _LONG and _is_huge(value):
+            raise Invalid(name[:40], "%(told)s is too large a number", told=value[:40])
+    for part in (request.view_args or {}).values():
+        if _is_huge(str(part)) or "\0" in str(part):
+            abort(404)
+
+
+def _is_huge(text: str) -> bool:
+    try:
+        return abs(int(text)) >= 1 << 53
+    except ValueError:
+        return False
+
+
+@bp.errorhandler(OverflowError)
+@bp.errorhandler(DataError)
+def _beyond(_error: Exception) -> tuple[str, int]:
+    return _problem(Invalid("value", "a number, day or text lies beyond what can be kept"))
 
 
 @bp.errorhandler(NotFound)
@@ -206,9 +248,10 @@ def skipped() -> int:
     return max(request.args.get("skip", 0, type=int), 0)
 
 
-def report_query(session: Session, models: tuple[str, ...] = SHOWN_MODELS) -> ReportQuery:
-    """Return what the address asks of a report; without a choice of models it is these."""
-    return questions.read(session, settings(), today(), request.args, models=models)
+def report_query(session: Session, *, compared: bool = False) -> ReportQuery:
+    """Return what the address asks of a report; the model that decides leads."""
+    asked = questions.read(session, settings(), today(), request.args, compared=compared)
+    return questions.deciding_first(asked)
 
 
 def current_snapshot(session: Session) -> Snapshot:
@@ -243,10 +286,48 @@ def some_of(
 
 
 def make_room() -> None:
-    """Let an address take a request as large as it declares; before anything reads the form."""
-    largest = getattr(current_app.view_functions.get(request.endpoint or ""), "largest", None)
-    if largest is not None:
-        request.max_content_length = largest()
+    """Let whoever may use an address send as much as it declares; before anything reads the form."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    largest = getattr(view, "largest", None)
+    if largest is None or not current_user.is_authenticated or user().role not in getattr(view, "roles", ()):
+        return
+    if (request.content_length or 0) > max(settings().room(), settings().max_request_bytes):
+        raise DiskFull
+    request.max_content_length = largest()
+
+
+def largest_of(app: Flask) -> Callable[[str, str, str], int]:
+    """Return what tells the server how much to read of a request, by method, path and cookies.
+
+    It is asked before a byte of the body is read, and for each request, so it looks into no database: a
+    signed cookie, which a page gives to those who may send files, says so.
+    """
+    found: Settings = app.extensions["ringtrail"]["settings"]
+
+    def most(method: str, path: str, cookies: str) -> int:
+        try:
+            endpoint, _ = app.url_map.bind("").match(path, method=method)
+        except HTTPException:
+            return found.max_request_bytes
+        largest: Callable[[], int] | None = getattr(app.view_functions[endpoint], "largest", None)
+        with app.app_context():
+            if largest is None or not _may_send(parse_cookie(cookies).get(_SENDS, ""), _SENDS_FOR_S):
+                return found.max_request_bytes
+            # On its way it lies on the disk three times: as received, as part of a form, and as kept.
+            return max(found.max_request_bytes, min(largest(), found.room() // 3))
+
+    return most
+
+
+def _may_send(cookie: str, age_s: int) -> bool:
+    try:
+        return bool(_sends().loads(cookie, max_age=age_s))
+    except BadData:
+        return False
+
+
+def _sends() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(current_app.config["SECRET_KEY"], salt="sends files")
 
 
 def user() -> User:
@@ -279,6 +360,13 @@ def protect(response: Response) -> Response:
     """Add the headers that keep foreign scripts, frames and caches away from a page."""
     if for_programs():
         return response
+    is_page = request.blueprint == "web" and request.endpoint != "web.static"
+    held = request.cookies.get(_SENDS, "")
+    if is_page and may("web.import_list") and not _may_send(held, _SENDS_FOR_S // 2):
+        secure = current_app.config["SESSION_COOKIE_SECURE"]
+        response.set_cookie(
+            _SENDS, _sends().dumps(True), _SENDS_FOR_S, secure=secure, httponly=True, samesite="Lax"
+        )
     response.headers.update(_HEADERS)
     if request.endpoint == "web.static" and request.args.get("v"):
         # The address names the content, so it never changes.
@@ -312,6 +400,7 @@ def explain(error: HTTPException) -> AnyResponse | tuple[str, int]:
         403: gettext("Your role does not allow this. An administrator can change it."),
         404: gettext("There is nothing at this address. It may have been mistyped or taken away."),
         413: gettext("That is larger than this service takes."),
+        507: gettext("The disk of this service is nearly full; calls need what is left. Make room first."),
         500: gettext("This page could not be made; the service's log says why. What was saved stays saved."),
     }
     status = error.code or 500

@@ -1,53 +1,84 @@
-"""Signing in: Flask-Security on the installation's own users, with a pause after wrong passwords."""
+"""Signing in: Flask-Security on the installation's own users, with sessions that the server knows."""
 
 import hmac
 import secrets
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from types import SimpleNamespace
 from typing import Any
 
-from flask import Flask, current_app, g, has_request_context, request
+from flask import Flask, abort, current_app, g, redirect, request, session, url_for
 from flask_babel import force_locale, get_locale, gettext
-from flask_login import current_user
+from flask_login import current_user, user_logged_in, user_logged_out
 from flask_security import (
-    LoginForm,
     MailUtil,
     RoleMixin,
     Security,
     SQLAlchemySessionUserDatastore,
     UserMixin,
     hash_password,
+    password_changed,
+    password_reset,
+    tf_disabled,
+    tf_profile_changed,
 )
 from flask_security.recoverable import generate_reset_password_token
+from flask_security.utils import set_request_attr
 from flask_wtf import CSRFProtect
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session, scoped_session
+from werkzeug.wrappers import Response
 
 from tracking import clock
-from tracking.access import audit, users
+from tracking.access import audit, sessions, users
 from tracking.language import formatting
-from tracking.reporting import mail
+from tracking.reporting import mail, outbox
 from tracking.storage import db
 from tracking.storage.config import Settings
-from tracking.storage.models import User
+from tracking.storage.models import OutgoingMail, User
+from tracking.web import credentials
+
+# Of Flask-Security's addresses, those that nothing here leads to: a door less to watch.
+_UNUSED = frozenset({"security.two_factor_rescue", "security.tf_select", "security.static"})
 
 
 class SignedIn(User, UserMixin):  # type: ignore[misc]  # moments may be unknown here, not there
     """A user as Flask-Security sees one."""
+
+    session_token = ""
 
     @property
     def roles(self) -> list[Any]:  # type: ignore[override]  # told there as a column
         """Return the one role in the form that Flask-Security asks for."""
         return [SimpleNamespace(name=self.role.value, get_permissions=frozenset)]
 
+    def get_id(self) -> str:
+        """Return what the cookies of this browser carry, beginning a session where there is none."""
+        if not self.session_token:
+            with db.transaction(current_app.extensions["ringtrail"]["engine"]) as opened:
+                self.session_token = sessions.begin(opened, self.id, at=clock.now())
+        return self.session_token
+
 
 class _Datastore(SQLAlchemySessionUserDatastore):
-    """Users by any attribute; they have no roles to join."""
+    """Users by any attribute, read in a moment of their own: hashing a password holds no lock.
+
+    What is changed is put into the session of the request, which writes all of it at its end.
+    """
+
+    def find_user(self, case_insensitive: bool = False, **kwargs: Any) -> SignedIn | None:
+        name, value = kwargs.popitem()
+        column = getattr(SignedIn, name)
+        same = func.lower(column) == func.lower(value) if case_insensitive else column == value
+        with db.reading(current_app.extensions["ringtrail"]["engine"]) as reading:
+            return reading.scalar(select(SignedIn).where(same))
 
 
 class _Mail(MailUtil):
+    """What Flask-Security wants to say by mail goes in line, with the change that it tells of."""
+
     def send_mail(
         self,
         template: str,
@@ -59,52 +90,16 @@ class _Mail(MailUtil):
         **context: Any,
     ) -> None:
         settings: Settings = self.app.extensions["ringtrail"]["settings"]
-        if not mail.is_possible(settings):
-            return  # the page says so, and an administrator can hand out a link
-        if "reset_link" in context:
-            mail.send(settings, invitation(context["user"], context["reset_link"]))
-            return
-        message = EmailMessage()
-        with in_language_of(context["user"]):
-            message["Subject"] = gettext("Your password for Ringtrail has been changed")
-            link = f"{settings.base_url}/password"
-            words = gettext("If it was not you, choose a new one at once at %(link)s", link=link)
-        message["To"] = str(recipient)
-        message.set_content(f"{words}\n")
-        mail.send(settings, message)
+        if mail.is_possible(settings):
+            # Where none can be sent, the page says so, and an administrator can hand out a link.
+            people = self.app.extensions["ringtrail"]["people"]
+            outbox.put(
+                people(), outbox.CHANGED, context["user"].email, str(get_locale() or "en"), at=clock.now()
+            )
 
     def __init__(self, app: Flask) -> None:
         super().__init__(app)
         self.app = app
-
-
-class _SignIn(LoginForm):
-    """The sign-in form; an address that was tried too often waits, whoever asks."""
-
-    def validate(self, **kwargs: Any) -> bool:
-        engine: Engine = current_app.extensions["ringtrail"]["engine"]
-        email, at = self.email.data or "", clock.now()
-        with db.reading(engine) as session:
-            paused = users.is_paused(session, email, at=at)
-        if paused:
-            minutes = int(users.PAUSE.total_seconds() // 60)
-            self.form_errors.append(
-                gettext("Too many wrong passwords for this address. Try again in %(n)d minutes.", n=minutes)
-            )
-            return False
-        fine: bool = super().validate(**kwargs)
-        # What Flask-Security has read is let go first: on SQLite one connection writes at a time.
-        _release()
-        with db.transaction(engine) as session:
-            if fine:
-                users.forget_failures(session, email)
-            else:
-                users.note_failure(session, email, at=at)
-        return fine
-
-
-def _release() -> None:
-    current_app.extensions["ringtrail"]["people"].rollback()
 
 
 def register(app: Flask, engine: Engine, settings: Settings) -> CSRFProtect:
@@ -113,12 +108,14 @@ def register(app: Flask, engine: Engine, settings: Settings) -> CSRFProtect:
     secure = settings.base_url.startswith("https:")
     app.config.update(
         SECRET_KEY=secret.hex(),
-        SESSION_COOKIE_NAME="ringtrail",
+        # With the prefix no other host of the same domain can set it.
+        SESSION_COOKIE_NAME="__Host-ringtrail" if secure else "ringtrail",
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=secure,
         REMEMBER_COOKIE_SAMESITE="Lax",
         REMEMBER_COOKIE_SECURE=secure,
         REMEMBER_COOKIE_HTTPONLY=True,
+        REMEMBER_COOKIE_DURATION=sessions.LASTS,
         # A form may stand open for a day beside the telephone; the session bounds it.
         WTF_CSRF_TIME_LIMIT=None,
         SECURITY_PASSWORD_SALT=_derived(secret, "password"),
@@ -152,25 +149,43 @@ def register(app: Flask, engine: Engine, settings: Settings) -> CSRFProtect:
         SECURITY_TWO_FACTOR_SETUP_URL="/account/second-factor",
         SECURITY_TWO_FACTOR_TOKEN_VALIDATION_URL="/sign-in/code",
         SECURITY_TWO_FACTOR_POST_SETUP_VIEW="/account",
+        # Seconds by which a clock may be off: three codes are right at a time, each once.
+        SECURITY_TWO_FACTOR_AUTHENTICATOR_VALIDITY=30,
+        SECURITY_TWO_FACTOR_RESCUE_EMAIL=False,
+        SECURITY_API_ENABLED_METHODS=["session"],
         SECURITY_MULTI_FACTOR_RECOVERY_CODES=True,
         SECURITY_MULTI_FACTOR_RECOVERY_CODES_URL="/account/recovery-codes",
         SECURITY_MULTI_FACTOR_RECOVERY_URL="/sign-in/recovery",
         SECURITY_JOIN_USER_ROLES=False,
         SECURITY_DATETIME_FACTORY=clock.now,
     )
-    people: scoped_session[Session] = scoped_session(lambda: _session(engine), scopefunc=_scope)  # type: ignore[arg-type]  # any maker will do
+    people: scoped_session[Session] = scoped_session(
+        lambda: Session(engine, expire_on_commit=False),  # type: ignore[arg-type]  # any maker will do
+        scopefunc=_scope,
+    )
     app.extensions["ringtrail"]["people"] = people
-    store = _Datastore(people, SignedIn, RoleMixin)
-    Security(app, store, login_form=_SignIn, mail_util_cls=_Mail)
+    security = Security(
+        app,
+        _Datastore(people, SignedIn, RoleMixin),
+        login_form=credentials.SignInForm,
+        verify_form=credentials.CurrentPassword,
+        change_password_form=credentials.NewPassword,
+        forgot_password_form=credentials.Forgotten,
+        two_factor_verify_code_form=credentials.CodeForm,
+        mf_recovery_form=credentials.RecoveryForm,
+        mail_util_cls=_Mail,
+        password_util_cls=credentials.Passwords,
+        totp_cls=credentials.Codes,
+        mf_recovery_codes_util_cls=credentials.RecoveryCodes,
+    )
+    # Programs have tokens of the API, which end and are limited; no other key is handed out here.
+    security.want_json(lambda _request: False)
     guard = CSRFProtect(app)
     app.jinja_env.globals["mail_is_possible"] = mail.is_possible(settings)
-
-    @app.before_request
-    def know_the_user() -> None:
-        # A page opens its own transaction; the one that read the user must not hold it up.
-        if request.blueprint == "web" and request.endpoint != "web.static":
-            bool(current_user.is_authenticated)
-            people.remove()
+    app.before_request(_keep_to_ours)
+    app.after_request(credentials.keep_device)
+    _know_sessions(app, engine)
+    _put_on_record(app, people)
 
     @app.teardown_appcontext
     def close(_error: BaseException | None) -> None:
@@ -179,19 +194,70 @@ def register(app: Flask, engine: Engine, settings: Settings) -> CSRFProtect:
     return guard
 
 
+def _keep_to_ours() -> Response | None:
+    if request.endpoint in _UNUSED:
+        abort(404)
+    at_code = request.endpoint == "security.two_factor_token_validation"
+    setting_up = session.get("tf_state") == "validating_profile" and session.get("tf_primary_method")
+    if at_code and not setting_up and current_user.is_authenticated:
+        # There Flask-Security signs out whoever has no code to give; a link from elsewhere must not.
+        return redirect(url_for("web.account"), 303)
+    return None
+
+
+def _know_sessions(app: Flask, engine: Engine) -> None:
+    """Let a cookie open what the server knows to be open, and nothing else: neither header nor query."""
+
+    def load(token: str) -> SignedIn | None:
+        with db.reading(engine) as reading:
+            user = reading.scalar(sessions.holding(SignedIn, str(token), at=clock.now()))
+        if user is not None:
+            user.session_token = token
+            set_request_attr("fs_authn_via", "session")
+            set_request_attr("fs_paa", session.get("fs_paa", 0))
+        return user
+
+    def ended(_app: Flask, user: SignedIn, **_: Any) -> None:
+        if token := getattr(user, "session_token", ""):
+            with db.transaction(engine) as ending:
+                sessions.end(ending, token)
+                audit.note(ending, user.email, "sign out", f"from {request.remote_addr}", at=clock.now())
+            user.session_token = ""
+
+    app.login_manager.user_loader(load)  # type: ignore[attr-defined]  # Flask-Login's own
+    app.login_manager.request_loader(lambda _request: None)  # type: ignore[attr-defined]  # as above
+    user_logged_out.connect(ended, app, weak=False)
+
+
+def _put_on_record(app: Flask, people: "scoped_session[Session]") -> None:
+    """Write sign-ins and changes of what people prove themselves by into the audit trail, with the change."""
+
+    def noting(action: str) -> Callable[..., None]:
+        def note(_app: Flask, user: SignedIn, **_: Any) -> None:
+            audit.note(people(), user.email, action, f"from {request.remote_addr}", at=clock.now())
+
+        return note
+
+    def known(_app: Flask, user: SignedIn, **_: Any) -> None:
+        credentials.remember_device(user.email)
+
+    user_logged_in.connect(known, app, weak=False)
+    for signal, action in (
+        (user_logged_in, "sign in"),
+        (password_changed, "password change"),
+        (password_reset, "password reset"),
+        (tf_profile_changed, "second factor change"),
+        (tf_disabled, "second factor off"),
+    ):
+        signal.connect(noting(action), app, weak=False)
+
+
 def _derived(secret: bytes, purpose: str) -> str:
     return hmac.new(secret, purpose.encode(), "sha256").hexdigest()
 
 
 def _scope() -> int:
     return id(g._get_current_object())
-
-
-def _session(engine: Engine) -> Session:
-    # Reading must not queue for SQLite's one place to write; what Flask-Security writes comes by POST.
-    writes = has_request_context() and request.blueprint == "security" and request.method == "POST"
-    bind = engine if writes else engine.execution_options(sqlite_begin="DEFERRED")
-    return Session(bind, expire_on_commit=False)
 
 
 def first_administrator(engine: Engine, settings: Settings, *, at: datetime) -> str | None:
@@ -208,14 +274,49 @@ def first_administrator(engine: Engine, settings: Settings, *, at: datetime) -> 
     return password
 
 
-def hash_for(engine: Engine, settings: Settings, password: str) -> str:
-    """Return what is stored of a password: an argon2id hash."""
+def bare(engine: Engine, settings: Settings) -> Flask:
+    """Return an application without addresses, for what needs its keys only: hashes and links."""
     app = Flask(__name__)
     app.extensions["ringtrail"] = {"settings": settings, "engine": engine}
+    formatting.register(app, settings)
     register(app, engine, settings)
-    with app.app_context():
+    return app
+
+
+def hash_for(engine: Engine, settings: Settings, password: str) -> str:
+    """Return what is stored of a password: an argon2id hash."""
+    with bare(engine, settings).app_context():
         hashed: str = hash_password(password)
     return hashed
+
+
+def composer(engine: Engine, settings: Settings) -> outbox.Compose:
+    """Return what makes the mails that were put in line by requests."""
+    app = bare(engine, settings)
+
+    def compose(row: OutgoingMail) -> EmailMessage | None:
+        with db.reading(engine) as reading:
+            user = reading.scalar(select(User).where(User.email == row.address.casefold(), User.active))
+        if user is None:
+            return None
+        with app.app_context(), force_locale(row.language):
+            if row.kind == outbox.LINK:
+                return invitation(user, link_for(user, settings.base_url))
+            return _changed(user, settings.base_url)
+
+    return compose
+
+
+def _changed(user: User, base_url: str) -> EmailMessage:
+    message = EmailMessage()
+    message["To"] = user.email
+    with in_language_of(user):
+        message["Subject"] = gettext("Your password for Ringtrail has been changed")
+        words = gettext(
+            "If it was not you, choose a new one at once at %(link)s", link=f"{base_url}/password"
+        )
+    message.set_content(f"{words}\n")
+    return message
 
 
 def in_language_of(user: User) -> AbstractContextManager[None]:

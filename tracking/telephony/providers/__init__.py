@@ -4,7 +4,8 @@ A file in this package is a provider: its name is the provider's, :class:`Provid
 """
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from importlib import import_module
 from pkgutil import iter_modules
@@ -20,6 +21,31 @@ if TYPE_CHECKING:
     from flask import Blueprint, Flask
 
 _log = logging.getLogger(__name__)
+_refusals = logging.getLogger(f"{__name__}.refusals")
+
+
+class Sparing(logging.Filter):
+    """Lets a few messages a minute through, and says with the next one how many more there were."""
+
+    MOST = 10
+    WITHIN_S = 60.0
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._now = now
+        self._began, self._seen = now(), 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether a message is to be written."""
+        if self._now() - self._began >= self.WITHIN_S:
+            unsaid, self._began, self._seen = self._seen - self.MOST, self._now(), 0
+            if unsaid > 0:
+                record.msg = f"{record.msg} ({unsaid} more like it since the last one)"
+        self._seen += 1
+        return self._seen <= self.MOST
+
+
+_refusals.addFilter(Sparing())
 
 
 class Forged(Exception):
@@ -63,7 +89,8 @@ def register(app: "Flask", settings: Settings, inbox: Inbox, routing: Routing) -
     from flask import Blueprint, request
 
     def forged(error: Exception) -> tuple[str, int]:
-        _log.warning("refused a request to %s: %s", request.path, error)
+        # Anybody can send these, as fast as he likes; the disk of the log is the one that calls need.
+        _refusals.warning("refused a request to %s: %s", request.path, error)
         return "forbidden: this request does not carry a valid signature\n", 403
 
     for name, provider in every().items():

@@ -1,0 +1,406 @@
+"""The server under clients that are slow, many or uninvited: the telephone is answered all the same."""
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from http.client import HTTPConnection
+from io import BytesIO
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, func, select
+
+from tests.cast import ACME_DESK, CATALOGUE_NUMBER, moment
+from tests.conftest import KEY
+from tests.twilio_requests import BASE, TOKEN, incoming, sid, signature, with_twilio
+from tests.web.people import enter, form, hire
+from tracking import server
+from tracking.app import create_app
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.models import Call
+from tracking.storage.vault import Draft
+from tracking.telephony import numbers
+from tracking.web.pages import largest_of
+
+only_sqlite = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+# A bound for what is lost, not a speed to keep.
+PATIENCE_S = 60
+SALES = "+46701740691"
+
+
+@contextmanager
+def running(app: Flask, folder: Path, **told: object) -> Iterator[int]:
+    """Serve an application in this process; the port."""
+    listening = server.listen("127.0.0.1", 0)
+    options = {"threads": 2, "drafts": folder} | (told or {"largest": largest_of(app)})
+    served = server.Server(app.wsgi_app, listening, **options)  # type: ignore[arg-type]  # as the test says
+    thread = threading.Thread(target=served.run)
+    thread.start()
+    try:
+        yield listening.getsockname()[1]
+    finally:
+        served.end()
+        thread.join()
+        listening.close()
+
+
+@pytest.fixture
+def acme(settings: Settings, engine: Engine) -> Iterator[Flask]:
+    """Acme's service, whose catalogue number rings at the desk."""
+    with db.transaction(engine) as session:
+        numbers.add(session, CATALOGUE_NUMBER, at=moment("2026-01-01"), provider="twilio")
+    hire(engine)
+    app = create_app(with_twilio(settings), engine)
+    yield app
+    app.extensions["ringtrail"]["inbox"].close()
+
+
+def connect(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
+
+
+def ring(port: int, call: int, connection: HTTPConnection | None = None, rings: str = ACME_DESK) -> None:
+    """Let the catalogue number ring, as Twilio does, and see that it rings at the desk, or elsewhere."""
+    fields = incoming(sid(call))
+    line = connection or HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    head = {
+        "X-Twilio-Signature": signature(fields, endpoint="voice"),
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+    line.request("POST", "/providers/twilio/voice", urlencode(fields), head)
+    answer = line.getresponse()
+    assert (answer.status, rings.encode() in answer.read()) == (200, True)
+    if connection is None:
+        line.close()
+
+
+HALF_HEAD = b"POST /providers/twilio/voice HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+HALF_BODY = HALF_HEAD + b"Content-Length: 1000\r\n\r\nCallSid="
+OLD_LINE = b"GET /livez HTTP/1.0\r\n"
+
+
+@only_sqlite
+@pytest.mark.parametrize(
+    ("how", "many"),
+    [(HALF_HEAD, 8), (HALF_BODY, 8), (b"", 200), (b"", 400), (HALF_BODY, 250), (OLD_LINE, 30)],
+    ids=["half heads", "half bodies", "idle", "more idle than one may have", "many half bodies", "old"],
+)
+def test_clients_that_stop_half_way_do_not_silence_the_telephone(
+    acme: Flask, tmp_path: Path, how: bytes, many: int
+) -> None:
+    with running(acme, tmp_path) as port, ExitStack() as kept:
+        for _ in range(many):
+            kept.enter_context(connect(port)).sendall(how)
+        for call in range(5):
+            ring(port, call)
+
+
+@only_sqlite
+def test_connections_that_were_opened_before_are_served(acme: Flask, tmp_path: Path) -> None:
+    """A provider keeps connections open, and opens them before it needs them."""
+    with running(acme, tmp_path) as port:
+        lines = [HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S) for _ in range(20)]
+        for line in lines:
+            line.connect()
+        with ExitStack() as kept:
+            for _ in range(100):
+                kept.enter_context(connect(port)).sendall(HALF_HEAD)
+            for call, line in enumerate(lines * 2):
+                ring(port, call, line)
+        for line in lines:
+            line.close()
+
+
+def test_pages_that_take_long_do_not_hold_up_the_telephone(tmp_path: Path) -> None:
+    release, busy = threading.Event(), threading.Semaphore(0)
+    app = Flask("slow")
+
+    @app.get("/report")
+    def report() -> str:
+        busy.release()
+        release.wait(PATIENCE_S)
+        return "done"
+
+    @app.post("/providers/acme/voice")
+    def voice() -> str:
+        return "ring"
+
+    with running(app, tmp_path, largest=lambda *_: 1000) as port:
+        lines = [HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S) for _ in range(6)]
+        for line in lines:
+            line.request("GET", "/report")
+        for _ in range(2):
+            assert busy.acquire(timeout=PATIENCE_S)
+        phone = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+        phone.request("POST", "/providers/acme/voice", "")
+        assert phone.getresponse().read() == b"ring"
+        phone.close()
+        release.set()
+        for line in lines:
+            assert line.getresponse().read() == b"done"
+            line.close()
+
+
+def test_who_sends_more_slowly_than_anybody_honest_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(server.time, "monotonic", lambda: now[0])
+
+    def asked(text: bytes) -> object:
+        from waitress.adjustments import Adjustments
+
+        parser = type("Request", (server._Request,), {"largest": staticmethod(lambda *_: 1 << 30)})
+        request = parser(Adjustments())
+        while text:
+            text = text[request.received(text) :]
+        return request
+
+    head, body = asked(HALF_HEAD), asked(HALF_BODY.replace(b"1000", b"1000000") + b"x" * 500_000)
+    for later, head_late, body_late in (
+        (19.0, False, False),
+        (21.0, True, False),
+        (79.0, True, False),
+        (81.0, True, True),
+    ):
+        now[0] = 1000.0 + later
+        assert (head.is_late(), body.is_late()) == (head_late, body_late), later  # type: ignore[attr-defined]  # a _Request
+
+
+# --- What nobody asked for -------------------------------------------------------------------------------
+
+
+def answer_to(port: int, sent: bytes) -> tuple[int, str]:
+    with connect(port) as line:
+        line.sendall(sent)
+        return int(line.recv(4096).split()[1]), ""
+
+
+@only_sqlite
+@pytest.mark.parametrize(
+    "path",
+    ["/imports", "/campaigns/1/material", "/sign-in", "/api/v1/calls", "/providers/twilio/voice", "/nowhere"],
+)
+@pytest.mark.parametrize("cookie", ["", "ringtrail-sends=forged; ringtrail=forged"])
+def test_a_large_body_of_nobody_is_refused_before_a_byte_of_it_is_read(
+    acme: Flask, tmp_path: Path, path: str, cookie: str
+) -> None:
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookie}\r\n"
+    head += "Content-Type: multipart/form-data; boundary=x\r\n"
+    with running(acme, tmp_path) as port:
+        # Nothing of the body is sent, and yet the answer comes.
+        assert answer_to(port, f"{head}Content-Length: 199000000\r\n\r\n".encode())[0] == 413
+        chunk = b"40000\r\n" + b"x" * 0x40000 + b"\r\n"
+        assert answer_to(port, f"{head}Transfer-Encoding: chunked\r\n\r\n".encode() + chunk * 2)[0] == 413
+
+
+@only_sqlite
+def test_who_may_send_files_may_and_signing_in_alone_is_not_enough(acme: Flask, tmp_path: Path) -> None:
+    body = b"name,channel\n" + b"x" * 600_000
+    for role, status in (("marketer", 303), ("rep", 413)):
+        client = enter(acme.test_client(), role)
+        token = form(client.get("/account").text)["csrf_token"]
+        cookies = "; ".join(f"{c.key}={c.value}" for c in client._cookies.values())
+        field = 'Content-Disposition: form-data; name="'
+        parts = f'--x\r\n{field}csrf_token"\r\n\r\n{token}\r\n--x\r\n{field}file"; filename="a.csv"\r\n\r\n'
+        whole = parts.encode() + body + b"\r\n--x--\r\n"
+        with running(acme, tmp_path) as port:
+            line = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+            head = {
+                "Cookie": cookies,
+                "Content-Type": "multipart/form-data; boundary=x",
+                "Content-Length": str(len(whole)),
+            }
+            line.putrequest("POST", "/imports")
+            for name, value in head.items():
+                line.putheader(name, value)
+            line.endheaders()
+            if role == "marketer":
+                line.send(whole)
+            answer = line.getresponse()
+            assert answer.status == status, answer.read()
+            line.close()
+
+
+@only_sqlite
+def test_a_full_disk_takes_no_upload_and_the_telephone_goes_on(
+    acme: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = enter(acme.test_client(), "marketer")
+    fields = form(client.get("/imports").text) | {"file": (BytesIO(b"x" * 300_000), "a.csv")}
+    monkeypatch.setattr(Settings, "room", lambda _self: 0)
+    answer = client.post("/imports", data=fields)
+    assert answer.status_code == 507
+    assert "nearly full" in answer.text
+    with running(acme, tmp_path) as port:
+        ring(port, 1)
+
+
+def test_what_is_received_lies_on_the_disk_in_cipher(tmp_path: Path) -> None:
+    said = b"+46701740605 Frida of Borealis " * 5000
+    draft = Draft(tmp_path)
+    for start in range(0, len(said), 1000):
+        draft.seek(0, 2)
+        draft.write(said[start : start + 1000])
+    on_disk = Path(f"/proc/self/fd/{draft._file.fileno()}").read_bytes()
+    assert len(on_disk) == len(said)
+    assert b"Borealis" not in on_disk
+    assert list(tmp_path.iterdir()) == [], "and has no name"
+    for place, count in ((0, 10), (16, 16), (17, 1), (15, 3), (4321, 100), (len(said) - 5, 50)):
+        draft.seek(place)
+        assert draft.read(count) == said[place : place + count]
+    draft.seek(0)
+    assert draft.read() == said
+    draft.close()
+
+
+@only_sqlite
+def test_files_and_large_answers_are_drafts_everywhere(acme: Flask, tmp_path: Path) -> None:
+    with acme.test_request_context():
+        stream = acme.request_class({})._get_file_stream(10_000_000, None)
+    assert isinstance(stream, Draft)
+    with running(acme, tmp_path):
+        from waitress.buffers import TempfileBasedBuffer
+
+        assert isinstance(TempfileBasedBuffer().file, Draft)
+
+
+# --- Beginning anew --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def installed(sqlite_template: Path, tmp_path: Path) -> dict[str, str]:
+    """The environment of an installation with a user and the catalogue number."""
+    (tmp_path / "ringtrail.db").write_bytes(sqlite_template.read_bytes())
+    engine = db.connect(Settings(data_dir=tmp_path, key=KEY))
+    hire(engine)
+    with db.transaction(engine) as session:
+        numbers.add(session, CATALOGUE_NUMBER, at=moment("2026-01-01"), provider="twilio")
+    engine.dispose()
+    told = {
+        "DATA_DIR": str(tmp_path),
+        "KEY": KEY,
+        "TWILIO_AUTH_TOKENS": TOKEN,
+        "DEFAULT_DESTINATION": ACME_DESK,
+    }
+    told["BASE_URL"] = BASE
+    return os.environ | {f"RINGTRAIL_{name}": value for name, value in told.items()}
+
+
+@contextmanager
+def started(environment: dict[str, str], *options: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Start the service on a socket that it is handed, as systemd does; process and port."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listening:
+        port = listening.getsockname()[1]
+        # The number of the descriptor and of the process are what the protocol asks for.
+        script = f'exec 3<&{listening.fileno()}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
+        command = ["bash", "-c", script, "-", sys.executable, "-m", "tracking", "serve", *options]
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            pass_fds=[listening.fileno()],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    try:
+        yield process, port
+    finally:
+        process.terminate()
+        process.wait(PATIENCE_S)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def test_a_service_that_begins_anew_fails_no_request(installed: dict[str, str]) -> None:
+    with started(installed, "--no-worker") as (process, port):
+        ring(port, 0)
+        over, calls, failed = threading.Event(), [0], []
+
+        def provider(which: int) -> None:
+            n = 0
+            while not over.is_set():
+                n += 1
+                try:
+                    ring(port, which * 10_000 + n)
+                except Exception as error:  # any failure is one
+                    failed.append(repr(error))
+                    return
+                calls[0] += 1
+
+        providers = [threading.Thread(target=provider, args=(which,)) for which in (1, 2)]
+        for thread in providers:
+            thread.start()
+        for _ in range(2):
+            before = calls[0]
+            process.send_signal(signal.SIGHUP)
+            process.stdout.readline()  # type: ignore[union-attr]  # a pipe; the program says where it serves
+            while calls[0] < before + 20 and not failed:
+                time.sleep(0.05)
+        over.set()
+        for thread in providers:
+            thread.join()
+        assert failed == []
+        assert process.poll() is None
+
+
+def test_a_restart_by_whoever_holds_the_socket_fails_no_request(installed: dict[str, str]) -> None:
+    """Systemd keeps the socket; who calls meanwhile waits for the next process."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as held:
+        port = held.getsockname()[1]
+        script = f'exec 3<&{held.fileno()}; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
+        command = ["bash", "-c", script, "-", sys.executable, "-m", "tracking", "serve", "--no-worker"]
+        for call in (1, 2):
+            process = subprocess.Popen(
+                command, env=installed, pass_fds=[held.fileno()], stdout=subprocess.DEVNULL
+            )
+            ring(port, call)
+            process.terminate()
+            assert process.wait(PATIENCE_S) == 0
+
+
+def test_a_service_whose_database_is_down_starts_and_rings(installed: dict[str, str]) -> None:
+    folder = Path(installed["RINGTRAIL_DATA_DIR"])
+    told = with_twilio(Settings(data_dir=folder, key=KEY))
+    engine = db.connect(told)
+    with db.transaction(engine) as session:
+        numbers.forward_to(session, numbers.get(session, CATALOGUE_NUMBER), SALES)
+    create_app(told, engine)
+    engine.dispose()
+    nowhere = installed | {"RINGTRAIL_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/nowhere"}
+    with started(nowhere, "--no-worker") as (process, port):
+        ring(port, 1, rings=SALES)
+        assert process.poll() is None
+    assert len(list((folder / "spool").glob("*.sealed"))) == 1
+    with started(installed, "--no-worker") as (_, port):
+        ring(port, 2, rings=SALES)
+    engine = db.connect(told)
+    with db.reading(engine) as session:
+        assert session.scalar(select(func.count(Call.id))) == 2, "the spooled one is caught up"
+    engine.dispose()
+
+
+def test_the_first_password_stands_in_no_log(sqlite_template: Path, tmp_path: Path) -> None:
+    (tmp_path / "ringtrail.db").write_bytes(sqlite_template.read_bytes())
+    told = {"RINGTRAIL_DATA_DIR": str(tmp_path), "RINGTRAIL_KEY": KEY}
+    with started(os.environ | told, "--no-worker") as (process, port):
+        assert process.stdout is not None
+        said = process.stdout.readline() + process.stdout.readline()
+        line = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+        line.request("GET", "/livez")
+        assert line.getresponse().status == 200
+        line.close()
+    path = tmp_path / "first-password"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert str(path) in said
+    assert path.read_text().strip() not in said

@@ -1,0 +1,99 @@
+"""Whatever stands in an address, a page answers: with what was asked, or with what is wrong about it."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import Engine
+
+from tests.cast import CATALOGUE_NUMBER, moment
+from tracking import web
+from tracking.records import campaigns
+from tracking.storage import db
+from tracking.telephony import numbers
+
+Enter = Callable[[str], FlaskClient]
+STRANGE = [
+    "9999-12-31", "0001-01-01", "10000-01-01", "2026-02-30", "2026-01-01T00:00:00+99:99", "-1", "9" * 20,
+    "1_000_000_000_000_000_000_000", "1e400", "nan", "inf", "\0", "a\nb", "\r\nSet-Cookie: a=b", "x" * 9000,
+    "'", "%", "{}", "<b>", "２０２６-01-01", "\u202e", "no such thing", " ",
+]  # fmt: skip
+
+
+def names() -> list[str]:
+    """The names of all that a page reads out of its address or a form sends."""
+    sources = [path.read_text() for path in Path(web.__file__).parents[1].rglob("*.py")]
+    forms = [path.read_text() for path in Path(web.__file__).parent.rglob("*.html")]
+    read = re.findall(r'\.get(?:list)?\(\s*"(\w+)"|(?:day|moment|text)\("(\w+)"', "".join(sources))
+    return sorted(
+        {name for pair in read for name in pair if name} | set(re.findall(r'name="(\w+)"', "".join(forms)))
+    )
+
+
+@pytest.fixture
+def addresses(office: Flask, engine: Engine) -> list[str]:
+    """All pages that are read, each of the first record of its kind."""
+    with db.transaction(engine) as session:
+        campaigns.add(session, "Fair", "fair", at=moment("2026-01-01"))
+        numbers.add(session, CATALOGUE_NUMBER, at=moment("2026-01-01"), provider="twilio")
+    rules = [
+        r for r in office.url_map.iter_rules() if "GET" in (r.methods or ()) and "static" not in r.endpoint
+    ]
+    return sorted(
+        {re.sub(r"<[^>]+>", "1", r.rule) for r in rules if not r.endpoint.startswith(("openapi", "api_"))}
+    )
+
+
+def test_no_page_breaks_over_what_stands_in_its_address(addresses: list[str], signed_in: Enter) -> None:
+    """All names at once, then alone those that decide first what a page shows."""
+    client = signed_in("administrator")
+    asked = [dict.fromkeys(names(), value) for value in STRANGE]
+    alone = ("from", "to", "campaign", "channel", "skip", "call")
+    asked += [
+        {name: value} for name in alone for value in ("9999-12-31", "0001-01-01", "9" * 20, "no such thing")
+    ]
+    for path in addresses:
+        for query in asked:
+            answer = client.get(path, query_string=query)
+            assert answer.status_code < 500, (
+                f"{path}: {list(query)[:3]} = {next(iter(query.values()))[:40]!r}"
+            )
+            assert "a=b" not in str(answer.headers)
+            answer.close()
+
+
+@pytest.mark.parametrize(("path", "said"), [
+    ("/roi?to=9999-12-31", "lies outside the years 1900 to 2200"),
+    ("/roi/trends?campaign=No+such", "No such is not known here"),
+    ("/roi/trends?channel=No+such", "No such is not known here"),
+    ("/numbers?skip=99999999999999999999", "is too large a number"),
+    ("/companies?q=%00", "holds a character that is no text"),
+])  # fmt: skip
+def test_what_is_wrong_with_an_address_is_said(
+    addresses: list[str], signed_in: Enter, path: str, said: str
+) -> None:
+    answer = signed_in("administrator").get(path)
+    assert said in answer.text
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("number", [1 << 53, 1 << 63, 10**40])
+def test_a_record_with_an_impossible_number_is_not_there(
+    office: Flask, signed_in: Enter, number: int
+) -> None:
+    client = signed_in("administrator")
+    rules = [r.rule for r in office.url_map.iter_rules() if "<int:" in r.rule and "GET" in (r.methods or ())]
+    for rule in rules:
+        if not rule.startswith("/api"):
+            assert client.get(re.sub(r"<int:\w+>", str(number), rule)).status_code == 404, rule
+
+
+@pytest.mark.parametrize("settings", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize(
+    "path", ["/companies?q=%00", "/companies/9223372036854775808", "/calls?campaign=%00"]
+)
+def test_what_one_database_would_choke_on_reaches_neither(signed_in: Enter, path: str) -> None:
+    assert signed_in("administrator").get(path).status_code in (404, 422)

@@ -1,0 +1,51 @@
+"""Signed-in browsers, known to the server, so that signing out ends what a cookie opens, copies included."""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from sqlalchemy import Select, delete, select
+from sqlalchemy.orm import Session
+
+from tracking.storage.models import OpenSession, User
+
+_User = TypeVar("_User", bound=User)
+
+LASTS = timedelta(days=30)
+"""How long a browser stays signed in at most, also one that keeps its user signed in."""
+
+
+def begin(session: Session, user_id: int, *, at: datetime) -> str:
+    """Let a browser in, and return the token that its cookies carry."""
+    token = secrets.token_urlsafe(32)
+    session.execute(delete(OpenSession).where(OpenSession.expires_at <= at))
+    session.add(
+        OpenSession(token_hash=_hash(token), user_id=user_id, opened_at=at, expires_at=at + LASTS),
+    )
+    return token
+
+
+def end(session: Session, token: str) -> None:
+    """Make a token worthless, and with it every cookie that carries it."""
+    session.execute(delete(OpenSession).where(OpenSession.token_hash == _hash(token)))
+
+
+def end_all(session: Session, user: User) -> None:
+    """Make every token of a user worthless, and links for a password and half sign-ins with them."""
+    user.fs_uniquifier = secrets.token_hex(16)
+    session.execute(delete(OpenSession).where(OpenSession.user_id == user.id))
+
+
+def holding(kind: type[_User], token: str, *, at: datetime) -> Select[_User]:
+    """Return the query for who is let in by a token at a moment."""
+    return (
+        select(kind)
+        .join(OpenSession, OpenSession.user_id == kind.id)
+        .where(OpenSession.token_hash == _hash(token), OpenSession.expires_at > at, kind.active)
+    )
+
+
+def _hash(token: str) -> str:
+    # A fast hash suffices: 256 random bits cannot be guessed.
+    return hashlib.sha256(token.encode(errors="replace")).hexdigest()
