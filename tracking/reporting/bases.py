@@ -45,7 +45,7 @@ except ImportError:  # pragma: no cover - not on Windows, where a folder in use 
 
 _Result = TypeVar("_Result")
 # Raised whenever the files would be made otherwise from the same data.
-_FORMAT = 6
+_FORMAT = 7
 MANY = 200_000
 """A base of so many touches and calls takes some two seconds, for which somebody waits; a larger one is
 written beside the pages."""
@@ -157,6 +157,7 @@ def take(session: Session, settings: Settings, *, at: datetime, groups: Sequence
             _write(getattr(tables, part.name), folder / f"{part.name}.parquet")
         activity = Activity.of(tables, settings.zone)
         _write(activity.calls, folder / "calls-daily.parquet")
+        _write(activity.observed, folder / "observed-daily.parquet")
         _write(sorted_by(buying_times(tables.conversions), "account_id"), folder / "buying_times.parquet")
         window, counts = Window(settings.lookback_days, settings.half_life_days), None
         if "fitted" in groups and tables.touches.num_rows + tables.calls.num_rows > MANY:

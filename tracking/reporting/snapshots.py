@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from reports.daily import Activity, calls_by_day, channels_of, taken_away
+from reports.daily import Activity, calls_by_day, channels_of, observed_by_day, taken_away
 from reports.maturity import buying_times
 from tracking import clock
 from tracking.records import contacts
@@ -83,12 +83,15 @@ class Snapshot:
     def activity(self) -> Activity:
         """Return costs and calls, of which every period is a sum."""
         calls, channels = self.base.table("calls-daily"), channels_of(self.fresh.costs)
+        observed = self.base.table("observed-daily")
         if self.replaced.size:
             parts = (self.fresh, self.base.tables.of(self.replaced))
             new, old = (calls_by_day(part.calls, part.answers, self.zone) for part in parts)
             calls = pa.concat_tables([calls, new, taken_away(old)])
+            new, old = (observed_by_day(part, self.zone) for part in parts)
+            observed = pa.concat_tables([observed, new, taken_away(old)])
         channels = channels_of(self.fresh.calls, self.fresh.touches) | self.base.channels | channels
-        return Activity(self.fresh.costs, calls, channels)
+        return Activity(self.fresh.costs, calls, channels, observed)
 
     @cached_property
     def buying_times(self) -> pa.Table:
