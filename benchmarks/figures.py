@@ -18,7 +18,7 @@ from benchmarks import web
 from benchmarks.web import EVERY_MODEL, KEY, Office, Visit, timed
 from tracking import clock
 from tracking.demo import filling
-from tracking.reporting import snapshots
+from tracking.reporting import bases
 from tracking.reporting.credit import GROUPS
 from tracking.storage import db
 from tracking.storage.config import Settings
@@ -32,7 +32,7 @@ def rebuild(settings: Settings) -> None:
     """Write a base with the credit of every model, and tell what that took; in a process of its own."""
     engine = db.open_installed(settings)
     with db.reading(engine) as session:
-        spent = timed(lambda: snapshots.take(session, settings, at=clock.now(), groups=tuple(GROUPS)))
+        spent = timed(lambda: bases.take(session, settings, at=clock.now(), groups=tuple(GROUPS)))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"base from nothing: {spent.processor:.1f} s of processor, {spent.clock:.1f} s, {peak:,.0f} MB")
     engine.dispose()

@@ -27,7 +27,7 @@ from benchmarks import large
 from tracking import clock, worker
 from tracking.access import jobs, users
 from tracking.app import create_app, settle
-from tracking.reporting import snapshots
+from tracking.reporting import bases, snapshots
 from tracking.reporting.credit import GROUPS
 from tracking.storage import db
 from tracking.storage.config import Settings
@@ -306,7 +306,7 @@ def measure(told: argparse.Namespace, folder: Path) -> None:
 
     def take() -> None:
         with db.reading(engine) as session:
-            snapshots.take(session, settings, at=clock.now(), groups=tuple(GROUPS))
+            bases.take(session, settings, at=clock.now(), groups=tuple(GROUPS))
 
     office = Office(settings, engine)
     token = give_file(office, engine, settings)

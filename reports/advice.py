@@ -1,22 +1,24 @@
 """What to do with a campaign: invest, keep, reconsider, stop, or wait; and what moving money would change."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
+from reports.evidence import LEAST_DEALS, UNSEEN_DEALS, Evidence, Standing, is_campaign
 from reports.intervals import Resampled
-from reports.kpis import ratio
 from reports.maturity import ToCome
 
 RIPE = 0.3
 """With a larger share of its revenue still to come a campaign that does not pay yet is not judged (an
 assumption)."""
-SURE, LIKELY = 0.9, 0.7
-"""Least chances for "invest" and "stop", and for "keep" (assumptions)."""
-FEW = 5.0
-"""With fewer deals credited a campaign is not judged worse than "reconsider" (an assumption)."""
+SURE = 0.9
+"""Least chance for "invest", "keep" and "stop" (docs/verdicts.md)."""
+LIKELY = 0.7
+"""Least chance of earning more on its cost than all campaigns together, for "invest" (an assumption)."""
+APART = 0.5
+"""Chances under two models that differ by so much are a disagreement (an assumption)."""
 
 
 class Verdict(StrEnum):
@@ -25,13 +27,20 @@ class Verdict(StrEnum):
     invest = "invest"
     keep = "keep"
     reconsider = "reconsider"
+    """The models disagree on whether it pays."""
     stop = "stop"
     wait = "wait"
-    """Too much of its revenue is still to come."""
+    """Too few deals, or too much still to come: it is too early to tell."""
+    unconnected = "unconnected"
+    """Nothing connects it to a call, or no revenue is connected at all: it cannot be told."""
     elsewhere = "elsewhere"
     """It does not aim at sales; its targets judge it."""
     unknown = "unknown"
     """No cost is known."""
+
+
+PAYS = frozenset({Verdict.invest, Verdict.keep})
+"""The verdicts that say that a campaign pays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,38 +53,41 @@ class Advice:
         Its name.
     verdict : Verdict
         What to do.
+    standing : Standing
+        Whether it can be judged, and if not, what is missing.
     pays : dict
-        Model to the chance (0 to 1) that it earns more than it cost, what is still to come included.
-    beats : dict
-        Model to the chance that its ROI exceeds that of all campaigns together.
-    deals : float
-        Fewest deals credited by any model.
+        Model to the chance (0 to 1) that more is credited to it in the period than it cost; empty where that
+        cannot be told.
+    deals, fewest : float
+        Deals credited by the first model, and by the one that credits the fewest.
     to_come : float or None
         Share of the revenue of its leads still to come.
     """
 
     campaign: str
     verdict: Verdict
+    standing: Standing
     pays: Mapping[str, float]
-    beats: Mapping[str, float]
     deals: float
+    fewest: float
     to_come: float | None
 
     @property
-    def least(self) -> float:
-        """Return the lowest chance under any model that it pays."""
-        return min(self.pays.values(), default=0.0)
+    def least(self) -> float | None:
+        """Return the lowest chance under any model that it pays; None where that cannot be told."""
+        return min(self.pays.values(), default=None)
 
     @property
-    def most(self) -> float:
-        """Return the highest chance under any model that it pays."""
-        return max(self.pays.values(), default=0.0)
+    def most(self) -> float | None:
+        """Return the highest chance under any model that it pays; None where that cannot be told."""
+        return max(self.pays.values(), default=None)
 
 
 def advise(
     drawn: Resampled,
     deals: Mapping[str, Mapping[str, float]],
     to_come: Mapping[str, ToCome],
+    evidence: Evidence,
     other_aims: frozenset[str] = frozenset(),
 ) -> list[Advice]:
     """Judge every named campaign by all models at once: the least favourable one decides.
@@ -88,6 +100,8 @@ def advise(
         Deals credited, by campaign and model.
     to_come : mapping of str to ToCome
         What its leads may still bring.
+    evidence : Evidence
+        What is connected.
     other_aims : frozenset of str
         Campaigns that do not aim at sales.
 
@@ -98,49 +112,75 @@ def advise(
 
     Notes
     -----
-    "Invest": under every model surely (:data:`SURE`) more than its cost, and likely (:data:`LIKELY`) more
-    than all campaigns together. "Keep": under every model likely more than its cost. "Stop": under every one
-    surely less. "Reconsider": anything else, or too few deals (:data:`FEW`) to say more. A high return on
-    what was spent does not say what the next euro earns: move little, then look.
+    Nothing is said of a campaign that nothing is connected to, nor of any while few deals are connected in
+    all (:class:`reports.evidence.Evidence`). "Keep": under every model surely (:data:`SURE`) more than its
+    cost, and enough deals. "Invest": the same, and likely (:data:`LIKELY`) more on its cost than all
+    campaigns together. "Stop": under every model surely less, even if it earned its share of the revenue
+    that is not connected, all that may still come, and as many deals more as chance alone can have kept
+    away. "Reconsider": the models disagree. Else it is too early to tell. A high return on what was spent
+    does not say what the next euro earns: move little, then look.
     """
     found = []
     for k, campaign in enumerate(drawn.campaigns):
-        if campaign.startswith("("):
+        if not is_campaign(campaign):
             continue
         rest = to_come.get(campaign)
         share = rest.share if rest else None
-        credited = min(deals.get(campaign, {}).values(), default=0.0)
-        if not drawn.cost[k] > 0:
-            found.append(Advice(campaign, Verdict.unknown, {}, {}, credited, share))
-            continue
-        more = rest.expected if rest else 0.0
-        pays = {model: drawn.chance(model, campaign, 0.0, more) for model in drawn.models}
-        beats = {
-            model: drawn.chance(model, campaign, _overall(drawn, m)) for m, model in enumerate(drawn.models)
-        }
-        verdict = _verdict(list(pays.values()), list(beats.values()), credited)
+        credited = [deals.get(campaign, {}).get(model, 0.0) for model in drawn.models]
+        standing = evidence.standing(campaign, max(credited))
+        pays: dict[str, float] = {}
         if campaign in other_aims:
             verdict = Verdict.elsewhere
-        elif share is not None and share > RIPE and verdict in (Verdict.reconsider, Verdict.stop):
+        elif standing in (Standing.unconnected, Standing.nothing):
+            verdict = Verdict.unconnected
+        elif not drawn.cost[k] > 0:
+            verdict = Verdict.unknown
+        elif standing is Standing.few_in_all:
             verdict = Verdict.wait
-        found.append(Advice(campaign, verdict, pays, beats, credited, share))
+        else:
+            chances = {model: drawn.chance(model, campaign, 0.0) for model in drawn.models}
+            verdict = _verdict(drawn, campaign, chances, min(credited), rest, evidence)
+            if standing is not Standing.enough and verdict is not Verdict.stop:
+                verdict = Verdict.wait
+            if standing is Standing.enough or verdict is Verdict.stop:
+                pays = chances
+        found.append(Advice(campaign, verdict, standing, pays, credited[0], min(credited), share))
     return found
 
 
+def _verdict(
+    drawn: Resampled,
+    campaign: str,
+    pays: Mapping[str, float],
+    fewest: float,
+    rest: ToCome | None,
+    evidence: Evidence,
+) -> Verdict:
+    if fewest >= LEAST_DEALS and min(pays.values()) >= SURE:
+        beats = [drawn.chance(model, campaign, _overall(drawn, m)) for m, model in enumerate(drawn.models)]
+        return Verdict.invest if min(beats) >= LIKELY else Verdict.keep
+    young = rest is not None and rest.share is not None and rest.share > RIPE
+    if not young and _surely_less(drawn, campaign, rest, evidence):
+        return Verdict.stop
+    apart = max(pays.values()) - min(pays.values()) >= APART
+    return Verdict.reconsider if apart and not young else Verdict.wait
+
+
 def _overall(drawn: Resampled, m: int) -> float:
-    paid = np.nan_to_num(drawn.cost) > 0
+    paid = [k for k, name in enumerate(drawn.campaigns) if is_campaign(name) and drawn.cost[k] > 0]
     return float(drawn.credit[m, paid].sum() / drawn.cost[paid].sum() - 1)
 
 
-def _verdict(pays: Sequence[float], beats: Sequence[float], deals: float) -> Verdict:
-    if deals >= FEW and min(pays) >= SURE and min(beats) >= LIKELY:
-        return Verdict.invest
-    if deals >= FEW and min(pays) >= LIKELY:
-        return Verdict.keep
-    # No deal at all is news too: where nothing came back, few deals are no excuse.
-    if max(pays) <= 1 - SURE:
-        return Verdict.stop
-    return Verdict.reconsider
+def _surely_less(drawn: Resampled, campaign: str, rest: ToCome | None, evidence: Evidence) -> bool:
+    """Tell whether a campaign earns less than its cost even with all that was not seen of it."""
+    # That no deal came in this period does not say that none could: resamples of nothing are nothing.
+    whole = evidence.coverage
+    unseen = UNSEEN_DEALS * whole.revenue.connected / whole.deals.connected
+    more = unseen + (rest.high if rest else 0.0)
+    k = drawn.campaigns.index(campaign)
+    seen = whole.revenue.share or 0.0
+    drawings = (drawn.replicates[:, k] + more) / max(seen, 1e-9)
+    return bool(np.all(np.mean(drawings > drawn.cost[k], axis=1) <= 1 - SURE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,19 +247,3 @@ def what_if(drawn: Resampled, budget: Mapping[str, int], elasticity: float) -> l
         gain = float(np.mean(change > spent))
         result.append(Moved(model, float(before), float(after), float(low), float(high), gain))
     return result
-
-
-def reached(actual: float, target: float) -> float | None:
-    """Return what share of a target was reached.
-
-    Parameters
-    ----------
-    actual, target : float
-        In the same unit.
-
-    Returns
-    -------
-    float or None
-        A fraction; None for a target of nothing.
-    """
-    return ratio(actual, target)

@@ -166,7 +166,7 @@ def still_to_come(
     title : str, default ""
         The unit.
     words, locale
-        As in :func:`roi_by_model`; headings ``Revenue so far`` and ``Still to come``.
+        As in :func:`roi_by_model`; headings ``First orders so far`` and ``Still expected``.
 
     Returns
     -------
@@ -174,7 +174,7 @@ def still_to_come(
         A Vega-Lite specification, as wide as its container.
     """
     say = _words(words)
-    kinds = [say("Revenue so far"), say("Still to come")]
+    kinds = [say("First orders so far"), say("Still expected")]
     bars = [
         {"campaign": row["campaign"], "kind": kind, "value": value, "order": place}
         for row in rows

@@ -28,17 +28,21 @@ class Activity:
         As :func:`calls_by_day` returns.
     channels : mapping of str to str
         The channel of each campaign.
+    observed : pyarrow.Table
+        As :func:`observed_by_day` returns.
     """
 
     costs: pa.Table
     calls: pa.Table
     channels: Mapping[str, str]
+    observed: pa.Table
 
     @classmethod
     def of(cls, journeys: Any, zone: ZoneInfo) -> "Activity":
         """Return that of journey tables; ``zone`` says where days begin."""
         channels = channels_of(journeys.costs, journeys.calls, journeys.touches)
-        return cls(journeys.costs, calls_by_day(journeys.calls, journeys.answers, zone), channels)
+        calls = calls_by_day(journeys.calls, journeys.answers, zone)
+        return cls(journeys.costs, calls, channels, observed_by_day(journeys, zone))
 
 
 def channels_of(*tables: pa.Table) -> dict[str, str]:
@@ -114,6 +118,32 @@ def calls_by_day(calls: pa.Table, answers: pa.Table, zone: ZoneInfo) -> pa.Table
         "channel": calls["channel"],
     }
     return _summed(pa.table(keys | {name: flags[name].cast(pa.int64()) for name in _COUNTS}), _COUNTS)
+
+
+def observed_by_day(journeys: Any, zone: ZoneInfo) -> pa.Table:
+    """Count touches, calls without spam and answers by local day and campaign: what leads to each.
+
+    Parameters
+    ----------
+    journeys : object with tables ``touches``, ``calls`` and ``answers``
+        Journey tables.
+    zone : ZoneInfo
+        Where days begin and end.
+
+    Returns
+    -------
+    pyarrow.Table
+        ``day`` (date32), ``campaign`` and ``observed``. Two such tables in a row are the sum of both.
+    """
+    rung = journeys.calls.select(["started_at", "campaign"]).filter(pc.invert(journeys.calls["spam"]))
+    parts = []
+    moments = ((journeys.touches, "occurred_at"), (rung, "started_at"), (journeys.answers, "asked_at"))
+    for table, moment in moments:
+        if "campaign" in table.column_names:
+            named = table.filter(pc.is_valid(table["campaign"]))
+            days = {"day": _days(named[moment], zone), "campaign": named["campaign"].cast(pa.string())}
+            parts.append(pa.table(days | {"observed": pa.array(np.ones(named.num_rows, np.int64))}))
+    return _summed(pa.concat_tables(parts), ("observed",))
 
 
 def desk(calls: pa.Table, period: Period) -> dict[str, float | int | None]:

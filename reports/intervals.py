@@ -67,7 +67,7 @@ class Resampled:
             self._found[level] = np.quantile(self.replicates, [(1 - level) / 2, (1 + level) / 2], axis=2)
         return self._found[level]
 
-    def chance(self, model: str, campaign: str, least: float, more: float = 0.0) -> float:
+    def chance(self, model: str, campaign: str, least: float) -> float:
         """Give the share of resamples in which a campaign's ROI exceeds a figure.
 
         Parameters
@@ -76,8 +76,6 @@ class Resampled:
             Which; the campaign has a cost.
         least : float
             The ROI to exceed, as a fraction; 0 means more than its cost.
-        more : float, default 0
-            Revenue to add in each resample, minor units, such as what is still to come.
 
         Returns
         -------
@@ -85,27 +83,34 @@ class Resampled:
             0 to 1.
         """
         m, k = self.models.index(model), self.campaigns.index(campaign)
-        return float(np.mean((self.replicates[m, k] + more) / self.cost[k] - 1 > least))
+        return float(np.mean(self.replicates[m, k] / self.cost[k] - 1 > least))
 
-    def best(self) -> dict[str, tuple[str, float]]:
-        """Give for each model the campaign with the highest ROI, and how surely it is first.
+    def best(self, campaigns: Collection[str]) -> dict[str, tuple[tuple[str, ...], float]]:
+        """Give for each model the campaigns with the highest ROI, and how surely they are first.
+
+        Parameters
+        ----------
+        campaigns : collection of str
+            Those that are compared.
 
         Returns
         -------
         dict
-            Model to campaign and share of resamples in which it stays first; empty without any cost.
+            Model to the campaigns that share the first place, by name, and the share of resamples in which
+            none of the others reaches them; empty where fewer than two of the campaigns have a cost.
         """
-        paid = np.flatnonzero(self._paid)
-        if not paid.size:
+        paid = [k for k in np.flatnonzero(self._paid) if self.campaigns[k] in campaigns]
+        if len(paid) < 2:
             return {}
-        point = self.credit[:, paid] / self.cost[paid]
-        drawn = self.replicates[:, paid] / self.cost[paid][:, None]
-        first = point.argmax(axis=1)
-        sure = [float(np.mean(drawn[m].argmax(axis=0) == place)) for m, place in enumerate(first)]
-        return {
-            model: (self.campaigns[paid[place]], share)
-            for model, place, share in zip(self.models, first, sure, strict=True)
-        }
+        found = {}
+        for m, model in enumerate(self.models):
+            point = self.credit[m, paid] / self.cost[paid]
+            drawn = self.replicates[m, paid] / self.cost[paid][:, None]
+            first = point == point.max()
+            others = drawn[~first].max(axis=0, initial=-np.inf)
+            names = tuple(sorted(self.campaigns[k] for k, top in zip(paid, first, strict=True) if top))
+            found[model] = (names, float(np.mean(drawn[first].max(axis=0) > others)))
+        return found
 
     @cached_property
     def _places(self) -> dict[str, int]:

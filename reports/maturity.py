@@ -135,16 +135,18 @@ def _drawn(
     days = np.nonzero(counts)
     times = np.zeros((replicates, *counts.shape))
     # Of very many amounts a part is enough: its mean varies little, and if anything a little too much.
-    picked = np.zeros((replicates, min(amounts.size, _EXACT) or 1))
+    size = min(amounts.size, _EXACT)
+    mean, square = np.zeros(replicates), np.zeros(replicates)
     for r in range(replicates):
         times[r][days] = rng.poisson(counts[days])
-        if amounts.size:
-            picked[r] = rng.choice(amounts, picked.shape[1])
+        if size:
+            picked = rng.choice(amounts, size)
+            mean[r], square[r] = picked.mean(), (picked**2).mean()
     at_risk = np.cumsum(times.sum(axis=1)[:, ::-1], axis=1)[:, ::-1]
     kept = np.divide(times[:, 0], at_risk, out=np.zeros_like(at_risk), where=at_risk > 0)[:, : horizon + 1]
     still = _still(1 - np.cumprod(1 - kept, axis=1)).T
     average = float(amounts.mean()) if amounts.size else 0.0
-    return _Drawn(still, picked.mean(axis=1), (picked**2).mean(axis=1), average)
+    return _Drawn(still, mean, square, average)
 
 
 def _still(bought: Floats) -> Floats:
@@ -273,7 +275,7 @@ def still_to_come(
     campaigns = rows["campaign"].cast(pa.string()).combine_chunks().dictionary_encode()
     names = campaigns.dictionary.to_pylist()
     # The total is one more line, in which each lead counts once.
-    everyone = np.unique(lead)
+    everyone = np.flatnonzero(np.bincount(lead))
     line = np.concatenate([campaigns.indices.to_numpy(), np.full(len(everyone), len(names))])
     weight = np.concatenate([rows[units].to_numpy() / UNIT, np.ones(len(everyone))])
     lead = np.concatenate([lead, everyone])
@@ -296,11 +298,12 @@ def _to_come(
     """Foresee what the leads of each line may still bring; each lead is given with its weight in the line."""
     lines = int(line.max(initial=-1)) + 1
     waiting = ~has & (age <= curve.horizon)
-    days, place = np.unique(age[waiting], return_inverse=True)
-    cell, still = line[waiting] * len(days) + place, drawn.still[days]
+    # Of the few ages there are, those that occur; to sort them would take longer than all the rest.
+    days = np.flatnonzero(np.bincount(age[waiting]))
+    cell, still = line[waiting] * len(days) + np.searchsorted(days, age[waiting]), drawn.still[days]
 
     def by_day(weights: Floats) -> Floats:
-        return np.bincount(cell, weights, lines * len(days)).reshape(lines, len(days))
+        return np.bincount(cell, weights, lines * len(days)).astype(float).reshape(lines, len(days))
 
     once, twice = by_day(weight[waiting]), by_day(weight[waiting] ** 2)
     expected = once @ curve.still()[days] * drawn.average

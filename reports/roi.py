@@ -14,6 +14,7 @@ from attribution.models import FITTED
 from attribution.rules import Model
 from attribution.shares import UNIT
 from reports.daily import Activity, credit_by_day, edges_of, spread, within
+from reports.evidence import connected, is_campaign
 from reports.kpis import Period, ratio
 
 UNKNOWN = "(unknown source)"
@@ -30,8 +31,15 @@ Daily = Mapping[str, pa.Table]
 """For each model a table as :func:`reports.daily.credit_by_day` returns."""
 
 _COUNTS = ("calls", "answered_calls", "leads", "qualified_leads", "customers", "deals")
-_MONEY = ("direct_cost_minor", "indirect_cost_minor", "cost_minor", "revenue_minor")
-_RATIOS = ("roi", "roas", "cost_per_lead_minor", "cost_per_qualified_lead_minor", "acquisition_cost_minor")
+_MONEY = ("direct_cost_minor", "indirect_cost_minor", "cost_minor", "revenue_minor", "credited_minor")
+_RATIOS = (
+    "roi",
+    "roas",
+    "marketing_efficiency",
+    "cost_per_lead_minor",
+    "cost_per_qualified_lead_minor",
+    "acquisition_cost_minor",
+)
 # Of several (…) lines the order is fixed; campaigns come before, the best earning on top.
 _LAST = {UNKNOWN: 1, OVERHEAD: 2, UNATTRIBUTED: 3}
 GOALS = {"lead": "leads", "qualified": "qualified_leads", "won": "deals"}
@@ -113,7 +121,9 @@ def roi(
         Columns as in :data:`ROI`. For each model one row per campaign, by falling revenue, then
         ``(unknown source)``, ``(overhead)``, ``(unattributed)`` (deals that nobody's touch preceded; left
         out where empty) and ``(total)``. Leads, qualified leads, customers and deals are credited by the
-        same model and may be fractions; revenue adds up to the won deals exactly.
+        same model and may be fractions; revenue adds up to the won deals exactly. Of it ``credited_minor`` is
+        credited to campaigns, and ROI and ROAS are made of that; null where nothing connects what was paid
+        for to anybody. ``marketing_efficiency``, of the total alone, is all revenue for each 1 spent.
 
     Raises
     ------
@@ -286,6 +296,7 @@ def summed(
         As :func:`roi`.
     """
     shared, credit = _shared(activity, period), _credit(tables, period)
+    observed = connected(activity.observed, period.end)
     rows: list[dict[str, Any]] = []
     for model in tables:
         cells: dict[str, dict[str, Any]] = defaultdict(lambda: defaultdict(int))
@@ -294,7 +305,7 @@ def summed(
         for campaign, spent in shared.items():
             cells[campaign].update(spent)
         kept = {name: cell for name, cell in cells.items() if campaigns is None or name in campaigns}
-        rows += _rows(model, kept, activity.channels, currency)
+        rows += _rows(model, kept, activity.channels, currency, observed)
     return pa.Table.from_pylist(rows, schema=ROI)
 
 
@@ -367,25 +378,33 @@ def _shared(activity: Activity, period: Period) -> dict[str, dict[str, int]]:
 
 
 def _rows(
-    model: str, campaigns: dict[str, dict[str, Any]], channels: Mapping[str, str], currency: str
+    model: str,
+    campaigns: dict[str, dict[str, Any]],
+    channels: Mapping[str, str],
+    currency: str,
+    observed: Collection[str],
 ) -> Iterable[dict[str, Any]]:
     total: dict[str, Any] = defaultdict(int)
-    for cell in campaigns.values():
+    for name, cell in campaigns.items():
+        cell["credited_minor"] = cell.get("revenue_minor", 0) if is_campaign(name) else 0
         for name in (*_COUNTS, *_MONEY):
             total[name] += cell.get(name, 0)
     order = sorted(campaigns, key=lambda c: (_LAST.get(c, 0), -campaigns[c].get("revenue_minor", 0), c))
     for campaign in [*order, TOTAL]:
         cell = total if campaign == TOTAL else campaigns[campaign]
         figures = {name: cell.get(name, 0) for name in (*_COUNTS, *_MONEY)}
-        cost, revenue = figures["cost_minor"], figures["revenue_minor"]
+        cost, credit = figures["cost_minor"], figures["credited_minor"]
+        # Of what nothing was recorded, nobody can tell what came back: it is not a loss of everything.
+        told = any(map(observed.__contains__, campaigns)) if campaign == TOTAL else campaign in observed
         yield {
             "model": model,
             "campaign": campaign,
             "channel": channels.get(campaign),
             "currency": currency,
             **figures,
-            "roi": ratio(revenue - cost, cost),
-            "roas": ratio(revenue, cost),
+            "roi": ratio(credit - cost, cost) if told else None,
+            "roas": ratio(credit, cost) if told else None,
+            "marketing_efficiency": ratio(figures["revenue_minor"], cost) if campaign == TOTAL else None,
             # Where no cost is known, a lead was not free: its cost is unknown.
             "cost_per_lead_minor": ratio(cost, figures["leads"]) if cost else None,
             "cost_per_qualified_lead_minor": ratio(cost, figures["qualified_leads"]) if cost else None,

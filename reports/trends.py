@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from attribution import UNATTRIBUTED
 from attribution.shares import UNIT
 from reports.daily import Activity, edges_of, placed, spread
+from reports.evidence import connected
 from reports.kpis import Ints, Period, ratio
 from reports.roi import GOALS, OVERHEAD, UNKNOWN
 
@@ -24,6 +25,7 @@ TREND = pa.schema(
         pa.field("end", pa.date32(), nullable=False),
         pa.field("cost_minor", pa.int64(), nullable=False),
         pa.field("revenue_minor", pa.int64(), nullable=False),
+        pa.field("credited_minor", pa.int64(), nullable=False),
         pa.field("calls", pa.int64(), nullable=False),
         pa.field("answered_calls", pa.int64(), nullable=False),
         pa.field("leads", pa.float64(), nullable=False),
@@ -185,32 +187,35 @@ def trend(
     pyarrow.Table
         Columns as in :data:`TREND`, a row for each part.
     """
-    names = ("leads", "qualified_leads", "deals", "customers", "revenue_minor", "calls", "answered_calls")
-    sums = {name: np.zeros(len(parts), dtype=np.int64) for name in (*names, "cost_minor")}
+    names = ("leads", "qualified_leads", "deals", "customers", "revenue_minor", "credited_minor", "calls")
+    sums = {name: np.zeros(len(parts), dtype=np.int64) for name in (*names, "answered_calls", "cost_minor")}
     edges = edges_of(parts)
     units, credit = f"units {model}", f"credit {model}"
     wanted, place = placed(table.select(["day", "goal", "first", "campaign", units, credit]), edges)
     wanted, place = _only(wanted, place, campaigns, UNATTRIBUTED)
-    wanted = wanted.append_column("part", pa.array(place))
-    grouped = wanted.group_by(["goal", "first", "part"]).aggregate([(units, "sum"), (credit, "sum")])
+    named = pc.invert(pc.starts_with(wanted["campaign"].cast(pa.string()), "("))
+    wanted = wanted.append_column("part", pa.array(place)).append_column("named", named)
+    grouped = wanted.group_by(["goal", "first", "named", "part"]).aggregate([(units, "sum"), (credit, "sum")])
     for row in grouped.to_pylist():
         sums[GOALS[row["goal"]]][row["part"]] += row[f"{units}_sum"]
         if row["goal"] == "won":
             sums["revenue_minor"][row["part"]] += row[f"{credit}_sum"]
+            sums["credited_minor"][row["part"]] += row[f"{credit}_sum"] if row["named"] else 0
             sums["customers"][row["part"]] += row[f"{units}_sum"] if row["first"] else 0
     calls, place = _only(*placed(activity.calls, edges), campaigns, UNKNOWN)
     for name, column in (("calls", "calls"), ("answered_calls", "answered")):
         np.add.at(sums[name], place, calls[column].to_numpy())
-    row, part, amount = spread(activity.costs, edges)
-    costs, place = _only(
-        activity.costs.take(pa.array(row)).append_column("minor", pa.array(amount)), part, campaigns, OVERHEAD
-    )
+    of, place, amount = spread(activity.costs, edges)
+    costs = activity.costs.take(pa.array(of)).append_column("minor", pa.array(amount))
+    costs, place = _only(costs, place, campaigns, OVERHEAD)
     np.add.at(sums["cost_minor"], place, costs["minor"].to_numpy())
+    observed = connected(activity.observed, parts[-1].end)
+    told = bool(observed if campaigns is None else observed & set(campaigns))
     rows = []
     for i, part in enumerate(parts):
         row = {name: int(values[i]) for name, values in sums.items()}
         row |= {name: row[name] / UNIT for name in ("leads", "qualified_leads", "deals", "customers")}
-        row["roi"] = ratio(row["revenue_minor"] - row["cost_minor"], row["cost_minor"])
+        row["roi"] = ratio(row["credited_minor"] - row["cost_minor"], row["cost_minor"]) if told else None
         rows.append({"start": part.start, "end": part.end, **row})
     return pa.Table.from_pylist(rows, schema=TREND)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -87,13 +88,12 @@ def buying(conversions: pa.Table, period: Period) -> Buying:
 
 
 def figures(
-    total: Mapping[str, float],
+    total: Mapping[str, Any],
     inbound: Mapping[str, float],
     outbound: Mapping[str, float],
     *,
-    credited_minor: int,
     visits: int,
-    revenue_before_minor: int,
+    revenue_before_minor: int | None,
     habit: Buying,
     years_kept: float,
 ) -> dict[str, float | None]:
@@ -103,12 +103,10 @@ def figures(
     ----------
     total, inbound, outbound : mapping
         Rows of :data:`reports.roi.ROI`: all, and the sums over campaigns of each direction.
-    credited_minor : int
-        Revenue credited to named campaigns.
     visits : int
         Visits to the site in the period.
-    revenue_before_minor : int
-        Revenue of the same days a year before.
+    revenue_before_minor : int or None
+        Revenue of the same days a year before; None where it was not recorded then.
     habit : Buying
         How customers buy.
     years_kept : float
@@ -125,11 +123,16 @@ def figures(
     monthly = None
     if habit.average_sale_minor is not None and habit.purchases_per_year is not None:
         monthly = habit.average_sale_minor * habit.purchases_per_year / 12
+    credited = inbound["customers"] + outbound["customers"]
+    growth = None if revenue_before_minor is None else ratio(revenue - revenue_before_minor, cost)
     return {
-        "roi": ratio(revenue - cost, cost),
-        "lifetime_roi": None if value is None else ratio(customers * value - cost, cost),
-        "growth_roi": ratio(revenue - revenue_before_minor - cost, cost),
-        "roas": ratio(revenue, cost),
+        "roi": total["roi"],
+        "roas": total["roas"],
+        "marketing_efficiency": total["marketing_efficiency"],
+        "lifetime_roi": None
+        if value is None or total["roi"] is None
+        else ratio(credited * value - cost, cost),
+        "growth_efficiency": growth,
         "cost_per_call_minor": ratio(cost, total["calls"]) if cost else None,
         "cost_per_lead_minor": ratio(cost, total["leads"]) if cost else None,
         "cost_per_qualified_lead_minor": ratio(cost, total["qualified_leads"]) if cost else None,
@@ -141,7 +144,7 @@ def figures(
         "lifetime_value_minor": value,
         "lifetime_to_acquisition": ratio(value, acquisition) if value is not None and acquisition else None,
         "payback_months": ratio(acquisition, monthly) if acquisition is not None and monthly else None,
-        "sourced_share": ratio(credited_minor, revenue),
+        "sourced_share": ratio(total["credited_minor"], revenue),
     }
 
 

@@ -211,6 +211,57 @@ def trust(deals: int) -> list[Trust]:
     return sorted(found, key=lambda each: each.mean.wrong)
 
 
+WRONG_SOMEWHERE: Final = 0.9
+"""A model is advised against that gives so much of the margin to the wrong place in one of the worlds."""
+
+
+def recommended(deals: int) -> Trust:
+    """Return the model to decide by with so many deals.
+
+    Parameters
+    ----------
+    deals : int
+        Deals at hand.
+
+    Returns
+    -------
+    Trust
+        Of those models whose mean is no farther from the best one than `chance`, the one with the best worst.
+
+    Examples
+    --------
+    >>> recommended(100).model
+    'position-based'
+    """
+    ranked, margin = trust(deals), chance(deals)
+    near = [each for each in ranked if each.mean.wrong - ranked[0].mean.wrong <= margin]
+    return min(near, key=lambda each: each.worst.wrong)
+
+
+def advised_against(models: Iterable[str], deals: int) -> list[Trust]:
+    """Return those models that the study advises against with so many deals.
+
+    Parameters
+    ----------
+    models : iterable of str
+        Names.
+    deals : int
+        Deals at hand.
+
+    Returns
+    -------
+    list of Trust
+        In the order given; models that the study does not cover are not among them.
+
+    Examples
+    --------
+    >>> [each.model for each in advised_against(["linear", "last-touch"], 100)]
+    ['last-touch']
+    """
+    found = {each.model: each for each in trust(deals)}
+    return [found[name] for name in models if name in found and found[name].worst.wrong >= WRONG_SOMEWHERE]
+
+
 def _figure(world: str, size: int, model: str) -> Figure:
     row = study()["worlds"][world]["deals"][str(size)][model]
     return Figure(row["wrong"], row["wrong_se"], row["lost"])

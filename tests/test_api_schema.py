@@ -25,7 +25,7 @@ CHECKS: list[Any] = [
 ]
 # The same requests in every run; more of them by hand, with the number raised.
 BOUNDED = hypothesis(
-    max_examples=4,
+    max_examples=6,
     derandomize=True,
     database=None,
     deadline=None,
@@ -58,11 +58,13 @@ def test_every_address_answers_as_described(settings: Settings, engine: Engine, 
     operations = [result.ok() for result in schema.get_all_operations()]
     assert len(operations) > 45
 
+    # What PostgreSQL takes otherwise than SQLite shows in the first few.
+    bounded = BOUNDED if engine.name == "sqlite" else hypothesis(BOUNDED, max_examples=2)
     for operation in operations:
         # Half of the requests go to what is there; made-up ids lead nowhere.
         known = {"id": 1} if "{id}" in operation.path and mode is GenerationMode.POSITIVE else None
 
-        @BOUNDED
+        @bounded
         @given(case=operation.as_strategy(mode, path_parameters=known))
         def ask(case: Any) -> None:
             case.call_and_validate(headers=headers, checks=CHECKS)

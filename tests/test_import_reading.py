@@ -1,7 +1,7 @@
 """Files as they really come: encodings, separators, stray quotation marks, lines without end."""
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.imports import table
@@ -121,6 +121,7 @@ def test_a_nul_byte_is_refused() -> None:
 
 @given(st.binary(max_size=400))
 def test_any_bytes_are_read_to_their_end(data: bytes) -> None:
+    assume(not data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")))  # workbooks, and none of these is one
     file = table(data)
     for width in (None, 2):
         for row in file.rows(width=width):

@@ -23,7 +23,7 @@ from tracking.records.contacts import Clues
 from tracking.records.costs import CostRecord
 from tracking.records.deals import DealRecord
 from tracking.records.touches import TouchRecord
-from tracking.reporting import journeys, roi, snapshots
+from tracking.reporting import bases, journeys, roi, snapshots
 from tracking.reporting.credit import Window
 from tracking.reporting.snapshots import Preparing
 from tracking.storage import db
@@ -161,7 +161,7 @@ def test_where_a_new_base_takes_long_the_last_figures_are_shown_until_it_is_ther
     fair(engine)
     with db.reading(engine) as session:
         snapshots.current(session, settings, at=moment("2026-03-01"))
-    monkeypatch.setattr(snapshots, "_MANY", -1)
+    monkeypatch.setattr(bases, "MANY", -1)
     snapshots._current.clear()
     everything(engine)
     with db.reading(engine) as session:
@@ -179,7 +179,7 @@ def test_where_a_new_base_takes_long_the_last_figures_are_shown_until_it_is_ther
 def test_with_many_records_nobody_waits_for_the_first_snapshot(
     engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snapshots, "_MANY", -1)
+    monkeypatch.setattr(bases, "MANY", -1)
     with db.reading(engine) as session, pytest.raises(Preparing):
         snapshots.current(session, settings, at=moment("2026-03-01"))
     for _ in range(6000):
@@ -211,7 +211,7 @@ def test_a_base_that_cannot_be_written_beside_is_not_tried_at_each_request(
         def is_alive(self) -> bool:
             return False
 
-    monkeypatch.setattr(snapshots, "_MANY", -1)
+    monkeypatch.setattr(bases, "MANY", -1)
     monkeypatch.setattr(multiprocessing.get_context("spawn"), "Process", Failing)
     for minutes, attempts in ((0, 1), (1, 1), (9, 1), (10, 2), (11, 2)):
         at = moment("2026-03-01") + timedelta(minutes=minutes)
@@ -240,7 +240,7 @@ def test_a_base_that_nobody_finished_leaves_nothing_behind(
         raise OSError("no space left")
 
     with monkeypatch.context() as patch, db.reading(engine) as session:
-        patch.setattr(snapshots, "_write", fails)
+        patch.setattr(bases, "_write", fails)
         with pytest.raises(OSError, match="no space"):
             snapshots.current(session, settings, at=moment("2026-03-01"))
     assert list(here.iterdir()) == []

@@ -15,7 +15,7 @@ from twilio.request_validator import RequestValidator, get_signature_algorithm
 from twilio.twiml.voice_response import Dial, VoiceResponse
 from werkzeug.datastructures import MultiDict
 
-from tests.cast import ACME_DESK, BOREALIS, CATALOGUE_NUMBER, moment
+from tests.cast import ACME_DESK, BOREALIS, CATALOGUE_NUMBER, COBALT, moment
 from tests.twilio_requests import (
     ACCOUNT,
     BASE,
@@ -35,7 +35,9 @@ from tracking.storage.config import Settings
 from tracking.storage.models import Call, InboxEvent
 from tracking.storage.vocabulary import CallStatus
 from tracking.telephony import numbers
-from tracking.telephony.providers import twilio
+from tracking.telephony.inbox import Inbox
+from tracking.telephony.providers import interpreters, twilio
+from tracking.telephony.routing import Routing
 
 SALES = "+46701740691"
 NINE = moment("2026-03-02 09:00")
@@ -480,3 +482,56 @@ def test_a_call_to_a_number_we_do_not_know_rings_the_default_desk(
     reply = post(client, "voice", incoming(sid(1), to=dialled))
     assert ET.fromstring(reply.data).findtext("Dial/Number") == rings
     assert the_call(engine).tracking_number_id is None
+
+
+# --- Which way does it go? -------------------------------------------------------------------------------
+
+CUSTOMER = COBALT
+OUTGOING = {
+    "a call made through the API that shows our number": {
+        "From": CATALOGUE_NUMBER,
+        "To": CUSTOMER,
+        "Direction": "outbound-api",
+    },
+    "a call from a browser": {"From": "client:anna", "To": CUSTOMER, "Direction": "inbound"},
+    "a call from a desk telephone": {
+        "From": "sip:anna@acme.sip.example",
+        "To": CUSTOMER,
+        "Direction": "inbound",
+    },
+    "a call between two browsers": {"From": "client:anna", "To": "client:olof", "Direction": "inbound"},
+    "a call from our exchange to outside": {
+        "From": ACME_DESK,
+        "To": CUSTOMER,
+        "Direction": "trunking-terminating",
+    },
+    "a call back that shows our number, whatever else it says": {
+        "From": CATALOGUE_NUMBER,
+        "To": CUSTOMER,
+        "Direction": "inbound",
+    },
+}
+
+
+@on_sqlite
+@pytest.mark.parametrize("form", OUTGOING.values(), ids=OUTGOING)
+def test_a_call_that_goes_out_is_no_call_to_us_and_is_counted(
+    client: FlaskClient, acme: Settings, engine: Engine, form: Mapping[str, str]
+) -> None:
+    ours = dict(form) | {
+        "Caller": form["From"],
+        "Called": form["To"],
+    }
+    leg = destination(sid(1), "answered", NINE, 1) | {"From": form["From"], "To": CUSTOMER}
+    assert post(client, "status", leg).status_code == 204, "its second leg comes first"
+    assert post(client, "status", progress(sid(1), "completed", NINE, 2, 33) | ours).status_code == 204
+    assert post(client, "status", leg | {"CallStatus": "completed", "SequenceNumber": "3"}).status_code == 204
+    with db.reading(engine) as session:
+        assert session.scalars(select(Call)).all() == []
+    box = Inbox(engine, acme, Routing(acme), interpreters(), lambda: NINE)
+    assert (box.backlog().failed, box.backlog().waiting, box.turned_away()) == (0, 0, 3)
+
+
+def test_a_caller_by_sip_with_a_number_is_a_caller(client: FlaskClient, engine: Engine) -> None:
+    post(client, "voice", incoming(sid(1), caller=f"sip:{BOREALIS}@carrier.example"))
+    assert the_call(engine).caller == BOREALIS

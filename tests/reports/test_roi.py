@@ -174,9 +174,29 @@ def test_direct_and_indirect_costs_make_the_cost_and_overhead_stands_apart() -> 
     rows = report(world)
     assert (rows["fair"]["direct_cost_minor"], rows["fair"]["indirect_cost_minor"]) == (800_00, 200_00)
     assert rows["fair"]["cost_minor"] == 1_000_00
-    assert rows["fair"]["roi"] == -1.0, "all spent, nothing earned"
     assert rows[OVERHEAD]["cost_minor"] == 300_00
     assert rows[TOTAL]["cost_minor"] == 1_300_00
+
+
+def test_the_roi_of_the_total_is_made_of_what_campaigns_are_credited_with() -> None:
+    world = World().path("Borealis", "fair").won("Borealis", 150_00).won("Cobalt", 650_00)
+    world.path("Drift", "?").won("Drift", 200_00).cost("fair", 100_00)
+    rows = report(world)
+    total = rows[TOTAL]
+    assert (total["revenue_minor"], total["credited_minor"]) == (1_000_00, 150_00)
+    assert (total["roi"], total["roas"]) == (0.5, 1.5), "(150 - 100) / 100"
+    assert total["marketing_efficiency"] == 10, "all revenue for each 1 spent"
+    assert rows["fair"]["marketing_efficiency"] is None, "other campaigns brought some of it"
+    assert (rows[UNKNOWN]["credited_minor"], rows["(unattributed)"]["credited_minor"]) == (0, 0)
+
+
+def test_a_campaign_that_nothing_was_recorded_of_has_no_roi_and_neither_has_a_total_of_such() -> None:
+    world = World().cost("fair", 800_00).cost(None, 300_00).won("Borealis", 5_000_00)
+    rows = report(world)
+    assert [rows[line]["roi"] for line in ("fair", OVERHEAD, TOTAL)] == [None, None, None]
+    assert [rows[line]["roas"] for line in ("fair", OVERHEAD, TOTAL)] == [None, None, None]
+    called = report(world.call("fair"))
+    assert (called["fair"]["roi"], called[TOTAL]["roi"], called[OVERHEAD]["roi"]) == (-1.0, -1.0, None)
 
 
 def test_without_cost_there_is_no_roi_rather_than_an_infinite_one_and_no_lead_is_free() -> None:

@@ -109,7 +109,7 @@ def service(
 ) -> Iterator[Service]:
     """The real server on a fresh SQLite installation with a user for each role; one for each test module.
 
-    A worker is beside it where the module says ``WORKER = True``.
+    No worker is beside it where the module says ``WORKER = False``.
     """
     folder = tmp_path_factory.mktemp("service")
     shutil.copy(sqlite_template, folder / "ringtrail.db")
@@ -124,7 +124,7 @@ def service(
     told["RINGTRAIL_TWILIO_AUTH_TOKENS"] = TOKEN
     with (folder / "server.log").open("w") as log:
         command = [sys.executable, "-m", "tracking", "serve", "--port", str(port)]
-        if not getattr(request.module, "WORKER", False):
+        if not getattr(request.module, "WORKER", True):
             command.append("--no-worker")
         server = subprocess.Popen(command, env=os.environ | told, stdout=log, stderr=log)
     try:

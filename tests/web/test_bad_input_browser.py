@@ -28,6 +28,7 @@ from tracking.storage.models import AuditEntry, Call, Contact, ImportRun, Report
 from tracking.storage.vocabulary import JobState, Outcome
 
 Open = Callable[..., Page]
+WORKER = False
 CODE = (
     "\"'></script></textarea><img src=x onerror=window.__ran=1><script>window.__ran=2</script>"
     "<style>*{color:red}</style>{{7*7}}"

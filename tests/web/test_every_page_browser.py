@@ -21,7 +21,6 @@ from tracking.storage import db
 from tracking.storage.vocabulary import JobState
 
 Open = Callable[..., Page]
-WORKER = True
 # Parts that other pages fetch, and what is no page but a file.
 PARTS = {"/first-call", "/desk/now", "/numbers/<int:number_id>/calls"}
 FILES = re.compile(r"\.(csv|pdf|xlsx|toml)$|/picture$|/report/<form>$|static|^/assets")

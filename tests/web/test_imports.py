@@ -10,6 +10,8 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, func, select
 
+from tests.cast import CATALOGUE_NUMBER, moment
+from tests.imports import DATA
 from tests.web.people import form
 from tracking import clock, worker
 from tracking.access import jobs
@@ -18,6 +20,7 @@ from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import Campaign, Cost, Deal, ImportMapping, ImportRun
 from tracking.storage.vocabulary import JobState
+from tracking.telephony import numbers
 
 Enter = Callable[[str], FlaskClient]
 SCRIPT = '<script>alert(1)</script>" onload="alert(2)'
@@ -40,7 +43,9 @@ def give(client: FlaskClient, text: str | bytes, name: str = "deals.csv") -> tup
 def chosen(page: str) -> dict[str, str]:
     """Return what the selects and the kind of the mapping page say, as a browser would send it."""
     fields = dict(re.findall(r'<input type="hidden" name="(kind)" value="([^"]+)"', page))
-    for name, options in re.findall(r'<select name="(column-\d+)".*?>(.*?)</select>', page, re.S):
+    for name, options in re.findall(
+        r'<select (?:id="[^"]*" )?name="((?:column|meaning)-\d+)".*?>(.*?)</select>', page, re.S
+    ):
         picked = re.search(r'<option value="(\w+)" selected>', options)
         fields[name] = picked[1] if picked else ""
     return fields
@@ -286,16 +291,18 @@ def test_a_sealed_file_reads_as_it_was_wherever_one_begins(settings: Settings, e
 
 def test_what_was_told_once_is_not_asked_again(signed_in: Enter, engine: Engine, settings: Settings) -> None:
     client = signed_in("marketer")
-    text = "Nr,Was,Wieviel,Wer\n7,Angebot,100,Borealis Foods\n"
+    text = "Nr,Was,Wieviel,Wer\n7,Fertig,100,Borealis Foods\n"
     mapping = {"column-0": "deal_id", "column-1": "stage", "column-2": "amount", "column-3": "company"}
     _, path = give(client, text)
-    page = tried(client, engine, settings, f"{path}", kind="deals", **mapping, stages="Angebot = opportunity")
+    told = {"word-0": "Fertig", "meaning-0": "opportunity"}
+    page = tried(client, engine, settings, f"{path}", kind="deals", **mapping, **told)
     assert counts(page) == [1, 0, 0, 0]
     _, path = give(client, text)
-    page = client.get(f"{path}?kind=deals").text
+    page = client.get(path).text
     fields = chosen(page)
+    assert fields["kind"] == "deals", "also the kind is remembered"
     assert {name: fields[name] for name in mapping} == mapping
-    assert "Angebot = opportunity" in page
+    assert fields["meaning-0"] == "opportunity"
     assert total(engine, ImportMapping) == 1
 
 
@@ -304,8 +311,8 @@ def test_what_was_told_once_is_not_asked_again(signed_in: Enter, engine: Engine,
     [
         (b"", "deals.csv", "is empty"),
         (b" \n ", "deals.csv", "is empty"),
-        (b"PK\x03\x04 workbook", "deals.xlsx", "is a workbook; save the sheet as CSV"),
-        (b"%PDF-1.7", "deals.pdf", "is no text"),
+        (b"PK\x03\x04 workbook", "deals.xlsx", "is a damaged or locked archive"),
+        (b"%PDF-1.7", "deals.pdf", "is no table"),
     ],
 )
 def test_what_is_no_table_is_refused_at_once(
@@ -325,7 +332,7 @@ def test_a_file_without_rows_or_with_unknown_columns_says_so(
     _, path = give(client, "apples,pears\n1,2\n")
     answer = client.post(path, data=form(client.get("/account").text, kind="deals"))
     assert answer.status_code == 422
-    assert "no column for stage; the file has apples, pears" in answer.text
+    assert "no column for stage or outcome; the file has apples, pears; choose it below" in answer.text
     twice = {"kind": "deals", "column-0": "stage", "column-1": "stage"}
     answer = client.post(path, data=form(client.get("/account").text) | twice)
     assert "stage is chosen twice" in answer.text
@@ -334,12 +341,33 @@ def test_a_file_without_rows_or_with_unknown_columns_says_so(
         assert answer.status_code == 422, field
 
 
+def test_what_a_file_does_not_tell_is_asked_and_of_twins_none_is_chosen_unseen(
+    signed_in: Enter, engine: Engine, settings: Settings
+) -> None:
+    client = signed_in("marketer")
+    _, path = give(
+        client, "Costs of Anna\ncampaign,date,amount,Note,Note\nA,2026-03-01,12.345,x,y\n", "costs.csv"
+    )
+    page = client.get(path).text
+    assert "has two columns Note; choose below which of them is read, or none" in page
+    fields = chosen(page)
+    assert (fields["kind"], fields["column-3"], fields["column-4"]) == ("costs", "", "")
+    page = tried(client, engine, settings, path)
+    assert counts(page) == [0, 0, 0, 1]
+    page = client.get(path).text
+    assert "What the file does not tell" in page
+    assert "Costs of Anna" in page
+    page = tried(client, engine, settings, path, period="month", decimal=",")
+    assert counts(page) == [1, 0, 0, 0]
+    assert "date: each day stands for its month" in page
+
+
 def test_costs_and_campaigns_come_by_the_same_way(
     signed_in: Enter, engine: Engine, settings: Settings
 ) -> None:
     client = signed_in("marketer")
     yaml = "campaigns:\n  - name: Catalogue 2026\n    channel: print\n"
-    costs = "campaign,date,amount,category\nCatalogue 2026,2026-03-01,1200,print\n"
+    costs = "campaign,date,amount,category\nCatalogue 2026,2026-03-02,1200,print\n"
     for text, name, table in ((yaml, "supplier.yaml", Campaign), (costs, "costs.csv", Cost)):
         _, path = give(client, text, name)
         tried(client, engine, settings, path)
@@ -384,3 +412,26 @@ def test_a_file_that_is_taken_out_is_gone(signed_in: Enter, settings: Settings) 
 def test_viewers_and_reps_import_nothing(signed_in: Enter) -> None:
     for role in ("viewer", "rep"):
         assert signed_in(role).get("/imports").status_code == 403
+
+
+def test_what_an_extension_stands_for_is_told_on_the_page_once(
+    signed_in: Enter, engine: Engine, settings: Settings
+) -> None:
+    client = signed_in("marketer")
+    with db.transaction(engine) as session:
+        numbers.add(session, CATALOGUE_NUMBER, at=moment("2026-01-01"), provider="3cx")
+    records = (DATA / "systems" / "3cx.log").read_text()
+    _, path = give(client, records, "cdr.log")
+    assert "What stands for a tracking number" in client.get(path).text
+    assert client.get(f"{path}?kind=calls").status_code == 200
+    page = tried(client, engine, settings, path, kind="cdr")
+    assert "no row names a tracking number of yours; dialled were 10001" in page
+    answer = client.post(path, data=form(client.get("/account").text) | {"kind": "cdr", "map_dialled": "800"})
+    assert answer.status_code == 422
+    page = tried(client, engine, settings, path, kind="cdr", map_dialled=f"800 = {CATALOGUE_NUMBER}")
+    assert (counts(page), "no row names" in page) == ([2, 0, 2, 0], False)
+    started(client, path)
+    assert jobs.work(engine, worker.known(engine, settings))
+    _, later = give(client, records.replace("Call 47", "Call 57"), "later.log")
+    page = tried(client, engine, settings, later, kind="cdr")
+    assert (counts(page), "no row names" in page) == ([2, 0, 2, 0], False)

@@ -13,7 +13,6 @@ from tracking.storage import db
 from tracking.storage.models import Deal
 
 Open = Callable[..., Page]
-WORKER = True
 # Headers of a system nobody has heard of, so that two columns have to be told.
 FILE = """Nr,Stufe,Wieviel,Company
 k1,open,1000,Borealis Foods

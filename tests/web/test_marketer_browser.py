@@ -11,6 +11,7 @@ from tests.web.ringing import ring
 from tracking import clock
 
 Open = Callable[..., Page]
+WORKER = False
 NUMBER = "+46701740621"
 
 

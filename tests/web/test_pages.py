@@ -52,9 +52,10 @@ def test_a_call_is_listed_with_its_campaign_and_the_callers_last_digits_only(
 
 def test_roi_is_shown_side_by_side_under_three_models(signed_in: Enter, engine: Engine) -> None:
     ring(engine)
-    page = signed_in("viewer").get("/roi?from=2026-01-01&to=2026-12-31")
+    models = "&model=position-based&model=time-decay&model=linear"
+    page = signed_in("viewer").get(f"/roi?from=2026-01-01&to=2026-12-31{models}")
     assert page.status_code == 200
-    for words in ("first-touch", "last-touch", "linear", "Catalogue Borealis", "(total)"):
+    for words in ("position-based", "time-decay", "linear", "Catalogue Borealis", "(total)"):
         assert words in page.text
 
 

@@ -21,6 +21,7 @@ from tracking.storage.models import Answer, Call
 from tracking.storage.vocabulary import CallStatus, LeadStatus, Role
 
 Open = Callable[..., Page]
+WORKER = False
 PHONE = {"width": 375, "height": 700}
 
 

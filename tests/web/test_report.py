@@ -26,6 +26,7 @@ from tracking.storage.config import Settings
 Enter = Callable[[str], FlaskClient]
 ON_SQLITE = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 YEAR = "from=2026-01-01&to=2026-12-31"
+MODELS = "&model=linear&model=first-touch&model=last-touch"
 SCRIPT = "<script>alert(1)</script>"
 FORMULA = '=HYPERLINK("https://drift.example/","x")'
 # Twelve companies met a fair (2,000) and then a mailing (4,500); six bought for 1,000 each. Under the linear
@@ -55,12 +56,12 @@ def beside(engine: Engine) -> None:
 def test_the_report_tells_its_story_with_figures_checkable_by_hand(signed_in: Enter, engine: Engine) -> None:
     supplier(engine)
     beside(engine)
-    page = text(signed_in("viewer").get(f"/report?{YEAR}").text)
+    page = text(signed_in("viewer").get(f"/report?{YEAR}{MODELS}").text)
     for said in FIGURES:
         assert said in page, said
     for name, (revenue, roi) in BY_HAND.items():
         assert re.search(
-            rf"{re.escape(name)} linear €[\d,]+ [\d.]+ [\d.]+ {revenue} {re.escape(roi)}", page
+            rf"{re.escape(name)} linear €[\d,]+ [\d.]+ [\d.]+ {revenue} {revenue} {re.escape(roi)}", page
         ), name
     places = [
         page.index(f" {chapter} ")
@@ -74,10 +75,11 @@ def test_the_report_tells_its_story_with_figures_checkable_by_hand(signed_in: En
     ]
     assert places == sorted(places)
     assert "12 companies became leads and 6 became customers; deals worth €6,000 were won" in page
-    assert "The choice of model changes the decision" in page
+    assert "Connected to campaigns: 100.0 % of the revenue, 100.0 % of the deals." in page
+    assert "Too early to tell which campaigns pay: 6 deals are connected to campaigns, 20 are needed." in page
     assert "The decision that is asked for" in page
     assert "Judge by their targets: Fair." in page
-    assert "brand searches 1,000 800 80.0 %" in page
+    assert "brand searches 2026 1,000 800 – – 80.0 %" in page
     assert "A competitor cut prices" in page
     assert "(credited revenue - cost) / cost" in page
     assert "Revenue that no touch preceded (linear) 0.0 %" in page
@@ -87,21 +89,21 @@ def test_the_report_tells_its_story_with_figures_checkable_by_hand(signed_in: En
 def test_pdf_workbook_and_csv_hold_the_same_figures(signed_in: Enter, engine: Engine) -> None:
     supplier(engine)
     client = signed_in("viewer")
-    answer = client.get(f"/report/pdf?{YEAR}")
+    answer = client.get(f"/report/pdf?{YEAR}{MODELS}")
     assert answer.mimetype == "application/pdf"
     assert answer.headers["Content-Disposition"] == "attachment; filename=ringtrail-2026-01-01-2026-12-31.pdf"
     told = words_of(answer.data)
     for name, (revenue, roi) in BY_HAND.items():
         assert re.search(
-            rf"{re.escape(name)} linear €[\d,]+ [\d.]+ [\d.]+ {revenue} {re.escape(roi)}", told
+            rf"{re.escape(name)} linear €[\d,]+ [\d.]+ [\d.]+ {revenue} {revenue} {re.escape(roi)}", told
         ), name
-    book = reader.read(client.get(f"/report/xlsx?{YEAR}").data)
+    book = reader.read(client.get(f"/report/xlsx?{YEAR}{MODELS}").data)
     head, *rows = book["ROI by campaign and model"]
     found = {(row[0], row[1]): (row[head.index("Revenue")], row[head.index("ROI")]) for row in rows}
     assert found["Fair", "linear"] == (3000.0, 0.5)
     assert found["Mail", "linear"] == (3000.0, pytest.approx(-1 / 3))
     assert found["Fair", "first-touch"] == (6000.0, 2.0)
-    with zipfile.ZipFile(io.BytesIO(client.get(f"/report/csv?{YEAR}").data)) as archive:
+    with zipfile.ZipFile(io.BytesIO(client.get(f"/report/csv?{YEAR}{MODELS}").data)) as archive:
         lines = list(csv.DictReader(io.StringIO(archive.read("roi.csv").decode("utf-8-sig"))))
         assert "definitions.csv" in archive.namelist()
     [fair] = [row for row in lines if row["campaign"] == "Fair" and row["model"] == "linear"]

@@ -14,6 +14,7 @@ from tests.web.test_quality import ring
 from tracking.storage import db
 
 Open = Callable[..., Page]
+WORKER = False
 PAGES = {"report": f"/report?{YEAR}", "quality": f"/quality?{YEAR}", "schedules": "/schedules"}
 
 
@@ -37,7 +38,7 @@ def test_from_the_overview_to_a_workbook_and_a_schedule_with_the_keyboard_alone(
         page.get_by_role("link", name="Workbook").press("Enter")
     told.value.save_as(tmp_path / "report.xlsx")
     book = reader.read((tmp_path / "report.xlsx").read_bytes())
-    assert ["Fair", "linear", 2000.0] in [row[:3] for row in book["ROI by campaign and model"]]
+    assert ["Fair", "position-based", 2000.0] in [row[:3] for row in book["ROI by campaign and model"]]
     page.get_by_role("link", name="Send it regularly").press("Enter")
     page.get_by_label("Name", exact=True).fill("Board")
     page.get_by_label("Recipients").fill("anna@acme.example")

@@ -12,6 +12,8 @@ from playwright.sync_api import Page, expect
 from tests.web.people import ADDRESSES, PASSWORD
 from tracking.storage.vocabulary import Role
 
+WORKER = False
+
 
 def code(key: str, at: float) -> str:
     """The six digits that an authenticator app shows (RFC 6238: SHA-1, 30 seconds)."""

@@ -9,8 +9,8 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from tracking.api.forms import Day, Query, Shown
 from tracking.api.routes import Context, Section
+from tracking.reporting import deciding, snapshots
 from tracking.reporting import roi as reporting
-from tracking.reporting import snapshots
 from tracking.storage.config import LONGEST_LOOKBACK_DAYS
 
 routes = Section("reports", "What campaigns cost and earned.")
@@ -23,8 +23,11 @@ ModelName = Annotated[str, Field(json_schema_extra={"enum": list(reporting.REPOR
 class RoiQuery(Query):
     """Which models, which days."""
 
-    model: list[ModelName] = Field(
-        default_factory=lambda: ["linear"], min_length=1, max_length=len(reporting.REPORTED)
+    model: list[ModelName] | None = Field(
+        None,
+        min_length=1,
+        max_length=len(reporting.REPORTED),
+        description="By default the model that the installation decides by.",
     )
     since: Day | None = Field(
         None, alias="from", description="The first day covered; by default a year before the last."
@@ -46,18 +49,41 @@ class RoiRow(Shown):
     indirect_cost_minor: int
     cost_minor: int
     revenue_minor: int = Field(description="Credited; the rows above the total add up to the won deals.")
+    credited_minor: int = Field(description="What of it is credited to campaigns.")
     calls: int
     answered_calls: int
     leads: float
     qualified_leads: float
     customers: float
     deals: float
-    roi: float | None = Field(description="(revenue - cost) / cost.")
-    roas: float | None = Field(description="revenue / cost.")
+    roi: float | None = Field(
+        description="(credited revenue - cost) / cost; null where nothing connects the cost to anybody."
+    )
+    roas: float | None = Field(description="credited revenue / cost.")
+    marketing_efficiency: float | None = Field(description="revenue / cost; of the total alone.")
     cost_per_lead_minor: float | None
     cost_per_qualified_lead_minor: float | None
     acquisition_cost_minor: float | None
     lead_to_customer_rate: float | None
+
+
+class Connected(Shown):
+    """How much of something is connected to campaigns."""
+
+    connected: float
+    of: float
+    share: float | None
+
+
+class Coverage(Shown):
+    """How much of the period is connected to campaigns: what every figure rests on."""
+
+    revenue: Connected = Field(description="In minor units.")
+    calls: Connected
+    deals: Connected
+    unconnected: list[str] = Field(
+        description="Campaigns with a cost that no touch, call or answer leads to: not to be judged."
+    )
 
 
 class Roi(Shown):
@@ -70,6 +96,7 @@ class Roi(Shown):
     lookback_days: float
     data_until: datetime = Field(description="The data are as of this moment.")
     unavailable: Mapping[str, str] = Field(description="Models that these data do not support, and why.")
+    connected: Coverage
     rows: list[RoiRow]
 
 
@@ -83,11 +110,12 @@ def report_roi(context: Context, query: RoiQuery) -> Roi:
         raise ServiceUnavailable(
             "the figures are being worked out for the first time; ask again in a minute", retry_after=60
         ) from None
+    today = context.at.astimezone(settings.zone).date()
     report = reporting.roi_report(
         taken,
         settings,
-        query.model,
-        today=context.at.astimezone(settings.zone).date(),
+        query.model or [deciding.current(context.session, settings, today).model],
+        today=today,
         first=query.since,
         last=query.until,
         lookback_days=query.lookback_days,
@@ -100,5 +128,6 @@ def report_roi(context: Context, query: RoiQuery) -> Roi:
         lookback_days=report.lookback_days,
         data_until=report.taken_at,
         unavailable=report.unavailable,
+        connected=Coverage.model_validate(report.connected),
         rows=[RoiRow.model_validate(row) for row in report.table.to_pylist()],
     )

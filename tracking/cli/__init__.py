@@ -80,7 +80,10 @@ ringtrail = Commands(
             FILE may be - for standard input. A file can be imported again at any time: what is known already
             is skipped. Exit codes: 0 every row taken, 1 rows refused, 2 the file or an option cannot be used.
             """,
-            {name: f"imports:{name}" for name in ("calls", "cdr", "costs", "deals", "supplier", "touches")},
+            {
+                name: f"imports:{name}"
+                for name in ("calls", "cdr", "costs", "deals", "supplier", "template", "touches")
+            },
         ),
         "inbox": Commands(
             "Look after what the telephone provider sent, as it came.",
@@ -101,6 +104,7 @@ ringtrail = Commands(
             {
                 "document": "document:document_command",
                 "kpis": "report:kpis_command",
+                "model": "report:model_command",
                 "roi": "report:roi_command",
             },
         ),

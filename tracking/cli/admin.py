@@ -244,7 +244,10 @@ def inbox_replay(installation: Installation, everything: bool) -> None:
     box = _open_inbox(installation)
     count = box.replay(everything=everything)
     left = box.backlog()
-    click.echo(f"{count} events interpreted; {left.failed} failed, {left.waiting} wait for their call")
+    click.echo(
+        f"{count} events interpreted; {left.failed} failed, {left.waiting} wait for their call, "
+        f"{box.turned_away()} speak of outgoing or internal calls"
+    )
 
 
 @click.command("drain")

@@ -58,7 +58,7 @@ def document_command(
     )
     with db.reading(installation.engine) as session, formatting.speaking(settings, language):
         today = at.astimezone(settings.zone).date()
-        asked = questions.read(session, settings, today, args, models=documents.MODELS)
+        asked = questions.read(session, settings, today, args, compared=True)
         if asked.problem:
             raise asked.problem
         if unknown := [name for name in campaigns if name not in asked.facts]:

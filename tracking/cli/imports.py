@@ -15,10 +15,8 @@ from rich.table import Table as Printed
 from tracking import clock
 from tracking.cli.installation import Installation, json_option, pass_installation
 from tracking.errors import Invalid
-from tracking.imports import mapping, run
+from tracking.imports import kinds, mapping, run, templates
 from tracking.imports import supplier as catalog
-from tracking.imports.call_log import CallLog
-from tracking.imports.cdr import CallRecords
 from tracking.imports.costs import Costs
 from tracking.imports.deals import Deals
 from tracking.imports.outcomes import Result
@@ -57,6 +55,13 @@ def _file_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="Save refused rows here, to be mended and imported again.",
             ),
             click.option("--encoding", default="", help="Of the file; by default told from its bytes."),
+            click.option("--sheet", default="", help="Of a workbook; by default the first one with rows."),
+            click.option(
+                "--header-line",
+                type=click.IntRange(1),
+                default=None,
+                help="The line in which the names stand; by default found by content.",
+            ),
             click.option(
                 "--separator", type=click.Choice(list(_SEPARATORS)), help="By default told from the file."
             ),
@@ -84,10 +89,28 @@ def _table_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--decimal",
                 type=click.Choice([",", "."]),
-                help="Decimal mark; by default told from each amount.",
+                help="Decimal mark; by default told from all amounts of the column.",
             ),
             click.option(
-                "--dates", type=click.Choice(["dmy", "mdy"]), help="Whether 03/04/2026 is in April or March."
+                "--dates",
+                type=click.Choice(["dmy", "mdy", "serial"]),
+                help="03/04/2026 is in April or in March; or days are counted as in spreadsheets (46085).",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _call_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(
+        (
+            click.option("--keep-outgoing", is_flag=True, help="Take outgoing and internal calls as well."),
+            click.option(
+                "--map-dialled",
+                multiple=True,
+                metavar="DIGITS=NUMBER",
+                help="The tracking number that an extension, queue or called digits stand for; remembered.",
             ),
         )
     ):
@@ -96,37 +119,46 @@ def _table_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command("cdr")
-@click.option("--keep-outgoing", is_flag=True, help="Take outgoing and internal calls as well.")
+@_call_options
 @_file_options
-def cdr(installation: Installation, /, keep_outgoing: bool, **options: Any) -> None:
-    """Import the call detail records of a telephone exchange.
-
-    Asterisk cdr_csv and cdr_custom, FreePBX with a header, FreeSWITCH and cdr-stats are told apart by
-    their content.
-    """
-    settings = installation.settings
-
-    def form(table: Table, dialect: Dialect) -> CallRecords:
-        return CallRecords(
-            table, dialect, settings.region, desk=settings.default_destination, keep_outgoing=keep_outgoing
-        )
-
-    _run(installation, form, **options)
+def cdr(installation: Installation, /, **options: Any) -> None:
+    """Import the records of a telephone system, told by their content; docs/imports.md lists the systems."""
+    _calls(installation, mapping.Told(), **options)
 
 
 @click.command("calls")
+@_call_options
 @_table_options
 @_file_options
 def calls(
     installation: Installation, /, mapping_file: str | None, columns: tuple[str, ...], **options: Any
 ) -> None:
-    """Import a call log with a header: CallRail's export, or calls and answers of your own."""
-    told = mapping.load(mapping_file, columns)
-    _run(
-        installation,
-        lambda table, dialect: CallLog(table, dialect, installation.settings.region, told),
-        **options,
-    )
+    """Import a call log: a telephone system's own, CallRail's export, or calls and answers of your own."""
+    _calls(installation, mapping.load(mapping_file, columns), **options)
+
+
+def _calls(
+    installation: Installation,
+    told: mapping.Told,
+    *,
+    keep_outgoing: bool,
+    map_dialled: tuple[str, ...],
+    **options: Any,
+) -> None:
+    settings = installation.settings
+
+    def form(table: Table, dialect: Dialect) -> Format[Any]:
+        return kinds.calls_form(
+            table,
+            dialect,
+            settings.region,
+            told,
+            desk=settings.default_destination,
+            keep_outgoing=keep_outgoing,
+            dialled=kinds.dialled_map(map_dialled),
+        )
+
+    _run(installation, form, **options)
 
 
 @click.command("deals")
@@ -153,6 +185,11 @@ def deals(
 
 
 @click.command("costs")
+@click.option(
+    "--period",
+    type=click.Choice(["day", "week", "month", "quarter", "year"]),
+    help="What a cost covers that is dated by one day; by default told by the column.",
+)
 @_table_options
 @_file_options
 def costs(
@@ -196,6 +233,24 @@ def supplier(installation: Installation, file: str) -> None:
     installation.tell(", ".join(f"{count} {what}" for what, count in counts.items()) + " added", **counts)
 
 
+@click.command("template")
+@click.argument("kind", type=click.Choice(templates.KINDS))
+@click.option("--lang", "language", type=click.Choice(templates.LANGUAGES), default="en", show_default=True)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
+def template(kind: str, language: str, output: Path) -> None:
+    """Write an empty workbook to fill in: heads in a language, examples and rules in a second sheet."""
+    try:
+        output.write_bytes(templates.workbook(kind, language))
+    except OSError as error:
+        raise Invalid(
+            "output", "cannot write %(path)s: %(reason)s", path=output, reason=error.strerror
+        ) from None
+    click.echo(f"{output} is ready; fill it in and give it to `ringtrail import {_COMMANDS.get(kind, kind)}`")
+
+
+_COMMANDS = {"answers": "calls"}
+
+
 def _run(
     installation: Installation,
     form: Callable[[Table, Dialect], Format[Any]],
@@ -205,23 +260,35 @@ def _run(
     strict: bool,
     refused: Path | None,
     encoding: str,
+    sheet: str,
+    header_line: int | None,
     separator: str | None,
     timezone: tzinfo | None,
     currency: str | None = None,
     decimal: str | None = None,
     dates: str | None = None,
+    period: str | None = None,
     local_times: bool = True,
 ) -> None:
     settings = installation.settings
     dialect = Dialect(
         zone=timezone or (settings.zone if local_times else None),
         currency=money.currency(currency or settings.currency),
-        day_first=None if dates is None else dates == "dmy",
+        day_first=None if dates not in ("dmy", "mdy") else dates == "dmy",
         decimal=decimal,
+        serials=dates == "serial",
+        period=period or "",
+        currency_told=currency is not None,
     )
     if refused is not None and file != "-" and refused.resolve() == Path(file).resolve():
         raise Invalid("refused", "is the imported file itself; name another one")
-    table = Table.open(file, encoding=encoding, separator=_SEPARATORS.get(separator or "", ""))
+    table = Table.open(
+        file,
+        encoding=encoding,
+        separator=_SEPARATORS.get(separator or "", ""),
+        sheet=sheet,
+        header=header_line or 0,
+    )
     try:
         bar = Progress(
             "{task.description}",
@@ -266,6 +333,8 @@ def _show(result: Result, refused: Path | None) -> None:
     )
     for reason, count in result.skip_reasons.most_common():
         console.print(f"  skipped: {count} {reason}", markup=False)
+    for note in (*result.notes, *result.passed_over):
+        console.print(f"  {note}", soft_wrap=True, markup=False)
     if result.campaigns_created:
         names = ", ".join(result.campaigns_created)
         console.print(f"  campaigns that did not exist before: {names}", soft_wrap=True, markup=False)

@@ -12,12 +12,16 @@ import pyarrow.parquet as pq
 
 from attribution import UNATTRIBUTED
 from reports.cells import harmless
+from reports.evidence import LEAST_DEALS_IN_ALL, Standing
 from reports.kpis import KPIS, Period
 from reports.roi import TOTAL
+from simulator import which_model
 from tracking import clock
+from tracking.access import audit
 from tracking.cli.installation import Day, Installation, console, json_option, pass_installation
+from tracking.language import formatting
 from tracking.records import rates
-from tracking.reporting import journeys, roi, snapshots
+from tracking.reporting import deciding, journeys, roi, snapshots
 from tracking.reporting.roi import RoiReport
 from tracking.storage import db, money
 from tracking.storage.config import LONGEST_LOOKBACK_DAYS
@@ -60,16 +64,20 @@ def roi_command(
 ) -> None:
     """Set each campaign's credited revenue against its cost.
 
-    ROI is (revenue - cost) / cost. Revenue, leads and customers are credited by the model and add up to
-    what was won in the period; revenue no touch preceded stands in a line of its own.
+    ROI is (credited revenue - cost) / cost, of the total too; marketing efficiency is all revenue for each 1
+    spent. Revenue, leads and customers are credited by the model and add up to what was won in the period;
+    revenue without a recorded touch is shown as unattributed. Without --model it is the one that the
+    installation decides by (`ringtrail report model`).
     """
     settings, at = installation.settings, clock.now()
+    today = at.astimezone(settings.zone).date()
     with db.reading(installation.engine) as session:
+        decides = deciding.current(session, settings, today)
         result = roi.roi_report(
             snapshots.whole(session, settings, at=at),
             settings,
-            models or (roi.REPORTED if compare else ("linear",)),
-            today=at.astimezone(settings.zone).date(),
+            models or (roi.REPORTED if compare else (decides.model,)),
+            today=today,
             first=first,
             last=last,
             lookback_days=lookback,
@@ -85,6 +93,15 @@ def roi_command(
         _show_compared(installation, result)
     else:
         _show(installation, result)
+    if style == "table" and not installation.as_json:
+        _show_connected(result)
+    if compare or len(result.models) > 1:
+        for each in which_model.advised_against(result.models, decides.deals):
+            click.echo(
+                f"{each.model}: the study advises against it; in one of the simulated markets it credits the "
+                f"wrong campaigns with {percent(each.worst.wrong)} of the margin.",
+                err=True,
+            )
     for model, reason in result.unavailable.items():
         click.echo(f"{model} cannot be computed: {reason}", err=True)
 
@@ -110,6 +127,28 @@ def kpis_command(installation: Installation, first: date | None, last: date | No
     for kpi in KPIS:
         if kpi.name in figures:
             click.echo(f"{kpi.label}: {kpi.formula}. It hides: {kpi.hides}.")
+
+
+@click.command("model")
+@click.argument("model", required=False, type=click.Choice(deciding.CHOICES))
+@click.option("--recommended", is_flag=True, help="Decide by what the study recommends.")
+@pass_installation
+def model_command(installation: Installation, model: str | None, recommended: bool) -> None:
+    """Show or choose the MODEL that the installation decides by.
+
+    Every page, report and file uses it unless another is chosen there.
+    """
+    settings, at = installation.settings, clock.now()
+    if model and recommended:
+        raise click.UsageError("give a model or --recommended, not both")
+    with db.transaction(installation.engine) as session, formatting.speaking(settings, "en"):
+        if model or recommended:
+            deciding.choose(session, model)
+            audit.note(session, "terminal", "model choose", model or "recommended", at=at)
+        now = deciding.current(session, settings, at.astimezone(settings.zone).date())
+        click.echo(f"{now.model}: {deciding.reason(now)}")
+        for sentence in deciding.warnings(now, (now.model,)):
+            click.echo(sentence)
 
 
 @click.command()
@@ -151,6 +190,10 @@ def amount(minor: float | None, currency: str) -> str:
     return "–" if minor is None else f"{money.to_major(round(minor), currency):,}"
 
 
+def _ratio(figure: float | None) -> str:
+    return "–" if figure is None else f"{figure:.2f}"
+
+
 def _whole(minor: int, currency: str) -> str:
     # Side by side there is no room for cents; one model alone shows them.
     return f"{round(money.to_major(minor, currency)):,}"
@@ -174,7 +217,8 @@ def _show(installation: Installation, result: RoiReport) -> None:
             "customers": line["customers"],
             "revenue": amount(line["revenue_minor"], code),
             "roi": percent(line["roi"]),
-            "roas": "–" if line["roas"] is None else f"{line['roas']:.2f}",
+            "roas": _ratio(line["roas"]),
+            "efficiency": _ratio(line["marketing_efficiency"]),
             "cpl": amount(line["cost_per_lead_minor"], code),
             "cac": amount(line["acquisition_cost_minor"], code),
             "rate": percent(line["lead_to_customer_rate"]),
@@ -193,6 +237,7 @@ def _show(installation: Installation, result: RoiReport) -> None:
         "revenue": f"Revenue {code}",
         "roi": "ROI",
         "roas": "ROAS",
+        "efficiency": "Marketing efficiency",
         "cpl": "Cost/lead",
         "cac": "Cost/customer",
         "rate": "Lead to customer",
@@ -206,6 +251,25 @@ def _show(installation: Installation, result: RoiReport) -> None:
                 f"{amount(line['revenue_minor'], code)} {code} was won from companies of which no touch is "
                 "recorded in the lookback window."
             )
+
+
+def _show_connected(result: RoiReport) -> None:
+    whole = result.evidence.coverage
+    click.echo(
+        f"Connected to campaigns: {percent(whole.revenue.share)} of the revenue, "
+        f"{percent(whole.calls.share)} of the calls, {percent(whole.deals.share)} of the deals."
+    )
+    if result.connected["unconnected"]:
+        names = ", ".join(result.connected["unconnected"])
+        click.echo(f"Cannot be told, since nothing connects them to a call: {names}. Give them numbers.")
+    standing = result.evidence.whole()
+    if standing is Standing.nothing:
+        click.echo("Which campaigns pay cannot be told: no revenue is connected to a campaign.")
+    elif standing is Standing.few_in_all:
+        click.echo(
+            f"Too early to tell which campaigns pay: {whole.deals.connected:g} deals are connected to "
+            f"campaigns, {LEAST_DEALS_IN_ALL:g} are needed."
+        )
 
 
 def _show_compared(installation: Installation, result: RoiReport) -> None:
@@ -240,5 +304,6 @@ def _document(result: RoiReport) -> dict[str, Any]:
         "models": list(result.models),
         "unavailable": result.unavailable,
         "lookback_days": result.lookback_days,
+        "connected": result.connected,
         "rows": result.table.to_pylist(),
     }

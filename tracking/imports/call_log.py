@@ -10,20 +10,22 @@ from sqlalchemy.orm import Session
 
 from tracking.errors import Invalid
 from tracking.imports import values
+from tracking.imports.call_words import COURSES
 from tracking.imports.headed import NO_CHANNEL, Headed
-from tracking.imports.legs import record_rows
+from tracking.imports.legs import join, record_rows
 from tracking.imports.mapping import Told
 from tracking.imports.outcomes import Outcome, Skip
 from tracking.imports.reading import Table
-from tracking.imports.values import Dialect
+from tracking.imports.records import INTERNAL, OUTGOING, course_between, course_of
+from tracking.imports.values import Dialect, fold
 from tracking.records import answers, contacts
 from tracking.records.contacts import Clues
 from tracking.records.import_outcome import ImportOutcome
 from tracking.storage import money, phone
-from tracking.storage.models import Answer, Call
+from tracking.storage.models import Answer, Call, TrackingNumber
 from tracking.storage.vocabulary import CallStatus, LeadStatus
 from tracking.storage.vocabulary import Outcome as Asked
-from tracking.telephony.calls import CallEvent
+from tracking.telephony.calls import CallEvent, Course
 
 _STATUS = values.words(CallStatus) | {
     "answered call": CallStatus.completed,
@@ -80,6 +82,7 @@ class CallLog(Headed):
         "caller": ("phone number", "caller number", "customer phone number", "caller id", "from"),
         "dialled": ("tracking number", "tracking phone number", "dialed", "called number", "to"),
         "status": ("call status",),
+        "direction": ("call direction", "riktning", "richtung", "направление", "方向", "call type", "type"),
         "duration_s": ("duration seconds", "duration"),
         "talk_s": ("talk time", "talk seconds", "billsec"),
         "caller_name": ("name", "customer name"),
@@ -101,9 +104,20 @@ class CallLog(Headed):
         "heard_channel": (),
     }
 
-    def __init__(self, table: Table, dialect: Dialect, region: str, told: Told | None = None) -> None:
+    def __init__(
+        self,
+        table: Table,
+        dialect: Dialect,
+        region: str,
+        told: Told | None = None,
+        *,
+        desk: str = "",
+        keep_outgoing: bool = False,
+    ) -> None:
         super().__init__(table, dialect, told)
-        self._region = region
+        self._region, self._keep_outgoing = region, keep_outgoing
+        self._own: set[str] = set()
+        self._desks = {desk} - {""}
         folded = {values.fold(name) for name in self.columns.header}
         self._provider = "callrail" if {"tracking number", "call status"} <= folded else "calls"
         if self._provider == "callrail":
@@ -112,6 +126,12 @@ class CallLog(Headed):
             self.columns.require("started_at")
         if "started_at" in self.columns:
             self.columns.require("dialled")
+
+    def begin(self, session: Session) -> None:
+        """Learn which numbers are ours."""
+        for number, destination in session.execute(select(TrackingNumber.number, TrackingNumber.destination)):
+            self._own.add(number)
+            self._desks.add(destination or number)
 
     def read(self, cells: Sequence[str]) -> _Logged | Skip:
         """Read one call."""
@@ -124,6 +144,17 @@ class CallLog(Headed):
         if asked is not Asked.answered and (campaign or channel):
             raise Invalid("heard_campaign", "names a source, and the row has no answer; fill in heard_from")
         event, whole = self._event(cells)
+        course = course_between(event, self._own, self._desks, self._region) if whole else Course.incoming
+        if course is not Course.incoming and not self._keep_outgoing:
+            return OUTGOING if course is Course.outgoing else INTERNAL
+        if course is Course.outgoing and any(
+            phone.parse(d, self._region).e164 in self._own for d in event.dialled
+        ):
+            # Call tracking lists the number it showed as the tracking number, and the customer as ever.
+            event = replace(event, caller=event.dialled[0], dialled=(event.caller or "",))
+        phone.check(event.caller or "", self._region, "caller")
+        for dialled in event.dialled:
+            phone.check(dialled, self._region, "dialled")
         return _Logged(
             event,
             whole,
@@ -145,6 +176,9 @@ class CallLog(Headed):
             for r in records
             if r.whole or _key(r.event) in known
         ]
+        if "call_id" not in self.columns:
+            events = join(session, [record.event for record in taken], self._region, self._own)
+            taken = [replace(r, event=event) for r, event in zip(taken, events, strict=True)]
         recorded = record_rows(session, [record.event for record in taken], self._region)
         wanted = {r.campaign: r.channel or NO_CHANNEL for r in taken if r.campaign}
         found = self.campaigns.find(session, wanted, at)
@@ -234,7 +268,13 @@ class CallLog(Headed):
             currency=currency if value is not None else None,
             note=cell("note"),
             tags=tuple(part.strip() for part in re.split(r"[,|]", cell("tags")) if part.strip()),
+            course=self._direction(cell("direction")),
         ), whole
+
+    def _direction(self, word: str) -> Course | None:
+        # A column called "type" may be about something else.
+        kind = fold(self.columns.column("direction")) in ("type", "call type")
+        return COURSES.get(fold(word)) if kind else course_of(word)
 
     def _answer(self, asked: str, words: str) -> tuple[Asked | None, str | None]:
         if len(words) > answers.LONGEST_VERBATIM:

@@ -1,52 +1,97 @@
-"""Call detail records of telephone exchanges: Asterisk, FreePBX, FreeSWITCH and cdr-stats.
+"""Records of telephone systems: whose file it is, which way each call went, which number was dialled."""
 
-The format is told from the content: a header by its names, a file without one by where the times stand.
-"""
-
-import re
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tracking.errors import Invalid
-from tracking.imports import values
-from tracking.imports.layouts import STAMP, Layout, Layouts, by_header
-from tracking.imports.legs import record_rows
+from tracking import clock
+from tracking.errors import Invalid, Sentence, say
+from tracking.imports.exchanges import Exchange
+from tracking.imports.legs import absorb, join, record_rows
 from tracking.imports.outcomes import Outcome, Skip
 from tracking.imports.reading import Row, Table
-from tracking.imports.values import Dialect
-from tracking.storage import phone
-from tracking.storage.models import TrackingNumber
-from tracking.storage.vocabulary import CallStatus
-from tracking.telephony.calls import CallEvent
+from tracking.imports.records import INTERNAL, OUTGOING, Cells, Reading, System, course_between
+from tracking.imports.smdr import HEADLESS
+from tracking.imports.systems import HEADED
+from tracking.imports.values import Dialect, fold
+from tracking.storage import phone, vault
+from tracking.storage.models import ImportMapping, TrackingNumber
+from tracking.telephony.calls import CallEvent, Course
 
-OUTGOING = Skip("outgoing call")
-INTERNAL = Skip("internal call")
 OTHER_LEG = Skip("second leg of a FreeSWITCH call")
 
-_CLID = re.compile(r'\s*"?(.*?)"?\s*<')
-_EXTENSION = re.compile(r"\d{1,5}")
-_NUMBER_WITHIN = re.compile(r"(?<![\w.])\+?\d{7,15}(?![\w.])")
-# Contexts that these exchanges give to calls from outside, as shipped: FreeSWITCH's public, FreePBX's
-# from-trunk and its kin, and what installers commonly write.
-_OUTSIDE = re.compile(r"public|(?:from-)?(?:trunk|pstn|did|pickup)|ext-did|from-outside|in(?:coming|bound)")
+_KNOWN = ", ".join(
+    (
+        "Asterisk cdr_csv and cdr_custom, FreePBX, FreeSWITCH (example and asterisk templates), FusionPBX",
+        "MikoPBX, Grandstream UCM, cdr-stats",
+        *(system.name for system in (*HEADED, *HEADLESS)),
+    )
+)
+# Kinds of file that list what is to be paid for.
+_PRICE = frozenset(
+    {"preis", "price", "entgelt", "betrag", "betrag netto", "kosten", "cost", "tarif", "стоимость"}
+)
+_PARTIES = (
+    "a rufnummer",
+    "b rufnummer",
+    "rufnummer",
+    "zielrufnummer",
+    "called number",
+    "destination",
+    "ziel",
+)
+_MAP_KIND = "dialled"
 
-_STATUS = {
-    "ANSWERED": CallStatus.completed,
-    "NO ANSWER": CallStatus.missed,
-    "BUSY": CallStatus.missed,
-    "FAILED": CallStatus.missed,
-    "CONGESTION": CallStatus.missed,
-    "CANCEL": CallStatus.missed,
-}
+
+class _Records:
+    """The rows of a telephone system that is described by a :class:`System`."""
+
+    def __init__(self, system: System, header: Sequence[str] | None, reading: Reading) -> None:
+        self.name, self.header, self.joins = system.name, header, system.joins
+        self._system, self._reading = system, replace(reading, utc=system.utc)
+        # One set for both: the tracking numbers are learnt when the import begins.
+        self._reading.own = reading.own
+        self._places = system.places(header) if header is not None else {}
+        self.second_legs: dict[str, str] = {}
+
+    def read(self, cells: Sequence[str]) -> CallEvent | Skip:
+        return self._system.read(self._named(cells), self._reading)
+
+    def place(self, cells: Sequence[str], name: str) -> tuple[str, str]:
+        name = {"caller": "from"}.get(name, name)
+        if self.header is None:
+            try:
+                return name, self._named(cells)[name]
+            except Invalid:
+                return name, ",".join(cells)
+        at = self._places.get(name)
+        if at is None or at >= len(cells):
+            return name, ",".join(cells)
+        return self.header[at], cells[at]
+
+    def mended(self, cells: Sequence[str]) -> Sequence[str] | None:
+        return cells if self.header is not None and len(cells) == len(self.header) else None
+
+    def _named(self, cells: Sequence[str]) -> Cells:
+        if self._system.split is None:
+            return Cells({name: cells[at].strip() for name, at in self._places.items() if at < len(cells)})
+        found = self._system.split(cells)
+        if found is None:
+            raise Invalid(
+                "row", "is no record of %(system)s; compare it with the rows before", system=self.name
+            )
+        return found
 
 
 class CallRecords:
-    """The rows of a CDR file as reports about calls."""
+    """The rows of a telephone system's records as reports about calls."""
 
     kind = "cdr"
+    notes: Sequence[Sentence] = ()
 
     def __init__(
         self,
@@ -56,192 +101,162 @@ class CallRecords:
         *,
         desk: str = "",
         keep_outgoing: bool = False,
+        dialled: Mapping[str, str] | None = None,
     ) -> None:
-        self._dialect, self._region, self._keep_outgoing = dialect, region, keep_outgoing
-        self._zone = dialect.zone or UTC
-        self._own = {desk} - {""}
-        self._layouts = Layouts()
-        self._second_legs: dict[str, None] = {}
-        head = table.head()
-        self.header: Sequence[str] | None = None
-        if head and (named := by_header(head[0].cells)) is not None:
-            self.header, self._layout = head[0].cells, named
-        else:
-            self._layout = self._by_content(head)
-        self.name = self._layout.name
+        self._region, self._keep_outgoing = region, keep_outgoing
+        self._reading = Reading(dialect, region, clock.now().astimezone(dialect.zone).date())
+        self._desks = {desk} - {""}
+        self._told = {
+            fold(key): phone.require(to, region, "map_dialled") for key, to in (dialled or {}).items()
+        }
+        self._map = dict(self._told)
+        self._records = _recognise(table.head(), self._reading)
+        self.header, self.name = self._records.header, self._records.name
+        self._unnamed: Counter[str] = Counter()
+        self._named = False
+
+    def passed_over(self, cells: Sequence[str]) -> Skip | None:
+        """Take every row for a record."""
+        return None
 
     def begin(self, session: Session) -> None:
-        """Learn which numbers are ours."""
+        """Learn which numbers are ours, and which of them an extension or queue stands for."""
         for number, destination in session.execute(select(TrackingNumber.number, TrackingNumber.destination)):
-            self._own |= {number, destination or number}
+            self._reading.own.add(number)
+            self._desks.add(destination or number)
+        if (row := self._remembered(session)) is not None:
+            self._map = row.mapping | self._map
 
     def read(self, cells: Sequence[str]) -> CallEvent | Skip:
         """Read one record."""
-        layout = self._layout if self.header is not None else self._layout_of(cells)
-        (
-            start,
-            epoch,
-            answer,
-            end,
-            duration_text,
-            billsec_text,
-            caller,
-            did,
-            dst,
-            userfield,
-            lastdata,
-            lastapp,
-            clid,
-            caller_name,
-            context,
-            channel,
-            disposition,
-            uniqueid,
-            linkedid,
-            other_leg,
-        ) = layout.pick([*cells, ""])
-        started = values.epoch(epoch.strip(), "epoch", UTC) if epoch else self._moment(start, "start")
-        duration = values.seconds(duration_text, "duration")
-        talk = values.seconds(billsec_text, "billsec")
-        _check_lengths(duration, talk)
-        answered = _after(started, self._moment(answer, "answer"), duration, "answer") if answer else None
-        ended = _after(started, self._moment(end, "end"), None, "end") if end else None
-        if duration is not None:
-            # Counted by the exchange, and right also in the night when the clock is put back.
-            ended = started + timedelta(seconds=duration)
-        if disposition:
-            status = _STATUS.get(disposition.upper())
-            if status is None:
-                raise Invalid(
-                    "disposition",
-                    "is not known; an exchange writes one of %(known)s",
-                    known=", ".join(_STATUS),
-                )
-        else:
-            status = CallStatus.completed if answered or talk else CallStatus.missed
-        if status is CallStatus.completed and (
-            lastapp.casefold() == "voicemail" or dst.startswith(("vmu", "vmb", "vms", "vmi"))
-        ):
-            status, talk = CallStatus.voicemail, 0
-        dialled = _candidates(did, dst, userfield, lastdata)
-        if not (self._keep_outgoing or did) and (skip := self._not_incoming(caller, dialled, context)):
-            return skip
-        name = caller_name.strip() or ((found := _CLID.match(clid)) and found[1].strip()) or None
-        call_id = linkedid or uniqueid or values.content_key(start, caller, channel or dst)
-        event = CallEvent(
-            provider=layout.provider,
-            provider_call_id=call_id.strip(),
-            dialled=dialled,
-            caller=caller.strip(),
-            started_at=started,
-            status=status,
-            answered_at=answered,
-            ended_at=ended,
-            duration_s=duration,
-            talk_s=talk,
-            caller_name=name[:200] if name and name != caller else None,
-        )
-        if len(event.provider_call_id) > 200:
-            raise Invalid("uniqueid", "has more than 200 characters; mend it at its source")
-        if other_leg:
-            self._second_legs[other_leg] = None
-            if len(self._second_legs) > 20_000:
-                del self._second_legs[next(iter(self._second_legs))]
+        event = self._records.read(cells)
+        if isinstance(event, Skip):
+            return event
+        if self._map:
+            event = self._aimed(event)
+        course = course_between(event, self._reading.own, self._desks, self._region)
+        if course is not Course.incoming and not self._keep_outgoing:
+            return OUTGOING if course is Course.outgoing else INTERNAL
+        phone.check(event.caller or "", self._region, "caller")
+        for dialled in event.dialled:
+            if "E+" in dialled.upper():
+                phone.check(dialled, self._region, "dialled")
+        self._count(event)
         return event
 
     def place(self, cells: Sequence[str], name: str) -> tuple[str, str]:
         """Return the column and value that an error speaks of."""
-        layout = self._layout
-        if self.header is None:
-            try:
-                layout = self._layout_of(cells)
-            except Invalid:
-                return name, ",".join(cells)
-        if name not in layout.fields:
-            return name, ",".join(cells)
-        at = layout.fields.index(name)
-        return (self.header[at] if self.header else name), cells[at] if at < len(cells) else ""
+        return self._records.place(cells, name)
+
+    def mended(self, cells: Sequence[str]) -> Sequence[str] | None:
+        """Return a row of the wrong width put right, if the system's own faults explain it."""
+        return self._records.mended(cells)
 
     def save(self, session: Session, records: Sequence[CallEvent], at: datetime) -> Sequence[Outcome]:
         """Record the calls; rows of one call become one."""
-        kept = [event for event in records if event.provider_call_id not in self._second_legs]
+        self._remember(session)
+        second = self._records.second_legs
+        kept = [event for event in records if event.provider_call_id not in second]
+        if second:
+            absorb(session, kept, second)
+        if self._records.joins:
+            kept = join(session, kept, self._region, self._reading.own)
         done = iter(record_rows(session, kept, self._region))
-        return [OTHER_LEG if e.provider_call_id in self._second_legs else next(done)[0] for e in records]
+        return [OTHER_LEG if e.provider_call_id in second else next(done)[0] for e in records]
 
     def added(self) -> Sequence[str]:
-        """Return nothing: a CDR names no campaigns."""
+        """Return nothing: these records name no campaigns."""
         return ()
 
-    def _moment(self, text: str, field: str) -> datetime:
-        # By far most of a large file's time would go into the reader of all notations.
-        if STAMP.fullmatch(text):
-            try:
-                found = datetime.fromisoformat(text)
-            except ValueError:
-                raise Invalid(field, "is no moment of the calendar; mend it at its source") from None
-            if 1970 <= found.year <= 2100:
-                return found.replace(tzinfo=self._zone).astimezone(UTC)
-        return values.moment(text, field, self._dialect).astimezone(UTC)
+    def remarks(self) -> Sequence[Sentence]:
+        """Return what should be known of the file as a whole."""
+        if self._named or not self._unnamed:
+            return ()
+        seen = ", ".join(number for number, _ in self._unnamed.most_common(5))
+        return (
+            say(
+                "no row names a tracking number of yours; dialled were %(seen)s. If an extension, a queue or "
+                "digits stand for one, say so, such as 800=+46701740690 (command line: --map-dialled)",
+                seen=seen,
+            ),
+        )
 
-    def _not_incoming(self, caller: str, dialled: tuple[str, ...], context: str) -> Skip | None:
-        if _OUTSIDE.match(context.casefold()):
-            return None
-        numbers = [e164 for d in dialled if (e164 := phone.parse(d, self._region).e164)]
-        if any(e164 in self._own for e164 in numbers):
-            return None
-        caller = caller.strip()
-        if not (_EXTENSION.fullmatch(caller) or phone.parse(caller, self._region).e164 in self._own):
-            return None
-        return OUTGOING if numbers else INTERNAL
+    def _count(self, event: CallEvent) -> None:
+        if self._named:
+            return
+        if any(map(self._reading.ours, event.dialled)):
+            self._named = True
+        elif len(self._unnamed) < 1000:
+            self._unnamed.update(event.dialled[:1])
 
-    def _by_content(self, head: Sequence[Row]) -> Layout:
-        for row in head:
-            try:
-                return self._layouts.of(row.cells)
-            except Invalid:
-                continue
-        first = f"its first line begins with {', '.join(head[0].cells[:4])!r}" if head else "it is empty"
+    def _aimed(self, event: CallEvent) -> CallEvent:
+        for dialled in event.dialled:
+            name, number = phone.split(dialled)
+            for key in (dialled, number, name):
+                if key and (ours := self._map.get(fold(key))):
+                    return replace(event, dialled=(ours, *event.dialled))
+        return event
+
+    def _remembered(self, session: Session) -> ImportMapping | None:
+        return session.scalar(
+            select(ImportMapping).where(
+                ImportMapping.kind == _MAP_KIND, ImportMapping.header_hash == self._map_key()
+            )
+        )
+
+    def _remember(self, session: Session) -> None:
+        """Keep the map for the next file of this system; a dry run takes it back with the rest."""
+        if not self._told:
+            return
+        row = self._remembered(session)
+        if row is None:
+            session.add(ImportMapping(kind=_MAP_KIND, header_hash=self._map_key(), mapping=self._map))
+        elif row.mapping != self._map:
+            row.mapping = self._map
+
+    def _map_key(self) -> str:
+        return vault.lookup_hash("import headers", self.name)
+
+
+def _recognise(head: Sequence[Row], reading: Reading) -> "_Records | Exchange":
+    if not head:
+        raise Invalid("file", "not the records of a telephone system: it is empty")
+    header = head[0].cells
+    folded = frozenset(map(fold, header))
+    for system in HEADED:
+        if system.fits(folded):
+            return _Records(system, header, reading)
+    for system in HEADLESS:
+        if system.split is not None and any(system.split(row.cells) for row in head):
+            return _Records(system, None, reading)
+    try:
+        return Exchange(head, reading)
+    except LookupError:
+        refuse_bill(header)
         raise Invalid(
             "file",
-            "not a CDR file that is known here: %(first)s; known are Asterisk cdr_csv and "
-            "cdr_custom, FreePBX with a header, FreeSWITCH (example and asterisk templates) and "
-            "cdr-stats",
-            first=first,
-        )
-
-    def _layout_of(self, cells: Sequence[str]) -> Layout:
-        cells = cells[:-1] if cells and cells[-1].startswith("error: ") else cells
-        try:
-            return self._layouts.of(cells)
-        except Invalid:
-            if len(cells) == len(self._layout.fields):
-                return self._layout
-            raise
+            "not the records of a telephone system that is known here: its first line begins with %(first)r; "
+            "known are %(known)s",
+            first=", ".join(header[:4]),
+            known=_KNOWN,
+        ) from None
 
 
-def _check_lengths(duration: int | None, talk: int | None) -> None:
-    if duration is not None and talk is not None and talk > duration:
+def refuse_bill(header: Sequence[str]) -> None:
+    """Refuse an itemised bill: the calls that cost nothing, all that come in among them, are not on it."""
+    folded = {fold(name) for name in header}
+    says_more = folded & {
+        "direction",
+        "richtung",
+        "status",
+        "call type",
+        "typ",
+        "ergebnis",
+        "tracking number",
+    }
+    if folded & _PRICE and any(name in folded for name in _PARTIES) and not says_more:
         raise Invalid(
-            "billsec",
-            "%(talk)s seconds of talk in a call of %(duration)s seconds; mend the wrong one of the two",
-            talk=talk,
-            duration=duration,
+            "file",
+            "looks like an itemised bill, which leaves out calls that cost nothing, incoming ones too; "
+            "export the call list of the telephone system instead",
         )
-
-
-def _after(started: datetime, moment: datetime, within: int | None, field: str) -> datetime:
-    # Local clocks go back and forth an hour twice a year, between the start of a call and its end.
-    for shift in (timedelta(0), timedelta(hours=1), timedelta(hours=-1)):
-        wait = moment + shift - started
-        if wait >= timedelta(0) and (within is None or wait <= timedelta(seconds=within + 1)):
-            return moment + shift
-    if moment < started:
-        raise Invalid(field, "lies before the start of the call; mend the wrong one of the two")
-    raise Invalid(
-        field, "lies after the end of the call, %(within)s seconds long; mend the wrong one", within=within
-    )
-
-
-def _candidates(did: str, dst: str, userfield: str, lastdata: str) -> tuple[str, ...]:
-    within = [found for text in (userfield, lastdata) if text for found in _NUMBER_WITHIN.findall(text)]
-    return tuple(dict.fromkeys(d for d in (did.strip(), dst.strip(), *within) if d))

@@ -1,61 +1,53 @@
 """Deals from a CRM's export - HubSpot, Salesforce or a spreadsheet - with its own names and stages."""
 
+import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from tracking.errors import Invalid
 from tracking.imports import values
-from tracking.imports.headed import Headed, Occurrences
+from tracking.imports.headed import NO_CHANNEL, Headed, Occurrences
 from tracking.imports.mapping import Told
 from tracking.imports.outcomes import Outcome
 from tracking.imports.reading import Table
 from tracking.imports.run import each
 from tracking.imports.values import Dialect
-from tracking.records import deals
+from tracking.records import answers, contacts, deals, touches
 from tracking.records.contacts import Clues
 from tracking.records.deals import DealRecord
 from tracking.records.import_outcome import ImportOutcome
-from tracking.storage import money, phone
-from tracking.storage.vocabulary import Stage
+from tracking.records.touches import TouchRecord
+from tracking.storage.models import Deal
+from tracking.storage.vocabulary import Outcome as Asked
+from tracking.storage.vocabulary import Stage, TouchKind
 
-# HubSpot's default sales pipeline by label and internal name, Salesforce's default opportunity stages.
-# Which of them counts as qualified is a judgement; --stage changes it.
-_STAGES = values.words(Stage) | {
-    values.fold(name): stage
-    for stage, names in {
-        Stage.lead: ("New", "Prospecting"),
-        Stage.qualified: (
-            "Qualification",
-            "Appointment scheduled",
-            "appointmentscheduled",
-            "Qualified to buy",
-            "qualifiedtobuy",
-        ),
-        Stage.opportunity: (
-            "Presentation scheduled",
-            "presentationscheduled",
-            "Decision maker bought-in",
-            "decisionmakerboughtin",
-            "Contract sent",
-            "contractsent",
-            "Needs Analysis",
-            "Value Proposition",
-            "Id. Decision Makers",
-            "Perception Analysis",
-            "Proposal/Price Quote",
-            "Proposal",
-            "Quote",
-            "Negotiation/Review",
-            "Negotiation",
-            "Open",
-        ),
-        Stage.won: ("Closed Won", "closedwon"),
-        Stage.lost: ("Closed Lost", "closedlost"),
-    }.items()
-    for name in names
+_STAGES = values.words(Stage, "stages")
+_ENDED = (Stage.won, Stage.lost)
+# What HubSpot calls where a contact was first seen, as kinds of touch. Offline sources name none.
+_SEEN = {
+    "organic search": ("organic_search", TouchKind.visit),
+    "paid search": ("paid_search", TouchKind.visit),
+    "paid social": ("paid_social", TouchKind.visit),
+    "organic social": ("organic_social", TouchKind.visit),
+    "social media": ("organic_social", TouchKind.visit),
+    "email marketing": ("email", TouchKind.visit),
+    "referrals": ("referral", TouchKind.visit),
+    "other campaigns": ("other", TouchKind.visit),
+    "ai referrals": ("ai_referral", TouchKind.visit),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Sold:
+    record: DealRecord
+    more_numbers: Sequence[str]
+    heard_from: str | None
+    seen: tuple[str, TouchKind] | None
+    campaign: str | None
+    begun: datetime | None
 
 
 class Deals(Headed):
@@ -63,110 +55,224 @@ class Deals(Headed):
 
     kind = "deals"
     name = "deals"
-    aliases = {  # noqa: RUF012 - a constant table
-        "deal_id": ("record id", "opportunity id", "deal id", "id", "conversion id"),
-        "name": ("deal name", "opportunity name"),
-        "stage": ("deal stage", "opportunity stage", "goal"),
-        "amount": ("deal amount", "value", "amount in company currency", "value minor"),
-        "currency": ("deal currency", "amount currency", "opportunity currency", "currency code"),
-        "margin": ("gross margin", "profit"),
-        "company": ("associated company", "account name", "company name", "account", "customer"),
-        "account_id": (
-            "associated company ids primary",
-            "associated company ids",
-            "associated company id",
-            "company id",
+    aliases = dict.fromkeys(
+        (
+            "deal_id",
+            "name",
+            "stage",
+            "outcome",
+            "amount",
+            "expected_amount",
+            "currency",
+            "margin",
+            "company",
+            "account_id",
+            "domain",
+            "person",
+            "person_id",
+            "phone",
+            "mobile",
+            "email",
+            "lead_at",
+            "qualified_at",
+            "opportunity_at",
+            "closed_at",
+            "lost_at",
+            "heard_from",
+            "source",
+            "campaign",
         ),
-        "domain": ("company domain name", "website"),
-        "person": ("associated contact", "contact name", "primary contact"),
-        "person_id": ("associated contact ids", "contact id"),
-        "phone": ("phone number", "contact phone", "telephone"),
-        "email": ("e mail", "contact email"),
-        "lead_at": ("lead date", "lead created"),
-        "qualified_at": ("qualified date",),
-        "opportunity_at": ("create date", "created date", "created", "opportunity date", "created at"),
-        "closed_at": ("close date", "closed date", "closed on", "won at", "won on", "converted at", "closed"),
-    }
+        (),
+    )
+    looked_at = None
+    needed = (
+        ("stage", "outcome"),
+        ("amount", "expected_amount"),
+        ("company", "account_id", "phone", "email", "person_id"),
+    )
 
     def __init__(self, table: Table, dialect: Dialect, region: str, told: Told | None = None) -> None:
-        super().__init__(table, dialect, told)
+        super().__init__(table, dialect, told, region)
         self._region = region
         self._stages = _STAGES | {
             values.fold(name): values.choice(stage, "stage", values.words(Stage))
             for name, stage in (told.stages if told else {}).items()
         }
         self._occurrences = Occurrences()
-        folded = {values.fold(name) for name in self.columns.header}
-        if "record id" in folded and "deal stage" in folded:
-            self.name = "HubSpot deals"
-        elif folded & {"opportunity id", "opportunity name"}:
-            self.name = "Salesforce opportunities"
-        self.columns.require("stage")
-        self.columns.require("amount")
-        self.columns.require("company", "account_id", "phone", "email", "person_id")
+        self.name = _system({values.fold(name) for name in self.columns.header})
 
-    def read(self, cells: Sequence[str]) -> DealRecord:
+    def read(self, cells: Sequence[str]) -> _Sold:
         """Read one deal."""
 
         def cell(name: str) -> str:
             return self.columns.cell(cells, name)
 
-        currency = money.currency(cell("currency") or self.dialect.currency)
-        stage = self._stage(cell("stage"))
-        amount = values.amount(cell("amount"), "amount", currency, self.dialect)
-        if amount is None and stage is Stage.won:
-            raise Invalid("amount", "is empty, and the deal is won; write what it was worth, or 0")
+        stage = self._stage(cells)
+        worth = (
+            "amount"
+            if cell("amount") or (stage in _ENDED and "amount" in self.columns)
+            else "expected_amount"
+        )
+        if not cell(worth) and cell("expected_amount"):
+            worth = "expected_amount"
+        currency = self.currency(cells, worth)
+        amount = self.amount(cells, worth, currency)
+        if amount is not None and amount < 0 and stage is not Stage.lost:
+            raise Invalid(worth, "is negative; a deal is worth 0 or more")
         moments = {
-            name: values.moment(cell(name), name, self.dialect, end_of_day=True).astimezone(UTC)
+            name: self.moment(cells, name, end_of_day=True)
             for name in ("lead_at", "qualified_at", "opportunity_at", "closed_at")
-            if cell(name)
         }
-        if stage not in (Stage.won, Stage.lost):
+        if stage is Stage.lost and cell("lost_at"):
+            moments["closed_at"] = self.moment(cells, "lost_at", end_of_day=True)
+        if stage not in _ENDED:
             # Until then it is the day on which the seller hopes to close.
-            moments.pop("closed_at", None)
-        clues = self._clues(cells)
+            moments["closed_at"] = None
+        elif moments["closed_at"] is None and "closed_at" not in self.columns:
+            raise Invalid(
+                "closed_at",
+                "has no column, and the deal is %(stage)s; say which column has the day it was closed",
+                stage=stage,
+            )
+        numbers = [
+            number
+            for name in ("phone", "mobile")
+            for number in values.telephones(cell(name), name, self._region)
+        ]
+        clues = self._clues(cells, numbers)
         name = values.text(cell("name"), "name", 1000) or ""
-        deal_id = values.text(cell("deal_id"), "deal_id")
-        begun = moments.get("lead_at") or moments.get("opportunity_at")
-        return DealRecord(
+        deal_id = values.identifier(cell("deal_id"), "deal_id")
+        begun = moments["lead_at"] or moments["opportunity_at"]
+        said = amount is not None or "amount" not in self.columns
+        named = bool(cell("currency")) or self.dialect.currency_told or currency != self.dialect.currency
+        record = DealRecord(
             clues=clues,
             stage=stage,
-            amount_minor=amount or 0,
+            amount_minor=amount,
             currency=currency,
+            currency_named=said and named,
             external_id=deal_id or self._occurrences.key(clues.company, clues.external_id, name, begun),
             name=name,
-            margin_minor=values.amount(cell("margin"), "margin", currency, self.dialect),
+            margin_minor=self.amount(cells, "margin", currency),
             **moments,
         )
+        heard = values.text(cell("heard_from"), "heard_from", answers.LONGEST_VERBATIM)
+        seen = _SEEN.get(values.fold(cell("source")))
+        campaign = values.text(cell("campaign"), "campaign")
+        return _Sold(record, tuple(dict.fromkeys(numbers))[1:], heard, seen, campaign, begun)
 
-    def save(self, session: Session, records: Sequence[DealRecord], at: datetime) -> Sequence[Outcome]:
+    def save(self, session: Session, records: Sequence[_Sold], at: datetime) -> Sequence[Outcome]:
         """Add the deals, or bring them up to date."""
+        found = self.campaigns.find(session, {r.campaign: NO_CHANNEL for r in records if r.campaign}, at)
 
-        def one(record: DealRecord) -> ImportOutcome:
-            return deals.save(session, record, at=at)[1]
+        def one(sold: _Sold) -> ImportOutcome:
+            deal, effect = deals.save(session, sold.record, at=at)
+            contacts.also_reached(session, contacts.root(session, deal.account), sold.more_numbers, at=at)
+            campaign = found.get(sold.campaign or "")
+            before = sold.begun or deal.opportunity_at or deal.closed_at or at
+            if sold.heard_from:
+                answers.log(
+                    session,
+                    Asked.answered,
+                    asked_at=before,
+                    contact=contacts.contact_for(session, _who(deal, sold.record.clues), at=at),
+                    verbatim=sold.heard_from,
+                    source_key=values.content_key("deal", sold.record.external_id, sold.heard_from),
+                )
+            if sold.seen or campaign:
+                channel, kind = sold.seen or (None, TouchKind.other)
+                touches.save(
+                    session,
+                    TouchRecord(
+                        source_key=values.content_key("deal's source", sold.record.external_id),
+                        clues=_who(deal, sold.record.clues),
+                        occurred_at=before,
+                        kind=kind,
+                        channel=None if campaign else channel,
+                    ),
+                    at=at,
+                    campaign=campaign,
+                )
+            return effect
 
         return each(session, records, one)
 
-    def _stage(self, text: str) -> Stage:
-        # HubSpot appends the pipeline's name: "Closed Won (Sales Pipeline)".
-        bare = text.partition("(")[0] if values.fold(text) not in self._stages else text
-        return values.choice(bare, "stage", self._stages, f'--stage "{text}=opportunity"')
+    def _stage(self, cells: Sequence[str]) -> Stage:
+        """Read how far a deal came: its outcome, where it is won or lost, else the stage it is in."""
+        said = {name: self.columns.cell(cells, name) for name in ("outcome", "stage")}
+        ended = self._known(said["outcome"]) if said["outcome"] else None
+        if ended in _ENDED:
+            return ended
+        field = "stage" if said["stage"] else "outcome"
+        found = self._known(said[field])
+        if ended is not None and found in _ENDED:
+            # The outcome is the system's own word; a stage may be named after what is hoped for.
+            return ended
+        if found is None:
+            return values.choice(said[field], field, self._stages, f'--stage "{said[field]}=opportunity"')
+        return found
 
-    def _clues(self, cells: Sequence[str]) -> Clues:
+    def _known(self, word: str) -> Stage | None:
+        for form in forms_of(word):
+            if (found := self._stages.get(values.fold(form))) is not None:
+                return found
+        return None
+
+    def _clues(self, cells: Sequence[str], numbers: Sequence[str]) -> Clues:
         def cell(name: str) -> str | None:
             # HubSpot lists several associations in one cell; the first is the primary one.
             return values.text(self.columns.cell(cells, name).partition(";")[0], name)
 
-        number = cell("phone")
+        def known(name: str) -> str | None:
+            return values.identifier(self.columns.cell(cells, name).partition(";")[0], name)
+
+        person, email = cell("person"), cell("email")
+        if person and (both := _WITH_ADDRESS.fullmatch(person)):
+            person, email = both[1].strip() or None, email or both[2]
         return Clues(
-            external_id=cell("account_id"),
+            external_id=known("account_id"),
             company=cell("company"),
             domain=_domain(cell("domain")),
-            phone=phone.parse(number, self._region).e164 if number else None,
-            email=cell("email"),
-            person=cell("person"),
-            person_id=cell("person_id"),
+            phone=numbers[0] if numbers else None,
+            email=email,
+            person=person,
+            person_id=known("person_id"),
         )
+
+
+def forms_of(word: str) -> tuple[str, ...]:
+    """Return a stage as systems write it, and without what they add.
+
+    HubSpot appends the pipeline's name, "Closed Won (Sales Pipeline)"; Dynamics puts a number before it,
+    "2-Propose"; Bitrix24 the pipeline, "C14:WON".
+    """
+    return word, word.partition("(")[0], word.lstrip("0123456789-. "), word.rpartition(":")[2]
+
+
+_WITH_ADDRESS = re.compile(r"([^(<]{0,150})[(<]([^@\s()<>]{1,64}@[^@\s()<>]{1,150})[)>]")
+
+
+def _who(deal: Deal, clues: Clues) -> Clues:
+    return (
+        clues if clues != Clues() else Clues(company=deal.account.name, external_id=deal.account.external_id)
+    )
+
+
+def _system(names: set[str]) -> str:
+    for system, told in (
+        ("HubSpot deals", {"record id", "deal stage"}),
+        ("Salesforce opportunities", {"opportunity name", "account name"}),
+        ("Salesforce opportunities", {"stagename", "closedate"}),
+        ("Dynamics 365 opportunities", {"do not modify opportunity"}),
+        ("Dynamics 365 opportunities", {"topic", "potential customer"}),
+        ("Pipedrive deals", {"deal title", "deal status"}),
+        ("Zoho deals", {"record id", "closing date"}),
+        ("Bitrix24 deals", {"стадия сделки"}),
+        ("amoCRM deals", {"этап сделки"}),
+    ):
+        if told <= names:
+            return system
+    return "Salesforce opportunities" if names & {"opportunity id", "opportunity name"} else "deals"
 
 
 def _domain(text: str | None) -> str | None:

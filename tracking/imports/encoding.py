@@ -11,6 +11,8 @@ from tracking.errors import Invalid
 _UNREADABLE = "\udcff"
 codecs.register_error("ringtrail-mark", lambda error: (_UNREADABLE, error.end))  # type: ignore[attr-defined]  # only decoding errors come here
 
+SINGLE_BYTE = frozenset({"cp1251", "cp1252", "iso8859-1", "iso8859-15"})
+"""In these any bytes read as letters, also those of UTF-8."""
 _HEAD = 65_536
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
@@ -37,6 +39,20 @@ def unreadable(text: str) -> bool:
 def shown(text: str) -> str:
     """Return a decoded line with the sign for an unreadable character in its place."""
     return text.replace(_UNREADABLE, "\ufffd")
+
+
+def mended(cell: str, encoding: str) -> str:
+    """Return a cell that was written in UTF-8 and read in a single-byte encoding as it was meant.
+
+    Two letters of such an encoding are not by chance a character of UTF-8: the first would be a capital
+    with an accent, the second a sign that no word holds.
+    """
+    if cell.isascii():
+        return cell
+    try:
+        return cell.encode(encoding).decode("utf-8")
+    except UnicodeError:
+        return cell
 
 
 def guess(file: BinaryIO) -> str:

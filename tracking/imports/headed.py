@@ -1,14 +1,19 @@
 """What the files with a header line have in common: columns by name, campaigns by name, rows without id."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import islice
 
 from sqlalchemy.orm import Session
 
-from tracking.errors import Invalid
+from tracking.errors import Invalid, Sentence, say
+from tracking.imports import values, words
+from tracking.imports.deciding import Amounts, Days, Decision, decide
 from tracking.imports.mapping import Aliases, Columns, Told
-from tracking.imports.reading import Table
+from tracking.imports.outcomes import Skip
+from tracking.imports.reading import Broken, Table
 from tracking.imports.values import Dialect, content_key
 from tracking.records import campaigns
 from tracking.storage.models import Campaign
@@ -16,26 +21,176 @@ from tracking.storage.models import Campaign
 NO_CHANNEL = "other"
 
 
+# Rows that a guess looks at, and rows of a call log that decide how it is written: later ones that contradict
+# are refused. Of other files every row counts.
+_GUESSED_FROM = 200
+_LOOKED_AT = 20_000
+_TOTAL = Skip("row of totals")
+_NAMED_ROWS = 10
+_MONEY = frozenset({"amount", "expected_amount", "margin", "hourly_rate", "value"})
+_PERIODS = frozenset({"period", "period_start", "period_end", "last_day"})
+
+
 class Headed:
-    """A format whose columns are found by their names."""
+    """A format whose columns are found by their names, and read as the whole column tells."""
 
     kind: str
     name: str
     aliases: Aliases
+    needed: Sequence[Sequence[str]] = ()
+    """Fields without which no row can be read; of each group one is enough."""
+    told_by: Sequence[Sequence[str]] = ()
+    """Fields by which such a file is told from others; by default the needed ones."""
+    looked_at: int | None = _LOOKED_AT
+    """How many rows decide how the columns are written; None: all."""
 
-    def __init__(self, table: Table, dialect: Dialect, told: Told | None = None) -> None:
-        head = table.head(1)
-        if not head:
+    def __init_subclass__(cls) -> None:
+        """Give the fields the names that other languages and systems have for them."""
+        own = dict(cls.aliases)
+        for field in list(own):
+            beside = f"{field.removesuffix('_at')}_time"
+            if field.endswith("_at") and beside in words.aliases(cls.kind):
+                own[beside] = ()
+        cls.aliases = words.extended(cls.kind, own)
+
+    def __init__(self, table: Table, dialect: Dialect, told: Told | None = None, region: str = "ZZ") -> None:
+        if not table.head(1):
             raise Invalid("file", "it is empty; its first line must name the columns")
-        self.header: Sequence[str] | None = head[0].cells
-        self.dialect = dialect
         told = told or Told()
-        self.columns = Columns(head[0].cells, self.aliases, told.columns, whole=told.whole)
+        self.columns = self.columns_of(table, told, region)
+        self.header: Sequence[str] | None = self.columns.header
         self.campaigns = CampaignBook()
         self.name = type(self).name
+        self.table = table
+        for group in self.needed:
+            self._require(group)
+        self.decided = self._decide(table, dialect)
+        days = [
+            self.decided.dialects[n].day_first
+            for n in self.decided.dialects
+            if n.endswith("_at") or n in _PERIODS
+        ]
+        marks = [self.decided.dialects[n].decimal for n in self.decided.dialects if n in _MONEY]
+        self.dialect = replace(
+            dialect,
+            day_first=next((day for day in days if day is not None), dialect.day_first),
+            decimal=next((mark for mark in marks if mark), dialect.decimal),
+        )
+        self.notes: Sequence[Sentence] = [*self._found_by_content(), *self.decided.reasons]
+
+    @classmethod
+    def columns_of(cls, table: Table, told: Told, region: str) -> Columns:
+        """Find the columns of a file: as told, by their names, else by their cells."""
+        head = table.head(_GUESSED_FROM)
+        columns = Columns(head[0].cells, cls.aliases, told.columns, whole=told.whole)
+        missing = [group[0] for group in cls.needed if not any(name in columns for name in group)]
+        if missing and not told.whole:
+            columns.guess(missing, [row.cells for row in head[1:]], region)
+        return columns
+
+    def _require(self, group: Sequence[str]) -> None:
+        try:
+            self.columns.require(*group)
+        except Invalid as error:
+            if (like := resembles(self.columns.header)) is not None:
+                raise Invalid(
+                    "file", "%(problem)s. It looks like %(like)s", problem=error.reason, like=like
+                ) from None
+            raise
+
+    def _found_by_content(self) -> Iterator[Sentence]:
+        if len(self.table.sheets) > 1:
+            yield say("sheet %(sheet)s of %(all)s", sheet=self.table.sheet, all=", ".join(self.table.sheets))
+        if self.table.preamble:
+            yield say(
+                "the names stand in line %(line)s; the lines above are passed over",
+                line=self.table.header_line,
+            )
+        yield from self.columns.reasons.values()
+
+    def _decide(self, table: Table, dialect: Dialect) -> Decision:
+        # Rows in other currencies may be written as their countries write: they are looked at apart.
+        amounts: dict[str, Amounts] = {
+            name: Amounts() for name in self.aliases if name in _MONEY and name in self.columns
+        }
+        days = {
+            name: Days()
+            for name in self.aliases
+            if (name.endswith("_at") or name in _PERIODS) and name in self.columns
+        }
+        rows = islice(table.rows(width=len(self.columns.header)), 1, self.looked_at)
+        for row in rows if amounts or days else ():
+            if isinstance(row, Broken) or len(row.cells) < len(self.columns.header):
+                continue
+            code = self.columns.cell(row.cells, "currency")
+            for name in [name for name in amounts if " " not in name]:
+                cell = self.columns.cell(row.cells, name)
+                amounts[name].add(cell)
+                if code:
+                    amounts.setdefault(f"{name} {code}", Amounts()).add(cell)
+            for name, column in days.items():
+                column.add(self.columns.cell(row.cells, name))
+        self.amounts = amounts
+        names = {name: self.columns.column(name.partition(" ")[0]) for name in (*amounts, *days)}
+        return decide(dialect, self.columns.header, amounts, days, names)
 
     def begin(self, session: Session) -> None:
         """Nothing is needed beforehand."""
+
+    def passed_over(self, cells: Sequence[str]) -> Skip | None:
+        """Return why a row is none: one of totals, which has no day of its own and says that it is a sum."""
+        first = next((cell for cell in cells if not words.is_empty(cell)), "")
+        if not words.begins_with_total(first):
+            return None
+        days = [
+            name
+            for name in ("started_at", "occurred_at", *sorted(_PERIODS), "closed_at", "opportunity_at")
+            if name in self.columns
+        ]
+        # A company may be called Summa, and then its row says how far the deal came.
+        said = ("stage", "outcome", "kind", "status", "deal_id", "touch_id", "call_id")
+        if any(self.columns.cell(cells, name) not in ("", first) for name in said if name in self.columns):
+            return None
+        if days and all(
+            not self.columns.cell(cells, name) or self.columns.cell(cells, name) == first for name in days
+        ):
+            return _TOTAL
+        return _TOTAL if not days and words.is_total(first) else None
+
+    def amount(self, cells: Sequence[str], name: str, currency: str) -> int | None:
+        """Read an amount as its column is written."""
+        cell = self.columns.cell(cells, name)
+        written = f"{name} {self.columns.cell(cells, 'currency')}"
+        if written not in self.decided.dialects:
+            written = name
+        question = self.decided.questions.get(written)
+        if question is not None and cell:
+            seen = Amounts()
+            seen.add(cell)
+            if seen.either:
+                raise question
+        return values.amount(cell, name, currency, self.dialect_of(written))
+
+    def currency(self, cells: Sequence[str], name: str = "amount") -> str:
+        """Return a row's currency: its own column, its amount's column, the amount itself, what was told."""
+        if code := self.columns.cell(cells, "currency"):
+            return values.currency(code)
+        if "currency" not in self.columns:
+            found = self.columns.currency(name) or values.currency_in(self.columns.cell(cells, name))
+            if found and self.dialect.currency not in (values.codes_of(self.columns.cell(cells, name))):
+                return found
+        return self.dialect.currency
+
+    def dialect_of(self, name: str) -> Dialect:
+        """Return how a field's column is written."""
+        return self.decided.dialects.get(name, self.dialect)
+
+    def moment(self, cells: Sequence[str], name: str, *, end_of_day: bool = False) -> datetime | None:
+        """Read a moment as its column is written, in UTC; None where the cell is empty."""
+        cell = self.columns.cell(cells, name)
+        if not cell:
+            return None
+        return values.moment(cell, name, self.dialect_of(name), end_of_day=end_of_day).astimezone(UTC)
 
     def place(self, cells: Sequence[str], name: str) -> tuple[str, str]:
         """Return the column and value that an error speaks of."""
@@ -44,9 +199,30 @@ class Headed:
             return name, "" if name in self.aliases else ",".join(cells)
         return self.columns.column(name), cells[at]
 
+    def mended(self, cells: Sequence[str]) -> Sequence[str] | None:
+        """Return None: nothing is known that would put a row of another width right."""
+        return None
+
+    def remarks(self) -> Sequence[Sentence]:
+        """Return what should be known of the file as a whole."""
+        return ()
+
     def added(self) -> Sequence[str]:
         """Return the campaigns that were named first by this file."""
         return list(self.campaigns.added)
+
+
+def resembles(header: Sequence[str]) -> Sentence | None:
+    """Return what a file looks like that cannot be imported as it is, and what to do."""
+    names = {words.fold(words.bare(name)) for name in header} | {words.fold(name) for name in header}
+    if any(
+        name.startswith(("session primary channel group", "session default channel group")) for name in names
+    ) or ({"label", "visits"} <= names or {"visitors", "bounce rate"} <= names or "nb visits" in names):
+        return say(
+            "sums of web visits, which are no touches of one buyer; import the single visits, or what "
+            "the campaigns cost"
+        )
+    return None
 
 
 class CampaignBook:

@@ -3,24 +3,25 @@
 import csv
 import io
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 
 from tracking import clock
-from tracking.errors import Invalid, unpacked
-from tracking.imports import run, supplier
+from tracking.errors import Invalid, Sentence, unpacked
+from tracking.imports import run, supplier, words
 from tracking.imports.call_log import CallLog
-from tracking.imports.cdr import CallRecords
+from tracking.imports.cdr import CallRecords, refuse_bill
 from tracking.imports.costs import Costs
-from tracking.imports.deals import Deals
+from tracking.imports.deals import Deals, forms_of
 from tracking.imports.headed import Headed
-from tracking.imports.mapping import Columns, Told
+from tracking.imports.mapping import Columns, Told, distinct
 from tracking.imports.outcomes import Refusal, RefusedFile, Result, refused_line
 from tracking.imports.reading import Broken, Row, Table
 from tracking.imports.run import Format
@@ -61,12 +62,21 @@ class Column:
     name: str
     samples: list[str]
     field: str
+    reason: Sentence | None = None
+    """Why it is read so, where its name does not say so."""
 
 
 def table_of(upload: Upload, file: BinaryIO) -> Table:
     """Return an upload's rows, the mended ones as they are now."""
     separator = SEPARATORS.get(upload.options.get("separator", ""), "")
-    table = _Mended(file, upload.name, encoding=upload.options.get("encoding", ""), separator=separator)
+    table = _Mended(
+        file,
+        upload.name,
+        encoding=upload.options.get("encoding", ""),
+        separator=separator,
+        header=int(upload.options.get("header", 0)),
+        sheet=upload.options.get("sheet", ""),
+    )
     table.mended = upload.mended
     return table
 
@@ -77,16 +87,57 @@ def guess(upload: Upload, file: BinaryIO) -> str:
         return "supplier"
     table = table_of(upload, file)
     head = _head(upload, table, 2)
-    fits = {}
+    fits: dict[str, tuple[float, int]] = {}
     for kind, form in HEADED.items():
-        columns = Columns(head[0].cells, form.aliases)
-        fits[kind] = len({columns.index(name) for name in form.aliases} - {None})
-    best = max(fits, key=lambda kind: fits[kind])
+        columns = Columns(distinct(head[0].cells), form.aliases)
+        groups = form.told_by or form.needed or _TOLD_BY[kind]
+        met = sum(any(name in columns for name in group) for group in groups)
+        fits[kind] = met / len(groups), sum(name in columns for name in form.aliases)
+    best = max(fits, key=lambda kind: fits[kind], default="deals")
     try:
         CallRecords(table, Dialect(None, "EUR"), "ZZ")
     except Invalid:
         return best
     return "cdr"
+
+
+# Of a call log no field alone must be there: answers come with the id of a call.
+_TOLD_BY = {
+    "calls": (
+        ("started_at", "call_id"),
+        ("caller", "dialled"),
+        ("duration_s", "talk_s", "status", "heard_from"),
+    )
+}
+
+
+def words_to_map(upload: Upload, table: Table, kind: str, region: str) -> list[str]:
+    """Return the words of a file that stand where one of a closed list is wanted, and are not known."""
+    if kind not in ("deals", "touches"):
+        return []
+    told = Told(upload.columns or {}, {}, whole=upload.columns is not None)
+    try:
+        columns = HEADED[kind].columns_of(table, told, region)
+    except Invalid:
+        return []
+    section, fields = ("stages", ("stage", "outcome")) if kind == "deals" else ("kinds", ("kind",))
+    field = next((name for name in fields if name in columns), None)
+    found: dict[str, None] = {}
+    for row in islice(table.rows(width=len(columns.header)), 1, _LOOKED_THROUGH) if field else ():
+        if isinstance(row, Row) and len(row.cells) == len(columns.header):
+            word = columns.cell(row.cells, str(field))
+            if word and not deal_stage_known(word, section) and not words.begins_with_total(word):
+                found[word] = None
+    return list(dict.fromkeys([*upload.stages, *found]))[:_WORDS_ASKED]
+
+
+def deal_stage_known(word: str, section: str) -> bool:
+    """Tell whether a word of a closed list is known in one of the forms in which systems write it."""
+    return any(fold(form) in words.values(section) for form in forms_of(word))
+
+
+_LOOKED_THROUGH = 20_000
+_WORDS_ASKED = 30
 
 
 def _head(upload: Upload, table: Table, rows: int) -> list[Row]:
@@ -95,24 +146,32 @@ def _head(upload: Upload, table: Table, rows: int) -> list[Row]:
     raise Invalid("file", "%(name)s has no line that can be read; save it as CSV in UTF-8", name=upload.name)
 
 
-def columns_of(upload: Upload, table: Table, kind: str) -> list[Column]:
+def columns_of(upload: Upload, table: Table, kind: str, region: str) -> list[Column]:
     """Return the columns of a file of this kind with samples, as they are or would be read."""
     head = _head(upload, table, 6)
     if kind not in HEADED:
         return []
-    header = head[0].cells
-    told = upload.columns or {}
+    header = distinct(head[0].cells)
+    told = Told(upload.columns or {}, whole=upload.columns is not None)
     try:
-        columns = Columns(header, HEADED[kind].aliases, told, whole=upload.columns is not None)
+        columns = HEADED[kind].columns_of(table, told, region)
     except Invalid:
-        # Told of another kind or another file.
-        columns = Columns(header, HEADED[kind].aliases)
+        # Told of another kind or another file, or two columns of one name.
+        try:
+            columns = HEADED[kind].columns_of(table, Told(), region)
+        except Invalid:
+            columns = Columns(header, HEADED[kind].aliases)
     places = {columns.index(name): name for name in HEADED[kind].aliases if name in columns}
+    if upload.columns is None:
+        # Of columns of one name none is chosen unseen.
+        raw = [" ".join(cell.split()) for cell in head[0].cells]
+        places = {at: name for at, name in places.items() if at is None or raw.count(raw[at]) == 1}
     return [
         Column(
             name.strip(),
             [row.cells[place].strip() for row in head[1:] if place < len(row.cells) and row.cells[place]][:3],
             places.get(place, ""),
+            columns.reasons.get(places.get(place, "")),
         )
         for place, name in enumerate(header)
     ]
@@ -126,19 +185,28 @@ def form_of(upload: Upload, table: Table, settings: Settings) -> Format[Any]:
     dialect = Dialect(
         zone=zone,
         currency=money.currency(told.get("currency") or settings.currency),
-        day_first=None if not dates else dates == "dmy",
+        day_first=None if dates not in ("dmy", "mdy") else dates == "dmy",
         decimal=told.get("decimal") or None,
+        serials=dates == "serial",
+        period=told.get("period", ""),
+        currency_told=bool(told.get("currency")),
     )
     mapping = Told(upload.columns or {}, upload.stages, whole=upload.columns is not None)
     match upload.kind:
-        case "cdr":
-            outgoing = bool(told.get("keep_outgoing"))
-            desk = settings.default_destination
-            return CallRecords(table, dialect, region, desk=desk, keep_outgoing=outgoing)
+        case "cdr" | "calls":
+            # What the page shows as columns to be mapped is read by them.
+            return calls_form(
+                table,
+                dialect,
+                region,
+                mapping,
+                desk=settings.default_destination,
+                keep_outgoing=bool(told.get("keep_outgoing")),
+                dialled=dialled_map(told.get("map_dialled", "").splitlines()),
+                only=CallRecords if upload.kind == "cdr" else CallLog,
+            )
         case "costs":
             return Costs(table, dialect, mapping)
-        case "calls":
-            return CallLog(table, dialect, region, mapping)
         case "deals":
             return Deals(table, dialect, region, mapping)
         case "touches":
@@ -148,21 +216,77 @@ def form_of(upload: Upload, table: Table, settings: Settings) -> Format[Any]:
     )
 
 
+def calls_form(
+    table: Table,
+    dialect: Dialect,
+    region: str,
+    told: Told,
+    *,
+    desk: str = "",
+    keep_outgoing: bool = False,
+    dialled: Mapping[str, str] | None = None,
+    only: type[CallRecords | CallLog] | None = None,
+) -> CallRecords | CallLog:
+    """Return how a file of calls is read: as records of a system that is known, else by its header.
+
+    ``only`` decides between the two; columns that are told are those of a header.
+    """
+    unknown = None
+    if only is not CallLog and not told.columns:
+        try:
+            return CallRecords(
+                table, dialect, region, desk=desk, keep_outgoing=keep_outgoing, dialled=dialled
+            )
+        except Invalid as error:
+            if only is CallRecords or error.field != "file":
+                raise
+            unknown = error
+    head = table.head(1)
+    if head:
+        refuse_bill(head[0].cells)
+    try:
+        return CallLog(table, dialect, region, told, desk=desk, keep_outgoing=keep_outgoing)
+    except Invalid:
+        header = head[0].cells if head else []
+        if unknown is not None and any(c.isdigit() for cell in header for c in cell):
+            # Its first line names no columns.
+            raise unknown from None
+        raise
+
+
+def dialled_map(lines: Iterable[str]) -> dict[str, str]:
+    """Read which tracking number an extension, a queue or digits stand for, written 800=+46701740690."""
+    found = {}
+    for line in filter(str.strip, lines):
+        key, sign, number = line.partition("=")
+        if not (key.strip() and sign and number.strip()):
+            raise Invalid(
+                "map_dialled",
+                "%(line)r is not of the form 800=+46701740690; write one a line",
+                line=line.strip(),
+            )
+        found[key.strip()] = number.strip()
+    return found
+
+
 def remember(session: Session, upload: Upload, header: Sequence[str]) -> None:
-    """Keep what was told of a file for the next one with the same headers."""
-    row = _remembered(session, upload.kind, header)
+    """Keep what was told of a file, its kind included, for the next one with the same headers."""
+    session.execute(delete(ImportMapping).where(ImportMapping.header_hash == _hash(header)))
     said = {"columns": upload.columns, "stages": upload.stages, "options": upload.options}
-    if row is None:
-        session.add(ImportMapping(kind=upload.kind, header_hash=_hash(header), mapping=said))
-    else:
-        row.mapping = said
+    session.add(ImportMapping(kind=upload.kind, header_hash=_hash(header), mapping=said))
 
 
 def recall(session: Session, upload: Upload, header: Sequence[str]) -> bool:
     """Say of a file what was told of the last one with the same headers; tell whether there was one."""
-    row = _remembered(session, upload.kind, header)
+    row = session.scalar(
+        select(ImportMapping)
+        .where(ImportMapping.header_hash == _hash(header))
+        .order_by(ImportMapping.id.desc())
+        .limit(1)
+    )
     if row is None:
         return False
+    upload.kind = row.kind
     upload.columns, upload.stages = row.mapping["columns"], row.mapping["stages"]
     upload.options = row.mapping["options"]
     return True
@@ -199,13 +323,17 @@ def take(
 def try_again(engine: Engine, settings: Settings, upload: Upload, rows: Mapping[int, list[str]]) -> Result:
     """Try mended rows by themselves; refusals name the lines that they have in the file."""
     lines = sorted(rows)
+    # The whole file decides how its columns are written, the rows as they are now among the others.
+    mended = replace(upload, mended=upload.mended | {str(line): cells for line, cells in rows.items()})
     with UploadStore(settings.data_dir).open(upload.token) as file:
-        header = form_of(upload, table_of(upload, file), settings).header
+        form = form_of(mended, table_of(mended, file), settings)
+    header = form.header
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerows(([header] if header is not None else []) + [rows[line] for line in lines])
-    table = Table(io.BytesIO(text.getvalue().encode()), upload.name, encoding="utf-8", separator=",")
-    form = form_of(upload, table, settings)
+    table = Table(
+        io.BytesIO(text.getvalue().encode()), upload.name, encoding="utf-8", separator=",", header=1
+    )
     result = run.run(engine, table, form, at=clock.now(), dry_run=True, piecemeal=True)
     first = 2 if header is not None else 1
     result.refusals = [replace(refusal, line=lines[refusal.line - first]) for refusal in result.refusals]
@@ -218,6 +346,7 @@ def as_found(result: Result, header: Sequence[str] | None) -> dict[str, Any]:
     for told, refusal in zip(found["refusals"], result.refusals, strict=True):
         told["cells"] = list(refusal.cells)
         told["sentence"] = refusal.reason.packed()
+    found["notes"] = [note.packed() for note in (*result.notes, *result.passed_over)]
     return found
 
 
@@ -320,14 +449,8 @@ def _supplier(
     return {
         "created": created, "updated": 0, "skipped": 0, "refused": 0, "format": "supplier file",
         "encoding": "utf-8", "rows": created, "refusals": [], "skip_reasons": {}, "header": None,
-        "campaigns_created": [], "added": dict(counts),
+        "campaigns_created": [], "added": dict(counts), "notes": [],
     }  # fmt: skip
-
-
-def _remembered(session: Session, kind: str, header: Sequence[str]) -> ImportMapping | None:
-    return session.scalar(
-        select(ImportMapping).where(ImportMapping.kind == kind, ImportMapping.header_hash == _hash(header))
-    )
 
 
 def _hash(header: Sequence[str]) -> str:

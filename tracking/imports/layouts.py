@@ -17,7 +17,7 @@ _ASTERISK = (
     "context",
     "clid",
     "channel",
-    "",
+    "dstchannel",
     "lastapp",
     "lastdata",
     "start",
@@ -35,7 +35,7 @@ _CUSTOM = (
     "dst",
     "context",
     "channel",
-    "",
+    "dstchannel",
     "lastapp",
     "lastdata",
     "start",
@@ -67,7 +67,8 @@ _SWITCH = (
 _SWITCH_AS_ASTERISK = (*_ASTERISK[:14], "hangup_cause", "", "uniqueid", "userfield")
 _STATS = ("caller", "caller_name", "dst", "duration", "billsec", "hangup_cause", "uniqueid", "epoch")
 
-# The same fields under the names of exports with a header (FreePBX's cdr table, cdr-stats, FreeSWITCH).
+# The same fields under the names of exports with a header (FreePBX's cdr table, cdr-stats, FreeSWITCH,
+# FusionPBX, MikoPBX, Grandstream's two).
 _NAMES = {
     "calldate": "start",
     "start": "start",
@@ -100,6 +101,34 @@ _NAMES = {
     "callid": "uniqueid",
     "bleg uuid": "other_leg",
     "linkedid": "linkedid",
+    "dst channel": "dstchannel",
+    "dstchannel": "dstchannel",
+    "cnum": "cnum",
+    "direction": "direction",
+    # FusionPBX
+    "start epoch": "epoch",
+    "xml cdr uuid": "uniqueid",
+    "bridge uuid": "other_leg",
+    "caller destination": "did",
+    "status": "result",
+    "cc side": "side",
+    "leg": "leg",
+    # MikoPBX
+    "endtime": "end",
+    "src num": "caller",
+    "dst num": "dst",
+    # Grandstream's download
+    "caller number": "caller",
+    "callee number": "dst",
+    "callerid": "clid",
+    "source channel": "channel",
+    "dest channel": "dstchannel",
+    "start time": "start",
+    "answer time": "answer",
+    "end time": "end",
+    "call time": "duration",
+    "talk time": "billsec",
+    "session": "linkedid",
 }
 FIELDS = (
     "start",
@@ -122,6 +151,13 @@ FIELDS = (
     "uniqueid",
     "linkedid",
     "other_leg",
+    "hangup_cause",
+    "direction",
+    "cnum",
+    "dstchannel",
+    "result",
+    "side",
+    "leg",
 )
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d")
@@ -168,9 +204,24 @@ class Layouts:
 def by_header(first: Sequence[str]) -> Layout | None:
     """Return the layout that a header describes; None where the first row is none."""
     fields = tuple(_NAMES.get(fold(cell), "") for cell in first)
-    if not {"start", "caller", "dst"} <= set(fields):
+    if not {"caller", "dst"} <= set(fields) or not {"start", "epoch"} & set(fields):
         return None
     names = {fold(cell) for cell in first}
+    if "xml cdr uuid" in names:
+        # Its duration is the talk under another name; the times tell how long the call was.
+        dropped = ("duration", "start") if "epoch" in fields else ("duration",)
+        return Layout.of("FusionPBX", "fusionpbx", tuple("" if f in dropped else f for f in fields))
+    if "src num" in names:
+        return Layout.of("MikoPBX", "mikopbx", fields)
+    if "acctid" in names or {"callee number", "disposition"} <= names:
+        named = tuple("direction" if f == "userfield" else f for f in fields)
+        return Layout.of("Grandstream UCM", "grandstream", named)
+    if (
+        "start time" in names
+        or "call time" in names
+        or not {"disposition", "billsec", "duration"} & set(fields)
+    ):
+        return None
     if "callid" in names:
         return Layout.of("cdr-stats", "cdr-stats", fields)
     if "uuid" in names:

@@ -1,23 +1,44 @@
-"""Reports about calls from a file, recorded in one go, with an outcome for each row."""
+"""Reports about calls from a file: the legs of one conversation put together, an outcome for each row."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from tracking.imports.outcomes import KNOWN, Skip
 from tracking.records.import_outcome import ImportOutcome
+from tracking.storage import phone, vault
+from tracking.storage.models import Call
+from tracking.storage.vocabulary import CallStatus, PointKind
 from tracking.telephony import bulk
 from tracking.telephony.bulk import Filed
 from tracking.telephony.calls import CallEvent
 
 ANOTHER_LEG = Skip("another leg of a call in this file")
+_TOGETHER = timedelta(seconds=2)
+"""Legs of one call begin at most so far apart, where nothing else joins them."""
+
+
+@dataclass(slots=True)
+class _Talk:
+    """A conversation as far as it is known: its id, when it was, and the number dialled."""
+
+    call_id: str
+    start: datetime
+    end: datetime
+    ours: bool
+    dialled: str
+    stored: bool
 
 
 def record_rows(
     session: Session, events: Sequence[CallEvent], region: str
 ) -> list[tuple[ImportOutcome | Skip, Filed]]:
     """Record calls; of several rows of one call, the first gets the outcome."""
-    filed = bulk.record(session, events, region=region)
+    filed = bulk.record(session, _summed(events), region=region)
     seen: set[tuple[str, str]] = set()
     outcomes: list[tuple[ImportOutcome | Skip, Filed]] = []
     for event in events:
@@ -29,3 +50,136 @@ def record_rows(
             outcomes.append((ANOTHER_LEG if key in seen else done.effect, done))
         seen.add(key)
     return outcomes
+
+
+def join(session: Session, events: Sequence[CallEvent], region: str, own: set[str]) -> list[CallEvent]:
+    """Give the legs of one conversation one id where their system does not, whichever came first.
+
+    A leg to a number that is none of ours belongs to the caller's call to a number of ours during which it
+    begins. Of records without an id, those of one caller to one number within two seconds are one.
+    """
+    callers = {event: e164 for event in events if (e164 := phone.parse(event.caller, region).e164)}
+    by_caller: dict[tuple[str, str], list[CallEvent]] = defaultdict(list)
+    for event, e164 in callers.items():
+        by_caller[event.provider, e164].append(event)
+    talks = _stored(session, callers.values(), events, own) if by_caller else {}
+    ids: dict[CallEvent, str] = {}
+    for key, group in by_caller.items():
+        known = talks.get(key, [])
+        # Those to a number of ours first: the others look for the one that they belong to.
+        for event in sorted(group, key=lambda e: (not _ours(e, region, own), e.started_at)):
+            ids[event] = _placed(session, event, known, region, own)
+    return [
+        replace(event, provider_call_id=ids[event])
+        if ids.get(event, event.provider_call_id) != event.provider_call_id
+        else event
+        for event in events
+    ]
+
+
+def absorb(session: Session, events: Sequence[CallEvent], second: Mapping[str, str]) -> None:
+    """Let calls that are stored and turn out to be second legs be the calls of their first ones."""
+    wanted = {event.provider_call_id: event.provider for event in events}
+    pairs = {leg: first for leg, first in second.items() if first in wanted}
+    stored = session.execute(
+        select(Call.provider, Call.provider_call_id).where(
+            Call.provider_call_id.in_([*pairs, *pairs.values()]), Call.provider.in_(set(wanted.values()))
+        )
+    ).all()
+    for provider, leg in stored:
+        if leg in pairs and (provider, pairs[leg]) not in stored:
+            session.execute(
+                update(Call)
+                .where(Call.provider == provider, Call.provider_call_id == leg)
+                .values(provider_call_id=pairs[leg])
+            )
+
+
+def _placed(session: Session, event: CallEvent, known: list[_Talk], region: str, own: set[str]) -> str:
+    end = event.ended_at or event.started_at + timedelta(seconds=event.duration_s or 0)
+    dialled = next((e164 for d in event.dialled if (e164 := phone.parse(d, region).e164)), "")
+    this = _Talk(event.provider_call_id, event.started_at, end, _ours(event, region, own), dialled, False)
+    host = next((talk for talk in known if talk.call_id == this.call_id), None)
+    host = host or next((talk for talk in known if _one(this, talk)), None)
+    if host is None:
+        known.append(this)
+        return this.call_id
+    if this.ours and not host.ours and host.call_id != this.call_id:
+        # What was taken for a call of its own is a leg of this one.
+        if host.stored:
+            session.execute(
+                update(Call)
+                .where(Call.provider == event.provider, Call.provider_call_id == host.call_id)
+                .values(provider_call_id=this.call_id)
+            )
+        host.call_id = this.call_id
+    host.ours, host.end = host.ours or this.ours, max(host.end, this.end)
+    host.start = min(host.start, this.start)
+    return host.call_id
+
+
+def _one(a: _Talk, b: _Talk) -> bool:
+    if a.ours == b.ours:
+        # Two calls, unless a record has no id and the numbers are the same.
+        nameless = a.call_id.startswith("row-") or b.call_id.startswith("row-")
+        return nameless and a.dialled == b.dialled and abs(a.start - b.start) <= _TOGETHER
+    if abs(a.start - b.start) <= _TOGETHER:
+        return True
+    inner, outer = (b, a) if a.ours else (a, b)
+    return outer.start <= inner.start <= outer.end
+
+
+def _ours(event: CallEvent, region: str, own: set[str]) -> bool:
+    return any(phone.parse(d, region).e164 in own for d in event.dialled)
+
+
+def _stored(
+    session: Session, callers: Iterable[str], events: Sequence[CallEvent], own: set[str]
+) -> dict[tuple[str, str], list[_Talk]]:
+    hashes = {vault.lookup_hash(PointKind.phone, e164): e164 for e164 in set(callers)}
+    moments = [event.started_at for event in events]
+    query = select(
+        Call.provider,
+        Call.provider_call_id,
+        Call.caller_hash,
+        Call.started_at,
+        Call.ended_at,
+        Call.duration_s,
+        Call.tracking_number_id,
+        Call.dialled,
+    ).where(
+        Call.caller_hash.in_(hashes),
+        Call.provider.in_({event.provider for event in events}),
+        Call.started_at.between(min(moments) - timedelta(hours=12), max(moments) + timedelta(hours=12)),
+    )
+    found: dict[tuple[str, str], list[_Talk]] = defaultdict(list)
+    for provider, call_id, value_hash, start, ended, duration, number, dialled in session.execute(query):
+        end = ended or start + timedelta(seconds=duration or 0)
+        talk = _Talk(call_id, start, end, number is not None, dialled, True)
+        found[provider, hashes[str(value_hash)]].append(talk)
+    return found
+
+
+def _summed(events: Sequence[CallEvent]) -> list[CallEvent]:
+    """Add up the talk of those who took a call one after another; of those at once, the longest counts."""
+    by_call: dict[tuple[str, str], list[CallEvent]] = defaultdict(list)
+    for event in events:
+        if event.status is CallStatus.completed and event.answered_at and event.talk_s:
+            by_call[event.provider, event.provider_call_id].append(event)
+    whole: dict[CallEvent, CallEvent] = {}
+    for legs in by_call.values():
+        if len(legs) == 1:
+            continue
+        total, until = 0, None
+        for leg in sorted(legs, key=lambda e: (e.answered_at or e.started_at, e.talk_s)):
+            begin = leg.answered_at or leg.started_at
+            end = begin + timedelta(seconds=leg.talk_s or 0)
+            if until is None or end > until:
+                total += int((end - max(begin, until or begin)).total_seconds())
+                until = end
+        longest = max(legs, key=lambda e: e.talk_s or 0)
+        if total > (longest.talk_s or 0):
+            first = min(leg.started_at for leg in legs)
+            lasted = max(int((until - first).total_seconds()) if until else 0, longest.duration_s or 0)
+            whole[longest] = replace(longest, talk_s=total, duration_s=lasted)
+    return [whole.get(event, event) for event in events]

@@ -1,14 +1,17 @@
 """Which column of a foreign file means what: guessed from its headers, or told by the user."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tracking.errors import Invalid
-from tracking.imports.values import fold
+from tracking.errors import Invalid, Sentence, say
+from tracking.imports import values, words
+from tracking.imports.values import Dialect, fold
 
 Aliases = Mapping[str, Sequence[str]]
 
@@ -54,8 +57,16 @@ def load(path: str | None, columns: Sequence[str] = (), stages: Sequence[str] = 
     return Told(told["columns"], told["stages"])
 
 
+_MOST = 0.8
+"""The share of cells that must look like something for their column to be guessed as that."""
+
+
 class Columns:
-    """Where the fields of a record stand in a row; a field without a column reads as empty."""
+    """Where the fields of a record stand in a row; a field without a column reads as empty.
+
+    What was told counts; then the names, in five languages; then, for a field that cannot be missing, what
+    the cells look like (:meth:`guess`).
+    """
 
     def __init__(
         self,
@@ -65,9 +76,13 @@ class Columns:
         *,
         whole: bool = False,
     ) -> None:
-        self.header = [name.strip() for name in header]
-        folded = [fold(name) for name in header]
+        self.header = distinct(header)
+        self._aliases = aliases
+        self._twice = {fold(name) for name in header if [fold(n) for n in header].count(fold(name)) > 1}
+        folded = [fold(name) for name in self.header]
         self._at: dict[str, int] = {}
+        self.reasons: dict[str, Sentence] = {}
+        """Why a column is read as it is, by field, where its name does not say so."""
         for name, column in (told or {}).items():
             if name not in aliases:
                 raise Invalid(
@@ -81,21 +96,72 @@ class Columns:
                     "mapping",
                     "there is no column %(column)r; the file has %(known)s",
                     column=column,
-                    known=", ".join(header),
+                    known=", ".join(self.header),
                 )
             self._at[name] = folded.index(fold(column))
-        for name, others in () if whole else aliases.items():
-            words = [fold(word) for word in (name, *others)]
-            if name not in self._at and (guess := next((w for w in words if w in folded), None)):
-                self._at[name] = folded.index(guess)
+        if not whole:
+            self._by_name([fold(name) for name in header])
+
+    def _by_name(self, folded: Sequence[str]) -> None:
+        plain = [fold(_unit(name)[0]) for name in self.header]
+        for names in (folded, plain):
+            for wanted, others in self._aliases.items():
+                if wanted not in self._at:
+                    self._find(wanted, [fold(word) for word in (wanted, *others)], names)
+
+    def _find(self, wanted: str, called: Sequence[str], names: Sequence[str]) -> None:
+        taken = set(self._at.values())
+        for word in called:
+            places = [at for at, name in enumerate(names) if name and name == word and at not in taken]
+            if places and names[places[0]] in self._twice:
+                raise Invalid(
+                    "file",
+                    "has two columns %(column)s; take one out, or say which it is: "
+                    '--map %(field)s="%(first)s"',
+                    column=_TWIN.sub("", self.header[places[0]]),
+                    field=wanted,
+                    first=self.header[places[0]],
+                )
+            if places:
+                self._at[wanted] = places[0]
+                return
+
+    def guess(self, fields: Sequence[str], rows: Sequence[Sequence[str]], region: str) -> None:
+        """Find columns for ``fields`` by their cells, where exactly one unused column looks like it."""
+        for wanted in fields:
+            if wanted in self._at or wanted not in _LOOKS:
+                continue
+            test, what = _LOOKS[wanted]
+            found = []
+            for place in set(range(len(self.header))) - set(self._at.values()):
+                cells = [row[place] for row in rows if place < len(row) and not words.is_empty(row[place])]
+                hits = sum(test(cell, region) for cell in cells)
+                if cells and hits >= _MOST * len(cells):
+                    found.append((place, hits, len(cells)))
+            if len(found) == 1:
+                place, hits, count = found[0]
+                self._at[wanted] = place
+                self.reasons[wanted] = say(
+                    "%(column)s: %(hits)s of the first %(count)s cells are %(what)s",
+                    column=self.header[place],
+                    hits=hits,
+                    count=count,
+                    what=what,
+                )
 
     def __contains__(self, name: str) -> bool:
         return name in self._at
 
     def cell(self, cells: Sequence[str], name: str) -> str:
-        """Return a row's cell for a field."""
+        """Return a row's cell for a field, a time of day that has a column of its own behind its day."""
         at = self._at.get(name)
-        return "" if at is None else cells[at].strip()
+        if at is None or words.is_empty(cells[at]):
+            return ""
+        found = cells[at].strip()
+        beside = self._at.get(f"{name.removesuffix('_at')}_time") if name.endswith("_at") else None
+        if beside is not None and ":" not in found and cells[beside].strip():
+            return f"{found} {cells[beside].strip()}"
+        return found
 
     def index(self, name: str) -> int | None:
         """Return where a field stands, or None."""
@@ -104,6 +170,14 @@ class Columns:
     def column(self, name: str) -> str:
         """Return the header under which a field stands, or the field's own name."""
         return self.header[self._at[name]] if name in self._at else name
+
+    def plain(self, name: str) -> str:
+        """Return the header under which a field stands, without the currency or remark in it."""
+        return _unit(self.column(name))[0]
+
+    def currency(self, name: str) -> str | None:
+        """Return the currency that a column's name holds, as in ``Amount spent (EUR)``."""
+        return _unit(self.column(name))[1] if name in self._at else None
 
     def require(self, *alternatives: str) -> None:
         """Refuse a file that has no column for any of ``alternatives``."""
@@ -116,6 +190,93 @@ class Columns:
                 known=", ".join(self.header),
                 first=alternatives[0],
             )
+
+
+_TWIN = re.compile(r" \(\d{1,3}\)$")
+_CODE_BEHIND = re.compile(r"^(.{1,80}?)[ ,]{1,2}(?:in )?([A-Z]{3}|[^\w\s]|[^\W\d]{1,4}\.?)$")
+
+
+def distinct(header: Sequence[str]) -> list[str]:
+    """Return the names of columns, those that occur more than once with a number behind."""
+    tidy = [" ".join(name.strip("\ufeff").split()).rstrip("*").strip() for name in header]
+    seen: dict[str, int] = {}
+    found = []
+    for name in tidy:
+        seen[fold(name)] = seen.get(fold(name), 0) + 1
+        twin = bool(name) and sum(fold(other) == fold(name) for other in tidy) > 1
+        found.append(f"{name} ({seen[fold(name)]})" if twin else name)
+    return found
+
+
+def _unit(name: str) -> tuple[str, str | None]:
+    """Split a column's name into itself and the currency it states, in brackets or behind."""
+    name = _TWIN.sub("", name)
+    plain = words.bare(name)
+    if plain != name:
+        inside = name[len(plain) :].strip().strip("()[]{}（）").strip()
+        if code := values.currency_of(inside):
+            return plain, code
+        # "(in UTC)", "(Primary)" and "(net)" say nothing of which column it is.
+        return plain, None
+    if (behind := _CODE_BEHIND.match(name)) and (code := values.currency_of(behind[2])):
+        return words.bare(behind[1].rstrip(" ,")), code
+    return name, None
+
+
+def _is_phone(cell: str, region: str) -> bool:
+    try:
+        found = values.telephones(cell, "phone", region)
+    except Invalid:
+        return False
+    return bool(found) and sum(character.isdigit() for character in cell) >= 7 and "." not in cell
+
+
+def _is_day(cell: str, region: str) -> bool:
+    try:
+        values.moment(cell, "day", Dialect(UTC, "EUR", day_first=True))
+    except Invalid as error:
+        return "other way round" in str(error)
+    return not cell.strip().isdigit()
+
+
+def _is_money(cell: str, region: str) -> bool:
+    found = values.figure(cell)
+    if (
+        found is None
+        or len(found.digits) > 20
+        or any(c not in "0123456789., '\u00a0\u202f’" for c in found.digits)
+    ):
+        return False
+    return bool(found.labels and all(values.codes_of(label) for label in found.labels)) or (
+        not found.labels and any(mark in found.digits for mark in ".,") and not _is_day(cell, region)
+    )
+
+
+def _is_mail(cell: str, region: str) -> bool:
+    return bool(_MAIL.fullmatch(cell.strip()))
+
+
+def _is_stage(cell: str, region: str) -> bool:
+    return fold(cell.partition("(")[0]) in words.values("stages")
+
+
+def _is_kind(cell: str, region: str) -> bool:
+    return fold(cell) in words.values("kinds")
+
+
+# By field: what its cells look like, and what that is called.
+_LOOKS: Mapping[str, tuple[Callable[[str, str], bool], Sentence]] = {
+    "phone": (_is_phone, say("telephone numbers")),
+    "email": (_is_mail, say("e-mail addresses")),
+    "closed_at": (_is_day, say("dates")),
+    "occurred_at": (_is_day, say("dates")),
+    "started_at": (_is_day, say("dates")),
+    "period": (_is_day, say("dates")),
+    "amount": (_is_money, say("amounts of money")),
+    "stage": (_is_stage, say("stages of deals")),
+    "kind": (_is_kind, say("kinds of touches")),
+}
+_MAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
 
 
 def _document(path: str) -> dict[str, Any]:

@@ -67,6 +67,10 @@ class Result:
     """The first ones, at most ``shown``."""
     shown: int = REFUSALS_SHOWN
     campaigns_created: list[str] = field(default_factory=list)
+    notes: list[Sentence] = field(default_factory=list)
+    """What was found out about the file, and what follows from it."""
+    passed_over: list[Sentence] = field(default_factory=list)
+    """The first rows that are none: of totals, or below the table."""
 
     @property
     def rows(self) -> int:
@@ -82,6 +86,11 @@ class Result:
         else:
             self.skipped += 1
             self.skip_reasons[outcome.reason if isinstance(outcome, Skip) else KNOWN.reason] += 1
+
+    def conclude(self, campaigns: Sequence[str], remarks: Sequence[Sentence]) -> None:
+        """Take what is known once all rows are read."""
+        self.campaigns_created = sorted(campaigns)
+        self.notes.extend(remarks)
 
     def as_json(self) -> dict[str, Any]:
         """Return the result as plain values."""
@@ -100,6 +109,7 @@ class Result:
             "refused": self.refused,
             "skip_reasons": dict(self.skip_reasons),
             "campaigns_created": self.campaigns_created,
+            "notes": [*self.notes, *self.passed_over],
             "refusals": [
                 {"line": r.line, "column": r.column, "value": r.value, "reason": r.reason}
                 for r in self.refusals

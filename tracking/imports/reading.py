@@ -1,27 +1,39 @@
-"""A file of rows, read as a stream: encoding and separator found, every row with its line number.
+"""A file of rows, read as a stream: encoding, separator and header found, every row with its line number.
 
-Memory stays flat however long the file is, and whatever is wrong with a row costs that row alone.
+A workbook's sheet and a packed table come as text too, by :mod:`tracking.imports.workbook`, so that what
+follows knows one kind of table. Memory stays flat however long a text is, and whatever is wrong with a row
+costs that row alone.
 """
 
 import csv
 import io
+import re
 import shutil
 import sys
 import tempfile
-from collections import deque
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from tracking.errors import Invalid, Sentence
+from tracking.errors import Invalid, Sentence, say
 from tracking.imports import encoding as encodings
+from tracking.imports import words, workbook
 
 # Characters of a line, and lines of a quoted cell: bound what a missing line end or quote swallows.
 LONGEST_LINE = 65_536
 LONGEST_RECORD_LINES = 100
-SEPARATORS = (",", ";", "\t")
+UNBALANCED = say('has a quotation mark without its partner; double those inside a cell ("")').template
+SEPARATORS = (",", ";", "\t", "|")
+# Lines in which the header is looked for: reports have up to a dozen above it.
+_LOOKED_AT = 40
+# Lines of a row of names.
+_LONGEST_NAME = 10
+_TOLD = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+# What a name is not: a figure, a day, a time, a telephone number, an amount.
+_FIGURE = re.compile(r"[+\-\u2212(]?[^\w\s]{0,2}\d[\d\s.,:/\-'+()]*(?:%|[TZ][\d:.+\-Z]*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,36 +54,87 @@ class Broken:
 
 
 class Table:
-    """An open file of rows."""
+    """An open file of rows; ``header`` is the line its names stand in, where it is told, counted from 1."""
 
-    def __init__(self, file: BinaryIO, name: str, *, encoding: str = "", separator: str = "") -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        name: str,
+        *,
+        encoding: str = "",
+        separator: str = "",
+        header: int = 0,
+        sheet: str = "",
+    ) -> None:
         self.name = name
         self._file = file
+        self.sheet = ""
+        self.sheets: tuple[str, ...] = ()
+        file.seek(0)
+        if found := workbook.unpacked(file, name, sheet):
+            self._file = file = io.BytesIO(found.text)
+            self.sheet, self.sheets = found.sheet, found.sheets
+            encoding, separator = found.encoding or encoding, found.separator or separator
         self.size = file.seek(0, io.SEEK_END)
         file.seek(0)
         self.encoding = encodings.decoder(encoding) if encoding else encodings.guess(file)
         self.separator = separator
-        if not separator:
-            first = next((line for _, line in self._lines() if line.strip()), "")
-            # The first line has names or quoted cells; the separator is what stands between them.
-            bare = "".join(first.split('"')[::2])
-            self.separator = max(SEPARATORS, key=lambda mark: bare.count(mark))
+        self.preamble: list[str] = []
+        """The lines above the header."""
+        self._first = 1
+        self._find_header(list(islice(self._lines(), _LOOKED_AT)), header)
+
+    def _find_header(self, lines: list[tuple[int, str]], told: int) -> None:
+        """Tell by content where the names stand and what separates them."""
+        filled = [(number, line) for number, line in _records(lines) if line.strip()]
+        if filled and not self.separator and (mark := _TOLD.fullmatch(filled[0][1].strip("\r\n "))):
+            self.separator = mark[1]
+        if filled and _TOLD.fullmatch(filled[0][1].strip("\r\n ").rstrip(",;")):
+            filled = filled[1:]  # an instruction to a spreadsheet
+        ways = [
+            _Header.among([(number, self._roughly(line, mark)) for number, line in filled], mark)
+            for mark in ([self.separator] if self.separator else SEPARATORS)
+        ]
+        best = max(ways, key=lambda way: (way.known, way.width))
+        self.separator = best.separator
+        self._first = told or best.line
+        header = next((line for number, line in filled if number == self._first), "")
+        self._width = len(self._roughly(header, self.separator))
+        above = [self._roughly(line, self.separator) for number, line in filled if number < self._first]
+        self.preamble = [", ".join(cell.strip() for cell in cells if cell.strip()) for cells in above]
+
+    @property
+    def header_line(self) -> int:
+        """Return the line at which the table begins."""
+        return self._first
+
+    @staticmethod
+    def _roughly(line: str, separator: str) -> list[str]:
+        try:
+            return next(
+                csv.reader(
+                    (line[:LONGEST_LINE].replace("\0", ""),), delimiter=separator, skipinitialspace=True
+                ),
+                [],
+            )
+        except csv.Error:
+            return []
 
     @classmethod
-    def open(cls, path: str, *, encoding: str = "", separator: str = "") -> "Table":
+    def open(cls, path: str, **said: Any) -> "Table":
         """Open a file by its path, or standard input as ``-``."""
         if path == "-":
             # The encoding is told from the whole file, so that what cannot be read twice is kept aside.
             kept = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
             shutil.copyfileobj(sys.stdin.buffer, kept)
-            return cls(kept, "standard input", encoding=encoding, separator=separator)
+            return cls(kept, "standard input", **said)
         try:
             file = Path(path).open("rb")  # noqa: SIM115 - closed by close()
         except OSError as error:
             raise Invalid(
                 "file", "cannot open %(path)s: %(reason)s", path=path, reason=error.strerror
             ) from None
-        return cls(file, Path(path).name, encoding=encoding, separator=separator)
+        return cls(file, Path(path).name, **said)
 
     def close(self) -> None:
         """Close the file."""
@@ -97,11 +160,11 @@ class Table:
         waiting: deque[tuple[int, str]] = deque()
         while found := waiting.popleft() if waiting else next(lines, None):
             number, line = found
-            if not line.strip("\r\n"):
+            if number < self._first or not line.strip("\r\n"):
                 continue
             cells = self._plain(line)
-            if cells is None and width is not None and line.count('"') % 2:
-                cells = self._record(line, lines, waiting, width)
+            if cells is None and (width or number == self._first) and line.count('"') % 2:
+                cells = self._record(line, lines, waiting, width or self._width)
             if cells is None:
                 yield self._broken(number, line)
             elif any(cells):
@@ -131,9 +194,15 @@ class Table:
         if len(text) > LONGEST_LINE or "\0" in text or encodings.unreadable(text):
             return None
         try:
-            return next(csv.reader((text,), delimiter=self.separator, strict=True, skipinitialspace=True), [])
+            cells = next(
+                csv.reader((text,), delimiter=self.separator, strict=True, skipinitialspace=True), []
+            )
         except csv.Error:
             return None
+        if not text.isascii() and self.encoding in encodings.SINGLE_BYTE:
+            # A file put together of two may hold both encodings.
+            return [encodings.mended(cell, self.encoding) for cell in cells]
+        return cells
 
     def _broken(self, number: int, line: str) -> Broken:
         if len(line) > LONGEST_LINE:
@@ -149,9 +218,7 @@ class Table:
                 encoding=self.encoding,
             )
         else:
-            problem = Invalid(
-                "row", 'has a quotation mark without its partner; double those inside a cell ("")'
-            )
+            problem = Invalid("row", UNBALANCED)
         shown = line[:LONGEST_LINE].rstrip("\r\n").replace('"', "").replace("\0", "")
         return Broken(number, encodings.shown(shown).split(self.separator), problem.reason)
 
@@ -171,3 +238,54 @@ class Table:
         finally:
             # The wrapper would close the file with itself.
             text.detach()
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """Where the names of a table stand, if ``separator`` separates its cells."""
+
+    line: int
+    separator: str
+    known: int
+    """How many of the names are names of columns."""
+    width: int
+
+    @classmethod
+    def among(cls, rows: Sequence[tuple[int, Sequence[str]]], separator: str) -> "_Header":
+        """Find the first row with three known names, else two, else the first row as wide as most."""
+        widths = Counter(len(cells) for _, cells in rows if len(cells) > 1)
+        width = max(widths, key=lambda wide: (widths[wide], wide), default=1)
+        scores = [(number, _names(cells), len(cells)) for number, cells in rows]
+        for least in (3, 2):
+            for number, known, wide in scores:
+                if known >= least and (least == 3 or known * 2 >= wide):
+                    return cls(number, separator, known, width)
+        shaped = [
+            (number, cells) for number, cells in rows if len(cells) == width and not cells[0].startswith("#")
+        ]
+        first = shaped[0][0] if shaped else rows[0][0] if rows else 1
+        # What stands above a table without known names is passed over only if it is no row of it.
+        above = [cells for number, cells in rows if number < first]
+        if any(sum(1 for cell in cells if cell.strip()) > 1 for cells in above) and rows:
+            first = rows[0][0]
+        return cls(first, separator, {number: known for number, known, _ in scores}.get(first, 0), width)
+
+
+def _records(lines: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Join lines that a quotation mark holds together: a name may have a line break in it."""
+    found: list[tuple[int, str]] = []
+    open_since = 0
+    for number, line in lines:
+        if found and open_since and number - open_since < _LONGEST_NAME and found[-1][1].count('"') % 2:
+            found[-1] = (found[-1][0], found[-1][1] + line)
+        else:
+            found.append((number, line))
+        open_since = found[-1][0] if found[-1][1].count('"') % 2 else 0
+    return found
+
+
+def _names(cells: Sequence[str]) -> int:
+    """Count the names of columns in a row; a row that holds a figure or a day is no row of names."""
+    if any(cell and _FIGURE.fullmatch(cell.strip()[:60]) for cell in cells):
+        return 0
+    return len({words.fold(cell) for cell in cells if words.is_header(cell)})

@@ -12,9 +12,9 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from tracking.errors import Conflict, Invalid, NotFound
+from tracking.errors import Conflict, Invalid, NotFound, Sentence, say
 from tracking.imports.outcomes import REFUSALS_SHOWN, Outcome, Refusal, RefusedFile, Result, Skip, returned
-from tracking.imports.reading import Broken, Row, Table
+from tracking.imports.reading import UNBALANCED, Broken, Row, Table
 from tracking.records.import_outcome import ImportOutcome
 from tracking.storage import db
 from tracking.storage.models import ImportRun
@@ -27,6 +27,8 @@ _FIRST = 100
 _FEWEST = 10
 _LONG_S = 0.5
 """A batch that takes longer keeps other writers waiting too long."""
+_NAMED = 20
+"""Rows passed over that the result names."""
 _TURN_S = 0.12
 """Who waits to write to SQLite looks every tenth of a second; without a pause the next batch is first."""
 
@@ -43,12 +45,17 @@ class Format(Protocol[_Record]):
     """The format as its makers call it."""
     header: Sequence[str] | None
     """The names in the file's first line; None where it has none."""
+    notes: Sequence[Sentence]
+    """What was found out about the file, and what follows from it."""
 
     def begin(self, session: Session) -> None:
         """Look up what all rows need."""
 
     def read(self, cells: Sequence[str]) -> _Record | Skip:
         """Read a row, or raise Invalid."""
+
+    def passed_over(self, cells: Sequence[str]) -> Skip | None:
+        """Return why a row of the file is none, such as one of totals."""
 
     def place(self, cells: Sequence[str], name: str) -> tuple[str, str]:
         """Return the column's name and the row's value for the field that an error names."""
@@ -58,6 +65,12 @@ class Format(Protocol[_Record]):
 
     def added(self) -> Sequence[str]:
         """Return the names of the campaigns that did not exist before."""
+
+    def mended(self, cells: Sequence[str]) -> Sequence[str] | None:
+        """Return a row of another width than the header's put right; None where nothing explains it."""
+
+    def remarks(self) -> Sequence[Sentence]:
+        """Return what should be known of the file as a whole, once its rows are read."""
 
 
 def run(
@@ -82,6 +95,7 @@ def run(
     taken so far stays, and is on record. Of the refused rows, the first ``shown`` are returned.
     """
     result = Result(form.kind, table.name, form.name, table.encoding, table.separator, dry_run, shown=shown)
+    result.notes = list(form.notes)
     kept = RefusedFile(refused, table, form.header) if refused else None
     try:
         if dry_run and piecemeal:
@@ -93,7 +107,7 @@ def run(
                 with pace:
                     _take(batch, lambda work: _try(engine, work), form, at, result, kept)
                 progress(table.done)
-            result.campaigns_created = sorted(form.added())
+            result.conclude(form.added(), form.remarks())
             return result
         if dry_run or strict:
             with Session(engine, expire_on_commit=False) as session, session.begin() as whole:
@@ -103,7 +117,7 @@ def run(
                     # What is flushed need not be remembered; a large file would fill the memory.
                     session.expunge_all()
                     progress(table.done)
-                result.campaigns_created = sorted(form.added())
+                result.conclude(form.added(), form.remarks())
                 if dry_run or result.refused:
                     result.taken = False
                     whole.rollback()
@@ -122,7 +136,7 @@ def run(
             with suppress(SQLAlchemyError):
                 db.commit(engine, lambda session: session.add(_log(result, at)))
             raise
-        result.campaigns_created = sorted(form.added())
+        result.conclude(form.added(), form.remarks())
         db.commit(engine, lambda session: session.add(_log(result, at)))
         return result
     finally:
@@ -163,6 +177,8 @@ class _Batch:
     rows: list[tuple[Row, Any]] = field(default_factory=list)
     refused: list[tuple[Sequence[str], Refusal]] = field(default_factory=list)
     skipped: list[Skip] = field(default_factory=list)
+    passed_over: list[Row] = field(default_factory=list)
+    """Of the skipped, the rows that are none: of totals, or below the table."""
 
     def __len__(self) -> int:
         return len(self.rows) + len(self.refused) + len(self.skipped)
@@ -192,23 +208,55 @@ def _batches(table: Table, form: Format[Any], pace: _Pace | None = None) -> Iter
     if header is not None:
         next(rows)
     batch = _Batch()
+    below: list[Row] = []
     for row in rows:
-        if isinstance(row, Broken):
-            shown = table.separator.join(row.cells)
-            broken = Refusal(row.line, "row", shown, row.reason, tuple(row.cells))
-            batch.refused.append((row.cells, broken))
-        else:
-            _read(row, form, batch)
+        if isinstance(row, Row) and len(below) < _LONGEST_FOOTER and _lone(row, header):
+            below.append(row)
+            continue
+        # What looked like a line below the table has a row behind it.
+        for each in (*below, row):
+            _admit(each, form, batch, table.separator)
+        below.clear()
         if len(batch) >= (pace.rows if pace else BATCH):
             yield batch
             batch = _Batch()
+    for last in below:
+        whole = header is not None and len(last.cells) == len(header)
+        batch.skipped.append((form.passed_over(last.cells) if whole else None) or _BELOW)
+        batch.passed_over.append(last)
     yield batch
+
+
+_BELOW = Skip("line below the table")
+_LONGEST_FOOTER = 50
+
+
+def _admit(row: Row | Broken, form: Format[Any], batch: _Batch, separator: str) -> None:
+    """Read a row, or put on record why it cannot be."""
+    if isinstance(row, Broken) and (cells := _unquoted(row, form)) is not None:
+        row = Row(row.line, list(cells))
+    if isinstance(row, Broken):
+        shown = separator.join(row.cells)
+        batch.refused.append((row.cells, Refusal(row.line, "row", shown, row.reason, tuple(row.cells))))
+    else:
+        _read(row, form, batch)
+
+
+def _unquoted(row: Broken, form: Format[Any]) -> Sequence[str] | None:
+    """Return the cells of a line whose only fault is a quotation mark that its system does not double."""
+    return form.mended(row.cells) if row.reason.template == UNBALANCED else None
+
+
+def _lone(row: Row, header: Sequence[str] | None) -> bool:
+    """Tell whether a row has but one filled cell, as a line of text below a table has."""
+    return header is not None and len(header) > 2 and sum(1 for cell in row.cells if cell.strip()) == 1
 
 
 def _read(row: Row, form: Format[Any], batch: _Batch) -> None:
     cells = row.cells
     try:
         if form.header is not None and len(cells) != len(form.header):
+            cells = list(form.mended(cells) or cells)
             if any(cells[len(form.header) :]) or len(cells) < len(form.header):
                 raise Invalid(
                     "row",
@@ -219,6 +267,10 @@ def _read(row: Row, form: Format[Any], batch: _Batch) -> None:
                 )
             cells = cells[: len(form.header)]
         cells = returned(form.header, cells)
+        if (skip := form.passed_over(cells)) is not None:
+            batch.skipped.append(skip)
+            batch.passed_over.append(row)
+            return
         record = form.read(cells)
     except Invalid as error:
         batch.refused.append((row.cells, _refusal(row, form, error)))
@@ -246,6 +298,11 @@ def _take(
             result.count(outcome)
     for skip in batch.skipped:
         result.count(skip)
+    for over in batch.passed_over[: max(_NAMED - len(result.passed_over), 0)]:
+        first = ", ".join([cell.strip() for cell in over.cells if cell.strip()][:4])
+        result.passed_over.append(
+            say("line %(line)s is passed over: %(first)s", line=over.line, first=first[:80])
+        )
     result.refused += len(batch.refused)
     for cells, refusal in sorted(batch.refused, key=lambda entry: entry[1].line):
         if len(result.refusals) < result.shown:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -14,14 +14,13 @@ from tracking.imports.outcomes import Outcome
 from tracking.imports.reading import Table
 from tracking.imports.run import each
 from tracking.imports.values import Dialect
-from tracking.records import campaigns, touches
+from tracking.records import campaigns, contacts, touches
 from tracking.records.contacts import Clues
 from tracking.records.import_outcome import ImportOutcome
 from tracking.records.touches import TouchRecord
-from tracking.storage import phone
 from tracking.storage.vocabulary import TouchKind
 
-_KINDS = values.words(TouchKind)
+_KINDS = values.words(TouchKind, "kinds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +29,7 @@ class _Met:
     campaign: str | None
     channel: str | None
     material: str | None
+    more_numbers: Sequence[str]
 
 
 class Touches(Headed):
@@ -37,28 +37,34 @@ class Touches(Headed):
 
     kind = "touches"
     name = "touches"
-    aliases = {  # noqa: RUF012 - a constant table
-        "touch_id": ("id",),
-        "account_id": (),
-        "contact_id": (),
-        "occurred_at": ("timestamp", "time", "date"),
-        "campaign": (),
-        "channel": (),
-        "material": ("ad material",),
-        "kind": ("type",),
-        "company": ("account name", "company name"),
-        "person": ("contact name", "name"),
-        "phone": ("phone number",),
-        "email": ("e mail",),
-    }
+    aliases = dict.fromkeys(
+        (
+            "touch_id",
+            "account_id",
+            "contact_id",
+            "occurred_at",
+            "campaign",
+            "channel",
+            "material",
+            "kind",
+            "company",
+            "person",
+            "phone",
+            "email",
+        ),
+        (),
+    )
+    looked_at = None
+    needed = (("occurred_at",), ("kind",), ("account_id", "company", "contact_id", "phone", "email"))
 
     def __init__(self, table: Table, dialect: Dialect, region: str, told: Told | None = None) -> None:
-        super().__init__(table, dialect, told)
+        super().__init__(table, dialect, told, region)
         self._region = region
         self._occurrences = Occurrences()
-        self.columns.require("occurred_at")
-        self.columns.require("kind")
-        self.columns.require("account_id", "company", "contact_id", "phone", "email")
+        self._kinds = _KINDS | {
+            values.fold(word): values.choice(kind, "kind", values.words(TouchKind))
+            for word, kind in (told.stages if told else {}).items()
+        }
 
     def read(self, cells: Sequence[str]) -> _Met:
         """Read one touch."""
@@ -66,25 +72,31 @@ class Touches(Headed):
         def cell(name: str) -> str | None:
             return values.text(self.columns.cell(cells, name), name)
 
-        number = cell("phone")
+        def known(name: str) -> str | None:
+            return values.identifier(self.columns.cell(cells, name), name)
+
+        numbers = values.telephones(self.columns.cell(cells, "phone"), "phone", self._region)
         clues = Clues(
-            external_id=cell("account_id"),
+            external_id=known("account_id"),
             company=cell("company"),
-            phone=phone.parse(number, self._region).e164 if number else None,
+            phone=numbers[0] if numbers else None,
             email=cell("email"),
             person=cell("person"),
-            person_id=cell("contact_id"),
+            person_id=known("contact_id"),
         )
         if clues == Clues(person=clues.person):
             raise Invalid(
                 "account_id", "nothing says whose touch this is; give an account id, number or e-mail"
             )
-        occurred = values.moment(cell("occurred_at") or "", "occurred_at", self.dialect).astimezone(UTC)
-        kind = values.choice(cell("kind") or "", "kind", _KINDS)
+        occurred = self.moment(cells, "occurred_at")
+        if occurred is None:
+            raise Invalid("occurred_at", "is empty; write when it happened")
+        word = cell("kind") or ""
+        kind = values.choice(word, "kind", self._kinds, f'--stage "{word}=visit"')
         campaign, channel, material = cell("campaign"), cell("channel"), cell("material")
         if material and not campaign:
             raise Invalid("campaign", "is empty, and the row names ad material; name its campaign")
-        touch_id = values.text(self.columns.cell(cells, "touch_id"), "touch_id", 190)
+        touch_id = values.identifier(self.columns.cell(cells, "touch_id"), "touch_id", 190)
         key = f"touch-{touch_id}" if touch_id else self._occurrences.key(clues, occurred, kind, campaign)
         record = TouchRecord(
             source_key=key,
@@ -93,7 +105,7 @@ class Touches(Headed):
             kind=kind,
             channel=None if campaign else channel,
         )
-        return _Met(record, campaign, channel, material)
+        return _Met(record, campaign, channel, material, numbers[1:])
 
     def save(self, session: Session, records: Sequence[_Met], at: datetime) -> Sequence[Outcome]:
         """Add the touches, or bring them up to date."""
@@ -104,6 +116,10 @@ class Touches(Headed):
             piece = None
             if campaign and met.material:
                 piece = campaigns.material(session, campaign.name, met.material)
-            return touches.save(session, met.record, at=at, campaign=campaign, material=piece)[1]
+            touch, effect = touches.save(session, met.record, at=at, campaign=campaign, material=piece)
+            contacts.also_reached(
+                session, contacts.account_of(session, touch.contact), met.more_numbers, at=at
+            )
+            return effect
 
         return each(session, records, one)

@@ -182,7 +182,5 @@ def readable(head: bytes, name: str) -> None:
     """Refuse what is no text, by its first bytes."""
     if not head.strip():
         raise Invalid("file", "%(name)s is empty; choose one with a line for each record", name=name)
-    if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise Invalid("file", "%(name)s is a workbook; save the sheet as CSV and choose that file", name=name)
     if head.startswith((b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"\x1f\x8b")):
-        raise Invalid("file", "%(name)s is no text; choose a CSV or YAML file", name=name)
+        raise Invalid("file", "%(name)s is no table; choose a CSV file, a workbook or a YAML file", name=name)

@@ -1,40 +1,76 @@
-"""Cells read as what they mean - moments, days, seconds, choices - or refused with the remedy."""
+"""Cells read as what they mean - moments, days, seconds, amounts, choices - or refused with the remedy.
+
+What can be written in more than one way is settled for the whole column by
+:mod:`tracking.imports.deciding`, and comes in as a :class:`Dialect`; a cell that contradicts it is refused.
+"""
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from functools import cache
 from typing import TypeVar
 
+from babel.numbers import get_currency_name, get_currency_symbol
+
 from tracking.errors import Invalid
-from tracking.storage import money, vault
+from tracking.imports import words as tables
+from tracking.imports.words import fold as fold
+from tracking.storage import money, phone, vault
+from tracking.storage.names import visible
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 _FIRST_YEAR, _LAST_YEAR = 1970, 2100
 # A call of more than a week is a mistake of the exchange, and larger figures end the column's range.
 _LONGEST_S = 7 * 86_400
+_LONGEST_DATE = 60
+_LONGEST_AMOUNT = 80
+# 2 January 1954 to 2064: what a spreadsheet's count of days can reasonably be.
+_SERIAL = re.compile(r"[2-5]\d{4}(?:\.\d{1,12})?")
+_SERIAL_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001 - a spreadsheet's day names no zone
 
-_SLASHED = re.compile(r"(\d{1,2})([/.\-])(\d{1,2})\2(\d{4})(?:,?[ T]+(.+))?")
-_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?\s*([AaPp]\.?[Mm]\.?)?")
-_AM_PM = re.compile(r"(\d{4}-\d{2}-\d{2})[ T]+(\d{1,2}:.*[AaPp]\.?[Mm]\.?)")
-_LABELLED = re.compile(r"^([^\d+\-(]*?)\s*([+-]?\d[\d\s.,'\u00a0\u202f]*?)\s*(\D*)$")
-_SIGNS = {"€": "EUR", "£": "GBP", "₽": "RUB", "руб.": "RUB", "руб": "RUB"}
-# Signs of several currencies: they confirm any of these and decide none.
-_SHARED = {
-    "$": {"USD", "CAD", "AUD", "NZD", "SGD", "HKD", "MXN"},
-    "¥": {"CNY", "JPY"},
-    "kr": {"SEK", "NOK", "DKK", "ISK"},
-    "kr.": {"SEK", "NOK", "DKK", "ISK"},
+_CLOCK = re.compile(
+    r"(?:^|[T ,])(?P<before>上午|下午|[AaPp]\.?[Mm]\.?|fm|em)? ?(?P<hour>\d{1,2})[:.](?P<minute>\d{2})"
+    r"(?:[:.](?P<second>\d{2})(?:[.,]\d{1,9})?)? ?(?P<after>[AaPp]\.?[Mm]\.?|fm|em)?"
+    r" ?(?P<zone>Z|UTC|GMT|[+\-]\d{2}:?\d{2}|(?:UTC|GMT)[+\-]\d{1,2}(?::?\d{2})?)?$"
+)
+_NUMBERED = re.compile(r"(\d{1,2})([/.\-])(\d{1,2})\2(\d{4}|\d{2})\.?")
+_YEAR_FIRST = re.compile(r"(\d{4})([/.\-])(\d{1,2})\2(\d{1,2})\.?")
+_DAY_NAME_YEAR = re.compile(r"(\d{1,2})[.\- /]{0,3}([^\W\d]{3,12})[., \-/]{0,3}(\d{4}|\d{2})")
+_NAME_DAY_YEAR = re.compile(r"([^\W\d]{3,12})[.\- ]{0,3}(\d{1,2})(?:st|nd|rd|th)?[, \-]{1,3}(\d{4})")
+_YEAR_NAME_DAY = re.compile(r"(\d{4})[., \-/]{1,3}([^\W\d]{3,12})[.\- /]{0,3}(\d{1,2})")
+_CHINESE = re.compile(r"(\d{4}) ?年 ?(\d{1,2}) ?月 ?(\d{1,2}) ?[日号]?")
+_CHINESE_CLOCK = re.compile(r"(\d{1,2})[时点](?:(\d{1,2})分(?:(\d{1,2})秒)?)?")
+_WEEKDAY = re.compile(r"[^\W\d]{2,12}\.?,? (?=\d)")
+_EPOCH = re.compile(r"(\d{10})(?:\.\d{1,9})?|(\d{13})")
+_PACKED = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)")
+_EXPONENT = re.compile(r"[+-]?\d+(?:[.,]\d+)?[eE]\+?\d+")
+
+# Signs beside amounts and the currencies they may stand for. Where it is one, it names it.
+_SIGNS = {
+    sign: codes
+    for line in (
+        "€ EUR|£ GBP GIP FKP SHP EGP LBP SYP|₽ RUB|руб. RUB BYN|руб RUB BYN|р. RUB BYN|р RUB BYN|br BYN",
+        "$ USD CAD AUD NZD SGD HKD MXN TWD CLP COP ARS|us$ USD|c$ CAD|ca$ CAD|a$ AUD|au$ AUD|nz$ NZD",
+        "s$ SGD|hk$ HKD|nt$ TWD|mx$ MXN|r$ BRL|¥ CNY JPY|cn¥ CNY|元 CNY TWD|人民币 CNY|rmb CNY|円 JPY|₩ KRW",
+        "₹ INR|rs INR PKR LKR|rs. INR PKR LKR|kr SEK NOK DKK ISK|kr. SEK NOK DKK ISK|zł PLN|kč CZK|ft HUF",
+        "lei RON MDL|лв BGN|лв. BGN|₴ UAH|грн UAH|грн. UAH|₸ KZT|тг KZT|₺ TRY|tl TRY|₪ ILS|฿ THB|₫ VND",
+        "fr. CHF|fr CHF|sfr. CHF|r ZAR|rp IDR|₱ PHP|₦ NGN|dh AED MAD",
+    )
+    for entry in line.split("|")
+    for sign, _, codes in [entry.partition(" ")]
 }
-_YES = frozenset({"yes", "y", "true", "1", "t", "x", "ja", "j", "да", "是", "direct"})
-_NO = frozenset({"no", "n", "false", "0", "f", "", "nej", "nein", "нет", "否", "indirect"})
+# Of those of several, what is meant where nothing else is said.
+_USUALLY = {"£": "GBP", "руб.": "RUB", "руб": "RUB", "р.": "RUB", "р": "RUB", "元": "CNY"}
+# Written for "no hundredths": 1 234:- in Sweden, 1.234,- in Germany.
+_NO_HUNDREDTHS = frozenset({":-", ",-", ".-", ",--", ".--", ":–", ",–", "-,", ":"})
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How a file writes what can be written in more than one way."""
+    """How a file, or a column of it, writes what can be written in more than one way."""
 
     zone: tzinfo | None
     """Zone of the times that name none; None refuses them."""
@@ -44,16 +80,27 @@ class Dialect:
     """Whether 03/04/2026 is the third of April; None refuses what can be read both ways."""
     decimal: str | None = None
     """Decimal mark of amounts, "." or ","; None reads it from the amount."""
+    serials: bool = False
+    """Whether days may be a spreadsheet's count of them, such as 46085."""
+    period: str = ""
+    """What a row of costs named by one day covers: day, week, month, quarter or year; "" asks."""
+    currency_told: bool = False
+    """Whether the currency was told for this file, rather than the installation's."""
+
+
+def clean(value: str) -> str:
+    """Return a cell's text without what cannot be seen, and out of a spreadsheet's wrapping ``="..."``."""
+    if not value.isascii():
+        value = visible(value)
+    value = value.strip()
+    if value.startswith('="') and value.endswith('"') and '"' not in value[2:-1]:
+        value = value[2:-1].strip()
+    return value
 
 
 def moment(text: str, field: str, dialect: Dialect, *, end_of_day: bool = False) -> datetime:
     """Read a moment; a bare date is that day's beginning, or its last second."""
-    text = text.strip()
-    try:
-        found = datetime.fromisoformat(text)
-        bare = len(text) <= 10 and ":" not in text
-    except ValueError:
-        found, bare = _written(text, field, dialect)
+    found, bare = _moment(clean(text), field, dialect)
     if bare and end_of_day:
         found = datetime.combine(found.date(), time(23, 59, 59))
     if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
@@ -83,20 +130,210 @@ def epoch(text: str, field: str, zone: tzinfo) -> datetime:
 
 def day(text: str, field: str, dialect: Dialect) -> date:
     """Read a day."""
-    return moment(text, field, Dialect(dialect.zone, dialect.currency, dialect.day_first)).date()
+    return moment(text, field, dialect).date()
+
+
+_MONTH = re.compile(r"(\d{4})[\-/.](\d{1,2})")
+_MONTH_FIRST = re.compile(r"(\d{1,2})[\-/.](\d{4})")
+_CHINESE_MONTH = re.compile(r"(\d{4}) ?年 ?(\d{1,2}) ?月")
+_NAMED_MONTH = re.compile(
+    r"([^\W\d]{3,12})\.?[ \-/.,']{1,3}(\d{4}|\d{2})|(\d{4})[ \-/.,]{1,3}([^\W\d]{3,12})\.?"
+)
+_QUARTER = re.compile(
+    r"(?:Q|kv\.?|кв\.?|第)? ?([1-4])[.\-]? ?(?:Q|кв\.?|квартал|kvartalet|kvartal|Quartal|季度)?"
+    r"[ \-/.,]{0,3}(\d{4})|(\d{4}) ?年?[ \-/.,]{0,3}(?:Q|kv\.?|кв\.?|第) ?([1-4])(?:季度)?",
+    re.IGNORECASE,
+)
+_WEEK = re.compile(
+    r"(\d{4})[ \-]{0,2}(?:W|v\.?|KW|第|нед\.?) ?(\d{1,2})周?"
+    r"|(?:W|v\.?|vecka|week|KW|нед\.?|неделя) ?(\d{1,2})[ ,/\-]{1,3}(\d{4})",
+    re.IGNORECASE,
+)
+_RANGE = re.compile(r" ?(?: [-–—~] | to | till | bis | по | do |[–—~至]|\.\.) ?")
 
 
 def interval(text: str, field: str, dialect: Dialect) -> tuple[date, date]:
-    """Read "2026-01-01/2026-01-31" (last day included), a day, a month or a year; the end is exclusive."""
-    text = text.strip()
-    if re.fullmatch(r"\d{4}-\d{2}", text):
-        first = day(f"{text}-01", field, dialect)
-        return first, (first + timedelta(days=31)).replace(day=1)
+    """Read a period - a range with its last day, a day, week, month, quarter or year; the end is exclusive.
+
+    A bare day covers what the column's days cover: ``dialect.period``.
+    """
+    text = " ".join(clean(text).replace("г.", "").split())
+    if len(text) > 2 * _LONGEST_DATE:
+        raise _no_date(field)
+    if (found := _named_period(text, field, dialect)) is not None:
+        return found
+    ends = text.split("/") if re.fullmatch(r"\d{4}-[\d-]+/\d{4}-[\d-]+", text) else _RANGE.split(text)
+    if len(ends) == 2:
+        start, last = (day(end, field, dialect) for end in ends)
+        if last < start:
+            raise Invalid(field, "ends before it begins; exchange the two days")
+        return start, last + timedelta(days=1)
+    return covered(day(text, field, dialect), dialect.period or "day")
+
+
+def covered(start: date, period: str) -> tuple[date, date]:
+    """Return the period that a day names: itself, the week it begins, the month or longer it lies in."""
+    if period == "week":
+        return start, start + timedelta(days=7)
+    months = {"month": 1, "quarter": 3, "year": 12}.get(period)
+    if months is None:
+        return start, start + timedelta(days=1)
+    first = (start.month - 1) // months * months
+    year, month = divmod(start.year * 12 + first + months, 12)
+    return date(start.year, first + 1, 1), date(year, month + 1, 1)
+
+
+def _named_period(text: str, field: str, dialect: Dialect) -> tuple[date, date] | None:
+    """Read a month, a quarter, a week or a year that is named as such."""
     if re.fullmatch(r"\d{4}", text):
-        return day(f"{text}-01-01", field, dialect), day(f"{int(text) + 1}-01-01", field, dialect)
-    begin, slash, end = text.partition("/") if re.fullmatch(r"[\d-]+/[\d-]+", text) else (text, "", "")
-    start = day(begin, field, dialect)
-    return start, (day(end, field, dialect) if slash else start) + timedelta(days=1)
+        return covered(_of(field, text, 1, 1), "year")
+    for pattern in (_MONTH, _CHINESE_MONTH):
+        if parts := pattern.fullmatch(text):
+            return covered(_of(field, parts[1], parts[2], 1), "month")
+    if parts := _MONTH_FIRST.fullmatch(text):
+        return covered(_of(field, parts[2], parts[1], 1), "month")
+    if (parts := _NAMED_MONTH.fullmatch(text)) and (month := tables.months().get(fold(parts[1] or parts[4]))):
+        return covered(_of(field, parts[2] or parts[3], month, 1), "month")
+    if (parts := _QUARTER.fullmatch(text)) and not text.isdigit() and not re.fullmatch(r"[\d.,/\- ]+", text):
+        return covered(_of(field, parts[2] or parts[3], 3 * int(parts[1] or parts[4]) - 2, 1), "quarter")
+    if parts := _WEEK.fullmatch(text):
+        try:
+            return covered(
+                date.fromisocalendar(int(parts[1] or parts[4]), int(parts[2] or parts[3]), 1), "week"
+            )
+        except ValueError:
+            raise _no_day(field) from None
+    return None
+
+
+def _moment(text: str, field: str, dialect: Dialect) -> tuple[datetime, bool]:
+    """Return the moment and whether it is a bare date."""
+    if len(text) > _LONGEST_DATE:
+        raise _no_date(field)
+    if (since := _EPOCH.fullmatch(text)) and not _PACKED.fullmatch(text):
+        return datetime.fromtimestamp(int(since[1]) if since[1] else int(since[2]) / 1000, UTC), False
+    if packed := _PACKED.fullmatch(text):
+        try:
+            return datetime(*(int(part) for part in packed.groups())), False  # type: ignore[arg-type]  # noqa: DTZ001 - its zone comes later
+        except ValueError:
+            raise _no_day(field) from None
+    if _SERIAL.fullmatch(text):
+        counted = (_SERIAL_ZERO + timedelta(days=float(text)) + timedelta(milliseconds=500)).replace(
+            microsecond=0
+        )
+        if not dialect.serials:
+            raise Invalid(
+                field,
+                "is a spreadsheet's count of days, %(day)s, if it is a date; say so with --dates serial, "
+                "or format the column as dates",
+                day=counted.date(),
+            )
+        return counted, counted.time() == time()
+    try:
+        return datetime.fromisoformat(text), len(text) <= 10 and ":" not in text
+    except ValueError:
+        pass
+    if text.endswith(("+0000", "-0000", "GMT")) and "," in text[:5]:
+        try:
+            return parsedate_to_datetime(text), False
+        except ValueError:
+            pass
+    return _written(text, field, dialect)
+
+
+def _written(text: str, field: str, dialect: Dialect) -> tuple[datetime, bool]:
+    if "时" in text or "点" in text:
+        text = _CHINESE_CLOCK.sub(lambda part: f"{part[1]}:{part[2] or 0:0>2}:{part[3] or 0:0>2}", text)
+    text = (
+        " ".join(text.removesuffix("Uhr").replace(" г.", " ").split())
+        .removesuffix(" kl")
+        .replace(" kl. ", " ")
+        .replace(" um ", " ")
+    )
+    clock = _CLOCK.search(text) if ":" in text else None
+    named = text[: clock.start()].strip(" ,") if clock else text
+    found = _day(named.strip(), field, dialect)
+    if clock is None:
+        return datetime.combine(found, time()), True
+    return datetime.combine(found, _time(clock, field), _offset(clock["zone"])), False
+
+
+def _day(text: str, field: str, dialect: Dialect) -> date:
+    if weekday := _WEEKDAY.match(text):
+        rest = text[weekday.end() :]
+        text = rest if fold(weekday[0]) not in tables.months() else text
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        pass
+    if parts := _CHINESE.fullmatch(text):
+        return _of(field, parts[1], parts[2], parts[3])
+    if parts := _YEAR_FIRST.fullmatch(text):
+        return _of(field, parts[1], parts[3], parts[4])
+    if parts := _NUMBERED.fullmatch(text):
+        first, mark, second, year = parts.groups()
+        a, b = int(first), int(second)
+        day_first = True if mark == "." else dialect.day_first
+        if mark == "-" and len(year) == 2 and dialect.day_first is None and b <= 12 and 1 <= int(year) <= 31:
+            raise Invalid(field, "may begin with its year or its day; write it as 2026-12-31")
+        if day_first is None:
+            day_first = True if a > 12 else False if b > 12 else None
+        if day_first is None:
+            raise Invalid(
+                field, "could be either of two days; write 2026-12-31, or say --dates dmy or --dates mdy"
+            )
+        if (b if day_first else a) > 12 >= (a if day_first else b):
+            raise Invalid(
+                field,
+                "has its day and month the other way round than the rest of the column; "
+                "write it as 2026-12-31",
+            )
+        return _of(field, year, b if day_first else a, a if day_first else b)
+    for pattern, order in (
+        (_DAY_NAME_YEAR, (3, 2, 1)),
+        (_NAME_DAY_YEAR, (3, 1, 2)),
+        (_YEAR_NAME_DAY, (1, 2, 3)),
+    ):
+        if (parts := pattern.fullmatch(text)) and (month := tables.months().get(fold(parts[order[1]]))):
+            return _of(field, parts[order[0]], month, parts[order[2]])
+    raise _no_date(field)
+
+
+def _of(field: str, year: str, month: str | int, day_of_month: str | int) -> date:
+    # Two digits of a year: what a supplier imports lies in this century or the last third of the other.
+    whole = int(year) + (0 if len(year) == 4 else 2000 if int(year) < 70 else 1900)
+    try:
+        return date(whole, int(month), int(day_of_month))
+    except ValueError:
+        raise _no_day(field) from None
+
+
+def _time(clock: re.Match[str], field: str) -> time:
+    hour, half = int(clock["hour"]), (clock["before"] or clock["after"] or "").casefold()
+    if half and hour <= 12:
+        hour = hour % 12 + (12 if half[0] in "p下e" else 0)
+    try:
+        return time(hour, int(clock["minute"]), int(clock["second"] or 0))
+    except ValueError:
+        raise Invalid(field, "is no time of day; write it as 2026-12-31 09:30:00") from None
+
+
+def _offset(zone: str | None) -> tzinfo | None:
+    if not zone:
+        return None
+    digits = zone.removeprefix("UTC").removeprefix("GMT").replace(":", "")
+    if digits in ("", "Z"):
+        return UTC
+    sign, hours, minutes = digits[0], int(digits[1:3]), int(digits[3:] or 0)
+    return timezone((-1 if sign == "-" else 1) * timedelta(hours=min(hours, 23), minutes=min(minutes, 59)))
+
+
+def _no_date(field: str) -> Invalid:
+    return Invalid(field, "is not a date and time; write it as 2026-12-31 09:30:00")
+
+
+def _no_day(field: str) -> Invalid:
+    return Invalid(field, "is no day of the calendar; write it as 2026-12-31")
 
 
 def seconds(text: str, field: str) -> int | None:
@@ -122,31 +359,126 @@ def minutes(text: str, field: str, dialect: Dialect) -> int | None:
     text = text.strip()
     if not text:
         return None
-    if clock := re.fullmatch(r"(\d{1,5}):([0-5]\d)", text):
+    # A workbook's time of day and the seconds of a duration: 7:30:00.
+    if clock := re.fullmatch(r"(\d{1,5}):([0-5]\d)(?::00)?", text):
         return int(clock[1]) * 60 + int(clock[2])
     if re.fullmatch(r"\d{1,5}(?:[.,]\d{1,4})?", text):
         return round(float(text.replace(",", ".")) * 60)
     raise Invalid(field, "is not a number of hours; write 7.5 or 7:30")
 
 
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """An amount taken apart: its digits with their marks, whether it is negative, what stands beside it."""
+
+    digits: str
+    negative: bool
+    labels: tuple[str, ...]
+
+
+def figure(text: str) -> Figure | None:
+    """Take an amount apart; None where there is no digit."""
+    text = clean(text)[: _LONGEST_AMOUNT + 1].replace("\u2212", "-")
+    places = [at for at, character in enumerate(text) if character.isdigit()]
+    if not places:
+        return None
+    before, digits, after = text[: places[0]], text[places[0] : places[-1] + 1], text[places[-1] + 1 :]
+    before, after = before.strip(), after.strip()
+    if before.endswith((".", ",")) and before[:-1].strip("+- ") == "":
+        before, digits = before[:-1], f"0{before[-1]}{digits}"  # .50
+    negative = False
+    if before.endswith("(") and after.startswith(")"):
+        before, after, negative = before[:-1], after[1:], True
+    elif before.startswith("(") and after.endswith(")"):
+        before, after, negative = before[1:], after[:-1], True
+    for sign in ("-", "+"):
+        if before.startswith(sign) or before.endswith(sign):
+            before, negative = before.strip(sign), negative or sign == "-"
+    if after in _NO_HUNDREDTHS:
+        after = ""
+    elif after.startswith("-") and (after == "-" or after[1:].strip()):
+        # SAP writes the sign behind: 12,50-
+        after, negative = after[1:], True
+    elif after[:2] in _NO_HUNDREDTHS:
+        after = after[2:]
+    return Figure(digits, negative, tuple(filter(None, (before.strip(), after.strip()))))
+
+
 def amount(text: str, field: str, currency: str, dialect: Dialect) -> int | None:
     """Read an amount in minor units; a sign or code of its currency may stand beside it."""
-    text = text.strip()
-    if not text:
+    if tables.is_empty(text):
         return None
-    if not (text[0].isdigit() and text[-1].isdigit()) and (parts := _LABELLED.match(text)):
-        for label in filter(None, (parts[1].strip(), parts[3].strip())):
-            _confirm(label, currency, field)
-        text = parts[2].strip()
-    return money.to_minor(text, currency, field, decimal=dialect.decimal)
+    found = figure(text)
+    if found is None or len(text) > _LONGEST_AMOUNT:
+        return money.to_minor(text, currency, field, decimal=dialect.decimal)
+    for label in found.labels:
+        _confirm(label, currency, field)
+    minor = money.to_minor(found.digits, currency, field, decimal=dialect.decimal)
+    return -minor if found.negative else minor
+
+
+def currency_in(text: str) -> str | None:
+    """Return the currency that stands beside an amount, where its sign or code is of one currency only."""
+    found = figure(text)
+    return next((code for label in found.labels if (code := currency_of(label))), None) if found else None
+
+
+def currency_of(label: str) -> str | None:
+    """Return the currency that a sign, a code or a name stands for, where it is one."""
+    codes = codes_of(label)
+    return next(iter(codes)) if len(codes) == 1 else _USUALLY.get(label.strip().casefold())
+
+
+def codes_of(label: str) -> frozenset[str]:
+    """Return the currencies that a code, a sign or a name may stand for; none where it is no currency."""
+    label = label.strip()
+    if codes := _SIGNS.get(label.casefold()):
+        return frozenset(codes.split())
+    return _currency_names().get(label.casefold(), frozenset())
+
+
+@cache
+def _currency_names() -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for code in money.CODES:
+        found.setdefault(code.casefold(), set()).add(code)
+        for locale in tables.LANGUAGES:
+            for name in (
+                get_currency_name(code, locale=locale),
+                get_currency_name(code, 1, locale),
+                get_currency_symbol(code, locale),
+            ):
+                found.setdefault(name.casefold(), set()).add(code)
+    # Several currencies were called so; without a word for which, the one of today is meant.
+    today = {
+        "euro": "EUR",
+        "rubel": "RUB",
+        "рубль": "RUB",
+        "рубли": "RUB",
+        "dollar": "USD",
+        "us dollar": "USD",
+        "kronor": "SEK",
+        "kronen": "NOK",
+        "pund": "GBP",
+        "franken": "CHF",
+        "yuan": "CNY",
+    }
+    return {name: frozenset(codes) for name, codes in found.items()} | {
+        name: frozenset({code}) for name, code in today.items()
+    }
+
+
+def currency(text: str, field: str = "currency") -> str:
+    """Return the ISO 4217 code of a currency that is written as a code, a sign or a name."""
+    return currency_of(clean(text)) or money.currency(clean(text), field)
 
 
 def yes(text: str, field: str) -> bool:
     """Read yes or no."""
-    folded = text.strip().casefold()
-    if folded in _YES:
+    folded = fold(text) or text.strip()
+    if folded in tables.listed("yes") or folded == "+":
         return True
-    if folded in _NO:
+    if folded in tables.listed("no") or folded in ("", "-"):
         return False
     raise Invalid(field, "is neither yes nor no; write one of the two")
 
@@ -155,82 +487,138 @@ def choice(text: str, field: str, known: Mapping[str, _Choice], remedy: str = ""
     """Read one of the words known for ``field``, whatever their case and spacing."""
     found = known.get(fold(text))
     if found is None:
-        words = ", ".join(sorted({str(value) for value in known.values()}))
+        names = ", ".join(sorted({str(value) for value in known.values()}))
         if remedy:
             raise Invalid(
                 field,
                 "is not known here; write one of %(words)s; or map it: %(remedy)s",
-                words=words,
+                words=names,
                 remedy=remedy,
             )
-        raise Invalid(field, "is not known here; write one of %(words)s", words=words)
+        raise Invalid(field, "is not known here; write one of %(words)s", words=names)
     return found
 
 
-def words(kind: type[_Choice]) -> dict[str, _Choice]:
-    """Return the words of an enumeration as :func:`choice` looks them up."""
-    return {fold(value): value for value in kind}
-
-
-def fold(text: str) -> str:
-    """Return words as they are compared: case folded, everything but letters and digits a single space."""
-    return " ".join(re.findall(r"\w+", text.casefold().replace("_", " ")))
+def words(kind: type[_Choice], section: str = "") -> dict[str, _Choice]:
+    """Return the words of an enumeration as :func:`choice` looks them up, in all languages."""
+    own = {fold(value): value for value in kind}
+    return {word: kind(meaning) for word, meaning in tables.values(section).items()} | own if section else own
 
 
 def text(value: str, field: str, longest: int = 200) -> str | None:
     """Read words; None where there are none."""
-    value = " ".join(value.split())
     if not value.isascii() or not value.isprintable():
         # One name has one spelling, and characters that cannot be seen belong to none.
-        value = "".join(c for c in unicodedata.normalize("NFC", value) if unicodedata.category(c) != "Cc")
+        value = visible(value)
+    value = " ".join(value.split())
+    if tables.is_empty(value):
+        return None
     if len(value) > longest:
         raise Invalid(
             field, "has %(length)s characters; the longest kept is %(most)s", length=len(value), most=longest
         )
-    return value or None
+    return value
+
+
+def identifier(value: str, field: str, longest: int = 200) -> str | None:
+    """Read an identifier: without the ``.0`` and the wrapping that spreadsheets give it; None where empty."""
+    found = text(clean(value).lstrip("'"), field, longest)
+    if found is None:
+        return None
+    if _EXPONENT.fullmatch(found):
+        raise Invalid(
+            field,
+            "has lost its last digits in a spreadsheet; export the file again and do not save it from one",
+        )
+    if found.startswith("[") and found.endswith("]"):
+        found = found[1:-1].strip()
+    whole, point, part = found.partition(".")
+    return whole if point and whole.isdigit() and part and not part.strip("0") else found
+
+
+_BETWEEN = re.compile(r"[,;/|\n]| or | och | und | oder | или | и ")
+_BRACKETS = re.compile(r"[<(\[]([^<>()\[\]]{0,60})[>)\]]")
+_PLACEHOLDERS = frozenset({"5555555555", "9999999999", "1234567890", "0123456789"})
+
+
+def telephones(value: str, field: str, region: str) -> list[str]:
+    """Read the telephone numbers of a cell in E.164, names and several numbers beside them; [] where empty.
+
+    Raises
+    ------
+    Invalid
+        If something in the cell cannot be read as a number: it would be lost without a word.
+    """
+    whole = clean(value)
+    if tables.is_empty(whole):
+        return []
+    found: list[str] = []
+    one = phone.parse(whole, region).state == phone.NumberState.valid
+    for part in [whole] if one else _BETWEEN.split(whole[:200]):
+        piece = clean(part).lstrip("'").strip()
+        if tables.is_empty(piece):
+            continue
+        if _EXPONENT.fullmatch(piece):
+            raise Invalid(
+                field,
+                "has lost its last digits in a spreadsheet; export the file again and do not save "
+                "it from one",
+            )
+        e164 = _telephone(piece, region)
+        if e164 is None and not _placeholder(piece):
+            raise Invalid(
+                field,
+                "%(value)r is not a telephone number; write it in full, such as +46701740605, or "
+                "empty the cell",
+                value=piece,
+            )
+        if e164 and e164 not in found:
+            found.append(e164)
+    return found
+
+
+def _telephone(piece: str, region: str) -> str | None:
+    """Read one number: as it stands, in brackets behind a name, or behind a word such as Tel."""
+    whole, point, part = piece.partition(".")
+    if point and whole.lstrip("+").isdigit() and part and not part.strip("0"):
+        piece = whole  # a spreadsheet's 46701740605.0
+    if _placeholder(piece):
+        return None
+    # E.164 without its plus, where only that reading is a number.
+    bare = piece.isdigit() and len(piece) >= 10 and not piece.startswith("0")
+    tries = [piece, *(f"+{piece}" for _ in range(bare))]
+    for bracketed in reversed(_BRACKETS.findall(piece)):
+        outside = _BRACKETS.sub(" ", piece)
+        # A remark in brackets stands behind a number; a number in brackets stands behind a name.
+        tries += [bracketed] if sum(c.isdigit() for c in bracketed) >= 6 else [outside]
+    digits = [at for at, character in enumerate(piece) if character.isdigit() or character == "+"]
+    if digits and (piece[: digits[0]].strip() or piece[digits[-1] + 1 :].strip()):
+        tries.append(piece[digits[0] : digits[-1] + 1])
+    parsed = [(phone.parse(each.strip(), region)) for each in tries]
+    valid = [number.e164 for number in parsed if number.e164 and number.state == phone.NumberState.valid]
+    return valid[0] if valid else next((number.e164 for number in parsed if number.e164), None)
+
+
+def _placeholder(piece: str) -> bool:
+    digits = "".join(character for character in piece if character.isdigit())
+    national = digits.removeprefix("1") if len(digits) == 11 else digits
+    return national in _PLACEHOLDERS or (len(digits) >= 5 and len(set(digits)) == 1)
 
 
 def _confirm(label: str, currency: str, field: str) -> None:
-    named = _SIGNS.get(label.casefold(), label.upper())
-    if named != currency and currency not in _SHARED.get(label.casefold(), ()):
+    if not (codes := codes_of(label)):
+        raise Invalid(
+            field,
+            "%(shown)r beside it is no currency; write digits such as 1234.50, the currency apart",
+            shown=label,
+        )
+    if currency not in codes:
         raise Invalid(
             field,
             "is written in %(label)s, and the row is in %(currency)s; add a currency column or --currency",
             label=label,
             currency=currency,
         )
-
-
-def _written(text: str, field: str, dialect: Dialect) -> tuple[datetime, bool]:
-    if half := _AM_PM.fullmatch(text):
-        return datetime.combine(date.fromisoformat(half[1]), _clock(half[2], field)), False
-    if parts := _SLASHED.fullmatch(text):
-        first, mark, second, year, clock = parts.groups()
-        a, b = int(first), int(second)
-        day_first = True if mark == "." or a > 12 else False if b > 12 else dialect.day_first
-        if day_first is None:
-            raise Invalid(
-                field, "could be either of two days; write 2026-12-31, or say --dates dmy or --dates mdy"
-            )
-        try:
-            found = date(int(year), b if day_first else a, a if day_first else b)
-        except ValueError:
-            raise Invalid(field, "is no day of the calendar; write it as 2026-12-31") from None
-        return datetime.combine(found, _clock(clock, field) if clock else time()), not clock
-    raise Invalid(field, "is not a date and time; write it as 2026-12-31 09:30:00")
-
-
-def _clock(text: str, field: str) -> time:
-    parts = _CLOCK.fullmatch(text.strip())
-    if parts is None:
-        raise Invalid(field, "has a time of day that cannot be read; write it as 2026-12-31 09:30:00")
-    hour, half = int(parts[1]), (parts[4] or "").casefold()
-    if half:
-        hour = hour % 12 + (12 if half.startswith("p") else 0)
-    try:
-        return time(hour, int(parts[2]), int(parts[3] or 0))
-    except ValueError:
-        raise Invalid(field, "is no time of day; write it as 2026-12-31 09:30:00") from None
 
 
 def content_key(*content: object) -> str:

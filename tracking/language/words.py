@@ -13,7 +13,7 @@ from reports.parts import Unit
 from reports.roi import OVERHEAD, TOTAL, UNKNOWN
 from tracking.storage.config import Settings
 from tracking.storage.models import Answer
-from tracking.storage.vocabulary import CallStatus, JobState, LeadStatus, Outcome, Stage
+from tracking.storage.vocabulary import CallStatus, JobState, LeadStatus, Outcome, Stage, TouchKind
 
 # Said when they are shown, in the language of that page, and only those that are.
 _MODELS: Mapping[str, str] = {
@@ -101,9 +101,11 @@ def column_words() -> dict[str, str]:
         "deal_id": gettext("deal: id"),
         "dialled": gettext("number dialled"),
         "direct": gettext("direct: yes or no"),
+        "direction": gettext("direction: in, out or internal"),
         "domain": gettext("company: web domain"),
         "duration_s": gettext("duration in seconds"),
         "email": gettext("e-mail"),
+        "expected_amount": gettext("amount expected"),
         "heard_campaign": gettext("answer: campaign"),
         "heard_channel": gettext("answer: channel"),
         "heard_from": gettext("answer, in the caller's words"),
@@ -113,12 +115,16 @@ def column_words() -> dict[str, str]:
         "last_day": gettext("period: last day"),
         "lead_at": gettext("lead since"),
         "lead_status": gettext("qualified: yes or no"),
+        "lost_at": gettext("lost on"),
         "margin": gettext("margin"),
         "material": gettext("ad material"),
+        "mobile": gettext("mobile number"),
         "name": gettext("name of the deal"),
         "note": gettext("note"),
         "occurred_at": gettext("when it happened"),
+        "occurred_time": gettext("when it happened: time of day"),
         "opportunity_at": gettext("opportunity since"),
+        "outcome": gettext("won, lost or open"),
         "period": gettext("period: day, month or year"),
         "period_end": gettext("period: first day after"),
         "period_start": gettext("period: first day"),
@@ -127,8 +133,10 @@ def column_words() -> dict[str, str]:
         "phone": gettext("telephone number"),
         "provider": gettext("telephone system"),
         "qualified_at": gettext("qualified since"),
+        "source": gettext("first seen by (HubSpot)"),
         "stage": gettext("stage"),
         "started_at": gettext("when it rang"),
+        "started_time": gettext("when it rang: time of day"),
         "status": gettext("how the call went"),
         "tags": gettext("tags"),
         "talk_s": gettext("talk in seconds"),
@@ -245,8 +253,8 @@ def chart_words() -> dict[str, str]:
         "Model": gettext("Model"),
         "ROI": gettext("ROI"),
         "Revenue": gettext("Revenue"),
-        "Revenue so far": gettext("Revenue so far"),
-        "Still to come": gettext("Still to come"),
+        "First orders so far": gettext("First orders so far"),
+        "Still expected": gettext("Still expected"),
         "from": gettext("from"),
         "to": gettext("to"),
         "value": gettext("value"),
@@ -344,6 +352,22 @@ def import_kind_words() -> dict[str, str]:
 def stage_words() -> list[tuple[str, str]]:
     """Return the stages of a deal with their names."""
     return [(stage, stage_word(stage)) for stage in Stage]
+
+
+def touch_kind_words() -> list[tuple[str, str]]:
+    """Return the kinds of touch with their names."""
+    return [(kind, str(gettext(_TOUCHES.get(kind, "other")))) for kind in TouchKind]
+
+
+def template_words() -> dict[str, str]:
+    """Return what the workbooks to fill in are for."""
+    return {
+        "deals": gettext("deals"),
+        "costs": gettext("costs"),
+        "calls": gettext("calls"),
+        "touches": gettext("touches"),
+        "answers": gettext("answers"),
+    }
 
 
 def unit_words(settings: Settings, unit: Unit) -> str:

@@ -1,7 +1,7 @@
 """Who is this: from a caller's number or a company's name to a contact and its buying company; merging."""
 
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypeVar
@@ -131,6 +131,20 @@ def account_for(session: Session, clues: Clues, *, at: datetime) -> Account:
             introduce(session, new, at=at, name=clues.person, account=account)
     session.flush()
     return account
+
+
+def also_reached(session: Session, account: Account, numbers: Sequence[str], *, at: datetime) -> None:
+    """Let a company be known by further telephone numbers, in E.164, that nobody has yet."""
+    points = [(PointKind.phone, number) for number in numbers]
+    known = recognise(session, points)
+    for point in points:
+        if point not in known:
+            introduce(session, [point], at=at, account=account)
+        elif (other := account_of(session, known[point])) is not account and not (
+            other.name or other.external_id
+        ):
+            _join(session, other, account)
+    session.flush()
 
 
 def contact_for(session: Session, clues: Clues, *, at: datetime) -> Contact:

@@ -1,10 +1,10 @@
 """Costs: money or hours spent on a campaign over an interval of days, direct or indirect."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from tracking.errors import Invalid
@@ -54,6 +54,54 @@ def save(
     effect = import_outcome.apply(cost, given, effect)
     session.flush()
     return cost, effect
+
+
+ANY_REPORT = "ad-"
+"""What the source keys begin with that stand for reports of advertising systems."""
+OTHER_REPORT = "ad-report-"
+"""The same, of reports of which the system is not known."""
+
+
+def restate(session: Session, record: CostRecord, *, campaign: Campaign | None, source: str) -> ImportOutcome:
+    """Take what an advertising system says of a campaign from a day on for what it said of it before.
+
+    ``source`` begins the source keys of all that the system said. A period of the campaign that overlaps
+    another one of the same system would count twice, and is refused; so is one that a report of no known
+    system may have told already.
+    """
+    systems = (ANY_REPORT,) if source == OTHER_REPORT else (source, OTHER_REPORT)
+    of_source = select(Cost).where(
+        Cost.campaign_id == (campaign.id if campaign else None),
+        or_(*(Cost.source_key.startswith(system, autoescape=True) for system in systems)),
+    )
+    overlapping = of_source.where(
+        Cost.source_key != record.source_key,
+        Cost.currency == record.currency,
+        Cost.period_start < record.period_end,
+        Cost.period_end > record.period_start,
+    )
+    if (other := session.scalar(overlapping.limit(1))) is not None:
+        raise Invalid(
+            "period",
+            "%(start)s to %(last)s of this campaign is known already as one cost; take that cost out, or "
+            "export the same days again",
+            start=other.period_start,
+            last=other.period_end - timedelta(days=1),
+        )
+    known = session.scalar(select(Cost.id).where(Cost.source_key == record.source_key))
+    # Before sources had names, equal rows were known by their content.
+    nameless = select(Cost).where(
+        Cost.campaign_id == (campaign.id if campaign else None),
+        Cost.period_start == record.period_start,
+        Cost.period_end == record.period_end,
+        Cost.currency == record.currency,
+        Cost.amount_minor == record.amount_minor,
+        Cost.source_key.startswith("row-"),
+    )
+    if known is None and (former := session.scalar(nameless.limit(1))) is not None:
+        former.source_key = record.source_key
+        session.flush()
+    return save(session, record, campaign=campaign)[1]
 
 
 def change(

@@ -1,5 +1,6 @@
 """Deals: sales in the making, from a CRM's export or entered by hand, with the moments of their stages."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,6 +13,7 @@ from tracking.records.contacts import Clues
 from tracking.records.import_outcome import ImportOutcome
 from tracking.storage import money
 from tracking.storage.models import Deal
+from tracking.storage.names import folded_id
 from tracking.storage.vocabulary import Stage
 
 
@@ -21,8 +23,12 @@ class DealRecord:
 
     clues: Clues
     stage: Stage
-    amount_minor: int
-    currency: str
+    amount_minor: int | None
+    """None: nothing is said, and what is known stays; a new deal is then worth 0 until it is won."""
+    currency: str | None
+    """None: that of the deal as it is known."""
+    currency_named: bool = True
+    """Whether the record names its currency; one that was only assumed never changes a deal's."""
     external_id: str | None = None
     name: str = ""
     lead_at: datetime | None = None
@@ -38,15 +44,24 @@ def save(session: Session, record: DealRecord, *, at: datetime) -> tuple[Deal, I
     A later record counts as the newer truth about stage, amount, dates and, where it names one, company;
     what it leaves out stays.
     """
-    deal = None
-    if record.external_id:
-        deal = session.scalar(select(Deal).where(Deal.external_id == record.external_id))
+    deal = find(session, record.external_id) if record.external_id else None
     _check(record, deal)
-    code = money.currency(record.currency)
+    code = money.currency(record.currency) if record.currency else None
+    if deal is None and code is None:
+        raise Invalid("currency", "is empty, and the deal is new; write three capitals such as EUR")
+    if deal is not None and not record.currency_named and code != deal.currency:
+        if record.amount_minor is not None:
+            raise Invalid(
+                "currency",
+                "is not named, and the deal is in %(currency)s so far; add a currency column, or say the "
+                "currency of the file",
+                currency=deal.currency,
+            )
+        code = None
     effect = ImportOutcome.unchanged
     if deal is None:
         account = contacts.account_for(session, record.clues, at=at)
-        deal = Deal(external_id=record.external_id, account=account, created_at=at)
+        deal = Deal(external_id=record.external_id, account=account, created_at=at, amount_minor=0)
         session.add(deal)
         effect = ImportOutcome.created
     elif record.clues != Clues():
@@ -70,6 +85,59 @@ def save(session: Session, record: DealRecord, *, at: datetime) -> tuple[Deal, I
     return deal, effect
 
 
+def find(session: Session, external_id: str) -> Deal | None:
+    """Return the deal of another system by the id it has there, however files write that id.
+
+    Salesforce writes 15 characters that capitals tell apart, or the same 15 and three that spell which of
+    them are capitals. Of other ids capitals and blanks tell nothing apart.
+
+    Raises
+    ------
+    Conflict
+        If several deals have ids that differ only in capitals or blanks.
+    """
+    exact = session.scalar(select(Deal).where(Deal.external_id == external_id))
+    if exact is not None:
+        return exact
+    if short := _salesforce(external_id):
+        forms = {short, short + _checksum(short)}
+        return session.scalar(select(Deal).where(Deal.external_id.in_(forms)))
+    alike = session.scalars(select(Deal).where(Deal.external_key == folded_id(external_id)).limit(2)).all()
+    if len(alike) > 1:
+        raise Conflict(
+            "%(first)r and %(second)r are both deals; write the id as one of them",
+            first=alike[0].external_id,
+            second=alike[1].external_id,
+        )
+    return alike[0] if alike else None
+
+
+_SALESFORCE = re.compile(r"[a-zA-Z0-9]{5}0[a-zA-Z0-9]{9}(?:[A-Z0-5]{3})?")
+
+
+def _salesforce(external_id: str) -> str | None:
+    """Return the 15 characters of what is an id of Salesforce."""
+    if not _SALESFORCE.fullmatch(external_id) or external_id.isdigit():
+        return None
+    short, check = external_id[:15], external_id[15:]
+    return short if not check or check == _checksum(short) else None
+
+
+def _checksum(short: str) -> str:
+    """Return the three characters that say which of 15 are capitals, five bits each."""
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+    return "".join(
+        letters[
+            sum(
+                1 << place
+                for place, character in enumerate(short[at : at + 5])
+                if character.isupper() and character.isascii()
+            )
+        ]
+        for at in (0, 5, 10)
+    )
+
+
 def change(session: Session, deal: Deal, record: DealRecord, *, at: datetime) -> Deal:
     """Let a deal say what ``record`` says, also where that is nothing; without clues its company stays.
 
@@ -88,6 +156,8 @@ def change(session: Session, deal: Deal, record: DealRecord, *, at: datetime) ->
             raise Conflict(
                 "there is a deal %(external_id)r already; change that one", external_id=record.external_id
             )
+    if record.amount_minor is None or record.currency is None:
+        raise Invalid("amount", "is empty; write what the deal is worth, or 0")
     code = money.currency(record.currency)
     if record.clues != Clues():
         deal.account = contacts.account_for(session, record.clues, at=at)
@@ -124,6 +194,9 @@ def _check(record: DealRecord, deal: Deal | None) -> None:
         raise Invalid(
             "external_id", "has %(length)s characters; give 1 to 200", length=len(record.external_id)
         )
+    # A deal that was worth nothing known so far has 0, which is no answer when it is won.
+    if record.stage is Stage.won and record.amount_minor is None and not (deal and deal.amount_minor):
+        raise Invalid("amount", "is empty, and the deal is won; write what it was worth, or 0")
     for name in ("amount_minor", "margin_minor"):
         if abs(getattr(record, name) or 0) > money.LARGEST_MINOR:
             raise Invalid(

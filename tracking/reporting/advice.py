@@ -1,11 +1,12 @@
 """What a comparison advises: which campaign leads, what to do with each, and what such advice is worth."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 
-from reports.advice import FEW, Advice, Verdict, advise
+from reports.advice import LIKELY, SURE, Advice, Verdict, advise
+from reports.evidence import LEAST_DEALS, LEAST_DEALS_IN_ALL, Standing
+from reports.targets import measures
 from simulator import which_model
 from tracking.language import formatting
 from tracking.language.words import model_word
@@ -15,27 +16,6 @@ from tracking.reporting.roi import Comparison
 _SALES = frozenset({"leads", "qualified leads", "customers", "deals", "revenue", "calls"})
 _FEW_DEALS = 300
 """The number of deals for which the simulator's findings are shown: a supplier has few."""
-_APART = 0.5
-"""Chances under two models that differ by so much are a disagreement (an assumption)."""
-
-
-def best(found: Comparison) -> dict[str, Any]:
-    """Return which campaign each model puts first, and how sure that is."""
-    first = found.drawn.best()
-    sides: dict[str, list[str]] = {}
-    for model, (campaign, _) in first.items():
-        sides.setdefault(campaign, []).append(model)
-    sure = min((share for _, share in first.values()), default=None)
-    return {"sides": sides, "sure": sure}
-
-
-def split(found: Comparison) -> set[str]:
-    """Return the campaigns that pay under some models and not under others."""
-    signs: dict[str, set[bool]] = {}
-    for row in found.table.to_pylist():
-        if row["roi"] is not None and not row["campaign"].startswith("("):
-            signs.setdefault(row["campaign"], set()).add(row["roi"] >= 0)
-    return {campaign for campaign, met in signs.items() if len(met) > 1}
 
 
 def judged(found: Comparison, query: ReportQuery) -> list[Advice]:
@@ -44,52 +24,201 @@ def judged(found: Comparison, query: ReportQuery) -> list[Advice]:
     for row in found.table.to_pylist():
         deals.setdefault(row["campaign"], {})[row["model"]] = row["deals"]
     other = frozenset(
-        name
-        for name, fact in query.facts.items()
-        if fact.targets and not _SALES & {measure.strip().lower() for measure in fact.targets}
+        name for name, fact in query.facts.items() if fact.targets and not _SALES & measures(fact.targets)
     )
-    return advise(found.drawn, deals, found.maturity.campaigns, other)
+    return advise(found.drawn, deals, found.maturity.campaigns, found.evidence, other)
+
+
+def conclusion(found: Comparison, judged: Sequence[Advice]) -> list[str]:
+    """Return what a comparison comes to, in sentences that claim no more than the data bear."""
+    whole = found.evidence.whole()
+    if whole is Standing.nothing:
+        sentences = [
+            gettext(
+                "Which campaigns pay cannot be told: no revenue is connected to a campaign. Enter deals "
+                "under the names of the companies that called."
+            )
+        ]
+    elif whole is Standing.few_in_all:
+        sentences = [
+            gettext(
+                "Too early to tell which campaigns pay: %(deals)s deals are connected to campaigns, "
+                "%(least)s are needed.",
+                deals=formatting.count(found.evidence.coverage.deals.connected),
+                least=formatting.count(LEAST_DEALS_IN_ALL),
+            )
+        ]
+    else:
+        sentences = _first(found, judged)
+        if few := [each.campaign for each in judged if each.standing is Standing.few_deals]:
+            sentences.append(
+                gettext(
+                    "Not compared, since fewer than %(least)s deals are credited to them: %(names)s.",
+                    least=formatting.count(LEAST_DEALS),
+                    names=", ".join(few),
+                )
+            )
+        if split := [each.campaign for each in judged if each.verdict is Verdict.reconsider]:
+            sentences.append(
+                ngettext(
+                    "%(names)s pays under some models only.",
+                    "%(names)s pay under some models only.",
+                    len(split),
+                    names=", ".join(split),
+                )
+            )
+    if unseen := [each.campaign for each in judged if each.standing is Standing.unconnected]:
+        sentences.append(
+            gettext(
+                "Cannot be told, since nothing connects them to a call: %(names)s.", names=", ".join(unseen)
+            )
+        )
+    return [str(sentence) for sentence in sentences]
+
+
+def _first(found: Comparison, judged: Sequence[Advice]) -> list[str]:
+    """Return which campaigns have the highest ROI under which models, where that can be told."""
+    best = found.drawn.best({each.campaign for each in judged if each.standing is Standing.enough})
+    if not best:
+        return [
+            gettext(
+                "Too early to tell which campaign has the highest ROI: two campaigns with %(least)s credited "
+                "deals each are needed.",
+                least=formatting.count(LEAST_DEALS),
+            )
+        ]
+    sides: dict[tuple[str, ...], list[str]] = {}
+    for model, (campaigns, _) in best.items():
+        sides.setdefault(campaigns, []).append(model)
+    sure = min(share for _, share in best.values())
+    words = {campaigns: _together(campaigns) for campaigns in sides}
+    if sure < LIKELY:
+        ahead = "; ".join(f"{words[each]} ({', '.join(map(model_word, sides[each]))})" for each in sides)
+        return [
+            gettext(
+                "Which campaign has the highest ROI is too close to call. Ahead: %(sides)s, in as little as "
+                "%(share)s of random resamples of your customers.",
+                sides=ahead,
+                share=formatting.share(sure),
+            )
+        ]
+    if len(best) == 1:
+        return [
+            gettext(
+                "Highest ROI under %(model)s: %(campaign)s, first in %(share)s of random resamples of your "
+                "customers.",
+                model=model_word(next(iter(best))),
+                campaign=next(iter(words.values())),
+                share=formatting.share(sure),
+            )
+        ]
+    if len(sides) == 1:
+        return [
+            gettext(
+                "The choice of model does not change the decision: under all of them %(campaign)s has the "
+                "highest ROI, and it stays first in at least %(share)s of resamples.",
+                campaign=next(iter(words.values())),
+                share=formatting.share(sure),
+            )
+        ]
+    return [
+        gettext(
+            "The choice of model changes the decision. Highest ROI: %(sides)s. Each stays first in at least "
+            "%(share)s of resamples.",
+            sides="; ".join(f"{words[each]} ({', '.join(map(model_word, sides[each]))})" for each in sides),
+            share=formatting.share(sure),
+        )
+    ]
+
+
+def _together(campaigns: Sequence[str]) -> str:
+    if len(campaigns) == 1:
+        return campaigns[0]
+    return str(gettext("%(names)s alike", names=", ".join(campaigns)))
 
 
 def verdict_words() -> dict[str, str]:
     """Return what each advice is called."""
     return {
-        Verdict.invest: gettext("invest"),
-        Verdict.keep: gettext("keep"),
-        Verdict.reconsider: gettext("reconsider"),
-        Verdict.stop: gettext("stop"),
-        Verdict.wait: gettext("wait"),
-        Verdict.elsewhere: gettext("by its targets"),
-        Verdict.unknown: gettext("no cost known"),
+        Verdict.invest: gettext("Increase"),
+        Verdict.keep: gettext("Keep"),
+        Verdict.reconsider: gettext("Review"),
+        Verdict.stop: gettext("Stop"),
+        Verdict.wait: gettext("Too early to tell"),
+        Verdict.unconnected: gettext("Cannot be told"),
+        Verdict.elsewhere: gettext("By its targets"),
+        Verdict.unknown: gettext("No cost known"),
     }
 
 
-def reason(advice: Advice) -> str:
-    """Return why a campaign is judged so, as one sentence."""
-    said = {
+def reason(advice: Advice, numbered: frozenset[str]) -> str:
+    """Return why a campaign is judged so, as one or two sentences, the second with the next step."""
+    said: Mapping[Verdict, str] = {
         Verdict.unknown: gettext("Without a cost there is no return to judge."),
         Verdict.elsewhere: gettext("It does not aim at sales; see its targets among the key figures."),
         Verdict.invest: gettext(
-            "It pays under every model, and likely earns more on its cost than the campaigns together. "
-            "Add a little, then look."
+            "Every model credits it with more than it cost, and likely with more per 1 spent than the "
+            "campaigns together. Add a little, then look."
         ),
-        Verdict.keep: gettext("It likely pays under every model."),
-        Verdict.stop: gettext("Under no model does it earn its cost, even with what is still to come."),
+        Verdict.keep: gettext("Every model credits it with more than it cost, beyond what chance could do."),
+        Verdict.reconsider: gettext("The models disagree on whether it pays."),
+        Verdict.stop: gettext(
+            "Every model credits it with less than it cost, even if revenue that is not connected, orders "
+            "still expected and deals kept away by chance are counted for it."
+        ),
     }
     if advice.verdict in said:
         return str(said[advice.verdict])
-    if advice.verdict is Verdict.wait:
+    if advice.verdict is Verdict.unconnected:
+        return _missing(advice, numbered)
+    if advice.standing is Standing.few_in_all:
         return str(
             gettext(
-                "%(share)s of the revenue of its leads is still to come: too early to tell.",
+                "Too few deals are connected to campaigns; %(least)s are needed before any is judged.",
+                least=formatting.count(LEAST_DEALS_IN_ALL),
+            )
+        )
+    if advice.standing is Standing.few_deals:
+        return str(
+            gettext(
+                "%(deals)s deals are credited to it; %(least)s are needed.",
+                deals=formatting.count(advice.deals),
+                least=formatting.count(LEAST_DEALS),
+            )
+        )
+    if advice.least is not None and advice.least >= SURE:
+        return str(
+            gettext(
+                "One of the models credits only %(deals)s deals to it; %(least)s are needed.",
+                deals=formatting.count(advice.fewest),
+                least=formatting.count(LEAST_DEALS),
+            )
+        )
+    if advice.to_come:
+        return str(
+            gettext(
+                "It may be chance. Of the first orders of its leads, %(share)s are still expected.",
                 share=formatting.share(advice.to_come),
             )
         )
-    if advice.most - advice.least >= _APART:
-        return str(gettext("The models disagree on whether it pays."))
-    if advice.deals < FEW:
-        return str(gettext("With so few deals credited nothing surer can be said."))
-    return str(gettext("Chance leaves it open whether it pays."))
+    return str(gettext("Chance alone could turn the result."))
+
+
+def _missing(advice: Advice, numbered: frozenset[str]) -> str:
+    if advice.standing is Standing.nothing:
+        return str(
+            gettext(
+                "No revenue is connected to any campaign. Enter deals under the names of the companies that "
+                "called."
+            )
+        )
+    if advice.campaign in numbered:
+        return str(
+            gettext(
+                "Nothing connects it to a call: its number has never rung. Call it once to see that it works."
+            )
+        )
+    return str(gettext("Nothing connects it to a call. Give its ad material a phone number of its own."))
 
 
 def worth(models: Sequence[str]) -> dict[str, tuple[float, float, float]]:

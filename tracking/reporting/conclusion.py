@@ -1,5 +1,6 @@
 """The end of the report for stakeholders: what came of it, how sure that is, what is to be decided."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -7,13 +8,14 @@ from typing import Any
 from flask_babel import gettext, ngettext
 from sqlalchemy.orm import Session
 
+from reports.advice import Advice
 from reports.definitions import KPIS, Kpi
 from reports.parts import Chapter, Chart, Column, Figure, Points, Table, Unit
 from reports.roi import OVERHEAD
 from tracking.language import formatting
 from tracking.language.translate import why_unavailable
 from tracking.language.words import line_words, model_word, unit_words
-from tracking.reporting import advice, charts, roi, targets
+from tracking.reporting import advice, charts, deciding, roi, targets
 from tracking.reporting.questions import ReportQuery
 from tracking.reporting.roi import Comparison
 from tracking.reporting.snapshots import Snapshot
@@ -34,7 +36,8 @@ def chapter(
     at: datetime,
 ) -> Chapter:
     """Return the end of the report: effect, uncertainty, and the decision that is asked for."""
-    blocks: list[Any] = [*_decision_by_model(found)]
+    judged = advice.judged(found, asked)
+    blocks: list[Any] = _decision(asked, found, judged)
     drawn = charts.roi_by_model(found)
     if drawn is not None:
         blocks.append(
@@ -49,9 +52,14 @@ def chapter(
         columns = [
             Column("campaign", gettext("Campaign")),
             Column("measure", gettext("Measure")),
+            Column("days", gettext("Days")),
             Column("target", gettext("Target"), "count"),
-            Column("actual", gettext("Actual"), "count"),
+            Column("actual", gettext("So far"), "count"),
+            Column("expected", gettext("Expected by now"), "count"),
+            Column("pace", gettext("Pace")),
             Column("part", gettext("Reached"), "share"),
+            Column("last_year", gettext("Last year"), "count"),
+            Column("note", gettext("Note")),
             Column("source", gettext("Made of")),
         ]
         blocks += [
@@ -59,53 +67,31 @@ def chapter(
             Table("targets", gettext("Targets against actuals"), columns, aims),
         ]
     blocks += _still_to_come(settings, found)
-    blocks += _asked_for(asked, found)
+    blocks += _asked_for(asked, found, judged)
     return Chapter(gettext("3. What came of it, and what is to be decided"), blocks)
 
 
-def _decision_by_model(found: Comparison) -> list[Any]:
-    sentences = []
-    best = advice.best(found)
-    if len(found.models) == 1:
-        pass  # One model agrees with itself, which says nothing.
-    elif len(best["sides"]) == 1:
-        sentences.append(
-            gettext(
-                "The choice of model does not change the decision: under all of them %(campaign)s has the "
-                "highest ROI, and it stays first in at least %(share)s of resamples.",
-                campaign=next(iter(best["sides"])),
-                share=formatting.share(best["sure"]),
-            )
-        )
-    elif best["sides"]:
-        sides = "; ".join(
-            f"{campaign} ({', '.join(map(model_word, models))})" for campaign, models in best["sides"].items()
-        )
-        sentences.append(
-            gettext(
-                "The choice of model changes the decision. Highest ROI: %(sides)s. Each stays first in at "
-                "least %(share)s of resamples.",
-                sides=sides,
-                share=formatting.share(best["sure"]),
-            )
-        )
-    if split := sorted(advice.split(found)):
-        sentences.append(
-            ngettext(
-                "%(names)s pays under some models only.",
-                "%(names)s pay under some models only.",
-                len(split),
-                names=", ".join(split),
-            )
-        )
-    sentences.append(
+def _decision(asked: ReportQuery, found: Comparison, judged: Sequence[Advice]) -> list[Any]:
+    whole = found.evidence.coverage
+    told = (
+        (whole.revenue, gettext("%(share)s of the revenue", share=formatting.share(whole.revenue.share))),
+        (whole.calls, gettext("%(share)s of the calls", share=formatting.share(whole.calls.share))),
+        (whole.deals, gettext("%(share)s of the deals", share=formatting.share(whole.deals.share))),
+    )
+    parts = [words for part, words in told if part.of]
+    return [
+        gettext("Connected to campaigns: %(parts)s.", parts=", ".join(parts) or gettext("nothing")),
+        *advice.conclusion(found, judged),
+        *deciding.warnings(asked.deciding, found.models),
+        gettext("We decide by %(model)s.", model=model_word(asked.deciding.model))
+        + " "
+        + deciding.reason(asked.deciding),
         gettext(
             "Under each model the same deals are shared differently, and each adds up to the same total. "
             "The interval says how far an ROI would vary if other buyers had come. That a campaign is "
             "credited does not prove that it caused the deal."
-        )
-    )
-    return sentences
+        ),
+    ]
 
 
 def _unavailable(found: Comparison) -> list[str]:
@@ -134,6 +120,7 @@ def _roi(found: Comparison) -> Table:
         Column("leads", gettext("Leads"), "count"),
         Column("customers", gettext("New customers"), "count"),
         Column("revenue_minor", gettext("Revenue"), "money"),
+        Column("credited_minor", gettext("Revenue credited to campaigns"), "money"),
         Column("roi", gettext("ROI"), "share"),
         Column("roi_low", gettext("ROI at least (80 % interval)"), "share"),
         Column("roi_high", gettext("ROI at most (80 % interval)"), "share"),
@@ -183,14 +170,14 @@ def _still_to_come(settings: Settings, found: Comparison) -> list[Any]:
         return formatting.amount(minor, settings.currency)
 
     said = gettext(
-        "%(share)s of the revenue of the leads of this period is still to come (80 %% interval %(low)s to "
-        "%(high)s): first orders only, if these leads buy like those before them.",
-        share=formatting.share(coming.share),
+        "This period's leads are still expected to place first orders of %(low)s to %(high)s (80 %% "
+        "interval), if they buy like earlier leads. They are not part of any ROI here, and repeat orders are "
+        "not among them.",
         low=amount(coming.low),
         high=amount(coming.high),
     )
     half = curve.days_until(0.5)
-    blocks: list[Any] = [said]
+    blocks: list[Any] = [said] if coming.expected > 0 else []
     if half is not None:
         blocks.append(
             ngettext(
@@ -201,7 +188,7 @@ def _still_to_come(settings: Settings, found: Comparison) -> list[Any]:
         )
     drawn = charts.still_to_come(found, settings.currency)
     if drawn is not None:
-        blocks.append(Chart(gettext("Revenue so far and still to come by campaign"), drawn))
+        blocks.append(Chart(gettext("First orders so far and still expected by campaign"), drawn))
     words = line_words()
     parts = sorted(found.maturity.campaigns.items(), key=lambda item: (item[0].startswith("("), item[0]))
     rows = [
@@ -219,16 +206,18 @@ def _still_to_come(settings: Settings, found: Comparison) -> list[Any]:
     columns = [
         Column("campaign", gettext("Campaign")),
         Column("leads", gettext("Leads"), "count"),
-        Column("so_far_minor", gettext("Revenue so far"), "money"),
-        Column("expected_minor", gettext("Still to come"), "money"),
+        Column("so_far_minor", gettext("First orders so far"), "money"),
+        Column("expected_minor", gettext("Still expected"), "money"),
         Column("low_minor", gettext("At least (80 % interval)"), "money"),
         Column("high_minor", gettext("At most (80 % interval)"), "money"),
     ]
-    return [*blocks, Table("still-to-come", gettext("Revenue of this period's leads"), columns, rows)]
+    title = gettext(
+        "First orders of this period's leads, credited by %(model)s", model=model_word(found.models[0])
+    )
+    return [*blocks, Table("still-expected", title, columns, rows)]
 
 
-def _asked_for(asked: ReportQuery, found: Comparison) -> list[Any]:
-    judged = advice.judged(found, asked)
+def _asked_for(asked: ReportQuery, found: Comparison, judged: Sequence[Advice]) -> list[Any]:
     if not judged:
         return [gettext("There is no campaign to judge in this period. Enter what your campaigns cost.")]
     verdicts = advice.verdict_words()
@@ -240,7 +229,8 @@ def _asked_for(asked: ReportQuery, found: Comparison) -> list[Any]:
         "keep": gettext("Go on with: %(names)s."),
         "reconsider": gettext("Look into before spending more: %(names)s."),
         "stop": gettext("End: %(names)s."),
-        "wait": gettext("Decide later, since too much is still to come: %(names)s."),
+        "wait": gettext("Decide later, since it is too early to tell: %(names)s."),
+        "unconnected": gettext("Connect first, since nothing can be told: %(names)s."),
         "elsewhere": gettext("Judge by their targets: %(names)s."),
         "unknown": gettext("Find out what they cost: %(names)s."),
     }
@@ -253,11 +243,10 @@ def _asked_for(asked: ReportQuery, found: Comparison) -> list[Any]:
         {
             "campaign": a.campaign,
             "advice": verdicts[a.verdict],
-            "reason": advice.reason(a),
-            "least": a.least if a.pays else None,
-            "most": a.most if a.pays else None,
+            "reason": advice.reason(a, asked.numbered),
+            "least": a.least,
+            "most": a.most,
             "deals": a.deals,
-            "to_come": a.to_come,
         }
         for a in judged
     ]
@@ -268,16 +257,16 @@ def _asked_for(asked: ReportQuery, found: Comparison) -> list[Any]:
         Column("least", gettext("Chance that it pays, at least"), "chance"),
         Column("most", gettext("Chance that it pays, at most"), "chance"),
         Column("deals", gettext("Deals"), "count"),
-        Column("to_come", gettext("Still to come"), "share"),
     ]
     return [
         gettext("The decision that is asked for:"),
         Points(points),
         Table("advice", gettext("Advice by campaign"), columns, rows),
         gettext(
-            "The chance is that of earning more than it cost, what is still to come included, over "
-            "resamples of your buyers; it runs from the least to the most favourable model. The least "
-            "favourable model decides."
+            "The chance that a campaign pays is the share of random resamples of your customers in which it "
+            "is credited with more than it cost; the span is over the models, and the least favourable one "
+            "decides. Credit is not effect: in simulated markets where no campaign has any effect, campaigns "
+            "were credited with more than they cost too."
         ),
         *advice.worth_words(found.models[0]),
     ]

@@ -20,7 +20,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "rules": tuple(name for name in MODELS if name not in FITTED and name != "custom"),
     "fitted": FITTED,
 }
-FRONT = ("first-touch", "linear")
+FRONT = ("position-based", "linear")
 """The models that pages put first: of what their leads may still bring each line is needed."""
 
 

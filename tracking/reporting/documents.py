@@ -15,9 +15,6 @@ from tracking.reporting.questions import Args, ReportQuery
 from tracking.reporting.snapshots import Snapshot
 from tracking.storage.config import Settings
 
-MODELS = ("linear", "first-touch", "last-touch")
-"""The first one counts leads and customers; boxes that are ticked come in no order of the user's."""
-
 
 @dataclass(frozen=True, slots=True)
 class Format:
@@ -43,10 +40,8 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
 
 
 def read(session: Session, settings: Settings, today: date, args: Args) -> ReportQuery:
-    """Read the question of a report; where the model linear is among several, it leads."""
-    asked = questions.read(session, settings, today, args, models=MODELS)
-    models = tuple(sorted(asked.question.models, key=lambda name: name != MODELS[0]))
-    return replace(asked, question=replace(asked.question, models=models))
+    """Read the question of a report; where the model that decides is among several, it leads."""
+    return questions.deciding_first(questions.read(session, settings, today, args, compared=True))
 
 
 def file_name(asked: ReportQuery, name: str) -> str:
@@ -61,5 +56,5 @@ def make(
     try:
         return report_text.report(session, settings, snapshot, asked, at=at), asked.problem
     except Invalid as error:
-        plain = replace(asked, question=replace(asked.question, models=MODELS[:1]))
+        plain = replace(asked, question=replace(asked.question, models=("linear",)))
         return report_text.report(session, settings, snapshot, plain, at=at), error

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import ColumnElement, Select, String, bindparam, func, select, type_coerce
+from sqlalchemy import Select, String, bindparam, func, select, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from attribution import ANSWERS, CALLS, CONVERSIONS, COSTS, TOUCHES, VISITS
 from tracking.records import contacts, rates
+from tracking.reporting.spending import costs, visits
 from tracking.storage import db
 from tracking.storage.columns import Column, Ints, in_form, look_up, read, replaced, rows_between, rows_of
 from tracking.storage.db import micros
@@ -23,10 +25,8 @@ from tracking.storage.models import (
     Call,
     Campaign,
     Contact,
-    Cost,
     Deal,
     Touch,
-    VisitCount,
 )
 from tracking.storage.vocabulary import LeadStatus, Stage, TouchKind
 
@@ -52,14 +52,14 @@ class Journeys:
 
     def of(self, accounts: Ints) -> "Journeys":
         """Return the rows of some accounts, where all are sorted by account; without costs and visits."""
-        return self._only(lambda table: rows_of(table, accounts))
+        return self._only(partial(rows_of, numbers=accounts))
 
     def parts(self) -> Iterator["Journeys"]:
         """Yield the rows of all accounts, sorted by account, a part of the accounts at a time."""
         accounts = self.touches["account_id"].to_numpy()
         cuts = np.unique(accounts[_PART::_PART])
         for after, last in pairwise([None, *cuts.tolist(), None]):
-            yield self._only(lambda table, after=after, last=last: rows_between(table, after, last))
+            yield self._only(partial(rows_between, after=after, last=last))
 
     def _only(self, rows: Callable[[pa.Table], pa.Table]) -> "Journeys":
         found = {name: rows(getattr(self, name)) for name in BY_ACCOUNT}
@@ -363,29 +363,6 @@ def _reached(goal: str, ids: Column, currency: str, **columns: Column) -> pa.Tab
     return in_form(CONVERSIONS, **given | columns)
 
 
-def costs(session: Session, *, currency: str) -> pa.Table:
-    """Read what was spent, in ``currency``; raises as :func:`export`."""
-    convert = rates.converter(session, currency)
-    query = (
-        select(Cost, Campaign.name, Campaign.channel)
-        .outerjoin(Campaign, Campaign.id == Cost.campaign_id)
-        .order_by(Cost.id)
-    )
-    rows = session.execute(query).all()
-    amounts = [convert(c.amount_minor, c.currency, c.period_start, f"cost {c.id}") for c, _, _ in rows]
-    return in_form(
-        COSTS,
-        campaign=pa.array([name for _, name, _ in rows], pa.string()),
-        channel=pa.array([channel for _, _, channel in rows], pa.string()),
-        period_start=pa.array([cost.period_start for cost, _, _ in rows], pa.date32()),
-        period_end=pa.array([cost.period_end for cost, _, _ in rows], pa.date32()),
-        amount_minor=pa.array(amounts, pa.int64()),
-        currency=pa.repeat(currency, len(rows)),
-        category=pa.array([cost.category for cost, _, _ in rows], pa.string()),
-        direct=pa.array([cost.direct for cost, _, _ in rows], pa.bool_()),
-    )
-
-
 def _answers(session: Session, people: _People, sources: _Sources) -> pa.Table:
     corrected = select(Answer.corrects_id).where(Answer.corrects_id.is_not(None))
     columns = (
@@ -415,18 +392,6 @@ def _answers(session: Session, people: _People, sources: _Sources) -> pa.Table:
         campaign=sources.name(rows["campaign_id"]),
         channel=pc.coalesce(rows["channel"], sources.channel(rows["campaign_id"])),
         verbatim=rows["verbatim"],
-    )
-
-
-def visits(session: Session) -> pa.Table:
-    """Read the visits of each day, by campaign."""
-    channel: ColumnElement[str | None] = func.coalesce(VisitCount.channel, Campaign.channel)
-    columns = (VisitCount.id, VisitCount.day, Campaign.name, channel.label("channel"), VisitCount.visits)
-    query = select(*columns).outerjoin(Campaign, Campaign.id == VisitCount.campaign_id)
-    kinds = {"day": pa.date32(), "name": pa.string(), "channel": pa.string()}
-    rows = read(session, query, kinds)
-    return in_form(
-        VISITS, day=rows["day"], campaign=rows["name"], channel=rows["channel"], visits=rows["visits"]
     )
 
 

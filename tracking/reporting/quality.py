@@ -9,6 +9,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from attribution import UNATTRIBUTED
+from reports.evidence import is_campaign
 from reports.kpis import Period
 from reports.roi import TOTAL
 from tracking.reporting.roi import Comparison, attended
@@ -109,21 +110,22 @@ def _counted(session: Session, query: Select[Any]) -> int:
 
 def _from_tables(period: Period, snapshot: Snapshot | None, found: Comparison | None) -> list[Finding]:
     if snapshot is None or found is None:
-        return [Finding(kind, None) for kind in ("unasked", "unattributed", "no_cost")]
+        return [Finding(kind, None) for kind in ("unasked", "unattributed", "unconnected", "no_cost")]
     telephone = attended(snapshot, period)
     qualifying = int(telephone["qualifying_calls"] or 0)
     model, lines = found.models[0], found.lines
     lost = lines.get(UNATTRIBUTED, {}).get(model, {})
-    free = [
-        name
-        for name, rows in lines.items()
-        if not name.startswith("(") and not rows[model]["cost_minor"] and _active(rows[model])
+    named = {name: rows[model] for name, rows in lines.items() if is_campaign(name)}
+    free = [name for name, row in named.items() if not row["cost_minor"] and _active(row)]
+    unseen = [
+        name for name, row in named.items() if row["cost_minor"] and name not in found.evidence.connected
     ]
     deals = round(lines[TOTAL][model]["deals"])
     share = found.share_of(UNATTRIBUTED, model)
     return [
         Finding("unasked", qualifying - int(telephone["asked"] or 0), qualifying),
         Finding("unattributed", round(lost.get("deals", 0)), deals, share=share),
+        Finding("unconnected", len(unseen), names=tuple(unseen)),
         Finding("no_cost", len(free), names=tuple(free)),
     ]
 

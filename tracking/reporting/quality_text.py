@@ -47,6 +47,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
             " twice."
         ),
     ),
+    "unconnected": (
+        _("Campaigns with a cost that nothing connects to a call"),
+        _("Whether they pay cannot be told: no number, touch or answer leads to them."),
+    ),
     "no_cost": (
         _("Campaigns with calls, leads or deals and no cost in the period"),
         _("They have no ROI, and the total looks better than it is."),

@@ -1,6 +1,6 @@
 """What a report is asked, read from its address, so that each view can be kept, sent and opened again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, get_args
 
@@ -13,13 +13,13 @@ from reports.kpis import Period
 from reports.trends import Step, preceding, year_before
 from tracking.errors import Invalid
 from tracking.reporting import roi
+from tracking.reporting.deciding import Deciding, current
 from tracking.reporting.roi import Question
 from tracking.storage.config import LONGEST_LOOKBACK_DAYS, Settings
-from tracking.storage.models import Campaign
+from tracking.storage.models import AdMaterial, Campaign, NumberAssignment
 from tracking.storage.vocabulary import Direction
 
 Args = MultiDict[str, str]
-SHOWN_MODELS = ("first-touch", "last-touch", "linear")
 YEARS = range(1900, 2201)
 """Years in which a day of business can lie; beyond, arithmetic with days ends."""
 _MOST_DAYS = 365 * 20
@@ -37,6 +37,9 @@ class ReportQuery:
     campaigns: tuple[str, ...]
     facts: dict[str, Campaign]
     args: Args
+    deciding: Deciding
+    numbered: frozenset[str] = frozenset()
+    """Campaigns whose material has, or has had, a telephone number."""
     problem: Invalid | None = None
 
     @property
@@ -86,25 +89,43 @@ class ReportQuery:
 
 
 def read(
-    session: Session,
-    settings: Settings,
-    today: date,
-    args: Args,
-    *,
-    models: tuple[str, ...] = SHOWN_MODELS,
+    session: Session, settings: Settings, today: date, args: Args, *, compared: bool = False
 ) -> ReportQuery:
-    """Read a query; what is wrong is named, and the default stands in for all of it."""
+    """Read a query; what is wrong is named, and the default stands in for all of it.
+
+    Without a choice the model is the one that the installation decides by, or that and those to compare it
+    with.
+    """
     facts = {campaign.name: campaign for campaign in session.scalars(select(Campaign))}
+    deciding = current(session, settings, today)
+    numbers = select(Campaign.name).join(AdMaterial).join(NumberAssignment).distinct()
+    told = (facts, args, deciding, frozenset(session.scalars(numbers)))
+    models = deciding.compared if compared else (deciding.model,)
     try:
-        return _read(settings, today, models, facts, args)
+        return _read(settings, today, models, *told)
     except Invalid as error:
         period = roi.period_of(settings, today, None, None)
         question = Question(models, period, float(settings.lookback_days))
-        return ReportQuery(question, "month", "", "", "", (), facts, args, error)
+        return ReportQuery(question, "month", "", "", "", (), *told, error)
+
+
+def deciding_first(asked: ReportQuery) -> ReportQuery:
+    """Return a query in which the model that decides leads, where it is among several.
+
+    Boxes that are ticked come in no order of the user's.
+    """
+    models = tuple(sorted(asked.question.models, key=lambda name: name != asked.deciding.model))
+    return replace(asked, question=replace(asked.question, models=models))
 
 
 def _read(
-    settings: Settings, today: date, models: tuple[str, ...], facts: dict[str, Campaign], args: Args
+    settings: Settings,
+    today: date,
+    models: tuple[str, ...],
+    facts: dict[str, Campaign],
+    args: Args,
+    deciding: Deciding,
+    numbered: frozenset[str],
 ) -> ReportQuery:
     first, last = (day(name, args) for name in ("from", "to"))
     period = roi.period_of(settings, today, first, last)
@@ -127,11 +148,11 @@ def _read(
     if direction and direction not in set(Direction):
         raise Invalid("direction", gettext("%(name)s is no direction; choose from the list", name=direction))
     named = tuple(name for name in args.getlist("campaign") if name)
-    for field, told, known in (
+    for field, wanted, known in (
         ("campaign", named, facts.keys()),
         ("channel", (channel,) if channel else (), {fact.channel for fact in facts.values()}),
     ):
-        if unknown := [name for name in told if name not in known]:
+        if unknown := [name for name in wanted if name not in known]:
             raise Invalid(
                 field, gettext("%(name)s is not known here; choose from the list", name=unknown[0][:80])
             )
@@ -145,7 +166,8 @@ def _read(
             and (not direction or fact.direction == direction)
         )
     question = Question(chosen, period, _lookback(settings, args), chosen_campaigns)
-    return ReportQuery(question, step, against, channel, direction, named, facts, args)  # type: ignore[arg-type]  # a Step
+    told = (facts, args, deciding, numbered)
+    return ReportQuery(question, step, against, channel, direction, named, *told)  # type: ignore[arg-type]  # a Step
 
 
 def _lookback(settings: Settings, args: Args) -> float:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from attribution import UNATTRIBUTED
 from reports.definitions import KPIS
+from reports.evidence import is_campaign
 from reports.parts import Chapter, Chart, Column, Document, Figure, Points, Table, Unit
 from reports.roi import TOTAL, UNKNOWN
 from tracking.language import formatting
@@ -95,7 +96,7 @@ def _span(first: Any, last: Any) -> str:
 def _beginning(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found: Comparison) -> Chapter:
     model = found.models[0]
     now = found.lines[TOTAL][model]
-    named = [name for name in found.lines if not name.startswith("(")]
+    named = [name for name in found.lines if is_campaign(name)]
     situation = gettext(
         "In this period %(cost)s was spent on advertising. %(calls)s calls came in, %(leads)s companies "
         "became leads and %(customers)s became customers; deals worth %(revenue)s were won.",
@@ -138,18 +139,23 @@ def _headline(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found:
         ("customers", "count", gettext("New customers")),
         ("deals", "count", gettext("Deals won")),
         ("revenue_minor", "money", gettext("Revenue")),
+        ("credited_minor", "money", gettext("Revenue credited to campaigns")),
         ("roi", "share", gettext("ROI")),
+        ("marketing_efficiency", "ratio", gettext("Marketing efficiency")),
         ("cost_per_lead_minor", "money", gettext("Cost per lead")),
         ("cost_per_qualified_lead_minor", "money", gettext("Cost per qualified lead")),
         ("acquisition_cost_minor", "money", gettext("Cost of acquisition")),
     ]
+    alike = {key: roi.recorded(snapshot, period) for key, (_, period) in earlier.items()}
     rows: list[_Row] = []
     for name, unit, label in measures:
         row: _Row = {"measure": label, "unit": unit_words(settings, unit), "now": Figure(unit, now[name])}
         for key, other in then.items():
             row[key] = Figure(unit, other[name])
-            # How far ROI has moved is the difference of two shares, which the columns show.
-            row[f"{key}_change"] = None if unit == "share" else _change(now[name], other[name])
+            # How far ROI has moved is the difference of two shares, which the columns show. What began to
+            # be recorded since has neither grown nor fallen.
+            grown = unit != "share" and all(alike[key][part] for part in _MADE_OF.get(name, (name,)))
+            row[f"{key}_change"] = _change(now[name], other[name]) if grown else None
         rows.append(row)
     columns = [
         Column("measure", gettext("Figure")),
@@ -159,6 +165,14 @@ def _headline(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found:
     for key, (label, _) in earlier.items():
         columns += [Column(key, label, "count"), Column(f"{key}_change", gettext("Difference"), "change")]
     return Table("headline", gettext("The figures that matter"), columns, rows)
+
+
+_MADE_OF = {
+    "marketing_efficiency": ("revenue_minor", "cost_minor"),
+    "cost_per_lead_minor": ("cost_minor", "leads"),
+    "cost_per_qualified_lead_minor": ("cost_minor", "qualified_leads"),
+    "acquisition_cost_minor": ("cost_minor", "customers"),
+}
 
 
 def _change(now: float | None, before: float | None) -> float | None:
@@ -180,6 +194,12 @@ def _made_of(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found: 
         ),
         ("as_of", gettext("Data as of"), Figure("moment", snapshot.taken_at)),
         ("campaigns", gettext("Campaigns"), _filters(asked)),
+    ]
+    whole = found.evidence.coverage
+    facts += [
+        ("revenue_connected", gettext("Revenue connected"), Figure("share", whole.revenue.share)),
+        ("calls_connected", gettext("Calls connected"), Figure("share", whole.calls.share)),
+        ("deals_connected", gettext("Deals connected"), Figure("share", whole.deals.share)),
     ]
     if not asked.filtered:
         lost, unknown = found.share_of(UNATTRIBUTED, model), found.share_of(UNKNOWN, model)

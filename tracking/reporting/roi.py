@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from attribution import MODELS, UNATTRIBUTED
 from attribution.shares import UNIT
 from reports.daily import desk
+from reports.evidence import Evidence, connected, coverage, is_campaign
 from reports.intervals import Resampled, resampled
 from reports.kpis import Period, ratio
 from reports.maturity import Maturity, still_to_come
@@ -43,6 +44,25 @@ class RoiReport:
     """Models that these data do not support, and why."""
     taken_at: datetime
     """The data are as of this moment."""
+    evidence: Evidence
+    """What is connected, under the first model."""
+
+    @property
+    def connected(self) -> dict[str, Any]:
+        """Return how much of the period is connected, and which campaigns with a cost are not, as JSON."""
+        whole = self.evidence.coverage
+        parts = {"revenue": whole.revenue, "calls": whole.calls, "deals": whole.deals}
+        unseen = {
+            row["campaign"]
+            for row in self.table.to_pylist()
+            if is_campaign(row["campaign"])
+            and row["cost_minor"]
+            and row["campaign"] not in self.evidence.connected
+        }
+        return {
+            name: {"connected": part.connected, "of": part.of, "share": part.share}
+            for name, part in parts.items()
+        } | {"unconnected": sorted(unseen)}
 
     @property
     def last_day(self) -> date:
@@ -94,7 +114,19 @@ def roi_report(
         settings.currency,
         credit.missing,
         taken.taken_at,
+        evidence(taken, settings, replace(question, models=tuple(credit.parts))),
     )
+
+
+def evidence(taken: Snapshot, settings: Settings, question: "Question") -> Evidence:
+    """Return what is connected in a period under a question's first model, of all campaigns."""
+    every = replace(question, models=question.models[:1], campaigns=None)
+
+    def make() -> Evidence:
+        _, table = _roi(taken, settings, every)
+        return Evidence(coverage(table.to_pylist()), connected(taken.activity.observed, every.period.end))
+
+    return taken.remember(("evidence", every), make)
 
 
 def _roi(taken: Snapshot, settings: Settings, question: "Question") -> tuple[Credit, pa.Table]:
@@ -150,10 +182,14 @@ class Comparison:
     maturity: Maturity
     before: dict[str, dict[str, Any]]
     """The total of another period to compare with, by model; empty where none was asked for."""
+    alike: dict[str, bool]
+    """Of each measure whether it was recorded in all of that period, so that growth can be told."""
     unavailable: dict[str, str]
     """Models that these data do not support, and why."""
     taken_at: datetime
     stale: bool
+    evidence: Evidence
+    """What is connected, whichever campaigns are asked for: the gate before every verdict."""
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -213,16 +249,78 @@ def _compare(
     )
     lines = taken.lines(first, _window(settings, question))
     maturity = still_to_come(taken.buying_times, lines, first, question.period, at)
-    ends = [drawn.roi(row["model"], row["campaign"]) for row in table.to_pylist()]
+    ends = [
+        None if row["roi"] is None else drawn.roi(row["model"], row["campaign"]) for row in table.to_pylist()
+    ]
     for place, name in enumerate(("roi_low", "roi_high")):
         values = pa.array([end and end[place] for end in ends], pa.float64())
         table = table.append_column(name, values)
-    before = {}
+    before, alike = {}, {}
     if against is not None:
         before = totals(taken, settings, replace(question, period=against))
+        alike = recorded(taken, against)
     return Comparison(
-        question, table, drawn, maturity, before, dict(credit.missing), taken.taken_at, taken.stale
+        question,
+        table,
+        drawn,
+        maturity,
+        before,
+        alike,
+        dict(credit.missing),
+        taken.taken_at,
+        taken.stale,
+        evidence(taken, settings, replace(question, models=drawn.models)),
     )
+
+
+def recorded(taken: Snapshot, period: Period) -> dict[str, bool]:
+    """Tell of each measure whether it was recorded from the beginning of a period on.
+
+    What began to be recorded within it has neither grown nor fallen since. Nothing says when recording
+    began but the first record: one within :data:`GRACE_DAYS` of the period's first day will do. In the first
+    year of recording old customers count as new ones, and early deals lack the touches before them: what
+    that concerns has to have been recorded :data:`FIRST_DAYS` earlier.
+    """
+    began = taken.remember("began", lambda: _began(taken.tables))
+    last = period.start + timedelta(days=GRACE_DAYS)
+
+    def whole(measure: str, name: str) -> bool:
+        first = began[name]
+        days = timedelta(days=FIRST_DAYS if measure in _NEW else 0)
+        return first is not None and first + days <= last
+
+    return {measure: any(whole(measure, name) for name in names) for measure, names in _RECORDED_BY.items()}
+
+
+GRACE_DAYS = 31
+"""A record so many days into a period may be the first of a quiet month (an assumption)."""
+FIRST_DAYS = 365
+"""So long whoever was there before seems to be new (an assumption)."""
+_MET = ("calls", "touches", "leads")
+_NEW = frozenset({"leads", "qualified_leads", "customers", "credited_minor"})
+_RECORDED_BY = {
+    "calls": ("calls",),
+    "leads": _MET,
+    "qualified_leads": _MET,
+    "customers": ("deals",),
+    "deals": ("deals",),
+    "revenue_minor": ("deals",),
+    "credited_minor": _MET,
+    "cost_minor": ("costs",),
+}
+
+
+def _began(tables: Any) -> dict[str, date | None]:
+    goals = tables.conversions["goal"]
+    columns = {
+        "calls": tables.calls["started_at"],
+        "touches": tables.touches["occurred_at"],
+        "leads": tables.conversions["converted_at"].filter(pc.equal(goals, "lead")),
+        "deals": tables.conversions["converted_at"].filter(pc.equal(goals, "won")),
+        "costs": tables.costs["period_start"],
+    }
+    firsts = {name: pc.min(column).as_py() for name, column in columns.items()}
+    return {name: at.date() if isinstance(at, datetime) else at for name, at in firsts.items()}
 
 
 def _window(settings: Settings, question: Question) -> Window:
@@ -251,6 +349,12 @@ def totals(taken: Snapshot, settings: Settings, question: Question) -> dict[str,
         return {row["model"]: row for row in table.to_pylist() if row["campaign"] == TOTAL}
 
     return taken.remember(("totals", question), make)
+
+
+def rows_of(taken: Snapshot, settings: Settings, question: Question) -> dict[str, dict[str, Any]]:
+    """Return the lines of a question under its first model, by campaign."""
+    _, table = _roi(taken, settings, replace(question, models=question.models[:1]))
+    return {row["campaign"]: row for row in table.to_pylist()}
 
 
 def trend_of(taken: Snapshot, settings: Settings, question: Question, step: Step) -> pa.Table:
@@ -290,9 +394,10 @@ def key_figures(
     def make() -> dict[str, float | None]:
         mine = _first_of(taken, settings, question).daily
         rows = summed(mine, taken.activity, question.period, currency=settings.currency).to_pylist()
-        named = [row for row in rows if not row["campaign"].startswith("(")]
+        named = [row for row in rows if is_campaign(row["campaign"])]
         year_ago = summed(mine, taken.activity, year_before(question.period), currency=settings.currency)
         earlier = [row for row in year_ago.to_pylist() if row["campaign"] == TOTAL]
+        grown = recorded(taken, year_before(question.period))["revenue_minor"]
         visits = taken.tables.visits
         days = visits["day"].to_pylist()
         seen = sum(
@@ -304,9 +409,8 @@ def key_figures(
             next(row for row in rows if row["campaign"] == TOTAL),
             _sum_of(row for row in named if row["campaign"] not in outbound),
             _sum_of(row for row in named if row["campaign"] in outbound),
-            credited_minor=sum(row["revenue_minor"] for row in named),
             visits=seen,
-            revenue_before_minor=earlier[0]["revenue_minor"],
+            revenue_before_minor=earlier[0]["revenue_minor"] if grown else None,
             habit=buying(taken.tables.conversions, question.period),
             years_kept=years_kept,
         )

@@ -1,45 +1,34 @@
 """The journey tables and the credit worked out from them, as of one moment; a change costs what it touches.
 
-A base is a folder of Parquet files in ``data_dir/snapshots``: the tables, sorted by account, and what the
-models credit. It never changes. Which accounts have changed since is known from the marks that transactions
-leave (``storage.changes``): a snapshot is the base without their rows, and their rows as they are now. Where
-many have changed, a process of its own writes the next base, while snapshots go on from the last one.
-
-A base holds identifiers, moments, campaigns and amounts, and no number, name or word of a person.
+Which accounts have changed since a base was written is known from the marks that transactions leave
+(``storage.changes``): a snapshot is the base without their rows, and their rows as they are now. Where many
+have changed, a process of its own writes the next base, while snapshots go on from the last one.
 """
 
-import hashlib
-import json
 import logging
 import multiprocessing
 import os
-import shutil
-import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Collection, Hashable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cached_property
-from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from attribution.models import FITTED
-from reports.daily import Activity, calls_by_day, channels_of, taken_away
+from reports.daily import Activity, calls_by_day, channels_of, observed_by_day, taken_away
 from reports.maturity import buying_times
-from reports.roi import Learned
 from tracking import clock
 from tracking.records import contacts
-from tracking.reporting import credit, journeys
+from tracking.reporting import bases, credit, journeys, spending
+from tracking.reporting.bases import Base, Memory
 from tracking.reporting.credit import GROUPS, Credit, Part, Window
 from tracking.reporting.journeys import BY_ACCOUNT, Journeys
 from tracking.storage import changes, db
@@ -48,17 +37,7 @@ from tracking.storage.columns import Ints, replace_rows, sorted_by
 from tracking.storage.config import Settings
 from tracking.storage.models import Account, Contact, Cost, Deal, Touch
 
-try:
-    import fcntl
-except ImportError:  # pragma: no cover - not on Windows, where a folder in use cannot be removed anyway
-    fcntl = None  # type: ignore[assignment]
-
 _Result = TypeVar("_Result")
-# Raised whenever the files would be made otherwise from the same data.
-_FORMAT = 6
-# A base of so many touches and calls takes some two seconds, for which somebody waits; a larger one is
-# written beside the pages.
-_MANY = 200_000
 # So many changed accounts are worked out while somebody waits: some tenths of a second.
 _AT_ONCE = 2000
 # Past so many changed accounts, which cost some hundredths of a second each time, a new base pays.
@@ -66,102 +45,11 @@ _NEW_BASE_AFTER = 500
 # A base that could not be written is tried again after so long: what stands in its way is seldom gone at
 # once, and each attempt takes the processor for as long as a base takes.
 _AGAIN_AFTER = timedelta(minutes=10)
-_BASES = 2
 _INSTALLATIONS = 4
-_MEMORY = 256
 
 
 class Preparing(Exception):
     """There is no base yet, and writing one takes longer than anybody waits for a page."""
-
-
-class Memory:
-    """What has been computed, by key; what was not asked for the longest makes room."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._found: OrderedDict[Hashable, Any] = OrderedDict()
-
-    def get(self, key: Hashable, make: Callable[[], _Result]) -> _Result:
-        """Return what ``make`` gives, made once."""
-        with self._lock:
-            if key in self._found:
-                self._found.move_to_end(key)
-                found: _Result = self._found[key]
-                return found
-        result = make()
-        with self._lock:
-            self._found[key] = result
-            while len(self._found) > _MEMORY:
-                self._found.popitem(last=False)
-        return result
-
-
-class Base:
-    """The journey tables at one moment and their credit, in files that are read when they are needed."""
-
-    def __init__(self, folder: Path) -> None:
-        about = json.loads((folder / "about.json").read_text())
-        self.folder = folder
-        self.marks = Marks(frozenset((number, nonce) for number, nonce in about["recent"]))
-        self.taken_at = datetime.fromisoformat(about["taken_at"])
-        self.channels: dict[str, str] = about["channels"]
-        self.is_large: bool = about["touches"] + about["calls"] > _MANY
-        self.memory = Memory()
-        # Opened at once: the folder may make room for a newer one while this base is still in use.
-        self._files = {path.stem: pa.memory_map(str(path)) for path in folder.glob("*.parquet")}
-
-    def table(self, name: str) -> pa.Table:
-        """Return a table, sorted by account where it has one."""
-        return self.memory.get(
-            ("table", name), lambda: pq.ParquetFile(self._files[name]).read().combine_chunks()
-        )
-
-    @cached_property
-    def tables(self) -> Journeys:
-        """Return the journey tables."""
-        return Journeys(**{part.name: self.table(part.name) for part in fields(Journeys)})
-
-    @cached_property
-    def goals(self) -> set[str]:
-        """Return the goals that somebody has reached."""
-        return set(pc.unique(self.tables.conversions["goal"]).to_pylist())
-
-    def credit(self, group: str, window: Window, zone: ZoneInfo) -> Part:
-        """Return what a group of models credits."""
-        return self.memory.get(("credit", group, window), lambda: self._credit(group, window, zone))
-
-    def lines(self, model: str, window: Window) -> pa.Table:
-        """Return what one model credits in each conversion."""
-        name = f"lines-{model}-{window}"
-        if name in self._files:
-            return self.table(name)
-        return self.memory.get(("lines", model, window), lambda: credit.lines(self.tables, [model], window))
-
-    def learned(self, models: Sequence[str], window: Window) -> Learned | None:
-        """Return fitted models as they are fitted to these journeys; None for rules, which learn nothing."""
-        if set(FITTED).isdisjoint(models):
-            return None
-        counts = self._counts(window)
-        return self.memory.get(("learned", *models, window), lambda: credit.fitted_to(counts, models))
-
-    def _counts(self, window: Window) -> pa.Table:
-        name = f"counts-{window}"
-        if name in self._files:
-            return self.table(name)
-        return self.memory.get(("counts", window), lambda: credit.counts_of(self.tables, window))
-
-    def _credit(self, group: str, window: Window, zone: ZoneInfo) -> Part:
-        name = f"credit-{group}-{window}"
-        if f"{name}-daily" in self._files:
-            missing = json.loads((self.folder / f"{name}.json").read_text())
-            return Part(self.table(f"{name}-daily"), self.table(f"{name}-won"), missing)
-        counts = self._counts(window) if group == "fitted" and self.is_large else None
-        found = credit.part_of(self.tables, group, window, zone, counts)
-        with suppress(OSError):
-            # The folder may have made room for a newer one.
-            _store(found, self.folder, group, window)
-        return found
 
 
 @dataclass(frozen=True)
@@ -195,12 +83,15 @@ class Snapshot:
     def activity(self) -> Activity:
         """Return costs and calls, of which every period is a sum."""
         calls, channels = self.base.table("calls-daily"), channels_of(self.fresh.costs)
+        observed = self.base.table("observed-daily")
         if self.replaced.size:
             parts = (self.fresh, self.base.tables.of(self.replaced))
             new, old = (calls_by_day(part.calls, part.answers, self.zone) for part in parts)
             calls = pa.concat_tables([calls, new, taken_away(old)])
+            new, old = (observed_by_day(part, self.zone) for part in parts)
+            observed = pa.concat_tables([observed, new, taken_away(old)])
         channels = channels_of(self.fresh.calls, self.fresh.touches) | self.base.channels | channels
-        return Activity(self.fresh.costs, calls, channels)
+        return Activity(self.fresh.costs, calls, channels, observed)
 
     @cached_property
     def buying_times(self) -> pa.Table:
@@ -303,17 +194,17 @@ def whole(session: Session, settings: Settings, *, at: datetime) -> Snapshot:
 
 
 def _latest(session: Session, settings: Settings, at: datetime, *, patient: bool) -> Snapshot:
-    key = str(_folder(settings))
+    key = str(bases.folder_of(settings))
     known = _current.get(key)
     if known is not None and changes.is_older(session, known.marks):
         # Whoever asked meanwhile has been shown what this session does not see yet.
         return known
-    newest = _newest(_folder(settings), _name(settings))
+    newest = bases.newest(settings)
     if newest is not None and (known is None or known.base.folder != newest):
         known = _of(Base(newest), settings)
     if known is None:
         many = session.scalar(select(func.max(Touch.id))) or 0
-        if not patient and many > _MANY:
+        if not patient and many > bases.MANY:
             _take_beside(settings, at)
             raise Preparing
         found = _anew(session, settings, at)
@@ -369,14 +260,14 @@ def _changed(
     for name in BY_ACCOUNT:
         table = replace_rows(
             sorted_by(getattr(known.fresh, name), "account_id"), accounts,
-            known.base.table(name).slice(0, 0) if rows is None else getattr(_wordless(rows), name),
+            known.base.table(name).slice(0, 0) if rows is None else getattr(bases.wordless(rows), name),
         )  # fmt: skip
         fresh[name] = table.combine_chunks()
     small = {
-        "costs": journeys.costs(session, currency=settings.currency)
+        "costs": spending.costs(session, currency=settings.currency)
         if "cost" in tables
         else known.fresh.costs,
-        "visits": journeys.visits(session) if "visit_count" in tables else known.fresh.visits,
+        "visits": spending.visits(session) if "visit_count" in tables else known.fresh.visits,
     }
     return Snapshot(
         known.base, marks, at, known.zone, np.union1d(known.replaced, accounts), Journeys(**fresh, **small)
@@ -404,50 +295,13 @@ def _converts(session: Session, settings: Settings) -> bool:
     return any(session.scalar(query) is not None for query in foreign)
 
 
-def take(session: Session, settings: Settings, *, at: datetime, groups: Sequence[str] = ()) -> Path:
-    """Write a base of the data as they are, with what some groups of models credit."""
-    here = _folder(settings)
-    here.mkdir(parents=True, exist_ok=True)
-    _tidy(here)
-    with (
-        tempfile.TemporaryDirectory(prefix="new-", dir=here, ignore_cleanup_errors=True) as name,
-        _filling(Path(name)) as folder,
-    ):
-        marks = changes.marks(session)
-        tables = _sorted(_wordless(journeys.export(session, currency=settings.currency)))
-        for part in fields(tables):
-            _write(getattr(tables, part.name), folder / f"{part.name}.parquet")
-        activity = Activity.of(tables, settings.zone)
-        _write(activity.calls, folder / "calls-daily.parquet")
-        _write(sorted_by(buying_times(tables.conversions), "account_id"), folder / "buying_times.parquet")
-        window, counts = Window(settings.lookback_days, settings.half_life_days), None
-        if "fitted" in groups and tables.touches.num_rows + tables.calls.num_rows > _MANY:
-            counts = credit.counts_of(tables, window)
-            _write(counts, folder / f"counts-{window}.parquet")
-        for group in groups:
-            _store(credit.part_of(tables, group, window, settings.zone, counts), folder, group, window)
-        about = {
-            "recent": list(marks.recent),
-            "taken_at": at.isoformat(),
-            "touches": tables.touches.num_rows,
-            "calls": tables.calls.num_rows,
-            "channels": dict(activity.channels),
-        }
-        (folder / "about.json").write_text(json.dumps(about))
-        # The name says what the files are made for; its end sets apart those of one state written twice.
-        wanted = here / f"{_name(settings)}-{folder.name.removeprefix('new-')}"
-        folder.rename(wanted)
-    _tidy(here)
-    return wanted
-
-
 def take_now(settings: Settings) -> None:
     """Write a base in a process of its own, with what every model credits, behind whoever is waiting."""
     os.nice(10)
     engine = db.open_installed(settings)
     try:
         with db.reading(engine) as session:
-            take(session, settings, at=clock.now(), groups=tuple(GROUPS))
+            bases.take(session, settings, at=clock.now(), groups=tuple(GROUPS))
     except Exception as error:
         logging.getLogger(__name__).exception("no new base; the next attempt is in %s", _AGAIN_AFTER)
         raise SystemExit(1) from error
@@ -456,7 +310,7 @@ def take_now(settings: Settings) -> None:
 
 
 def _take_beside(settings: Settings, at: datetime) -> None:
-    key = str(_folder(settings))
+    key = str(bases.folder_of(settings))
     with _lock:
         process, started = _beside.get(key, (None, at))
         if process is not None and process.is_alive():
@@ -470,7 +324,7 @@ def _take_beside(settings: Settings, at: datetime) -> None:
 
 
 def _anew(session: Session, settings: Settings, at: datetime) -> Snapshot:
-    return _of(Base(take(session, settings, at=at)), settings)
+    return _of(Base(bases.take(session, settings, at=at)), settings)
 
 
 def _of(base: Base, settings: Settings) -> Snapshot:
@@ -478,69 +332,3 @@ def _of(base: Base, settings: Settings) -> Snapshot:
     costs, visits = base.table("costs"), base.table("visits")
     fresh = replace(base.tables.of(nobody), costs=costs, visits=visits)
     return Snapshot(base, base.marks, base.taken_at, settings.zone, nobody, fresh)
-
-
-def _store(part: Part, folder: Path, group: str, window: Window) -> None:
-    name = f"credit-{group}-{window}"
-    (folder / f"{name}.json").write_text(json.dumps(dict(part.missing)))
-    for model, rows in part.front.items():
-        _write(rows, folder / f"lines-{model}-{window}.parquet")
-    # The one that is looked for comes last.
-    for kind in ("won", "daily"):
-        _write(getattr(part, kind), folder / f"{name}-{kind}.parquet")
-
-
-def _write(table: pa.Table, path: Path) -> None:
-    new = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
-    # A third of the bytes of plain columns for a tenth of the time that reading the rows took (measured).
-    pq.write_table(table, new, compression="lz4")
-    new.rename(path)
-
-
-def _sorted(tables: Journeys) -> Journeys:
-    return replace(tables, **{name: sorted_by(getattr(tables, name), "account_id") for name in BY_ACCOUNT})
-
-
-def _wordless(tables: Journeys) -> Journeys:
-    answers = tables.answers
-    for name in ("verbatim", "rep"):
-        nobody = pa.nulls(answers.num_rows, pa.string())
-        answers = answers.set_column(answers.schema.get_field_index(name), name, nobody)
-    return replace(tables, answers=answers)
-
-
-def _folder(settings: Settings) -> Path:
-    return settings.data_dir / "snapshots"
-
-
-def _name(settings: Settings) -> str:
-    made_for = f"{_FORMAT} {settings.currency} {settings.url} {settings.timezone}"
-    return hashlib.sha256(made_for.encode()).hexdigest()[:20]
-
-
-def _newest(here: Path, name: str) -> Path | None:
-    found = [path.parent for path in here.glob(f"{name}-*/about.json")]
-    return max(found, key=_written_at, default=None)
-
-
-def _written_at(folder: Path) -> float:
-    return (folder / "about.json").stat().st_mtime
-
-
-@contextmanager
-def _filling(folder: Path) -> Iterator[Path]:
-    """Hold the lock of a folder while it is filled; the system lets go of it when the process ends."""
-    with (folder / "lock").open("w") as file:
-        if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield folder
-
-
-def _tidy(here: Path) -> None:
-    """Remove bases that newer ones replace, and what a process that died left unfinished."""
-    bases = sorted((path.parent for path in here.glob("*/about.json")), key=_written_at, reverse=True)
-    for folder in bases[_BASES:]:
-        shutil.rmtree(folder, ignore_errors=True)
-    for folder in here.glob("new-*"):
-        with suppress(BlockingIOError), _filling(folder):
-            shutil.rmtree(folder, ignore_errors=True)

@@ -1,13 +1,16 @@
-"""Targets against actuals, for campaigns that do not aim at sales alone."""
+"""Targets against actuals, for campaigns that do not aim at sales alone, with their pace and the trend."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 
-from tracking.language.words import measure_word
+from reports.kpis import Period
+from reports.targets import Pace, gone, of_year, window
+from tracking.language import formatting
+from tracking.language.words import measure_word, model_word
 from tracking.records import annotations
 from tracking.reporting import roi
 from tracking.reporting.questions import ReportQuery
@@ -15,6 +18,7 @@ from tracking.reporting.snapshots import Snapshot
 from tracking.storage.config import Settings
 
 _GOALS = {"leads": "lead", "qualified_leads": "qualified", "customers": "customers", "deals": "won"}
+_CALLS = ("calls", "answered_calls")
 
 
 def reached(
@@ -22,41 +26,107 @@ def reached(
 ) -> list[dict[str, Any]]:
     """Return targets against actuals, measure by measure, of every campaign that has targets.
 
-    ``behind`` is the page of the records, not its address: mails are made where no request is.
+    A target is for the calendar year in which the period asked for ends, or for the campaign's own days in
+    it; so far is up to the end of that period, at the most up to today. ``behind`` is the page of the
+    records, not its address: mails are made where no request is.
     """
-    wanted = {name: fact.targets for name, fact in sorted(asked.facts.items()) if fact.targets}
-    if not wanted:
-        return []
-    question = replace(asked.question, models=("linear",), campaigns=None)
-    lines = roi.compare(snapshot, settings, question, at=at).lines
-    readings = annotations.readings(session, first=asked.period.start, last=asked.last_day)
-    days: dict[str, Any] = {"from": asked.period.start, "to": asked.last_day}
+    day = min(asked.last_day, at.astimezone(settings.zone).date())
+    wanted = {name: of_year(fact.targets, day.year) for name, fact in sorted(asked.facts.items())}
+    year = (date(day.year - 1, 1, 1), date(day.year - 1, 12, 31))
+    before = roi.recorded(snapshot, Period(year[0], date(day.year, 1, 1), settings.zone))
     rows = []
     for name, targets in wanted.items():
-        line = lines.get(name, {}).get("linear", {})
+        first, last = window(day, asked.facts[name].starts_on, asked.facts[name].ends_on)
+        share = gone(day, first, last)
         for measure, target in targets.items():
             key = measure.strip().lower().replace(" ", "_")
-            source = gettext("calls, leads and deals, model linear")
-            behind: tuple[str, dict[str, Any]]
-            if key in ("calls", "answered_calls"):
-                behind = ("web.calls", {"campaign": name, "spam": "no"} | days)
-                actual: float | None = float(line.get(key, 0))
-            elif key in _GOALS:
-                behind = ("web.roi_behind", {"goal": _GOALS[key], "model": "linear", "line": name} | days)
-                actual = float(line.get(key, 0))
+            if key in _GOALS or key in _CALLS:
+                now = _figures(settings, snapshot, asked, date(day.year, 1, 1), day)
+                known = before["calls" if key in _CALLS else "leads"]
+                last_year = _of(_figures(settings, snapshot, asked, *year), name, key) if known else None
+                pace = Pace(target, _of(now, name, key), share, last_year)
+                rows.append(
+                    _row(name, measure, pace, (first, last)) | _source(asked, name, key, (first, day))
+                )
             else:
-                # The newest figure of the indicator of that name.
+                # The newest figure of the indicator of that name: a level, which does not add up over days.
+                readings = annotations.readings(session, first=first, last=day)
                 same = (r.value for r in readings if r.name.lower() == measure.strip().lower())
-                behind, actual, source = ("web.beside", {}), next(same, None), gettext("indicator")
+                level = Pace(target, next(same, None), 1.0)
+                rest: dict[str, Any] = {"source": gettext("indicator"), "behind": ("web.beside", {})}
+                rest |= {"expected": None, "pace": formatting.NONE, "whole_year": None, "note": ""}
+                rows.append(_row(name, measure, level, (first, last)) | rest)
+    return rows
+
+
+def plan(
+    settings: Settings, snapshot: Snapshot, asked: ReportQuery, *, at: datetime
+) -> tuple[int, list[dict[str, Any]]]:
+    """Return next year, and for each campaign this year's cost and leads and what they come to in a year."""
+    day = at.astimezone(settings.zone).date()
+    lines = _figures(settings, snapshot, asked, date(day.year, 1, 1), day)
+    spent = _figures(settings, snapshot, asked, date(day.year, 1, 1), date(day.year, 12, 31))
+    rows = []
+    for name, fact in sorted(asked.facts.items()):
+        share = gone(day, *window(day, fact.starts_on, fact.ends_on))
+        pace = Pace(0.0, _of(lines, name, "leads"), share)
+        if pace.so_far or _of(spent, name, "cost_minor"):
+            planned = of_year(fact.targets, day.year + 1).get("leads", pace.whole_year)
             rows.append(
                 {
                     "campaign": name,
-                    "measure": measure_word(measure),
-                    "target": target,
-                    "actual": actual,
-                    "part": actual / target if actual is not None and target else None,
-                    "source": source,
-                    "behind": behind,
+                    "id": fact.id,
+                    "cost_minor": _of(spent, name, "cost_minor"),
+                    "so_far": pace.so_far,
+                    "whole_year": pace.whole_year,
+                    "planned": None if planned is None else round(planned),
                 }
             )
-    return rows
+    return day.year + 1, rows
+
+
+def _figures(
+    settings: Settings, snapshot: Snapshot, asked: ReportQuery, first: date, last: date
+) -> dict[str, dict[str, Any]]:
+    """Return the lines of some days by campaign, under the model that decides."""
+    period = Period(first, last + timedelta(days=1), settings.zone)
+    question = replace(asked.question, models=(asked.deciding.model,), period=period, campaigns=None)
+    return roi.rows_of(snapshot, settings, question)
+
+
+def _of(lines: dict[str, dict[str, Any]], name: str, key: str) -> float:
+    return float(lines.get(name, {}).get(key, 0))
+
+
+def _row(name: str, measure: str, pace: Pace, days: tuple[date, date]) -> dict[str, Any]:
+    words = {1: gettext("ahead"), 0: gettext("on pace"), -1: gettext("behind"), None: formatting.NONE}
+    note = ""
+    if pace.far and pace.trend is not None:
+        note = gettext(
+            "Far outside the trend: a year brings about %(trend)s.", trend=formatting.count(round(pace.trend))
+        )
+    whole = days == (date(days[0].year, 1, 1), date(days[0].year, 12, 31))
+    return {
+        "campaign": name,
+        "measure": measure_word(measure),
+        "days": str(days[0].year) if whole else f"{formatting.day(days[0])} – {formatting.day(days[1])}",
+        "target": pace.target,
+        "actual": pace.so_far,
+        "expected": pace.expected,
+        "pace": words[pace.ahead],
+        "part": pace.reached,
+        "last_year": pace.last_year,
+        "whole_year": pace.whole_year,
+        "note": note,
+    }
+
+
+def _source(asked: ReportQuery, name: str, key: str, days: tuple[date, date]) -> dict[str, Any]:
+    model = asked.deciding.model
+    between: dict[str, Any] = {"from": days[0], "to": days[1]}
+    if key in _CALLS:
+        behind: tuple[str, dict[str, Any]] = ("web.calls", {"campaign": name, "spam": "no"} | between)
+    else:
+        behind = ("web.roi_behind", {"goal": _GOALS[key], "model": model, "line": name} | between)
+    source = gettext("calls, leads and deals, model %(model)s", model=model_word(model))
+    return {"source": source, "behind": behind}

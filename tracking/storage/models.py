@@ -16,9 +16,10 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.ext.mutable import MutableList
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from tracking.storage.db import Said, Sealed
+from tracking.storage.names import folded_id
 from tracking.storage.phone import NumberState
 from tracking.storage.vocabulary import (
     Base,
@@ -43,11 +44,13 @@ from tracking.storage.vocabulary import (
 
 
 class Installation(Base):
-    """One row: the fingerprint of the key with which this database is sealed."""
+    """One row: the fingerprint of the key that seals this database, and what was decided for all."""
 
     __tablename__ = "installation"
     id: Mapped[Key]
     key_fingerprint: Mapped[str] = mapped_column(String(16))
+    deciding_model: Mapped[str | None] = mapped_column(String(40))
+    """The attribution model to decide by; without it, what the study recommends."""
 
 
 # --- What was advertised ---------------------------------------------------------------------------------
@@ -348,6 +351,8 @@ class Deal(Base):
     __tablename__ = "deal"
     id: Mapped[Key]
     external_id: Mapped[Name | None] = mapped_column(unique=True)
+    external_key: Mapped[Name | None] = mapped_column(index=True)
+    """The id without capitals and blanks, by which it is found however it is written."""
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
     name: Mapped[str] = mapped_column(Text, default="")
     stage: Mapped[Stage]
@@ -363,6 +368,11 @@ class Deal(Base):
     __table_args__ = (
         CheckConstraint("stage NOT IN ('won', 'lost') OR closed_at IS NOT NULL", "closed_deals_have_a_date"),
     )
+
+    @validates("external_id")
+    def _fold(self, _: str, external_id: str | None) -> str | None:
+        self.external_key = folded_id(external_id) if external_id else None
+        return external_id
 
 
 class Cost(Base):

@@ -26,6 +26,9 @@ _DECIMALS = {
     for code in codes.split()
 }
 
+CODES = frozenset(list_currencies())
+"""The currencies that are known, by their ISO 4217 codes."""
+
 _SPACES = re.compile(r"[\s'\u2019]+")
 _AMOUNT = re.compile(r"([+-]?) ?([0-9]+(?:[.,\x20][0-9]+)*)")
 # By mark: thousands, or lakhs and crores as in India.
@@ -39,7 +42,7 @@ _EXACT = Context(prec=60)
 def currency(code: str, field: str = "currency") -> str:
     """Return an ISO 4217 code in capitals, or raise Invalid."""
     known = code.strip().upper()
-    if known not in list_currencies():
+    if known not in CODES:
         raise Invalid(
             field, "%(code)r is not an ISO 4217 currency; write three capitals such as EUR", code=code
         )
@@ -71,6 +74,8 @@ def to_minor(text: str, code: str, field: str = "amount", *, decimal: str | None
     groupings = [grouped for sep, grouped in _GROUPED.items() if sep != mark]
     # A mark that neither groups nor divides is misplaced; to pass over it could multiply the sum.
     if not whole.isdigit() and not any(grouped.fullmatch(whole) for grouped in groupings):
+        raise Invalid(field, "%(text)r can be read in more than one way; write it as 1234.50", text=text)
+    if part and not part.isdigit():
         raise Invalid(field, "%(text)r can be read in more than one way; write it as 1234.50", text=text)
     part = part.rstrip("0")
     if len(part) > places:

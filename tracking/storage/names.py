@@ -19,5 +19,34 @@ def tidy(name: str) -> str:
     """Return a name in its one spelling."""
     # Systems differ in how they write blanks and accents (NFC, NFD); control characters break tables
     # and PostgreSQL.
-    text = unicodedata.normalize("NFC", " ".join(name.split()))
-    return "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cs"))
+    return " ".join(visible(name).split())
+
+
+def visible(text: str) -> str:
+    """Return text composed (NFC) and without what cannot be seen: two names that look alike are one.
+
+    Zero-width blanks, direction marks and soft hyphens go; the two joiners stay where they are part of the
+    spelling, in Arabic and Indic scripts and between the parts of an emoji.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    text = unicodedata.normalize("NFC", " ".join(text.split()))
+    return "".join(
+        character
+        for at, character in enumerate(text)
+        if unicodedata.category(character) not in _UNSEEN
+        or (character in "\u200c\u200d" and at > 0 and _joins(text[at - 1]))
+    )
+
+
+def folded_id(external_id: str) -> str:
+    """Return an id of another system without what files write in more than one way: capitals and blanks."""
+    return "".join(external_id.split()).casefold()[:200]
+
+
+_UNSEEN = frozenset({"Cc", "Cf", "Cs"})
+
+
+def _joins(before: str) -> bool:
+    code = ord(before)
+    return 0x600 <= code <= 0xDFF or 0x2600 <= code <= 0x27BF or code == 0xFE0F or code >= 0x1F000

@@ -37,41 +37,69 @@ class Parsed:
 # (266696687 is ANONYMOUS, 86282452253 UNAVAILABLE ...): the last parses as a Chinese number, so the
 # list is looked at before the parser.
 _WITHHELD = frozenset(
-    {"anonymous", "restricted", "private", "unavailable", "unknown", "blocked", "withheld", "noid"}
-    | {"266696687", "7378742833", "2562533", "8566696", "86282452253"}
+    """anonymous|anonymous caller|restricted|private|private number|private caller|unavailable|unknown
+    unknown caller|unknown number|blocked|withheld|number withheld|noid
+    no caller id|caller id blocked|n/a|-|--
+    anonym|anonymt|dolt|dolt nummer|hemligt|hemligt nummer|skyddat nummer|okänt|okänt nummer
+    unbekannt|unbekannte nummer|unterdrückt|nummer unterdrückt|rufnummer unterdrückt
+    аноним|анонимный|скрыт|скрытый|скрытый номер|номер скрыт|неизвестный|неизвестный номер
+    номер не определён|номер не определен|未知|未知号码|匿名|号码隐藏|未显示
+    266696687|7378742833|2562533|8566696|86282452253
+    """.strip()
+    .replace("\n    ", "|")
+    .split("|")
 )
+# What is typed where no number is known. Short runs of one digit are real numbers in closed plans.
+_PLACEHOLDER = re.compile(r"\+?(?:(\d)\1{8,}|1?([2-9])\2{9}|1234567890|9876543210)")
+_SEPARATORS = str.maketrans("", "", " ().-")
+_MASKED = re.compile(r"\+?[\d\s().\-]*[*•xX]{2,}\d{0,4}")
 _SIP = re.compile(r"^(?:sips?|tel):([^@;>]*)(?:@[^;>]*)?(?:;.*)?$", re.IGNORECASE)
 _CONTEXT = re.compile(r";phone-context=(\+[0-9().\-]+)", re.IGNORECASE)
 _CHARSET = re.compile(r"[0-9+()\-./\s]*(?:(?:;ext=|\s*(?:ext\.?|x|#)\s*)[0-9]{1,7})?", re.IGNORECASE)
+_LABEL = re.compile(r"(?!(?:sips?|tel):)[^\W\d]{1,12}\.?:\s*", re.IGNORECASE)
+# A spreadsheet's notations: 46701740605.0 is still whole, 4.67E+10 has lost digits.
+_FLOAT = re.compile(r"(\+?\d{6,})[.,]0{1,2}")
+_ROUNDED = re.compile(r"\+?\d(?:[.,]\d*)?[eE]\+?\d{1,3}")
+_BETWEEN_NUMBERS = re.compile(r"[,;/|&\n]|\s(?:and|or|och|eller|und|oder|и|или|或|和)\s", re.IGNORECASE)
 # Shorter ones that no numbering plan knows are extensions of a switchboard, not subscribers.
 _SHORTEST_UNPLANNED = 7
 _LONGEST = len("+") + 15
+_LONGEST_CELL = 80
 
 
 def parse(raw: str | None, region: str) -> Parsed:
     """Read a number; ``region`` (ISO 3166, such as SE) decides how a national form is completed."""
     text = "" if raw is None else raw
-    return _parse(text, region) if len(text) <= 80 else Parsed(text, None, NumberState.malformed)
+    return _parse(text, region) if len(text) <= _LONGEST_CELL else Parsed(text, None, NumberState.malformed)
 
 
 @lru_cache(maxsize=65536)
 def _parse(raw: str, region: str) -> Parsed:
-    text = "".join(map(_plain, raw)).strip()
+    text = split(raw)[1]
     if sip := _SIP.match(text):
         # A local number says in its context which country and area it is local to (RFC 3966).
         context = None if sip.group(1).startswith("+") else _CONTEXT.search(text)
         text = (context.group(1) if context else "") + sip.group(1)
     if not text or text == "+" or text.lstrip("+").casefold() in _WITHHELD:
         return Parsed(raw, None, NumberState.withheld)
+    if _PLACEHOLDER.fullmatch(text.translate(_SEPARATORS)) or _MASKED.fullmatch(text):
+        return Parsed(raw, None, NumberState.withheld)
+    if whole := _FLOAT.fullmatch(text):
+        text = whole[1]
     if not _CHARSET.fullmatch(text):
         return Parsed(raw, None, NumberState.malformed)
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
+        number = None
+    if number is not None and phonenumbers.is_valid_number(number):
+        return Parsed(raw, _e164(number), NumberState.valid)
+    bare = not text.lstrip("(").startswith(("+", "0"))
+    if bare and (abroad := _without_plus(text)) is not None:
+        return Parsed(raw, abroad, NumberState.valid)
+    if number is None or (bare and not _completes_bare(region)):
         return Parsed(raw, None, NumberState.malformed)
-    e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
-    if phonenumbers.is_valid_number(number):
-        return Parsed(raw, e164, NumberState.valid)
+    e164 = _e164(number)
     # An internal extension or 112 completed with the country code would become a stranger's number, and
     # so would a number without its area code, which is possible in many areas.
     short = len(str(number.national_number)) < _SHORTEST_UNPLANNED
@@ -79,10 +107,74 @@ def _parse(raw: str, region: str) -> Parsed:
     # Some plans admit more digits than a number may have (15, ITU-T E.164).
     long = len(e164) > _LONGEST
     # Some drop a zero behind the country code, and are another number by it.
-    stable = phonenumbers.format_number(phonenumbers.parse(e164), PhoneNumberFormat.E164) == e164
+    stable = _e164(phonenumbers.parse(e164)) == e164
     if short or long or not complete or not stable or phonenumbers.is_possible_short_number(number):
         return Parsed(raw, None, NumberState.malformed)
     return Parsed(raw, e164, NumberState.possible)
+
+
+def _e164(number: phonenumbers.PhoneNumber) -> str:
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+
+
+def _without_plus(text: str) -> str | None:
+    """Return the number that ``text`` is in E.164 without its plus, if it is one."""
+    try:
+        number = phonenumbers.parse(f"+{text}", None)
+    except phonenumbers.NumberParseException:
+        return None
+    return _e164(number) if phonenumbers.is_valid_number(number) else None
+
+
+@lru_cache(maxsize=512)
+def _completes_bare(region: str) -> bool:
+    # Where national numbers begin with a digit of their own (0, 8), one without it and in no plan is no
+    # national number, and the country code would make it a stranger's.
+    plan = phonenumbers.PhoneMetadata.metadata_for_region(region, None)
+    return plan is None or plan.national_prefix is None or plan.country_code == 1
+
+
+def split(cell: str) -> tuple[str, str]:
+    """Return the name and the number of a cell such as ``"Lager" <+46...>`` or ``Sales (800)``."""
+    text = "".join(map(_plain, cell)).strip()
+    if text.startswith('="') and text.endswith('"'):
+        text = text[2:-1].strip()
+    text = text.removeprefix("'").strip()
+    for left, right in ("<>", "()"):
+        at = text.rfind(left)
+        if at < 0 or not text.endswith(right):
+            continue
+        before, inner = text[:at].strip(" \t\"'"), text[at + 1 : -1].strip()
+        if right == ">" or any(c.isalpha() for c in before) or before == inner:
+            return before, inner
+        if not any(c.isdigit() for c in inner):
+            text = before
+    return "", text[label.end() :] if (label := _LABEL.match(text)) else text
+
+
+def check(raw: str, region: str, field: str) -> None:
+    """Raise Invalid where ``raw`` was meant to be a number and cannot be read as one.
+
+    Names, extensions, withheld numbers and digits that no numbering plan knows are kept as they came.
+    """
+    if parse(raw, region).state is not NumberState.malformed:
+        return
+    text = split(raw)[1]
+    if _ROUNDED.fullmatch(text):
+        raise Invalid(
+            field,
+            "%(raw)r was rounded by a spreadsheet and its last digits are lost; export the file again and "
+            "do not save it from the spreadsheet",
+            raw=raw,
+        )
+    parts = [part for part in _BETWEEN_NUMBERS.split(text[:200]) if sum(c.isdigit() for c in part) >= 5]
+    if len(parts) > 1:
+        raise Invalid(field, "%(raw)r holds more than one telephone number; keep one of them", raw=raw)
+    digits = sum(c.isdigit() for c in text)
+    if digits > _LONGEST - 1 or (digits >= _SHORTEST_UNPLANNED and not _CHARSET.fullmatch(text)):
+        raise Invalid(
+            field, "%(raw)r is not a telephone number; write it in full, such as +46701740605", raw=raw
+        )
 
 
 def _plain(character: str) -> str:

@@ -60,8 +60,9 @@ def _add(session: Session, new: dict[CallKey, list[CallEvent]], region: str) -> 
         e164 for g in new.values() for e in g for d in e.dialled if (e164 := phone.parse(d, region).e164)
     }
     stock = numbers.inventory(session, dialled - {None})
-    openings = [calls.opening(group[0], stock, region) for group in new.values()]
-    contacts = _contacts(session, openings, [group[0] for group in new.values()])
+    openings = [calls.opening(group, stock, region) for group in new.values()]
+    names = [next((e.caller_name for e in group if e.caller_name), None) for group in new.values()]
+    contacts = _contacts(session, openings, names)
     filed: dict[CallKey, Filed] = {}
     call_rows: list[dict[str, Any]] = []
     touch_rows: list[dict[str, Any]] = []
@@ -101,7 +102,7 @@ def _add(session: Session, new: dict[CallKey, list[CallEvent]], region: str) -> 
     return filed
 
 
-def _contacts(session: Session, openings: Sequence[dict[str, Any]], events: Sequence[CallEvent]) -> list[int]:
+def _contacts(session: Session, openings: Sequence[dict[str, Any]], names: Sequence[str | None]) -> list[int]:
     """Return the contact of each call; callers not known yet are added with a company of their own."""
     hashes = {opening["caller_hash"] for opening in openings} - {None}
     points = select(ContactPoint.value_hash, ContactPoint.contact_id)
@@ -123,13 +124,13 @@ def _contacts(session: Session, openings: Sequence[dict[str, Any]], events: Sequ
     new_points: list[dict[str, Any]] = []
     apart: dict[int, int] = {}
     for at, account_id, contact_id in zip(strangers, account_ids, contact_ids, strict=True):
-        since = events[at].started_at
+        since = openings[at]["started_at"]
         accounts.append({"id": account_id, "created_at": since})
         contacts.append(
             {
                 "id": contact_id,
                 "account_id": account_id,
-                "name": events[at].caller_name,
+                "name": names[at],
                 "created_at": since,
             }
         )

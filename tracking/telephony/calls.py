@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from itertools import groupby
 from typing import Any
 
@@ -22,6 +23,14 @@ MANUAL = "manual"
 """The provider of a call that a person or another program entered."""
 
 
+class Course(StrEnum):
+    """Which way a call goes, seen from the supplier's house."""
+
+    incoming = "incoming"
+    outgoing = "outgoing"
+    internal = "internal"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallEvent:
     """One report about a call, in our words; every provider and file format is turned into these.
@@ -29,6 +38,7 @@ class CallEvent:
     ``dialled`` holds the number rung, or several candidates in order of preference (an exchange may show
     it in more than one field). ``status`` is None where the report says nothing about it. A report may
     carry what another system's users noted on the call; it fills what is empty and overwrites nothing.
+    Only incoming calls are kept; ``course`` is None where the report does not say which way it goes.
     """
 
     provider: str
@@ -47,6 +57,7 @@ class CallEvent:
     currency: str | None = None
     note: str = ""
     tags: tuple[str, ...] = field(default=())
+    course: Course | None = None
 
 
 @dataclass(slots=True)
@@ -129,9 +140,10 @@ def record(session: Session, events: Iterable[CallEvent], *, region: str) -> lis
         call = existing.get(key)
         effect = ImportOutcome.unchanged
         if call is None:
-            call = _open(session, group[0], stock, people, region)
+            call = _open(session, group, stock, people, region)
             effect = ImportOutcome.created
-        changed = [advance(call, event) for event in group]
+        aimed = [_aim(call, event, stock, region) for event in group]
+        changed = aimed + [advance(call, event) for event in group]
         if effect is ImportOutcome.unchanged and any(changed):
             effect = ImportOutcome.updated
         if effect is not ImportOutcome.unchanged:
@@ -293,21 +305,47 @@ def gather(events: Iterable[CallEvent]) -> dict[tuple[str, str], list[CallEvent]
     return dict(sorted(by_call.items()))
 
 
-def opening(event: CallEvent, stock: Inventory, region: str) -> dict[str, Any]:
-    """Return what the first report says of a call for good: which it is, who rang which number."""
-    parsed = phone.parse(event.caller, region)
+def opening(group: Sequence[CallEvent], stock: Inventory, region: str) -> dict[str, Any]:
+    """Return what the reports about a new call say of it for good: which it is, who rang which number.
+
+    The earliest report counts that names a number of ours; for the caller, the earliest that names one.
+    """
+
+    def rank(event: CallEvent) -> tuple[bool, datetime]:
+        return _ours(event, stock, region) is None, event.started_at
+
+    event = min(group, key=rank)
+    told = [e for e in group if phone.parse(e.caller, region).e164]
+    caller = (min(told, key=lambda e: e.started_at) if told else event).caller
+    parsed = phone.parse(caller, region)
     e164s = [e164 for d in event.dialled if (e164 := phone.parse(d, region).e164)]
-    ours = next((e164 for e164 in e164s if e164 in stock), None)
+    ours = _ours(event, stock, region)
     return {
         "provider": event.provider,
         "provider_call_id": event.provider_call_id,
         "dialled": ours or next(iter(e164s), None) or next((d for d in event.dialled if d), "")[:80],
         "tracking_number_id": stock[ours][0].id if ours else None,
-        "caller": parsed.e164 or (event.caller if parsed.state is NumberState.malformed else None),
+        "caller": parsed.e164 or (caller if parsed.state is NumberState.malformed else None),
         "caller_hash": vault.lookup_hash(PointKind.phone, parsed.e164) if parsed.e164 else None,
         "caller_state": parsed.state,
         "started_at": event.started_at,
     }
+
+
+def _ours(event: CallEvent, stock: Inventory, region: str) -> str | None:
+    e164s = (phone.parse(d, region).e164 for d in event.dialled)
+    return next((e164 for e164 in e164s if e164 in stock), None)
+
+
+def _aim(call: Call, event: CallEvent, stock: Inventory, region: str) -> bool:
+    """Take over the number of ours that a report names, where none before it or a later leg named one."""
+    ours = _ours(event, stock, region)
+    if ours is None or ours == call.dialled:
+        return False
+    if call.tracking_number_id is not None and event.started_at >= call.started_at:
+        return False
+    call.dialled, call.tracking_number_id = ours, stock[ours][0].id
+    return True
 
 
 def _existing(session: Session, by_call: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Call]:
@@ -321,22 +359,23 @@ def _existing(session: Session, by_call: Iterable[tuple[str, str]]) -> dict[tupl
 
 def _open(
     session: Session,
-    event: CallEvent,
+    group: Sequence[CallEvent],
     stock: Inventory,
     people: dict[contacts.Point, Contact],
     region: str,
 ) -> Call:
-    parsed = phone.parse(event.caller, region)
-    point = (PointKind.phone, parsed.e164 or "")
-    contact = people.get(point) if parsed.e164 else None
+    first = opening(group, stock, region)
+    known = first["caller_hash"] is not None
+    point = (PointKind.phone, first["caller"] or "")
+    contact = people.get(point) if known else None
     if contact is None:
         # Withheld and malformed numbers are nobody in particular: each such caller stays a person apart.
-        points = [point] if parsed.e164 else []
-        contact = contacts.introduce(session, points, at=event.started_at, name=event.caller_name)
-        if parsed.e164:
+        name = next((event.caller_name for event in group if event.caller_name), None)
+        contact = contacts.introduce(session, [point] if known else [], at=first["started_at"], name=name)
+        if known:
             people[point] = contact
-    call = Call(**opening(event, stock, region), contact=contact, status=CallStatus.ringing, note="", tags=[])
-    call.touch = Touch(contact=contact, kind=TouchKind.call, occurred_at=event.started_at)
+    call = Call(**first, contact=contact, status=CallStatus.ringing, note="", tags=[])
+    call.touch = Touch(contact=contact, kind=TouchKind.call, occurred_at=call.started_at)
     session.add(call)
     return call
 

@@ -10,24 +10,24 @@ import logging
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Engine, func, or_, select, tuple_
+from sqlalchemy import Engine, Select, func, or_, select, tuple_
 from sqlalchemy import exc as sql
 from sqlalchemy.orm import Session
 
 from tracking.errors import Invalid
 from tracking.records.import_outcome import ImportOutcome
-from tracking.storage import db, vault
+from tracking.storage import db, phone, vault
 from tracking.storage.config import Settings
 from tracking.storage.models import Call, InboxEvent
-from tracking.telephony import calls
-from tracking.telephony.calls import CallEvent
+from tracking.telephony import calls, numbers
+from tracking.telephony.calls import CallEvent, Course
 from tracking.telephony.routing import Routing
 from tracking.telephony.spool import Spool
 
@@ -48,6 +48,8 @@ _AWAY = (sql.OperationalError, sql.InterfaceError, sql.TimeoutError)
 _Item = TypeVar("_Item")
 _WAITING = (InboxEvent.processed_at.is_(None), InboxEvent.error.is_(None))
 _ANY_WAITING = select(InboxEvent.id).where(*_WAITING).limit(1)
+# Stands as the reason why a report that is done with made no call.
+_NOT_INCOMING = "no incoming call"
 
 Interpreter = Callable[[str, datetime], CallEvent]
 """Turns a kept body and the moment it came into a report about a call."""
@@ -194,6 +196,14 @@ class Inbox:
             waiting = session.scalar(open_.where(InboxEvent.error.is_(None))) or 0
         return Backlog(failed, waiting, *self._spool.count())
 
+    def turned_away(self) -> int:
+        """Count the reports that were read and speak of outgoing or internal calls."""
+        told = select(func.count()).where(
+            InboxEvent.error == _NOT_INCOMING, InboxEvent.processed_at.is_not(None)
+        )
+        with db.reading(self._engine) as session:
+            return session.scalar(told) or 0
+
     def close(self) -> None:
         """Stop trying to empty the spool; what lies there is taken at the next start."""
         with self._state:
@@ -334,34 +344,76 @@ class Inbox:
                 _mark_failed(row, error)
         # A report that names no number of ours cannot open a call; it waits for one that does.
         first = [event for _, event in read if event.dialled]
-        called = {(event.provider, event.provider_call_id) for event in first}
-        later = {(e.provider, e.provider_call_id) for _, e in read if not e.dialled} - called
+        outward = self._outward(session, first)
+        called = {_key(event) for event in first} - outward
+        later = {_key(event) for _, event in read if not event.dialled} - called - outward
         if later:
             known = select(Call.provider, Call.provider_call_id).where(
                 tuple_(Call.provider, Call.provider_call_id).in_(later)
             )
             called |= set(session.execute(known).all())
-        ready = [(row, event) for row, event in read if (event.provider, event.provider_call_id) in called]
+            outward |= {key for key in later - called if session.scalar(_turned_away(*key))}
+        ready = [(row, event) for row, event in read if _key(event) in called]
         ready.sort(key=lambda pair: not pair[1].dialled)
         # Written before they are true, so that one INSERT says it all: if it fails, nothing is written.
         for row, _ in read:
             row.attempts, row.processed_at, row.error = row.attempts + 1, None, None
         for row, _ in ready:
             row.processed_at = self._now()
-        if not ready:
-            return []
-        with session.no_autoflush:
-            recorded = calls.record(session, [event for _, event in ready], region=self._region)
-        opened = [r.call for r in recorded if r.effect is ImportOutcome.created]
-        return self._waiting(session, opened) if opened and session.scalar(_ANY_WAITING) else []
+        for row, event in read:
+            if _key(event) in outward:
+                row.processed_at, row.error = self._now(), _NOT_INCOMING
+        settled = {_key(event) for event in first} & outward
+        if ready:
+            with session.no_autoflush:
+                recorded = calls.record(session, [event for _, event in ready], region=self._region)
+            settled |= {_key(r.call) for r in recorded if r.effect is ImportOutcome.created}
+        return self._waiting(session, settled) if settled and session.scalar(_ANY_WAITING) else []
 
-    def _waiting(self, session: Session, opened: Sequence[Call]) -> Sequence[int]:
+    def _outward(self, session: Session, events: Sequence[CallEvent]) -> set[tuple[str, str]]:
+        """Return the calls that nobody made to us: by their course, or from a number of ours to another's."""
+        said = {_key(event) for event in events if event.course not in (None, Course.incoming)}
+        parsed = {event: self._numbers(event) for event in events}
+        ours = numbers.inventory(
+            session, {number for pair in parsed.values() for number in pair[0] | pair[1]}
+        )
+        shown = {
+            _key(e)
+            for e, (caller, dialled) in parsed.items()
+            if caller & ours.keys() and not dialled & ours.keys()
+        }
+        return said | shown
+
+    def _numbers(self, event: CallEvent) -> tuple[set[str], set[str]]:
+        caller, *dialled = (phone.parse(d, self._region).e164 for d in (event.caller, *event.dialled))
+        return {caller or ""} - {""}, {e164 for e164 in dialled if e164}
+
+    def _waiting(self, session: Session, settled: Iterable[tuple[str, str]]) -> Sequence[int]:
         theirs = [
-            (InboxEvent.provider == call.provider)
-            & InboxEvent.event_key.startswith(f"{call.provider_call_id}/", autoescape=True)
-            for call in opened
+            (InboxEvent.provider == provider)
+            & InboxEvent.event_key.startswith(f"{call_id}/", autoescape=True)
+            for provider, call_id in settled
         ]
         return session.scalars(select(InboxEvent.id).where(*_WAITING, or_(*theirs))).all()
+
+
+def _key(call: CallEvent | Call) -> tuple[str, str]:
+    return call.provider, call.provider_call_id
+
+
+def _turned_away(provider: str, call_id: str) -> Select[int]:
+    return (
+        select(InboxEvent.id)
+        .where(
+            InboxEvent.provider == provider,
+            # The keys of a call's reports, as a stretch of the index.
+            InboxEvent.event_key > f"{call_id}/",
+            InboxEvent.event_key < f"{call_id}0",
+            InboxEvent.error == _NOT_INCOMING,
+            InboxEvent.processed_at.is_not(None),
+        )
+        .limit(1)
+    )
 
 
 def _whole(arrival: Arrival, known: Mapping[str, Interpreter]) -> Arrival:

@@ -1,5 +1,6 @@
 """Campaigns and their ad material: what is advertised, where, when, for how much, and on which number."""
 
+from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any
 
@@ -11,8 +12,11 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from tracking import clock
 from tracking.errors import Conflict, Invalid, NotFound
+from tracking.language import formatting
 from tracking.language.words import call_state_words
 from tracking.records import campaigns, costs
+from tracking.reporting import targets
+from tracking.reporting.snapshots import Preparing
 from tracking.storage.models import AdMaterial, Call, Campaign, Cost, MaterialPicture, NumberAssignment, Touch
 from tracking.storage.vocabulary import Direction, Medium
 from tracking.telephony import call_details, numbers
@@ -60,6 +64,7 @@ def new_campaign() -> Page:
     row, problem = pages.submitted(lambda job: _save(job, None))
     if row:
         flash(gettext("%(name)s is added.", name=row.name))
+        _warn(row.name)
         return redirect(url_for("web.campaign_page", campaign_id=row.id), 303)
     page = render_template("campaigns/form.html", campaign=None, problem=problem, words=words())
     return page, pages.status_of(problem)
@@ -108,6 +113,7 @@ def change_campaign(campaign_id: int) -> Page:
     row, problem = pages.submitted(lambda job: _save(job, campaign_id))
     if row:
         flash(gettext("%(name)s is changed.", name=row.name))
+        _warn(row.name)
         return redirect(url_for("web.campaign_page", campaign_id=row.id), 303)
     with pages.reading() as session:
         row = _campaign(session, campaign_id)
@@ -261,6 +267,16 @@ def _save(job: Work, campaign_id: int | None) -> Campaign:
     campaigns.change(job.session, row, name=name, channel=channel, **details)
     job.note("campaign change", row.name)
     return row
+
+
+def _warn(name: str) -> None:
+    """Say which targets of a campaign lie far outside its trend; while figures are being made, nothing."""
+    with pages.reading() as session, suppress(Preparing, Invalid):
+        asked, snapshot = pages.report_query(session), pages.current_snapshot(session)
+        for row in targets.reached(pages.settings(), snapshot, asked, session, at=clock.now()):
+            if row["campaign"] == name and row["note"]:
+                figure = formatting.count(row["target"])
+                flash(f"{row['measure']} {figure}: {row['note']}")
 
 
 def _targets(text: str) -> dict[str, float]:

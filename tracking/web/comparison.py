@@ -8,12 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from attribution import UNATTRIBUTED
+from reports.evidence import Standing
 from reports.roi import OVERHEAD, TOTAL, UNKNOWN
 from tracking import clock
 from tracking.access import saved_views
 from tracking.errors import Invalid
 from tracking.language.words import line_words
-from tracking.reporting import advice, charts
+from tracking.reporting import advice, charts, deciding
 from tracking.reporting import roi as reporting
 from tracking.reporting.questions import ReportQuery
 from tracking.reporting.roi import Comparison
@@ -37,13 +38,16 @@ def roi() -> tuple[str, int]:
         except Preparing:
             return render_template("decide/preparing.html"), 200
         problem = problem or problem_now
+        judged = advice.judged(found, asked)
         page = render_template(
             "decide/roi.html",
             asked=asked,
             found=found,
             lines=found.lines,
-            best=advice.best(found),
-            split=advice.split(found),
+            conclusion=advice.conclusion(found, judged),
+            unconnected={each.campaign for each in judged if each.standing is Standing.unconnected},
+            why=deciding.reason(asked.deciding),
+            warnings=deciding.warnings(asked.deciding, found.models),
             words=line_words(),
             spec=snapshot.remember(
                 ("roi chart", found.question, str(get_locale())), lambda: charts.roi_by_model(found)
@@ -67,7 +71,7 @@ def roi_behind() -> tuple[str, int]:
     if goal not in _GOALS:
         abort(404)
     with pages.reading() as session:
-        asked = pages.report_query(session, ("linear",))
+        asked = pages.report_query(session)
         if asked.problem:
             raise asked.problem
         snapshot = pages.current_snapshot(session)

@@ -4,31 +4,33 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from flask import Response, make_response, render_template, request, url_for
+from flask import Response, flash, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session, joinedload
+from werkzeug.wrappers import Response as AnyResponse
 
 from attribution import UNATTRIBUTED
 from reports.definitions import KPIS
+from reports.evidence import is_campaign
 from reports.kpis import Period
 from reports.roi import TOTAL
 from reports.trends import preceding
 from tracking import clock
 from tracking.access import saved_views
 from tracking.errors import Invalid
-from tracking.records import annotations
-from tracking.reporting import charts, roi, targets
+from tracking.language.words import line_words
+from tracking.records import annotations, campaigns
+from tracking.reporting import advice, charts, pipeline, roi, targets
 from tracking.reporting.conclusion import YEARS_KEPT
 from tracking.reporting.questions import ReportQuery
 from tracking.reporting.roi import Question
 from tracking.reporting.snapshots import Snapshot
 from tracking.storage.models import Answer, Call, Campaign, NumberAssignment, TrackingNumber
 from tracking.storage.vocabulary import CallStatus, Direction
-from tracking.web import pages
-from tracking.web.pages import EVERYONE, may, user
+from tracking.web import forms, pages
+from tracking.web.pages import EVERYONE, MARKETERS, Work, may, user
 
-_MODEL = ("linear",)
 _NOT_TAKEN = (CallStatus.ringing, CallStatus.missed, CallStatus.voicemail)
 _WAITING_DAYS = 30
 _ASKED_ENOUGH, _MISSED_TOO_OFTEN, _UNATTRIBUTED_TOO_MUCH = 0.5, 0.2, 0.3
@@ -40,9 +42,10 @@ def home() -> tuple[str, int]:
     with pages.reading() as session:
         if step := _next_step(session):
             return render_template("decide/start.html", **step), 200
-        asked = pages.report_query(session, _MODEL)
+        asked = pages.report_query(session)
         snapshot = pages.current_snapshot(session)
-        question = Question(_MODEL, asked.period, float(pages.settings().lookback_days))
+        model = asked.deciding.model
+        question = Question((model,), asked.period, float(pages.settings().lookback_days))
         against = asked.other_period or preceding(asked.period)
         found = roi.compare(snapshot, pages.settings(), question, at=clock.now(), against=against)
         attended = roi.attended(snapshot, asked.period)
@@ -54,8 +57,10 @@ def home() -> tuple[str, int]:
             unattributed=UNATTRIBUTED,
             one_day=timedelta(days=1),
             found=found,
-            now=found.lines[TOTAL]["linear"],
-            before=found.before["linear"],
+            model=model,
+            now=found.lines[TOTAL][model],
+            before=found.before[model],
+            conclusion=advice.conclusion(found, advice.judged(found, asked)),
             attended=attended,
             spec=charts.revenue_and_cost(months, pages.settings().currency, "month", events),
             trend=months.to_pylist(),
@@ -79,7 +84,7 @@ def first_call() -> Response:
 @pages.page("/key-figures", EVERYONE)
 def key_figures() -> tuple[str, int]:
     with pages.reading() as session:
-        asked = pages.report_query(session, _MODEL)
+        asked = pages.report_query(session)
         problem: Exception | None = asked.problem
         snapshot = pages.current_snapshot(session)
         try:
@@ -87,8 +92,12 @@ def key_figures() -> tuple[str, int]:
             now, before = _both(snapshot, asked, years)
         except Invalid as error:
             problem, years = error, YEARS_KEPT
-            plain = replace(asked, question=replace(asked.question, models=_MODEL))
+            plain = replace(asked, question=replace(asked.question, models=("linear",)))
             now, before = _both(snapshot, plain, years)
+        in_the_pipeline, unrated = pipeline.by_campaign(
+            session, pages.settings(), snapshot, asked, at=clock.now()
+        )
+        next_year, plan = targets.plan(pages.settings(), snapshot, asked, at=clock.now())
         page = render_template(
             "decide/key_figures.html",
             asked=asked,
@@ -98,6 +107,11 @@ def key_figures() -> tuple[str, int]:
             years=years,
             snapshot=snapshot,
             problem=problem,
+            plan=plan,
+            next_year=next_year,
+            pipeline=in_the_pipeline,
+            unrated=unrated,
+            words=line_words(),
             targets=targets.reached(pages.settings(), snapshot, asked, session, at=clock.now()),
             lost=roi.unattributed(
                 snapshot, pages.settings(), replace(asked.question, models=asked.question.models[:1])
@@ -108,6 +122,25 @@ def key_figures() -> tuple[str, int]:
             all_models=roi.REPORTED,
         )
     return page, pages.status_of(problem)
+
+
+@pages.page("/key-figures/plan", MARKETERS, methods=("POST",))
+def save_plan() -> AnyResponse:
+    def work(job: Work) -> None:
+        year = forms.whole("year")
+        if year is None or not 2000 <= year < 2100:
+            raise Invalid("year", "%(told)r is not a year; write 2027", told=forms.text("year") or "")
+        for row in job.session.scalars(select(Campaign)):
+            leads = forms.whole(f"leads{row.id}")
+            if leads is not None and leads < 0:
+                raise Invalid("targets", gettext("a target is 0 or more"))
+            if leads is not None:
+                campaigns.change(job.session, row, targets=dict(row.targets) | {f"leads {year}": leads})
+        job.note("plan save", str(year))
+
+    pages.change(work)
+    flash(gettext("Saved."))
+    return redirect(url_for("web.key_figures") + "#plan", 303)
 
 
 def _both(
@@ -134,8 +167,9 @@ def _behind(asked: ReportQuery, period: Period) -> dict[str, str]:
     return {
         "roi": report,
         "roas": report,
+        "marketing_efficiency": report,
         "sourced_share": report,
-        "growth_roi": url_for("web.roi", against="year", **credited),
+        "growth_efficiency": url_for("web.roi", against="year", **credited),
         "cost_per_lead_minor": leads,
         "visitor_to_lead_rate": leads,
         "cost_per_qualified_lead_minor": url_for("web.roi_behind", goal="qualified", **credited),
@@ -211,17 +245,17 @@ def _todo(found: roi.Comparison, attended: dict[str, Any]) -> list[tuple[str, st
     if missed_rate is not None and missed_rate > _MISSED_TOO_OFTEN:
         text = gettext("More than one call in five was missed.")
         todo.append((text, "web.calls", gettext("See the calls")))
-    lines = found.lines
+    lines, model = found.lines, found.models[0]
     free = sorted(
         name
         for name, row in lines.items()
-        if not name.startswith("(") and not row["linear"]["cost_minor"] and row["linear"]["revenue_minor"]
+        if is_campaign(name) and not row[model]["cost_minor"] and row[model]["revenue_minor"]
     )
     if free:
         names = ", ".join(free[:3]) + ("…" if len(free) > 3 else "")
         text = gettext("No cost is known of campaigns that earn revenue: %(names)s.", names=names)
         todo.append((text, "web.cost_list", gettext("Enter costs")))
-    lost = found.share_of(UNATTRIBUTED, "linear")
+    lost = found.share_of(UNATTRIBUTED, model)
     if lost is not None and lost > _UNATTRIBUTED_TOO_MUCH:
         text = gettext("Much of the revenue is unattributed: no touch is recorded of who bought.")
         todo.append((text, "web.roi", gettext("See the comparison")))

@@ -5,25 +5,34 @@ from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from flask import Response, flash, redirect, render_template, request, url_for
-from flask_babel import gettext, ngettext
+from flask_babel import get_locale, gettext, ngettext
 from sqlalchemy import func, select
 from werkzeug.wrappers import Response as AnyResponse
 
 from tracking import clock
 from tracking.access import jobs
-from tracking.errors import Conflict, Invalid, say
-from tracking.imports import kinds
+from tracking.errors import Conflict, Invalid, NotFound, Sentence, say, unpacked
+from tracking.imports import kinds, templates
 from tracking.imports.encoding import decoder
+from tracking.imports.mapping import distinct
+from tracking.imports.reading import Table
 from tracking.imports.uploads import Upload, UploadStore, readable
-from tracking.language.words import column_words, import_kind_words, job_state_words
+from tracking.language.words import (
+    column_words,
+    import_kind_words,
+    job_state_words,
+    stage_words,
+    template_words,
+    touch_kind_words,
+)
 from tracking.storage import money
 from tracking.storage.models import ImportRun, Job
-from tracking.storage.vocabulary import Stage
 from tracking.web import forms, pages
 from tracking.web.pages import MARKETERS, Work
 
 Page = str | tuple[str, int] | AnyResponse
 _RUNS = 50
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _MENDED = 20
 """Refused rows shown at once to be mended."""
 _LARGEST_MEND = 5_000_000
@@ -34,7 +43,19 @@ _ENCODINGS = [
     ("cp1251", "Windows-1251"),
     ("gb18030", "GB 18030"),
 ]
-_OPTIONS = ("separator", "encoding", "timezone", "currency", "decimal", "dates", "keep_outgoing")
+_OPTIONS = (
+    "sheet",
+    "header",
+    "separator",
+    "encoding",
+    "timezone",
+    "currency",
+    "decimal",
+    "dates",
+    "period",
+    "keep_outgoing",
+    "map_dialled",
+)
 
 
 @pages.page("/imports", MARKETERS, methods=("GET", "POST"), largest=lambda: pages.settings().max_upload_bytes)
@@ -61,9 +82,21 @@ def import_list() -> Page:
             waiting=[(upload, datetime.fromisoformat(upload.at)) for upload in _store().waiting()],
             kinds=import_kind_words(),
             largest=pages.settings().max_upload_bytes // 1_000_000,
+            templates=[(kind, template_words()[kind]) for kind in templates.KINDS],
             problem=problem,
         )
     return (page, 422) if problem else page
+
+
+@pages.page("/imports/template", MARKETERS)
+def import_template() -> Response:
+    kind = request.args.get("kind", "")
+    if kind not in templates.KINDS:
+        raise NotFound("there is no such template")
+    language = str(get_locale())
+    answer = Response(templates.workbook(kind, language), mimetype=_XLSX)
+    answer.headers.set("Content-Disposition", "attachment", filename=f"ringtrail-{kind}.xlsx")
+    return answer
 
 
 @pages.page("/imports/<token>", MARKETERS, methods=("GET", "POST"))
@@ -80,7 +113,9 @@ def import_file(token: str) -> Page:
         upload.kind, upload.columns, upload.stages, upload.mended = str(kind), None, {}, {}
     with _store().open(token) as file:
         table = kinds.table_of(upload, file)
-        columns = kinds.columns_of(upload, table, upload.kind) if upload.kind != "supplier" else []
+        region = pages.settings().region
+        columns = kinds.columns_of(upload, table, upload.kind, region) if upload.kind != "supplier" else []
+        asked, notes, hint = _questions(upload, table)
         rows = [row.cells for row in table.head(4)] if upload.kind == "cdr" else []
         page = render_template(
             "imports/file.html",
@@ -90,7 +125,15 @@ def import_file(token: str) -> Page:
             read_as=(table.encoding, table.separator),
             fields=_fields(upload.kind),
             kinds=list(import_kind_words().items()),
-            stages=list(Stage),
+            words_to_map=kinds.words_to_map(upload, table, upload.kind, region),
+            meanings=_meanings(upload.kind),
+            sheets=[(each, each) for each in table.sheets],
+            sheet=table.sheet,
+            header_line=table.header_line,
+            preamble=table.preamble[:12],
+            asked=asked,
+            notes=notes,
+            hint=hint,
             encodings=_ENCODINGS,
             problem=problem,
         )
@@ -180,9 +223,33 @@ def _fields(kind: str) -> list[tuple[str, str]]:
     return sorted(((name, words[name]) for name in kinds.HEADED[kind].aliases), key=lambda pair: pair[1])
 
 
+def _meanings(kind: str) -> list[tuple[str, str]]:
+    """Return what a word of a closed list can mean, with what it is called."""
+    match kind:
+        case "deals":
+            return stage_words()
+        case "touches":
+            return touch_kind_words()
+    return []
+
+
+def _questions(upload: Upload, table: Table) -> tuple[set[str], list[Sentence], Invalid | None]:
+    """Return what must be told of a file, what was found out about it, and why it cannot be read yet."""
+    if upload.kind not in kinds.HEADED:
+        return set(), [], None
+    try:
+        form = kinds.form_of(upload, table, pages.settings())
+    except Invalid as error:
+        return set(), [], error
+    decided = getattr(form, "decided", None)
+    told = {name for name in ("decimal", "dates", "period") if upload.options.get(name)}
+    return (decided.asked if decided else set()) | told, list(form.notes), None
+
+
 def option_from_form() -> dict[str, str]:
     """Return what the form says about how the file is written, or raise Invalid."""
     told = {name: forms.text(name) or "" for name in _OPTIONS}
+    kinds.dialled_map(told["map_dialled"].splitlines())
     if told["encoding"]:
         decoder(told["encoding"])
     if told["timezone"]:
@@ -199,10 +266,13 @@ def option_from_form() -> dict[str, str]:
     for name, allowed in (
         ("separator", kinds.SEPARATORS),
         ("decimal", (",", ".")),
-        ("dates", ("dmy", "mdy")),
+        ("dates", ("dmy", "mdy", "serial")),
+        ("period", ("day", "week", "month", "quarter", "year")),
     ):
         if told[name] and told[name] not in allowed:
             raise Invalid(name, "%(told)r is not known; choose one of the list", told=told[name])
+    if told["header"] and not (told["header"].isdigit() and 0 < int(told["header"]) < 1_000_000):
+        raise Invalid("header", "is not the number of a line; write 1, 2, 3 …")
     return {name: value for name, value in told.items() if value}
 
 
@@ -229,7 +299,7 @@ def _receive() -> Upload:
         with _store().open(upload.token) as file:
             upload.kind = kinds.guess(upload, file)
             if upload.kind != "supplier":
-                head_row = kinds.table_of(upload, file).head(1)[0].cells
+                head_row = distinct(kinds.table_of(upload, file).head(1)[0].cells)
                 with pages.reading() as session:
                     kinds.recall(session, upload, head_row)
     except Invalid:
@@ -259,7 +329,7 @@ def _tell(upload: Upload) -> None:
     with _store().open(upload.token) as file:
         if kind in kinds.HEADED:
             table = kinds.table_of(upload, file)
-            header = table.head(1)[0].cells
+            header = distinct(table.head(1)[0].cells)
             columns: dict[str, str] = {}
             for place, name in enumerate(header):
                 field = request.form.get(f"column-{place}", "")
@@ -268,10 +338,9 @@ def _tell(upload: Upload) -> None:
                 if field:
                     columns[field] = name.strip()
             upload.columns = columns
-            for line in (forms.text("stages") or "").splitlines():
-                words, _, stage = line.partition("=")
-                if line.strip():
-                    upload.stages[words.strip()] = stage.strip()
+            for name, word in request.form.items():
+                if name.startswith("word-") and (meaning := request.form.get(f"meaning-{name[5:]}")):
+                    upload.stages[word.strip()] = meaning
             kinds.form_of(upload, table, pages.settings())
         elif kind == "cdr":
             kinds.form_of(upload, kinds.table_of(upload, file), pages.settings())
@@ -280,7 +349,10 @@ def _tell(upload: Upload) -> None:
 
 def _cut(upload: Upload) -> tuple[str, ...]:
     """Return what decides into which rows and cells a file falls."""
-    return (upload.kind, *(upload.options.get(name, "") for name in ("separator", "encoding")))
+    return (
+        upload.kind,
+        *(upload.options.get(name, "") for name in ("sheet", "header", "separator", "encoding")),
+    )
 
 
 def _try(upload: Upload, header: list[str] | None = None) -> None:
@@ -314,6 +386,7 @@ def _check_page(upload: Upload, job: Job) -> AnyResponse:
         found=found,
         shown=refusals[:_MENDED],
         header=found["header"] if found else None,
+        notes=[unpacked(told) for told in found.get("notes", [])] if found else [],
         kinds=import_kind_words(),
         words=column_words(),
     )

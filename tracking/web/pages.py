@@ -40,7 +40,7 @@ from tracking import clock
 from tracking.access import audit, jobs
 from tracking.errors import Conflict, Invalid, NotFound, documents_missing
 from tracking.reporting import questions, roi
-from tracking.reporting.questions import SHOWN_MODELS, ReportQuery
+from tracking.reporting.questions import ReportQuery
 from tracking.reporting.snapshots import Preparing, Snapshot
 from tracking.storage import db
 from tracking.storage.config import Settings
@@ -248,9 +248,10 @@ def skipped() -> int:
     return max(request.args.get("skip", 0, type=int), 0)
 
 
-def report_query(session: Session, models: tuple[str, ...] = SHOWN_MODELS) -> ReportQuery:
-    """Return what the address asks of a report; without a choice of models it is these."""
-    return questions.read(session, settings(), today(), request.args, models=models)
+def report_query(session: Session, *, compared: bool = False) -> ReportQuery:
+    """Return what the address asks of a report; the model that decides leads."""
+    asked = questions.read(session, settings(), today(), request.args, compared=compared)
+    return questions.deciding_first(asked)
 
 
 def current_snapshot(session: Session) -> Snapshot:

@@ -22,8 +22,6 @@ from tracking.storage import money
 from tracking.web import forms, pages
 from tracking.web.pages import EVERYONE, MARKETERS, Work, may
 
-_MODEL = ("linear",)
-
 
 class _Remedy(NamedTuple):
     """Where a kind of finding is mended: page, what its link says, its query, and whether it takes days."""
@@ -34,7 +32,7 @@ class _Remedy(NamedTuple):
     days: bool = False
 
 
-_LOST = {"goal": "won", "line": UNATTRIBUTED, "model": "linear"}
+_LOST = {"goal": "won", "line": UNATTRIBUTED}
 _REMEDIES: Mapping[str, _Remedy] = {
     "unasked": _Remedy("web.calls", _("Log them"), {"asked": "missing"}, days=True),
     "unknown_numbers": _Remedy("web.number_list", _("Add the numbers"), days=True),
@@ -42,6 +40,7 @@ _REMEDIES: Mapping[str, _Remedy] = {
     "still_ringing": _Remedy("web.number_list", _("See the numbers")),
     "nameless": _Remedy("web.company_list", _("Name or merge them"), {"unnamed": "yes"}, days=True),
     "alike": _Remedy("web.company_list", _("Merge them")),
+    "unconnected": _Remedy("web.number_list", _("Assign numbers")),
     "no_cost": _Remedy("web.cost_list", _("Enter costs")),
     "cost_gaps": _Remedy("web.cost_list", _("Enter costs")),
     "stale": _Remedy("web.import_list", _("Import again")),
@@ -55,7 +54,7 @@ _REMEDIES: Mapping[str, _Remedy] = {
 
 def _show(problem: Invalid | None = None) -> tuple[str, int]:
     with pages.reading() as session:
-        asked = pages.report_query(session, _MODEL)
+        asked = pages.report_query(session)
         snapshot, found, reason = _look(session, asked)
         findings = quality.findings(
             session, pages.settings(), asked.period, at=clock.now(), snapshot=snapshot, found=found
@@ -67,6 +66,7 @@ def _show(problem: Invalid | None = None) -> tuple[str, int]:
             bad=[(line, *_remedy(line.finding.kind, asked)) for line in lines if line.bad],
             good=[line for line in lines if not line.bad],
             snapshot=snapshot,
+            evidence=found and found.evidence,
             reason=reason,
             today=pages.today(),
             problem=problem or asked.problem,
@@ -109,7 +109,7 @@ def _look(session: Session, asked: ReportQuery) -> tuple[Snapshot | None, Compar
         return None, None, gettext("The records are being read for the first time; look again in a minute.")
     except Invalid as error:
         return None, None, translate.translated(error)
-    question = roi.Question(_MODEL, asked.period, asked.question.lookback_days)
+    question = roi.Question((asked.deciding.model,), asked.period, asked.question.lookback_days)
     return snapshot, roi.compare(snapshot, pages.settings(), question, at=clock.now()), ""
 
 

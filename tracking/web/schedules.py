@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from tracking.errors import Invalid
 from tracking.language import formatting
-from tracking.reporting import documents, mail, mailing, roi, schedules
+from tracking.reporting import deciding, mail, mailing, roi, schedules
 from tracking.reporting.schedules import Wanted
 from tracking.storage.models import Campaign, ReportSchedule
 from tracking.web import forms, pages
@@ -182,7 +182,7 @@ def _form(session: Session, typed: dict[str, Any]) -> dict[str, Any]:
     query = {name: typed["query"].get(name, []) for name in _QUERY}
     return typed | {
         "query": query,
-        "models": query["model"] or list(documents.MODELS),
+        "models": query["model"] or list(deciding.current(session, pages.settings(), pages.today()).compared),
         "names": sorted(each.name for each in campaigns),
         "channels": sorted({each.channel for each in campaigns}),
         "lookback": (query["lookback"] or [f"{pages.settings().lookback_days}"])[0],

@@ -60,7 +60,7 @@ def simulator() -> str:
 @pages.page("/simulator/which-model", EVERYONE)
 def which_model() -> tuple[str, int]:
     with pages.reading() as session:
-        asked = pages.report_query(session, ("linear",))
+        asked = pages.report_query(session)
         snapshot = pages.current_snapshot(session)
     table, period = snapshot.tables, asked.period
     won = table.conversions.filter(pc.equal(table.conversions["goal"], "won"))["converted_at"]

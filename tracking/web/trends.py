@@ -11,13 +11,14 @@ from flask_babel import gettext
 from attribution import UNATTRIBUTED
 from reports.advice import what_if
 from reports.charts import Spec
+from reports.evidence import Standing
 from reports.trends import Step
 from tracking import clock
 from tracking.access import saved_views
 from tracking.errors import Invalid
 from tracking.records import annotations
 from tracking.reporting import advice as advising
-from tracking.reporting import charts, roi
+from tracking.reporting import charts, deciding, roi
 from tracking.reporting.roi import Comparison
 from tracking.storage import money
 from tracking.storage.models import Annotation, Indicator
@@ -26,13 +27,12 @@ from tracking.web.pages import EVERYONE, user
 
 _SHOWN = ("calls", "leads", "customers", "revenue_minor", "cost_minor")
 _ELASTICITIES = {"proportional": 1.0, "diminishing": 0.5}
-_ADVISORS = ("first-touch", "last-touch", "linear", "position-based")
 
 
 @pages.page("/roi/trends", EVERYONE)
 def trends() -> tuple[str, int]:
     with pages.reading() as session:
-        asked = pages.report_query(session, ("linear",))
+        asked = pages.report_query(session)
         problem: Exception | None = asked.problem
         snapshot = pages.current_snapshot(session)
         question = replace(asked.question, models=asked.question.models[:1])
@@ -57,6 +57,7 @@ def trends() -> tuple[str, int]:
             rows=rows,
             partial=not all(charts.is_complete(row, asked.step) for row in rows),
             other=other,
+            alike=roi.recorded(snapshot, asked.other_period) if asked.other_period else {},
             charts=_charts(table, readings, events, asked.step),
             events=events,
             readings=readings,
@@ -72,7 +73,7 @@ def trends() -> tuple[str, int]:
 @pages.page("/roi/advice", EVERYONE)
 def advice() -> tuple[str, int]:
     with pages.reading() as session:
-        asked = pages.report_query(session, _ADVISORS)
+        asked = pages.report_query(session, compared=True)
         problem: Exception | None = asked.problem
         snapshot = pages.current_snapshot(session)
         try:
@@ -85,12 +86,16 @@ def advice() -> tuple[str, int]:
             budget, elasticity = _budget(found, pages.settings().currency)
         except Invalid as error:
             problem, budget, elasticity = error, {}, "diminishing"
+        judged = advising.judged(found, asked)
         moved = what_if(found.drawn, budget, _ELASTICITIES[elasticity])
         page = render_template(
             "decide/advice.html",
             asked=asked,
             found=found,
-            advice=advising.judged(found, asked),
+            advice=judged,
+            told=found.evidence.whole() is Standing.enough,
+            conclusion=advising.conclusion(found, judged),
+            warnings=deciding.warnings(asked.deciding, found.models),
             lost={model: found.share_of(UNATTRIBUTED, model) for model in found.models},
             saved=saved_views.visible(session, user().id, "/roi/advice"),
             costs=_costs(found),

@@ -1,7 +1,7 @@
 """sessions that end on the server, tries that are counted by account and place, mail that waits, a sealed trail
 
 Revision ID: 0007
-Revises: 0005
+Revises: 0006
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from tracking.storage.db import Moment
 
 revision = '0007'
-down_revision = '0005'
+down_revision = '0006'
 branch_labels = None
 depends_on = None
 

@@ -25,7 +25,7 @@ from tracking import clock
 from tracking.errors import Invalid
 from tracking.storage.config import PROVIDERS_PATH, ProviderSettings, Settings
 from tracking.storage.vocabulary import CallStatus
-from tracking.telephony.calls import CallEvent
+from tracking.telephony.calls import CallEvent, Course
 from tracking.telephony.inbox import Arrival, Inbox
 from tracking.telephony.providers import Forged
 from tracking.telephony.routing import Routing
@@ -47,6 +47,9 @@ _OUTCOME = {
     "canceled": CallStatus.missed,
 }
 _OVER = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
+
+# A user of the account's own: a browser, or a desk telephone by SIP that shows no telephone number.
+_PARTY = re.compile(r"client:|sips?:(?!\+?\d{7,15}@)", re.IGNORECASE)
 
 _SORRY = "We are sorry, nobody can take your call at the moment. Please try again later."
 
@@ -213,7 +216,17 @@ def interpret(body: str, received_at: datetime) -> CallEvent:
         ended_at=stamped if over else None,
         duration_s=lasted if over and not of_destination else None,
         talk_s=lasted if over and answered else None,
+        course=None if to_destination else _course(form),
     )
+
+
+def _course(form: Mapping[str, Sequence[str]]) -> Course:
+    """Tell which way a call goes; what a browser or a desk telephone dials is called inbound by Twilio."""
+    caller, dialled = _said(form, "From") or _said(form, "Caller"), _said(form, "To") or _said(form, "Called")
+    made_here = _said(form, "Direction").casefold().startswith(("outbound", "trunking-terminating"))
+    if not made_here and not _PARTY.match(caller):
+        return Course.incoming
+    return Course.internal if _PARTY.match(dialled) else Course.outgoing
 
 
 def _call(form: Mapping[str, Sequence[str]]) -> str:

@@ -1,0 +1,297 @@
+"""Telephone systems by name: each told by its content, one call for a conversation, only those that come in.
+
+In every file Borealis Foods rings the catalogue's number at nine, is answered after six seconds and talks for
+two minutes and 35 seconds; Cobalt Mining rings it at 9:21 and gives up after 25 seconds. Where the system
+writes them, a call that goes out and one within the house stand beside them.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from tests.cast import ACME_DESK, BOREALIS, CATALOGUE_NUMBER, COBALT, FAIR_NUMBER, moment
+from tests.imports import DATA, LOCAL, NOW, ON_SQLITE, advertise, import_calls, table
+from tracking.errors import Invalid
+from tracking.imports import kinds, run
+from tracking.imports.mapping import Told
+from tracking.imports.outcomes import Result
+from tracking.storage.models import Call, ImportMapping
+from tracking.storage.vocabulary import CallStatus
+
+NINE = moment("2026-03-02 08:00")
+"""Nine o'clock in Stockholm, in winter."""
+CALLED = CATALOGUE_NUMBER
+OUT, INSIDE, LEG = "outgoing call", "internal call", "another leg of a call in this file"
+
+
+@dataclass(frozen=True)
+class Export:
+    """A file of a system: its rows, what they stand for, and what is left out of it."""
+
+    name: str
+    rows: str
+    skipped: dict[str, int]
+    map: tuple[str, ...] = ()
+    talk_s: int = 155
+    missed_s: int | None = 25
+    started_s: int = 0
+
+
+SYSTEMS = DATA / "systems"
+
+
+def rows_of(file: str) -> str:
+    """Return the rows of a file as a system writes them."""
+    return (SYSTEMS / file).read_text()
+
+
+THREE_CX, TEAMS_PSTN, AVAYA = rows_of("3cx.log"), rows_of("teams_pstn.csv"), rows_of("avaya.csv")
+STARFACE, OPENSCAPE = rows_of("starface.csv"), rows_of("openscape.txt")
+MAP_800 = (f"800={CALLED}",)
+MAP_101 = (f"101={CALLED}",)
+EXPORTS = {
+    "3CX": Export("3CX CDR", THREE_CX, {OUT: 1, INSIDE: 1}, MAP_800),
+    "3CX report": Export("3CX call report", rows_of("3cx_report.csv"), {LEG: 1, OUT: 1, INSIDE: 1}, MAP_800),
+    "Teams PSTN": Export("Teams PSTN usage", TEAMS_PSTN, {LEG: 1, OUT: 1, "conference call": 1}),
+    "Teams Direct Routing": Export(
+        "Teams Direct Routing", rows_of("teams_direct_routing.csv"), {LEG: 1, OUT: 1}
+    ),
+    "CUCM": Export(
+        "Cisco CUCM CDR",
+        rows_of("cucm.csv"),
+        {LEG: 1, OUT: 1, INSIDE: 1, "line of column types": 1, "record about quality, no call": 1},
+        (f"8000={CALLED}",),
+    ),
+    "Avaya": Export("Avaya IP Office SMDR", AVAYA, {LEG: 1, OUT: 1, INSIDE: 1}),
+    "Avaya, date and time apart": Export(
+        "Avaya IP Office SMDR", AVAYA.replace("/02 09", "/02,09"), {LEG: 1, OUT: 1, INSIDE: 1}
+    ),
+    "Yeastar": Export("Yeastar", rows_of("yeastar.csv"), {LEG: 1, OUT: 1, INSIDE: 1}),
+    "Grandstream": Export(
+        "Grandstream UCM", rows_of("grandstream.csv"), {OUT: 1, INSIDE: 1}, (f"6500={CALLED}",)
+    ),
+    "Grandstream download": Export("Grandstream UCM", rows_of("grandstream_download.csv"), {}),
+    "FusionPBX": Export("FusionPBX", rows_of("fusionpbx.csv"), {LEG: 2, OUT: 1, INSIDE: 1}),
+    "MikoPBX": Export("MikoPBX", rows_of("mikopbx.csv"), {LEG: 1, OUT: 1, INSIDE: 1}),
+    "Fritz!Box": Export("Fritz!Box call list", rows_of("fritz_box.csv"), {OUT: 1}, talk_s=180, missed_s=None),
+    "Starface": Export("Starface", STARFACE, {LEG: 1, OUT: 1, INSIDE: 1}, (f"Anna={CALLED}",)),
+    "OpenScape": Export("OpenScape Business", OPENSCAPE, {OUT: 1}, MAP_101),
+    "OpenScape with names": Export(
+        "OpenScape Business",
+        "Datum|Uhrzeit|Lt|Tln|Ruf|Dauer|Rufnummer|Betrag|I|\n" + OPENSCAPE,
+        {OUT: 1, "line of column names": 1},
+        MAP_101,
+    ),
+    "innovaphone": Export("innovaphone CDR", rows_of("innovaphone.xml"), {OUT: 1}, MAP_101),
+    "Mango": Export("Mango Office statistics", rows_of("mango.csv"), {OUT: 1}),
+    "Aircall": Export("Aircall", rows_of("aircall.csv"), {OUT: 1}),
+    "Dialpad": Export("Dialpad", rows_of("dialpad.csv"), {LEG: 1, OUT: 1, INSIDE: 1}),
+    "RingCentral": Export(
+        "RingCentral call log", rows_of("ringcentral.csv"), {OUT: 1, "message or fax, no call": 1}, MAP_101
+    ),
+    "Twilio": Export("Twilio call log", rows_of("twilio.csv"), {LEG: 1, OUT: 2}),
+    "Zadarma": Export("Zadarma", rows_of("zadarma.csv"), {OUT: 1}, missed_s=None),
+    "UIS": Export("UIS, CoMagic", rows_of("uis.csv"), {OUT: 1}),
+    "Zoom": Export("Zoom Phone call log", rows_of("zoom.csv"), {OUT: 1, INSIDE: 1}),
+}
+
+
+def bring_in(engine: Engine, rows: str, told: tuple[str, ...] = (), *, keep_outgoing: bool = False) -> Result:
+    """Import a file of calls as the command does."""
+    source = table(rows)
+    dialled = kinds.dialled_map(told)
+    form = kinds.calls_form(
+        source, LOCAL, "SE", Told(), desk=ACME_DESK, keep_outgoing=keep_outgoing, dialled=dialled
+    )
+    return run.run(engine, source, form, at=NOW)
+
+
+def calls_of(engine: Engine) -> list[Call]:
+    with Session(engine, expire_on_commit=False) as session:
+        return list(session.scalars(select(Call).order_by(Call.started_at)))
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("export", EXPORTS.values(), ids=EXPORTS)
+def test_every_system_tells_of_the_same_two_calls(engine: Engine, export: Export) -> None:
+    advertise(engine)
+    result = bring_in(engine, export.rows, export.map)
+    assert (result.format, result.refusals, result.notes) == (export.name, [], [])
+    assert dict(result.skip_reasons) == export.skipped
+    answered, missed = calls_of(engine)
+    for call, caller, start in (
+        (answered, BOREALIS, NINE),
+        (missed, COBALT, NINE + timedelta(minutes=21)),
+    ):
+        assert (call.caller, call.dialled) == (caller, CALLED)
+        assert call.started_at.replace(microsecond=0) == start
+        assert call.assignment_id is not None
+    assert (answered.status, answered.talk_s) == (CallStatus.completed, export.talk_s)
+    assert (missed.status, missed.talk_s) == (CallStatus.missed, 0)
+    if export.missed_s is not None:
+        assert missed.duration_s == export.missed_s
+    again = bring_in(engine, export.rows)
+    assert (again.created, again.updated, again.refused) == (0, 0, 0), "the map is remembered"
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    "name", ["Teams PSTN", "CUCM", "Yeastar", "MikoPBX", "Twilio", "Dialpad", "FusionPBX"]
+)
+def test_legs_are_one_call_in_any_order_and_across_two_files(engine: Engine, name: str) -> None:
+    advertise(engine)
+    export = EXPORTS[name]
+    head, *rows = export.rows.splitlines()
+    for row in reversed(rows):
+        if not row.startswith("INTEGER"):
+            bring_in(engine, f"{head}\n{row}\n", export.map)
+    answered, missed = calls_of(engine)
+    assert (answered.caller, answered.dialled, answered.status) == (BOREALIS, CALLED, CallStatus.completed)
+    assert (missed.caller, missed.status) == (COBALT, CallStatus.missed)
+
+
+@ON_SQLITE
+def test_mitel_names_no_year_and_often_no_caller(engine: Engine) -> None:
+    advertise(engine)
+    result = bring_in(engine, rows_of("mitel.txt"))
+    assert (result.format, dict(result.skip_reasons)) == ("Mitel SMDR", {OUT: 1})
+    answered, missed = calls_of(engine)
+    assert (answered.caller_state, answered.dialled, answered.talk_s) == ("withheld", CALLED, 155)
+    assert (answered.started_at.month, answered.started_at.day) == (3, 2)
+    assert missed.status is CallStatus.missed
+
+
+@ON_SQLITE
+def test_a_file_in_which_no_row_names_a_number_of_ours_says_so(engine: Engine) -> None:
+    advertise(engine)
+    (note,) = bring_in(engine, THREE_CX).notes
+    assert "no row names a tracking number of yours; dialled were 10001" in note
+    assert "800=+46701740690" in note
+
+
+@ON_SQLITE
+def test_the_map_is_remembered_for_its_system_alone(engine: Engine) -> None:
+    advertise(engine)
+    bring_in(engine, OPENSCAPE, MAP_101)
+    assert bring_in(engine, STARFACE).notes
+    with Session(engine) as session:
+        (row,) = session.scalars(select(ImportMapping))
+        assert (row.kind, row.mapping) == ("dialled", {"101": CALLED})
+    with pytest.raises(Invalid, match="'101' is not of the form 800="):
+        kinds.dialled_map(["101"])
+
+
+@ON_SQLITE
+def test_a_masked_caller_is_nobody(engine: Engine) -> None:
+    advertise(engine)
+    bring_in(engine, TEAMS_PSTN.replace(BOREALIS, "+4420794****"))
+    assert {call.caller_state for call in calls_of(engine) if call.caller is None} == {"withheld"}
+
+
+@ON_SQLITE
+def test_outgoing_calls_that_are_kept_earn_no_campaign_anything(engine: Engine) -> None:
+    advertise(engine)
+    log = "Call Status,Direction,Tracking Number,Start Time,Duration (seconds),Name,Phone Number\n"
+    log += f"Answered Call,Outbound,{CALLED},2026-03-02 11:00 AM,240,Borealis,{BOREALIS}\n"
+    assert dict(bring_in(engine, log).skip_reasons) == {OUT: 1}
+    assert bring_in(engine, log, keep_outgoing=True).created == 1
+    (call,) = calls_of(engine)
+    assert (call.dialled, call.assignment_id) == (BOREALIS, None)
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("cell", "value", "reason"),
+    [
+        ("caller", "4.67017E+10", "was rounded by a spreadsheet"),
+        ("dialled", "4.67017E+10", "was rounded by a spreadsheet"),
+        ("caller", "0701740605 / 0701740606", "more than one telephone number"),
+        ("direction", "sideways", "is not known here; write inbound, outbound or internal"),
+    ],
+)
+def test_what_a_call_log_says_and_cannot_be_read_is_told(
+    engine: Engine, cell: str, value: str, reason: str
+) -> None:
+    said = {"caller": BOREALIS, "dialled": CALLED, "direction": "in"} | {cell: value}
+    log = "started_at,talk_s," + ",".join(said) + "\n2026-03-02 09:00,5," + ",".join(said.values()) + "\n"
+    (refusal,) = bring_in(engine, log).refusals
+    assert (refusal.line, refusal.column, refusal.value) == (2, cell, value)
+    assert reason in refusal.reason
+
+
+def test_a_bill_is_no_list_of_calls() -> None:
+    with pytest.raises(Invalid, match="looks like an itemised bill"):
+        kinds.calls_form(
+            table("Callstart,Account,A-Rufnummer,B-Rufnummer,Sekunden,Preis\n"), LOCAL, "SE", Told()
+        )
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("lastapp", "dstchannel", "status"),
+    [
+        ("Queue", "", CallStatus.missed),
+        ("BackGround", "", CallStatus.missed),
+        ("Queue", "PJSIP/101-0b", CallStatus.completed),
+        ("Dial", "", CallStatus.completed),
+    ],
+)
+def test_what_picks_up_by_itself_has_not_answered(
+    engine: Engine, lastapp: str, dstchannel: str, status: CallStatus
+) -> None:
+    row = (
+        f'"","{BOREALIS}","{CALLED}","from-trunk","","PJSIP/t-1","{dstchannel}","{lastapp}","",'
+        '"2026-03-02 09:00:00","2026-03-02 09:00:01","2026-03-02 09:00:41",41,40,"ANSWERED","","1.1",""'
+    )
+    import_calls(engine, row)
+    assert calls_of(engine)[0].status is status
+
+
+@ON_SQLITE
+def test_a_rep_who_rings_out_by_freepbx_is_told_by_his_telephone_whatever_number_he_shows(
+    engine: Engine,
+) -> None:
+    advertise(engine)
+    head = "calldate,clid,src,dst,dcontext,channel,duration,billsec,disposition,uniqueid,did,cnum\n"
+    out = (
+        f'2026-03-02 10:00:00,"""Acme"" <{{0}}>",{{0}},{BOREALIS},from-internal,PJSIP/201-00000001,'
+        "95,80,ANSWERED,1.1,,201\n"
+    )
+    for shown in (ACME_DESK, "+46701740699", CALLED, FAIR_NUMBER):
+        assert dict(bring_in(engine, head + out.format(shown)).skip_reasons) == {OUT: 1}
+
+
+def test_a_cell_of_sixty_thousand_characters_is_read_in_no_time(engine: Engine) -> None:
+    row = (
+        f'"","{BOREALIS}","{CALLED}","from-trunk","{{}}","PJSIP/t-1","","Dial","",'
+        '"2026-03-02 09:00:00",,,41,0,"NO ANSWER","","1.{}",""\n'
+    )
+    text = "".join(
+        row.format(clid, at) for at, clid in enumerate((" " * 60_000, "'" * 60_000, "< " * 30_000))
+    )
+    assert import_calls(engine, text).created == 3
+
+
+@ON_SQLITE
+def test_a_second_leg_that_comes_first_becomes_its_call(engine: Engine) -> None:
+    advertise(engine)
+    head = (
+        "uuid,caller_id_number,destination_number,context,start_stamp,answer_stamp,end_stamp,duration,"
+        "billsec,hangup_cause,bleg_uuid\n"
+    )
+    nine, six = "2026-03-02 09:00:00", "2026-03-02 09:00:06"
+    inner = f"b,{BOREALIS},201,acme,{nine},{six},2026-03-02 09:02:41,161,155,NORMAL_CLEARING,\n"
+    lost = f"c,{BOREALIS},202,acme,{nine},,{six},6,0,LOSE_RACE,\n"
+    outer = (
+        inner.replace("b,", "a,", 1)
+        .replace(",201,acme", f",{CALLED},public")
+        .replace("CLEARING,", "CLEARING,b")
+    )
+    for rows in (inner, lost, outer):
+        bring_in(engine, head + rows)
+    (call,) = calls_of(engine)
+    assert (call.provider_call_id, call.dialled, call.talk_s) == ("a", CALLED, 155)
+    assert call.assignment_id is not None

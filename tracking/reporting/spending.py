@@ -1,0 +1,45 @@
+"""The journey tables that belong to no company: what was spent, and visits."""
+
+import pyarrow as pa
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from attribution import COSTS, VISITS
+from tracking.records import rates
+from tracking.storage.columns import in_form, read
+from tracking.storage.models import Campaign, Cost, VisitCount
+
+
+def costs(session: Session, *, currency: str) -> pa.Table:
+    """Read what was spent, in ``currency``; raises as ``journeys.export``."""
+    convert = rates.converter(session, currency)
+    query = (
+        select(Cost, Campaign.name, Campaign.channel)
+        .outerjoin(Campaign, Campaign.id == Cost.campaign_id)
+        .order_by(Cost.id)
+    )
+    rows = session.execute(query).all()
+    amounts = [convert(c.amount_minor, c.currency, c.period_start, f"cost {c.id}") for c, _, _ in rows]
+    return in_form(
+        COSTS,
+        campaign=pa.array([name for _, name, _ in rows], pa.string()),
+        channel=pa.array([channel for _, _, channel in rows], pa.string()),
+        period_start=pa.array([cost.period_start for cost, _, _ in rows], pa.date32()),
+        period_end=pa.array([cost.period_end for cost, _, _ in rows], pa.date32()),
+        amount_minor=pa.array(amounts, pa.int64()),
+        currency=pa.repeat(currency, len(rows)),
+        category=pa.array([cost.category for cost, _, _ in rows], pa.string()),
+        direct=pa.array([cost.direct for cost, _, _ in rows], pa.bool_()),
+    )
+
+
+def visits(session: Session) -> pa.Table:
+    """Read the visits of each day, by campaign."""
+    channel: ColumnElement[str | None] = func.coalesce(VisitCount.channel, Campaign.channel)
+    columns = (VisitCount.id, VisitCount.day, Campaign.name, channel.label("channel"), VisitCount.visits)
+    query = select(*columns).outerjoin(Campaign, Campaign.id == VisitCount.campaign_id)
+    kinds = {"day": pa.date32(), "name": pa.string(), "channel": pa.string()}
+    rows = read(session, query, kinds)
+    return in_form(
+        VISITS, day=rows["day"], campaign=rows["name"], channel=rows["channel"], visits=rows["visits"]
+    )
