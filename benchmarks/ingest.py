@@ -1,6 +1,6 @@
 """How many signed voice webhooks a second, and how long each waits, against a bare Flask route.
 
-Both are served by gunicorn (one worker, several threads) on loopback, and both write to an SQLite file of
+Both are served by the product's own server on loopback, and both write to an SQLite file of
 their own with the same durability (WAL, synchronous=FULL). Ours verifies the signature, keeps the raw
 event sealed, books the call, its caller and its touch, and answers where to ring. The bare route reads the
 form and does one INSERT. Each client sends its next request when the last one is answered; the requests
@@ -28,7 +28,7 @@ from urllib.parse import urlencode
 from flask import Flask, request
 from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, insert
 
-from tracking import clock
+from tracking import clock, server
 from tracking.app import create_app
 from tracking.storage import db
 from tracking.storage.config import Settings
@@ -48,8 +48,8 @@ EVENT = Table(
 
 
 def ours() -> Flask:
-    """Make the product, for gunicorn."""
-    settings = Settings.load()
+    """Make the product."""
+    settings = Settings.load(elsewhere=["RINGTRAIL_TWILIO_"])
     engine = db.connect(settings)
     db.upgrade(engine)
     with db.transaction(engine) as session:
@@ -58,8 +58,8 @@ def ours() -> Flask:
 
 
 def bare() -> Flask:
-    """Make one route that does one INSERT, for gunicorn."""
-    engine = db.connect(Settings.load())
+    """Make one route that does one INSERT."""
+    engine = db.connect(Settings.load(elsewhere=["RINGTRAIL_TWILIO_"]))
     EVENT.metadata.create_all(engine)
     app = Flask("bare")
 
@@ -102,6 +102,21 @@ def prepared(round_: int, count: int) -> list[bytes]:
     return made
 
 
+def serve(name: str, fd: int, threads: int) -> None:
+    """Serve one of the two by the product's own server."""
+    listening = socket.socket(fileno=fd)
+    listening.setblocking(False)
+    app = {"ours": ours, "bare": bare}[name]()
+    served = server.Server(
+        app.wsgi_app,
+        listening,
+        threads=threads,
+        largest=lambda *_: 1 << 18,
+        drafts=Path(os.environ["RINGTRAIL_DATA_DIR"]),
+    )
+    server.serve(served, listening, lambda: None)
+
+
 def send(port: int, requests: list[bytes], waits: list[float]) -> None:
     """Send requests one after the other over one connection."""
     with socket.create_connection(("127.0.0.1", port)) as connection:
@@ -132,10 +147,11 @@ def one_round(name: str, round_: int, options: argparse.Namespace) -> tuple[floa
             "RINGTRAIL_TWILIO_AUTH_TOKENS": TOKEN,
             "RINGTRAIL_DEFAULT_DESTINATION": DESK,
         }
-        command = [sys.executable, "-m", "gunicorn", f"benchmarks.ingest:{name}()", "--worker-class=gthread"]
-        command += ["--workers=1", f"--threads={options.threads}", "--keep-alive=30", "--no-control-socket"]
-        command += [f"--bind=fd://{listener.fileno()}", "--log-level=warning"]
-        server = subprocess.Popen(command, cwd=HERE, env=environment, pass_fds=[listener.fileno()])
+        serving = (
+            f"from benchmarks import ingest; ingest.serve({name!r}, {listener.fileno()}, {options.threads})"
+        )
+        command = [sys.executable, "-c", serving]
+        process = subprocess.Popen(command, cwd=HERE, env=environment, pass_fds=[listener.fileno()])
         try:
             send(port, prepared(round_, 50), [])  # the first requests wait for the server to be up and warm
             messages = prepared(round_ + 1_000, options.requests)
@@ -151,8 +167,8 @@ def one_round(name: str, round_: int, options: argparse.Namespace) -> tuple[floa
                 client.join()
             took = time.perf_counter() - began
         finally:
-            server.terminate()
-            server.wait()
+            process.terminate()
+            process.wait()
         if len(waits) != options.requests:
             raise SystemExit(f"{name}: {len(waits)} of {options.requests} requests were answered")
         if name == "ours":

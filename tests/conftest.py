@@ -168,10 +168,21 @@ def connect(settings: Settings) -> Engine:
 
 
 @pytest.fixture
-def engine(settings: Settings) -> Iterator[Engine]:
+def engine(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
     """The installation's database."""
     engine = connect(settings)
+    inboxes: list[inbox.Inbox] = []
+    begin = inbox.Inbox.__init__
+
+    def noted(self: inbox.Inbox, *arguments: Any) -> None:
+        begin(self, *arguments)
+        inboxes.append(self)
+
+    monkeypatch.setattr(inbox.Inbox, "__init__", noted)
     yield engine
+    # A clerk who goes on writing would write into the next test, or leave his connection open.
+    for one in inboxes:
+        one.close()
     engine.dispose()
 
 

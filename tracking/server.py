@@ -6,6 +6,7 @@ A listening socket may be handed on: from systemd (sd_listen_fds(3)), or to the 
 """
 
 import copy
+import logging
 import os
 import resource
 import signal
@@ -32,7 +33,7 @@ from tracking.storage.vault import Draft
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-TELEPHONE_THREADS = 4
+TELEPHONE_THREADS = 8
 """Threads that only requests of telephone providers get. Each waits for the database 2 s at most."""
 _MOST_CONNECTIONS = 1000
 """Connections at once; past it the one that has been silent longest makes room."""
@@ -85,6 +86,8 @@ class _Lanes:
     """Two rows of threads: requests of telephone providers do not queue behind pages and reports."""
 
     def __init__(self, threads: int) -> None:
+        # That requests wait for a thread is no news, and each would write a line.
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._telephone, self._others = ThreadedTaskDispatcher(), ThreadedTaskDispatcher()
         self._telephone.set_thread_count(TELEPHONE_THREADS)
         self._others.set_thread_count(threads)

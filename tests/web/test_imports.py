@@ -1,5 +1,7 @@
 """Imports in pages: the guess, the mapping, the trial, the mending, the job, and what stays on the disk."""
 
+# ruff: noqa: E501 - rows of files are as long as they are
+
 import io
 import re
 from collections.abc import Callable
@@ -7,18 +9,19 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import xlsxwriter
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, func, select
 
 from tests.cast import CATALOGUE_NUMBER, moment
-from tests.imports import DATA
+from tests.imports import DATA, advertise
 from tests.web.people import form
 from tracking import clock, worker
 from tracking.access import jobs
 from tracking.imports.uploads import UploadStore
 from tracking.storage import db
 from tracking.storage.config import Settings
-from tracking.storage.models import Campaign, Cost, Deal, ImportMapping, ImportRun
+from tracking.storage.models import Campaign, Cost, Deal, ImportMapping, ImportRun, Touch
 from tracking.storage.vocabulary import JobState
 from tracking.telephony import numbers
 
@@ -378,6 +381,53 @@ def test_costs_and_campaigns_come_by_the_same_way(
     assert total(engine, ImportRun) == 2
     _, path = give(client, "campaigns: [", "broken.yaml")
     assert "is not YAML" in tried(client, engine, settings, path)
+
+
+FIRMS = {
+    "de": (
+        [["Aufträge, Stand 31.03.2026"], ["Auftragsnr.", "Kunde", "Telefon", "Phase", "Auftragswert (EUR)", "Auftragsdatum"], [1, "Borealis", "070-174 06 40", "Auftrag erhalten", 1000.5, "20.03.2026"], ["Summe", "", "", "", 1000.5, ""]],
+        [["Kampagne", "Monat", "Kosten"], ["Catalogue 2026", "März 2026", 400.25], ["Gesamt", "", 400.25]],
+        [["Datum", "Uhrzeit", "Anrufer", "Angerufene Nummer", "Gesprächsdauer", "Status"], ["02.03.2026", "09:00", "0701740640", CATALOGUE_NUMBER, "2:00", "angenommen"]],
+    ),
+    "sv": (
+        [["Ordernummer", "Kund", "Telefon", "Status", "Ordersumma (EUR)", "Orderdatum"], [1, "Borealis", "070-174 06 40", "Vunnen", 1000.5, "2026-03-20"], ["Totalt", "", "", "", 1000.5, ""]],
+        [["Reklam 2026"], [], ["Kampanj", "Månad", "Kostnad"], ["Catalogue 2026", "mars 2026", 400.25], ["Summa", "", 400.25]],
+        [["Datum", "Tid", "Uppringande", "Uppringt nummer", "Samtalstid", "Status"], ["2026-03-02", "09:00", "0701740640", CATALOGUE_NUMBER, "2:00", "besvarat"]],
+    ),
+    "ru": (
+        [["Номер сделки", "Клиент", "Телефон", "Этап", "Сумма (EUR)", "Дата закрытия"], [1, "Borealis", "+46 70 174 06 40", "Успешно реализовано", 1000.5, "20.03.2026"], ["Итого", "", "", "", 1000.5, ""]],
+        [["Кампания", "Месяц", "Расход"], ["Catalogue 2026", "март 2026", 400.25], ["Всего", "", 400.25]],
+        [["Дата", "Время", "Номер абонента", "Набранный номер", "Длительность разговора", "Статус"], ["02.03.2026", "09:00", "+46701740640", CATALOGUE_NUMBER, "2:00", "отвечен"]],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", FIRMS)
+def test_a_firms_three_workbooks_come_in_by_the_page_and_join(
+    language: str, signed_in: Enter, engine: Engine, settings: Settings
+) -> None:
+    advertise(engine)
+    client = signed_in("marketer")
+    for rows in FIRMS[language]:
+        out = io.BytesIO()
+        with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
+            sheet = book.add_worksheet("2026")
+            for place, cells in enumerate(rows):
+                sheet.write_row(place, 0, cells)
+        status, path = give(client, out.getvalue(), "firm.xlsx")
+        assert status == 303, path
+        page = tried(client, engine, settings, path)
+        assert (counts(page)[0], counts(page)[3]) == (1, 0), page
+        started(client, path)
+        assert jobs.work(engine, worker.known(engine, settings))
+    with db.reading(engine) as session:
+        (deal,) = session.scalars(select(Deal)).all()
+        (cost,) = session.scalars(select(Cost)).all()
+        (touch,) = session.scalars(select(Touch)).all()
+        assert (deal.amount_minor, deal.currency, cost.amount_minor) == (100_050, "EUR", 40_025)
+        assert touch.contact.account_id == deal.account_id, "by the telephone number"
+        # (1,000.50 - 400.25) / 400.25: the catalogue's revenue, and its cost.
+        assert touch.campaign_id == cost.campaign_id
 
 
 def test_scripts_in_files_are_text(signed_in: Enter, engine: Engine, settings: Settings) -> None:

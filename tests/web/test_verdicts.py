@@ -35,7 +35,8 @@ Enter = Callable[[str], FlaskClient]
 YEAR = "from=2026-01-01&to=2026-12-31"
 VERDICTS = (
     "highest ROI", "Highest ROI", "does not change the decision", "changes the decision", "under some models",
-    "Increase", "Put a little more into", "Keep", "Go on with", "Stop", "End:", "Review", "-100", "−100",
+    "Increase", "Put a little more into", "Keep", "Go on with", "Stop", "End:", "Review", "-100",
+    "−100", "behind",
 )  # fmt: skip
 PAGES = ("/", "/roi", "/roi/advice", "/roi/trends", "/key-figures", "/report", "/quality")
 
@@ -89,6 +90,8 @@ def test_with_costs_and_no_touch_no_page_file_program_or_command_gives_a_verdict
     signed_in: Enter, engine: Engine, settings: Settings
 ) -> None:
     spent(engine, "Catalogue", "Trade press")
+    with db.transaction(engine) as session:
+        campaigns.change(session, campaigns.get(session, "Catalogue"), targets={"leads": 40})
     for number in range(40):
         order(engine, f"Buyer {number}", 1_000_00)
     rang(engine)

@@ -150,7 +150,7 @@ class _Filling:
                 budget_minor=plan.budget_minor,
                 currency="EUR",
                 starts_on=(self.at - acme.WINDOW).date(),
-                targets={"leads": 30 if plan.pieces else 10},
+                targets={"leads": 12 if plan.pieces else 5},
                 utm_campaign=key,
             )
             self.campaigns[key] = campaign

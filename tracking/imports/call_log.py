@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from tracking.errors import Invalid
 from tracking.imports import values
-from tracking.imports.call_words import COURSES
+from tracking.imports.call_words import COURSES, STATUSES
 from tracking.imports.headed import NO_CHANNEL, Headed
 from tracking.imports.legs import join, record_rows
 from tracking.imports.mapping import Told
@@ -27,17 +27,7 @@ from tracking.storage.vocabulary import CallStatus, LeadStatus
 from tracking.storage.vocabulary import Outcome as Asked
 from tracking.telephony.calls import CallEvent, Course
 
-_STATUS = values.words(CallStatus) | {
-    "answered call": CallStatus.completed,
-    "answered": CallStatus.completed,
-    "abandoned call": CallStatus.missed,
-    "abandoned": CallStatus.missed,
-    "missed call": CallStatus.missed,
-    "no answer": CallStatus.missed,
-    "busy": CallStatus.missed,
-    "failed": CallStatus.missed,
-    "voicemail call": CallStatus.voicemail,
-}
+_STATUS = STATUSES | values.words(CallStatus)
 _LEAD = values.words(LeadStatus) | {
     "qualified lead": LeadStatus.good_lead,
     "qualified": LeadStatus.good_lead,

@@ -187,7 +187,7 @@ class CallRecords:
         if any(map(self._reading.ours, event.dialled)):
             self._named = True
         elif len(self._unnamed) < 1000:
-            self._unnamed.update(event.dialled[:1])
+            self._unnamed.update(event.dialled[:1] or ("—",))
 
     def _aimed(self, event: CallEvent) -> CallEvent:
         for dialled in event.dialled:

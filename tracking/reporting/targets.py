@@ -34,6 +34,7 @@ def reached(
     wanted = {name: of_year(fact.targets, day.year) for name, fact in sorted(asked.facts.items())}
     year = (date(day.year - 1, 1, 1), date(day.year - 1, 12, 31))
     before = roi.recorded(snapshot, Period(year[0], date(day.year, 1, 1), settings.zone))
+    seen = roi.evidence(snapshot, settings, replace(asked.question, models=(asked.deciding.model,))).connected
     rows = []
     for name, targets in wanted.items():
         first, last = window(day, asked.facts[name].starts_on, asked.facts[name].ends_on)
@@ -44,7 +45,9 @@ def reached(
                 now = _figures(settings, snapshot, asked, date(day.year, 1, 1), day)
                 known = before["calls" if key in _CALLS else "leads"]
                 last_year = _of(_figures(settings, snapshot, asked, *year), name, key) if known else None
-                pace = Pace(target, _of(now, name, key), share, last_year)
+                # Of what nothing was recorded nobody can tell whether it is behind.
+                so_far = _of(now, name, key) if name in seen else None
+                pace = Pace(target, so_far, share, last_year)
                 rows.append(
                     _row(name, measure, pace, (first, last)) | _source(asked, name, key, (first, day))
                 )
@@ -66,12 +69,13 @@ def plan(
     day = at.astimezone(settings.zone).date()
     lines = _figures(settings, snapshot, asked, date(day.year, 1, 1), day)
     spent = _figures(settings, snapshot, asked, date(day.year, 1, 1), date(day.year, 12, 31))
+    seen = roi.evidence(snapshot, settings, replace(asked.question, models=(asked.deciding.model,))).connected
     rows = []
     for name, fact in sorted(asked.facts.items()):
         share = gone(day, *window(day, fact.starts_on, fact.ends_on))
-        pace = Pace(0.0, _of(lines, name, "leads"), share)
+        pace = Pace(0.0, _of(lines, name, "leads") if name in seen else None, share)
         if pace.so_far or _of(spent, name, "cost_minor"):
-            planned = of_year(fact.targets, day.year + 1).get("leads", pace.whole_year)
+            planned = fact.targets.get(f"leads {day.year + 1}", pace.whole_year)
             rows.append(
                 {
                     "campaign": name,

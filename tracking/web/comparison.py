@@ -97,7 +97,7 @@ def returns(found: Comparison) -> list[Return]:
     """Return the campaigns, the best return under the model in front first, those without a return last."""
     rows = []
     front = found.models[0]
-    for campaign, by_model in found.lines().items():
+    for campaign, by_model in found.lines.items():
         first = by_model.get(front)
         if campaign in (UNATTRIBUTED, UNKNOWN, OVERHEAD) or first is None:
             continue

@@ -227,7 +227,7 @@ def _next_step(session: Session) -> dict[str, Any] | None:
 
 def _campaigns(found: roi.Comparison) -> list[dict[str, Any]]:
     """Return the campaigns that cost or earned something, what earned most first."""
-    rows = [by_model[found.models[0]] for name, by_model in found.lines().items() if is_campaign(name)]
+    rows = [by_model[found.models[0]] for name, by_model in found.lines.items() if is_campaign(name)]
     rows = [row for row in rows if row["cost_minor"] or row["revenue_minor"]]
     return sorted(rows, key=lambda row: -row["revenue_minor"])[:_FEW]
 

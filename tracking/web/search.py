@@ -3,9 +3,10 @@
 from flask import render_template, request
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
+from werkzeug.datastructures import MultiDict
 
 from tracking.records import contacts
-from tracking.storage.models import AdMaterial, Campaign, Deal, TrackingNumber
+from tracking.storage.models import AdMaterial, Call, Campaign, Deal, TrackingNumber
 from tracking.telephony import call_details
 from tracking.web import call_search, pages
 from tracking.web.pages import EVERYONE
@@ -44,8 +45,8 @@ def _found(session: Session, text: str) -> dict[str, object]:
         .order_by(Deal.id.desc())
         .options(joinedload(Deal.account))
     )
-    calls = call_search.search(session, pages.settings(), {"q": text}).query
-    newest = calls.order_by(call_search.Call.started_at.desc()).limit(_FEW)
+    calls = call_search.search(session, pages.settings(), MultiDict(q=text)).query
+    newest = calls.order_by(Call.started_at.desc()).limit(_FEW)
     rows = session.scalars(call_details.loaded(newest)).all()
     return {
         "companies": session.scalars(contacts.matching(text, region).limit(_FEW)).all(),
