@@ -87,7 +87,7 @@ class Return:
     def told(self) -> str:
         """Return what the picture shows, in words."""
         if self.back is None:
-            return gettext("%(campaign)s: no return is known", campaign=self.campaign)
+            return str(gettext("%(campaign)s: no return is known", campaign=self.campaign))
         shown = [(self.model, self.back), *self.others]
         parts = ", ".join(f"{model_word(model)} {back_words(back)}" for model, back in shown)
         return f"{self.campaign}: {parts}"

@@ -45,7 +45,7 @@ def _found(session: Session, text: str) -> dict[str, object]:
         .order_by(Deal.id.desc())
         .options(joinedload(Deal.account))
     )
-    calls = call_search.search(session, pages.settings(), MultiDict(q=text)).query
+    calls = call_search.search(session, pages.settings(), MultiDict({"q": text})).query
     newest = calls.order_by(Call.started_at.desc()).limit(_FEW)
     rows = session.scalars(call_details.loaded(newest)).all()
     return {
