@@ -13,9 +13,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from tracking import api, clock, web
-from tracking.front import NamedProxies
+from tracking.front import NamedProxies, OneName
 from tracking.storage import db
-from tracking.storage.config import Settings
+from tracking.storage.config import PROVIDERS_PATH, Settings
 from tracking.storage.vault import Draft
 from tracking.telephony import providers
 from tracking.telephony.inbox import Inbox
@@ -51,7 +51,8 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
     app.request_class = type("Request", (_Request,), {"drafts": settings.data_dir})
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     app.config["TRUSTED_HOSTS"] = settings.hosts
-    app.wsgi_app = NamedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]  # as Flask's documentation does
+    telephone = OneName(app.wsgi_app, PROVIDERS_PATH, settings.hosts[0])
+    app.wsgi_app = NamedProxies(telephone, settings.trusted_proxies)  # type: ignore[method-assign]  # as Flask's documentation does
     engine = engine or db.connect(settings)
     routing = Routing(settings)
     inbox = Inbox(engine, settings, routing, providers.interpreters(), clock.now)

@@ -86,11 +86,12 @@ class Return:
     @property
     def told(self) -> str:
         """Return what the picture shows, in words."""
+        name = line_words().get(self.campaign, self.campaign)
         if self.back is None:
-            return str(gettext("%(campaign)s: no return is known", campaign=self.campaign))
+            return str(gettext("%(campaign)s: no return is known", campaign=name))
         shown = [(self.model, self.back), *self.others]
         parts = ", ".join(f"{model_word(model)} {back_words(back)}" for model, back in shown)
-        return f"{self.campaign}: {parts}"
+        return f"{name}: {parts}"
 
 
 def returns(found: Comparison) -> list[Return]:

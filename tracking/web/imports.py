@@ -88,9 +88,8 @@ def import_list() -> Page:
     return (page, 422) if problem else page
 
 
-@pages.page("/imports/template", MARKETERS)
-def import_template() -> Response:
-    kind = request.args.get("kind", "")
+@pages.page("/imports/template/<kind>.xlsx", MARKETERS)
+def import_template(kind: str) -> Response:
     if kind not in templates.KINDS:
         raise NotFound("there is no such template")
     language = str(get_locale())
