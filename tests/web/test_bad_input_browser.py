@@ -63,7 +63,8 @@ OURS = {
     "app_user.mf_recovery_codes", "app_user.password", "app_user.tf_primary_method", "app_user.theme",
     "app_user.tf_totp_secret", "call.caller_hash", "call.currency", "call.dialled", "call.provider",
     "call.provider_call_id", "campaign.currency", "contact_point.value_hash", "cost.currency",
-    "cost.source_key", "data_change.scope", "deal.currency", "exchange_rate.currency",
+    "cost.source_key", "data_change.scope", "deal.currency", "deal.external_key",
+    "installation.deciding_model", "exchange_rate.currency",
     "audit_entry.seal", "audit_head.seal", "open_session.token_hash", "outgoing_mail.kind",
     "outgoing_mail.language", "tries.account", "tries.key",
     "idempotency_key.key", "idempotency_key.request_hash", "import_mapping.header_hash",
@@ -118,7 +119,10 @@ def poisoned(service: Service) -> dict[str, str]:
         job.state, job.error, job.finished_at = JobState.failed, "x", at
         counts = dict.fromkeys(("created", "updated", "skipped", "refused"), 0)
         session.add(ImportRun(kind="deals", file_name="x", finished_at=at, **counts))
-        session.add(AuditEntry(at=at, actor="x", action="x", subject="x"))
+        # What is on record cannot be changed, so it is written with the code in it.
+        session.add(
+            AuditEntry(at=at, **{name: f"audit_entry.{name}.1{CODE}" for name in TEXTS["audit_entry"]})
+        )
         session.add(SavedView(user_id=1, name="x", path="/roi", shared=True))
         session.add(
             ReportSchedule(
@@ -131,6 +135,8 @@ def poisoned(service: Service) -> dict[str, str]:
             call.tags = [f"ta.gs.{call.id}{CODE}"]
         session.flush()
         for name, columns in TEXTS.items():
+            if name == "audit_entry":
+                continue
             table = TABLES[name]
             fill(session.connection(), table, columns)
         upload.check_job = job.id

@@ -58,5 +58,6 @@ def test_from_the_first_call_to_a_saved_comparison_with_the_keyboard_alone(
     page.get_by_label("Name", exact=True).fill("With Markov")
     page.get_by_role("button", name="Save", exact=True).press("Enter")
     expect(page.get_by_role("link", name="With Markov")).to_be_visible()
+    page.locator("#all-models > summary").press("Enter")
     page.get_by_role("row", name="Fair").get_by_role("link", name="€6,000").first.press("Enter")
     expect(page.get_by_role("heading", name="Deals won: Fair")).to_be_visible()

@@ -21,8 +21,8 @@ from tracking.storage import db
 from tracking.storage.vocabulary import JobState
 
 Open = Callable[..., Page]
-# Parts that other pages fetch, and what is no page but a file.
-PARTS = {"/first-call", "/desk/now", "/numbers/<int:number_id>/calls"}
+# Parts that other pages fetch, what is switched off, and what is no page but a file.
+PARTS = {"/first-call", "/desk/now", "/numbers/<int:number_id>/calls", "/tf-rescue", "/tf-select"}
 FILES = re.compile(r"\.(csv|pdf|xlsx|toml)$|/picture$|/report/<form>$|static|^/assets")
 ROWS = """Company,Deal name,Amount,Currency,Close date,Stage
 Borealis,Pump,1000,EUR,2026-01-02,won

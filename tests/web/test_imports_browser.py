@@ -100,7 +100,7 @@ def test_by_keyboard_from_a_file_to_mended_rows_and_the_refused_ones(
 
 
 def facts(page: Page) -> list[str]:
-    return page.locator("main dl.facts dd").all_inner_texts()
+    return page.locator(".rt-kpis dd").all_inner_texts()
 
 
 def test_a_long_trial_shows_how_far_it_is_and_is_stopped_without_losing_the_focus(
@@ -126,7 +126,7 @@ def test_what_is_no_table_is_refused_beside_the_field(open_page: Open, tmp_path:
     workbook = tmp_path / "deals.xlsx"
     workbook.write_bytes(b"PK\x03\x04 and so on")
     give(page, workbook)
-    expect(page.get_by_role("alert")).to_contain_text("deals.xlsx is a workbook; save the sheet as CSV")
+    expect(page.get_by_role("alert")).to_contain_text("deals.xlsx is a damaged or locked archive")
     assert page.get_by_label("File").get_attribute("aria-invalid") == "true"
 
 

@@ -70,6 +70,11 @@ STANDARD = (
 """In the order in which they are offered."""
 
 
+def label(channel: str) -> str:
+    """Return what a channel is called on a page: the standard answer's name, or its own."""
+    return next((str(each.label) for each in STANDARD if each.channel == channel), channel)
+
+
 def named(words: str) -> StandardAnswer | None:
     """Return the standard answer that has this name in the language of the page, whatever its capitals."""
     wanted = words.strip().casefold()

@@ -11,6 +11,7 @@ from flask_babel import lazy_gettext as _
 from attribution import UNATTRIBUTED
 from reports.parts import Unit
 from reports.roi import OVERHEAD, TOTAL, UNKNOWN
+from tracking.language import channels
 from tracking.storage.config import Settings
 from tracking.storage.models import Answer
 from tracking.storage.vocabulary import CallStatus, JobState, LeadStatus, Outcome, Stage, TouchKind
@@ -320,7 +321,7 @@ def answer_words(answer: Answer) -> str:
     }
     if answer.outcome is not Outcome.answered:
         return words[answer.outcome]
-    named = answer.campaign.name if answer.campaign else answer.channel
+    named = answer.campaign.name if answer.campaign else answer.channel and channels.label(answer.channel)
     if named and answer.verbatim:
         return str(gettext("%(named)s (“%(words)s”)", named=named, words=answer.verbatim))
     return named or answer.verbatim or ""

@@ -126,7 +126,7 @@ def commonest(session: Session, *, since: datetime, limit: int = 9) -> list[Sour
     named: list[Source] = []
     for campaign_id, name in pairs:
         campaign = rows.get(campaign_id)
-        named.append(Source(campaign.name if campaign else _label(name or ""), campaign, name))
+        named.append(Source(campaign.name if campaign else channels.label(name or ""), campaign, name))
     had_channels = {source.channel for source in named if source.campaign is None}
     named += [
         Source(str(each.label), channel=each.channel)
@@ -175,12 +175,6 @@ def understand(session: Session, words: str) -> Source | None:
     if standard := channels.named(wanted):
         return Source(str(standard.label), channel=standard.channel)
     return None
-
-
-def _label(channel: str) -> str:
-    """Return what a channel is called on a page: the standard answer's name, or its own."""
-    standard = channels.named(channel)
-    return str(standard.label) if standard else channel
 
 
 @dataclass(frozen=True, slots=True)
