@@ -25,6 +25,8 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 _FIRST_YEAR, _LAST_YEAR = 1970, 2100
 # A call of more than a week is a mistake of the exchange, and larger figures end the column's range.
 _LONGEST_S = 7 * 86_400
+_FEW_DIGITS = 5
+"""So many make no more than that."""
 _LONGEST_DATE = 60
 _LONGEST_AMOUNT = 80
 # 2 January 1954 to 2064: what a spreadsheet's count of days can reasonably be.
@@ -338,6 +340,8 @@ def _no_day(field: str) -> Invalid:
 
 def seconds(text: str, field: str) -> int | None:
     """Read a duration in seconds, as 75 or 1:15 or 0:01:15."""
+    if len(text) <= _FEW_DIGITS and text.isascii() and text.isdigit():
+        return int(text)
     text = text.strip()
     if not text:
         return None

@@ -33,7 +33,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from tracking.errors import Invalid, Sentence, unpacked
-from tracking.storage import changes, vault
+from tracking.storage import changes, turns, vault
 from tracking.storage.config import Settings
 
 if TYPE_CHECKING:
@@ -224,11 +224,12 @@ def _sqlite_engine(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # A deferred transaction that reads and then writes fails at once when another wrote in between,
-        # whatever the busy timeout; an immediate one waits its turn.
+        # A deferred transaction that reads and then writes fails at once when another wrote in between.
         mode = connection.get_execution_options().get("sqlite_begin", "IMMEDIATE")
-        connection.exec_driver_sql(f"BEGIN {mode}")
+        with turns.waiting(connection.info):
+            connection.exec_driver_sql(f"BEGIN {mode}")
 
+    turns.watch(engine)
     return engine
 
 

@@ -254,7 +254,7 @@ class Call(Base):
     assignment_id: Mapped[int | None] = mapped_column(ForeignKey("number_assignment.id"))
     contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"))
     caller: Mapped[str | None] = mapped_column(Sealed("call.caller"))
-    caller_hash: Mapped[Hash | None] = mapped_column(index=True)
+    caller_hash: Mapped[Hash | None]
     caller_state: Mapped[NumberState]
     caller_name: Mapped[Name | None]
     started_at: Mapped[datetime] = mapped_column(index=True)
@@ -280,6 +280,7 @@ class Call(Base):
         Index("ix_call_number_time", "tracking_number_id", "started_at"),
         Index("ix_call_assignment_time", "assignment_id", "started_at"),
         Index("ix_call_contact_time", "contact_id", "started_at"),
+        Index("ix_call_caller_time", "caller_hash", "started_at"),
         Index("ix_call_status_time", "status", "started_at"),
         Index("ix_call_lead_time", "lead_status", "started_at"),
         Index(

@@ -5,15 +5,18 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from tracking.errors import Conflict, Invalid, NotFound
-from tracking.storage import changes, phone
+from tracking.storage import changes, phone, rows
 from tracking.storage.models import AdMaterial, Call, NumberAssignment, Touch, TrackingNumber
 from tracking.storage.vocabulary import Medium, NumberStatus
+
+_Held = TypeVar("_Held", NumberAssignment, "Holding")
 
 # How long a released number rests before it may carry something else. A judgement, not a finding: what is
 # printed stays on desks for years, what is online is gone when it is taken down.
@@ -226,7 +229,7 @@ def release(session: Session, assignment: NumberAssignment, *, at: datetime) -> 
     return assignment
 
 
-def holder(history: Sequence[NumberAssignment], at: datetime) -> NumberAssignment | None:
+def holder(history: Sequence[_Held], at: datetime) -> _Held | None:
     """Return the assignment whose interval holds ``at``; ``history`` is one number's, by start."""
     index = bisect_right(history, at, key=lambda a: a.starts_at) - 1
     if index < 0:
@@ -251,9 +254,44 @@ def inventory(
     session: Session, dialled: Collection[str]
 ) -> dict[str, tuple[TrackingNumber, list[NumberAssignment]]]:
     """Return those of our numbers that are among ``dialled`` (E.164), each with its history by start."""
-    rows = session.scalars(select(TrackingNumber).where(TrackingNumber.number.in_(set(dialled)))).all()
-    histories = _history(session, [row.id for row in rows])
-    return {row.number: (row, histories.get(row.id, [])) for row in rows}
+    found = session.scalars(select(TrackingNumber).where(TrackingNumber.number.in_(set(dialled)))).all()
+    histories = _history(session, [row.id for row in found])
+    return {row.number: (row, histories.get(row.id, [])) for row in found}
+
+
+class Holding(NamedTuple):
+    """An assignment without its row: who holds a number from when to when."""
+
+    id: int
+    starts_at: datetime
+    ends_at: datetime | None
+    ad_material_id: int
+    campaign_id: int
+
+
+def holdings(session: Session, dialled: Collection[str]) -> dict[str, tuple[int, list[Holding]]]:
+    """Return what :func:`inventory` does, as bare values: the row number of each number and its history."""
+    found: dict[str, tuple[int, list[Holding]]] = {}
+    held = NumberAssignment
+    for number, number_id, first, *rest in session.execute(
+        select(
+            TrackingNumber.number,
+            TrackingNumber.id,
+            held.id,
+            held.starts_at,
+            held.ends_at,
+            held.ad_material_id,
+            AdMaterial.campaign_id,
+        )
+        .outerjoin(held, held.tracking_number_id == TrackingNumber.id)
+        .outerjoin(AdMaterial, AdMaterial.id == held.ad_material_id)
+        .where(rows.among(session, TrackingNumber.number, dialled))
+        .order_by(TrackingNumber.id, held.starts_at)
+    ):
+        history = found.setdefault(number, (number_id, []))[1]
+        if first is not None:
+            history.append(Holding(first, *rest))  # type: ignore[arg-type]  # the columns are those of one
+    return found
 
 
 def strays(session: Session, since: datetime, until: datetime) -> list[Stray]:
@@ -312,6 +350,7 @@ def _history(session: Session, number_ids: Collection[int]) -> dict[int, list[Nu
         select(NumberAssignment)
         .where(NumberAssignment.tracking_number_id.in_(number_ids))
         .order_by(NumberAssignment.tracking_number_id, NumberAssignment.starts_at)
+        .options(joinedload(NumberAssignment.ad_material))
     )
     found: dict[int, list[NumberAssignment]] = {}
     for row in rows:
