@@ -1,7 +1,7 @@
 """A plain refusal of every table that breaks the contract, naming the row, the column and the remedy.
 
-Each rule is written twice in one line: over Arrow for what is in memory, and as a condition in SQL that DuckDB
-and Spark both understand, so that a larger file is checked where it lies.
+Each rule is written twice in one line: over Arrow for what is in memory, and as a condition in SQL that
+DuckDB and Spark both understand, so that a larger file is checked where it lies.
 """
 
 from __future__ import annotations
