@@ -187,16 +187,15 @@ class Draws:
         sure = [float(np.mean(merit[m].argmax(axis=0) == best)) for m, best in enumerate(first)]
         names = [self.sources[here[best]][0] or "(unknown)" for best in first]
         if len(set(names)) == 1:
-            doubt = f"it stays first in {min(sure):.0%} of resamples or more"
-            same = f"all put {names[0]} first by {measure}"
-            return f"The choice of model does not change the decision: {same}; {doubt}."
+            least = f"{min(sure):.0%} of random resamples"
+            return f"Every model puts {names[0]} first by {measure}, in at least {least}."
         sides = "; ".join(
             f"{', '.join(m for m, n in zip(self.models, names, strict=True) if n == name)}: {name}"
             for name in dict.fromkeys(names)
         )
         return (
-            f"The choice of model changes the decision: which source comes first by {measure} depends on it "
-            f"({sides}); each stays first in {min(sure):.0%} of resamples or more."
+            f"The models put different sources first by {measure} ({sides}), each in at least "
+            f"{min(sure):.0%} of random resamples."
         )
 
     def _merit(self, credit: Floats) -> Floats:
@@ -273,7 +272,7 @@ def draws(
     >>> drawn.beats("fair", "mail", "linear", "EUR")
     1.0
     >>> drawn.decision("EUR")
-    'The choice of model does not change the decision: all put fair first by credit; it stays first ...'
+    'Every model puts fair first by credit, in at least ...'
     """
     if not 2 <= replicates <= 100_000:
         raise ValueError(f"replicates is {replicates}; use 2 to 100,000")
