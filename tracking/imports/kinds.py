@@ -300,7 +300,10 @@ def take(
     dry_run: bool,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Mapping[str, Any]:
-    """Import an upload, or try it; what was found stays sealed beside it, the counts are returned."""
+    """Import an upload, or try it; what was found stays sealed beside it, the counts are returned.
+
+    ``progress`` is told the rows read and about how many there are in all.
+    """
     store = UploadStore(settings.data_dir)
     found = store.found(upload.token)
     if dry_run or found is None or not found.get("imported"):
@@ -406,7 +409,7 @@ def _rows(
             piecemeal=True,
             refused=refused,
             shown=_REFUSALS_KEPT,
-            progress=lambda done: progress(done, table.size),
+            progress=lambda done, rows: progress(rows, round(rows * table.size / max(done, 1))),
         )
         store.drop(upload.token, "refused")
         if refused.exists():

@@ -23,6 +23,7 @@ from tracking.storage.models import ImportRun
 _NAMED = 20
 """Rows passed over that the result names."""
 _Record = TypeVar("_Record")
+Progress = Callable[[int, int], None]
 
 
 class Format(Protocol[_Record]):
@@ -73,15 +74,16 @@ def run(
     piecemeal: bool = False,
     refused: Path | None = None,
     shown: int = REFUSALS_SHOWN,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Progress = lambda done, rows: None,
 ) -> Result:
     """Import the rows of ``table``; the good ones are all taken or, with ``strict``, all or none.
 
     A dry run does everything and takes it back at the end. It and ``strict`` need one transaction for the
     whole file and keep other writers waiting for as long; otherwise each batch is one. A ``piecemeal`` dry
     run takes back batch after batch and lets others write in between; a row that repeats one of an earlier
-    batch then counts as created once more. ``progress`` is told the bytes read; where it raises, what was
-    taken so far stays, and is on record. Of the refused rows, the first ``shown`` are returned.
+    batch then counts as created once more. ``progress`` is told the bytes and the rows read; where it
+    raises, what was taken so far stays, and is on record. Of the refused rows, the first ``shown`` are
+    returned.
     """
     with writing.seldom_collected():
         return _run(engine, table, form, at, dry_run, strict, piecemeal, refused, shown, progress)
@@ -97,7 +99,7 @@ def _run(
     piecemeal: bool,
     refused: Path | None,
     shown: int,
-    progress: Callable[[int], None],
+    progress: Progress,
 ) -> Result:
     result = Result(form.kind, table.name, form.name, table.encoding, table.separator, dry_run, shown=shown)
     result.notes = list(form.notes)
@@ -112,7 +114,7 @@ def _run(
                 turns.let_others_write(engine)
                 outcomes = writing.attempt(engine, partial(_save, form, batch, at), pace, len(batch))
                 _count(batch, outcomes, form, result, kept)
-                progress(table.done)
+                progress(table.done, result.rows)
             result.conclude(form.added(), form.remarks())
             return result
         if dry_run or strict:
@@ -123,7 +125,7 @@ def _run(
                     rows.write(session)
                     # What is flushed need not be remembered; a large file would fill the memory.
                     session.expunge_all()
-                    progress(table.done)
+                    progress(table.done, result.rows)
                 result.conclude(form.added(), form.remarks())
                 if dry_run or result.refused:
                     result.taken = False
@@ -140,12 +142,12 @@ def _run(
                         # The database writes a batch while the next one is read.
                         if (done := writer.finish()) is not None:
                             _count(*done, form, result, kept)
-                            progress(table.done)
+                            progress(table.done, result.rows)
                         writer.begin(batch, len(batch), partial(_save, form, batch, at))
                 finally:
                     if (done := writer.finish()) is not None:
                         _count(*done, form, result, kept)
-            progress(table.done)
+            progress(table.done, result.rows)
         except Exception:
             with suppress(SQLAlchemyError):
                 db.commit(engine, lambda session: session.add(_log(result, at)))

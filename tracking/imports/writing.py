@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import Any, Generic, Self, TypeVar
 
 from sqlalchemy import Engine
@@ -79,7 +80,8 @@ class Writer(Generic[_Batch]):
             session.connection()
             with self.pace.locked():
                 self._outcomes = work(session)
-            self._ending = self._pool.submit(self._end, session, count)
+            # What holds for the import, such as which one it is, holds for what is written here too.
+            self._ending = self._pool.submit(copy_context().run, self._end, session, count)
         except IntegrityError:
             session.close()
             self._outcomes = db.commit(self._engine, work)

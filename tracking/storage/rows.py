@@ -19,6 +19,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Enum,
+    FromClause,
     String,
     any_,
     event,
@@ -41,7 +42,7 @@ _Step = Callable[[Connection], None]
 
 
 def insert(session: Session, table: type[Base], columns: Mapping[str, Sequence[Any]]) -> None:
-    """Add rows whose values stand in ``columns``, all of one length; the others are null.
+    """Add rows whose values stand in ``columns``, all of one length; the others have the model's defaults.
 
     What is new is noted for the figures, for tables whose rows belong to a contact.
     """
@@ -53,15 +54,16 @@ def insert(session: Session, table: type[Base], columns: Mapping[str, Sequence[A
         changes.note(session, contacts=set(columns["contact_id"]))
     elif table.__tablename__ not in changes.WITHOUT_MARK:
         raise TypeError(f"rows of {table.__tablename__} are noted by the ORM; add them by it")
+    whole = {**columns, **_defaults(mapped, columns, len(values[0]))}
     connection = session.connection()
     dialect = connection.dialect.name
     stored = [
         convert(column) if (convert := _conversion(mapped.c[name].type, dialect)) else column
-        for name, column in columns.items()
+        for name, column in whole.items()
     ]
     prepare = _many if dialect == "sqlite" else _copied
     waiting = session.info.setdefault(_WAITING, [])
-    waiting.extend(prepare(table.__tablename__, tuple(columns), list(zip(*stored, strict=True))))
+    waiting.extend(prepare(table.__tablename__, tuple(whole), list(zip(*stored, strict=True))))
 
 
 def write(session: Session) -> None:
@@ -95,6 +97,18 @@ def free_ids(session: Session, table: type[Base], count: int) -> Sequence[int]:
     # The transaction is the only one that writes until it ends (BEGIN IMMEDIATE).
     last = session.scalar(select(func.max(table.__table__.c.id))) or 0
     return range(last + 1, last + 1 + count)
+
+
+def _defaults(mapped: FromClause, given: Collection[str], count: int) -> dict[str, list[Any]]:
+    """Return the columns that the model fills where nobody does, but for those that stay null."""
+    found = {}
+    for column in mapped.columns:
+        if column.name not in given and (default := column.default) is not None:
+            arg: Any = default.arg
+            values = [arg(None) if default.is_callable else arg for _ in range(count)]
+            if any(value is not None for value in values):
+                found[column.name] = values
+    return found
 
 
 def _conversion(kind: Any, dialect: str) -> Callable[[Sequence[Any]], list[Any]] | None:

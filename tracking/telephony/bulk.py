@@ -85,7 +85,6 @@ def _add(session: Session, new: dict[CallKey, list[CallEvent]], region: str) -> 
             "id": call_ids,
             "contact_id": contact_ids,
             "assignment_id": [one and one.id for one in held],
-            "spam": [False] * len(new),
         },
     )
     rows.insert(

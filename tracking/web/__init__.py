@@ -3,6 +3,7 @@
 from flask import Flask
 from sqlalchemy import Engine
 
+from tracking.access.jobs import left
 from tracking.demo import filling
 from tracking.language import formatting
 from tracking.storage import db
@@ -77,6 +78,7 @@ def register(app: Flask, engine: Engine, settings: Settings) -> None:
         guard.exempt(each)
     app.add_template_global(asset, "asset")
     app.add_template_global(may, "may")
+    app.add_template_global(left, "time_left")
     app.add_template_global(lambda: _is_demo(engine), "is_demo")
     app.after_request(protect)
     app.after_request(squeeze)
