@@ -20,7 +20,7 @@ BATCH = 4000
 _FIRST = 500
 _LOCK_S = 0.08
 """How long the writing of a batch may keep others waiting, its commit apart."""
-_WORK_S = 0.02
+_WORK_S = 0.04
 """How much work a batch holds in any case: on a busy machine smaller ones make all wait longer, not less."""
 # New objects after which Python looks for cycles.
 _OBJECTS = 200_000

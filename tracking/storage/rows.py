@@ -1,15 +1,14 @@
 """Many new rows at once, given by columns and written past the ORM, as each database takes them fastest.
 
-SQLite takes hundreds of rows in a statement, PostgreSQL reads them by COPY. Either costs a third of an insert
-for each row, and of the conversions that SQLAlchemy makes for each cell. What is given waits until it is
-looked for or the transaction ends, so that the thread that ends it can do the writing beside other work.
+SQLite repeats one statement for all of them, PostgreSQL reads them by COPY. Either costs a third of an insert
+by the ORM and of the conversions that it makes for each cell. What is given waits until it is looked for or
+the transaction ends, so that the thread that ends it can do the writing beside other work.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache, partial
-from itertools import chain
+from functools import partial
 from typing import Any
 
 from sqlalchemy import (
@@ -34,11 +33,7 @@ from tracking.storage import changes, vault
 from tracking.storage.db import EPOCH, Moment, Sealed
 from tracking.storage.vocabulary import Base
 
-# Values that a statement of SQLite can hold, and rows of one: a statement is read once for each size.
-_MOST_VALUES = 32_766
-_SIZES = (1000, 100, 10, 1)
 _WAITING = "rows waiting"
-_Step = Callable[[Connection], None]
 
 
 def insert(session: Session, table: type[Base], columns: Mapping[str, Sequence[Any]]) -> None:
@@ -61,9 +56,9 @@ def insert(session: Session, table: type[Base], columns: Mapping[str, Sequence[A
         convert(column) if (convert := _conversion(mapped.c[name].type, dialect)) else column
         for name, column in whole.items()
     ]
-    prepare = _many if dialect == "sqlite" else _copied
+    step = _many if dialect == "sqlite" else _copy
     waiting = session.info.setdefault(_WAITING, [])
-    waiting.extend(prepare(table.__tablename__, tuple(whole), list(zip(*stored, strict=True))))
+    waiting.append(partial(step, table.__tablename__, tuple(whole), list(zip(*stored, strict=True))))
 
 
 def write(session: Session) -> None:
@@ -140,35 +135,17 @@ def _micros(values: Sequence[datetime | None]) -> list[int | None]:
     return found
 
 
-def _many(table: str, names: tuple[str, ...], found: list[tuple[Any, ...]]) -> Iterator[_Step]:
-    at = 0
-    for size in _SIZES:
-        size = min(size, _MOST_VALUES // len(names))
-        while len(found) - at >= size:
-            values = tuple(chain.from_iterable(found[at : at + size]))
-            yield partial(_execute, _statement(table, names, size), values)
-            at += size
-
-
-def _execute(statement: str, values: tuple[Any, ...], connection: Connection) -> None:
-    connection.exec_driver_sql(statement, values)
-
-
-@lru_cache(maxsize=64)
-def _statement(table: str, names: tuple[str, ...], size: int) -> str:
-    row = f"({','.join('?' * len(names))})"
-    return f"INSERT INTO {_named(table, names)} VALUES {','.join([row] * size)}"  # noqa: S608 - our own names
+def _many(table: str, names: tuple[str, ...], found: list[tuple[Any, ...]], connection: Connection) -> None:
+    marks = ", ".join("?" * len(names))
+    connection.exec_driver_sql(f"INSERT INTO {_named(table, names)} VALUES ({marks})", found)  # noqa: S608 - our own names
 
 
 def _named(table: str, names: tuple[str, ...]) -> str:
     return f'"{table}" ({", ".join(names)})'
 
 
-def _copied(table: str, names: tuple[str, ...], found: list[tuple[Any, ...]]) -> Iterator[_Step]:
-    yield partial(_copy, f"COPY {_named(table, names)} FROM STDIN", found)
-
-
-def _copy(statement: str, found: list[tuple[Any, ...]], connection: Connection) -> None:
+def _copy(table: str, names: tuple[str, ...], found: list[tuple[Any, ...]], connection: Connection) -> None:
+    statement = f"COPY {_named(table, names)} FROM STDIN"
     driver: Any = connection.connection.cursor()
     module: Any = connection.dialect.loaded_dbapi
     try:
