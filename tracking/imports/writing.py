@@ -17,7 +17,7 @@ from tracking.storage import db, rows, turns
 BATCH = 4000
 """Rows of the largest transaction; more gain little."""
 # Rows of the first batch, before anything is known of this database's speed.
-_FIRST = 500
+_FIRST = 100
 _LOCK_S = 0.08
 """How long the writing of a batch may keep others waiting, its commit apart."""
 _WORK_S = 0.04
