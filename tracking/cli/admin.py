@@ -81,6 +81,7 @@ def serve(
         )
         engine = db.connect(settings)
     app = create_app(settings, engine)
+    app.extensions["ringtrail"]["inbox"].prepare()
     settle()
     serving = server.Server(
         app.wsgi_app, listening, threads=threads, largest=largest_of(app), drafts=settings.data_dir

@@ -1,8 +1,8 @@
 """What providers send, kept before it is interpreted, for ever, and interpreted as often as need be.
 
-An arrival is durable when :meth:`Inbox.take` returns: in the database or, while that is away, in the
-spool. Arrivals that come at the same time share one transaction, so that they also share its wait for
-the disk.
+An arrival is durable when :meth:`Inbox.take` returns True: in the database or, while that is away, in the
+spool or its reserve. What no disk takes is held in memory until one does. Arrivals that come at the same
+time share one transaction, so that they also share its wait for the disk.
 """
 
 import json
@@ -10,11 +10,12 @@ import logging
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Engine, Select, func, or_, select, tuple_
@@ -29,7 +30,7 @@ from tracking.storage.models import Call, InboxEvent
 from tracking.telephony import calls, numbers
 from tracking.telephony.calls import CallEvent, Course
 from tracking.telephony.routing import Routing
-from tracking.telephony.spool import Spool
+from tracking.telephony.spool import Kept, Spool
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ _log = logging.getLogger(__name__)
 PATIENCE_S = 2.0
 # How long the database is left alone after it failed, in seconds, before spooled arrivals are tried again.
 _PAUSE_S = 1.0
+# Arrivals that are held in memory while no disk takes them. Bounds what that costs: some 30 MB.
+_MOST_HELD = 10_000
 # Arrivals that share a transaction and its wait for the disk. Bounds how many are done again, each by itself,
 # when one of them is bad.
 _BATCH = 64
@@ -139,13 +142,19 @@ class Inbox:
         self._spool = Spool(settings.spool_dir)
         self._state = threading.Condition()
         self._queue: list[tuple[Arrival, Future[None]]] = []
+        self._held: deque[Arrival] = deque()
+        self._putting = threading.Lock()
         self._clerk: threading.Thread | None = None
         self._busy_since: float | None = None
         self._away = False
         self._closed = False
 
     def take(self, arrival: Arrival) -> bool:
-        """Keep an arrival within a bounded time; False if neither database nor spool could."""
+        """Keep an arrival within a bounded time; False if neither database nor spool could.
+
+        Then it is held in memory, and kept as soon as there is room. Whoever can be asked to send it again
+        is, since it would be lost with this process.
+        """
         if (kept := self._hand_over(arrival)) is not None:
             try:
                 kept.result(PATIENCE_S)
@@ -157,8 +166,7 @@ class Inbox:
         try:
             self._put_aside(arrival)
         except OSError as error:
-            _log.error("an event of %s is lost: neither database nor spool: %s", arrival.provider, error)
-            return False
+            return self._hold(arrival, error)
         return True
 
     def drain(self) -> int:
@@ -167,6 +175,13 @@ class Inbox:
         while some := self._drain_some():
             taken += some
         return taken
+
+    def prepare(self) -> None:
+        """Set room aside for what arrives on a full disk."""
+        try:
+            self._spool.prepare()
+        except OSError as error:
+            _log.error("no reserve for a full disk could be set aside: %s", error)
 
     def start(self) -> None:
         """Begin to take what lies in the spool, behind whatever arrives meanwhile."""
@@ -194,7 +209,8 @@ class Inbox:
         with db.reading(self._engine) as session:
             failed = session.scalar(open_.where(InboxEvent.error.is_not(None))) or 0
             waiting = session.scalar(open_.where(InboxEvent.error.is_(None))) or 0
-        return Backlog(failed, waiting, *self._spool.count())
+        spooled, unreadable = self._spool.count()
+        return Backlog(failed, waiting, spooled + len(self._held), unreadable)
 
     def turned_away(self) -> int:
         """Count the reports that were read and speak of outgoing or internal calls."""
@@ -212,6 +228,9 @@ class Inbox:
             clerk = self._clerk
         if clerk is not None:
             clerk.join()
+        self._put_down()
+        if self._held:
+            _log.error("%s events that no disk took are lost with this process", len(self._held))
 
     # --- One clerk a process writes, so that waiting for the database has an end for those who ask. ------
 
@@ -228,10 +247,30 @@ class Inbox:
         return kept
 
     def _put_aside(self, arrival: Arrival) -> None:
-        text = {**asdict(arrival), "received_at": arrival.received_at.isoformat()}
-        self._spool.put(f"{db.to_micros(arrival.received_at):020d}", json.dumps(text))
+        self._write(arrival)
         with self._state:
             self._wake_clerk()
+
+    def _write(self, arrival: Arrival) -> None:
+        text = {**asdict(arrival), "received_at": arrival.received_at.isoformat()}
+        self._spool.put(f"{db.to_micros(arrival.received_at):020d}", json.dumps(text))
+
+    def _hold(self, arrival: Arrival, error: OSError) -> bool:
+        with self._state:
+            if len(self._held) >= _MOST_HELD:
+                _log.error("an event of %s is lost: no disk takes it: %s", arrival.provider, error)
+            else:
+                _log.error("an event of %s is held in memory: no disk takes it: %s", arrival.provider, error)
+                self._held.append(arrival)
+            self._wake_clerk()
+        return False
+
+    def _put_down(self) -> None:
+        """Bring what is held in memory to the spool, as far as there is room."""
+        with self._putting, suppress(OSError):
+            while self._held:
+                self._write(self._held[0])
+                self._held.popleft()
 
     def _wake_clerk(self) -> None:
         if self._clerk is None and not self._closed:
@@ -246,7 +285,8 @@ class Inbox:
                 self._busy_since = None
                 batch = [item for item in self._queue[:_BATCH] if item[1].set_running_or_notify_cancel()]
                 del self._queue[:_BATCH]
-                if not batch and not self._queue and (self._closed or self._spool.is_empty()):
+                idle = self._closed or (self._spool.is_empty() and not self._held)
+                if not batch and not self._queue and idle:
                     self._clerk, self._away = None, False
                     return
                 self._busy_since = time.monotonic()
@@ -278,7 +318,8 @@ class Inbox:
             kept.set_result(None)
 
     def _drain_some(self) -> int:
-        found: dict[Path, Arrival] = {}
+        self._put_down()
+        found: dict[Kept, Arrival] = {}
         for path, text in self._spool.some(_BATCH):
             try:
                 said = json.loads(text)
@@ -289,7 +330,15 @@ class Inbox:
         if found:
             self._keep(list(found.values()))
             self._spool.discard(found)
-        return len(found)
+            return len(found)
+        with self._putting:
+            # The disk beside us is full, and the database may have one of its own.
+            held = [self._held[at] for at in range(min(len(self._held), _BATCH))]
+            if held:
+                self._keep(held)
+            for _ in held:
+                self._held.popleft()
+        return len(held)
 
     # --- Interpreting ------------------------------------------------------------------------------------
 
