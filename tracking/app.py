@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from tracking import api, clock, web
-from tracking.front import NamedProxies, OneName
+from tracking.front import NamedProxies, Switchboard
 from tracking.storage import db
 from tracking.storage.config import PROVIDERS_PATH, Settings
 from tracking.storage.vault import Draft
@@ -48,15 +48,22 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
     Whoever gives the ``engine`` closes it.
     """
     app = OpenAPI("tracking", doc_ui=False)
-    app.request_class = type("Request", (_Request,), {"drafts": settings.data_dir})
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
+    telephone = Flask("telephone", static_folder=None)
+    for one in (app, telephone):
+        one.request_class = type("Request", (_Request,), {"drafts": settings.data_dir})
+        one.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     app.config["TRUSTED_HOSTS"] = settings.hosts
-    telephone = OneName(app.wsgi_app, PROVIDERS_PATH, settings.hosts[0])
-    app.wsgi_app = NamedProxies(telephone, settings.trusted_proxies)  # type: ignore[method-assign]  # as Flask's documentation does
+    switchboard = Switchboard(app.wsgi_app, telephone.wsgi_app, PROVIDERS_PATH, settings.hosts[0])
+    app.wsgi_app = NamedProxies(switchboard, settings.trusted_proxies)  # type: ignore[method-assign]  # as Flask's documentation does
     engine = engine or db.connect(settings)
     routing = Routing(settings)
     inbox = Inbox(engine, settings, routing, providers.interpreters(), clock.now)
-    app.extensions["ringtrail"] = {"settings": settings, "engine": engine, "inbox": inbox}
+    app.extensions["ringtrail"] = {
+        "settings": settings,
+        "engine": engine,
+        "inbox": inbox,
+        "telephone": telephone,
+    }
     try:
         with db.reading(engine) as session:
             routing.refresh(session)
@@ -64,7 +71,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
         _log.error("the database is away (%s); calls ring by the last known routing", type(error).__name__)
     # Beside the first calls, however much lies there: none of them waits for it.
     inbox.start()
-    providers.register(app, settings, inbox, routing)
+    providers.register(telephone, settings, inbox, routing)
     api.register(app, engine, settings)
     web.register(app, engine, settings)
 

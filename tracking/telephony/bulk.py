@@ -1,4 +1,4 @@
-"""Many calls at once: an import's reports about new calls, written without an object for each row.
+"""Many calls at once: reports about new calls, live or of an import, written without an object for each row.
 
 What a report means is decided in :mod:`tracking.telephony.calls`; here it only goes into the database in five
 statements a batch. Through the ORM the same rows take several times as long (``benchmarks/imports.py``).
@@ -8,19 +8,32 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import func, insert, literal, select
+from sqlalchemy import bindparam, func, insert, literal, select, text
 from sqlalchemy.orm import Session
 
 from tracking.records.import_outcome import ImportOutcome
-from tracking.storage import phone
+from tracking.storage import changes, phone
 from tracking.storage.models import Account, Call, Contact, ContactPoint, Touch
 from tracking.storage.vocabulary import Base, PointKind, TouchKind
 from tracking.telephony import calls, numbers
-from tracking.telephony.calls import CallEvent, Draft
+from tracking.telephony.calls import CallEvent, Draft, Inventory
 
 CallKey = tuple[str, str]
+# Of the tables rather than their classes, and made once: a live call waits for these.
+_CALL, _POINT = Call.__table__.c, ContactPoint.__table__.c
+_KNOWN = select(_CALL.provider_call_id).where(
+    _CALL.provider == bindparam("provider"), _CALL.provider_call_id.in_(bindparam("ids", expanding=True))
+)
+_PEOPLE = select(_POINT.value_hash, _POINT.contact_id).where(
+    _POINT.kind == PointKind.phone, _POINT.value_hash.in_(bindparam("hashes", expanding=True))
+)
+_TABLES: tuple[type[Base], ...] = (Account, Contact, Call, Touch)
+_LAST_IDS = text(
+    "SELECT " + ", ".join(f"(SELECT max(id) FROM {table.__tablename__})" for table in _TABLES)  # noqa: S608 - our own names
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +45,13 @@ class Filed:
     effect: ImportOutcome
 
 
-def record(session: Session, events: Iterable[CallEvent], *, region: str) -> dict[CallKey, Filed]:
-    """Take reports about calls as :func:`tracking.telephony.calls.record` does, with the same outcome."""
+def record(
+    session: Session, events: Iterable[CallEvent], *, region: str, stock: Inventory | None = None
+) -> dict[CallKey, Filed]:
+    """Take reports about calls as :func:`tracking.telephony.calls.record` does, with the same outcome.
+
+    ``stock`` is the inventory of the numbers dialled, where it has been read already.
+    """
     by_call = calls.gather(events)
     known = _known(session, by_call)
     again = [event for key in known for event in by_call[key]]
@@ -42,33 +60,33 @@ def record(session: Session, events: Iterable[CallEvent], *, region: str) -> dic
         for r in (calls.record(session, again, region=region) if again else ())
     }
     new = {key: group for key, group in by_call.items() if key not in known}
-    return filed | (_add(session, new, region) if new else {})
+    return filed | (_add(session, new, region, stock) if new else {})
 
 
 def _known(session: Session, keys: Iterable[CallKey]) -> set[CallKey]:
     found: set[CallKey] = set()
     for provider, group in groupby(keys, key=lambda key: key[0]):
-        ids = select(Call.provider_call_id).where(
-            Call.provider == provider, Call.provider_call_id.in_([call_id for _, call_id in group])
-        )
-        found |= {(provider, call_id) for call_id in session.scalars(ids)}
+        asked = {"provider": provider, "ids": [call_id for _, call_id in group]}
+        found |= {(provider, call_id) for call_id in session.connection().scalars(_KNOWN, asked)}
     return found
 
 
-def _add(session: Session, new: dict[CallKey, list[CallEvent]], region: str) -> dict[CallKey, Filed]:
-    dialled = {
-        e164 for g in new.values() for e in g for d in e.dialled if (e164 := phone.parse(d, region).e164)
-    }
-    stock = numbers.inventory(session, dialled - {None})
+def _add(
+    session: Session, new: dict[CallKey, list[CallEvent]], region: str, stock: Inventory | None
+) -> dict[CallKey, Filed]:
+    if stock is None:
+        dialled = (d for group in new.values() for event in group for d in event.dialled)
+        stock = numbers.inventory(session, {e for d in dialled if (e := phone.parse(d, region).e164)})
     openings = [calls.opening(group, stock, region) for group in new.values()]
     names = [next((e.caller_name for e in group if e.caller_name), None) for group in new.values()]
-    contacts = _contacts(session, openings, names)
+    people, strangers = _strangers(session, openings)
+    ids = _free_ids(session, (len(strangers), len(strangers), len(new), len(new)))
+    contacts = _contacts(session, openings, names, people, strangers, ids)
     filed: dict[CallKey, Filed] = {}
     call_rows: list[dict[str, Any]] = []
     touch_rows: list[dict[str, Any]] = []
-    ids = zip(_free_ids(session, Call, len(new)), _free_ids(session, Touch, len(new)), strict=True)
-    for (key, group), opening, contact_id, (call_id, touch_id) in zip(
-        new.items(), openings, contacts, ids, strict=True
+    for (key, group), opening, contact_id, call_id, touch_id in zip(
+        new.items(), openings, contacts, ids[2], ids[3], strict=True
     ):
         draft = Draft(opening["started_at"])
         for event in group:
@@ -97,19 +115,16 @@ def _add(session: Session, new: dict[CallKey, list[CallEvent]], region: str) -> 
             }
         )
         filed[key] = Filed(call_id, draft.started_at, ImportOutcome.created)
+    changes.note(session, contacts=contacts)
     _insert(session, Call, call_rows)
     _insert(session, Touch, touch_rows)
     return filed
 
 
-def _contacts(session: Session, openings: Sequence[dict[str, Any]], names: Sequence[str | None]) -> list[int]:
-    """Return the contact of each call; callers not known yet are added with a company of their own."""
+def _strangers(session: Session, openings: Sequence[dict[str, Any]]) -> tuple[dict[str, int], list[int]]:
+    """Return the contacts that are known by the hash of their number, and which calls add one."""
     hashes = {opening["caller_hash"] for opening in openings} - {None}
-    points = select(ContactPoint.value_hash, ContactPoint.contact_id)
-    rows = session.execute(
-        points.where(ContactPoint.kind == PointKind.phone, ContactPoint.value_hash.in_(hashes))
-    )
-    people: dict[str, int] = dict(rows.all())
+    people: dict[str, int] = dict(session.connection().execute(_PEOPLE, {"hashes": list(hashes)}).all())
     # Withheld and malformed numbers are nobody in particular: each such caller stays a person apart.
     strangers = [
         at
@@ -117,13 +132,23 @@ def _contacts(session: Session, openings: Sequence[dict[str, Any]], names: Seque
         if (value_hash := opening["caller_hash"]) is None
         or (value_hash not in people and people.setdefault(value_hash, -1) == -1)
     ]
-    account_ids = _free_ids(session, Account, len(strangers))
-    contact_ids = _free_ids(session, Contact, len(strangers))
+    return people, strangers
+
+
+def _contacts(
+    session: Session,
+    openings: Sequence[dict[str, Any]],
+    names: Sequence[str | None],
+    people: dict[str, int],
+    strangers: Sequence[int],
+    ids: Sequence[Sequence[int]],
+) -> list[int]:
+    """Return the contact of each call; callers not known yet are added with a company of their own."""
     accounts: list[dict[str, Any]] = []
     contacts: list[dict[str, Any]] = []
     new_points: list[dict[str, Any]] = []
     apart: dict[int, int] = {}
-    for at, account_id, contact_id in zip(strangers, account_ids, contact_ids, strict=True):
+    for at, account_id, contact_id in zip(strangers, ids[0], ids[1], strict=True):
         since = openings[at]["started_at"]
         accounts.append({"id": account_id, "created_at": since})
         contacts.append(
@@ -147,26 +172,28 @@ def _contacts(session: Session, openings: Sequence[dict[str, Any]], names: Seque
             )
     _insert(session, Account, accounts)
     _insert(session, Contact, contacts)
+    # In one order everywhere: two processes that meet the same two callers must not block each other.
+    new_points.sort(key=itemgetter("value_hash"))
     _insert(session, ContactPoint, new_points)
     return [apart.get(at) or people[opening["caller_hash"]] for at, opening in enumerate(openings)]
 
 
 def _insert(session: Session, table: type[Base], rows: list[dict[str, Any]]) -> None:
     if rows:
-        session.execute(insert(table.__table__), rows)  # type: ignore[arg-type]  # mapped tables are tables
+        session.connection().execute(insert(table.__table__), rows)  # type: ignore[arg-type]  # mapped tables are tables
 
 
-def _free_ids(session: Session, table: type[Base], count: int) -> Sequence[int]:
-    """Reserve row numbers, so that rows which point to one another go in together."""
-    if not count:
-        return ()
+def _free_ids(session: Session, counts: Sequence[int]) -> list[Sequence[int]]:
+    """Reserve row numbers in _TABLES, so that rows which point to one another go in together."""
     if session.get_bind().dialect.name == "postgresql":
-        # Others insert meanwhile: only numbers from the sequence are never given twice. One past the largest
-        # row would be theirs as well, and its insert would fail after ours, or ours after theirs.
-        sequence = func.pg_get_serial_sequence(literal(f'"{table.__tablename__}"'), literal("id"))
-        return session.scalars(
-            select(func.nextval(sequence)).select_from(func.generate_series(1, count))
-        ).all()
+        return [_from_sequence(session, *wanted) for wanted in zip(_TABLES, counts, strict=True)]
     # The transaction is the only one that writes until it ends (BEGIN IMMEDIATE).
-    last = session.scalar(select(func.max(table.__table__.c.id))) or 0
-    return range(last + 1, last + 1 + count)
+    last = session.connection().execute(_LAST_IDS).one()
+    return [range((at or 0) + 1, (at or 0) + 1 + count) for at, count in zip(last, counts, strict=True)]
+
+
+def _from_sequence(session: Session, table: type[Base], count: int) -> Sequence[int]:
+    # Others insert meanwhile: only numbers from the sequence are never given twice. One past the largest
+    # row would be theirs as well, and its insert would fail after ours, or ours after theirs.
+    sequence = func.pg_get_serial_sequence(literal(f'"{table.__tablename__}"'), literal("id"))
+    return session.scalars(select(func.nextval(sequence)).select_from(func.generate_series(1, count))).all()

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import Engine, Select, func, or_, select, tuple_
+from sqlalchemy import Engine, Select, bindparam, func, insert, or_, select, tuple_
 from sqlalchemy import exc as sql
 from sqlalchemy.orm import Session
 
@@ -27,8 +27,8 @@ from tracking.records.import_outcome import ImportOutcome
 from tracking.storage import db, phone, vault
 from tracking.storage.config import Settings
 from tracking.storage.models import Call, InboxEvent
-from tracking.telephony import calls, numbers
-from tracking.telephony.calls import CallEvent, Course
+from tracking.telephony import bulk, numbers
+from tracking.telephony.calls import CallEvent, Course, Inventory
 from tracking.telephony.routing import Routing
 from tracking.telephony.spool import Kept, Spool
 
@@ -50,7 +50,14 @@ _AWAY = (sql.OperationalError, sql.InterfaceError, sql.TimeoutError)
 
 _Item = TypeVar("_Item")
 _WAITING = (InboxEvent.processed_at.is_(None), InboxEvent.error.is_(None))
-_ANY_WAITING = select(InboxEvent.id).where(*_WAITING).limit(1)
+# Of the table rather than its class, and made once: the telephone waits for these.
+_TABLE = InboxEvent.metadata.tables[InboxEvent.__tablename__]
+_KNOWN = select(_TABLE.c.id).where(
+    tuple_(_TABLE.c.provider, _TABLE.c.event_key).in_(bindparam("wanted", expanding=True))
+)
+_INSERT = insert(_TABLE)
+_ANY_WAITING = select(_TABLE.c.id).where(_TABLE.c.processed_at.is_(None), _TABLE.c.error.is_(None)).limit(1)
+_COLUMNS = [column.key for column in _TABLE.c if column.key != "id"]
 # Stands as the reason why a report that is done with made no call.
 _NOT_INCOMING = "no incoming call"
 
@@ -91,14 +98,15 @@ class Backlog:
 
 
 def store(session: Session, arrivals: Sequence[Arrival]) -> list[InboxEvent]:
-    """Keep arrivals; return the rows that need interpreting.
+    """Return the rows of arrivals that need interpreting; those without a number are to be written.
 
     Of two bodies with the same key the first counts, and the other is counted as a conflict. A repetition
     that came earlier than the one we know (it lay in the spool) takes the moment back to its own.
     """
     wanted = {(a.provider, a.event_key) for a in arrivals}
-    key = tuple_(InboxEvent.provider, InboxEvent.event_key)
-    rows = {(r.provider, r.event_key): r for r in session.scalars(select(InboxEvent).where(key.in_(wanted)))}
+    known = session.connection().scalars(_KNOWN, {"wanted": list(wanted)}).all()
+    held = session.scalars(select(InboxEvent).where(InboxEvent.id.in_(known))) if known else ()
+    rows = {(row.provider, row.event_key): row for row in held}
     news: dict[tuple[str, str], InboxEvent] = {}
     for arrival in arrivals:
         name = (arrival.provider, arrival.event_key)
@@ -114,7 +122,6 @@ def store(session: Session, arrivals: Sequence[Arrival]) -> list[InboxEvent]:
                 attempts=0,
                 conflicts=0,
             )
-            session.add(row)
         elif row.body_hash != digest:
             row.conflicts += 1
         elif arrival.received_at < row.received_at:
@@ -373,8 +380,10 @@ class Inbox:
         return self._interpret(session, store(session, arrivals))
 
     def _store_and_mark(self, session: Session, arrival: Arrival, error: Exception) -> None:
-        for row in store(session, [arrival]):
+        rows = store(session, [arrival])
+        for row in rows:
             _mark_failed(row, error)
+        _write(session, rows)
 
     def _again(self, session: Session, ids: Sequence[int]) -> Sequence[int]:
         rows = select(InboxEvent).where(InboxEvent.id.in_(ids)).order_by(InboxEvent.id)
@@ -393,7 +402,9 @@ class Inbox:
                 _mark_failed(row, error)
         # A report that names no number of ours cannot open a call; it waits for one that does.
         first = [event for _, event in read if event.dialled]
-        outward = self._outward(session, first)
+        parsed = {event: self._numbers(event) for event in first}
+        stock = numbers.inventory(session, {e164 for pair in parsed.values() for e164 in pair[0] | pair[1]})
+        outward = self._outward(parsed, stock)
         called = {_key(event) for event in first} - outward
         later = {_key(event) for _, event in read if not event.dialled} - called - outward
         if later:
@@ -412,25 +423,25 @@ class Inbox:
         for row, event in read:
             if _key(event) in outward:
                 row.processed_at, row.error = self._now(), _NOT_INCOMING
+        _write(session, rows)
         settled = {_key(event) for event in first} & outward
         if ready:
             with session.no_autoflush:
-                recorded = calls.record(session, [event for _, event in ready], region=self._region)
-            settled |= {_key(r.call) for r in recorded if r.effect is ImportOutcome.created}
-        return self._waiting(session, settled) if settled and session.scalar(_ANY_WAITING) else []
-
-    def _outward(self, session: Session, events: Sequence[CallEvent]) -> set[tuple[str, str]]:
-        """Return the calls that nobody made to us: by their course, or from a number of ours to another's."""
-        said = {_key(event) for event in events if event.course not in (None, Course.incoming)}
-        parsed = {event: self._numbers(event) for event in events}
-        ours = numbers.inventory(
-            session, {number for pair in parsed.values() for number in pair[0] | pair[1]}
+                told = [event for _, event in ready]
+                filed = bulk.record(session, told, region=self._region, stock=stock)
+            settled |= {key for key, call in filed.items() if call.effect is ImportOutcome.created}
+        return (
+            self._waiting(session, settled) if settled and session.connection().scalar(_ANY_WAITING) else []
         )
-        shown = {
-            _key(e)
-            for e, (caller, dialled) in parsed.items()
-            if caller & ours.keys() and not dialled & ours.keys()
-        }
+
+    @staticmethod
+    def _outward(
+        parsed: Mapping[CallEvent, tuple[set[str], set[str]]], stock: Inventory
+    ) -> set[tuple[str, str]]:
+        """Return the calls that nobody made to us: by their course, or from a number of ours to another's."""
+        ours = stock.keys()
+        said = {_key(event) for event in parsed if event.course not in (None, Course.incoming)}
+        shown = {_key(e) for e, (caller, dialled) in parsed.items() if caller & ours and not dialled & ours}
         return said | shown
 
     def _numbers(self, event: CallEvent) -> tuple[set[str], set[str]]:
@@ -444,6 +455,13 @@ class Inbox:
             for provider, call_id in settled
         ]
         return session.scalars(select(InboxEvent.id).where(*_WAITING, or_(*theirs))).all()
+
+
+def _write(session: Session, rows: Iterable[InboxEvent]) -> None:
+    """Write those rows that are not in the database yet, without what an object of the session costs."""
+    if new := [row for row in rows if row.id is None]:
+        values = [{name: getattr(row, name) for name in _COLUMNS} for row in new]
+        session.connection().execute(_INSERT, values)
 
 
 def _key(call: CallEvent | Call) -> tuple[str, str]:

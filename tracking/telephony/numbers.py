@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -24,6 +24,14 @@ QUARANTINE_DAYS = {
     Medium.fair: 730,
     Medium.other: 365,
 }
+
+# Made once: each call that rings waits for these.
+_THESE = select(TrackingNumber).where(TrackingNumber.number.in_(bindparam("numbers", expanding=True)))
+_HELD = (
+    select(NumberAssignment)
+    .where(NumberAssignment.tracking_number_id.in_(bindparam("ids", expanding=True)))
+    .order_by(NumberAssignment.tracking_number_id, NumberAssignment.starts_at)
+)
 
 
 class NumberLife(StrEnum):
@@ -251,8 +259,8 @@ def inventory(
     session: Session, dialled: Collection[str]
 ) -> dict[str, tuple[TrackingNumber, list[NumberAssignment]]]:
     """Return those of our numbers that are among ``dialled`` (E.164), each with its history by start."""
-    rows = session.scalars(select(TrackingNumber).where(TrackingNumber.number.in_(set(dialled)))).all()
-    histories = _history(session, [row.id for row in rows])
+    rows = session.scalars(_THESE, {"numbers": list(set(dialled))}).all()
+    histories = _history(session, [row.id for row in rows]) if rows else {}
     return {row.number: (row, histories.get(row.id, [])) for row in rows}
 
 
@@ -308,11 +316,7 @@ def _busy(at: datetime) -> ColumnElement[bool]:
 
 
 def _history(session: Session, number_ids: Collection[int]) -> dict[int, list[NumberAssignment]]:
-    rows = session.scalars(
-        select(NumberAssignment)
-        .where(NumberAssignment.tracking_number_id.in_(number_ids))
-        .order_by(NumberAssignment.tracking_number_id, NumberAssignment.starts_at)
-    )
+    rows = session.scalars(_HELD, {"ids": list(number_ids)})
     found: dict[int, list[NumberAssignment]] = {}
     for row in rows:
         found.setdefault(row.tracking_number_id, []).append(row)
