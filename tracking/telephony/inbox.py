@@ -34,9 +34,9 @@ from tracking.telephony.spool import Kept, Spool
 
 _log = logging.getLogger(__name__)
 
-# How long an arrival waits for the database, in seconds: the strictest telephone provider hangs up after
-# five. A judgement.
-PATIENCE_S = 2.0
+# How long an arrival waits for the database, in seconds, before it goes to the spool. The strictest telephone
+# provider hangs up after five; a caller hears nothing until the answer. A judgement.
+PATIENCE_S = 0.5
 # How long the database is left alone after it failed, in seconds, before spooled arrivals are tried again.
 _PAUSE_S = 1.0
 # Arrivals that are held in memory while no disk takes them. Bounds what that costs: some 30 MB.
