@@ -1,12 +1,13 @@
 """The web application: opens the database and joins the parts that answer requests."""
 
 import gc
+import hmac
 import logging
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, cast
 
-from flask import Flask, Request, Response
+from flask import Flask, Request, Response, abort, request
 from flask_openapi.openapi import OpenAPI
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,6 +15,7 @@ from werkzeug.exceptions import HTTPException, SecurityError
 
 from tracking import api, clock, web
 from tracking.front import NamedProxies, Switchboard
+from tracking.metrics import KIND, Metrics
 from tracking.storage import db
 from tracking.storage.config import PROVIDERS_PATH, Settings
 from tracking.storage.vault import Draft
@@ -54,10 +56,12 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
         one.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     app.config["TRUSTED_HOSTS"] = settings.hosts
     switchboard = Switchboard(app.wsgi_app, telephone.wsgi_app, PROVIDERS_PATH, settings.hosts[0])
-    app.wsgi_app = NamedProxies(switchboard, settings.trusted_proxies)  # type: ignore[method-assign]  # as Flask's documentation does
     engine = engine or db.connect(settings)
     routing = Routing(settings)
     inbox = Inbox(engine, settings, routing, providers.interpreters(), clock.now)
+    metrics = Metrics(settings, engine, inbox)
+    watched = metrics.watch(NamedProxies(switchboard, settings.trusted_proxies))
+    app.wsgi_app = watched  # type: ignore[method-assign]  # as Flask's documentation does
     app.extensions["ringtrail"] = {
         "settings": settings,
         "engine": engine,
@@ -102,6 +106,14 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
         if at != wanted:
             return {"status": "the schema is not this program's; run `ringtrail db upgrade`"}, 503
         return {"status": "ok", "inbox": backlog}, 200
+
+    @app.get("/metrics")
+    def show_metrics() -> Response:
+        token = settings.metrics_token.get_secret_value()
+        shown = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if not token or not hmac.compare_digest(token.encode(), shown.encode()):
+            abort(404)
+        return Response(metrics.page(), content_type=KIND)
 
     if settings.base_url.startswith("https:"):
 

@@ -216,8 +216,12 @@ class Inbox:
         with db.reading(self._engine) as session:
             failed = session.scalar(open_.where(InboxEvent.error.is_not(None))) or 0
             waiting = session.scalar(open_.where(InboxEvent.error.is_(None))) or 0
+        return Backlog(failed, waiting, *self.spooled())
+
+    def spooled(self) -> tuple[int, int]:
+        """Count what waits for the database, and what cannot be read; the database is not asked."""
         spooled, unreadable = self._spool.count()
-        return Backlog(failed, waiting, spooled + len(self._held), unreadable)
+        return spooled + len(self._held), unreadable
 
     def turned_away(self) -> int:
         """Count the reports that were read and speak of outgoing or internal calls."""
