@@ -61,7 +61,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
     inbox = Inbox(engine, settings, routing, providers.interpreters(), clock.now)
     metrics = Metrics(settings, engine, inbox)
     watched = metrics.watch(NamedProxies(switchboard, settings.trusted_proxies))
-    app.wsgi_app = watched  # type: ignore[method-assign]  # as Flask's documentation does
+    app.wsgi_app = watched  # type: ignore[method-assign,assignment]  # as Flask does it
     app.extensions["ringtrail"] = {
         "settings": settings,
         "engine": engine,
