@@ -193,3 +193,47 @@ def test_what_no_key_opens_leaves_the_reserve_and_holds_up_nothing(
     assert inbox(app).backlog().unreadable == 2
     assert set_aside.is_empty()
     assert kept(engine) == {sid(1)}
+
+
+@pytest.mark.parametrize("odd", ["garbage", "cut off", "empty", "a pipe", "a folder", "a damaged record"])
+def test_an_odd_reserve_stops_nothing_and_is_kept_beside_a_new_one(
+    acme: tuple[Settings, Engine], small_disk: Path, odd: str
+) -> None:
+    settings, engine = acme
+    path = small_disk / "spool.reserve"
+    if odd == "a folder":
+        path.mkdir()
+    elif odd == "a pipe":
+        os.mkfifo(path)
+    else:
+        Reserve(path).prepare()
+        Reserve(path).put(b"an event")
+        held = path.read_bytes()
+        damaged = held[:32] + b"\xff\xff\xff\xff" + held[36:]
+        path.write_bytes({"garbage": b"?" * 99, "cut off": held[:40], "empty": b""}.get(odd, damaged))
+    app = create_app(settings, engine)
+    inbox(app).prepare()
+    ring(app, 1)
+    inbox(app).close()
+    inbox(app).drain()
+    inbox(app).prepare()
+    assert kept(engine) == {sid(1)}
+    assert Reserve(path).is_empty()
+    assert path.stat().st_size > 100_000
+    Reserve(path).put(b"another")
+    assert [record for _, record in Reserve(path).some(9)] == [b"another"]
+
+
+def test_a_reserve_that_was_small_grows_while_nothing_lies_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "reserve"
+    monkeypatch.setattr(reserve, "MOST", 100)
+    Reserve(path).prepare()
+    Reserve(path).put(b"in the small one")
+    monkeypatch.setattr(reserve, "MOST", 1000)
+    Reserve(path).prepare()
+    assert path.stat().st_size == 100, "something lies in it"
+    Reserve(path).discard([place for place, _ in Reserve(path).some(9)])
+    Reserve(path).prepare()
+    assert path.stat().st_size == 1000

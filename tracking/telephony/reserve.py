@@ -5,13 +5,14 @@ import fcntl
 import os
 import shutil
 import struct
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 _HEAD = struct.Struct(">8sQQQ")
-"""What the file is, how often it was emptied, where its first record begins and where its last one ends."""
+"""What the file is, which filling this is, where its first record begins and where its last one ends."""
 _KIND = b"ringtrl1"
 _SIZE = struct.Struct(">I")
 _CHUNK = 1_000_000
@@ -41,20 +42,36 @@ class Reserve:
     def prepare(self) -> None:
         """Have the disk set the room aside, at most a quarter of what is free, unless that is done.
 
+        What was set aside when there was less room grows while nothing lies in it; what is no reserve is kept
+        under another name.
+
         Raises
         ------
         OSError
             If the disk does not give it.
         """
-        if self._path.exists():
-            return
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         size = min(MOST, shutil.disk_usage(self._path.parent).free // 4)
+        try:
+            with self._opened() as file:
+                _, first, end = _head(file)
+                if first == end and os.fstat(file).st_size < size:
+                    with suppress(OSError):  # the smaller one stays
+                        self._set_aside(size)
+                return
+        except FileNotFoundError:
+            pass
+        except OSError:
+            self._path.rename(self._path.with_name(f"{self._path.name}.{time.time_ns()}.unreadable"))
+        self._set_aside(size)
+
+    def _set_aside(self, size: int) -> None:
+        draft = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
             with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 _write_zeros(file.fileno(), 0, size)
-                os.pwrite(file.fileno(), _HEAD.pack(_KIND, 0, _HEAD.size, _HEAD.size), 0)
+                # A number that no reserve before had, so that no place in one of those is taken for one here.
+                os.pwrite(file.fileno(), _HEAD.pack(_KIND, time.time_ns(), _HEAD.size, _HEAD.size), 0)
                 os.fsync(file.fileno())
             draft.rename(self._path)
         finally:
@@ -85,9 +102,12 @@ class Reserve:
             with self._opened() as file:
                 filling, at, end = _head(file)
                 while at < end and len(found) < limit:
-                    (size,) = _SIZE.unpack(os.pread(file, _SIZE.size, at))
-                    place = Place(filling, at, at + _SIZE.size + size)
-                    found.append((place, os.pread(file, size, at + _SIZE.size)))
+                    size = int.from_bytes(os.pread(file, _SIZE.size, at))
+                    # What was damaged goes on to the end, where it is found to be no event and set apart.
+                    place = Place(filling, at, min(at + _SIZE.size + size, end))
+                    found.append(
+                        (place, os.pread(file, max(0, place.end - at - _SIZE.size), at + _SIZE.size))
+                    )
                     at = place.end
         except OSError:
             return []
@@ -126,13 +146,18 @@ class Reserve:
 
     @contextmanager
     def _opened(self) -> Iterator[int]:
-        file = os.open(self._path, os.O_RDWR | os.O_NOFOLLOW)
-        try:
-            # Released when the file is closed; each opening has a lock of its own, also within a process.
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield file
-        finally:
-            os.close(file)
+        while True:
+            # Without waiting: whatever else has this name must hold up nobody.
+            file = os.open(self._path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                # Released when the file is closed; each opening has a lock of its own, also within a process.
+                fcntl.flock(file, fcntl.LOCK_EX)
+                if not os.path.samestat(os.fstat(file), os.stat(self._path)):
+                    continue  # a larger one has taken its place meanwhile
+                yield file
+                return
+            finally:
+                os.close(file)
 
 
 def _tell(file: int, filling: int, first: int, end: int) -> None:
@@ -145,6 +170,8 @@ def _head(file: int) -> tuple[int, int, int]:
     if len(head) != _HEAD.size or not head.startswith(_KIND):
         raise OSError(errno.EINVAL, "this is no reserve")
     _, filling, first, end = _HEAD.unpack(head)
+    if not _HEAD.size <= first <= end <= os.fstat(file).st_size:
+        raise OSError(errno.EINVAL, "this reserve was cut off")
     return filling, first, end
 
 
