@@ -68,6 +68,7 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
         TRUSTED_HOSTS="intranet",
         TRUSTED_PROXIES="10.0.0.1",
         RESERVED_BYTES="0",
+        METRICS_TOKEN="a token",
     )
     assert settings.model_fields_set == set(Settings.model_fields) - {"providers"}
     assert settings.url == "postgresql://acme@db/ringtrail"

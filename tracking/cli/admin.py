@@ -1,5 +1,6 @@
 """Running an installation: its database, its keys, its server, its health."""
 
+import logging
 import os
 import platform
 import sys
@@ -21,6 +22,7 @@ from tracking.storage.models import ApiToken, Call, Campaign, InboxEvent
 from tracking.telephony import providers
 from tracking.telephony.inbox import Inbox
 from tracking.telephony.routing import Routing
+from tracking.telephony.spool import Spool
 
 
 @click.command("upgrade")
@@ -69,12 +71,13 @@ def serve(
 
     SIGHUP restarts the program, for example after an upgrade, without losing a request.
     """
-    from tracking import server
+    from tracking import logs, server
     from tracking.app import create_app, settle
     from tracking.web.pages import largest_of
     from tracking.worker import Beside
 
     # Opened here so that a wrong setting or an old schema is told at once, not in a worker's log.
+    logs.begin(logging.WARNING)
     settings = installation.settings
     for provider in providers.every().values():
         provider.obstacle(settings)
@@ -94,6 +97,7 @@ def serve(
         )
         engine = db.connect(settings)
     app = create_app(settings, engine)
+    app.extensions["ringtrail"]["inbox"].prepare()
     settle()
     serving = server.Server(
         app.wsgi_app, listening, threads=threads, largest=largest_of(app), drafts=settings.data_dir
@@ -243,8 +247,13 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
         note("database", True, f"{db.redact(settings.url)} at schema {db.revision(engine)[0]}")
     except Exception as error:  # a doctor reports whatever ails the patient
         note("database", False, str(error).splitlines()[0])
-    spool = list(settings.spool_dir.glob("*")) if settings.spool_dir.exists() else []
-    note("spool", not spool, f"{len(spool)} files waiting for the database" if spool else "empty")
+    spool = Spool(settings.spool_dir)
+    spooled, unreadable = spool.count()
+    waits = f"{spooled} events waiting; start `ringtrail serve`, or run `ringtrail inbox drain`"
+    closed = f"{unreadable} files in {settings.spool_dir} cannot be opened; set RINGTRAIL_KEY to their key"
+    note("spool", not spooled + unreadable, (unreadable and closed) or (spooled and waits) or "empty")
+    there = spool.has_reserve()
+    note("reserve", there, "set aside" if there else "none for a full disk; `ringtrail serve` sets it aside")
     mode = os.stat(settings.data_dir).st_mode & 0o077 if settings.data_dir.exists() else 0
     open_to_others = f"{settings.data_dir} is readable by others; run `chmod 700 {settings.data_dir}`"
     note("data folder", not mode, open_to_others if mode else str(settings.data_dir))

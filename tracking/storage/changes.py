@@ -44,6 +44,7 @@ _MARKS = 10_000
 # A transaction with a lower number may be committed after one with a higher, but not after so many.
 _LATE = 1000
 _NEWEST = "FROM data_change WHERE id > (SELECT max(id) FROM data_change) - :late"
+_MARK = text("INSERT INTO data_change (nonce, scope) VALUES (:nonce, :scope) RETURNING id")
 # Past this a change is no smaller than the whole.
 _MOST = 20_000
 
@@ -230,10 +231,8 @@ def _mark(session: Session) -> None:
     noting = session.info.pop("noting", None)
     if noting is None:
         return
-    mark = session.execute(
-        text("INSERT INTO data_change (nonce, scope) VALUES (:nonce, :scope) RETURNING id"),
-        {"nonce": secrets.randbits(62), "scope": noting.scope()},
-    ).scalar_one()
+    values = {"nonce": secrets.randbits(62), "scope": noting.scope()}
+    mark = session.connection().execute(_MARK, values).scalar_one()
     if mark % _LATE == 0:
         session.execute(text("DELETE FROM data_change WHERE id <= :old"), {"old": mark - _MARKS})
 

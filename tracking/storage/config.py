@@ -156,6 +156,10 @@ class Settings(_Environment, env_prefix="RINGTRAIL_"):
     max_request_bytes: int = Field(
         262_144, ge=1024, description="Largest request body that is read, in bytes."
     )
+    metrics_token: SecretStr = Field(
+        SecretStr(""),
+        description="What a monitor shows as its bearer token to read /metrics; empty: there are no metrics.",
+    )
     reserved_bytes: int = Field(
         200_000_000,
         ge=0,

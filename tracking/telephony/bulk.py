@@ -1,4 +1,4 @@
-"""Many calls at once: an import's reports about new calls, written without an object for each row.
+"""Many calls at once: reports about new calls, live or of an import, written without an object for each row.
 
 What a report means is decided in :mod:`tracking.telephony.calls`; here it only goes into the database, by
 columns. Through the ORM the same rows take several times as long (``benchmarks/imports.py``).
@@ -18,6 +18,7 @@ from tracking.storage.models import Account, Call, Contact, ContactPoint, Touch
 from tracking.storage.vocabulary import PointKind, TouchKind
 from tracking.telephony import calls, numbers
 from tracking.telephony.calls import CallEvent, Draft, Opening
+from tracking.telephony.numbers import Holdings
 
 CallKey = tuple[str, str]
 
@@ -30,8 +31,13 @@ class Filed(NamedTuple):
     effect: ImportOutcome
 
 
-def record(session: Session, events: Iterable[CallEvent], *, region: str) -> dict[CallKey, Filed]:
-    """Take reports about calls as :func:`tracking.telephony.calls.record` does, with the same outcome."""
+def record(
+    session: Session, events: Iterable[CallEvent], *, region: str, stock: Holdings | None = None
+) -> dict[CallKey, Filed]:
+    """Take reports about calls as :func:`tracking.telephony.calls.record` does, with the same outcome.
+
+    ``stock`` is who holds the numbers dialled, where it has been read already.
+    """
     by_call = calls.gather(events)
     known = _known(session, by_call)
     again = [event for key in known for event in by_call[key]]
@@ -40,7 +46,7 @@ def record(session: Session, events: Iterable[CallEvent], *, region: str) -> dic
         for r in (calls.record(session, again, region=region) if again else ())
     }
     new = {key: group for key, group in by_call.items() if key not in known} if known else by_call
-    return filed | (_add(session, new, region) if new else {})
+    return filed | (_add(session, new, region, stock) if new else {})
 
 
 def _known(session: Session, keys: Iterable[CallKey]) -> set[CallKey]:
@@ -52,11 +58,14 @@ def _known(session: Session, keys: Iterable[CallKey]) -> set[CallKey]:
     return found
 
 
-def _add(session: Session, new: dict[CallKey, list[CallEvent]], region: str) -> dict[CallKey, Filed]:
-    candidates = {d for group in new.values() for event in group for d in event.dialled}
-    stock = numbers.holdings(
-        session, {e164 for d in candidates if (e164 := phone.parse(d, region).e164) is not None}
-    )
+def _add(
+    session: Session, new: dict[CallKey, list[CallEvent]], region: str, stock: Holdings | None
+) -> dict[CallKey, Filed]:
+    if stock is None:
+        candidates = {d for group in new.values() for event in group for d in event.dialled}
+        stock = numbers.holdings(
+            session, {e164 for d in candidates if (e164 := phone.parse(d, region).e164) is not None}
+        )
     own = {number: number_id for number, (number_id, _) in stock.items()}
     openings = [calls.opening(group, own, region) for group in new.values()]
     drafts = [
@@ -133,7 +142,8 @@ def _contacts(session: Session, openings: Sequence[Opening], names: Sequence[str
         },
     )
     apart = dict(zip(strangers, contact_ids, strict=True))
-    numbered: list[Any] = [(apart[at], hashes[at], openings[at].caller) for at in first.values()]
+    # In one order everywhere: two processes that meet the same two callers must not block each other.
+    numbered: list[Any] = [(apart[first[key]], key, openings[first[key]].caller) for key in sorted(first)]
     people |= {value_hash: contact_id for contact_id, value_hash, _ in numbered}
     rows.insert(
         session,

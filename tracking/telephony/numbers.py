@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
@@ -27,6 +27,15 @@ QUARANTINE_DAYS = {
     Medium.fair: 730,
     Medium.other: 365,
 }
+
+# Made once: each call that rings waits for these.
+_THESE = select(TrackingNumber).where(TrackingNumber.number.in_(bindparam("numbers", expanding=True)))
+_HELD = (
+    select(NumberAssignment)
+    .where(NumberAssignment.tracking_number_id.in_(bindparam("ids", expanding=True)))
+    .order_by(NumberAssignment.tracking_number_id, NumberAssignment.starts_at)
+    .options(joinedload(NumberAssignment.ad_material))
+)
 
 
 class NumberLife(StrEnum):
@@ -256,8 +265,8 @@ def inventory(
     session: Session, dialled: Collection[str]
 ) -> dict[str, tuple[TrackingNumber, list[NumberAssignment]]]:
     """Return those of our numbers that are among ``dialled`` (E.164), each with its history by start."""
-    found = session.scalars(select(TrackingNumber).where(TrackingNumber.number.in_(set(dialled)))).all()
-    histories = _history(session, [row.id for row in found])
+    found = session.scalars(_THESE, {"numbers": list(set(dialled))}).all()
+    histories = _history(session, [row.id for row in found]) if found else {}
     return {row.number: (row, histories.get(row.id, [])) for row in found}
 
 
@@ -271,9 +280,12 @@ class Holding(NamedTuple):
     campaign_id: int
 
 
-def holdings(session: Session, dialled: Collection[str]) -> dict[str, tuple[int, list[Holding]]]:
+Holdings = dict[str, tuple[int, list[Holding]]]
+
+
+def holdings(session: Session, dialled: Collection[str]) -> Holdings:
     """Return what :func:`inventory` does, as bare values: the row number of each number and its history."""
-    found: dict[str, tuple[int, list[Holding]]] = {}
+    found: Holdings = {}
     held = NumberAssignment
     for number, number_id, first, *rest in session.execute(
         select(
@@ -348,14 +360,8 @@ def _busy(at: datetime) -> ColumnElement[bool]:
 
 
 def _history(session: Session, number_ids: Collection[int]) -> dict[int, list[NumberAssignment]]:
-    rows = session.scalars(
-        select(NumberAssignment)
-        .where(NumberAssignment.tracking_number_id.in_(number_ids))
-        .order_by(NumberAssignment.tracking_number_id, NumberAssignment.starts_at)
-        .options(joinedload(NumberAssignment.ad_material))
-    )
     found: dict[int, list[NumberAssignment]] = {}
-    for row in rows:
+    for row in session.scalars(_HELD, {"ids": list(number_ids)}):
         found.setdefault(row.tracking_number_id, []).append(row)
     return found
 
