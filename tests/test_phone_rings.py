@@ -209,7 +209,7 @@ def test_what_is_on_the_disk_meanwhile_shows_no_caller(file_settings: Settings) 
     engine.dispose()
     written = [path for path in file_settings.data_dir.rglob("*") if path.is_file()]
     assert file_settings.data_dir / "routing.json" in written
-    assert len(written) == 3, "the database put away, the routing and the spooled event"
+    assert len(written) == 4, "the database put away, who waits for it, the routing, the spooled event"
     for path in written:
         assert BOREALIS.strip("+").encode() not in path.read_bytes()
 
