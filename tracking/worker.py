@@ -18,9 +18,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from tracking import clock
 from tracking.access import jobs
 from tracking.access.jobs import Arguments, Kind, Progress
-from tracking.errors import Conflict
+from tracking.errors import Conflict, Invalid
 from tracking.imports import kinds
 from tracking.imports.uploads import UploadStore
+from tracking.keeping import rekeying
 from tracking.reporting import journeys, mail, mailing, outbox, schedules, simulations, snapshots
 from tracking.storage import db
 from tracking.storage.config import Settings
@@ -123,6 +124,7 @@ def run(engine: Engine, settings: Settings, *, parent: int | None = None) -> Non
     if mail.is_possible(settings):
         # Beside the jobs: who waits for a link does not wait for an import.
         threading.Thread(target=_post, args=(engine, settings, told), name="post", daemon=True).start()
+    threading.Thread(target=_rekey, args=(engine, told), name="rekey", daemon=True).start()
     jobs.work_until(engine, known(engine, settings), ends, between)
 
 
@@ -136,6 +138,17 @@ def _post(engine: Engine, settings: Settings, over: threading.Event) -> None:
         except SQLAlchemyError as error:
             _log.error("the database is away (%s); mails wait", type(error).__name__)
             pause = _LOOK_EVERY_S
+
+
+def _rekey(engine: Engine, over: threading.Event) -> None:
+    """See a change of key through, beside the jobs."""
+    while not over.is_set():
+        try:
+            db.commit(engine, lambda session: rekeying.adopt(session, by="worker", at=clock.now()))
+            rekeying.run(engine, at=clock.now, pause=over.wait)
+        except (SQLAlchemyError, Conflict, Invalid) as error:
+            _log.error("the change of key waits: %s", type(error).__name__)
+        over.wait(_LOOK_EVERY_S)
 
 
 class Beside:

@@ -56,6 +56,14 @@ def _purpose(place: str | Commands) -> str:
     return next((ast.get_docstring(node) or "" for node in written if node.name == function), "")
 
 
+@click.pass_context
+def _new_key(context: click.Context) -> None:
+    from tracking.storage.keys import new_master_key
+
+    if context.invoked_subcommand is None:
+        click.echo(new_master_key())
+
+
 ringtrail = Commands(
     """Find out which advertising makes the telephone ring, and what it earns.
 
@@ -89,7 +97,15 @@ ringtrail = Commands(
             "Look after what the telephone provider sent, as it came.",
             {"drain": "admin:inbox_drain", "replay": "admin:inbox_replay"},
         ),
-        "key": "admin:key",
+        "key": Commands(
+            """Print a new master key; keep it apart from the database and its backups.
+
+            Further commands change the key of an installation.
+            """,
+            {name: f"keys:{name}" for name in ("reseal", "retire", "rotate")},
+            invoke_without_command=True,
+            callback=_new_key,
+        ),
         "material": Commands(
             "Ad material: the pieces of a campaign that carry numbers.", {"add": "numbers:material_add"}
         ),

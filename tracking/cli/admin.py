@@ -10,13 +10,15 @@ from typing import Any
 import click
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from tracking import clock
 from tracking.access import audit, tokens
 from tracking.access.tokens import Scope
 from tracking.cli.installation import Installation, Moment, json_option, pass_installation
 from tracking.errors import Conflict, Invalid
-from tracking.storage import db, vault
+from tracking.keeping import rekeying
+from tracking.storage import db
 from tracking.storage.models import ApiToken, Call, Campaign, InboxEvent
 from tracking.telephony import providers
 from tracking.telephony.inbox import Inbox
@@ -35,12 +37,6 @@ def upgrade(installation: Installation) -> None:
         words = f"the schema is not what this program works on: {'; '.join(left)}"
         raise Conflict("%(words)s. Restore a backup, or mend it by hand, before you serve", words=words)
     click.echo(f"{db.redact(installation.settings.url)} is at schema {db.revision(engine)[0]}")
-
-
-@click.command()
-def key() -> None:
-    """Print a new master key for RINGTRAIL_KEY; keep it apart from the database and its backups."""
-    click.echo(vault.new_master_key())
 
 
 @click.command()
@@ -207,6 +203,7 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
         engine = installation.engine
         with db.reading(engine) as session:
             note("key", True, "fits the database")
+            note("change of key", *_change_of_key(session))
             waiting = session.scalar(
                 select(func.count(InboxEvent.id)).where(InboxEvent.processed_at.is_(None))
             )
@@ -227,6 +224,14 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
     room = settings.room() if settings.data_dir.exists() else 0
     note("free space", room >= 0, f"{max(room, 0):,} bytes before imports stop (RINGTRAIL_RESERVED_BYTES)")
     return findings
+
+
+def _change_of_key(session: Session) -> tuple[bool, str]:
+    if not rekeying.is_going_on(session):
+        return True, "none is going on"
+    held = rekeying.progress(session)
+    done = f"{held.total - held.left:,} of {held.total:,} values are sealed with the new key"
+    return True, f"{done}; `ringtrail work` goes on with it, and `ringtrail key reseal` does it at once"
 
 
 def _open_inbox(installation: Installation) -> Inbox:

@@ -136,7 +136,7 @@ def _ours(event: CallEvent, region: str, own: set[str]) -> bool:
 def _stored(
     session: Session, callers: Iterable[str], events: Sequence[CallEvent], own: set[str]
 ) -> dict[tuple[str, str], list[_Talk]]:
-    hashes = {vault.lookup_hash(PointKind.phone, e164): e164 for e164 in set(callers)}
+    hashes = {h: e164 for e164 in set(callers) for h in vault.lookup_hashes(PointKind.phone, e164)}
     moments = [event.started_at for event in events]
     query = select(
         Call.provider,

@@ -141,8 +141,10 @@ class _Sealed(io.RawIOBase):
         super().__init__()
         self._file = path.open("rb")
         self._purpose = purpose
-        whole, rest = divmod(os.fstat(self._file.fileno()).st_size, _CHUNK + vault.SEAL)
-        self._size = whole * _CHUNK + max(rest - vault.SEAL, 0)
+        added = vault.overhead(self._file.read(vault.PREFIX))
+        self._step = _CHUNK + added
+        whole, rest = divmod(os.fstat(self._file.fileno()).st_size, self._step)
+        self._size = whole * _CHUNK + max(rest - added, 0)
         self._at = 0
         self._held = (-1, b"")
 
@@ -165,8 +167,8 @@ class _Sealed(io.RawIOBase):
         if self._at >= self._size:
             return 0
         if self._held[0] != place:
-            self._file.seek(place * (_CHUNK + vault.SEAL))
-            sealed = self._file.read(_CHUNK + vault.SEAL)
+            self._file.seek(place * self._step)
+            sealed = self._file.read(self._step)
             self._held = (place, vault.unseal_bytes(sealed, f"{self._purpose} {place}"))
         part = self._held[1][skip : skip + len(into)]
         into[: len(part)] = part

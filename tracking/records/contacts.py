@@ -55,7 +55,9 @@ class Clues:
 
 def recognise(session: Session, points: Collection[Point]) -> dict[Point, Contact]:
     """Return the contacts that are known by these points, in one query."""
-    by_hash = {(kind, vault.lookup_hash(kind, value)): (kind, value) for kind, value in points}
+    by_hash = {
+        (kind, known): (kind, value) for kind, value in points for known in vault.lookup_hashes(kind, value)
+    }
     if not by_hash:
         return {}
     rows = session.scalars(
@@ -194,7 +196,7 @@ def matching(text: str, region: str) -> Select[Account]:
             .join(ContactPoint)
             .where(
                 ContactPoint.kind == PointKind.phone,
-                ContactPoint.value_hash == vault.lookup_hash(PointKind.phone, e164),
+                ContactPoint.value_hash.in_(vault.lookup_hashes(PointKind.phone, e164)),
             )
         )
         conditions.append(Account.id.in_(known))
@@ -319,7 +321,7 @@ def _take_turn(session: Session, clues: Clues) -> bool:
     if not named or session.get_bind().dialect.name != "postgresql":
         return False
     for clue in named:
-        key = int(vault.lookup_hash("company", clue)[:15], 16)
+        key = int(vault.mark("company", clue)[:15], 16)
         session.execute(select(func.pg_advisory_xact_lock(key)))
     return True
 

@@ -100,7 +100,8 @@ class Settings(_Environment, env_prefix="RINGTRAIL_"):
     )
     key: SecretStr = Field(
         SecretStr(""),
-        description="Master key, 32 bytes in base64; empty: the file data_dir/ringtrail.key.",
+        description="Master key, 32 bytes in base64; while it changes, the new and the old one, a space "
+        "between; empty: the file data_dir/ringtrail.key.",
     )
     base_url: str = Field(
         "http://127.0.0.1:8000",
@@ -248,3 +249,8 @@ class Settings(_Environment, env_prefix="RINGTRAIL_"):
         return (
             vault.Keys.from_text(secret) if secret else vault.Keys.from_file(self.data_dir / "ringtrail.key")
         )
+
+    @property
+    def key_file(self) -> Path | None:
+        """Return the file that holds the keys, where no setting does."""
+        return None if self.key.get_secret_value() else self.data_dir / "ringtrail.key"

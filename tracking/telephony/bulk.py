@@ -14,7 +14,7 @@ from sqlalchemy import func, insert, literal, select
 from sqlalchemy.orm import Session
 
 from tracking.records.import_outcome import ImportOutcome
-from tracking.storage import phone
+from tracking.storage import phone, vault
 from tracking.storage.models import Account, Call, Contact, ContactPoint, Touch
 from tracking.storage.vocabulary import Base, PointKind, TouchKind
 from tracking.telephony import calls, numbers
@@ -104,12 +104,17 @@ def _add(session: Session, new: dict[CallKey, list[CallEvent]], region: str) -> 
 
 def _contacts(session: Session, openings: Sequence[dict[str, Any]], names: Sequence[str | None]) -> list[int]:
     """Return the contact of each call; callers not known yet are added with a company of their own."""
-    hashes = {opening["caller_hash"] for opening in openings} - {None}
+    now = {
+        known: opening["caller_hash"]
+        for opening in openings
+        if opening["caller_hash"] is not None
+        for known in vault.lookup_hashes(PointKind.phone, opening["caller"])
+    }
     points = select(ContactPoint.value_hash, ContactPoint.contact_id)
     rows = session.execute(
-        points.where(ContactPoint.kind == PointKind.phone, ContactPoint.value_hash.in_(hashes))
+        points.where(ContactPoint.kind == PointKind.phone, ContactPoint.value_hash.in_(now))
     )
-    people: dict[str, int] = dict(rows.all())
+    people: dict[str, int] = {now[known]: contact_id for known, contact_id in rows}
     # Withheld and malformed numbers are nobody in particular: each such caller stays a person apart.
     strangers = [
         at

@@ -99,7 +99,7 @@ def store(session: Session, arrivals: Sequence[Arrival]) -> list[InboxEvent]:
     news: dict[tuple[str, str], InboxEvent] = {}
     for arrival in arrivals:
         name = (arrival.provider, arrival.event_key)
-        digest = vault.lookup_hash("inbox_event.body", arrival.body)
+        digests = vault.lookup_hashes("inbox_event.body", arrival.body)
         row = rows.get(name)
         if row is None:
             row = rows[name] = news[name] = InboxEvent(
@@ -107,12 +107,12 @@ def store(session: Session, arrivals: Sequence[Arrival]) -> list[InboxEvent]:
                 event_key=arrival.event_key,
                 received_at=arrival.received_at,
                 body=arrival.body,
-                body_hash=digest,
+                body_hash=digests[0],
                 attempts=0,
                 conflicts=0,
             )
             session.add(row)
-        elif row.body_hash != digest:
+        elif row.body_hash not in digests:
             row.conflicts += 1
         elif arrival.received_at < row.received_at:
             row.received_at = arrival.received_at

@@ -114,7 +114,7 @@ def _standing(session: Session, condition: ColumnElement[bool]) -> ColumnElement
 def _caller(session: Session, wanted: Select[Call], text: str, region: str) -> CallSearch:
     e164 = phone.parse(text, region).e164
     if e164:
-        caller = _few(session, Call.caller_hash, [vault.lookup_hash(PointKind.phone, e164)])
+        caller = _few(session, Call.caller_hash, vault.lookup_hashes(PointKind.phone, e164))
         return CallSearch(wanted.where(or_(caller, _few(session, Call.dialled, [e164]))))
     digits = text.replace(" ", "").removeprefix("…").removeprefix("...")
     if digits.isdecimal() and 2 <= len(digits) <= 15:
