@@ -72,6 +72,10 @@ ringtrail = Commands(
     """,
     {
         "attribute": "attribute:attribute_command",
+        "backup": Commands(
+            "Backups: everything in one sealed file, verified, and back again.",
+            {name: f"backup:{name}" for name in ("create", "restore", "verify")},
+        ),
         "calibrate": "simulate:calibrate",
         "campaign": Commands(
             "Campaigns: marketing activities whose effect is to be known.",
@@ -113,6 +117,11 @@ ringtrail = Commands(
             "Tracking numbers: the inventory, and which ad material each is on.",
             {name: f"numbers:number_{name}" for name in ("add", "assign", "list", "release", "strays")},
         ),
+        "person": Commands(
+            "One person: hand out all that is kept of him, or take him out.",
+            {name: f"people:person_{name}" for name in ("erase", "export")},
+        ),
+        "privacy": "people:privacy",
         "rate": "report:rate_command",
         "replay": "replay:replay_command",
         "report": Commands(
@@ -124,6 +133,7 @@ ringtrail = Commands(
                 "roi": "report:roi_command",
             },
         ),
+        "retention": "people:retention_command",
         "score": "simulate:score",
         "serve": "admin:serve",
         "simulate": "simulate:simulate",

@@ -4,7 +4,7 @@ import os
 import platform
 import sys
 from contextlib import ExitStack, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
@@ -17,8 +17,9 @@ from tracking.access import audit, tokens
 from tracking.access.tokens import Scope
 from tracking.cli.installation import Installation, Moment, json_option, pass_installation
 from tracking.errors import Conflict, Invalid
-from tracking.keeping import rekeying
+from tracking.keeping import backups, rekeying, retention
 from tracking.storage import db
+from tracking.storage.config import Settings
 from tracking.storage.models import ApiToken, Call, Campaign, InboxEvent
 from tracking.telephony import providers
 from tracking.telephony.inbox import Inbox
@@ -199,9 +200,11 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
             safe,
             version if safe else f"{version} can lose WAL writes, so WAL is off; use 3.51.3 or newer",
         )
+    note("backup", *_last_backup(settings))
     try:
         engine = installation.engine
         with db.reading(engine) as session:
+            note("kept for", *_kept(session, settings))
             note("key", True, "fits the database")
             note("change of key", *_change_of_key(session))
             waiting = session.scalar(
@@ -224,6 +227,28 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
     room = settings.room() if settings.data_dir.exists() else 0
     note("free space", room >= 0, f"{max(room, 0):,} bytes before imports stop (RINGTRAIL_RESERVED_BYTES)")
     return findings
+
+
+def _last_backup(settings: Settings) -> tuple[bool, str]:
+    made = backups.proved(settings)
+    if not made:
+        return False, f"none was verified in {settings.backups}; run `ringtrail backup create`"
+    age = clock.now() - made[0].made_at
+    told = f"{made[0].path}, made {age.days * 24 + age.seconds // 3600} hours ago and verified"
+    if age > timedelta(hours=48):
+        return False, f"{told}; run `ringtrail backup create`, and look into the log of `ringtrail work`"
+    if settings.data_dir.exists() and os.stat(settings.backups).st_dev == os.stat(settings.data_dir).st_dev:
+        told += "; on the disk of the data, so copy it elsewhere or set RINGTRAIL_BACKUP_DIR"
+    return True, told
+
+
+def _kept(session: Session, settings: Settings) -> tuple[bool, str]:
+    every = retention.plan(session, settings, at=clock.now())
+    words = {None: "for ever, as nobody has chosen", 0: "for ever"}
+    told = ", ".join(f"{one.name} {words.get(one.days) or f'{one.days} days'}" for one in every)
+    if any(one.is_much for one in every):
+        return False, f"{told}; much is due at once: look at `ringtrail retention`"
+    return True, told
 
 
 def _change_of_key(session: Session) -> tuple[bool, str]:

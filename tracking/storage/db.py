@@ -297,11 +297,16 @@ def _alembic(connection: Connection) -> "Config":
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Bring the schema up to ``revision``, in one transaction."""
+    with engine.begin() as connection:
+        migrate(connection, revision)
+
+
+def migrate(connection: Connection, revision: str = "head") -> None:
+    """Bring the schema up to ``revision`` within somebody's transaction."""
     # Alembic takes as long to load as all else here, and only a change of the schema needs it.
     from alembic import command
 
-    with engine.begin() as connection:
-        command.upgrade(_alembic(connection), revision)
+    command.upgrade(_alembic(connection), revision)
 
 
 def downgrade(engine: Engine, revision: str) -> None:
@@ -318,9 +323,14 @@ def revision(engine: Engine) -> tuple[str | None, str | None]:
         at = None
         if inspect(session.connection()).has_table("alembic_version"):
             at = session.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return at, max(revisions())
+
+
+def revisions() -> set[str]:
+    """Return the schema revisions that this program knows."""
     # Migrations are a row without branches, and each file is named after its number.
     files = resources.files("tracking.migrations").joinpath("versions").iterdir()
-    return at, max(file.name.partition("_")[0] for file in files if file.name[:1].isdigit())
+    return {file.name.partition("_")[0] for file in files if file.name[:1].isdigit()}
 
 
 def mend(engine: Engine) -> tuple[list[str], list[str]]:

@@ -206,6 +206,11 @@ def national(e164: str, region: str) -> str:
     return phonenumbers.format_number(number, style)
 
 
+def significant(e164: str) -> str:
+    """Return a number without the code of its country, as it is written everywhere."""
+    return phonenumbers.national_significant_number(phonenumbers.parse(e164, None))
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A number as people dial it at home and from abroad."""

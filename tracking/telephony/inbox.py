@@ -48,6 +48,8 @@ _AWAY = (sql.OperationalError, sql.InterfaceError, sql.TimeoutError)
 _Item = TypeVar("_Item")
 _WAITING = (InboxEvent.processed_at.is_(None), InboxEvent.error.is_(None))
 _ANY_WAITING = select(InboxEvent.id).where(*_WAITING).limit(1)
+ERASED = "erased"
+"""Stands as the reason why a report is done with, and as its body's hash: its body was taken out."""
 # Stands as the reason why a report that is done with made no call.
 _NOT_INCOMING = "no incoming call"
 
@@ -112,6 +114,8 @@ def store(session: Session, arrivals: Sequence[Arrival]) -> list[InboxEvent]:
                 conflicts=0,
             )
             session.add(row)
+        elif row.body_hash == ERASED:
+            continue
         elif row.body_hash not in digests:
             row.conflicts += 1
         elif arrival.received_at < row.received_at:
@@ -178,7 +182,8 @@ class Inbox:
         """Interpret the events that are not processed yet, or all of them again; return how many."""
         last, done = 0, 0
         while True:
-            wanted = select(InboxEvent.id).where(InboxEvent.id > last).order_by(InboxEvent.id).limit(_BATCH)
+            wanted = select(InboxEvent.id).where(InboxEvent.id > last, InboxEvent.body_hash != ERASED)
+            wanted = wanted.order_by(InboxEvent.id).limit(_BATCH)
             if not everything:
                 wanted = wanted.where(InboxEvent.processed_at.is_(None))
             with db.reading(self._engine) as session:

@@ -67,6 +67,15 @@ class Spool:
                 self.set_apart(path)
         return found
 
+    def every(self) -> Iterator[tuple[Path, str]]:
+        """Return all files that our keys open, with their texts."""
+        for ending in (_KEPT, _UNREADABLE):
+            for path in list(self._files(ending)):
+                try:
+                    yield path, vault.unseal(_read(path), _PURPOSE)
+                except (ValueError, OSError):
+                    continue
+
     def set_apart(self, path: Path) -> None:
         """Keep a file that cannot be understood, out of the way of the others."""
         try:

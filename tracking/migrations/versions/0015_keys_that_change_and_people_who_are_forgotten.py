@@ -52,10 +52,9 @@ def _codes(value):
 def _replace(table, column, seal, required=False):
     bind = op.get_bind()
     rows = bind.execute(sa.text(f'SELECT id, {column} AS held FROM {table} WHERE {column} IS NOT NULL')).all()
-    with op.batch_alter_table(table, schema=None) as batch_op:
-        batch_op.drop_column(column)
-    with op.batch_alter_table(table, schema=None) as batch_op:
-        batch_op.add_column(sa.Column(column, sa.LargeBinary(), nullable=True))
+    # Not in a batch: others point to these rows, and SQLite would not let the table be made anew.
+    op.drop_column(table, column)
+    op.add_column(table, sa.Column(column, sa.LargeBinary(), nullable=True))
     for row in rows:
         bind.execute(sa.text(f'UPDATE {table} SET {column} = :value WHERE id = :id'), {'value': seal(row.held), 'id': row.id})
     if required:
@@ -72,10 +71,8 @@ def downgrade() -> None:
     )
     for table, column, kind, clear, nullable in back:
         rows = bind.execute(sa.text(f'SELECT id, {column} AS held FROM {table} WHERE {column} IS NOT NULL')).all()
-        with op.batch_alter_table(table, schema=None) as batch_op:
-            batch_op.drop_column(column)
-        with op.batch_alter_table(table, schema=None) as batch_op:
-            batch_op.add_column(sa.Column(column, kind, nullable=True))
+        op.drop_column(table, column)
+        op.add_column(table, sa.Column(column, kind, nullable=True))
         for row in rows:
             cast = 'CAST(:value AS JSON)' if isinstance(kind, sa.JSON) and bind.dialect.name == 'postgresql' else ':value'
             bind.execute(sa.text(f'UPDATE {table} SET {column} = {cast} WHERE id = :id'), {'value': clear(bytes(row.held)), 'id': row.id})
