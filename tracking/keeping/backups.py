@@ -104,7 +104,7 @@ def _with_room(file: BinaryIO, settings: Settings, progress: Told, done: int, to
     held = os.fstatvfs(file.fileno())
     least = settings.reserved_bytes if held.f_fsid == os.statvfs(settings.data_dir).f_fsid else _LEAST_ROOM
     if held.f_bavail * held.f_frsize < least:
-        raise Conflict("the disk is nearly full, and calls need what is left; make room, then try again")
+        raise Conflict("the disk is nearly full, and calls need the rest; free some space, then try again")
     progress(done, total)
 
 

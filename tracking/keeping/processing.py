@@ -123,7 +123,7 @@ def record(session: Session, settings: Settings, *, at: datetime) -> list[Part]:
                     say("%(names)s", names=", ".join(senders)) if senders else say("none yet"),
                 ),
                 (
-                    say("Mail"),
+                    say("Email"),
                     say(
                         "by way of %(host)s",
                         host=urlsplit(settings.smtp_url.get_secret_value()).hostname or "",

@@ -93,7 +93,7 @@ def processing_record() -> str:
 def _person(session: Session, contact_id: int) -> people.Person:
     person = people.by_contacts(session, [contact_id])
     if not person.is_anybody:
-        raise NotFound(gettext("There is no contact %(n)d.", n=contact_id))
+        raise NotFound(gettext("Contact %(n)d not found.", n=contact_id))
     return person
 
 
