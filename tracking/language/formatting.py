@@ -52,6 +52,8 @@ def register(app: Flask, settings: Settings) -> None:
         "moment": lambda at: moment(at, settings),
         "clock": lambda at: format_time(at.astimezone(settings.zone), "HH:mm", locale=_locale()),
         "mask": phone.mask,
+        "partly": phone.partly,
+        "name_only": phone.without_number,
         "decimal": lambda figure: NONE if figure is None else format_decimal(figure, "#,##0.00", _locale()),
         "ratio": lambda figure: NONE if figure is None else format_decimal(figure, "#,##0.0", _locale()),
     }

@@ -183,14 +183,17 @@ def named_like(text: str) -> ColumnElement[bool]:
     return and_(Account.name_key >= key, Account.name_key < f"{key}\U0010ffff")
 
 
-def matching(text: str, region: str) -> Select[Account]:
-    """Return the companies that a text names: by their name's beginning, domain, id elsewhere or a number."""
+def matching(text: str, region: str, *, by_number: bool = True) -> Select[Account]:
+    """Return the companies that a text names: by their name's beginning, domain, id elsewhere or a number.
+
+    Who may not see numbers finds nobody ``by_number``: a hit would tell that it is there.
+    """
     conditions: list[ColumnElement[bool]] = [
         named_like(text),
         Account.domain == text.casefold(),
         Account.external_id == text,
     ]
-    if e164 := phone.parse(text, region).e164:
+    if by_number and (e164 := phone.parse(text, region).e164):
         known = (
             select(Contact.account_id)
             .join(ContactPoint)
