@@ -11,6 +11,7 @@ from sqlalchemy import Engine, func, select
 from tests.api_client import EVERYTHING, Api, fair
 from tests.cast import BOREALIS, COBALT, FAIR_NUMBER, moment
 from tests.conftest import KEY, ON_BOTH
+from tests.imports import ON_SQLITE
 from tests.twilio_requests import incoming, sid
 from tracking import clock
 from tracking.access import saved_views
@@ -184,6 +185,22 @@ def test_nothing_of_a_person_is_left_anywhere_and_the_figures_are_the_same(
         assert [(event.body, event.error) for event in gone] == [("", ERASED)] * len(gone)
     with pytest.raises(NotFound, match="nothing is kept"):
         take_out(settings, engine)
+
+
+@ON_SQLITE
+def test_no_byte_of_a_person_is_left_in_any_file(settings: Settings, engine: Engine, api: Api) -> None:
+    said = [b"Ada Byron", b"Ada wants 20 pumps", b"Ada at the fair", b"ada@borealis.example", b"79460001"]
+
+    def found() -> list[bytes]:
+        held = b"".join(path.read_bytes() for path in settings.data_dir.rglob("*") if path.is_file())
+        return [words for words in said if words in held]
+
+    call = api.get("/calls?sort=started_at")["items"][0]["id"]
+    # Long enough that the row moves to another page and leaves its old place free.
+    api.patch(f"/calls/{call}", {"note": "Ada wants 20 pumps. " * 400})
+    assert {*said[:3]} <= {*found()}
+    take_out(settings, engine)
+    assert found() == []
 
 
 @ON_BOTH

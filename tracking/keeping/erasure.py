@@ -177,6 +177,7 @@ def erase(
         return row
 
     row = db.commit(engine, work)
+    db.leave_no_copy(engine)
     _drop_files(settings, found.files)
     note_beside(engine, settings)
     return row
@@ -324,6 +325,7 @@ def _forget_again(engine: Engine, settings: Settings, told: dict[str, Any], at: 
             session.add(Erasure(at=datetime.fromisoformat(told["at"]), **kept))
 
     db.commit(engine, work)
+    db.leave_no_copy(engine)
     _drop_files(settings, found.files)
     return person.is_anybody
 

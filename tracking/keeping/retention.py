@@ -97,6 +97,7 @@ def apply(
     if gone:
         told = ", ".join(f"{count} {name}" for name, count in gone.items())
         db.commit(engine, lambda session: audit.note(session, by, "retention apply", told, at=at))
+        db.leave_no_copy(engine)
     return gone
 
 

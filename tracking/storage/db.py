@@ -229,6 +229,8 @@ def _sqlite_engine(url: str) -> Engine:
         "synchronous": 2,
         "trusted_schema": 0,
         "busy_timeout": 5000,
+        # What is changed or deleted leaves no copy in the file, or an erasure would not be one.
+        "secure_delete": 1,
     }
 
     @event.listens_for(engine, "connect")
@@ -283,6 +285,18 @@ def commit(engine: Engine, work: Callable[[Session], _Result]) -> _Result:
     except IntegrityError:
         with transaction(engine) as session:
             return work(session)
+
+
+def leave_no_copy(engine: Engine) -> None:
+    """Let what was deleted before go from SQLite's log of changes too; it waits for whoever still reads."""
+    if engine.dialect.name != "sqlite":
+        return
+    connection = engine.raw_connection()
+    try:
+        # Beside any transaction, in which a checkpoint is refused.
+        connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        connection.close()
 
 
 def _alembic(connection: Connection) -> "Config":
