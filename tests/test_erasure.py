@@ -173,7 +173,7 @@ def test_nothing_of_a_person_is_left_anywhere_and_the_figures_are_the_same(
         note = session.scalars(select(Call.note).where(Call.note != "")).one()
     assert note == "same firm as …?"
     assert row.removed["calls"] == 3
-    assert row.removed["numbers and addresses"] == 2
+    assert row.removed["phone numbers and email addresses"] == 2
     assert row.removed["reports of providers"] >= 1
     assert row.removed["files"] == 3
     # What was repeated by the provider, or is interpreted again, makes no call of it anew.

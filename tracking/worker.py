@@ -150,7 +150,7 @@ class Nightly:
             today = clock.now().astimezone(self._settings.zone).date()
             if any(retention.chosen(self._settings).values()) and self._tidied != today:
                 self._tidied = today
-                self._line_up("retention", say("Take out what is kept for longer than was chosen"))
+                self._line_up("retention", say("Delete data past its retention period"))
         except (SQLAlchemyError, OSError) as error:
             _log.error("backup and retention wait: %s", type(error).__name__)
 

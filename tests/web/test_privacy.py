@@ -33,7 +33,7 @@ def test_a_person_is_found_handed_out_and_taken_out(office: Flask, engine: Engin
 
     assert client.post("/privacy", data=form(client.get("/privacy").text, person="nobody")).status_code == 422
     wrong = client.post("/privacy", data=form(client.get("/privacy").text, person="+442079460088"))
-    assert (wrong.status_code, "nothing is kept of such a person" in wrong.text) == (404, True)
+    assert (wrong.status_code, "no personal data found for this person" in wrong.text) == (404, True)
     found = client.post("/privacy", data=form(client.get("/privacy").text, person=BOREALIS))
     assert "Ada" in found.text
     told = json.loads(post(f"/privacy/people/{contact}/export").text)  # type: ignore[attr-defined]
@@ -47,7 +47,7 @@ def test_a_person_is_found_handed_out_and_taken_out(office: Flask, engine: Engin
         actions = session.scalars(select(AuditEntry.action)).all()
     assert {"person export", "person erase asked", "person erase"} <= set(actions)
     assert receipt in client.get("/privacy").text
-    assert "numbers and addresses" in client.get(f"/privacy/receipts/{receipt}").text
+    assert "phone numbers and email addresses" in client.get(f"/privacy/receipts/{receipt}").text
     assert client.get("/privacy/receipts/0").status_code == 404
     assert post("/privacy/people/999/erase").status_code == 404  # type: ignore[attr-defined]
 
@@ -55,9 +55,9 @@ def test_a_person_is_found_handed_out_and_taken_out(office: Flask, engine: Engin
 def test_the_record_of_processing_says_how_this_installation_is(signed_in: Enter) -> None:
     page = signed_in("administrator").get("/privacy/record").text
     for said in (
-        "as nobody has chosen yet",
-        "neither makes nor keeps recordings",
-        "to be filled in",
+        "not chosen yet",
+        "does not record calls",
+        "fill in",
         "7 days",
     ):
         assert said in page

@@ -73,7 +73,7 @@ ringtrail = Commands(
     {
         "attribute": "attribute:attribute_command",
         "backup": Commands(
-            "Backups: everything in one sealed file, verified, and back again.",
+            "Create, verify and restore encrypted backups.",
             {name: f"backup:{name}" for name in ("create", "restore", "verify")},
         ),
         "calibrate": "simulate:calibrate",
@@ -102,9 +102,9 @@ ringtrail = Commands(
             {"drain": "admin:inbox_drain", "replay": "admin:inbox_replay"},
         ),
         "key": Commands(
-            """Print a new master key; keep it apart from the database and its backups.
+            """Print a new master key for RINGTRAIL_KEY, or change the key of an installation.
 
-            Further commands change the key of an installation.
+            Store it separately from the database and its backups.
             """,
             {name: f"keys:{name}" for name in ("reseal", "retire", "rotate")},
             invoke_without_command=True,
@@ -118,7 +118,7 @@ ringtrail = Commands(
             {name: f"numbers:number_{name}" for name in ("add", "assign", "list", "release", "strays")},
         ),
         "person": Commands(
-            "One person: hand out all that is kept of him, or take him out.",
+            "Export or erase the personal data of one person.",
             {name: f"people:person_{name}" for name in ("erase", "export")},
         ),
         "privacy": "people:privacy",

@@ -225,9 +225,9 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
     try:
         engine = installation.engine
         with db.reading(engine) as session:
-            note("kept for", *_kept(session, settings))
+            note("retention", *_kept(session, settings))
             note("key", True, "matches the database")
-            note("change of key", *_change_of_key(session))
+            note("key change", *_change_of_key(session))
             waiting = session.scalar(
                 select(func.count(InboxEvent.id)).where(InboxEvent.processed_at.is_(None))
             )
@@ -253,31 +253,31 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
 def _last_backup(settings: Settings) -> tuple[bool, str]:
     made = backups.proved(settings)
     if not made:
-        return False, f"none was verified in {settings.backups}; run `ringtrail backup create`"
+        return False, f"no verified backup in {settings.backups}; run `ringtrail backup create`"
     age = clock.now() - made[0].made_at
     told = f"{made[0].path}, made {age.days * 24 + age.seconds // 3600} hours ago and verified"
     if age > timedelta(hours=48):
-        return False, f"{told}; run `ringtrail backup create`, and look into the log of `ringtrail work`"
+        return False, f"{told}; run `ringtrail backup create` and check the log of `ringtrail work`"
     if settings.data_dir.exists() and os.stat(settings.backups).st_dev == os.stat(settings.data_dir).st_dev:
-        told += "; on the disk of the data, so copy it elsewhere or set RINGTRAIL_BACKUP_DIR"
+        told += "; it is on the same disk as the data: copy it elsewhere or set RINGTRAIL_BACKUP_DIR"
     return True, told
 
 
 def _kept(session: Session, settings: Settings) -> tuple[bool, str]:
     every = retention.plan(session, settings, at=clock.now())
-    words = {None: "for ever, as nobody has chosen", 0: "for ever"}
+    words = {None: "forever (not chosen yet)", 0: "forever"}
     told = ", ".join(f"{one.name} {words.get(one.days) or f'{one.days} days'}" for one in every)
     if any(one.is_much for one in every):
-        return False, f"{told}; much is due at once: look at `ringtrail retention`"
+        return False, f"{told}; much is due for deletion at once: see `ringtrail retention`"
     return True, told
 
 
 def _change_of_key(session: Session) -> tuple[bool, str]:
     if not rekeying.is_going_on(session):
-        return True, "none is going on"
+        return True, "none running"
     held = rekeying.progress(session)
-    done = f"{held.total - held.left:,} of {held.total:,} values are sealed with the new key"
-    return True, f"{done}; `ringtrail work` goes on with it, and `ringtrail key reseal` does it at once"
+    done = f"{held.total - held.left:,} of {held.total:,} values use the new key"
+    return True, f"{done}; `ringtrail work` continues, and `ringtrail key reseal` does it now"
 
 
 def _open_inbox(installation: Installation) -> Inbox:

@@ -16,19 +16,21 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option("-o", "--output", type=_FILE, help="By default a file of its own in RINGTRAIL_BACKUP_DIR.")
+@click.option(
+    "-o", "--output", type=_FILE, help="Write to this file (default: a new file in RINGTRAIL_BACKUP_DIR)."
+)
 @json_option
 @pass_installation
 def create(installation: Installation, output: Path | None) -> None:
-    """Make a backup while the service runs, and verify it.
+    """Back up the running service to an encrypted file and verify it.
 
-    It is sealed with the master key, which is not in it: keep a copy of the key file elsewhere.
+    The master key is not in the file: keep a copy of the key file elsewhere.
     """
     settings = installation.settings
     path = backups.create(installation.engine, settings, at=clock.now(), to=output)
     erasure.note_beside(installation.engine, settings)
     size = path.stat().st_size
-    installation.tell(f"{path} is made and verified ({size:,} bytes)", file=str(path), bytes=size)
+    installation.tell(f"{path} created and verified ({size:,} bytes)", file=str(path), bytes=size)
 
 
 @click.command()
@@ -36,22 +38,22 @@ def create(installation: Installation, output: Path | None) -> None:
 @json_option
 @pass_installation
 def verify(installation: Installation, file: Path) -> None:
-    """Read FILE to its end: every byte, row and sealed value. Neither database nor service is needed."""
+    """Check every byte, row and encrypted value of FILE. Needs the key, but neither database nor service."""
     settings = installation.settings
     _need_keys(settings)
-    _tell(installation, file, backups.prove(file, at=clock.now()), "is whole")
+    _tell(installation, file, backups.prove(file, at=clock.now()), "is intact")
 
 
 @click.command()
 @click.argument("file", type=_FILE)
-@click.option("--replace", is_flag=True, help="Put it in the place of the data that are there.")
+@click.option("--replace", is_flag=True, help="Overwrite existing data.")
 @json_option
 @pass_installation
 def restore(installation: Installation, file: Path, replace: bool) -> None:
-    """Put everything back as FILE has it: all of it, or nothing is changed.
+    """Restore everything from FILE, or change nothing if that fails.
 
-    The key file must lie in the data folder first. Who was taken out since the backup was made is taken out
-    again. Events in the spool stay and are taken in when the service starts.
+    Put the key file into the data folder first. People erased since the backup was made are erased again.
+    Events in the spool stay and are processed when the service starts.
     """
     settings = installation.settings
     _need_keys(settings)
@@ -60,16 +62,16 @@ def restore(installation: Installation, file: Path, replace: bool) -> None:
         found, again = erasure.restore(engine, settings, file, at=clock.now(), replace=replace)
     finally:
         engine.dispose()
-    _tell(installation, file, found, "is restored")
+    _tell(installation, file, found, "restored")
     if again and not installation.as_json:
-        click.echo(f"{again} people who were taken out since are taken out again")
+        click.echo(f"{again} people erased since then were erased again")
 
 
 def _need_keys(settings: Settings) -> None:
     if settings.key_file is not None and not settings.key_file.exists():
         # A new key would be made otherwise, which opens nothing.
         raise Conflict(
-            "%(path)s is not there; put the key file that belongs to the backup in its place first",
+            "%(path)s not found; put the backup's key file there first",
             path=str(settings.key_file),
         )
     vault.install(settings.keys, settings.key_file)
@@ -80,7 +82,7 @@ def _tell(installation: Installation, file: Path, found: Contents, state: str) -
     installation.tell(
         f"{file} {state}: made {found.made_at:%Y-%m-%d %H:%M} UTC by Ringtrail {found.program}, schema "
         f"{found.schema}, key {found.key}; {rows:,} rows of {len(found.rows)} tables, {files:,} files, "
-        f"{found.sealed:,} sealed values open",
+        f"{found.sealed:,} encrypted values readable",
         file=str(file),
         made_at=found.made_at,
         program=found.program,

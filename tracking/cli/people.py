@@ -19,10 +19,15 @@ from tracking.telephony.routing import Routing
 
 @click.command()
 @click.argument("person")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="By default printed.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write to this file (default: standard output).",
+)
 @pass_installation
 def person_export(installation: Installation, person: str, output: Path | None) -> None:
-    """Hand out all that is kept of PERSON, a telephone number, an e-mail address or "contact 17", as JSON."""
+    """Export all personal data of PERSON as JSON: a phone number, an email address or "contact 17"."""
     settings = installation.settings
     with db.reading(installation.engine) as session:
         found = people.by_text(session, person, settings.region)
@@ -35,35 +40,35 @@ def person_export(installation: Installation, person: str, output: Path | None) 
         click.echo(text)
         return
     output.write_text(text + "\n", encoding="utf-8")
-    click.echo(f"{output} holds all that is kept of this person", err=True)
+    click.echo(f"{output} holds all personal data of this person", err=True)
 
 
 @click.command()
 @click.argument("person")
-@click.option("--dry-run", is_flag=True, help="Only say what would go.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Show what would be erased.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 @pass_installation
 def person_erase(installation: Installation, person: str, dry_run: bool, yes: bool) -> None:
-    """Take PERSON out for good: a telephone number, an e-mail address or "contact 17"; prints a receipt.
+    """Erase PERSON permanently and print a receipt: a phone number, an email address or "contact 17".
 
-    Calls and touches stay without the person, so the figures do not change.
+    Calls and touches stay without personal data, so the figures do not change.
     """
     settings, engine = installation.settings, installation.engine
     with db.reading(engine) as session:
         found = people.by_text(session, person, settings.region)
         told = people.summary(session, found)
         marks = erasure.traces(session, settings, found)
-    names = ", ".join(told["names"]) or "no name is known"
+    names = ", ".join(told["names"]) or "unnamed"
     firms = ", ".join(name or f"company {number}" for number, name in told["companies"])
     words = (
         f"{names}; of {firms or 'no company'}; {told['calls']} calls, {told['answers']} answers, "
-        f"{len(marks.events)} reports of providers, {len(marks.texts)} texts, {len(marks.files)} files"
+        f"{len(marks.events)} provider events, {len(marks.texts)} texts, {len(marks.files)} files"
     )
     if dry_run:
-        installation.tell(f"Would be taken out: {words}", **told, reports=len(marks.events))
+        installation.tell(f"Would be erased: {words}", **told, reports=len(marks.events))
         return
-    if not yes and not click.confirm(f"{words}. Take this person out for good?", err=True):
+    if not yes and not click.confirm(f"{words}. Erase this person permanently?", err=True):
         raise Conflict("nothing was changed")
     box = Inbox(engine, settings, Routing(settings), providers.interpreters(), clock.now)
     row = erasure.erase(
@@ -85,38 +90,44 @@ def person_erase(installation: Installation, person: str, dry_run: bool, yes: bo
 
 
 @click.command()
-@click.option("--apply", "confirmed", type=int, metavar="COUNT", help="Take out COUNT records, as it says.")
+@click.option(
+    "--apply", "confirmed", type=int, metavar="COUNT", help="Delete the COUNT records that are due."
+)
 @json_option
 @pass_installation
 def retention_command(installation: Installation, confirmed: int | None) -> None:
-    """Say what is kept for longer than was chosen; nothing is changed without --apply.
+    """Show what is past its retention period; nothing is changed without --apply.
 
-    RINGTRAIL_KEEP_EVENTS_DAYS and RINGTRAIL_KEEP_NUMBERS_DAYS choose. The worker does it each day by itself,
-    unless it is more than a fifth of its kind.
+    Set the periods with RINGTRAIL_KEEP_EVENTS_DAYS and RINGTRAIL_KEEP_NUMBERS_DAYS. The worker deletes what
+    is due every day, unless it is more than a fifth of a class.
     """
     settings, engine = installation.settings, installation.engine
     if confirmed is None:
         with db.reading(engine) as session:
             every = retention.plan(session, settings, at=clock.now())
         rows: list[dict[str, Any]] = [
-            {"what": o.name, "days": o.days or "for ever", "kept": o.total, "due": o.due} for o in every
+            {"what": o.name, "days": o.days or "forever", "kept": o.total, "due": o.due} for o in every
         ]
-        heads = {"what": "What", "days": "Kept for (days)", "kept": "Kept", "due": "Would go"}
+        heads = {"what": "What", "days": "Retention (days)", "kept": "Stored", "due": "Due for deletion"}
         installation.show(rows, heads)
         return
     with db.reading(engine) as session:
         whole = sum(one.due for one in retention.plan(session, settings, at=clock.now()))
     if whole != confirmed:
-        raise Conflict("%(due)s records would go, not %(told)s; look once more", due=whole, told=confirmed)
+        raise Conflict(
+            "%(due)s records are due for deletion, not %(told)s; check the list again",
+            due=whole,
+            told=confirmed,
+        )
     gone = retention.apply(engine, settings, at=clock.now(), by="terminal", confirmed=confirmed)
     told = ", ".join(f"{count} {name}" for name, count in gone.items()) or "nothing"
-    installation.tell(f"taken out: {told}", **gone)
+    installation.tell(f"deleted: {told}", **gone)
 
 
 @click.command()
 @pass_installation
 def privacy(installation: Installation) -> None:
-    """Print the record of processing: what is kept of whom, why, for how long, who sees it."""
+    """Print the record of processing activities: what is stored, why, for how long and who sees it."""
     with db.reading(installation.engine) as session:
         parts = processing.record(session, installation.settings, at=clock.now())
     for title, lines in parts:

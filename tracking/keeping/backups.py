@@ -70,7 +70,7 @@ def create(
     path = to or settings.backups / f"{at.astimezone(UTC).strftime(_STAMP)}{ENDING}"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.exists():
-        raise Conflict("%(path)s is there already; give another name", path=str(path))
+        raise Conflict("%(path)s already exists; choose another name", path=str(path))
     draft = path.with_name(f"{path.name}.{os.urandom(4).hex()}.part")
     about = {
         "made_at": at.astimezone(UTC).isoformat(),
@@ -168,9 +168,9 @@ def _members(file: BinaryIO, progress: Told) -> Iterator[tuple[str, bytes]]:
             while packed.read(1 << 16):
                 pass
     except (tarfile.TarError, EOFError, OSError, json.JSONDecodeError) as error:
-        raise Invalid("backup", "is damaged; take another one") from error
+        raise Invalid("backup", "the file is damaged; use another backup") from error
     if told is None or {name: one["sha256"] for name, one in told.items()} != sums:
-        raise Invalid("backup", "holds other things than were written; take another one")
+        raise Invalid("backup", "the contents do not match the checksums; use another backup")
 
 
 def verify(path: Path, *, progress: Told = _tell_nobody) -> Contents:
@@ -316,8 +316,8 @@ def restore(
     if found.schema not in db.revisions():
         raise Invalid(
             "backup",
-            "was made by Ringtrail %(program)s (schema %(schema)s), this is older (schema %(own)s); install "
-            "that version or a newer one, then restore",
+            "this backup is from Ringtrail %(program)s (schema %(schema)s), which is newer than "
+            "this version (schema %(own)s); install that version or a newer one, then restore",
             program=found.program,
             schema=found.schema,
             own=max(db.revisions()),
@@ -326,7 +326,9 @@ def restore(
     try:
         with engine.begin() as connection:
             if not replace and not tables.is_empty(connection):
-                raise Conflict("there are data already; say --replace to put the backup in their place")
+                raise Conflict(
+                    "the database already holds data; add --replace to overwrite it with the backup"
+                )
             if connection.dialect.has_table(connection, "alembic_version"):
                 tables.drop(connection)
             db.migrate(connection, found.schema)

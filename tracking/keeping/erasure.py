@@ -219,7 +219,7 @@ def _take_out(session: Session, person: Person, found: Traces, at: datetime) -> 
     )
     return {
         "names": len(named),
-        "numbers and addresses": len(points),
+        "phone numbers and email addresses": len(points),
         "calls": len(person.calls),
         "words of answers": len(words),
         "reports of providers": len(found.events),
@@ -278,7 +278,7 @@ def listed(settings: Settings, *folders: Path) -> dict[str, dict[str, Any]]:
             except (ValueError, KeyError, TypeError):
                 raise Invalid(
                     "erasures",
-                    "%(file)s cannot be read; restore it before the backup",
+                    "%(file)s cannot be read; restore this file before the backup",
                     file=str(folder / LIST),
                 ) from None
     return found
@@ -334,5 +334,5 @@ def receipt_of(session: Session, receipt: str) -> Erasure:
     """Return what a receipt says."""
     row = session.scalar(select(Erasure).where(Erasure.receipt == receipt))
     if row is None:
-        raise NotFound("there is no receipt %(receipt)s", receipt=receipt)
+        raise NotFound("receipt %(receipt)s not found", receipt=receipt)
     return row

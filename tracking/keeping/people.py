@@ -88,14 +88,15 @@ def by_text(session: Session, text: str, region: str) -> Person:
         found = by_points(session, [(PointKind.email, said.casefold())])
     elif e164 := phone.parse(said, region).e164:
         if session.scalar(select(TrackingNumber.id).where(TrackingNumber.number == e164)):
-            raise Conflict("this is a tracking number of yours, not a person's")
+            raise Conflict("this is one of your tracking numbers, not a person's number")
         found = by_points(session, [(PointKind.phone, e164)])
     else:
         raise Invalid(
-            "person", "is no telephone number, e-mail address or contact; write one such as +46701740605"
+            "person",
+            'enter a phone number such as +46701740605, an email address or a contact such as "contact 17"',
         )
     if not found.is_anybody:
-        raise NotFound("nothing is kept of such a person")
+        raise NotFound("no personal data found for this person")
     return found
 
 

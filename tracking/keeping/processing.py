@@ -33,8 +33,8 @@ def record(session: Session, settings: Settings, *, at: datetime) -> list[Part]:
 
     def kept(days: int | None) -> Sentence:
         if days:
-            return say("%(n)s days, then taken out by the worker", n=days)
-        return say("for ever, as was chosen") if days == 0 else say("for ever, as nobody has chosen yet")
+            return say("%(n)s days, then deleted automatically", n=days)
+        return say("forever (chosen)") if days == 0 else say("forever (not chosen yet)")
 
     limits = retention.chosen(settings)
     sees = {role: count(User, User.role == role, User.active.is_(True)) for role in Role}
@@ -44,28 +44,28 @@ def record(session: Session, settings: Settings, *, at: datetime) -> list[Part]:
     days, weeks, months = settings.backup_keep.split(",")
     return [
         (
-            say("Who keeps it, and why"),
+            say("Controller and purpose"),
             [
-                (say("Controller"), say("to be filled in: name, address, contact for questions of privacy")),
+                (say("Controller"), say("fill in: name, address and privacy contact")),
                 (say("Service"), say("Ringtrail at %(address)s", address=settings.base_url)),
                 (
                     say("Purpose"),
-                    say("to tell which advertising brings inquiries and orders, and to call back"),
+                    say("to measure which advertising brings inquiries and orders, and to call people back"),
                 ),
                 (
                     say("Legal basis"),
-                    say("to be filled in; often legitimate interest (GDPR Art. 6 (1) f), to be weighed"),
+                    say("fill in; often legitimate interest (GDPR Art. 6(1)(f)), after a balancing test"),
                 ),
                 (say("As of"), say("%(day)s", day=at.astimezone(settings.zone).date().isoformat())),
             ],
         ),
         (
-            say("What is kept of people who call or write"),
+            say("Personal data stored"),
             [
                 (
-                    say("Callers' numbers and addresses"),
+                    say("Phone numbers and email addresses"),
                     say(
-                        "%(points)s numbers and addresses of %(people)s contacts; sealed",
+                        "%(points)s phone numbers and email addresses of %(people)s contacts, encrypted",
                         points=count(ContactPoint),
                         people=count(Contact),
                     ),
@@ -73,95 +73,98 @@ def record(session: Session, settings: Settings, *, at: datetime) -> list[Part]:
                 (
                     say("Calls"),
                     say(
-                        "%(n)s: when, how long, which number was rung, the caller's number (sealed) and "
-                        "name, the note of the sales rep",
+                        "%(n)s: time, duration, number dialled, caller's number (encrypted) and "
+                        "name, sales rep's note",
                         n=count(Call),
                     ),
                 ),
                 (
-                    say("What telephone providers sent, as it came"),
-                    say("%(n)s reports; sealed", n=count(InboxEvent)),
+                    say("Phone providers' events as received"),
+                    say("%(n)s events, encrypted", n=count(InboxEvent)),
                 ),
-                (say("Recordings"), say("none: Ringtrail neither makes nor keeps recordings")),
-                (say("Answers"), say("what callers said when asked where they heard of us")),
+                (say("Recordings"), say("none: Ringtrail does not record calls")),
+                (say("Answers"), say("what callers said when asked how they heard about us")),
             ],
         ),
         (
-            say("For how long"),
+            say("Retention"),
             [
-                (say("Callers' numbers and names"), kept(limits[retention.NUMBERS])),
-                (say("What telephone providers sent, as it came"), kept(limits[retention.EVENTS])),
-                (say("Files given for an import"), say("a day at most; sealed")),
+                (say("Callers' phone numbers and names"), kept(limits[retention.NUMBERS])),
+                (say("Phone providers' events as received"), kept(limits[retention.EVENTS])),
+                (say("Files uploaded for import"), say("one day at most, encrypted")),
                 (
                     say("Backups"),
                     say(
-                        "the last of %(days)s days, %(weeks)s weeks and %(months)s months; %(n)s are there",
+                        "the latest of %(days)s days, %(weeks)s weeks and %(months)s months; %(n)s stored",
                         days=days,
                         weeks=weeks,
                         months=months,
                         n=len(made),
                     ),
                 ),
-                (say("People taken out so far"), say("%(n)s", n=count(Erasure))),
+                (say("People erased so far"), say("%(n)s", n=count(Erasure))),
             ],
         ),
         (
-            say("Who receives it"),
+            say("Recipients"),
             [
                 (
                     say("Users"),
                     say(
-                        "%(viewers)s viewers see numbers in part; %(others)s sales reps, marketers and "
-                        "administrators may have one shown in full, which is put on record",
+                        "%(viewers)s viewers see only the last digits of numbers; %(others)s sales "
+                        "reps, marketers and administrators can show a full number, which is "
+                        "written to the audit trail",
                         viewers=sees[Role.viewer],
                         others=sum(sees.values()) - sees[Role.viewer],
                     ),
                 ),
-                (say("Programs"), say("%(n)s tokens of the API are in force", n=programs)),
+                (say("API clients"), say("%(n)s active API tokens", n=programs)),
                 (
-                    say("Telephone providers"),
+                    say("Phone providers"),
                     say("%(names)s", names=", ".join(senders)) if senders else say("none yet"),
                 ),
                 (
                     say("Email"),
                     say(
-                        "by way of %(host)s",
+                        "sent through %(host)s",
                         host=urlsplit(settings.smtp_url.get_secret_value()).hostname or "",
                     )
                     if mail.is_possible(settings)
-                    else say("none is sent"),
+                    else say("not sent"),
                 ),
-                (say("Other countries"), say("none by Ringtrail itself; to be filled in for the providers")),
+                (
+                    say("Transfers to other countries"),
+                    say("none by Ringtrail itself; fill in for your providers"),
+                ),
             ],
         ),
         (
-            say("How it is protected"),
+            say("Security measures"),
             [
                 (
-                    say("In the database"),
+                    say("Storage"),
                     say(
-                        "numbers, addresses and what providers sent are sealed with AES-256-GCM, keys outside"
+                        "phone numbers, email addresses and providers' events are encrypted with "
+                        "AES-256-GCM; the keys are stored elsewhere"
                     ),
                 ),
                 (
-                    say("On the way"),
-                    say("https")
-                    if settings.base_url.startswith("https:")
-                    else say("http, which is for trials only"),
+                    say("Transmission"),
+                    say("https") if settings.base_url.startswith("https:") else say("http, for testing only"),
                 ),
                 (
                     say("Sign-in"),
-                    say("by password and second factor; an audit trail that cannot be changed unseen"),
+                    say("password and two-factor authentication; tamper-evident audit trail"),
                 ),
                 (
                     say("Backup"),
-                    say("sealed; the last verified one is of %(day)s", day=made[0].made_at.date().isoformat())
+                    say("encrypted; last verified on %(day)s", day=made[0].made_at.date().isoformat())
                     if made
-                    else say("none was verified yet"),
+                    else say("no verified backup yet"),
                 ),
                 (
-                    say("Rights of people"),
-                    say("all that is kept of somebody is handed out or taken out by one command or page"),
+                    say("Data subject rights"),
+                    say("one page or command exports or erases all personal data of one person"),
                 ),
             ],
         ),

@@ -237,7 +237,7 @@ def rotate(engine: Engine, settings: Settings, *, by: str, at: datetime) -> str:
         )
     with db.reading(engine) as session:
         if is_going_on(session):
-            raise Conflict("a change of key is going on; `ringtrail doctor` says how far it is")
+            raise Conflict("a key change is already running; see its progress with `ringtrail doctor`")
     keys.write(path, f"{vault.new_master_key()}\n{path.read_text().strip()}\n", replace=True)
     db.commit(engine, lambda session: adopt(session, by=by, at=at))
     return vault.installed().fingerprint
@@ -254,18 +254,20 @@ def retire(engine: Engine, settings: Settings, *, by: str, at: datetime) -> str:
     ring = vault.installed()
     older = [key for key in ring.masters if key is not ring.current]
     if not older:
-        raise Conflict("there is no older key; `ringtrail key rotate` makes a new one")
+        raise Conflict("no older key found; create a new one with `ringtrail key rotate`")
     with db.reading(engine) as session:
         left = progress(session).left if not is_going_on(session) else None
     if left != 0:
         raise Conflict(
-            "values are still sealed with an older key; wait until `ringtrail doctor` says none is"
+            "some values still need an older key; wait until `ringtrail doctor` reports that the "
+            "key change is done"
         )
     for folder in (settings.spool_dir, settings.data_dir / "uploads"):
         for path in folder.glob("*"):
             if path.is_file() and _beginning(path) != ring.current.mark:
                 raise Conflict(
-                    "%(path)s is still sealed with an older key; wait until it is taken in, at most a day",
+                    "%(path)s still needs an older key; wait until it is imported or discarded, at "
+                    "most one day",
                     path=str(path),
                 )
     words = settings.key.get_secret_value() or (settings.data_dir / "ringtrail.key").read_text()

@@ -16,7 +16,7 @@ from tracking.storage.models import Answer, Call, Contact, ContactPoint, InboxEv
 from tracking.storage.vocabulary import PointKind
 from tracking.telephony.inbox import ERASED
 
-EVENTS = "reports of providers"
+EVENTS = "provider events"
 NUMBERS = "callers' numbers"
 SHARE = 0.2
 """More of a class than this is taken out only where somebody has said how much it is."""
@@ -80,8 +80,8 @@ def apply(
     whole = sum(one.due for one in every)
     if any(one.is_much for one in every) and confirmed != whole:
         raise Conflict(
-            "%(due)s records would go, more than a fifth of their kind; look at them first, then say "
-            "that it is %(due)s",
+            "%(due)s records are due for deletion, more than a fifth of a class; check them, then "
+            "confirm the number %(due)s",
             due=whole,
         )
     gone: dict[str, int] = {}

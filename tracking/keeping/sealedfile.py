@@ -79,8 +79,8 @@ class Reader(io.RawIOBase):
         if key is None:
             raise Invalid(
                 "key",
-                "this backup was sealed with key %(key)s, which is not here; put the key file that belongs "
-                "to it into the data folder (docs/keys.md)",
+                "this backup needs key %(key)s, which is missing; put its key file into the data "
+                "folder (docs/keys.md)",
                 key=str(self.about["key"]),
             )
         self._file, self._cipher = file, _cipher(key, bytes.fromhex(str(self.about["salt"])))
@@ -104,7 +104,7 @@ class Reader(io.RawIOBase):
         size = _LENGTH.unpack(head)[0] if len(head) == _LENGTH.size else -1
         sealed = self._file.read(size) if 0 <= size <= _FRAME + 16 else b""
         if len(sealed) != size:
-            raise Invalid("backup", "is cut off; take another one")
+            raise Invalid("backup", "the file is incomplete; use another backup")
         for last in (False, True):
             try:
                 clear = self._cipher.decrypt(_nonce(self._place, last=last), sealed, self._line)
@@ -112,9 +112,9 @@ class Reader(io.RawIOBase):
                 continue
             self._place, self._over = self._place + 1, last
             if last and self._file.read(1):
-                raise Invalid("backup", "goes on behind its end; take another one")
+                raise Invalid("backup", "the file continues after its end; use another backup")
             return clear
-        raise Invalid("backup", "is not what was written; take another one")
+        raise Invalid("backup", "the file was changed; use another backup")
 
 
 def about(file: BinaryIO) -> dict[str, Any]:
@@ -129,6 +129,6 @@ def _about(line: bytes) -> dict[str, Any]:
             raise ValueError
         bytes.fromhex(told["salt"])
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise Invalid("backup", "is no backup of Ringtrail; choose a file that ends in .backup") from None
+        raise Invalid("backup", "not a Ringtrail backup; choose a file that ends in .backup") from None
     found: dict[str, Any] = told
     return found

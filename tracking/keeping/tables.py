@@ -141,7 +141,7 @@ def rows(part: bytes, columns: Mapping[str, str]) -> list[dict[str, Any]]:
             for row in found
         ]
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise Invalid("backup", "holds a row that cannot be read; take another one") from error
+        raise Invalid("backup", "a row cannot be read; use another backup") from error
 
 
 def open_all(found: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> int:

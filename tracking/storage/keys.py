@@ -94,9 +94,11 @@ class Keys:
         keys = tuple(_read(word) for word in words)
         retired = [not key.fingerprint for key in keys]
         if retired[0] or retired != sorted(retired):
-            raise Invalid("key", "the words are out of order; write the newest key first, retired ones last")
+            raise Invalid(
+                "key", "the keys are in the wrong order; put the newest first and retired keys last"
+            )
         if len({key.lookup for key in keys}) < len(keys):
-            raise Invalid("key", "the same key stands there twice; name each once")
+            raise Invalid("key", "the same key appears twice; list each key once")
         return cls(keys, tuple(key for key in keys if key.fingerprint))
 
     @classmethod
@@ -135,7 +137,7 @@ def _read(word: str) -> Key:
     if not retired:
         return Key.derive(value)
     if len(value) != 2 * _MASTER:
-        raise Invalid("key", "a retired key is cut off; restore the key file from your copy")
+        raise Invalid("key", "a retired key is incomplete; restore the key file from your copy")
     return Key(value[:_MASTER], value[_MASTER:])
 
 

@@ -57,7 +57,7 @@ class _Ring:
         try:
             keys = Keys.from_text(self._file.read_text())
             if keys.first.lookup != self.known.first.lookup:
-                raise Invalid("key", "it holds the keys of another installation")
+                raise Invalid("key", "these are the keys of another installation")
         except (Invalid, OSError) as error:
             _log.error("%s has changed and cannot be used (%s); the keys of before stay", self._file, error)
         else:

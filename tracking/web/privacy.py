@@ -56,7 +56,7 @@ def export_person(contact_id: int) -> Response:
 def erase_person(contact_id: int) -> AnyResponse:
     def work(job: Work) -> int:
         _person(job.session, contact_id)
-        label = say("Take contact %(number)s out", number=contact_id)
+        label = say("Erase contact %(number)s", number=contact_id)
         job.note("person erase asked", f"contact {contact_id}")
         arguments = {"contact": contact_id, "by": job.user.email}
         return jobs.enqueue(job.session, "erasure", label, arguments, by=job.user.email, at=job.at).id
@@ -69,7 +69,7 @@ def apply_retention() -> AnyResponse:
     def work(job: Work) -> int:
         confirmed = forms.whole("confirmed") or 0
         job.note("retention asked", str(confirmed))
-        label = say("Take out what is kept for longer than was chosen")
+        label = say("Delete data past its retention period")
         arguments = {"by": job.user.email, "confirmed": confirmed}
         return jobs.enqueue(job.session, "retention", label, arguments, by=job.user.email, at=job.at).id
 
@@ -99,19 +99,19 @@ def _person(session: Session, contact_id: int) -> people.Person:
 
 def _classes() -> dict[str, str]:
     return {
-        retention.EVENTS: gettext("What telephone providers sent, as it came"),
-        retention.NUMBERS: gettext("Callers' numbers and names"),
+        retention.EVENTS: gettext("Phone providers' events as received"),
+        retention.NUMBERS: gettext("Callers' phone numbers and names"),
     }
 
 
 def _kinds() -> dict[str, str]:
     return {
         "names": gettext("names"),
-        "numbers and addresses": gettext("numbers and addresses"),
+        "phone numbers and email addresses": gettext("phone numbers and email addresses"),
         "calls": gettext("calls"),
         "words of answers": gettext("answers in the caller's own words"),
-        "reports of providers": gettext("reports of telephone providers"),
+        "reports of providers": gettext("phone providers' events"),
         "texts": gettext("other texts"),
-        "replies of the API": gettext("replies kept for repetition"),
+        "replies of the API": gettext("stored API replies"),
         "files": gettext("files"),
     }
