@@ -210,7 +210,7 @@ def test_a_key_is_retired_only_when_nothing_needs_it(house: tuple[Settings, Engi
         rekeying.retire(engine, settings, by="terminal", at=now())
     Spool(settings.spool_dir).put("1", "an event")
     rekeying.rotate(engine, settings, by="terminal", at=now())
-    with pytest.raises(Conflict, match="still sealed with an older key"):
+    with pytest.raises(Conflict, match="still need an older key"):
         rekeying.retire(engine, settings, by="terminal", at=now())
     with pytest.raises(Conflict, match="a key change is already running"):
         rekeying.rotate(engine, settings, by="terminal", at=now())

@@ -39,7 +39,7 @@ def register(app: Flask, settings: Settings) -> None:
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(TRANSLATIONS)
     app.config["BABEL_DEFAULT_TIMEZONE"] = settings.timezone
     Babel(app, locale_selector=language, timezone_selector=lambda: settings.timezone)
-    filters: dict[str, Callable[..., str]] = {
+    filters: dict[str, Callable[..., str | None]] = {
         "amount": pass_context(
             lambda here, minor, currency=settings.currency: amount(minor, currency, here.get("locale"))
         ),
