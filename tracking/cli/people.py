@@ -39,7 +39,10 @@ def person_export(installation: Installation, person: str, output: Path | None) 
     if output is None:
         click.echo(text)
         return
-    output.write_text(text + "\n", encoding="utf-8")
+    try:
+        output.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise Conflict("%(path)s cannot be written: %(why)s", path=str(output), why=str(error)) from error
     click.echo(f"{output} holds all personal data of this person", err=True)
 
 

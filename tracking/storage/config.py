@@ -44,13 +44,15 @@ def _time_of_day(text: str) -> str:
     try:
         return text and time.fromisoformat(text).strftime("%H:%M")
     except ValueError:
-        raise ValueError(f"{text!r} is no time of day; write one such as 02:00") from None
+        raise ValueError(f"{text!r} is not a time of day; enter one such as 02:00") from None
 
 
 def _periods(text: str) -> str:
     parts = [part.strip() for part in text.split(",")]
     if len(parts) != 3 or not all(part.isdecimal() and len(part) < 5 for part in parts) or int(parts[0]) < 1:
-        raise ValueError(f"{text!r} is not days, weeks and months to keep; write three such as 7,4,12")
+        raise ValueError(
+            f"{text!r} is not three counts of days, weeks and months; enter three such as 7,4,12"
+        )
     return ",".join(parts)
 
 
