@@ -215,7 +215,7 @@ def test_a_key_is_retired_only_when_nothing_needs_it(house: tuple[Settings, Engi
     with pytest.raises(Conflict, match="a key change is already running"):
         rekeying.rotate(engine, settings, by="terminal", at=now())
     rekeying.run(engine, at=now)
-    with pytest.raises(Conflict, match=r"spool.*still sealed with an older key"):
+    with pytest.raises(Conflict, match=r"spool.*still needs an older key"):
         rekeying.retire(engine, settings, by="terminal", at=now())
     spool = Spool(settings.spool_dir)
     spool.discard([path for path, text in spool.some(9) if text == "an event"])
