@@ -214,7 +214,7 @@ class CallRecords:
             row.mapping = self._map
 
     def _map_key(self) -> str:
-        return vault.lookup_hash("import headers", self.name)
+        return vault.mark("import headers", self.name)
 
 
 def _recognise(head: Sequence[Row], reading: Reading) -> "_Records | Exchange":

@@ -457,4 +457,4 @@ def _supplier(
 
 
 def _hash(header: Sequence[str]) -> str:
-    return vault.lookup_hash("import headers", "\x1f".join(map(fold, header)))
+    return vault.mark("import headers", "\x1f".join(map(fold, header)))

@@ -135,7 +135,7 @@ def _ours(event: CallEvent, region: str, own: set[str]) -> bool:
 def _stored(
     session: Session, callers: Collection[str], events: Sequence[CallEvent]
 ) -> dict[tuple[str, str], list[_Talk]]:
-    hashes = {vault.lookup_hash(PointKind.phone, e164): e164 for e164 in callers}
+    hashes = {h: e164 for e164 in callers for h in vault.lookup_hashes(PointKind.phone, e164)}
     moments = [event.started_at for event in events]
     query = select(
         Call.provider,

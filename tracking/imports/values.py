@@ -628,4 +628,4 @@ def content_key(*content: object) -> str:
 
     Keyed, because the record may hold a caller's number, which a plain hash would give away to trial.
     """
-    return "row-" + vault.lookup_hash("imported record", "\x1f".join(map(str, content)))[:32]
+    return "row-" + vault.mark("imported record", "\x1f".join(map(str, content)))[:32]

@@ -39,7 +39,7 @@ def register(app: Flask, settings: Settings) -> None:
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(TRANSLATIONS)
     app.config["BABEL_DEFAULT_TIMEZONE"] = settings.timezone
     Babel(app, locale_selector=language, timezone_selector=lambda: settings.timezone)
-    filters: dict[str, Callable[..., str]] = {
+    filters: dict[str, Callable[..., str | None]] = {
         "amount": pass_context(
             lambda here, minor, currency=settings.currency: amount(minor, currency, here.get("locale"))
         ),
@@ -53,6 +53,8 @@ def register(app: Flask, settings: Settings) -> None:
         "lasting": lambda time: format_timedelta(time, threshold=1.5, locale=_locale()),
         "clock": lambda at: format_time(at.astimezone(settings.zone), "HH:mm", locale=_locale()),
         "mask": phone.mask,
+        "partly": phone.partly,
+        "name_only": phone.without_number,
         "decimal": lambda figure: NONE if figure is None else format_decimal(figure, "#,##0.00", _locale()),
         "ratio": lambda figure: NONE if figure is None else format_decimal(figure, "#,##0.0", _locale()),
     }

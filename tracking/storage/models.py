@@ -4,7 +4,6 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     CheckConstraint,
     ForeignKey,
@@ -18,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
-from tracking.storage.db import Said, Sealed
+from tracking.storage.db import Said, Sealed, SealedList
 from tracking.storage.names import folded_id
 from tracking.storage.phone import NumberState
 from tracking.storage.vocabulary import (
@@ -49,6 +48,10 @@ class Installation(Base):
     __tablename__ = "installation"
     id: Mapped[Key]
     key_fingerprint: Mapped[str] = mapped_column(String(16))
+    first_key: Mapped[Hash | None]
+    """Tells whether the oldest key is the one it was: hashes that never change are made with it."""
+    older_keys: Mapped[str] = mapped_column(Text, default="")
+    """Fingerprints of keys that still seal values here, by commas, until all are sealed anew."""
     deciding_model: Mapped[str | None] = mapped_column(String(40))
     """The attribution model to decide by; without it, what the study recommends."""
 
@@ -204,7 +207,7 @@ class ContactPoint(Base):
     id: Mapped[Key]
     contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"), index=True)
     kind: Mapped[PointKind]
-    value: Mapped[str] = mapped_column(Sealed("contact_point.value"))
+    value: Mapped[str] = mapped_column(Sealed("contact_point.value", hash_in="value_hash", kind_in="kind"))
     value_hash: Mapped[Hash]
     contact: Mapped[Contact] = relationship(back_populates="points")
     __table_args__ = (UniqueConstraint("kind", "value_hash"),)
@@ -221,7 +224,7 @@ class InboxEvent(Base):
     provider: Mapped[Name]
     event_key: Mapped[Name]
     received_at: Mapped[datetime] = mapped_column(index=True)
-    body: Mapped[str] = mapped_column(Sealed("inbox_event.body"))
+    body: Mapped[str] = mapped_column(Sealed("inbox_event.body", hash_in="body_hash"))
     body_hash: Mapped[Hash]
     processed_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
@@ -253,7 +256,9 @@ class Call(Base):
     tracking_number_id: Mapped[int | None] = mapped_column(ForeignKey("tracking_number.id"))
     assignment_id: Mapped[int | None] = mapped_column(ForeignKey("number_assignment.id"))
     contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"))
-    caller: Mapped[str | None] = mapped_column(Sealed("call.caller"))
+    caller: Mapped[str | None] = mapped_column(
+        Sealed("call.caller", hash_in="caller_hash", kind=PointKind.phone)
+    )
     caller_hash: Mapped[Hash | None]
     caller_state: Mapped[NumberState]
     caller_name: Mapped[Name | None]
@@ -490,7 +495,8 @@ class ImportRun(Base):
     __tablename__ = "import_run"
     id: Mapped[Key]
     kind: Mapped[Name]
-    file_name: Mapped[Name]
+    file_name: Mapped[str] = mapped_column(Sealed("import_run.file_name"))
+    """Sealed: files are named after whom they tell of."""
     finished_at: Mapped[datetime]
     created: Mapped[int]
     updated: Mapped[int]
@@ -520,11 +526,12 @@ class User(Base):
     fs_uniquifier: Mapped[str] = mapped_column(String(64), unique=True)
     """What a session names; a new one ends all sessions of the user."""
     tf_primary_method: Mapped[str | None] = mapped_column(String(64))
-    tf_totp_secret: Mapped[str | None] = mapped_column(String(255))
-    """Encrypted with a key outside the database."""
+    tf_totp_secret: Mapped[str | None] = mapped_column(Sealed("app_user.tf_totp_secret"))
     tf_last_counter: Mapped[int | None] = mapped_column(BigInteger)
     """The half minute whose code was taken last; none is taken twice."""
-    mf_recovery_codes: Mapped[list[str] | None] = mapped_column(MutableList.as_mutable(JSON()))
+    mf_recovery_codes: Mapped[list[str] | None] = mapped_column(
+        MutableList.as_mutable(SealedList("app_user.mf_recovery_codes"))
+    )
     created_at: Mapped[datetime]
     last_login_at: Mapped[datetime | None]
     current_login_at: Mapped[datetime | None]
@@ -591,6 +598,20 @@ class AuditHead(Base):
     id: Mapped[Key]
     place: Mapped[int]
     seal: Mapped[Hash]
+
+
+class Erasure(Base):
+    """A person who was taken out, by keyed hashes, so that a restored backup forgets him too."""
+
+    __tablename__ = "erasure"
+    id: Mapped[Key]
+    receipt: Mapped[str] = mapped_column(String(32), unique=True)
+    at: Mapped[datetime]
+    by: Mapped[Name]
+    hashes: Mapped[list[str]]
+    """Of each of his numbers and addresses, by each key of that day: kind and keyed hash."""
+    removed: Mapped[dict[str, Any]]
+    """How much of each kind went."""
 
 
 class CallDesk(Base):

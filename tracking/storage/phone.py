@@ -309,6 +309,11 @@ def national(e164: str, region: str) -> str:
     return phonenumbers.format_number(number, style)
 
 
+def significant(e164: str) -> str:
+    """Return a number without the code of its country, as it is written everywhere."""
+    return phonenumbers.national_significant_number(phonenumbers.parse(e164, None))
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A number as people dial it at home and from abroad."""
@@ -326,6 +331,26 @@ def show(e164: str) -> Shown:
     )
 
 
+SHOWN = 3
+"""How many digits of a caller's number everybody sees, the last ones."""
+
+
 def mask(e164: str | None) -> str:
     """Show a caller's number by its last three digits, as lists and logs do."""
-    return "withheld" if not e164 else f"…{e164[-3:]}"
+    return "withheld" if not e164 else f"…{e164[-SHOWN:]}"
+
+
+# Some exchanges send the number where a name should be.
+_LIKE_A_NUMBER = re.compile(r"[+\d\s().-]*\d[\d\s().-]{5,}")
+
+
+def partly(text: str | None) -> str | None:
+    """Show of a telephone number its last three digits, of an e-mail address its domain."""
+    if not text:
+        return None
+    return f"…@{text.rpartition('@')[2]}" if "@" in text else mask(text)
+
+
+def without_number(name: str | None) -> str | None:
+    """Show a name; where a telephone number stands in its place, show it in part."""
+    return partly(name) if name and _LIKE_A_NUMBER.fullmatch(name) else name

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracking.records.import_outcome import ImportOutcome
-from tracking.storage import phone, rows
+from tracking.storage import phone, rows, vault
 from tracking.storage.models import Account, Call, Contact, ContactPoint, Touch
 from tracking.storage.vocabulary import PointKind, TouchKind
 from tracking.telephony import calls, numbers
@@ -116,11 +116,16 @@ def _add(
 def _contacts(session: Session, openings: Sequence[Opening], names: Sequence[str | None]) -> list[int]:
     """Return the contact of each call; callers not known yet are added with a company of their own."""
     hashes = [opening.caller_hash for opening in openings]
+    now = {
+        known: opening.caller_hash
+        for opening in openings
+        if opening.caller_hash is not None and opening.caller is not None
+        for known in vault.lookup_hashes(PointKind.phone, opening.caller)
+    }
     points = select(ContactPoint.value_hash, ContactPoint.contact_id).where(
-        ContactPoint.kind == PointKind.phone,
-        rows.among(session, ContactPoint.value_hash, {value_hash for value_hash in hashes if value_hash}),
+        ContactPoint.kind == PointKind.phone, rows.among(session, ContactPoint.value_hash, now)
     )
-    people: dict[str, int] = dict(session.execute(points).all())
+    people: dict[str, int] = {now[known]: contact_id for known, contact_id in session.execute(points)}
     # Withheld and malformed numbers are nobody in particular: each such caller stays a person apart.
     strangers: list[int] = []
     first: dict[str, int] = {}

@@ -59,6 +59,8 @@ _KNOWN = select(_TABLE.c.id).where(
 _INSERT = insert(_TABLE)
 _ANY_WAITING = select(_TABLE.c.id).where(_TABLE.c.processed_at.is_(None), _TABLE.c.error.is_(None)).limit(1)
 _COLUMNS = [column.key for column in _TABLE.c if column.key != "id"]
+ERASED = "erased"
+"""Stands as the reason why a report is done with, and as its body's hash: its body was taken out."""
 # Stands as the reason why a report that is done with made no call.
 _NOT_INCOMING = "no incoming call"
 
@@ -111,7 +113,7 @@ def store(session: Session, arrivals: Sequence[Arrival]) -> list[InboxEvent]:
     news: dict[tuple[str, str], InboxEvent] = {}
     for arrival in arrivals:
         name = (arrival.provider, arrival.event_key)
-        digest = vault.lookup_hash("inbox_event.body", arrival.body)
+        digests = vault.lookup_hashes("inbox_event.body", arrival.body)
         row = rows.get(name)
         if row is None:
             row = rows[name] = news[name] = InboxEvent(
@@ -119,11 +121,13 @@ def store(session: Session, arrivals: Sequence[Arrival]) -> list[InboxEvent]:
                 event_key=arrival.event_key,
                 received_at=arrival.received_at,
                 body=arrival.body,
-                body_hash=digest,
+                body_hash=digests[0],
                 attempts=0,
                 conflicts=0,
             )
-        elif row.body_hash != digest:
+        elif row.body_hash == ERASED:
+            continue
+        elif row.body_hash not in digests:
             row.conflicts += 1
         elif arrival.received_at < row.received_at:
             row.received_at = arrival.received_at
@@ -201,7 +205,8 @@ class Inbox:
         """Interpret the events that are not processed yet, or all of them again; return how many."""
         last, done = 0, 0
         while True:
-            wanted = select(InboxEvent.id).where(InboxEvent.id > last).order_by(InboxEvent.id).limit(_BATCH)
+            wanted = select(InboxEvent.id).where(InboxEvent.id > last, InboxEvent.body_hash != ERASED)
+            wanted = wanted.order_by(InboxEvent.id).limit(_BATCH)
             if not everything:
                 wanted = wanted.where(InboxEvent.processed_at.is_(None))
             with db.reading(self._engine) as session:

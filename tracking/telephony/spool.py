@@ -98,6 +98,15 @@ class Spool:
                     self.set_apart(place)
         return found
 
+    def every(self) -> Iterator[tuple[Path, str]]:
+        """Return all files that our keys open, with their texts."""
+        for ending in (_KEPT, _UNREADABLE):
+            for path in list(self._files(ending)):
+                try:
+                    yield path, vault.unseal(_read(path), _PURPOSE)
+                except (ValueError, OSError):
+                    continue
+
     def set_apart(self, kept: Kept) -> None:
         """Keep what cannot be understood out of the way of the others."""
         if isinstance(kept, Place):

@@ -1,6 +1,7 @@
 """Imports by file: given once, told what is what, tried, mended row by row, then brought in by a job."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -179,6 +180,7 @@ def refused_rows(token: str) -> Response:
     upload = _store().get(token)
     with _store().open(token, "refused") as file:
         content = file.read()
+    pages.change(lambda job: job.note("import export", f"{_named(upload)}, rejected rows"))
     stem = "".join(c for c in upload.name.rpartition(".")[0] if c.isalnum() or c in "-_ ") or "rows"
     answer = Response(content, mimetype="text/csv")
     answer.headers.set("Content-Disposition", "attachment", filename=f"{stem}-refused.csv")
@@ -193,7 +195,7 @@ def start_import(token: str) -> AnyResponse:
 
     def work(job: Work) -> int:
         row = _enqueue(job, upload, dry_run=False)
-        job.note("import start", f"{upload.kind}: {upload.name}")
+        job.note("import start", _named(upload))
         return row
 
     upload.import_job = pages.change(work)
@@ -204,7 +206,7 @@ def start_import(token: str) -> AnyResponse:
 @pages.page("/imports/<token>/drop", MARKETERS, methods=("POST",))
 def drop_import(token: str) -> AnyResponse:
     upload = _store().get(token)
-    pages.change(lambda job: job.note("import drop", upload.name))
+    pages.change(lambda job: job.note("import drop", _named(upload)))
     _store().drop(token)
     flash(gettext("File discarded."))
     return redirect(url_for("web.import_list"), 303)
@@ -275,6 +277,11 @@ def option_from_form() -> dict[str, str]:
     return {name: value for name, value in told.items() if value}
 
 
+def _named(upload: Upload) -> str:
+    # By its token: files are named after whom they tell of, and the trail is kept for longer than they are.
+    return f"{upload.kind} file {upload.token[:8]}"
+
+
 def _age(at: datetime) -> int:
     return (clock.now() - at).days
 
@@ -289,7 +296,7 @@ def _receive() -> Upload:
     who: dict[str, str] = {}
 
     def work(job: Work) -> None:
-        job.note("import upload", str(given.filename)[:200])
+        job.note("import upload", f"{Path(str(given.filename)).suffix[:10]} file")
         who["by"] = job.user.email
 
     pages.change(work)
@@ -364,7 +371,7 @@ def _try(upload: Upload, header: list[str] | None = None) -> None:
     def work(job: Work) -> int:
         if header is not None:
             kinds.remember(job.session, upload, header)
-        job.note("import try", f"{upload.kind}: {upload.name}")
+        job.note("import try", _named(upload))
         return _enqueue(job, upload, dry_run=True)
 
     _store().drop(upload.token, "found", "refused")
@@ -422,7 +429,7 @@ def _mend(upload: Upload, found: dict[str, Any]) -> int:
     found["mended"] = found.get("mended", 0) + len(rows) - len(still)
     for name in ("created", "updated", "skipped"):
         found[name] += getattr(result, name)
-    pages.change(lambda job: job.note("import mend", f"{len(rows) - len(still)} rows of {upload.name}"))
+    pages.change(lambda job: job.note("import mend", f"{len(rows) - len(still)} rows of {_named(upload)}"))
     kinds.rewrite_refused(_store(), upload, found["header"], {line: still.get(line) for line in rows})
     _store().save(upload)
     _store().keep(upload.token, "found", found)

@@ -268,7 +268,7 @@ def follow(page: str, job: Job) -> Response:
 
 
 def sees_numbers() -> bool:
-    """Tell whether who has signed in sees callers' numbers in full."""
+    """Tell whether who has signed in may have callers' numbers shown in full."""
     return user().role is not Role.viewer
 
 
