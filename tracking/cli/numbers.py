@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from tracking import clock
 from tracking.cli.installation import Day, Installation, Moment, json_option, pass_installation
+from tracking.errors import Conflict
 from tracking.records import campaigns as domain
 from tracking.storage import db
 from tracking.storage.models import AdMaterial, Campaign, TrackingNumber
@@ -76,10 +77,16 @@ def material_add(installation: Installation, /, campaign_name: str, name: str, *
     "--provider", default="twilio", show_default=True, help="Who carries it; cdr for an exchange of your own."
 )
 @click.option("--label", default="")
+@click.option("--main-line", is_flag=True, help="The firm's own number, on no ad material.")
 @json_option
 @pass_installation
 def number_add(
-    installation: Installation, e164: str, destination: str | None, provider: str, label: str
+    installation: Installation,
+    e164: str,
+    destination: str | None,
+    provider: str,
+    label: str,
+    main_line: bool,
 ) -> None:
     """Put NUMBER into the inventory."""
     with db.transaction(installation.engine) as session:
@@ -91,8 +98,24 @@ def number_add(
             destination=destination,
             label=label,
             region=installation.settings.region,
+            main_line=main_line,
         )
-    installation.tell(f"{row.number} is in the inventory", number=row.number)
+    what = "the main line" if main_line else "in the inventory"
+    installation.tell(f"{row.number} is {what}", number=row.number, main_line=main_line)
+
+
+@click.command("main-line")
+@click.argument("e164", metavar="NUMBER")
+@click.option("--off", is_flag=True, help="It is the main line no longer.")
+@json_option
+@pass_installation
+def number_main_line(installation: Installation, e164: str, off: bool) -> None:
+    """Say that NUMBER is the firm's own main line: calls to it are neither stray nor credited."""
+    with db.transaction(installation.engine) as session:
+        row = numbers.get(session, e164, installation.settings.region)
+        numbers.make_main_line(session, row, not off)
+    what = "no longer the main line" if off else "the main line"
+    installation.tell(f"{row.number} is {what}", number=row.number, main_line=not off)
 
 
 @click.command("list")
@@ -162,6 +185,9 @@ def number_strays(installation: Installation, since: datetime | None, until: dat
     "--from", "starts_at", type=Moment(), help="By default now; a past moment credits the calls since then."
 )
 @click.option("--to", "ends_at", type=Moment(), help="For history: when the number was taken off again.")
+@click.option(
+    "--close-others", is_flag=True, help="End what the number is on by then, and use it though it rests."
+)
 @json_option
 @pass_installation
 def number_assign(
@@ -171,8 +197,12 @@ def number_assign(
     material_name: str,
     starts_at: datetime | None,
     ends_at: datetime | None,
+    close_others: bool,
 ) -> None:
-    """Put NUMBER, or without it the next free one, on ad material."""
+    """Put NUMBER, or without it the next free one, on ad material.
+
+    With --from in the past the calls since then are credited anew.
+    """
     now = clock.now()
     with db.transaction(installation.engine) as session:
         piece: AdMaterial = domain.material(session, campaign_name, material_name)
@@ -180,10 +210,25 @@ def number_assign(
             row = numbers.assign_next_free(session, piece, at=starts_at or now)
         else:
             found = numbers.get(session, e164, installation.settings.region)
-            row = numbers.assign(session, found, piece, starts_at=starts_at or now, ends_at=ends_at)
-        name = row.tracking_number.number
+            try:
+                row = numbers.assign(
+                    session,
+                    found,
+                    piece,
+                    starts_at=starts_at or now,
+                    ends_at=ends_at,
+                    close_others=close_others,
+                )
+            except numbers.Held as held:
+                raise Conflict(
+                    "%(reason)s; or end that the day before with --close-others", reason=held.whole
+                ) from None
+        name, credited = row.tracking_number.number, numbers.calls_of(session, row)
     installation.tell(
-        f"{name} is on {material_name!r} of {campaign_name!r} from {row.starts_at}", number=name
+        f"{name} is on {material_name!r} of {campaign_name!r} from {row.starts_at}; "
+        f"{credited} calls since then are credited to it",
+        number=name,
+        calls=credited,
     )
 
 

@@ -29,6 +29,13 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         _("Calls to numbers of ours that were on no material when they rang"),
         _("They count as of unknown source. A number at rest may still stand on old material."),
     ),
+    "main_line": (
+        _("Calls that came by the main line"),
+        _(
+            "No number tells what made these buyers call; what they say when asked is all there is. Their "
+            "calls are credited to no campaign."
+        ),
+    ),
     "still_ringing": (
         _("Material that has expired and still rings"),
         _("Its campaign is still credited, rightly; but its number cannot be given to anything else."),
@@ -140,6 +147,8 @@ def _amount(finding: Finding) -> str:
     number = formatting.count(finding.count)
     if finding.of:
         number = gettext("%(count)s of %(all)s", count=number, all=formatting.count(finding.of))
+    if finding.kind == "main_line" and finding.of:
+        number += f" ({formatting.share(finding.count / finding.of)})"
     names = finding.names
     if finding.kind == "stale":
         known = import_kind_words()

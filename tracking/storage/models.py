@@ -13,6 +13,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.ext.mutable import MutableList
@@ -111,6 +112,8 @@ class TrackingNumber(Base):
     destination: Mapped[str | None] = mapped_column(String(16))
     provider: Mapped[Name]
     status: Mapped[NumberStatus] = mapped_column(default=NumberStatus.active)
+    main_line: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """The firm's own number, on no ad material: nothing tells what made somebody call it."""
     label: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime]
     assignments: Mapped[list["NumberAssignment"]] = relationship(

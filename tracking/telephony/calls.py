@@ -311,8 +311,8 @@ def opening(group: Sequence[CallEvent], stock: Inventory, region: str) -> dict[s
     The earliest report counts that names a number of ours; for the caller, the earliest that names one.
     """
 
-    def rank(event: CallEvent) -> tuple[bool, datetime]:
-        return _ours(event, stock, region) is None, event.started_at
+    def rank(event: CallEvent) -> tuple[int, datetime]:
+        return _rank_of(_ours(event, stock, region), stock), event.started_at
 
     event = min(group, key=rank)
     told = [e for e in group if phone.parse(e.caller, region).e164]
@@ -333,8 +333,14 @@ def opening(group: Sequence[CallEvent], stock: Inventory, region: str) -> dict[s
 
 
 def _ours(event: CallEvent, stock: Inventory, region: str) -> str | None:
-    e164s = (phone.parse(d, region).e164 for d in event.dialled)
-    return next((e164 for e164 in e164s if e164 in stock), None)
+    """Return the first tracking number among those that were dialled, else the main line."""
+    e164s = [e164 for d in event.dialled if (e164 := phone.parse(d, region).e164) in stock]
+    return min(e164s, key=lambda e164: _rank_of(e164, stock), default=None)
+
+
+def _rank_of(ours: str | None, stock: Inventory) -> int:
+    """Rank what a number says of a call: a tracking number most, then the main line, least none of ours."""
+    return 2 if ours is None else int(stock[ours][0].main_line)
 
 
 def _aim(call: Call, event: CallEvent, stock: Inventory, region: str) -> bool:
@@ -342,7 +348,9 @@ def _aim(call: Call, event: CallEvent, stock: Inventory, region: str) -> bool:
     ours = _ours(event, stock, region)
     if ours is None or ours == call.dialled:
         return False
-    if call.tracking_number_id is not None and event.started_at >= call.started_at:
+    known = _rank_of(call.dialled if call.tracking_number_id is not None else None, stock)
+    told = _rank_of(ours, stock)
+    if told > known or (told == known and event.started_at >= call.started_at):
         return False
     call.dialled, call.tracking_number_id = ours, stock[ours][0].id
     return True
