@@ -245,3 +245,17 @@ def test_the_main_line_is_named_in_the_terminal(terminal: Terminal) -> None:
     terminal.run(f"number main-line {ACME_DESK}")
     (row,) = terminal.json("number list --json")  # type: ignore[misc]  # a list of rows
     assert row["state"] == "main_line"
+
+
+def test_an_import_is_listed_and_undone_after_it_was_shown(terminal: Terminal, tmp_path: Path) -> None:
+    path = tmp_path / "costs.csv"
+    path.write_text("campaign,period,amount,currency\nFair,2026-03,100,EUR\n")
+    assert "`ringtrail import undo 1` takes it back" in terminal.run(f"import costs {path}").stdout
+    shown = terminal.run("import undo 1 --dry-run").stdout
+    assert "costs: 1 go" in shown
+    assert "campaigns: 1 go" in shown
+    done = terminal.json("import undo 1 --json")
+    assert done["going"] == {"cost": 1, "campaign": 1}  # type: ignore[index]  # an object
+    (row,) = terminal.json("import list --json")  # type: ignore[misc]  # a list of rows
+    assert (row["import"], row["can_be_undone"], row["undone"] is None) == (1, False, False)
+    assert terminal.json("campaign list --json") == []

@@ -485,3 +485,28 @@ def test_what_an_extension_stands_for_is_told_on_the_page_once(
     _, later = give(client, records.replace("Call 47", "Call 57"), "later.log")
     page = tried(client, engine, settings, later, kind="cdr")
     assert (counts(page), "no row names" in page) == ([2, 0, 2, 0], False)
+
+
+def test_an_import_is_undone_after_it_was_shown_what_goes_and_what_stays(
+    signed_in: Enter, engine: Engine, settings: Settings
+) -> None:
+    client = signed_in("marketer")
+    _, path = give(client, deals(good=2, bad=0))
+    tried(client, engine, settings, path)
+    started(client, path)
+    assert jobs.work(engine, worker.known(engine, settings))
+    with db.transaction(engine) as session:
+        session.scalars(select(Deal).where(Deal.name == "Pump 1")).one().name = "Pump 1, mended"
+    [address] = re.findall(r'href="(/imports/runs/\d+/undo)"', client.get("/imports").text)
+    page = client.get(address).text
+    rows = re.findall(r'<th scope="row">(\w+)</th>' + r'<td class="figure">(\d+)</td>' * 3, page)
+    assert ("Deals", "1", "0", "1") in rows
+    assert "Pump 1, mended" in page
+    assert "has been changed since" in page
+    assert total(engine) == 2
+    assert client.post(address, data=form(client.get("/account").text)).status_code == 303
+    assert total(engine) == 1
+    page = client.get("/imports").text
+    assert "undone on" in page
+    assert address not in page
+    assert client.get(address).status_code == 409

@@ -83,7 +83,8 @@ ringtrail = Commands(
             {
                 name: f"imports:{name}"
                 for name in ("calls", "cdr", "costs", "deals", "supplier", "template", "touches")
-            },
+            }
+            | {"list": "undo:list_command", "undo": "undo:undo_command"},
         ),
         "inbox": Commands(
             "Look after what the telephone provider sent, as it came.",

@@ -13,11 +13,11 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from tracking.errors import Conflict, Invalid, NotFound, Sentence, say
+from tracking.imports import undo
 from tracking.imports.outcomes import REFUSALS_SHOWN, Outcome, Refusal, RefusedFile, Result, Skip, returned
 from tracking.imports.reading import UNBALANCED, Broken, Row, Table
 from tracking.records.import_outcome import ImportOutcome
 from tracking.storage import db
-from tracking.storage.models import ImportRun
 
 # Large enough to spread a commit over many rows, small enough that live calls get their turn in between.
 BATCH = 500
@@ -110,7 +110,11 @@ def run(
             result.conclude(form.added(), form.remarks())
             return result
         if dry_run or strict:
-            with Session(engine, expire_on_commit=False) as session, session.begin() as whole:
+            with (
+                Session(engine, expire_on_commit=False) as session,
+                session.begin() as whole,
+                undo.recording(session, result, at) as log,
+            ):
                 form.begin(session)
                 for batch in _batches(table, form):
                     _take(batch, lambda work: work(session), form, at, result, kept)
@@ -122,22 +126,23 @@ def run(
                     result.taken = False
                     whole.rollback()
                 else:
-                    session.add(_log(result, at))
+                    log(session)
             return result
         with db.reading(engine) as reader:
             form.begin(reader)
-        try:
-            pace = _Pace(engine)
-            for batch in _batches(table, form, pace):
-                with pace:
-                    _take(batch, lambda work: db.commit(engine, work), form, at, result, kept)
-                progress(table.done)
-        except Exception:
-            with suppress(SQLAlchemyError):
-                db.commit(engine, lambda session: session.add(_log(result, at)))
-            raise
-        result.conclude(form.added(), form.remarks())
-        db.commit(engine, lambda session: session.add(_log(result, at)))
+        with undo.recording(engine, result, at) as log:
+            try:
+                pace = _Pace(engine)
+                for batch in _batches(table, form, pace):
+                    with pace:
+                        _take(batch, lambda work: db.commit(engine, work), form, at, result, kept)
+                    progress(table.done)
+            except Exception:
+                with suppress(SQLAlchemyError):
+                    db.commit(engine, log)
+                raise
+            result.conclude(form.added(), form.remarks())
+            db.commit(engine, log)
         return result
     finally:
         if kept:
@@ -321,15 +326,3 @@ def _try(engine: Engine, work: Callable[[Session], Sequence[Outcome]]) -> Sequen
 def _refusal(row: Row, form: Format[Any], error: Invalid) -> Refusal:
     column, value = form.place(row.cells, error.field)
     return Refusal(row.line, column, value, error.reason, tuple(row.cells))
-
-
-def _log(result: Result, at: datetime) -> ImportRun:
-    return ImportRun(
-        kind=result.kind,
-        file_name=result.file[:200],
-        finished_at=at,
-        created=result.created,
-        updated=result.updated,
-        skipped=result.skipped,
-        refused=result.refused,
-    )

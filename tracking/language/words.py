@@ -338,6 +338,31 @@ def job_state_words() -> list[tuple[str, str]]:
     ]
 
 
+def record_words() -> list[tuple[str, str]]:
+    """Return what the tables are called whose rows an import makes."""
+    return [
+        ("call", gettext("Calls")),
+        ("answer", gettext("Answers")),
+        ("deal", gettext("Deals")),
+        ("cost", gettext("Costs")),
+        ("touch", gettext("Touches")),
+        ("campaign", gettext("Campaigns")),
+        ("account", gettext("Companies")),
+        ("contact", gettext("Contacts")),
+        ("contact_point", gettext("Numbers and addresses of contacts")),
+    ]
+
+
+def stay_words() -> dict[str, str]:
+    """Return why a record stays when the import that made it is undone."""
+    return {
+        "edited": gettext("has been changed since"),
+        "imported": gettext("has been changed by a later import"),
+        "needed": gettext("belongs to something that stays"),
+        "value": gettext("has been changed since, so that its former values do not come back"),
+    }
+
+
 def import_kind_words() -> dict[str, str]:
     """Return the kinds of files with their names."""
     return {

@@ -250,7 +250,8 @@ def _without_rate(session: Session, settings: Settings) -> tuple[int, None, tupl
 
 
 def _stale(session: Session, at: datetime) -> tuple[int, None, tuple[str, ...]]:
-    last = select(ImportRun.kind, func.max(ImportRun.finished_at)).group_by(ImportRun.kind)
+    standing = select(ImportRun.kind, func.max(ImportRun.finished_at)).where(ImportRun.undone_at.is_(None))
+    last = standing.group_by(ImportRun.kind)
     old = sorted(kind for kind, ended in session.execute(last) if ended < at - STALE_AFTER)
     return len(old), None, tuple(old)
 

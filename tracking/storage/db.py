@@ -33,7 +33,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from tracking.errors import Invalid, Sentence, unpacked
-from tracking.storage import changes, vault
+from tracking.storage import changes, origins, vault
 from tracking.storage.config import Settings
 
 if TYPE_CHECKING:
@@ -233,6 +233,7 @@ def _sqlite_engine(url: str) -> Engine:
 
 
 changes.watch(Session)
+origins.watch(Session)
 
 
 @contextmanager

@@ -190,7 +190,7 @@ def _assign(job: Work) -> str:
     )
     calls = numbers.calls_of(job.session, held)
     job.note("number assign", f"{row.number} since {since}: {piece.campaign.name}, {piece.name}")
-    return ngettext(
+    said = ngettext(
         "%(number)s is on %(name)s since %(day)s; %(num)d call is credited to it.",
         "%(number)s is on %(name)s since %(day)s; %(num)d calls are credited to it.",
         calls,
@@ -198,6 +198,7 @@ def _assign(job: Work) -> str:
         name=piece.name,
         day=formatting.day(since),
     )
+    return str(said)
 
 
 def _chosen(name: str) -> int:
