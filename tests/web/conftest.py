@@ -30,7 +30,7 @@ from tracking.storage.vocabulary import Role
 
 CHROMIUM = shutil.which("chromium")
 # A bound for what is lost, not a speed to keep: the machine may have other work.
-PATIENCE_MS = 20_000
+PATIENCE_MS = 120_000
 # Nothing of the browser's own goes out to the network.
 FLAGS = [
     "--no-sandbox",

@@ -373,13 +373,15 @@ class Deal(Base):
     qualified_at: Mapped[datetime | None]
     opportunity_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None] = mapped_column(index=True)
-    amount_minor: Mapped[Minor]
+    amount_minor: Mapped[Minor | None]
+    """None: not known yet, which no deal that is won may be."""
     margin_minor: Mapped[Minor | None]
     currency: Mapped[CurrencyCode]
     created_at: Mapped[datetime]
     account: Mapped[Account] = relationship()
     __table_args__ = (
         CheckConstraint("stage NOT IN ('won', 'lost') OR closed_at IS NOT NULL", "closed_deals_have_a_date"),
+        CheckConstraint("stage <> 'won' OR amount_minor IS NOT NULL", "won_deals_have_an_amount"),
     )
 
     @validates("external_id")
