@@ -46,7 +46,7 @@ def test_hubspots_deals_need_no_mapping_but_for_stages_of_ones_own(engine: Engin
     assert (won.account.name, won.account.external_id) == ("Borealis Foods", "501")
     assert lost.account_id == won.account_id
     assert (open_.stage, open_.closed_at) == (Stage.opportunity, None), "the close date is but a hope"
-    assert (lost.stage, lost.amount_minor) == (Stage.lost, 0)
+    assert (lost.stage, lost.amount_minor) == (Stage.lost, None), "nobody wrote what it was worth"
     assert own.stage is Stage.opportunity
 
 
@@ -112,7 +112,7 @@ def test_the_day_of_a_deal_is_found_under_the_names_that_people_give_it(engine: 
     ("row", "column", "reason"),
     [
         ("1,won,,Borealis,2026-05-01,EUR", "amount", "is empty, and the deal is won"),
-        ("1,won,12.345.6,Borealis,2026-05-01,EUR", "amount", "write it as 1234.50"),
+        ("1,won,12.345.6,Borealis,2026-05-01,EUR", "amount", "write it as 1234,50"),
         ("1,won,12,Borealis,,EUR", "closed_at", "needs the day it was closed"),
         ("1,won,12,,2026-05-01,EUR", "company", "nothing says whose deal this is"),
         ("1,won,12,Borealis,2026-05-01,XXY", "currency", "is not an ISO 4217 currency"),

@@ -510,3 +510,20 @@ def test_an_import_is_undone_after_it_was_shown_what_goes_and_what_stays(
     assert "undone on" in page
     assert address not in page
     assert client.get(address).status_code == 409
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_all_rows_are_taken_or_none_where_that_is_asked(
+    signed_in: Enter, engine: Engine, settings: Settings
+) -> None:
+    client = signed_in("marketer")
+    _, path = give(client, deals(good=1, bad=1))
+    page = tried(client, engine, settings, path)
+    assert "All rows or none" in page
+    told = form(client.get("/account").text, strict="1")
+    assert client.post(f"{path}/start", data=told).status_code == 409
+    assert total(engine) == 0
+    mended(client, path, (2, "b0,Pump 0,won,50,Nordic Paper,2026-03-01"))
+    assert client.post(f"{path}/start", data=told).status_code == 303
+    assert jobs.work(engine, worker.known(engine, settings))
+    assert total(engine) == 2

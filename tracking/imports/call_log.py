@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from tracking.errors import Invalid
 from tracking.imports import values
+from tracking.imports import words as tables
 from tracking.imports.call_words import COURSES, STATUSES
 from tracking.imports.headed import NO_CHANNEL, Headed
 from tracking.imports.legs import join, record_rows
@@ -37,14 +38,11 @@ _LEAD = values.words(LeadStatus) | {
     "not a qualified lead": LeadStatus.not_a_lead,
 }
 _UNJUDGED = frozenset({"", "not scored", "unscored", "none", "previously marked good lead"})
-_ASKED = values.words(Asked) | {
-    "yes": Asked.answered,
-    "no": Asked.not_asked,
-    "refused": Asked.declined,
-    "would not say": Asked.declined,
-    "does not know": Asked.unknown,
-    "did not know": Asked.unknown,
-}
+_ASKED = (
+    dict.fromkeys(tables.listed("yes"), Asked.answered)
+    | dict.fromkeys(tables.listed("no"), Asked.not_asked)
+    | values.words(Asked, "asked")
+)
 
 
 @dataclass(frozen=True, slots=True)

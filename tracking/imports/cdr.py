@@ -170,10 +170,17 @@ class CallRecords:
 
     def remarks(self) -> Sequence[Sentence]:
         """Return what should be known of the file as a whole."""
+        assumed = [
+            say(
+                "the days name no year; each is taken for the last one that has been, in %(years)s",
+                years=", ".join(map(str, sorted(self._reading.years))),
+            )
+        ] * bool(self._reading.years)
         if self._named or not self._unnamed:
-            return ()
+            return assumed
         seen = ", ".join(number for number, _ in self._unnamed.most_common(5))
         return (
+            *assumed,
             say(
                 "no row names a tracking number of yours; dialled were %(seen)s. If an extension, a queue or "
                 "digits stand for one, say so, such as 800=+46701740690 (command line: --map-dialled)",

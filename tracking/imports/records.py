@@ -51,6 +51,8 @@ class Reading:
     utc: bool = False
     own: set[str] = field(default_factory=set)
     """Our tracking numbers, known once the import has begun."""
+    years: set[int] = field(default_factory=set)
+    """Assumed for days that name none."""
 
     @property
     def zone(self) -> tzinfo:

@@ -412,7 +412,7 @@ def amount(text: str, field: str, currency: str, dialect: Dialect) -> int | None
     if found is None or len(text) > _LONGEST_AMOUNT:
         return money.to_minor(text, currency, field, decimal=dialect.decimal)
     for label in found.labels:
-        _confirm(label, currency, field)
+        _confirm(label, currency, field, dialect)
     minor = money.to_minor(found.digits, currency, field, decimal=dialect.decimal)
     return -minor if found.negative else minor
 
@@ -605,12 +605,13 @@ def _placeholder(piece: str) -> bool:
     return national in _PLACEHOLDERS or (len(digits) >= 5 and len(set(digits)) == 1)
 
 
-def _confirm(label: str, currency: str, field: str) -> None:
+def _confirm(label: str, currency: str, field: str, dialect: Dialect) -> None:
     if not (codes := codes_of(label)):
         raise Invalid(
             field,
-            "%(shown)r beside it is no currency; write digits such as 1234.50, the currency apart",
+            "%(shown)r beside it is no currency; write digits such as %(example)s, the currency apart",
             shown=label,
+            example=money.example(dialect.decimal),
         )
     if currency not in codes:
         raise Invalid(

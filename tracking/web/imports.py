@@ -221,8 +221,14 @@ def refused_rows(token: str) -> Response:
 @pages.page("/imports/<token>/start", MARKETERS, methods=("POST",))
 def start_import(token: str) -> AnyResponse:
     upload = _waiting(token)
-    if _store().found(token) is None:
+    found = _store().found(token)
+    if found is None:
         raise Conflict(gettext("This file has not been tried yet; try it first."))
+    upload.options.pop("strict", None)
+    if forms.flag("strict"):
+        if found["refused"]:
+            raise Conflict(gettext("All rows or none were asked for, and some are refused; mend them first."))
+        upload.options["strict"] = "yes"
 
     def work(job: Work) -> int:
         row = _enqueue(job, upload, dry_run=False)
