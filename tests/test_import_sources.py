@@ -1,12 +1,15 @@
 """Where a customer comes from, as CRMs and call lists note it: answers and touches, not nothing."""
 
+from datetime import date
+
 import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from tests.cast import CATALOGUE_NUMBER, COBALT
 from tests.imports import ON_SQLITE, advertise, import_table
-from tracking.storage.models import Answer, Touch
+from tracking.storage.models import Answer, Call, Cost, Deal, Touch
+from tracking.storage.vocabulary import CallStatus
 
 DEAL = "{id};Pump;Borealis;opportunity;900;{cell};2026-03-10\n"
 
@@ -131,3 +134,90 @@ def test_an_amount_that_does_not_fit_its_column_is_told_as_the_column_writes_it(
         in contradicts
     )
     assert "write digits such as 1234,50" in words
+
+
+# What further systems and firms write, how many calls of it come in, and how many of them nobody answered.
+LOGS = {
+    "Russian spreadsheet": (
+        "Дата и время;Кто звонил;Куда звонил;Длительность разговора;Статус;Тип звонка\n"
+        f"02.03.2026 09:15:10;{COBALT};{CATALOGUE_NUMBER};155;Отвечен;Входящий\n"
+        f"02.03.2026 09:20:10;{CATALOGUE_NUMBER};{COBALT};60;Отвечен;Исходящий\n"
+        f"02.03.2026 11:00;{COBALT};{CATALOGUE_NUMBER};0;Пропущен;Входящий\n",
+        2,
+        1,
+    ),
+    "Chinese exchange": (
+        "通话时间,主叫号码,被叫号码,通话时长,状态,呼叫类型\n"
+        f"2026/3/2 9:15,{COBALT},{CATALOGUE_NUMBER},155,已接听,呼入\n"
+        f"2026/3/2 10:15,{CATALOGUE_NUMBER},{COBALT},60,已接听,呼出\n",
+        1,
+        0,
+    ),
+    "German exchange": (
+        "Rufnummer;Zielrufnummer;Beginn;Dauer (Sek.);Gesprächsart;Verbindungsstatus\n"
+        f"{COBALT};{CATALOGUE_NUMBER};02.03.2026 09:15:10;155;kommend;verbunden\n"
+        f"{CATALOGUE_NUMBER};{COBALT};02.03.2026 10:15:10;155;gehend;verbunden\n"
+        f"{COBALT};{CATALOGUE_NUMBER};02.03.2026 11:15:10;0;kommend;nicht verbunden\n",
+        2,
+        1,
+    ),
+    "contact centre": (
+        "Conversation ID,Start Time,ANI,DNIS,Initial Direction,Talk Time (s),Disconnect Type\n"
+        f"c1,2026-03-02T09:15:10Z,tel:{COBALT},tel:{CATALOGUE_NUMBER},inbound,155,peer\n"
+        f"c2,2026-03-02T10:15:10Z,tel:{CATALOGUE_NUMBER},tel:{COBALT},outbound,60,client\n",
+        1,
+        0,
+    ),
+    "a direction that says missed": (
+        f"ID,Datum,Richtung,Von,An,Dauer\n1,2026-03-02 09:15:10,MISSED_CALL,{COBALT},{CATALOGUE_NUMBER},0\n",
+        1,
+        1,
+    ),
+}
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("source", LOGS)
+def test_call_logs_of_further_systems_are_read_as_they_come(engine: Engine, source: str) -> None:
+    advertise(engine)
+    text, calls, missed = LOGS[source]
+    result = import_table(engine, "calls", text)
+    assert (result.refusals, result.created) == ([], calls)
+    with Session(engine) as session:
+        taken = session.scalars(select(Call)).all()
+        assert {call.dialled for call in taken} == {CATALOGUE_NUMBER}
+        assert [call.status for call in taken].count(CallStatus.missed) == missed
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("head", ["Affärsnr", "Auftragsnr.", "Order no", "Номер сделки", "№ сделки"])
+def test_the_id_of_a_deal_is_known_by_its_abbreviation(engine: Engine, head: str) -> None:
+    result = import_table(engine, "deals", f"{head};Company;Stage;Amount\n7;Borealis;lead;5\n")
+    assert result.notes == []
+    with Session(engine) as session:
+        assert session.scalars(select(Deal.external_id)).all() == ["7"]
+
+
+@ON_SQLITE
+def test_a_file_of_deals_without_ids_says_what_that_leads_to(engine: Engine) -> None:
+    (note,) = import_table(engine, "deals", "Company;Stage;Amount\nBorealis;lead;5\n").notes
+    assert "a row that changes is another deal in the next file" in note
+
+
+@ON_SQLITE
+def test_the_days_above_the_names_tell_which_comes_first(engine: Engine) -> None:
+    head = "Report Name: Campaign report\nReport Time: 3/1/2026 - 3/31/2026\n\n"
+    rows = "Campaign name,Time period,Spend,Currency code\nPumps,3/2/2026,12.50,EUR\n"
+    assert import_table(engine, "costs", head + rows).refusals == []
+    with Session(engine) as session:
+        assert session.scalars(select(Cost.period_start)).all() == [date(2026, 3, 2)]
+
+
+@ON_SQLITE
+def test_linkedin_is_told_by_total_spent(engine: Engine) -> None:
+    head = "Campaign Performance Report (in UTC)\n\nStart Date (in UTC),Campaign Name,Currency,Total Spent\n"
+    for spent in ("12.50", "14.00"):
+        result = import_table(engine, "costs", f"{head}03/02/2026,Pumps,EUR,{spent}\n")
+        assert result.format == "LinkedIn Ads"
+    with Session(engine) as session:
+        assert session.scalars(select(Cost.amount_minor)).all() == [1400], "the day is restated"

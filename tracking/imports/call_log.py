@@ -29,6 +29,7 @@ from tracking.storage.vocabulary import Outcome as Asked
 from tracking.telephony.calls import CallEvent, Course
 
 _STATUS = STATUSES | values.words(CallStatus)
+_NOBODY = (CallStatus.missed, CallStatus.voicemail)
 _LEAD = values.words(LeadStatus) | {
     "qualified lead": LeadStatus.good_lead,
     "qualified": LeadStatus.good_lead,
@@ -221,6 +222,8 @@ class CallLog(Headed):
                 duration=duration,
             )
         status = values.choice(cell("status"), "status", _STATUS) if cell("status") else None
+        if status is None and (told := STATUSES.get(fold(cell("direction")))) in _NOBODY:
+            status = told
         if status is CallStatus.answered:
             status = CallStatus.completed
         if whole and status is None:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from tracking.errors import Invalid
+from tracking.errors import Invalid, Sentence, say
 from tracking.imports import values
 from tracking.imports import words as tables
 from tracking.imports.headed import NO_CHANNEL, Headed, Occurrences
@@ -206,6 +206,17 @@ class Deals(Headed):
             return effect
 
         return each(session, records, one)
+
+    def remarks(self) -> Sequence[Sentence]:
+        """Say what a file without ids leads to."""
+        if "deal_id" in self.columns:
+            return ()
+        return (
+            say(
+                "no column has the ids of the deals: a row that changes is another deal in the next file; "
+                "export them with their ids"
+            ),
+        )
 
     def _meaning(self, session: Session, told: str) -> answers.Source | None:
         """Return the campaign or channel of this name, or the channel that the word commonly stands for."""

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from tracking.errors import Invalid, Sentence, say
 from tracking.imports import values, words
-from tracking.imports.deciding import Amounts, Days, Decision, decide
+from tracking.imports.deciding import Amounts, Days, Decision, days_in, decide
 from tracking.imports.mapping import Aliases, Columns, Told
 from tracking.imports.outcomes import Skip
 from tracking.imports.reading import Broken, Table
@@ -132,7 +132,7 @@ class Headed:
                 column.add(self.columns.cell(row.cells, name))
         self.amounts = amounts
         names = {name: self.columns.column(name.partition(" ")[0]) for name in (*amounts, *days)}
-        return decide(dialect, self.columns.header, amounts, days, names)
+        return decide(dialect, self.columns.header, amounts, days, names, days_in(table.preamble))
 
     def begin(self, session: Session) -> None:
         """Nothing is needed beforehand."""

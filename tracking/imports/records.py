@@ -264,6 +264,9 @@ def course_of(word: str) -> Course | None:
     if not word:
         return None
     if (course := COURSES.get(fold(word))) is None:
+        if STATUSES.get(fold(word)) in (CallStatus.missed, CallStatus.voicemail):
+            # Some systems call only those missed that came in.
+            return Course.incoming
         raise Invalid("direction", "is not known here; write inbound, outbound or internal")
     return course
 
