@@ -44,7 +44,7 @@ def currency(code: str, field: str = "currency") -> str:
     known = code.strip().upper()
     if known not in CODES:
         raise Invalid(
-            field, "%(code)r is not an ISO 4217 currency; write three capitals such as EUR", code=code
+            field, "%(code)r is not a currency code; enter three capital letters such as EUR", code=code
         )
     return known
 
@@ -84,7 +84,7 @@ def to_minor(text: str, code: str, field: str = "amount", *, decimal: str | None
     if len(part) > places:
         raise Invalid(
             field,
-            "%(text)r has more decimals than %(code)s has (%(places)s); round it",
+            "%(text)r has too many decimals; %(code)s has %(places)s",
             text=text,
             code=code,
             places=places,
@@ -93,7 +93,7 @@ def to_minor(text: str, code: str, field: str = "amount", *, decimal: str | None
     if minor > LARGEST_MINOR:
         raise Invalid(
             field,
-            "%(text)r is larger than %(most)s minor units; check the decimal mark",
+            "%(text)r is larger than %(most)s minor units; check the decimal point",
             text=text,
             most=LARGEST_MINOR,
         )
