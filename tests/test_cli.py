@@ -239,13 +239,15 @@ def test_a_number_is_given_for_the_past_and_what_it_was_on_ends_the_day_before(t
     later = f"number assign {CATALOGUE_NUMBER} --campaign Catalogue --material Autumn --from 2026-03-01"
     refused = terminal.run(later, code=1)
     assert "--close-others" in str(refused.exception)
-    assert "is on 'Autumn'" in terminal.run(f"{later} --close-others").stdout
+    assert "assigned to 'Autumn'" in terminal.run(f"{later} --close-others").stdout
     (row,) = terminal.json("number list --json")  # type: ignore[misc]  # a list of rows
     assert row["material"] == "Autumn"
 
 
 def test_the_main_line_is_named_in_the_terminal(terminal: Terminal) -> None:
-    assert "is the main line" in terminal.run(f"number add {ACME_DESK} --provider cdr --main-line").stdout
+    assert (
+        "added as the main line" in terminal.run(f"number add {ACME_DESK} --provider cdr --main-line").stdout
+    )
     assert "no longer the main line" in terminal.run(f"number main-line {ACME_DESK} --off").stdout
     terminal.run(f"number main-line {ACME_DESK}")
     (row,) = terminal.json("number list --json")  # type: ignore[misc]  # a list of rows
@@ -257,8 +259,8 @@ def test_an_import_is_listed_and_undone_after_it_was_shown(terminal: Terminal, t
     path.write_text("campaign,period,amount,currency\nFair,2026-03,100,EUR\n")
     assert "`ringtrail import undo 1` takes it back" in terminal.run(f"import costs {path}").stdout
     shown = terminal.run("import undo 1 --dry-run").stdout
-    assert "costs: 1 go" in shown
-    assert "campaigns: 1 go" in shown
+    assert "costs: 1 deleted" in shown
+    assert "campaigns: 1 deleted" in shown
     done = terminal.json("import undo 1 --json")
     assert done["going"] == {"cost": 1, "campaign": 1}  # type: ignore[index]  # an object
     (row,) = terminal.json("import list --json")  # type: ignore[misc]  # a list of rows

@@ -129,11 +129,8 @@ def test_an_amount_that_does_not_fit_its_column_is_told_as_the_column_writes_it(
     rows = "A;2026-01;1.234.567,00;EUR\nB;2026-02;12,50;EUR\nC;2026-03;1,234.56;EUR\nD;2026-04;viel;EUR\n"
     result = import_table(engine, "costs", "campaign;period;amount;currency\n" + rows)
     contradicts, words = (refusal.reason for refusal in result.refusals)
-    assert (
-        "is no amount where , stands before the decimals, as in this column; write it as 1234,50"
-        in contradicts
-    )
-    assert "write digits such as 1234,50" in words
+    assert "does not fit this column, where , is the decimal mark; enter it as 1234,50" in contradicts
+    assert "enter digits such as 1234,50" in words
 
 
 # What further systems and firms write, how many calls of it come in, and how many of them nobody answered.
@@ -201,7 +198,7 @@ def test_the_id_of_a_deal_is_known_by_its_abbreviation(engine: Engine, head: str
 @ON_SQLITE
 def test_a_file_of_deals_without_ids_says_what_that_leads_to(engine: Engine) -> None:
     (note,) = import_table(engine, "deals", "Company;Stage;Amount\nBorealis;lead;5\n").notes
-    assert "a row that changes is another deal in the next file" in note
+    assert "a row that changes counts as a new deal in the next file" in note
 
 
 @ON_SQLITE

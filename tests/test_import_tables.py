@@ -112,7 +112,7 @@ def test_the_day_of_a_deal_is_found_under_the_names_that_people_give_it(engine: 
     ("row", "column", "reason"),
     [
         ("1,won,,Borealis,2026-05-01,EUR", "amount", "enter the value of this won deal"),
-        ("1,won,12.345.6,Borealis,2026-05-01,EUR", "amount", "write it as 1234,50"),
+        ("1,won,12.345.6,Borealis,2026-05-01,EUR", "amount", "enter it as 1234,50"),
         ("1,won,12,Borealis,,EUR", "closed_at", "enter the close date"),
         ("1,won,12,,2026-05-01,EUR", "company", "this deal has no company"),
         ("1,won,12,Borealis,2026-05-01,XXY", "currency", "is not a currency code"),

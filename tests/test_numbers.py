@@ -92,7 +92,7 @@ def test_a_number_given_for_the_past_ends_what_it_was_on_where_that_is_asked(ses
     old, new = material(session, "Catalogue 2025", "Old"), material(session, "Catalogue 2026", "New")
     before = numbers.assign(session, number, old, starts_at=NEW_YEAR)
     january, march = ring(session, "2026-01-15 09:00"), ring(session, "2026-03-15 09:00")
-    with pytest.raises(Held, match="is held by 'Old'") as refused:
+    with pytest.raises(Held, match="has been assigned to 'Old'") as refused:
         numbers.assign(session, number, new, starts_at=moment("2026-03-01"))
     assert refused.value.other == before.id
     held = numbers.assign(session, number, new, starts_at=moment("2026-03-01"), close_others=True)
@@ -121,8 +121,8 @@ def test_nothing_is_closed_that_would_lose_days_unsaid(session: Session) -> None
     old, new = material(session, "2025", "Old"), material(session, "2026", "New")
     held = numbers.assign(session, number, old, starts_at=moment("2026-02-01"))
     for start, end, reason in (
-        ("2026-01-01", None, "cannot be closed the day before"),
-        ("2026-02-01", None, "cannot be closed the day before"),
+        ("2026-01-01", None, "cannot end the day before"),
+        ("2026-02-01", None, "cannot end the day before"),
         ("2026-03-01", "2026-04-01", "until after the new end"),
     ):
         with pytest.raises(Conflict, match=reason):
@@ -154,13 +154,13 @@ def test_the_main_line_is_neither_stray_nor_credited_and_its_share_is_known(sess
         numbers.assign(session, main, piece, starts_at=NEW_YEAR)
     with pytest.raises(Conflict, match="no tracking number is available"):
         numbers.assign_next_free(session, piece, at=NEW_YEAR)
-    with pytest.raises(Conflict, match="is on 'Spring'; release it first"):
+    with pytest.raises(Conflict, match="assigned to 'Spring'; release it first"):
         numbers.make_main_line(session, number, True)
     for change in (
         lambda: numbers.make_main_line(session, main, False),
         lambda: numbers.forward_to(session, main, DESK),
     ):
-        with pytest.raises(Conflict, match="rings at the main line"):
+        with pytest.raises(Conflict, match="forwards to the main line"):
             change()
     numbers.forward_to(session, number, DESK)
     numbers.make_main_line(session, main, False)

@@ -94,7 +94,7 @@ def test_people_are_renamed_merged_and_parted(signed_in: Enter, engine: Engine, 
     assert sent(client, f"/contacts/{second}", do="merge", into=str(first))[0] == 303
     page = client.get(f"/companies/{borealis}").text
     assert "Berta" in page
-    assert f"counts as {first}" in page
+    assert f"merged into {first}" in page
     assert sent(client, f"/contacts/{second}", do="part")[0] == 303
     assert sent(client, f"/contacts/{second}", do="dance")[0] == 422
 
@@ -217,11 +217,11 @@ def test_open_deals_without_an_amount_are_counted_apart(signed_in: Enter, engine
     assert status == 303
     assert "<dt>Amount</dt><dd>–</dd>" in client.get(address).text
     page = client.get("/key-figures").text
-    assert "1 open deal has no amount" in page
-    assert "1 without an amount" in page
+    assert "1 open deal has no value yet" in page
+    assert "1 without a value" in page
     with db.reading(engine) as session:
         known = session.scalars(select(Deal.amount_minor).order_by(Deal.id)).all()
     assert known == [100_000, None]
     status, page = sent(client, f"{address}/change", **DEAL | {"amount_minor": ""})
     assert status == 422
-    assert "give enter the deal value" in page
+    assert "enter the deal value" in page

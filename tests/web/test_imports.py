@@ -66,7 +66,7 @@ def tried(client: FlaskClient, engine: Engine, settings: Settings, path: str, **
 
 def counts(page: str) -> list[int]:
     """Return how many rows were or would be created, updated, skipped and refused."""
-    names = ("Create", "Update", "Skip", "Reject")
+    names = ("Created?", "Updated?", "Skip(?:ped)?", "Reject(?:ed)?")
     found = [re.search(rf"<dt>{name}</dt><dd>([\d,]+)<", page) for name in names]
     return [int(match[1].replace(",", "")) if match else -1 for match in found]
 
@@ -445,7 +445,7 @@ def test_from_nothing_a_firms_three_workbooks_come_in_by_the_page_and_give_its_r
     # By hand: 1,000.50 was won through the catalogue, which cost 400.25 + 100.00: as much again came back.
     assert any(line.startswith("Katalog €500.25 2 2 1 €1,000 100.0 %") for line in lines), lines
     # (1,000.50 - 700.25) / 700.25 = 42.9 %
-    assert any(line.startswith("(total) €700.25 2 2 1 €1,000 42.9 %") for line in lines), lines
+    assert any(line.startswith("Total €700.25 2 2 1 €1,000 42.9 %") for line in lines), lines
 
 
 def test_scripts_in_files_are_text(signed_in: Enter, engine: Engine, settings: Settings) -> None:
@@ -520,12 +520,12 @@ def test_an_import_is_undone_after_it_was_shown_what_goes_and_what_stays(
     rows = re.findall(r'<th scope="row">(\w+)</th>' + r'<td class="figure">(\d+)</td>' * 3, page)
     assert ("Deals", "1", "0", "1") in rows
     assert "Pump 1, mended" in page
-    assert "has been changed since" in page
+    assert "changed since" in page
     assert total(engine) == 2
     assert client.post(address, data=form(client.get("/account").text)).status_code == 303
     assert total(engine) == 1
     page = client.get("/imports").text
-    assert "undone on" in page
+    assert "undone " in page
     assert address not in page
     assert client.get(address).status_code == 409
 

@@ -364,14 +364,14 @@ def test_a_number_that_has_been_on_material_for_a_while_brings_its_calls(
     told = {"number": str(number), "material": str(piece), "since": since}
     status, page = sent(client, "/numbers/assign", **told)
     assert status == 409
-    assert f"{CATALOGUE_NUMBER} is on {CATALOGUE}, {CATALOGUE}, first" in page
-    assert "End it the day before, and go on" in page
+    assert f"{CATALOGUE_NUMBER} has been assigned to {CATALOGUE}, {CATALOGUE}, first" in page
+    assert "End it the day before and assign" in page
     status, page = sent(client, "/numbers/assign", **told, close_others="1")
     assert status == 303
     assert held(engine)["Stand wall"] == CATALOGUE_NUMBER
     page = client.get(f"/numbers/{number}").text
-    assert "on Stand wall since" in page
-    assert "; 1 call is credited to it" in page
+    assert "assigned to Stand wall from" in page
+    assert "; 1 call credited" in page
     with db.reading(engine) as session:
         rung = {call.provider_call_id: call.touch.campaign for call in session.scalars(select(Call))}
         names = {key: campaign.name if campaign else None for key, campaign in rung.items()}
@@ -379,7 +379,7 @@ def test_a_number_that_has_been_on_material_for_a_while_brings_its_calls(
     for wrong, words in (
         ({"since": ""}, "enter the first day"),
         ({"material": ""}, "choose one"),
-        ({"last_day": "2020-01-01"}, "is before the first day"),
+        ({"last_day": "2020-01-01"}, "before the first day"),
     ):
         status, page = sent(client, "/numbers/assign", **(told | wrong))
         assert status == 422
@@ -398,7 +398,7 @@ def test_the_main_line_is_told_on_its_page_and_its_calls_are_not_called_stray(
     with db.reading(engine) as session:
         number = numbers.get(session, FAIR_NUMBER).id
     quality = client.get("/quality").text
-    assert "Calls that came by the main line" in quality
+    assert "Calls to the main line" in quality
     assert "1 of 1 (100" in quality
     assert sent(client, f"/numbers/{number}", do="no-main-line")[0] == 303
     assert "1 call to" in client.get("/numbers").text

@@ -16,16 +16,16 @@ _TABLES = {
     "call": "calls",
     "campaign": "campaigns",
     "contact": "contacts",
-    "contact_point": "numbers and addresses of contacts",
+    "contact_point": "contact numbers and email addresses",
     "cost": "costs",
     "deal": "deals",
     "touch": "touches",
 }
 _WHY = {
-    "edited": "has been changed since",
-    "imported": "has been changed by a later import",
-    "needed": "belongs to something that stays",
-    "value": "has been changed since, so that its former values do not come back",
+    "edited": "changed since",
+    "imported": "changed by a later import",
+    "needed": "belongs to a record that is kept",
+    "value": "changed since, so not reverted",
 }
 
 
@@ -57,14 +57,14 @@ def list_command(installation: Installation) -> None:
 
 @click.command("undo")
 @click.argument("number", metavar="IMPORT", type=int)
-@click.option("--dry-run", is_flag=True, help="Only say what would go and what would stay.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be deleted, reverted and kept.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 @pass_installation
 def undo_command(installation: Installation, number: int, dry_run: bool, yes: bool) -> None:
-    """Take back what IMPORT did, by its number; `ringtrail import list` tells it.
+    """Undo IMPORT, by its number in `ringtrail import list`.
 
-    Possible for 30 days. What something else has changed since stays as it is, and is named.
+    Possible for 30 days. Records that were changed since are kept and named.
     """
     with db.reading(installation.engine) as session:
         plan = undoing.plan(session, number, at=clock.now())
@@ -72,7 +72,7 @@ def undo_command(installation: Installation, number: int, dry_run: bool, yes: bo
     if not installation.as_json:
         _tell(plan, file)
         if not dry_run and not yes:
-            click.confirm("Undo it?", abort=True)
+            click.confirm("Undo this import?", abort=True)
     if not dry_run:
         plan = db.commit(installation.engine, lambda session: undoing.undo(session, number, at=clock.now()))
     if installation.as_json:
@@ -87,17 +87,17 @@ def undo_command(installation: Installation, number: int, dry_run: bool, yes: bo
             }
         )
     elif not dry_run:
-        click.echo(f"import {number} is undone")
+        click.echo(f"import {number} undone")
 
 
 def _tell(plan: undoing.Plan, file: str) -> None:
     click.echo(f"{file}:")
-    for what, rows in (("go", plan.going), ("get their former values back", plan.restored)):
+    for what, rows in (("deleted", plan.going), ("reverted", plan.restored)):
         for table, count in rows.items():
             click.echo(f"  {_TABLES[table]}: {count} {what}")
     for table, count in plan.staying.items():
-        click.echo(f"  {_TABLES[table]}: {count} stay")
+        click.echo(f"  {_TABLES[table]}: {count} kept")
     for stay in plan.named:
         click.echo(f"    {_TABLES[stay.table]}, {stay.name!r}: {_WHY[stay.why]}")
     if not (plan.going or plan.restored):
-        click.echo("  nothing is left of it that could be taken back")
+        click.echo("  nothing is left of it to undo")

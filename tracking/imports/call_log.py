@@ -220,8 +220,8 @@ class CallLog(Headed):
                 duration=duration,
             )
         status = values.choice(cell("status"), "status", _STATUS) if cell("status") else None
-        if status is None and (told := STATUSES.get(fold(cell("direction")))) in _NOBODY:
-            status = told
+        if status is None and (implied := STATUSES.get(fold(cell("direction")))) in _NOBODY:
+            status = implied
         if status is CallStatus.answered:
             status = CallStatus.completed
         if whole and status is None:

@@ -170,7 +170,7 @@ class CallRecords:
         """Return what should be known of the file as a whole."""
         assumed = [
             say(
-                "the days name no year; each is taken for the last one that has been, in %(years)s",
+                "the dates have no year; the most recent such date is assumed, in %(years)s",
                 years=", ".join(map(str, sorted(self._reading.years))),
             )
         ] * bool(self._reading.years)

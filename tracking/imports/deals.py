@@ -213,8 +213,8 @@ class Deals(Headed):
             return ()
         return (
             say(
-                "no column has the ids of the deals: a row that changes is another deal in the next file; "
-                "export them with their ids"
+                "no column has deal IDs, so a row that changes counts as a new deal in the next file; "
+                "export the deals with their IDs"
             ),
         )
 

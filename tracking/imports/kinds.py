@@ -417,8 +417,7 @@ def _rows(
         run_id = result.run_id
         db.commit(engine, lambda session: undo.undo(session, run_id, at=clock.now()))
         raise Conflict(
-            "nothing of %(name)s is taken: all rows or none were asked for, and the first that is refused is "
-            "line %(line)s",
+            "nothing from %(name)s was imported: all rows or none was chosen, and line %(line)s is rejected",
             name=upload.name,
             line=result.refusals[0].line,
         )

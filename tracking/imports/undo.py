@@ -138,12 +138,12 @@ def plan(session: Session, run_id: int, *, at: datetime) -> Plan:
     """Say what would go, what would come back and what would stay; nothing is written."""
     run = session.get(ImportRun, run_id)
     if run is None:
-        raise NotFound("there is no import %(number)s", number=run_id)
+        raise NotFound("import %(number)s not found", number=run_id)
     if run.undone_at is not None:
-        raise Conflict("import %(number)s has been undone already", number=run_id)
+        raise Conflict("import %(number)s has already been undone", number=run_id)
     if not can_be_undone(run, at):
         raise Conflict(
-            "import %(number)s of %(name)s cannot be undone: only files of records can, for %(days)s days",
+            "import %(number)s of %(name)s cannot be undone: only record files can, within %(days)s days",
             number=run_id,
             name=run.file_name,
             days=KEPT.days,

@@ -606,7 +606,7 @@ def _confirm(label: str, currency: str, field: str, dialect: Dialect) -> None:
     if not (codes := codes_of(label)):
         raise Invalid(
             field,
-            "%(shown)r beside it is no currency; write digits such as %(example)s, the currency apart",
+            "%(shown)r is not a currency; enter digits such as %(example)s, without the currency",
             shown=label,
             example=money.example(dialect.decimal),
         )

@@ -349,17 +349,17 @@ def record_words() -> list[tuple[str, str]]:
         ("campaign", gettext("Campaigns")),
         ("account", gettext("Companies")),
         ("contact", gettext("Contacts")),
-        ("contact_point", gettext("Numbers and addresses of contacts")),
+        ("contact_point", gettext("Contact numbers and email addresses")),
     ]
 
 
 def stay_words() -> dict[str, str]:
     """Return why a record stays when the import that made it is undone."""
     return {
-        "edited": gettext("has been changed since"),
-        "imported": gettext("has been changed by a later import"),
-        "needed": gettext("belongs to something that stays"),
-        "value": gettext("has been changed since, so that its former values do not come back"),
+        "edited": gettext("changed since"),
+        "imported": gettext("changed by a later import"),
+        "needed": gettext("belongs to a record that is kept"),
+        "value": gettext("changed since, so not reverted"),
     }
 
 

@@ -159,7 +159,7 @@ def change(session: Session, deal: Deal, record: DealRecord, *, at: datetime) ->
     if record.stage is Stage.won and record.amount_minor is None:
         raise Invalid("amount", "enter the value of this won deal, or 0")
     if record.currency is None:
-        raise Invalid("currency", "is empty; write three capitals such as EUR")
+        raise Invalid("currency", "enter a currency code such as EUR")
     code = money.currency(record.currency)
     if record.clues != Clues():
         deal.account = contacts.account_for(session, record.clues, at=at)

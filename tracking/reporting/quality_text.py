@@ -30,11 +30,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         _("They count as unknown source. A released number may still be printed on old material."),
     ),
     "main_line": (
-        _("Calls that came by the main line"),
-        _(
-            "No number tells what made these buyers call; what they say when asked is all there is. Their "
-            "calls are credited to no campaign."
-        ),
+        _("Calls to the main line"),
+        _("These calls are not credited to any campaign. Only asking the callers shows what made them call."),
     ),
     "still_ringing": (
         _("Expired assets that still get calls"),

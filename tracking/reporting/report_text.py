@@ -213,7 +213,7 @@ def _made_of(
         ("calls_connected", gettext("Calls connected"), Figure("share", whole.calls.share)),
         ("deals_connected", gettext("Deals connected"), Figure("share", whole.deals.share)),
         *(
-            ("main_line", gettext("Calls by the main line"), Figure("share", (each.count or 0) / each.of))
+            ("main_line", gettext("Calls to the main line"), Figure("share", (each.count or 0) / each.of))
             for each in findings
             if each.kind == "main_line" and each.of
         ),

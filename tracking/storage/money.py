@@ -67,7 +67,7 @@ def to_minor(text: str, code: str, field: str = "amount", *, decimal: str | None
         shown = text if len(text) <= _LONGEST else text[:20] + "…"
         raise Invalid(
             field,
-            "%(shown)r is not an amount; write digits such as %(example)s, the currency apart",
+            "%(shown)r is not an amount; enter digits such as %(example)s, without the currency",
             shown=shown,
             example=example(decimal),
         )
@@ -109,14 +109,13 @@ def _unclear(text: str, field: str, decimal: str | None) -> Invalid:
     if decimal is None:
         return Invalid(
             field,
-            "%(text)r can be read in more than one way; write it as %(example)s",
+            "%(text)r is ambiguous; enter it as %(example)s",
             text=text,
             example=example(decimal),
         )
     return Invalid(
         field,
-        "%(text)r is no amount where %(mark)s stands before the decimals, as in this column; write it as "
-        "%(example)s",
+        "%(text)r does not fit this column, where %(mark)s is the decimal mark; enter it as %(example)s",
         text=text,
         mark=decimal,
         example=example(decimal),

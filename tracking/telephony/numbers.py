@@ -111,7 +111,7 @@ def make_main_line(session: Session, number: TrackingNumber, main_line: bool) ->
     history = _history(session, [number.id]).get(number.id, [])
     if main_line and (held := next((a for a in history if a.ends_at is None), None)):
         raise Conflict(
-            "%(number)s is on %(name)r; release it first, since the main line is on no material",
+            "%(number)s is assigned to %(name)r; release it first, since the main line cannot be on an asset",
             number=number.number,
             name=held.ad_material.name,
         )
@@ -166,7 +166,7 @@ def assign(
         )
     if number.main_line:
         raise Conflict(
-            "%(number)s is the main line, whose calls nothing tells apart; take another number",
+            "%(number)s is the main line and cannot be on an asset; choose another number",
             number=number.number,
         )
     if ends_at is not None and ends_at <= starts_at:
@@ -226,14 +226,14 @@ def _make_room(
     held["start"] = other.starts_at.isoformat()
     if other.starts_at >= starts_at:
         raise Conflict(
-            "%(number)s is on %(name)r from %(start)s, after the new beginning, so that it cannot be closed "
-            "the day before; end the new assignment by then, or begin it later",
+            "%(number)s is assigned to %(name)r from %(start)s, after the new start, so it cannot end the "
+            "day before; end the new assignment by then, or start it later",
             **held,
         )
     if ends_at is not None and (other.ends_at is None or other.ends_at > ends_at):
         raise Conflict(
-            "%(number)s is on %(name)r from %(start)s until after the new end, %(end)s; release it first, "
-            "and give it again from then on",
+            "%(number)s is assigned to %(name)r from %(start)s until after the new end, %(end)s; release it "
+            "first, then assign it again from there",
             end=ends_at.isoformat(),
             **held,
         )
@@ -457,7 +457,7 @@ def _nobody_rings_at(session: Session, main_line: TrackingNumber) -> None:
     rings_here = select(TrackingNumber.number).where(TrackingNumber.destination == main_line.number)
     if (other := session.scalar(rings_here.limit(1))) is not None:
         raise Conflict(
-            "%(other)s rings at the main line, %(number)s; let it ring elsewhere first",
+            "%(other)s forwards to the main line, %(number)s; forward it elsewhere first",
             other=other,
             number=main_line.number,
         )

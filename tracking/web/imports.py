@@ -102,7 +102,7 @@ def undo_import(run_id: int) -> Page:
             job.note("import undo", f"{plan.run.kind}: {plan.run.file_name}")
             return plan.run.file_name
 
-        flash(gettext("The import of %(name)s is undone.", name=pages.change(work)))
+        flash(gettext("Import of %(name)s undone.", name=pages.change(work)))
         return redirect(url_for("web.import_list"), 303)
     with pages.reading() as session:
         plan = undo.plan(session, run_id, at=clock.now())
@@ -227,7 +227,7 @@ def start_import(token: str) -> AnyResponse:
     upload.options.pop("strict", None)
     if forms.flag("strict"):
         if found["refused"]:
-            raise Conflict(gettext("All rows or none were asked for, and some are refused; mend them first."))
+            raise Conflict(gettext('Some rows are rejected. Fix them first, or clear "All rows or none".'))
         upload.options["strict"] = "yes"
 
     def work(job: Work) -> int:

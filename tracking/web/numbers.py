@@ -127,8 +127,8 @@ def change_number(number_id: int) -> AnyResponse:
                 numbers.make_main_line(job.session, row, told == "main-line")
                 job.note(f"number {told}", row.number)
                 if row.main_line:
-                    return gettext("%(number)s is the main line now.", number=row.number)
-                return gettext("%(number)s is the main line no longer.", number=row.number)
+                    return gettext("%(number)s is now the main line.", number=row.number)
+                return gettext("%(number)s is no longer the main line.", number=row.number)
             case "forward":
                 target = forms.text("destination") or ""
                 numbers.forward_to(job.session, row, target, region=pages.settings().region)
@@ -174,7 +174,7 @@ def _assign(job: Work) -> str:
     row = _number(job.session, _chosen("number"))
     piece = job.session.get(AdMaterial, _chosen("material"))
     if piece is None:
-        raise Invalid("material", gettext("is not there any more; choose another"))
+        raise Invalid("material", gettext("no longer exists; choose another"))
     since, last = forms.day("since"), forms.day("last_day")
     if since is None:
         raise Invalid("since", gettext("enter the first day"))
@@ -191,8 +191,8 @@ def _assign(job: Work) -> str:
     calls = numbers.calls_of(job.session, held)
     job.note("number assign", f"{row.number} since {since}: {piece.campaign.name}, {piece.name}")
     said = ngettext(
-        "%(number)s is on %(name)s since %(day)s; %(num)d call is credited to it.",
-        "%(number)s is on %(name)s since %(day)s; %(num)d calls are credited to it.",
+        "%(number)s assigned to %(name)s from %(day)s; %(num)d call credited.",
+        "%(number)s assigned to %(name)s from %(day)s; %(num)d calls credited.",
         calls,
         number=row.number,
         name=piece.name,
