@@ -251,3 +251,13 @@ def test_a_bad_touch_names_its_column(engine: Engine, old: str, new: str, column
     assert (result.created, result.refused) == (2, 1)
     assert (result.refusals[0].line, result.refusals[0].column) == (2, column)
     assert reason in result.refusals[0].reason
+
+
+@ON_SQLITE
+def test_a_refused_row_leaves_no_campaign_behind(engine: Engine) -> None:
+    rows = "Old,2026-03,1\nNew,2026-03,--\nnew,2026-04,\nBoth,2026-03,\nBoth,2026-04,5\n"
+    result = import_table(engine, "costs", f"campaign,period,amount\n{rows}")
+    with Session(engine) as session:
+        names = session.scalars(select(Campaign.name)).all()
+    assert (result.refused, sorted(result.campaigns_created)) == (3, ["Both", "Old"])
+    assert sorted(names) == ["Both", "Old"]

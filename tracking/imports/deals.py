@@ -205,7 +205,9 @@ class Deals(Headed):
                 )
             return effect
 
-        return each(session, records, one)
+        outcomes = each(session, records, one)
+        self.campaigns.keep(session, found, zip((r.campaign for r in records), outcomes, strict=True))
+        return outcomes
 
     def remarks(self) -> Sequence[Sentence]:
         """Say what a file without ids leads to."""
