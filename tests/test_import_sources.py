@@ -218,3 +218,30 @@ def test_linkedin_is_told_by_total_spent(engine: Engine) -> None:
         assert result.format == "LinkedIn Ads"
     with Session(engine) as session:
         assert session.scalars(select(Cost.amount_minor)).all() == [1400], "the day is restated"
+
+
+@ON_SQLITE
+def test_a_direction_that_stands_among_the_outcomes_is_read_as_one(engine: Engine) -> None:
+    head = "Datum;Klockslag;Från;Till;Längd;Status;Tillfrågad;Hur hittade ni oss?\n"
+    rows = (
+        f"2026-03-02;09:00;{COBALT};{CATALOGUE_NUMBER};1:20;Besvarat;Ja;Mässan\n"
+        f"2026-03-02;10:00;{COBALT};{CATALOGUE_NUMBER};0:50;Besvarat;Ja;\n"
+        f"2026-03-02;11:00;{COBALT};{CATALOGUE_NUMBER};0:50;Besvarat;Nej;\n"
+        f"2026-03-02;12:00;{CATALOGUE_NUMBER};{COBALT};0:30;Utgående;;\n"
+    )
+    advertise(engine)
+    result = import_table(engine, "calls", head + rows)
+    assert (result.created, result.refused) == (3, 0)
+    assert dict(result.skip_reasons) == {"outgoing call": 1}
+    with Session(engine) as session:
+        said = session.execute(select(Answer.outcome, Answer.verbatim).order_by(Answer.asked_at)).all()
+    assert said == [("answered", "Mässan"), ("unknown", None), ("not_asked", None)]
+
+
+@ON_SQLITE
+def test_figures_and_signs_may_be_written_twice_as_wide(engine: Engine) -> None:
+    rows = '1,北方,赢单,"￥１，２３４．５０",CNY,２０２６年３月１日\n'
+    result = import_table(engine, "deals", "商机编号,客户名称,阶段,金额,币种,成交日期\n" + rows)
+    assert result.refusals == []
+    with Session(engine) as session:
+        assert session.scalars(select(Deal.amount_minor)).all() == [123_450]
