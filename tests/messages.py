@@ -32,7 +32,7 @@ _NOT_IN_PAGES = {
 }
 # Where each function that takes a message has it.
 _FIRST = {"gettext", "_", "Conflict", "NotFound", "Skip", "say"}
-_SECOND = {"Invalid"}
+_SECOND = {"Invalid", "Held"}
 Found = tuple[str, int, str | tuple[str, str]]
 """File, line and message; a message with a plural is a pair."""
 

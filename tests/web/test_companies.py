@@ -238,3 +238,21 @@ def test_lists_of_deals_are_filtered_by_stage_and_company(signed_in: Enter, engi
     sent(client, "/deals/new", **lost, name="Lost one")
     assert "Lost one" not in client.get("/deals?stage=won").text
     assert "Won one" not in client.get("/deals?q=cobalt").text
+
+
+def test_open_deals_without_an_amount_are_counted_apart(signed_in: Enter, engine: Engine) -> None:
+    client = signed_in("marketer")
+    opened = DEAL | {"stage": "opportunity", "closed_at": ""}
+    assert sent(client, "/deals/new", **opened)[0] == 303
+    status, address = sent(client, "/deals/new", **opened | {"amount_minor": "", "name": "A valve"})
+    assert status == 303
+    assert "<dt>Amount</dt><dd>–</dd>" in client.get(address).text
+    page = client.get("/key-figures").text
+    assert "1 open deal has no value yet" in page
+    assert "1 without a value" in page
+    with db.reading(engine) as session:
+        known = session.scalars(select(Deal.amount_minor).order_by(Deal.id)).all()
+    assert known == [100_000, None]
+    status, page = sent(client, f"{address}/change", **DEAL | {"amount_minor": ""})
+    assert status == 422
+    assert "enter the deal value" in page

@@ -95,7 +95,8 @@ ringtrail = Commands(
             {
                 name: f"imports:{name}"
                 for name in ("calls", "cdr", "costs", "deals", "supplier", "template", "touches")
-            },
+            }
+            | {"list": "undo:list_command", "undo": "undo:undo_command"},
         ),
         "inbox": Commands(
             "Manage stored provider events.",
@@ -115,7 +116,10 @@ ringtrail = Commands(
         ),
         "number": Commands(
             "Manage tracking numbers and their assignment to assets.",
-            {name: f"numbers:number_{name}" for name in ("add", "assign", "list", "release", "strays")},
+            {
+                name: f"numbers:number_{name.replace('-', '_')}"
+                for name in ("add", "assign", "list", "main-line", "release", "strays")
+            },
         ),
         "person": Commands(
             "Export or erase the personal data of one person.",

@@ -367,6 +367,8 @@ def _show(result: Result, refused: Path | None) -> None:
             console.print(
                 f"  and {result.refused - _SHOWN} more; --refused FILE saves them all", markup=False
             )
+    if result.taken and result.run_id is not None and (result.created or result.updated):
+        console.print(f"  to undo: ringtrail import undo {result.run_id}", markup=False)
     if refused is not None and result.refused:
         console.print(f"rejected rows saved in {refused}", soft_wrap=True, markup=False)
     if not result.taken and not result.dry_run:

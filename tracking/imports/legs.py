@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracking.imports.outcomes import KNOWN, Skip
@@ -87,11 +87,7 @@ def absorb(session: Session, events: Sequence[CallEvent], second: Mapping[str, s
     ).all()
     for provider, leg in stored:
         if leg in pairs and (provider, pairs[leg]) not in stored:
-            session.execute(
-                update(Call)
-                .where(Call.provider == provider, Call.provider_call_id == leg)
-                .values(provider_call_id=pairs[leg])
-            )
+            _rename(session, provider, leg, pairs[leg])
 
 
 def _placed(session: Session, event: CallEvent, known: list[_Talk], region: str, own: set[str]) -> str:
@@ -106,15 +102,19 @@ def _placed(session: Session, event: CallEvent, known: list[_Talk], region: str,
     if this.ours and not host.ours and host.call_id != this.call_id:
         # What was taken for a call of its own is a leg of this one.
         if host.stored:
-            session.execute(
-                update(Call)
-                .where(Call.provider == event.provider, Call.provider_call_id == host.call_id)
-                .values(provider_call_id=this.call_id)
-            )
+            _rename(session, event.provider, host.call_id, this.call_id)
         host.call_id = this.call_id
     host.ours, host.end = host.ours or this.ours, max(host.end, this.end)
     host.start = min(host.start, this.start)
     return host.call_id
+
+
+def _rename(session: Session, provider: str, before: str, after: str) -> None:
+    # By the row, so that what changed is on record if the import is undone.
+    named = select(Call).where(Call.provider == provider, Call.provider_call_id == before)
+    if (call := session.scalar(named)) is not None:
+        call.provider_call_id = after
+        session.flush()
 
 
 def _one(a: _Talk, b: _Talk) -> bool:

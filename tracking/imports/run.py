@@ -13,12 +13,11 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from tracking.errors import Conflict, Invalid, NotFound, Sentence, say
-from tracking.imports import writing
+from tracking.imports import undo, writing
 from tracking.imports.outcomes import REFUSALS_SHOWN, Outcome, Refusal, RefusedFile, Result, Skip, returned
 from tracking.imports.reading import UNBALANCED, Broken, Row, Table
 from tracking.records.import_outcome import ImportOutcome
 from tracking.storage import db, rows, turns
-from tracking.storage.models import ImportRun
 
 _NAMED = 20
 """Rows passed over that the result names."""
@@ -118,7 +117,11 @@ def _run(
             result.conclude(form.added(), form.remarks())
             return result
         if dry_run or strict:
-            with Session(engine, expire_on_commit=False) as session, session.begin() as whole:
+            with (
+                Session(engine, expire_on_commit=False) as session,
+                session.begin() as whole,
+                undo.recording(session, result, at) as log,
+            ):
                 form.begin(session)
                 for batch in _batches(table, form, writing.Pace()):
                     _count(batch, _save(form, batch, at, session), form, result, kept)
@@ -131,29 +134,30 @@ def _run(
                     result.taken = False
                     whole.rollback()
                 else:
-                    session.add(_log(result, at))
+                    log(session)
             return result
         with db.reading(engine) as reader:
             form.begin(reader)
-        try:
-            with writing.Writer[_Batch](engine) as writer:
-                try:
-                    for batch in _batches(table, form, writer.pace):
-                        # The database writes a batch while the next one is read.
+        with undo.recording(engine, result, at) as log:
+            try:
+                with writing.Writer[_Batch](engine) as writer:
+                    try:
+                        for batch in _batches(table, form, writer.pace):
+                            # The database writes a batch while the next one is read.
+                            if (done := writer.finish()) is not None:
+                                _count(*done, form, result, kept)
+                                progress(table.done, result.rows)
+                            writer.begin(batch, len(batch), partial(_save, form, batch, at))
+                    finally:
                         if (done := writer.finish()) is not None:
                             _count(*done, form, result, kept)
-                            progress(table.done, result.rows)
-                        writer.begin(batch, len(batch), partial(_save, form, batch, at))
-                finally:
-                    if (done := writer.finish()) is not None:
-                        _count(*done, form, result, kept)
-            progress(table.done, result.rows)
-        except Exception:
-            with suppress(SQLAlchemyError):
-                db.commit(engine, lambda session: session.add(_log(result, at)))
-            raise
-        result.conclude(form.added(), form.remarks())
-        db.commit(engine, lambda session: session.add(_log(result, at)))
+                progress(table.done, result.rows)
+            except Exception:
+                with suppress(SQLAlchemyError):
+                    db.commit(engine, log)
+                raise
+            result.conclude(form.added(), form.remarks())
+            db.commit(engine, log)
         return result
     finally:
         if kept:
@@ -319,15 +323,3 @@ def _count(
 def _refusal(row: Row, form: Format[Any], error: Invalid) -> Refusal:
     column, value = form.place(row.cells, error.field)
     return Refusal(row.line, column, value, error.reason, tuple(row.cells))
-
-
-def _log(result: Result, at: datetime) -> ImportRun:
-    return ImportRun(
-        kind=result.kind,
-        file_name=result.file[:200],
-        finished_at=at,
-        created=result.created,
-        updated=result.updated,
-        skipped=result.skipped,
-        refused=result.refused,
-    )

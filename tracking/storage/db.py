@@ -34,7 +34,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from tracking.errors import Invalid, Sentence, unpacked
-from tracking.storage import changes, turns, vault
+from tracking.storage import changes, origins, turns, vault
 from tracking.storage.config import Settings
 
 if TYPE_CHECKING:
@@ -256,6 +256,7 @@ def _sqlite_engine(url: str) -> Engine:
 
 
 changes.watch(Session)
+origins.watch(Session)
 
 
 @contextmanager

@@ -12,11 +12,13 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
+from tracking.storage import origins
 from tracking.storage.db import Said, Sealed, SealedList
 from tracking.storage.names import folded_id
 from tracking.storage.phone import NumberState
@@ -26,6 +28,7 @@ from tracking.storage.vocabulary import (
     CurrencyCode,
     Direction,
     Hash,
+    Imported,
     JobState,
     Key,
     LeadStatus,
@@ -64,6 +67,7 @@ class Campaign(Base):
 
     __tablename__ = "campaign"
     id: Mapped[Key]
+    imported_by: Mapped[Imported]
     name: Mapped[Name] = mapped_column(unique=True)
     channel: Mapped[Name]
     direction: Mapped[Direction] = mapped_column(default=Direction.inbound)
@@ -114,6 +118,8 @@ class TrackingNumber(Base):
     destination: Mapped[str | None] = mapped_column(String(16))
     provider: Mapped[Name]
     status: Mapped[NumberStatus] = mapped_column(default=NumberStatus.active)
+    main_line: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """The firm's own number, on no ad material: nothing tells what made somebody call it."""
     label: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime]
     assignments: Mapped[list["NumberAssignment"]] = relationship(
@@ -159,6 +165,7 @@ class Account(Base):
 
     __tablename__ = "account"
     id: Mapped[Key]
+    imported_by: Mapped[Imported]
     name: Mapped[Name | None]
     name_key: Mapped[str | None] = mapped_column(MatchedName, index=True)
     """The name as it is matched: NFKC, case folded, single spaces; ordered by code points."""
@@ -182,6 +189,7 @@ class Contact(Base):
 
     __tablename__ = "contact"
     id: Mapped[Key]
+    imported_by: Mapped[Imported]
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
     name: Mapped[Name | None]
     merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("contact.id"))
@@ -205,6 +213,7 @@ class ContactPoint(Base):
 
     __tablename__ = "contact_point"
     id: Mapped[Key]
+    imported_by: Mapped[Imported]
     contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"), index=True)
     kind: Mapped[PointKind]
     value: Mapped[str] = mapped_column(Sealed("contact_point.value", hash_in="value_hash", kind_in="kind"))
@@ -249,6 +258,7 @@ class Call(Base):
 
     __tablename__ = "call"
     id: Mapped[Key]
+    imported_by: Mapped[Imported]
     provider: Mapped[Name]
     provider_call_id: Mapped[Name]
     dialled: Mapped[str] = mapped_column(String(80), index=True)
@@ -304,6 +314,7 @@ class Touch(Base):
 
     __tablename__ = "touch"
     id: Mapped[Key]
+    imported_by: Mapped[Imported]
     contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"))
     occurred_at: Mapped[datetime] = mapped_column(index=True)
     kind: Mapped[TouchKind]
@@ -331,6 +342,7 @@ class Answer(Base):
 
     __tablename__ = "answer"
     id: Mapped[Key]
+    imported_by: Mapped[Imported]
     contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"), index=True)
     call_id: Mapped[int | None] = mapped_column(ForeignKey("call.id"), index=True)
     asked_at: Mapped[datetime] = mapped_column(index=True)
@@ -356,6 +368,7 @@ class Deal(Base):
 
     __tablename__ = "deal"
     id: Mapped[Key]
+    imported_by: Mapped[Imported]
     external_id: Mapped[Name | None] = mapped_column(unique=True)
     external_key: Mapped[Name | None] = mapped_column(index=True)
     """The id without capitals and blanks, by which it is found however it is written."""
@@ -366,13 +379,15 @@ class Deal(Base):
     qualified_at: Mapped[datetime | None]
     opportunity_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None] = mapped_column(index=True)
-    amount_minor: Mapped[Minor]
+    amount_minor: Mapped[Minor | None]
+    """None: not known yet, which no deal that is won may be."""
     margin_minor: Mapped[Minor | None]
     currency: Mapped[CurrencyCode]
     created_at: Mapped[datetime]
     account: Mapped[Account] = relationship()
     __table_args__ = (
         CheckConstraint("stage NOT IN ('won', 'lost') OR closed_at IS NOT NULL", "closed_deals_have_a_date"),
+        CheckConstraint("stage <> 'won' OR amount_minor IS NOT NULL", "won_deals_have_an_amount"),
     )
 
     @validates("external_id")
@@ -386,6 +401,7 @@ class Cost(Base):
 
     __tablename__ = "cost"
     id: Mapped[Key]
+    imported_by: Mapped[Imported]
     campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaign.id"), index=True)
     ad_material_id: Mapped[int | None] = mapped_column(ForeignKey("ad_material.id"))
     period_start: Mapped[date] = mapped_column(index=True)
@@ -502,6 +518,30 @@ class ImportRun(Base):
     updated: Mapped[int]
     skipped: Mapped[int]
     refused: Mapped[int]
+    undone_at: Mapped[datetime | None]
+
+
+class ImportChange(Base):
+    """What an import changed of a row that it has not made: the values before and after; see `origins`."""
+
+    __tablename__ = "import_change"
+    id: Mapped[Key]
+    run_id: Mapped[int] = mapped_column(ForeignKey("import_run.id"), index=True)
+    table_name: Mapped[str] = mapped_column(String(40))
+    row_id: Mapped[int] = mapped_column(BigInteger)
+    body: Mapped[str] = mapped_column(Sealed(origins.PURPOSE))
+    __table_args__ = (Index("ix_import_change_row", "table_name", "row_id"),)
+
+
+class ImportHold(Base):
+    """A row that an import has made and that something else has changed since."""
+
+    __tablename__ = "import_hold"
+    id: Mapped[Key]
+    run_id: Mapped[int] = mapped_column(index=True)
+    table_name: Mapped[str] = mapped_column(String(40))
+    row_id: Mapped[int] = mapped_column(BigInteger)
+    __table_args__ = (UniqueConstraint("table_name", "row_id"),)
 
 
 # --- Who works here, who did what, what is stored for whom ------------------------------------------------

@@ -4,7 +4,7 @@ What a report means is decided in :mod:`tracking.telephony.calls`; here it only 
 columns. Through the ORM the same rows take several times as long (``benchmarks/imports.py``).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from tracking.storage.models import Account, Call, Contact, ContactPoint, Touch
 from tracking.storage.vocabulary import PointKind, TouchKind
 from tracking.telephony import calls, numbers
 from tracking.telephony.calls import CallEvent, Draft, Opening
-from tracking.telephony.numbers import Holdings
+from tracking.telephony.numbers import Ours
 
 CallKey = tuple[str, str]
 
@@ -32,7 +32,7 @@ class Filed(NamedTuple):
 
 
 def record(
-    session: Session, events: Iterable[CallEvent], *, region: str, stock: Holdings | None = None
+    session: Session, events: Iterable[CallEvent], *, region: str, stock: Mapping[str, Ours] | None = None
 ) -> dict[CallKey, Filed]:
     """Take reports about calls as :func:`tracking.telephony.calls.record` does, with the same outcome.
 
@@ -59,15 +59,14 @@ def _known(session: Session, keys: Iterable[CallKey]) -> set[CallKey]:
 
 
 def _add(
-    session: Session, new: dict[CallKey, list[CallEvent]], region: str, stock: Holdings | None
+    session: Session, new: dict[CallKey, list[CallEvent]], region: str, stock: Mapping[str, Ours] | None
 ) -> dict[CallKey, Filed]:
     if stock is None:
         candidates = {d for group in new.values() for event in group for d in event.dialled}
         stock = numbers.holdings(
             session, {e164 for d in candidates if (e164 := phone.parse(d, region).e164) is not None}
         )
-    own = {number: number_id for number, (number_id, _) in stock.items()}
-    openings = [calls.opening(group, own, region) for group in new.values()]
+    openings = [calls.opening(group, stock, region) for group in new.values()]
     drafts = [
         calls.drafted(opening.started_at, group)
         for opening, group in zip(openings, new.values(), strict=True)
@@ -75,7 +74,7 @@ def _add(
     held = []
     for opening, draft in zip(openings, drafts, strict=True):
         known = stock.get(opening.dialled)
-        held.append(numbers.holder(known[1], draft.started_at) if known else None)
+        held.append(numbers.holder(known.history, draft.started_at) if known else None)
     names = [next((e.caller_name for e in group if e.caller_name), None) for group in new.values()]
     call_ids = rows.free_ids(session, Call, len(new))
     touch_ids = rows.free_ids(session, Touch, len(new))

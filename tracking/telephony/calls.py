@@ -1,6 +1,6 @@
 """Calls: reports from providers and files, in any order and number, become one Call and one Touch."""
 
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -319,14 +319,14 @@ class Opening(NamedTuple):
     started_at: datetime
 
 
-def opening(group: Sequence[CallEvent], own: Mapping[str, int], region: str) -> Opening:
-    """Return what the reports about a new call say of it for good; ``own`` has our numbers and their rows.
+def opening(group: Sequence[CallEvent], own: Mapping[str, numbers.Ours], region: str) -> Opening:
+    """Return what the reports about a new call say of it for good; ``own`` has our numbers.
 
     The earliest report counts that names a number of ours; for the caller, the earliest that names one.
     """
 
-    def rank(event: CallEvent) -> tuple[bool, datetime]:
-        return _ours(event, own, region) is None, event.started_at
+    def rank(event: CallEvent) -> tuple[int, datetime]:
+        return _rank_of(_ours(event, own, region), own), event.started_at
 
     event = told = group[0]
     if len(group) > 1:
@@ -343,7 +343,7 @@ def opening(group: Sequence[CallEvent], own: Mapping[str, int], region: str) -> 
         event.provider,
         event.provider_call_id,
         dialled,
-        own[ours] if ours else None,
+        own[ours].id if ours else None,
         caller.e164 or (told.caller if caller.state is NumberState.malformed else None),
         vault.lookup_hash(PointKind.phone, caller.e164) if caller.e164 else None,
         caller.state,
@@ -351,19 +351,35 @@ def opening(group: Sequence[CallEvent], own: Mapping[str, int], region: str) -> 
     )
 
 
-def _ours(event: CallEvent, own: Container[str | None], region: str) -> str | None:
+def _ours(event: CallEvent, own: Mapping[str, numbers.Ours], region: str) -> str | None:
+    """Return the first tracking number among those that were dialled, else the main line."""
+    main = None
     for dialled in event.dialled:
-        if (e164 := phone.parse(dialled, region).e164) in own:
-            return e164
-    return None
+        if (e164 := phone.parse(dialled, region).e164) and (known := own.get(e164)) is not None:
+            if not known.main_line:
+                return e164
+            main = main or e164
+    return main
+
+
+def _rank_of(ours: str | None, own: Mapping[str, numbers.Ours]) -> int:
+    """Rank what a number says of a call: a tracking number most, then the main line, least none of ours."""
+    return 2 if ours is None else int(own[ours].main_line)
+
+
+def _without_rows(stock: Inventory) -> dict[str, numbers.Ours]:
+    return {number: numbers.Ours(row.id, row.main_line) for number, (row, _) in stock.items()}
 
 
 def _aim(call: Call, event: CallEvent, stock: Inventory, region: str) -> bool:
     """Take over the number of ours that a report names, where none before it or a later leg named one."""
-    ours = _ours(event, stock, region)
+    own = _without_rows(stock)
+    ours = _ours(event, own, region)
     if ours is None or ours == call.dialled:
         return False
-    if call.tracking_number_id is not None and event.started_at >= call.started_at:
+    known = _rank_of(call.dialled if call.tracking_number_id is not None else None, own)
+    told = _rank_of(ours, own)
+    if told > known or (told == known and event.started_at >= call.started_at):
         return False
     call.dialled, call.tracking_number_id = ours, stock[ours][0].id
     return True
@@ -385,7 +401,7 @@ def _open(
     people: dict[contacts.Point, Contact],
     region: str,
 ) -> Call:
-    first = opening(group, {number: row.id for number, (row, _) in stock.items()}, region)
+    first = opening(group, _without_rows(stock), region)
     known = first.caller_hash is not None
     point = (PointKind.phone, first.caller or "")
     contact = people.get(point) if known else None

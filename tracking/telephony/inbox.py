@@ -29,7 +29,7 @@ from tracking.storage.config import Settings
 from tracking.storage.models import Call, InboxEvent
 from tracking.telephony import bulk, numbers
 from tracking.telephony.calls import CallEvent, Course
-from tracking.telephony.numbers import Holdings
+from tracking.telephony.numbers import Ours
 from tracking.telephony.routing import Routing
 from tracking.telephony.spool import Kept, Spool
 
@@ -446,7 +446,7 @@ class Inbox:
 
     @staticmethod
     def _outward(
-        parsed: Mapping[CallEvent, tuple[set[str], set[str]]], stock: Holdings
+        parsed: Mapping[CallEvent, tuple[set[str], set[str]]], stock: Mapping[str, Ours]
     ) -> set[tuple[str, str]]:
         """Return the calls that nobody made to us: by their course, or from a number of ours to another's."""
         ours = stock.keys()

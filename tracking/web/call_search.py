@@ -17,6 +17,7 @@ from tracking.storage import db, phone, vault
 from tracking.storage.config import Settings
 from tracking.storage.models import Account, AdMaterial, Answer, Call, Campaign, Contact, NumberAssignment
 from tracking.storage.vocabulary import CallStatus, LeadStatus, Outcome, PointKind
+from tracking.telephony import numbers
 from tracking.web.pages import sees_numbers
 
 PAGE = 50
@@ -57,6 +58,7 @@ def search(session: Session, settings: Settings, args: Args) -> CallSearch:
             wanted = wanted.where(Call.assignment_id.is_(None))
         elif campaign == "--":
             wanted = wanted.where(Call.assignment_id.is_(None), Call.tracking_number_id.is_not(None))
+            wanted = wanted.where(Call.tracking_number_id.not_in(numbers.main_lines()))
         else:
             held = (
                 select(NumberAssignment.id)

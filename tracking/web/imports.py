@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from tracking import clock
 from tracking.access import jobs
 from tracking.errors import Conflict, Invalid, NotFound, Sentence, say, unpacked
-from tracking.imports import kinds, templates
+from tracking.imports import kinds, templates, undo
 from tracking.imports.encoding import decoder
 from tracking.imports.mapping import distinct
 from tracking.imports.reading import Table
@@ -22,7 +22,9 @@ from tracking.language.words import (
     column_words,
     import_kind_words,
     job_state_words,
+    record_words,
     stage_words,
+    stay_words,
     template_words,
     touch_kind_words,
 )
@@ -72,11 +74,13 @@ def import_list() -> Page:
     with pages.reading() as session:
         runs = session.scalars(select(ImportRun).order_by(ImportRun.id.desc()).limit(_RUNS)).all()
         last = session.execute(
-            select(ImportRun.kind, func.max(ImportRun.finished_at)).group_by(ImportRun.kind)
+            select(ImportRun.kind, func.max(ImportRun.finished_at))
+            .where(ImportRun.undone_at.is_(None))
+            .group_by(ImportRun.kind)
         )
         page = render_template(
             "imports/list.html",
-            runs=runs,
+            runs=[(run, undo.can_be_undone(run, clock.now())) for run in runs],
             ages=[
                 (import_kind_words()[kind], at, _age(at)) for kind, at in last if kind in import_kind_words()
             ],
@@ -87,6 +91,35 @@ def import_list() -> Page:
             problem=problem,
         )
     return (page, 422) if problem else page
+
+
+@pages.page("/imports/runs/<int:run_id>/undo", MARKETERS, methods=("GET", "POST"))
+def undo_import(run_id: int) -> Page:
+    """Show what undoing an import would do; then do it."""
+    if request.method == "POST":
+
+        def work(job: Work) -> str:
+            plan = undo.undo(job.session, run_id, at=job.at)
+            job.note("import undo", f"{plan.run.kind}: {plan.run.file_name}")
+            return plan.run.file_name
+
+        flash(gettext("Import of %(name)s undone.", name=pages.change(work)))
+        return redirect(url_for("web.import_list"), 303)
+    with pages.reading() as session:
+        plan = undo.plan(session, run_id, at=clock.now())
+        words = record_words()
+        return render_template(
+            "imports/undo.html",
+            run=plan.run,
+            rows=[
+                (word, plan.going.get(key, 0), plan.restored.get(key, 0), plan.staying.get(key, 0))
+                for key, word in words
+                if key in plan.going or key in plan.restored or key in plan.staying
+            ],
+            named=[(dict(words)[stay.table], stay.name, stay_words()[stay.why]) for stay in plan.named],
+            more=sum(plan.staying.values()) - len(plan.named),
+            any=bool(plan.going or plan.restored),
+        )
 
 
 @pages.page("/imports/template/<kind>.xlsx", MARKETERS)
@@ -190,8 +223,14 @@ def refused_rows(token: str) -> Response:
 @pages.page("/imports/<token>/start", MARKETERS, methods=("POST",))
 def start_import(token: str) -> AnyResponse:
     upload = _waiting(token)
-    if _store().found(token) is None:
+    found = _store().found(token)
+    if found is None:
         raise Conflict(gettext("Preview this file first."))
+    upload.options.pop("strict", None)
+    if forms.flag("strict"):
+        if found["refused"]:
+            raise Conflict(gettext('Some rows are rejected. Fix them first, or clear "All rows or none".'))
+        upload.options["strict"] = "yes"
 
     def work(job: Work) -> int:
         row = _enqueue(job, upload, dry_run=False)

@@ -1,7 +1,7 @@
 """keys that change: what was sealed as text is sealed as all else; people who are forgotten
 
 Revision ID: 0015
-Revises: 0008
+Revises: 0013
 """
 
 import json
@@ -12,7 +12,7 @@ from tracking.storage import vault
 from tracking.storage.db import Moment
 
 revision = '0015'
-down_revision = '0008'
+down_revision = '0013'
 branch_labels = None
 depends_on = None
 
