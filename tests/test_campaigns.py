@@ -23,9 +23,9 @@ def fair(session: Session, name: str = "Fair 2026", **details: Any) -> Campaign:
 def test_a_campaign_is_added_changed_and_found_by_its_name(session: Session) -> None:
     added = fair(session, budget_minor=2_575_000, currency="EUR", direction=Direction.outbound)
     assert campaigns.get(session, "Fair 2026") is added
-    campaigns.change(session, added, name="Hannover 2026", channel="trade fair")
+    campaigns.change(session, added, name="Hannover 2026", channel="Trade shows")
     assert campaigns.get(session, "Hannover 2026") is added
-    assert (added.channel, added.direction, added.budget_minor) == ("trade fair", "outbound", 2_575_000)
+    assert (added.channel, added.direction, added.budget_minor) == ("fair", "outbound", 2_575_000)
     with pytest.raises(NotFound, match="no campaign named 'Fair 2026'; `ringtrail campaign list`"):
         campaigns.get(session, "Fair 2026")
 

@@ -18,6 +18,7 @@ from tracking.storage import db
 from tracking.storage.config import PROVIDERS_PATH, Settings
 from tracking.storage.vault import Draft
 from tracking.telephony import providers
+from tracking.telephony.bell import Bell
 from tracking.telephony.inbox import Inbox
 from tracking.telephony.routing import Routing
 from tracking.web.pages import explain
@@ -55,8 +56,9 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
     app.wsgi_app = NamedProxies(telephone, settings.trusted_proxies)  # type: ignore[method-assign]  # as Flask's documentation does
     engine = engine or db.connect(settings)
     routing = Routing(settings)
-    inbox = Inbox(engine, settings, routing, providers.interpreters(), clock.now)
-    app.extensions["ringtrail"] = {"settings": settings, "engine": engine, "inbox": inbox}
+    bell = Bell(engine, clock.now)
+    inbox = Inbox(engine, settings, routing, providers.interpreters(), clock.now, bell.nudge)
+    app.extensions["ringtrail"] = {"settings": settings, "engine": engine, "inbox": inbox, "bell": bell}
     try:
         with db.reading(engine) as session:
             routing.refresh(session)

@@ -24,6 +24,7 @@ from tracking.imports.uploads import UploadStore
 from tracking.reporting import journeys, mail, mailing, outbox, schedules, simulations, snapshots
 from tracking.storage import db
 from tracking.storage.config import Settings
+from tracking.telephony import ringing
 from tracking.web import signin
 
 _LOOK_EVERY_S = 30.0
@@ -116,6 +117,8 @@ def run(engine: Engine, settings: Settings, *, parent: int | None = None) -> Non
         if tidied is None or clock.now() - tidied > _TIDIES_EVERY:
             tidied = clock.now()
             store.tidy(tidied)
+            with db.transaction(engine) as session:
+                ringing.clear_practice(session, before=tidied - ringing.LONGEST_RINGING)
 
     due_reports = DueReports(engine, settings)
     signal.signal(signal.SIGTERM, end)

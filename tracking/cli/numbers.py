@@ -17,7 +17,9 @@ from tracking.telephony import numbers
 
 @click.command("add")
 @click.argument("name")
-@click.option("--channel", required=True, help="Such as search, directory, fair, print, email, referral.")
+@click.option(
+    "--channel", required=True, help="Such as search, directory, fair, print, email, referral; or your own."
+)
 @click.option("--direction", type=click.Choice(list(Direction)), default=Direction.inbound, show_default=True)
 @click.option("--objective", default="", help="What it is for, in words.")
 @click.option("--starts-on", type=Day())
@@ -52,7 +54,9 @@ def campaign_list(installation: Installation) -> None:
 @click.argument("campaign_name", metavar="CAMPAIGN")
 @click.argument("name")
 @click.option(
-    "--medium", type=click.Choice(list(Medium)), required=True, help="Decides how long its number rests."
+    "--medium",
+    type=click.Choice(list(Medium)),
+    help="Decides how long its number rests; by default as kind or channel says.",
 )
 @click.option("--kind", default="other", help="Such as catalogue, stand, landing page.")
 @click.option("--edition")

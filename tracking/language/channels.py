@@ -1,84 +1,264 @@
-"""The answers that every supplier hears, each a channel: their names, and words that callers use for them."""
+"""The standard channels: their names in every language, what callers say for them, and what carries them.
+
+A campaign, touch or answer may have a channel of its own; one that goes by another name of a standard channel
+is that channel, whoever writes it and in which language.
+"""
 
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 from flask_babel import lazy_gettext as _
 
+from tracking.storage.vocabulary import Medium
+
 
 @dataclass(frozen=True, slots=True)
-class StandardAnswer:
-    """An answer that stands ready from the start.
+class Channel:
+    """A channel that stands ready from the start.
 
     Attributes
     ----------
     channel : str
-        The channel that it names.
+        What it is called in data.
     label : str
         Its name in the language of the page.
+    medium : Medium
+        What carries its ad material, where the material's kind does not say it.
+    names : str
+        Other names of it, with commas between them: whoever writes one of these means the channel.
     words : str
-        What callers say for it in English, Swedish, German, Russian and Chinese; they propose it, no more.
+        What callers say for it, besides; these propose it as an answer, no more.
+    is_answer : bool
+        Whether it stands among the answers of the desk from the start.
     """
 
     channel: str
-    label: str
-    words: str
+    label: Any
+    medium: Medium
+    names: str
+    words: str = ""
+    is_answer: bool = False
 
 
 STANDARD = (
-    StandardAnswer(
+    Channel(
         "search",
         _("Web search"),
-        "google googled bing yandex baidu internet web website online search sökte nätet internetsökning "
-        "googlade gesucht suchmaschine internetsuche поиск яндекс гугл интернет сайт 搜索 百度 网上 网站",
+        Medium.online,
+        "web search, internet search, search engine, search engines, search ads, paid search,"
+        " organic search, seo, sea, sem, ppc, google, google ads, adwords, bing, yandex, baidu, sök,"
+        " webbsökning, sökmotor, sökannonser, suche, websuche, internetsuche, suchmaschine,"
+        " suchmaschinen, поиск, поиск в интернете, поисковая реклама, контекстная реклама, яндекс,"
+        " гугл, яндекс директ, 搜索, 网络搜索, 搜索引擎, 百度, 谷歌",
+        "googled, internet, web, website, online, nätet, googlade, gegoogelt, гуглили, интернет,"
+        " сайт, 网上, 网站, 上网",
+        is_answer=True,
     ),
-    StandardAnswer(
-        "recommendation",
+    Channel(
+        "referral",
         _("Recommendation"),
-        "colleague friend recommended referral word of mouth kollega tips rekommenderad bekant kollege "
-        "empfehlung empfohlen bekannter посоветовали коллега рекомендация знакомый 推荐 同事 朋友 介绍",
+        Medium.other,
+        "recommendation, recommendations, referrals, word of mouth, rekommendation, rekommendationer,"
+        " mun till mun, empfehlung, empfehlungen, mundpropaganda, weiterempfehlung, рекомендация,"
+        " рекомендации, сарафанное радио, 推荐, 口碑, 转介绍",
+        "colleague, friend, recommended, referred, kollega, tips, rekommenderad, bekant, kollege,"
+        " empfohlen, bekannter, посоветовали, коллега, знакомый, 同事, 朋友, 介绍",
+        is_answer=True,
     ),
-    StandardAnswer(
+    Channel(
         "existing customer",
         _("Existing customer"),
-        "customer already ordered before know you kund redan beställt tidigare bestandskunde kunde bereits "
-        "клиент заказывали раньше постоянный 老客户 买过 以前",
+        Medium.other,
+        "existing customers, customer, current customer, befintlig kund, befintliga kunder,"
+        " bestandskunde, bestandskunden, существующий клиент, постоянный клиент, 老客户, 现有客户",
+        "already, ordered, order before, know you, kund, redan, beställt, kunde, bereits, клиент,"
+        " заказывали, постоянный, 买过, 以前",
+        is_answer=True,
     ),
-    StandardAnswer(
+    Channel(
         "fair",
         _("Trade fair"),
-        "fair show stand booth exhibition expo mässa mässan monter messe messestand ausstellung выставка "
-        "стенд ярмарка 展会 展览 展位",
+        Medium.fair,
+        "trade fair, trade fairs, fairs, trade show, trade shows, exhibition, expo, mässa, mässor,"
+        " fackmässa, messe, messen, fachmesse, выставка, выставки, ярмарка, 展会, 展览, 展览会, 博览会",
+        "show, stand, booth, mässan, monter, messestand, ausstellung, выставке, стенд, 展位, 展台",
+        is_answer=True,
     ),
-    StandardAnswer(
+    Channel(
         "print",
         _("Print"),
-        "magazine journal advert advertisement catalogue brochure leaflet tidning annons katalog broschyr "
-        "zeitschrift anzeige prospekt журнал газета реклама каталог брошюра 杂志 广告 目录 样本",
+        Medium.print,
+        "print ads, print advertising, press ads, magazine, magazines, trade journal, tryck,"
+        " tidningsannons, facktidning, anzeige, anzeigen, printanzeige, fachzeitschrift, печать,"
+        " печатная реклама, пресса, журналы, 印刷, 印刷品, 平面广告, 杂志",
+        "journal, advert, advertisement, catalogue, catalog, brochure, leaflet, flyer, tidning,"
+        " annons, katalog, broschyr, zeitschrift, prospekt, журнал, газета, реклама, каталог,"
+        " брошюра, 广告, 目录, 样本",
+        is_answer=True,
     ),
-    StandardAnswer(
+    Channel(
         "directory",
         _("Directory"),
-        "directory yellow pages register branschregister katalogsida hitta branchenbuch wlw verzeichnis "
-        "справочник каталог предприятий 名录 黄页",
+        Medium.online,
+        "directories, supplier directory, business directory, yellow pages, katalogtjänst,"
+        " branschregister, leverantörsregister, branchenbuch, lieferantenverzeichnis,"
+        " firmenverzeichnis, справочник, справочники, каталог предприятий, 名录, 黄页, 企业名录",
+        "register, hitta, eniro, wlw, europages, thomasnet, verzeichnis, каталоге предприятий",
+        is_answer=True,
     ),
-    StandardAnswer(
+    Channel(
         "email",
         _("Newsletter"),
-        "newsletter email mail mailing nyhetsbrev mejl utskick rundbrief рассылка письмо 邮件 简报",
+        Medium.email,
+        "e-mail, mail, newsletter, newsletters, email marketing, e-post, nyhetsbrev, e-mailing,"
+        " rundbrief, электронная почта, рассылка, почтовая рассылка, 邮件, 电子邮件, 邮件营销, 简报",
+        "mailing, mejl, utskick, письмо",
+        is_answer=True,
+    ),
+    Channel(
+        "social",
+        _("Social media"),
+        Medium.online,
+        "social media, social network, social networks, linkedin, facebook, instagram, youtube, xing,"
+        " sociala medier, soziale medien, social-media, социальные сети, соцсети, вконтакте, 社交媒体,"
+        " 微信, 抖音, 微博",
+    ),
+    Channel(
+        "display",
+        _("Online advertising"),
+        Medium.online,
+        "display ads, display advertising, banner, banners, online advertising, retargeting,"
+        " remarketing, displayannonser, bannerannonser, displaywerbung, bannerwerbung, onlinewerbung,"
+        " баннеры, баннерная реклама, медийная реклама, 展示广告, 网络广告, 横幅广告",
+    ),
+    Channel(
+        "website",
+        _("Our website"),
+        Medium.online,
+        "web site, own website, homepage, home page, landing page, webbplats, hemsida, webseite,"
+        " homepage, сайт компании, собственный сайт, 官网, 公司网站",
+    ),
+    Channel(
+        "direct mail",
+        _("Letters by post"),
+        Medium.print,
+        "direct mailing, postal mail, letters, direktreklam, brev, postmailing, werbebrief,"
+        " почтовые письма, директ-мейл, 直邮, 信函",
+    ),
+    Channel(
+        "telephone",
+        _("Outgoing calls"),
+        Medium.other,
+        "phone, cold calls, cold calling, telemarketing, outbound calls, telefon, telefonförsäljning,"
+        " kaltakquise, телефон, холодные звонки, телемаркетинг, 电话, 电话营销",
+    ),
+    Channel(
+        "event",
+        _("Seminars and events"),
+        Medium.other,
+        "events, seminar, seminars, webinar, webinars, open day, evenemang, seminarium,"
+        " veranstaltung, veranstaltungen, мероприятие, мероприятия, семинар, вебинар, 活动, 研讨会,"
+        " 网络研讨会",
+    ),
+    Channel(
+        "outdoor",
+        _("Outdoor advertising"),
+        Medium.other,
+        "outdoor advertising, billboard, billboards, signs, vehicle, utomhusreklam, skyltar,"
+        " außenwerbung, plakat, наружная реклама, 户外, 户外广告",
+    ),
+    Channel(
+        "broadcast",
+        _("Radio and television"),
+        Medium.other,
+        "radio, tv, television, radio and television, radio ads, rundfunk, fernsehen, радио,"
+        " телевидение, тв, 广播, 电视, 广播电视",
+    ),
+    Channel(
+        "partner",
+        _("Partners and dealers"),
+        Medium.other,
+        "partners, dealer, dealers, distributor, distributors, reseller, återförsäljare, händler,"
+        " vertriebspartner, партнёр, партнеры, партнёры, дилер, дилеры, 合作伙伴, 经销商",
     ),
 )
 """In the order in which they are offered."""
 
+UNKNOWN = (
+    "does not know, doesn't know, don't know, do not know, no idea, not sure, can't remember,"
+    " cannot remember, vet inte, vet ej, minns inte, ingen aning, weiß nicht, weiss nicht,"
+    " weiß es nicht, keine ahnung, не знает, не знаю, не помнит, не помню, 不知道, 不清楚, 不记得"
+)
+"""What is typed where the caller does not know."""
+
+_KINDS = {
+    Medium.fair: "stand, booth, exhibition stand, monter, mässmonter, messestand, стенд, 展位, 展台",
+    Medium.print: (
+        "catalogue, catalog, brochure, leaflet, flyer, advertisement, advert, ad, print ad, poster,"
+        " magazine, letter, price list, business card, data sheet, manual, katalog, broschyr,"
+        " flygblad, annons, affisch, prislista, visitkort, prospekt, broschüre, anzeige, plakat,"
+        " flugblatt, preisliste, visitenkarte, каталог, брошюра, листовка, объявление, плакат,"
+        " прайс-лист, визитка, 目录, 样本, 宣传册, 传单, 海报, 名片"
+    ),
+    Medium.online: (
+        "landing page, website, web page, page, banner, ad group, search ad, directory entry, entry,"
+        " video, post, landningssida, webbplats, webbsida, annonsgrupp, sökannons, katalogpost,"
+        " landingpage, webseite, anzeigengruppe, eintrag, посадочная страница, сайт, баннер,"
+        " группа объявлений, 落地页, 网页, 横幅, 视频"
+    ),
+    Medium.email: (
+        "newsletter, e-mail, email, mailing, signature, e-mail signature, nyhetsbrev, e-post,"
+        " utskick, signatur, rundbrief, рассылка, письмо, подпись, 邮件, 简报, 签名"
+    ),
+}
+
+
+def answers() -> tuple[Channel, ...]:
+    """Return those that stand among the answers of the desk from the start."""
+    return tuple(each for each in STANDARD if each.is_answer)
+
 
 def label(channel: str) -> str:
-    """Return what a channel is called on a page: the standard answer's name, or its own."""
+    """Return what a channel is called on a page: the standard channel's name, or its own."""
     return next((str(each.label) for each in STANDARD if each.channel == channel), channel)
 
 
-def named(words: str) -> StandardAnswer | None:
-    """Return the standard answer that has this name in the language of the page, whatever its capitals."""
-    wanted = words.strip().casefold()
-    for each in STANDARD:
-        if wanted in (str(each.label).casefold(), each.channel):
-            return each
-    return None
+def named(words: str) -> Channel | None:
+    """Return the standard channel of this very name, in data or on the page, whatever its capitals."""
+    wanted = _folded(words)
+    return next((each for each in STANDARD if wanted in (each.channel, _folded(str(each.label)))), None)
+
+
+def canonical(channel: str) -> str:
+    """Return what a channel is called in data: the standard one by any of its names, or its own name."""
+    found = named(channel) or _by_name().get(_folded(channel))
+    return found.channel if found else channel
+
+
+def is_unknown(words: str) -> bool:
+    """Tell whether words say that the caller does not know."""
+    return _folded(words) in _split(UNKNOWN) or _folded(words) == _folded(str(_("Does not know")))
+
+
+def medium_for(channel: str, kind: str = "") -> Medium:
+    """Return what carries ad material: as its kind says, otherwise as its campaign's channel does."""
+    wanted = _folded(kind)
+    for medium, kinds in _KINDS.items():
+        if wanted in _split(kinds):
+            return medium
+    return next((each.medium for each in STANDARD if each.channel == canonical(channel)), Medium.other)
+
+
+@cache
+def _by_name() -> dict[str, Channel]:
+    return {name: each for each in STANDARD for name in (each.channel, *_split(each.names))}
+
+
+@cache
+def _split(names: str) -> tuple[str, ...]:
+    return tuple(_folded(name) for name in names.split(","))
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split()).casefold()

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracking.errors import Invalid
+from tracking.language import channels
 from tracking.records import contacts, import_outcome
 from tracking.records.campaigns import of_campaign
 from tracking.records.contacts import Clues
@@ -46,6 +47,7 @@ def save(
         raise Invalid("touch_id", "has %(length)s characters; give 1 to 200", length=len(record.source_key))
     campaign = of_campaign(campaign, material)
     channel = required(record.channel, "channel") if record.channel and record.channel.strip() else None
+    channel = channel and channels.canonical(channel)
     touch = session.scalar(select(Touch).where(Touch.source_key == record.source_key))
     if touch is not None and touch.call_id is not None:
         raise Invalid(

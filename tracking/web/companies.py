@@ -73,7 +73,7 @@ def company_page(company_id: int) -> str:
         family = contacts.family(session, main)
         people = session.scalars(
             select(Contact)
-            .where(Contact.account_id.in_([one.id for one in family]))
+            .where(Contact.id.in_(contacts.people_of(contacts.same_company(main.id))))
             .order_by(Contact.id)
             .options(selectinload(Contact.points))
             .limit(200)

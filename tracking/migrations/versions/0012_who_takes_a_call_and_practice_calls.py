@@ -1,0 +1,42 @@
+"""who takes a call, who is away, and practice calls
+
+Revision ID: 0012
+Revises: 0008
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from tracking.storage.db import Moment
+
+revision = '0012'
+down_revision = '0008'
+branch_labels = None
+depends_on = None
+
+ROW = sa.BigInteger().with_variant(sa.Integer(), 'sqlite')
+
+
+def upgrade() -> None:
+    op.create_table('practice_call',
+    sa.Column('id', ROW, nullable=False),
+    sa.Column('user_id', ROW, nullable=False),
+    sa.Column('assignment_id', ROW, nullable=True),
+    sa.Column('started_at', Moment(), nullable=False),
+    sa.ForeignKeyConstraint(['assignment_id'], ['number_assignment.id'], name=op.f('fk_practice_call_assignment_id')),
+    sa.ForeignKeyConstraint(['user_id'], ['app_user.id'], name=op.f('fk_practice_call_user_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_practice_call'))
+    )
+    op.create_index(op.f('ix_practice_call_user_id'), 'practice_call', ['user_id'])
+    with op.batch_alter_table('call_desk', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('taken_at', Moment(), nullable=True))
+    with op.batch_alter_table('app_user', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('away', sa.Boolean(), server_default=sa.false(), nullable=False))
+
+
+def downgrade() -> None:
+    with op.batch_alter_table('app_user', schema=None) as batch_op:
+        batch_op.drop_column('away')
+    with op.batch_alter_table('call_desk', schema=None) as batch_op:
+        batch_op.drop_column('taken_at')
+    op.drop_table('practice_call')
