@@ -176,7 +176,7 @@ def test_a_call_is_logged_by_keyboard_and_nothing_hides_what_is_typed(
         )
         assert covered is False, field
     page.keyboard.press("Control+Enter")
-    expect(page.get_by_text("Every call is logged")).to_be_visible()
+    expect(page.get_by_text("All calls are logged")).to_be_visible()
     with db.reading(service.engine) as session:
         answer = session.scalars(select(Answer)).one()
         assert (answer.channel, answer.verbatim) == ("fair", "3")

@@ -57,7 +57,7 @@ STANDARD = (
     ),
     Channel(
         "referral",
-        _("Recommendation"),
+        _("Referral"),
         Medium.other,
         "recommendation, recommendations, referrals, word of mouth, rekommendation, rekommendationer,"
         " mun till mun, empfehlung, empfehlungen, mundpropaganda, weiterempfehlung, рекомендация,"
@@ -78,7 +78,7 @@ STANDARD = (
     ),
     Channel(
         "fair",
-        _("Trade fair"),
+        _("Trade show"),
         Medium.fair,
         "trade fair, trade fairs, fairs, trade show, trade shows, exhibition, expo, mässa, mässor,"
         " fackmässa, messe, messen, fachmesse, выставка, выставки, ярмарка, 展会, 展览, 展览会, 博览会",
