@@ -11,7 +11,7 @@ from tracking.errors import Conflict, Invalid, NotFound
 from tracking.language import channels
 from tracking.storage import money
 from tracking.storage.models import AdMaterial, Campaign
-from tracking.storage.names import required, tidy
+from tracking.storage.names import source_name, tidy
 from tracking.storage.vocabulary import Direction, Medium
 
 
@@ -25,7 +25,7 @@ def add(
     **details: Any,
 ) -> Campaign:
     """Add a campaign; its name is its identity in imports and reports, so it is unique."""
-    name, channel = required(name, "name"), channels.canonical(required(channel, "channel"))
+    name, channel = source_name(name, "name"), channels.canonical(source_name(channel, "channel"))
     if session.scalar(select(Campaign.id).where(Campaign.name == name)) is not None:
         raise Conflict("a campaign named %(name)r already exists", name=name)
     _check(details)
@@ -38,7 +38,7 @@ def add(
 def change(session: Session, campaign: Campaign, **details: Any) -> Campaign:
     """Change what is said of a campaign; history keeps pointing to it."""
     for field in {"name", "channel"} & details.keys():
-        details[field] = required(details[field], field)
+        details[field] = source_name(details[field], field)
     if "channel" in details:
         details["channel"] = channels.canonical(details["channel"])
     # Checked before anything is written to the row, since a row once written goes out with the next flush.
@@ -88,7 +88,7 @@ def add_material(
 
     Without ``medium`` its kind says what carries it, or the campaign's channel.
     """
-    name = required(name, "name")
+    name = source_name(name, "name")
     same = select(AdMaterial.id).where(AdMaterial.campaign_id == campaign.id, AdMaterial.name == name)
     if session.scalar(same) is not None:
         raise Conflict(
@@ -116,7 +116,7 @@ def add_material(
 def change_material(session: Session, material: AdMaterial, **details: Any) -> AdMaterial:
     """Change what is said of a piece of ad material; its numbers and calls stay with it."""
     if "name" in details:
-        details["name"] = required(details["name"], "name")
+        details["name"] = source_name(details["name"], "name")
         taken = select(AdMaterial.id).where(
             AdMaterial.campaign_id == material.campaign_id,
             AdMaterial.name == details["name"],
