@@ -31,7 +31,7 @@ from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import Call, User
 from tracking.storage.vault import Draft
-from tracking.telephony import numbers
+from tracking.telephony import numbers, ringing
 from tracking.web.pages import largest_of
 
 only_sqlite = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
@@ -496,3 +496,25 @@ def test_who_has_gone_is_no_longer_rung(acme: Flask, engine: Engine, tmp_path: P
         while not news["ringing"]:
             status, mark, news = told(listener(port, mikael, mark=mark))
             assert status == 200
+
+
+@only_sqlite
+def test_one_look_that_fails_silences_no_desk(
+    acme: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    bell = acme.extensions["ringtrail"]["bell"]
+    cookies = cookies_of(acme, "rep")
+    with running(acme, tmp_path, largest=largest_of(acme), bell=bell) as port:
+        _, mark, _ = told(listener(port, cookies))
+        untaken, fails = ringing.untaken, [RuntimeError("cannot be read")]
+
+        def once(*args: Any, **named: Any) -> Any:
+            if fails:
+                raise fails.pop()
+            return untaken(*args, **named)
+
+        monkeypatch.setattr(ringing, "untaken", once)
+        line = listener(port, cookies, mark=mark)
+        ring(port, 2)
+        assert [one["status"] for one in told(line)[2]["ringing"]] == ["ringing"]
+    assert "the bell failed" in caplog.text

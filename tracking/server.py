@@ -141,7 +141,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # untyped
         self._parser: type[_Request] = type("Request", (_Request,), {"largest": staticmethod(largest)})
         self.channel_class = type("Channel", (HTTPChannel,), {"parser_class": self._parser})
         lanes = _Lanes(threads, bell)
-        self._waiting = lanes.waiting
+        self._waiting, self._bell = lanes.waiting, bell
         super().__init__(
             application,
             {},
@@ -179,6 +179,8 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # untyped
         self.task_dispatcher.shutdown()
         for channel in list(self.active_channels.values()):
             channel.handle_close()
+        if self._bell is not None:
+            self._bell.close()
         self.trigger.close()
 
     def handle_accept(self) -> None:

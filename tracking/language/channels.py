@@ -4,6 +4,7 @@ A campaign, touch or answer may have a channel of its own; one that goes by anot
 is that channel, whoever writes it and in which language.
 """
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -28,7 +29,8 @@ class Channel:
     names : str
         Other names of it, with commas between them: whoever writes one of these means the channel.
     words : str
-        What callers say for it, besides; these propose it as an answer, no more.
+        What callers say for it, besides, and what is a part of it. These propose it as an answer, no more:
+        paid and organic search, or two social networks, may be channels of their own.
     is_answer : bool
         Whether it stands among the answers of the desk from the start.
     """
@@ -46,13 +48,13 @@ STANDARD = (
         "search",
         _("Web search"),
         Medium.online,
-        "web search, internet search, search engine, search engines, search ads, paid search,"
-        " organic search, seo, sea, sem, ppc, google, google ads, adwords, bing, yandex, baidu, sök,"
-        " webbsökning, sökmotor, sökannonser, suche, websuche, internetsuche, suchmaschine,"
-        " suchmaschinen, поиск, поиск в интернете, поисковая реклама, контекстная реклама, яндекс,"
-        " гугл, яндекс директ, 搜索, 网络搜索, 搜索引擎, 百度, 谷歌",
-        "googled, internet, web, website, online, nätet, googlade, gegoogelt, гуглили, интернет,"
-        " сайт, 网上, 网站, 上网",
+        "web search, internet search, online search, search engine, search engines, google, bing,"
+        " yandex, baidu, sök, sökning, webbsökning, internetsökning, sökmotor, suche, websuche,"
+        " internetsuche, suchmaschine, suchmaschinen, поиск, поиск в интернете, яндекс, гугл, 搜索,"
+        " 网络搜索, 搜索引擎, 百度, 谷歌",
+        "googled, internet, web, website, online, search ads, paid search, organic search, seo, sea, sem,"
+        " ppc, google ads, adwords, nätet, googlade, sökte, sökannonser, gegoogelt, гуглили, интернет,"
+        " сайт, поисковая реклама, контекстная реклама, яндекс директ, 网上, 网站, 上网, 搜索广告",
         is_answer=True,
     ),
     Channel(
@@ -89,12 +91,12 @@ STANDARD = (
         "print",
         _("Print"),
         Medium.print,
-        "print ads, print advertising, press ads, magazine, magazines, trade journal, tryck,"
-        " tidningsannons, facktidning, anzeige, anzeigen, printanzeige, fachzeitschrift, печать,"
-        " печатная реклама, пресса, журналы, 印刷, 印刷品, 平面广告, 杂志",
-        "journal, advert, advertisement, catalogue, catalog, brochure, leaflet, flyer, tidning,"
-        " annons, katalog, broschyr, zeitschrift, prospekt, журнал, газета, реклама, каталог,"
-        " брошюра, 广告, 目录, 样本",
+        "print ads, print advertising, printed matter, tryck, trycksaker, printwerbung, drucksachen,"
+        " печать, печатная реклама, печатные материалы, 印刷, 印刷品, 印刷广告, 平面广告",
+        "magazine, trade journal, journal, press ads, advert, advertisement, catalogue, catalog,"
+        " brochure, leaflet, flyer, tidning, facktidning, annons, tidningsannons, katalog, broschyr,"
+        " zeitschrift, fachzeitschrift, anzeige, prospekt, журнал, пресса, газета, реклама, каталог,"
+        " брошюра, 杂志, 广告, 目录, 样本",
         is_answer=True,
     ),
     Channel(
@@ -120,24 +122,26 @@ STANDARD = (
         "social",
         _("Social media"),
         Medium.online,
-        "social media, social network, social networks, linkedin, facebook, instagram, youtube, xing,"
-        " sociala medier, soziale medien, social-media, социальные сети, соцсети, вконтакте, 社交媒体,"
-        " 微信, 抖音, 微博",
+        "social media, social network, social networks, sociala medier, soziale medien, social-media,"
+        " социальные сети, соцсети, 社交媒体, 社交网络",
+        "linkedin, facebook, instagram, youtube, xing, вконтакте, 微信, 抖音, 微博, 领英",
     ),
     Channel(
         "display",
         _("Online advertising"),
         Medium.online,
-        "display ads, display advertising, banner, banners, online advertising, retargeting,"
-        " remarketing, displayannonser, bannerannonser, displaywerbung, bannerwerbung, onlinewerbung,"
-        " баннеры, баннерная реклама, медийная реклама, 展示广告, 网络广告, 横幅广告",
+        "display ads, display advertising, banner, banners, banner ads, online ads, online advertising,"
+        " displayannonser, bannerannonser, displaywerbung, bannerwerbung, onlinewerbung, баннеры,"
+        " баннерная реклама, медийная реклама, 展示广告, 网络广告, 横幅广告",
+        "retargeting, remarketing",
     ),
     Channel(
         "website",
         _("Our website"),
         Medium.online,
-        "web site, own website, homepage, home page, landing page, webbplats, hemsida, webseite,"
-        " homepage, сайт компании, собственный сайт, 官网, 公司网站",
+        "web site, own website, homepage, home page, webbplats, hemsida, webseite, сайт компании,"
+        " собственный сайт, 官网, 公司网站",
+        "landing page",
     ),
     Channel(
         "direct mail",
@@ -157,23 +161,25 @@ STANDARD = (
         "event",
         _("Seminars and events"),
         Medium.other,
-        "events, seminar, seminars, webinar, webinars, open day, evenemang, seminarium,"
-        " veranstaltung, veranstaltungen, мероприятие, мероприятия, семинар, вебинар, 活动, 研讨会,"
-        " 网络研讨会",
+        "events, seminar, seminars, seminars and events, evenemang, seminarium, seminarier, veranstaltung,"
+        " veranstaltungen, мероприятие, мероприятия, семинар, семинары, 活动, 研讨会",
+        "webinar, open day, вебинар, 网络研讨会",
     ),
     Channel(
         "outdoor",
         _("Outdoor advertising"),
         Medium.other,
-        "outdoor advertising, billboard, billboards, signs, vehicle, utomhusreklam, skyltar,"
-        " außenwerbung, plakat, наружная реклама, 户外, 户外广告",
+        "outdoor advertising, billboard, billboards, utomhusreklam, außenwerbung, наружная реклама, 户外,"
+        " 户外广告",
+        "sign, vehicle, skylt, plakat, щит, 广告牌",
     ),
     Channel(
         "broadcast",
         _("Radio and television"),
         Medium.other,
-        "radio, tv, television, radio and television, radio ads, rundfunk, fernsehen, радио,"
-        " телевидение, тв, 广播, 电视, 广播电视",
+        "radio and television, radio and tv, radio & tv, radio och tv, rundfunk, радио и телевидение,"
+        " 广播电视",
+        "radio, tv, television, fernsehen, радио, телевидение, тв, 广播, 电视",
     ),
     Channel(
         "partner",
@@ -192,8 +198,13 @@ UNKNOWN = (
 )
 """What is typed where the caller does not know."""
 
+_HAN = 0x2E80
+"""From here on, words are written without blanks between them."""
 _KINDS = {
-    Medium.fair: "stand, booth, exhibition stand, monter, mässmonter, messestand, стенд, 展位, 展台",
+    Medium.fair: (
+        "stand, booth, trade fair, trade show, exhibition, monter, mässmonter, mässa, messestand, messe,"
+        " стенд, выставка, 展位, 展台, 展会"
+    ),
     Medium.print: (
         "catalogue, catalog, brochure, leaflet, flyer, advertisement, advert, ad, print ad, poster,"
         " magazine, letter, price list, business card, data sheet, manual, katalog, broschyr,"
@@ -244,10 +255,27 @@ def is_unknown(words: str) -> bool:
 def medium_for(channel: str, kind: str = "") -> Medium:
     """Return what carries ad material: as its kind says, otherwise as its campaign's channel does."""
     wanted = _folded(kind)
-    for medium, kinds in _KINDS.items():
-        if wanted in _split(kinds):
-            return medium
-    return next((each.medium for each in STANDARD if each.channel == canonical(channel)), Medium.other)
+    # What it is stands last: a trade show catalogue is a catalogue.
+    found = [
+        (wanted.rindex(each) + len(each), len(each), medium)
+        for medium, kinds in _KINDS.items()
+        for each in _split(kinds)
+        if _stands_in(each, wanted)
+    ]
+    if found:
+        return max(found)[2]
+    name = _folded(channel)
+    of_channel = (
+        each for each in STANDARD if each.channel == canonical(channel) or name in _split(each.words)
+    )
+    return next((each.medium for each in of_channel), Medium.other)
+
+
+def _stands_in(each: str, text: str) -> bool:
+    """Tell whether a word stands in a text as a word, in English also as several of it."""
+    if not text or ord(each[0]) >= _HAN:
+        return each in text
+    return re.search(rf"(?<!\w){re.escape(each)}s?(?!\w)", text) is not None
 
 
 @cache

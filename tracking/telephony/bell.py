@@ -71,7 +71,7 @@ class Bell:
         self._looked_up = self._kept_open = 0.0
         self.changes = 0
         """Counts up whenever somebody is to be told something new."""
-        self.on_change: Callable[[], None] = lambda: None
+        self.on_change: Callable[[], None] = _nothing
 
     def listen(self, cookies: str, token: str, user_id: int, *, away: bool, calls: tuple[int, ...]) -> News:
         """Take in a browser that the application knows by its cookies, and return what it is told."""
@@ -97,6 +97,12 @@ class Bell:
         self._looked_up = 0.0
         self._told.set()
 
+    def close(self) -> None:
+        """Forget who listens: the server that told them has ended."""
+        with self._lock:
+            self._listeners, self.on_change = {}, _nothing
+        self._told.set()
+
     def _work(self) -> None:
         pause = _LOOKS_EVERY_S
         while True:
@@ -115,6 +121,10 @@ class Bell:
                     pause = _LOOKS_EVERY_S
                 except SQLAlchemyError as error:
                     _log.error("the database is away (%s); no desk rings", type(error).__name__)
+                    pause = _AWAY_PAUSE_S
+                except Exception:
+                    # One call that cannot be read, or a server that ends, must not silence every desk.
+                    _log.exception("the bell failed; it looks again")
                     pause = _AWAY_PAUSE_S
 
     def _look(self) -> None:
@@ -173,6 +183,9 @@ class Bell:
             self._kept_open = now
             with db.transaction(self._engine) as session:
                 ringing.keep_open(session, forms, at=self._now())
+
+
+def _nothing() -> None: ...
 
 
 def _news(
