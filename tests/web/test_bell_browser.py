@@ -14,8 +14,10 @@ from tests.web.accessibility import findings
 from tests.web.conftest import Service
 from tests.web.ringing import CATALOGUE, FAIR, advertise, ring
 from tracking import clock
+from tracking.access import jobs
 from tracking.storage import db
-from tracking.storage.models import Answer, Call, CallDesk, PracticeCall, Touch, User
+from tracking.storage.models import Answer, Call, CallDesk, Job, PracticeCall, Touch, User
+from tracking.storage.vocabulary import JobState
 
 Open = Callable[..., Page]
 WORKER = False
@@ -104,16 +106,16 @@ def test_several_tabs_make_one_sound_and_mute_is_remembered(open_page: Open, ser
         is_told(tab)
     assert sorted(tab.evaluate("window.tones") for tab in tabs) == [0, 0, 4], "two tones, twice, in one tab"
     tabs[1].get_by_role("button", name="Mute").click()
-    expect(tabs[0].get_by_role("button", name="Turn the sound on")).to_be_visible()
+    expect(tabs[0].get_by_role("button", name="Unmute")).to_be_visible()
     tabs[2].reload()
-    expect(tabs[2].get_by_role("button", name="Turn the sound on")).to_be_visible()
+    expect(tabs[2].get_by_role("button", name="Unmute")).to_be_visible()
     tabs[2].locator("h1").click()
     before = [tab.evaluate("window.tones") for tab in tabs]
     ring(service.engine, "another", clock.now(), status="ringing", talk_s=None, caller=None)
     expect(tabs[0].locator(".rt-side [data-count=ringing]")).to_have_text("2")
     assert [tab.evaluate("window.tones") for tab in tabs] == before
     tabs[0].goto("/account")
-    expect(tabs[0].get_by_label("Make a sound in this browser")).not_to_be_checked()
+    expect(tabs[0].get_by_label("Play a sound in this browser")).not_to_be_checked()
 
 
 def test_signing_out_ends_what_is_shown_and_says_so(open_page: Open, service: Service) -> None:
@@ -164,7 +166,7 @@ def test_a_call_is_logged_by_keyboard_and_nothing_hides_what_is_typed(
     page.keyboard.type("exhib")
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    expect(page.locator("#source")).to_have_value("Trade fair")
+    expect(page.locator("#source")).to_have_value("Trade show")
     for field in ("#verbatim", "#value", "#note"):
         page.locator(field).focus()
         page.keyboard.type("3")
@@ -176,7 +178,7 @@ def test_a_call_is_logged_by_keyboard_and_nothing_hides_what_is_typed(
         )
         assert covered is False, field
     page.keyboard.press("Control+Enter")
-    expect(page.get_by_text("All calls are logged")).to_be_visible()
+    expect(page.get_by_text("The next call will appear here")).to_be_visible()
     with db.reading(service.engine) as session:
         answer = session.scalars(select(Answer)).one()
         assert (answer.channel, answer.verbatim) == ("fair", "3")
@@ -191,6 +193,40 @@ def test_a_call_left_ringing_stops_by_itself(open_page: Open, service: Service) 
     expect(page.locator("#bell")).to_be_hidden()
     page.reload()
     expect(page.locator("main td", has_text="end not reported")).to_be_visible()
+
+
+def test_the_form_of_a_call_says_by_itself_how_the_call_stands(open_page: Open, service: Service) -> None:
+    send(service.url, "voice", incoming(sid(7)))
+    page = open_page("rep", "/desk")
+    state = page.locator("#state")
+    expect(state).to_have_text("ringing")
+    page.get_by_label("Note").fill("wants a price")
+    send(service.url, "status", destination(sid(7), "in-progress", clock.now(), 2))
+    expect(state).to_have_text("on the line")
+    send(service.url, "status", destination(sid(7), "completed", clock.now(), 3, 60))
+    expect(state).to_be_empty()
+    expect(page.get_by_label("Note")).to_have_value("wants a price")
+
+
+def test_figures_say_that_an_import_is_running_and_show_it_once_it_is_over(
+    open_page: Open, service: Service
+) -> None:
+    with db.transaction(service.engine) as session:
+        job = jobs.enqueue(session, "import", "calls.csv", {}, by="x", at=clock.now())
+        job.state, job.heartbeat_at = JobState.running, clock.now()
+        number = job.id
+    page, typing = open_page("rep", "/roi/trends"), open_page("marketer", "/roi/trends")
+    for each in (page, typing):
+        expect(each.get_by_text("An import is running.")).to_be_visible()
+        each.evaluate("window.before = true")
+    typing.get_by_label("From").fill("2026-01-01")
+    with db.transaction(service.engine) as session:
+        session.get_one(Job, number).state = JobState.done
+    expect(page.get_by_text("An import is running.")).to_be_hidden()
+    page.wait_for_function("!window.before")
+    expect(typing.get_by_text("New figures are ready.")).to_be_visible()
+    expect(typing.get_by_label("From")).to_have_value("2026-01-01")
+    assert typing.evaluate("window.before")
 
 
 def test_without_a_script_the_page_says_what_rings(open_page: Open, service: Service) -> None:

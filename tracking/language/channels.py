@@ -145,7 +145,7 @@ STANDARD = (
     ),
     Channel(
         "direct mail",
-        _("Letters by post"),
+        _("Direct mail"),
         Medium.print,
         "direct mailing, postal mail, letters, direktreklam, brev, postmailing, werbebrief,"
         " почтовые письма, директ-мейл, 直邮, 信函",
@@ -175,7 +175,7 @@ STANDARD = (
     ),
     Channel(
         "broadcast",
-        _("Radio and television"),
+        _("Radio and TV"),
         Medium.other,
         "radio and television, radio and tv, radio & tv, radio och tv, rundfunk, радио и телевидение,"
         " 广播电视",

@@ -21,8 +21,8 @@ from sqlalchemy.orm import Session
 
 from tracking.access import sessions
 from tracking.storage import db
-from tracking.storage.models import Answer
-from tracking.storage.vocabulary import Role
+from tracking.storage.models import Answer, Call
+from tracking.storage.vocabulary import CallState, Role
 from tracking.telephony import ringing
 from tracking.telephony.ringing import Ring
 
@@ -144,9 +144,11 @@ class Bell:
                 if open_calls
                 else {}
             )
+            found_open = session.scalars(select(Call).where(Call.id.in_(open_calls))) if open_calls else ()
+            states = {call.id: ringing.state(call, at) for call in found_open}
         here = {one.user_id: one.away for one in self._listeners.values() if one.heard_at > now - _HERE_S}
         rung = ringing.rung(rings, here, busy)
-        news = {cookies: _news(one, rung, forms, saved) for cookies, one in self._listeners.items()}
+        news = {cookies: _news(one, rung, forms, saved, states) for cookies, one in self._listeners.items()}
         if any(found != self._listeners[cookies].news for cookies, found in news.items()):
             for cookies, found in news.items():
                 self._listeners[cookies].news = found
@@ -193,6 +195,7 @@ def _news(
     rung: Mapping[int, Sequence[Ring]],
     forms: Mapping[int, Sequence[tuple[int, str]]],
     saved: Mapping[int, int],
+    states: Mapping[int, CallState],
 ) -> News:
     """Return what one browser is told."""
     told = {
@@ -212,6 +215,7 @@ def _news(
             str(call): {
                 "others": [name for user, name in forms.get(call, ()) if user != one.user_id],
                 "saved": saved.get(call),
+                "state": states.get(call),
             }
             for call in one.calls
         },

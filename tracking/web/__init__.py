@@ -6,6 +6,7 @@ from flask import Flask
 from sqlalchemy import Engine
 
 from tracking import clock
+from tracking.access.jobs import is_importing
 from tracking.demo import filling
 from tracking.language import formatting
 from tracking.storage import db
@@ -87,6 +88,7 @@ def register(app: Flask, engine: Engine, settings: Settings) -> None:
     app.add_template_global(lambda call: ringing.state(call, clock.now()), "state_of")
     app.add_template_global(lambda: _is_demo(engine), "is_demo")
     app.add_template_global(lambda: _ringing(engine), "ringing_here")
+    app.add_template_global(lambda: _is_importing(engine), "import_running")
     app.after_request(protect)
     app.after_request(squeeze)
 
@@ -95,6 +97,11 @@ def _ringing(engine: Engine) -> Sequence[Ring]:
     """Return what rings, for a page that no script brings up to date."""
     with db.reading(engine) as session:
         return [ring for ring in ringing.untaken(session, at=clock.now()) if ring.only_at is None]
+
+
+def _is_importing(engine: Engine) -> bool:
+    with db.reading(engine) as session:
+        return is_importing(session)
 
 
 def _is_demo(engine: Engine) -> bool:

@@ -20,7 +20,7 @@ from tracking.records.contacts import Clues
 from tracking.storage import db, phone
 from tracking.storage.models import Account, Answer, Call, Campaign, Contact, Deal, PracticeCall
 from tracking.storage.names import required
-from tracking.storage.vocabulary import CallState, Outcome
+from tracking.storage.vocabulary import Outcome
 from tracking.telephony import call_details, calls, ringing
 from tracking.web import forms, pages
 from tracking.web.pages import REPS, Work, user
@@ -78,7 +78,7 @@ def log_practice(practice_id: int) -> Page:
                 )
             named = {"campaign": source.campaign, "channel": source.channel} if source else {}
             said = answer_words(Answer(outcome=outcome, verbatim=verbatim, **named))
-            flash(gettext("Practice call logged: %(what)s. It is gone and counts nowhere.", what=said))
+            flash(gettext("Practice call logged: %(what)s. It was neither kept nor counted.", what=said))
     with db.transaction(pages.engine()) as session:
         session.execute(delete(PracticeCall).where(*mine))
     pages.bell().nudge()
@@ -153,7 +153,7 @@ def _form(
         call=call,
         practice=practice,
         live=ringing.is_live(call, at),
-        unreported=ringing.state(call, at) is CallState.unreported,
+        state=ringing.state(call, at),
         who=gettext("Practice call") if practice else call_details.caller_of(session, call),
         account=account,
         people=_people(session, account),

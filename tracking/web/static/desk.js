@@ -203,7 +203,12 @@
       return;
     }
     news = fresh.map((call) => ({ before: word("Ringing"), text: `${call.practice ? word("Practice") : call.title || word("Unknown")} – ${call.dialled}`, href: link(call) }));
-    const mine = heard.open?.[place.dataset.call];
+    const mine = heard.open?.[place.dataset.call], state = document.getElementById("state");
+    if (mine?.state && state && state.dataset.is !== mine.state) {
+      state.dataset.is = mine.state;
+      [state.textContent, state.className] = (state.dataset[mine.state] ?? "|").split("|");
+      if (!["ringing", "answered"].includes(mine.state)) { delete place.dataset.live; state.closest(".card")?.classList.remove("live"); }
+    }
     for (const name of mine?.others ?? []) news.push(`${name} ${word("Others")}`);
     if (mine?.saved && String(mine.saved) !== place.dataset.seen) {
       if (saved?.id !== mine.saved) {
