@@ -16,10 +16,12 @@ from tests.conftest import ON_BOTH
 from tests.web.people import form
 from tests.web.ringing import CATALOGUE, FAIR, advertise, ring
 from tracking import clock
-from tracking.records import answers, contacts
+from tracking.records import answers, contacts, deals
+from tracking.records.contacts import Clues
+from tracking.records.deals import DealRecord
 from tracking.storage import db
-from tracking.storage.models import Answer, Call
-from tracking.storage.vocabulary import CallState, CallStatus, LeadStatus, Outcome
+from tracking.storage.models import Account, Answer, Call, Contact
+from tracking.storage.vocabulary import CallState, CallStatus, LeadStatus, Outcome, Stage
 from tracking.web.calls import harmless
 
 Enter = Callable[[str], FlaskClient]
@@ -114,6 +116,58 @@ def test_the_commonest_answers_of_the_year_come_first(engine: Engine, call_id: i
         labels = [source.label for source in answers.commonest(session, since=at - timedelta(days=365))]
     standard = ["Web search", "Referral", "Existing customer", "Trade show", "Print", "Directory"]
     assert labels == [FAIR, *standard, "Newsletter", CATALOGUE]
+
+
+@ON_BOTH
+def test_companies_merged_over_several_steps_are_one_at_the_desk_and_in_every_filter(
+    signed_in: Enter, engine: Engine, call_id: int
+) -> None:
+    """Borealis counts as Cobalt, Cobalt as Drift: each name finds the calls and deals of all three."""
+    at = clock.now()
+    second = ring(engine, "CA2", at - timedelta(hours=3), caller=COBALT)
+    with db.transaction(engine) as session:
+        borealis = contacts.account_for(session, Clues(company="Borealis Foods"), at=at)
+        cobalt = contacts.account_for(session, Clues(company="Cobalt Dairy", phone=COBALT), at=at)
+        drift = contacts.account_for(session, Clues(company="Drift Paper"), at=at)
+        for name, clues in (
+            ("Pumps", Clues(company="Drift Paper")),
+            ("Valves", Clues(company="Cobalt Dairy")),
+        ):
+            deals.save(
+                session,
+                DealRecord(
+                    clues=clues, stage=Stage.lead, amount_minor=100, currency="EUR", name=name, lead_at=at
+                ),
+                at=at,
+            )
+        contacts.merge(session, Account, borealis.id, cobalt.id)
+        contacts.merge(session, Account, cobalt.id, drift.id)
+    client = signed_in("rep")
+    desk = client.get(f"/desk?call={call_id}").text
+    assert all(each in desk for each in ("Drift Paper", "Pumps", "Valves", f"/calls/{second}"))
+    for name in ("Borealis Foods", "Cobalt", "Drift"):
+        listed = client.get("/calls", query_string={"q": name}).text
+        assert all(f"/calls/{each}" in listed for each in (call_id, second)), name
+        found = client.get("/deals", query_string={"q": name}).text
+        assert all(each in found for each in ("Pumps", "Valves")), name
+
+
+@ON_BOTH
+def test_people_merged_over_several_steps_are_found_by_any_of_their_names(
+    signed_in: Enter, engine: Engine, call_id: int
+) -> None:
+    with db.transaction(engine) as session:
+        caller = session.get_one(Call, call_id).contact
+        caller.name = "Anna Ek"
+        others = [
+            contacts.introduce(session, [], at=clock.now(), name=name, account=caller.account)
+            for name in ("A. Lind", "Anna Lind")
+        ]
+        session.flush()
+        contacts.merge(session, Contact, caller.id, others[0].id)
+        contacts.merge(session, Contact, others[0].id, others[1].id)
+    for name in ("Anna Ek", "A. Lind", "anna lind"):
+        assert f"/calls/{call_id}" in signed_in("rep").get("/calls", query_string={"q": name}).text, name
 
 
 @ON_BOTH

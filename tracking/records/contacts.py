@@ -226,13 +226,12 @@ def family(session: Session, account: Account) -> list[Account]:
     return found
 
 
-def families(wanted: Select[int]) -> Select[int]:
-    """Return the query for all companies that count as the same as some, by however many steps."""
-    same = select(Account.id, Account.merged_into_id).where(Account.id.in_(wanted)).cte(recursive=True)
-    up = select(Account.id, Account.merged_into_id).join(same, Account.id == same.c.merged_into_id)
-    same = same.union(up)
+def families(wanted: Select[int], kind: type[Account] | type[Contact] = Account) -> Select[int]:
+    """Return the query for all companies (or people) that count as the same as some, over any steps."""
+    same = select(kind.id, kind.merged_into_id).where(kind.id.in_(wanted)).cte(recursive=True)
+    same = same.union(select(kind.id, kind.merged_into_id).join(same, kind.id == same.c.merged_into_id))
     all_of = select(same.c.id).where(same.c.merged_into_id.is_(None)).cte(recursive=True)
-    all_of = all_of.union(select(Account.id).join(all_of, Account.merged_into_id == all_of.c.id))
+    all_of = all_of.union(select(kind.id).join(all_of, kind.merged_into_id == all_of.c.id))
     return select(all_of.c.id)
 
 

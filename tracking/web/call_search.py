@@ -128,7 +128,9 @@ def _caller(session: Session, wanted: Select[Call], text: str, region: str) -> C
         return CallSearch(wanted.where(Call.id.in_(ids[:_FEW])), tails=True)
     company = select(Account.id).where(Account.name_key.contains(contacts.name_key(text), autoescape=True))
     of_company = contacts.people_of(contacts.families(company))
-    named = select(Contact.id).where(Contact.name.icontains(text, autoescape=True))
+    named = contacts.families(
+        select(Contact.id).where(Contact.name.icontains(text, autoescape=True)), Contact
+    )
     people = {*session.scalars(of_company.limit(_FEW)), *session.scalars(named.limit(_FEW))}
     return CallSearch(wanted.where(_few(session, Call.contact_id, people)))
 
