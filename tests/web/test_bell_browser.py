@@ -28,6 +28,12 @@ COUNTS = """window.tones = 0;
 const start = OscillatorNode.prototype.start;
 OscillatorNode.prototype.start = function (...all) { window.tones += 1; return start.apply(this, all); };"""
 
+# A page behind another window, whose user has agreed to notifications or was never asked.
+UNSEEN = """window.notes = [];
+window.Notification = class { static permission = "%s"; static async requestPermission() {}
+  constructor(title, { body }) { window.notes.push([title, body]); } close() {} };
+Object.defineProperty(document, "hidden", { get: () => true });"""
+
 
 @pytest.fixture(autouse=True)
 def quiet(service: Service) -> None:
@@ -116,6 +122,26 @@ def test_several_tabs_make_one_sound_and_mute_is_remembered(open_page: Open, ser
     assert [tab.evaluate("window.tones") for tab in tabs] == before
     tabs[0].goto("/account")
     expect(tabs[0].get_by_label("Play a sound in this browser")).not_to_be_checked()
+
+
+@pytest.mark.parametrize(
+    ("consent", "notes"), [("granted", [["Borealis Foods", CATALOGUE]]), ("default", [])]
+)
+def test_whoever_agreed_is_notified_while_no_page_is_seen(
+    open_page: Open, service: Service, consent: str, notes: list[list[str]]
+) -> None:
+    context = open_page("rep", "/calls").context
+    context.add_init_script(UNSEEN % consent)
+    for page in context.pages:
+        page.close()
+    tabs = [context.new_page(), context.new_page()]
+    for tab in tabs:
+        tab.goto("/calls")
+    send(service.url, "voice", incoming(sid(8 + len(notes))))
+    for tab in tabs:
+        is_told(tab)
+    told = [note for tab in tabs for note in tab.evaluate("window.notes")]
+    assert [[who, what.split(":")[0]] for who, what in told] == notes
 
 
 def test_signing_out_ends_what_is_shown_and_says_so(open_page: Open, service: Service) -> None:
