@@ -174,6 +174,10 @@ def test_a_channel_goes_by_any_of_its_names_and_what_is_finer_is_a_channel_of_it
         ("print", "standard", Medium.print),
         ("fair", "roadmap", Medium.fair),
         ("print", "Landing page", Medium.online),
+        ("social", "LinkedIn ad", Medium.online),
+        ("print", "Advertisement", Medium.print),
+        ("direct mail", "Mailing", Medium.print),
+        ("print", "Catalogue page", Medium.print),
     ],
 )
 def test_what_carries_material_follows_from_its_kind_else_from_the_channel(

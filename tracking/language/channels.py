@@ -200,27 +200,29 @@ UNKNOWN = (
 
 _HAN = 0x2E80
 """From here on, words are written without blanks between them."""
+# An ad, a page, a mailing: what carries these, the channel says.
 _KINDS = {
     Medium.fair: (
-        "stand, booth, trade fair, trade show, exhibition, monter, mässmonter, mässa, messestand, messe,"
-        " стенд, выставка, 展位, 展台, 展会"
+        "stand, booth, trade fair, trade show, exhibition, monter, mässmonter, mässa, messestand,"
+        " stände, messe, стенд, выставка, 展位, 展台, 展会"
     ),
     Medium.print: (
-        "catalogue, catalog, brochure, leaflet, flyer, advertisement, advert, ad, print ad, poster,"
+        "catalogue, catalog, brochure, leaflet, flyer, print ad, magazine ad, newspaper ad, poster,"
         " magazine, letter, price list, business card, data sheet, manual, katalog, broschyr,"
-        " flygblad, annons, affisch, prislista, visitkort, prospekt, broschüre, anzeige, plakat,"
-        " flugblatt, preisliste, visitenkarte, каталог, брошюра, листовка, объявление, плакат,"
-        " прайс-лист, визитка, 目录, 样本, 宣传册, 传单, 海报, 名片"
+        " flygblad, tidningsannons, affisch, prislista, visitkort, prospekt, broschüre, printanzeige,"
+        " plakat, flugblatt, preisliste, visitenkarte, каталог, брошюра, листовка, плакат,"
+        " каталоги, брошюры, листовки, прайс-лист, визитка, kataloger, kataloge, broschyrer,"
+        " broschüren, 目录, 样本, 宣传册, 传单, 海报, 名片"
     ),
     Medium.online: (
-        "landing page, website, web page, page, banner, ad group, search ad, directory entry, entry,"
-        " video, post, landningssida, webbplats, webbsida, annonsgrupp, sökannons, katalogpost,"
-        " landingpage, webseite, anzeigengruppe, eintrag, посадочная страница, сайт, баннер,"
+        "landing page, website, web page, banner, banner ad, ad group, search ad, directory entry,"
+        " video, landningssida, webbplats, webbsida, annonsgrupp, sökannons, katalogpost,"
+        " landingpage, webseite, anzeigengruppe, посадочная страница, сайт, баннер,"
         " группа объявлений, 落地页, 网页, 横幅, 视频"
     ),
     Medium.email: (
-        "newsletter, e-mail, email, mailing, signature, e-mail signature, nyhetsbrev, e-post,"
-        " utskick, signatur, rundbrief, рассылка, письмо, подпись, 邮件, 简报, 签名"
+        "newsletter, e-mail, email, signature, e-mail signature, nyhetsbrev, e-post, signatur,"
+        " rundbrief, рассылка, подпись, 邮件, 简报, 签名"
     ),
 }
 
@@ -268,7 +270,7 @@ def medium_for(channel: str, kind: str = "") -> Medium:
     of_channel = (
         each for each in STANDARD if each.channel == canonical(channel) or name in _split(each.words)
     )
-    return next((each.medium for each in of_channel), Medium.other)
+    return next((each.medium for each in of_channel), Medium.other) if name else Medium.other
 
 
 def _stands_in(each: str, text: str) -> bool:
