@@ -25,6 +25,7 @@ Open = Callable[..., Page]
 PARTS = {
     "/first-call",
     "/bell",
+    "/figures/ready",
     "/desk/<int:call_id>/saved",
     "/numbers/<int:number_id>/calls",
     "/tf-rescue",
