@@ -146,7 +146,7 @@ def visits(app: Flask, session: Session, token: str) -> Iterator[Visit]:
         "/companies/1?kind=event",
         "/companies/1?kind=answer",
         f"/desk?call={waiting.id}",
-        f"/desk/now?call={waiting.id}",
+        f"/bell?calls={waiting.id}",
         "/desk/unasked?days=7",
         "/desk/unasked?days=14",
         "/desk/unasked?skip=5000",

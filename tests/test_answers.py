@@ -74,7 +74,7 @@ def test_somebody_may_be_asked_without_a_call(session: Session) -> None:
     person = contacts.introduce(session, [(PointKind.phone, BOREALIS)], at=NOW)
     first = log(session, contact=person, channel="  word  of mouth ")
     second = log(session, contact=person, channel="fair")
-    assert (first.channel, first.call, second.corrects_id) == ("word of mouth", None, None)
+    assert (first.channel, first.call, second.corrects_id) == ("referral", None, None)
 
 
 def test_a_second_entry_corrects_the_first_and_the_first_stays(session: Session, call: Call) -> None:

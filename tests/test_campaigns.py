@@ -22,15 +22,15 @@ NOW = moment("2026-01-01")
 
 
 def fair(session: Session, name: str = "Fair 2026", **details: Any) -> Campaign:
-    return campaigns.add(session, name, "fair", at=NOW, **details)
+    return campaigns.add(session, name, details.pop("channel", "fair"), at=NOW, **details)
 
 
 def test_a_campaign_is_added_changed_and_found_by_its_name(session: Session) -> None:
     added = fair(session, budget_minor=2_575_000, currency="EUR", direction=Direction.outbound)
     assert campaigns.get(session, "Fair 2026") is added
-    campaigns.change(session, added, name="Hannover 2026", channel="trade fair")
+    campaigns.change(session, added, name="Hannover 2026", channel="Trade shows")
     assert campaigns.get(session, "Hannover 2026") is added
-    assert (added.channel, added.direction, added.budget_minor) == ("trade fair", "outbound", 2_575_000)
+    assert (added.channel, added.direction, added.budget_minor) == ("fair", "outbound", 2_575_000)
     with pytest.raises(NotFound, match="campaign 'Fair 2026' not found; run `ringtrail campaign list`"):
         campaigns.get(session, "Fair 2026")
 
@@ -133,3 +133,55 @@ def test_ad_material_names_its_campaign_and_contradicts_no_other(session: Sessio
     assert campaigns.of_campaign(None, stand) is campaigns.of_campaign(first, stand) is first
     with pytest.raises(Invalid, match="ad_material: 'Stand' does not belong to campaign 'Fair 2027'"):
         campaigns.of_campaign(second, stand)
+
+
+@pytest.mark.parametrize(
+    ("written", "channel"),
+    [
+        ("Mässa", "fair"),
+        ("Trade  SHOW", "fair"),
+        ("выставки", "fair"),
+        ("展会", "fair"),
+        ("Suchmaschine", "search"),
+        ("Google", "search"),
+        ("Google Ads", "Google Ads"),
+        ("Organic search", "Organic search"),
+        ("LinkedIn", "LinkedIn"),
+        ("Nyhetsbrev", "email"),
+        ("e-mail", "email"),
+        ("fairly new", "fairly new"),
+    ],
+)
+def test_a_channel_goes_by_any_of_its_names_and_what_is_finer_is_a_channel_of_its_own(
+    session: Session, written: str, channel: str
+) -> None:
+    assert fair(session, channel=written).channel == channel
+
+
+@pytest.mark.parametrize(
+    ("channel", "kind", "medium"),
+    [
+        ("fair", "other", Medium.fair),
+        ("search", "", Medium.online),
+        ("LinkedIn", "", Medium.online),
+        ("Riddles", "", Medium.other),
+        ("fair", "Trade show catalogue", Medium.print),
+        ("print", "Fair stand", Medium.fair),
+        ("print", "Stand 12 m²", Medium.fair),
+        ("print", "Mässmonter", Medium.fair),
+        ("email", "Flyers", Medium.print),
+        ("fair", "展会名片", Medium.print),
+        ("print", "standard", Medium.print),
+        ("fair", "roadmap", Medium.fair),
+        ("print", "Landing page", Medium.online),
+        ("social", "LinkedIn ad", Medium.online),
+        ("print", "Advertisement", Medium.print),
+        ("direct mail", "Mailing", Medium.print),
+        ("print", "Catalogue page", Medium.print),
+    ],
+)
+def test_what_carries_material_follows_from_its_kind_else_from_the_channel(
+    session: Session, channel: str, kind: str, medium: Medium
+) -> None:
+    owner = fair(session, channel=channel)
+    assert campaigns.add_material(session, owner, "Piece", kind=kind, at=NOW).medium is medium

@@ -1,5 +1,6 @@
 """The server under clients that are slow, many or uninvited: the telephone is answered all the same."""
 
+import json
 import os
 import signal
 import socket
@@ -13,11 +14,12 @@ from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, update
 
 from tests.cast import ACME_DESK, CATALOGUE_NUMBER, moment
 from tests.conftest import KEY
@@ -27,9 +29,9 @@ from tracking import server
 from tracking.app import create_app
 from tracking.storage import db
 from tracking.storage.config import Settings
-from tracking.storage.models import Call
+from tracking.storage.models import Call, User
 from tracking.storage.vault import Draft
-from tracking.telephony import numbers
+from tracking.telephony import numbers, ringing
 from tracking.web.pages import largest_of
 
 only_sqlite = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
@@ -404,3 +406,115 @@ def test_the_first_password_stands_in_no_log(sqlite_template: Path, tmp_path: Pa
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert str(path) in said
     assert path.read_text().strip() not in said
+
+
+def listener(port: int, cookies: str, calls: str = "", mark: str = "") -> HTTPConnection:
+    """Ask for the bell, as a browser does that has been told what stands so far."""
+    line = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    line.request("GET", f"/bell?calls={calls}&mark={mark}", headers={"Cookie": cookies, "HX-Request": "true"})
+    return line
+
+
+def told(line: HTTPConnection) -> tuple[int, str, dict[str, Any]]:
+    """Read the answer: status, mark and news."""
+    answer = line.getresponse()
+    body = answer.read()
+    line.close()
+    return (
+        answer.status,
+        (answer.headers["ETag"] or "").strip('"'),
+        json.loads(body) if answer.status == 200 else {},
+    )
+
+
+def cookies_of(app: Flask, role: str) -> str:
+    client = enter(app.test_client(), role)
+    return "; ".join(f"{one.key}={one.value}" for one in client._cookies.values())
+
+
+@only_sqlite
+def test_a_hundred_desks_wait_for_the_bell_without_a_thread_and_the_telephone_is_answered(
+    acme: Flask, tmp_path: Path
+) -> None:
+    bell = acme.extensions["ringtrail"]["bell"]
+    cookies = cookies_of(acme, "rep")
+    with running(acme, tmp_path, largest=largest_of(acme), bell=bell) as port:
+        status, mark, news = told(listener(port, cookies))
+        assert (status, news["ringing"]) == (200, [])
+        before = threading.active_count()
+        waiting = [listener(port, cookies, mark=mark) for _ in range(100)]
+        ring(port, 0)
+        assert threading.active_count() <= before + 1, "the clerk of the inbox"
+        for line in waiting:
+            status, _, news = told(line)
+            assert status == 200
+            assert [one["status"] for one in news["ringing"]] == ["ringing"]
+
+
+@only_sqlite
+def test_the_bell_is_silent_for_who_signs_out_and_for_who_never_signed_in(
+    acme: Flask, tmp_path: Path
+) -> None:
+    bell = acme.extensions["ringtrail"]["bell"]
+    client = enter(acme.test_client(), "rep")
+    cookies = "; ".join(f"{one.key}={one.value}" for one in client._cookies.values())
+    with running(acme, tmp_path, largest=largest_of(acme), bell=bell) as port:
+        _, mark, _ = told(listener(port, cookies))
+        line = listener(port, cookies, mark=mark)
+        client.post("/sign-out", data=form(client.get("/account").text))
+        assert told(line)[0] == 401
+        assert told(listener(port, "ringtrail=made-up"))[0] == 401
+        assert told(listener(port, cookies_of(acme, "viewer")))[0] == 403
+
+
+@only_sqlite
+def test_who_waits_for_the_bell_is_let_go_when_the_service_ends(acme: Flask, tmp_path: Path) -> None:
+    bell = acme.extensions["ringtrail"]["bell"]
+    cookies = cookies_of(acme, "rep")
+    with running(acme, tmp_path, largest=largest_of(acme), bell=bell) as port:
+        _, mark, _ = told(listener(port, cookies))
+        line = listener(port, cookies, mark=mark)
+        told(listener(port, cookies))
+    assert told(line)[0] == 204
+
+
+@only_sqlite
+def test_who_has_gone_is_no_longer_rung(acme: Flask, engine: Engine, tmp_path: Path) -> None:
+    """The one who is left is rung, although another, who has closed his browser, was free."""
+    bell = acme.extensions["ringtrail"]["bell"]
+    with running(acme, tmp_path, largest=largest_of(acme), bell=bell) as port:
+        rita, mikael = cookies_of(acme, "rep"), cookies_of(acme, "marketer")
+        with db.transaction(engine) as session:
+            session.execute(update(User).where(User.name == "Mikael").values(away=True))
+        _, mark, _ = told(listener(port, rita))
+        gone = listener(port, rita, mark=mark)
+        ring(port, 1)
+        assert told(gone)[2]["ringing"] != []
+        _, mark, news = told(listener(port, mikael))
+        assert news["ringing"] == [], "away, and somebody is free"
+        gone.close()
+        while not news["ringing"]:
+            status, mark, news = told(listener(port, mikael, mark=mark))
+            assert status == 200
+
+
+@only_sqlite
+def test_one_look_that_fails_silences_no_desk(
+    acme: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bell = acme.extensions["ringtrail"]["bell"]
+    cookies = cookies_of(acme, "rep")
+    with running(acme, tmp_path, largest=largest_of(acme), bell=bell) as port:
+        _, mark, _ = told(listener(port, cookies))
+        untaken, fails = ringing.untaken, [RuntimeError("cannot be read")]
+
+        def once(*args: Any, **named: Any) -> Any:
+            if fails:
+                raise fails.pop()
+            return untaken(*args, **named)
+
+        monkeypatch.setattr(ringing, "untaken", once)
+        line = listener(port, cookies, mark=mark)
+        ring(port, 2)
+        assert [one["status"] for one in told(line)[2]["ringing"]] == ["ringing"]
+    assert fails == []

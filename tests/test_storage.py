@@ -23,10 +23,10 @@ from tracking.access import audit
 from tracking.errors import Invalid, say
 from tracking.imports.values import content_key
 from tracking.records import contacts
-from tracking.storage import db, turns, vault
+from tracking.storage import changes, db, turns, vault
 from tracking.storage.config import Settings
-from tracking.storage.models import AuditEntry, Call, Campaign, ContactPoint, InboxEvent, Job
-from tracking.storage.vocabulary import Base, JobState, PointKind
+from tracking.storage.models import Answer, AuditEntry, Call, Campaign, ContactPoint, InboxEvent, Job
+from tracking.storage.vocabulary import Base, Direction, JobState, Outcome, PointKind
 from tracking.telephony import calls
 from tracking.telephony.calls import CallEvent
 
@@ -98,6 +98,35 @@ def test_attempts_of_open_jobs_and_calls_entered_by_people_are_brought_along(eng
         assert [(job.attempts, job.result) for job in jobs] == [(2, None), (0, {"imported": 3})]
         entered = session.execute(select(Call.provider_call_id, Call.provider).order_by(Call.id)).all()
     assert {tuple(row) for row in entered} == {("1", "manual"), ("2", "by hand"), ("2", "manual")}
+
+
+def test_channels_written_before_go_by_their_standard_names_and_figures_are_made_anew(engine: Engine) -> None:
+    at = moment("2026-01-01")
+    with db.transaction(engine) as session:
+        rows = [
+            Campaign(name=name, channel=name, direction=Direction.inbound, created_at=at)
+            for name in ("Fachmesse", "LinkedIn", "fair", "Organic search")
+        ]
+        session.add_all(rows)
+        asked = contacts.introduce(session, [], at=at, name="Anna")
+        answer = {"contact": asked, "asked_at": at, "outcome": Outcome.answered}
+        session.add(Answer(channel="recommendation", **answer))
+        session.add(Answer(verbatim="recommendation", **answer))
+    with db.reading(engine) as session:
+        known = changes.marks(session)
+    db.downgrade(engine, "0008")
+    db.upgrade(engine)
+    with db.reading(engine) as session:
+        found = dict(session.execute(select(Campaign.name, Campaign.channel)).all())
+        told = session.execute(select(Answer.channel, Answer.verbatim).order_by(Answer.id)).all()
+        assert changes.since(session, known)[0].everything
+    assert found == {
+        "Fachmesse": "fair",
+        "LinkedIn": "LinkedIn",
+        "fair": "fair",
+        "Organic search": "Organic search",
+    }
+    assert told == [("referral", None), (None, "recommendation")]
 
 
 @only_sqlite

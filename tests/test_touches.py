@@ -38,12 +38,12 @@ def owner(session: Session, touch: Touch) -> str | None:
 
 
 def test_a_touch_is_added_then_brought_up_to_date_then_left_alone(session: Session) -> None:
-    later = replace(FAIR, occurred_at=moment("2026-03-03"), channel=" Trade  fair ")
+    later = replace(FAIR, occurred_at=moment("2026-03-03"), channel=" A  channel of ours ")
     effects = [save(session, record)[1] for record in (FAIR, FAIR, later, later)]
     assert effects == ["created", "unchanged", "updated", "unchanged"]
     session.expire_all()
     touch = session.scalars(select(Touch)).one()
-    assert (touch.occurred_at, touch.kind, touch.channel) == (later.occurred_at, "event", "Trade fair")
+    assert (touch.occurred_at, touch.kind, touch.channel) == (later.occurred_at, "event", "A channel of ours")
     assert (touch.contact.name, owner(session, touch)) == ("Ann", "Borealis Foods")
 
 

@@ -20,6 +20,7 @@ from tracking.storage import db
 from tracking.storage.config import PROVIDERS_PATH, Settings
 from tracking.storage.vault import Draft
 from tracking.telephony import providers
+from tracking.telephony.bell import Bell
 from tracking.telephony.inbox import Inbox
 from tracking.telephony.routing import Routing
 from tracking.web.pages import explain
@@ -58,7 +59,8 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
     switchboard = Switchboard(app.wsgi_app, telephone.wsgi_app, PROVIDERS_PATH, settings.hosts[0])
     engine = engine or db.connect(settings)
     routing = Routing(settings)
-    inbox = Inbox(engine, settings, routing, providers.interpreters(), clock.now)
+    bell = Bell(engine, clock.now)
+    inbox = Inbox(engine, settings, routing, providers.interpreters(), clock.now, bell.nudge)
     metrics = Metrics(settings, engine, inbox)
     watched = metrics.watch(NamedProxies(switchboard, settings.trusted_proxies))
     app.wsgi_app = watched  # type: ignore[method-assign,assignment]  # as Flask does it
@@ -67,6 +69,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
         "engine": engine,
         "inbox": inbox,
         "telephone": telephone,
+        "bell": bell,
     }
     try:
         with db.reading(engine) as session:

@@ -29,6 +29,8 @@ from waitress.task import ThreadedTaskDispatcher
 
 from tracking.storage.config import PROVIDERS_PATH
 from tracking.storage.vault import Draft
+from tracking.telephony.bell import Bell
+from tracking.waiting import WaitingRoom
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -83,17 +85,25 @@ class _Request(HTTPRequestParser):  # type: ignore[misc]  # untyped
 
 
 class _Lanes:
-    """Two rows of threads: requests of telephone providers do not queue behind pages and reports."""
+    """Two rows of threads: requests of telephone providers do not queue behind pages and reports.
 
-    def __init__(self, threads: int) -> None:
+    Who waits for the bell has no thread at all.
+    """
+
+    def __init__(self, threads: int, bell: Bell | None) -> None:
         # That requests wait for a thread is no news, and each would write a line.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._telephone, self._others = ThreadedTaskDispatcher(), ThreadedTaskDispatcher()
         self._telephone.set_thread_count(TELEPHONE_THREADS)
         self._others.set_thread_count(threads)
+        self.waiting = WaitingRoom(bell, self._others.add_task) if bell else None
 
     def add_task(self, channel: Any) -> None:
-        path = channel.requests[0].path or ""
+        request = channel.requests[0]
+        if self.waiting and self.waiting.takes(request):
+            self.waiting.add(channel)
+            return
+        path = request.path or ""
         lane = self._telephone if path.startswith(f"{PROVIDERS_PATH}/") else self._others
         lane.add_task(channel)
 
@@ -113,6 +123,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # untyped
         threads: int,
         largest: Largest,
         drafts: Path,
+        bell: Bell | None = None,
     ) -> None:
         # What does not fit into memory, of requests and of answers, holds callers' numbers.
         TempfileBasedBuffer.newfile = lambda _buffer: Draft(drafts)
@@ -129,16 +140,20 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # untyped
         )
         self._parser: type[_Request] = type("Request", (_Request,), {"largest": staticmethod(largest)})
         self.channel_class = type("Channel", (HTTPChannel,), {"parser_class": self._parser})
+        lanes = _Lanes(threads, bell)
+        self._waiting, self._bell = lanes.waiting, bell
         super().__init__(
             application,
             {},
             True,
             listening,
-            dispatcher=_Lanes(threads),
+            dispatcher=lanes,
             adj=adjustments,
             sockinfo=(listening.family, listening.type, listening.proto, listening.getsockname()),
             bind_socket=False,
         )
+        if bell is not None:
+            bell.on_change = self.pull_trigger
 
     def end(self) -> None:
         """Have :meth:`run` serve what has come and return."""
@@ -149,10 +164,14 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # untyped
         """Serve, and end in good order: what has come is answered, what has not stays with the socket."""
         while not self._parser.ends:
             wasyncore.loop(timeout=1, map=self._map, use_poll=True, count=1)
+            if self._waiting:
+                self._waiting.turn()
         self.del_channel()
         began = time.monotonic()
         while self.active_channels and (took := time.monotonic() - began) < _DRAIN_S:
             wasyncore.loop(timeout=0.05, map=self._map, use_poll=True, count=1)
+            if self._waiting:
+                self._waiting.turn(ends=True)
             for channel in list(self.active_channels.values()):
                 # Not at once: a request may be on its way on a connection that was kept open for it.
                 if took > _LINGER_S and not channel.requests and channel.request is None:
@@ -160,6 +179,8 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # untyped
         self.task_dispatcher.shutdown()
         for channel in list(self.active_channels.values()):
             channel.handle_close()
+        if self._bell is not None:
+            self._bell.close()
         self.trigger.close()
 
     def handle_accept(self) -> None:

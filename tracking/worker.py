@@ -27,7 +27,7 @@ from tracking.reporting import journeys, mail, mailing, outbox, schedules, simul
 from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import Job
-from tracking.telephony import providers
+from tracking.telephony import providers, ringing
 from tracking.telephony.inbox import Inbox
 from tracking.telephony.routing import Routing
 from tracking.web import signin
@@ -185,6 +185,8 @@ def run(engine: Engine, settings: Settings, *, parent: int | None = None) -> Non
         if tidied is None or clock.now() - tidied > _TIDIES_EVERY:
             tidied = clock.now()
             store.tidy(tidied)
+            with db.transaction(engine) as session:
+                ringing.clear_practice(session, before=tidied - ringing.LONGEST_RINGING)
 
     due_reports, nightly = DueReports(engine, settings), Nightly(engine, settings)
     signal.signal(signal.SIGTERM, end)

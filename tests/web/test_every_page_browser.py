@@ -23,7 +23,15 @@ from tracking.storage.vocabulary import JobState
 
 Open = Callable[..., Page]
 # Parts that other pages fetch, what is switched off, and what is no page but a file.
-PARTS = {"/first-call", "/desk/now", "/numbers/<int:number_id>/calls", "/tf-rescue", "/tf-select"}
+PARTS = {
+    "/first-call",
+    "/bell",
+    "/figures/ready",
+    "/desk/<int:call_id>/saved",
+    "/numbers/<int:number_id>/calls",
+    "/tf-rescue",
+    "/tf-select",
+}
 FILES = re.compile(r"\.(csv|pdf|xlsx|toml)$|/picture$|/report/<form>$|static|^/assets")
 ROWS = """Company,Deal name,Amount,Currency,Close date,Stage
 Borealis,Pump,1000,EUR,2026-01-02,won

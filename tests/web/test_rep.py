@@ -16,11 +16,12 @@ from tests.conftest import ON_BOTH
 from tests.web.people import form
 from tests.web.ringing import CATALOGUE, FAIR, advertise, ring
 from tracking import clock
-from tracking.records import answers, contacts
+from tracking.records import answers, contacts, deals
+from tracking.records.contacts import Clues
+from tracking.records.deals import DealRecord
 from tracking.storage import db
-from tracking.storage.models import Answer, AuditEntry, Call, User
-from tracking.storage.vocabulary import CallStatus, LeadStatus, Outcome
-from tracking.telephony import calls
+from tracking.storage.models import Account, Answer, AuditEntry, Call, Contact
+from tracking.storage.vocabulary import CallState, CallStatus, LeadStatus, Outcome, Stage
 from tracking.web.calls import harmless
 
 Enter = Callable[[str], FlaskClient]
@@ -118,6 +119,58 @@ def test_the_commonest_answers_of_the_year_come_first(engine: Engine, call_id: i
 
 
 @ON_BOTH
+def test_companies_merged_over_several_steps_are_one_at_the_desk_and_in_every_filter(
+    signed_in: Enter, engine: Engine, call_id: int
+) -> None:
+    """Borealis counts as Cobalt, Cobalt as Drift: each name finds the calls and deals of all three."""
+    at = clock.now()
+    second = ring(engine, "CA2", at - timedelta(hours=3), caller=COBALT)
+    with db.transaction(engine) as session:
+        borealis = contacts.account_for(session, Clues(company="Borealis Foods"), at=at)
+        cobalt = contacts.account_for(session, Clues(company="Cobalt Dairy", phone=COBALT), at=at)
+        drift = contacts.account_for(session, Clues(company="Drift Paper"), at=at)
+        for name, clues in (
+            ("Pumps", Clues(company="Drift Paper")),
+            ("Valves", Clues(company="Cobalt Dairy")),
+        ):
+            deals.save(
+                session,
+                DealRecord(
+                    clues=clues, stage=Stage.lead, amount_minor=100, currency="EUR", name=name, lead_at=at
+                ),
+                at=at,
+            )
+        contacts.merge(session, Account, borealis.id, cobalt.id)
+        contacts.merge(session, Account, cobalt.id, drift.id)
+    client = signed_in("rep")
+    desk = client.get(f"/desk?call={call_id}").text
+    assert all(each in desk for each in ("Drift Paper", "Pumps", "Valves", f"/calls/{second}"))
+    for name in ("Borealis Foods", "Cobalt", "Drift"):
+        listed = client.get("/calls", query_string={"q": name}).text
+        assert all(f"/calls/{each}" in listed for each in (call_id, second)), name
+        found = client.get("/deals", query_string={"q": name}).text
+        assert all(each in found for each in ("Pumps", "Valves")), name
+
+
+@ON_BOTH
+def test_people_merged_over_several_steps_are_found_by_any_of_their_names(
+    signed_in: Enter, engine: Engine, call_id: int
+) -> None:
+    with db.transaction(engine) as session:
+        caller = session.get_one(Call, call_id).contact
+        caller.name = "Anna Ek"
+        others = [
+            contacts.introduce(session, [], at=clock.now(), name=name, account=caller.account)
+            for name in ("A. Lind", "Anna Lind")
+        ]
+        session.flush()
+        contacts.merge(session, Contact, caller.id, others[0].id)
+        contacts.merge(session, Contact, others[0].id, others[1].id)
+    for name in ("Anna Ek", "A. Lind", "anna lind"):
+        assert f"/calls/{call_id}" in signed_in("rep").get("/calls", query_string={"q": name}).text, name
+
+
+@ON_BOTH
 def test_the_same_form_sent_twice_makes_one_answer(signed_in: Enter, engine: Engine, call_id: int) -> None:
     client = signed_in("rep")
     fields = form(client.get("/desk").text, key="k1", seen="", source=FAIR)
@@ -143,51 +196,49 @@ def test_who_comes_second_sees_what_the_first_saved_before_correcting_it(
     assert answer.corrects_id is not None
 
 
-def test_two_reps_at_one_call_see_each_other_until_one_leaves(
-    signed_in: Enter, call_id: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(calls, "GONE", timedelta(hours=1))
-    rita, mikael = signed_in("rep"), signed_in("marketer")
-    news = f"/desk/now?call={call_id}"
-    for client in (rita, mikael):
-        token = form(client.get("/desk").text)
-        assert client.post(f"/desk/{call_id}/open", data=token).status_code == 204
-    assert (rita.get(news).json["others"], mikael.get(news).json["others"]) == (["Mikael"], ["Rita"])
-    rita.post(f"/desk/{call_id}/open", data=form(rita.get("/desk").text, gone="1"))
-    assert mikael.get(news).json["others"] == []
-
-
-def test_a_rep_who_was_not_heard_of_for_15_seconds_has_gone(
-    signed_in: Enter, engine: Engine, call_id: int
-) -> None:
-    signed_in("rep")
-    at = clock.now()
-    with db.transaction(engine) as session:
-        rita = session.scalars(select(User).where(User.name == "Rita")).one()
-        calls.open_form(session, session.get_one(Call, call_id), rita.id, at=at)
-        for seconds, there in ((14, ["Rita"]), (15, [])):
-            later = at + timedelta(seconds=seconds)
-            assert calls.form_open_by(session, call_id, besides=0, at=later) == there
-
-
-def test_a_ringing_call_is_told_with_who_it_is_and_then_only_what_changes(
-    signed_in: Enter, engine: Engine, call_id: int
-) -> None:
-    client = signed_in("rep")
-    new = ring(engine, "CA2", clock.now(), status=CallStatus.ringing, talk_s=None)
-    news = client.get("/desk/now")
-    told = [{"id": new, "title": "Borealis Foods", "dialled": f"{CATALOGUE}: {CATALOGUE}, first"}]
-    assert news.json["ringing"] == told
-    mark = news.headers["ETag"].strip('"')
-    assert client.get(f"/desk/now?mark={mark}").status_code == 204
-    ring(engine, "CA2", clock.now())
-    assert client.get(f"/desk/now?mark={mark}").json["ringing"] == []
-
-
 def test_what_another_rep_saved_is_told_to_who_has_the_call_open(signed_in: Enter, call_id: int) -> None:
     log(signed_in("rep"), call_id, source=FAIR)
-    saved = signed_in("marketer").get(f"/desk/now?call={call_id}").json["saved"]
+    saved = signed_in("marketer").get(f"/desk/{call_id}/saved").json
+    assert saved is not None
     assert saved["text"] == f"Rita: {FAIR}"
+
+
+def test_words_for_not_knowing_are_an_outcome_and_no_source(
+    signed_in: Enter, engine: Engine, call_id: int
+) -> None:
+    assert log(signed_in("rep"), call_id, source="vet inte")[0] == 303
+    answer = standing(engine, call_id)
+    assert (answer.outcome, answer.channel, answer.verbatim) == (Outcome.unknown, None, "vet inte")
+
+
+@pytest.mark.parametrize(
+    ("status", "minutes", "shown"),
+    [
+        (CallStatus.ringing, 9, "ringing"),
+        (CallStatus.ringing, 11, "end not reported"),
+        (CallStatus.answered, 11, "on the line"),
+        (CallStatus.answered, 239, "on the line"),
+        (CallStatus.answered, 241, "answered"),
+    ],
+)
+def test_a_call_whose_end_was_not_reported_does_not_ring_for_ever(
+    signed_in: Enter, engine: Engine, status: CallStatus, minutes: int, shown: str
+) -> None:
+    advertise(engine, clock.now())
+    call = ring(engine, "CA7", clock.now() - timedelta(minutes=minutes), status=status, talk_s=None)
+    client = signed_in("rep")
+    page = client.get(f"/calls/{call}").text
+    assert f"<dd>{shown}</dd>" in page
+    row = next(csv.DictReader(io.StringIO(client.get("/calls.csv").text.lstrip("\ufeff"))))
+    state = {"end not reported": "unreported", "on the line": "answered", "answered": "completed"}
+    wanted = state.get(shown, shown)
+    assert row["status"] == wanted
+    listed = {name: f"/calls/{call}" in client.get(f"/calls?status={name}").text for name in CallState}
+    assert listed == {name: name == wanted for name in CallState}
+    desk = client.get(f"/desk?call={call}").text
+    assert (f">{shown}</span>" in desk) == (shown != "answered")
+    ring(engine, "CA7", clock.now() - timedelta(minutes=minutes), status=CallStatus.completed)
+    assert "<dd>answered</dd>" in client.get(f"/calls/{call}").text, "a late report of its end still counts"
 
 
 def test_colleagues_who_share_a_number_are_told_apart_by_the_rep(

@@ -2,15 +2,13 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from urllib.parse import urlencode
-from urllib.request import Request, urlopen
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 from sqlalchemy import select
 
 from tests.cast import BOREALIS, COBALT
-from tests.twilio_requests import incoming, sid, signature
+from tests.twilio_requests import incoming, send, sid
 from tests.web.accessibility import findings, reflows, unseen_focus
 from tests.web.conftest import Service
 from tests.web.people import ADDRESSES, PASSWORD
@@ -43,15 +41,6 @@ def digit(page: Page, answer: str) -> str:
     return key
 
 
-def rings_at_twilio(service: Service, call: str) -> None:
-    """Send what Twilio sends when Borealis rings the number of the catalogue, signed as Twilio signs."""
-    form = incoming(call)
-    headers = {"X-Twilio-Signature": signature(form, endpoint="voice", base=service.url)}
-    request = Request(f"{service.url}/providers/twilio/voice", data=urlencode(form).encode(), headers=headers)
-    with urlopen(request, timeout=120) as reply:
-        assert reply.status == 200
-
-
 def test_from_sign_in_to_a_logged_answer_with_the_keyboard_alone(open_page: Open, service: Service) -> None:
     page = open_page(None, "/sign-in?next=/desk")
     presses: list[str] = []
@@ -66,7 +55,7 @@ def test_from_sign_in_to_a_logged_answer_with_the_keyboard_alone(open_page: Open
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_text("Waiting for your first call")).to_be_visible()
-    rings_at_twilio(service, sid(1))
+    send(service.url, "voice", incoming(sid(1)))
     expect(page.get_by_role("heading", name="Borealis Foods")).to_be_visible()
     expect(page.get_by_text(f"{CATALOGUE}, first")).to_be_visible()
     assert page.evaluate("document.activeElement.id") == "log"

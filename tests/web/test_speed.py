@@ -2,6 +2,7 @@
 
 import gzip
 import re
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -134,11 +135,13 @@ def record(engine: Engine, first: int, last: int) -> None:
 
 @contextmanager
 def noted(engine: Engine) -> Iterator[list[tuple[str, Any]]]:
-    """Note what is asked of the database meanwhile."""
+    """Note what is asked of the database meanwhile; what the bell asks in its own thread is apart."""
     told: list[tuple[str, Any]] = []
+    mine = threading.get_ident()
 
     def note(connection: Any, cursor: Any, statement: str, parameters: Any, *rest: Any) -> None:
-        told.append((statement, parameters))
+        if threading.get_ident() == mine:
+            told.append((statement, parameters))
 
     event.listen(engine, "before_cursor_execute", note)
     try:

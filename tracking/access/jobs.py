@@ -116,6 +116,12 @@ def is_open(job: Job) -> bool:
     return job.state in _OPEN
 
 
+def is_importing(session: Session) -> bool:
+    """Tell whether a file is being imported, or waits to be."""
+    wanted = select(Job.id).where(Job.state.in_(_OPEN), Job.kind == "import").limit(1)
+    return session.scalar(wanted) is not None
+
+
 def stop(session: Session, job: Job, *, at: datetime) -> None:
     """Stop a job that waits or runs; what it has done so far stays."""
     ended = (

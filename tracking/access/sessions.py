@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -21,14 +22,14 @@ def begin(session: Session, user_id: int, *, at: datetime) -> str:
     token = secrets.token_urlsafe(32)
     session.execute(delete(OpenSession).where(OpenSession.expires_at <= at))
     session.add(
-        OpenSession(token_hash=_hash(token), user_id=user_id, opened_at=at, expires_at=at + LASTS),
+        OpenSession(token_hash=hashed(token), user_id=user_id, opened_at=at, expires_at=at + LASTS),
     )
     return token
 
 
 def end(session: Session, token: str) -> None:
     """Make a token worthless, and with it every cookie that carries it."""
-    session.execute(delete(OpenSession).where(OpenSession.token_hash == _hash(token)))
+    session.execute(delete(OpenSession).where(OpenSession.token_hash == hashed(token)))
 
 
 def end_all(session: Session, user: User) -> None:
@@ -42,10 +43,21 @@ def holding(kind: type[_User], token: str, *, at: datetime) -> Select[_User]:
     return (
         select(kind)
         .join(OpenSession, OpenSession.user_id == kind.id)
-        .where(OpenSession.token_hash == _hash(token), OpenSession.expires_at > at, kind.active)
+        .where(OpenSession.token_hash == hashed(token), OpenSession.expires_at > at, kind.active)
     )
 
 
-def _hash(token: str) -> str:
+def open_ones(session: Session, hashes: Collection[str], *, at: datetime) -> dict[str, User]:
+    """Return who is let in by the tokens of these hashes; those that let nobody in are left out."""
+    wanted = (
+        select(OpenSession.token_hash, User)
+        .join(User, User.id == OpenSession.user_id)
+        .where(OpenSession.token_hash.in_(hashes), OpenSession.expires_at > at, User.active)
+    )
+    return {row.token_hash: row.User for row in session.execute(wanted)}
+
+
+def hashed(token: str) -> str:
+    """Return what is kept of a token."""
     # A fast hash suffices: 256 random bits cannot be guessed.
     return hashlib.sha256(token.encode(errors="replace")).hexdigest()

@@ -9,6 +9,7 @@ from pydantic import Field
 from sqlalchemy import SQLColumnExpression, exists, select
 from sqlalchemy.orm import selectinload
 
+from tracking import clock
 from tracking.access.tokens import Scope
 from tracking.api import access
 from tracking.api.forms import (
@@ -35,13 +36,17 @@ from tracking.records.import_outcome import ImportOutcome
 from tracking.storage import phone
 from tracking.storage.models import AdMaterial, Answer, Call, Campaign, NumberAssignment, Touch
 from tracking.storage.phone import NumberState
-from tracking.storage.vocabulary import CallStatus, LeadStatus
-from tracking.telephony import calls
+from tracking.storage.vocabulary import CallState, CallStatus, LeadStatus
+from tracking.telephony import calls, ringing
 from tracking.telephony.calls import MANUAL, CallEvent
 
 routes = Section("calls", "Telephone calls to the supplier's numbers.", write=Scope.write_calls)
 
 Seconds = Annotated[Whole, Field(ge=0, le=2**31 - 1)]
+_STATES = (
+    "unreported: it cannot be ringing any more, and its end was never reported. An answered call whose end "
+    "was not reported counts as completed after four hours."
+)
 Tags = Annotated[list[Line], Field(max_length=100)]
 
 
@@ -68,7 +73,7 @@ class CallQuery(Listing):
     since: Moment | None = Field(None, alias="from", description="Started at this moment or later.")
     until: Moment | None = Field(None, alias="to", description="Started before this moment.")
     campaign: Line | None = Field(None, description="Name of the campaign whose number was dialled.")
-    status: CallStatus | None = None
+    status: CallState | None = Field(None, description=_STATES)
     lead_status: LeadStatus | None = None
     spam: bool | None = None
     unasked: bool | None = Field(
@@ -131,7 +136,7 @@ class ShownCall(Shown):
     ended_at: datetime | None
     duration_s: int | None
     talk_s: int | None
-    status: CallStatus
+    status: CallState = Field(description=_STATES)
     lead_status: LeadStatus | None
     value_minor: int | None
     currency: str | None
@@ -153,7 +158,7 @@ def list_calls(context: Context, query: CallQuery) -> Page[ShownCall]:
     if query.campaign is not None:
         rows = rows.where(Call.touch.has(Touch.campaign.has(Campaign.name == query.campaign)))
     if query.status is not None:
-        rows = rows.where(Call.status == query.status)
+        rows = rows.where(ringing.in_state(query.status, context.at))
     if query.lead_status is not None:
         rows = rows.where(Call.lead_status == query.lead_status)
     if query.spam is not None:
@@ -212,11 +217,12 @@ def _show(row: Call) -> ShownCall:
         campaign_id=held.ad_material.campaign_id if held else None,
         campaign=held.ad_material.campaign.name if held else None,
         account_id=row.contact.account_id,
+        status=ringing.state(row, clock.now()),
         caller=row.caller if full else phone.partly(row.caller),
         caller_name=row.caller_name if full else phone.without_number(row.caller_name),
         **{
             field: getattr(row, field)
             for field in ShownCall.model_fields
-            if field in Call.__table__.columns and field not in ("caller", "caller_name")
+            if field in Call.__table__.columns and field not in ("caller", "caller_name", "status")
         },
     )

@@ -27,6 +27,7 @@ from tracking.api.forms import (
 )
 from tracking.api.problems import pointing_at
 from tracking.api.routes import Context, Section
+from tracking.language import channels
 from tracking.records import campaigns
 from tracking.storage.models import AdMaterial, Campaign
 from tracking.storage.vocabulary import Direction, Medium
@@ -125,7 +126,7 @@ class NewMaterial(Body):
 
     campaign: Line = Field(description="Name of the campaign.")
     name: Line
-    medium: Medium
+    medium: Medium | None = Field(None, description="By default as its kind or the campaign's channel says.")
     kind: Line = "other"
     edition: Line | None = None
     print_run: Annotated[Whole, Field(ge=1, le=2**31 - 1)] | None = None
@@ -155,7 +156,7 @@ def list_campaigns(context: Context, query: CampaignQuery) -> Page[ShownCampaign
     rows = select(Campaign).order_by(*_ORDERS[query.sort])
     for column, wanted in (
         (Campaign.name, query.name),
-        (Campaign.channel, query.channel),
+        (Campaign.channel, query.channel and channels.canonical(query.channel)),
         (Campaign.direction, query.direction),
     ):
         if wanted is not None:

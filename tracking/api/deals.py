@@ -29,7 +29,7 @@ from tracking.api.forms import (
 from tracking.api.problems import naming
 from tracking.api.references import Whose
 from tracking.api.routes import Context, Section
-from tracking.records import deals, rates
+from tracking.records import contacts, deals, rates
 from tracking.records.deals import DealRecord
 from tracking.records.import_outcome import ImportOutcome
 from tracking.storage.models import Deal, ExchangeRate
@@ -59,7 +59,7 @@ class DealQuery(Listing):
     """Which deals; several conditions must all hold."""
 
     stage: Stage | None = None
-    account_id: Id | None = None
+    account_id: Id | None = Field(None, description="Of this account and all that count as the same.")
     external_id: Line | None = None
     since: Moment | None = Field(None, alias="from", description="Closed at this moment or later.")
     until: Moment | None = Field(None, alias="to", description="Closed before this moment.")
@@ -132,11 +132,12 @@ def list_deals(context: Context, query: DealQuery) -> Page[ShownDeal]:
     rows = select(Deal).order_by(*_ORDERS[query.sort]).options(selectinload(Deal.account))
     for column, wanted in (
         (Deal.stage, query.stage),
-        (Deal.account_id, query.account_id),
         (Deal.external_id, query.external_id),
     ):
         if wanted is not None:
             rows = rows.where(column == wanted)
+    if query.account_id is not None:
+        rows = rows.where(Deal.account_id.in_(contacts.same_company(query.account_id)))
     if query.since is not None:
         rows = rows.where(Deal.closed_at >= query.since)
     if query.until is not None:

@@ -40,7 +40,7 @@ class AccountQuery(Listing):
 class ContactQuery(Listing):
     """Which contacts."""
 
-    account_id: Id | None = None
+    account_id: Id | None = Field(None, description="Of this account and all that count as the same.")
     merged: bool | None = Field(None, description="Those that count as another (true) or do not (false).")
 
 
@@ -135,7 +135,8 @@ def list_contacts(context: Context, query: ContactQuery) -> Page[ShownContact]:
     """List contacts."""
     rows = select(Contact).order_by(Contact.id).options(selectinload(Contact.points))
     if query.account_id is not None:
-        rows = rows.where(Contact.account_id == query.account_id)
+        people = contacts.people_of(contacts.same_company(query.account_id))
+        rows = rows.where(Contact.id.in_(people))
     if query.merged is not None:
         rows = rows.where(Contact.merged_into_id.is_not(None) == query.merged)
     return page(context.session, rows, query, _show_contact)

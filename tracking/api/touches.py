@@ -11,10 +11,10 @@ from tracking.api.forms import Body, ById, Id, Line, Listing, Moment, NameOfAny,
 from tracking.api.problems import naming
 from tracking.api.references import Whose, source
 from tracking.api.routes import Context, Section
-from tracking.records import touches
+from tracking.records import contacts, touches
 from tracking.records.import_outcome import ImportOutcome
 from tracking.records.touches import TouchRecord
-from tracking.storage.models import Campaign, Contact, Touch
+from tracking.storage.models import Campaign, Touch
 from tracking.storage.vocabulary import TouchKind
 
 routes = Section("touches", "All that attribution sees.", write=Scope.write_calls)
@@ -25,7 +25,7 @@ class TouchQuery(Listing):
 
     kind: TouchKind | None = None
     campaign: Line | None = Field(None, description="Name of the campaign.")
-    account_id: Id | None = None
+    account_id: Id | None = Field(None, description="Of this account and all that count as the same.")
     since: Moment | None = Field(None, alias="from", description="At this moment or later.")
     until: Moment | None = Field(None, alias="to", description="Before this moment.")
 
@@ -69,7 +69,8 @@ def list_touches(context: Context, query: TouchQuery) -> Page[ShownTouch]:
     if query.campaign is not None:
         rows = rows.where(Touch.campaign.has(Campaign.name == query.campaign))
     if query.account_id is not None:
-        rows = rows.where(Touch.contact.has(Contact.account_id == query.account_id))
+        people = contacts.people_of(contacts.same_company(query.account_id))
+        rows = rows.where(Touch.contact_id.in_(people))
     if query.since is not None:
         rows = rows.where(Touch.occurred_at >= query.since)
     if query.until is not None:

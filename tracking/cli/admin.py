@@ -94,7 +94,12 @@ def serve(
     app.extensions["ringtrail"]["inbox"].prepare()
     settle()
     serving = server.Server(
-        app.wsgi_app, listening, threads=threads, largest=largest_of(app), drafts=settings.data_dir
+        app.wsgi_app,
+        listening,
+        threads=threads,
+        largest=largest_of(app),
+        drafts=settings.data_dir,
+        bell=app.extensions["ringtrail"]["bell"],
     )
     click.echo(f"Ringtrail at http://{host}:{port}/ (stop with Ctrl+C)")
     with ExitStack() as beside:

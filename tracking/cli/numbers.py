@@ -19,7 +19,9 @@ from tracking.telephony import numbers
 @click.command("add")
 @click.argument("name")
 @click.option(
-    "--channel", required=True, help="Channel, such as search, directory, fair, print, email or referral."
+    "--channel",
+    required=True,
+    help="Channel, such as search, fair, print or referral; your own is possible.",
 )
 @click.option(
     "--direction",
@@ -63,8 +65,7 @@ def campaign_list(installation: Installation) -> None:
 @click.option(
     "--medium",
     type=click.Choice(list(Medium)),
-    required=True,
-    help="Medium; sets how long a released number cools off.",
+    help="Medium; sets how long a released number cools off. Default: as its kind or channel says.",
 )
 @click.option("--kind", default="other", help="Kind, such as catalogue, stand or landing page.")
 @click.option("--edition", help="Edition, such as Spring 2026.")

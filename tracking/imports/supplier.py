@@ -35,7 +35,7 @@ class _Held(_Part):
 
 class _Material(_Part):
     name: _Words
-    medium: Medium
+    medium: Medium | None = None
     kind: _Words = "other"
     edition: _Words | None = None
     print_run: int | None = None

@@ -1,84 +1,294 @@
-"""The answers that every supplier hears, each a channel: their names, and words that callers use for them."""
+"""The standard channels: their names in every language, what callers say for them, and what carries them.
 
+A campaign, touch or answer may have a channel of its own; one that goes by another name of a standard channel
+is that channel, whoever writes it and in which language.
+"""
+
+import re
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 from flask_babel import lazy_gettext as _
 
+from tracking.storage.vocabulary import Medium
+
 
 @dataclass(frozen=True, slots=True)
-class StandardAnswer:
-    """An answer that stands ready from the start.
+class Channel:
+    """A channel that stands ready from the start.
 
     Attributes
     ----------
     channel : str
-        The channel that it names.
+        What it is called in data.
     label : str
         Its name in the language of the page.
+    medium : Medium
+        What carries its ad material, where the material's kind does not say it.
+    names : str
+        Other names of it, with commas between them: whoever writes one of these means the channel.
     words : str
-        What callers say for it in English, Swedish, German, Russian and Chinese; they propose it, no more.
+        What callers say for it, besides, and what is a part of it. These propose it as an answer, no more:
+        paid and organic search, or two social networks, may be channels of their own.
+    is_answer : bool
+        Whether it stands among the answers of the desk from the start.
     """
 
     channel: str
-    label: str
-    words: str
+    label: Any
+    medium: Medium
+    names: str
+    words: str = ""
+    is_answer: bool = False
 
 
 STANDARD = (
-    StandardAnswer(
+    Channel(
         "search",
         _("Web search"),
-        "google googled bing yandex baidu internet web website online search sökte nätet internetsökning "
-        "googlade gesucht suchmaschine internetsuche поиск яндекс гугл интернет сайт 搜索 百度 网上 网站",
+        Medium.online,
+        "web search, internet search, online search, search engine, search engines, google, bing,"
+        " yandex, baidu, sök, sökning, webbsökning, internetsökning, sökmotor, suche, websuche,"
+        " internetsuche, suchmaschine, suchmaschinen, поиск, поиск в интернете, яндекс, гугл, 搜索,"
+        " 网络搜索, 搜索引擎, 百度, 谷歌",
+        "googled, internet, web, website, online, search ads, paid search, organic search, seo, sea, sem,"
+        " ppc, google ads, adwords, nätet, googlade, sökte, sökannonser, gegoogelt, гуглили, интернет,"
+        " сайт, поисковая реклама, контекстная реклама, яндекс директ, 网上, 网站, 上网, 搜索广告",
+        is_answer=True,
     ),
-    StandardAnswer(
-        "recommendation",
+    Channel(
+        "referral",
         _("Referral"),
-        "colleague friend recommended referral word of mouth kollega tips rekommenderad bekant kollege "
-        "empfehlung empfohlen bekannter посоветовали коллега рекомендация знакомый 推荐 同事 朋友 介绍",
+        Medium.other,
+        "recommendation, recommendations, referrals, word of mouth, rekommendation, rekommendationer,"
+        " mun till mun, empfehlung, empfehlungen, mundpropaganda, weiterempfehlung, рекомендация,"
+        " рекомендации, сарафанное радио, 推荐, 口碑, 转介绍",
+        "colleague, friend, recommended, referred, kollega, tips, rekommenderad, bekant, kollege,"
+        " empfohlen, bekannter, посоветовали, коллега, знакомый, 同事, 朋友, 介绍",
+        is_answer=True,
     ),
-    StandardAnswer(
+    Channel(
         "existing customer",
         _("Existing customer"),
-        "customer already ordered before know you kund redan beställt tidigare bestandskunde kunde bereits "
-        "клиент заказывали раньше постоянный 老客户 买过 以前",
+        Medium.other,
+        "existing customers, customer, current customer, befintlig kund, befintliga kunder,"
+        " bestandskunde, bestandskunden, существующий клиент, постоянный клиент, 老客户, 现有客户",
+        "already, ordered, order before, know you, kund, redan, beställt, kunde, bereits, клиент,"
+        " заказывали, постоянный, 买过, 以前",
+        is_answer=True,
     ),
-    StandardAnswer(
+    Channel(
         "fair",
         _("Trade show"),
-        "fair show stand booth exhibition expo mässa mässan monter messe messestand ausstellung выставка "
-        "стенд ярмарка 展会 展览 展位",
+        Medium.fair,
+        "trade fair, trade fairs, fairs, trade show, trade shows, exhibition, expo, mässa, mässor,"
+        " fackmässa, messe, messen, fachmesse, выставка, выставки, ярмарка, 展会, 展览, 展览会, 博览会",
+        "show, stand, booth, mässan, monter, messestand, ausstellung, выставке, стенд, 展位, 展台",
+        is_answer=True,
     ),
-    StandardAnswer(
+    Channel(
         "print",
         _("Print"),
-        "magazine journal advert advertisement catalogue brochure leaflet tidning annons katalog broschyr "
-        "zeitschrift anzeige prospekt журнал газета реклама каталог брошюра 杂志 广告 目录 样本",
+        Medium.print,
+        "print ads, print advertising, printed matter, tryck, trycksaker, printwerbung, drucksachen,"
+        " печать, печатная реклама, печатные материалы, 印刷, 印刷品, 印刷广告, 平面广告",
+        "magazine, trade journal, journal, press ads, advert, advertisement, catalogue, catalog,"
+        " brochure, leaflet, flyer, tidning, facktidning, annons, tidningsannons, katalog, broschyr,"
+        " zeitschrift, fachzeitschrift, anzeige, prospekt, журнал, пресса, газета, реклама, каталог,"
+        " брошюра, 杂志, 广告, 目录, 样本",
+        is_answer=True,
     ),
-    StandardAnswer(
+    Channel(
         "directory",
         _("Directory"),
-        "directory yellow pages register branschregister katalogsida hitta branchenbuch wlw verzeichnis "
-        "справочник каталог предприятий 名录 黄页",
+        Medium.online,
+        "directories, supplier directory, business directory, yellow pages, katalogtjänst,"
+        " branschregister, leverantörsregister, branchenbuch, lieferantenverzeichnis,"
+        " firmenverzeichnis, справочник, справочники, каталог предприятий, 名录, 黄页, 企业名录",
+        "register, hitta, eniro, wlw, europages, thomasnet, verzeichnis, каталоге предприятий",
+        is_answer=True,
     ),
-    StandardAnswer(
+    Channel(
         "email",
         _("Newsletter"),
-        "newsletter email mail mailing nyhetsbrev mejl utskick rundbrief рассылка письмо 邮件 简报",
+        Medium.email,
+        "e-mail, mail, newsletter, newsletters, email marketing, e-post, nyhetsbrev, e-mailing,"
+        " rundbrief, электронная почта, рассылка, почтовая рассылка, 邮件, 电子邮件, 邮件营销, 简报",
+        "mailing, mejl, utskick, письмо",
+        is_answer=True,
+    ),
+    Channel(
+        "social",
+        _("Social media"),
+        Medium.online,
+        "social media, social network, social networks, sociala medier, soziale medien, social-media,"
+        " социальные сети, соцсети, 社交媒体, 社交网络",
+        "linkedin, facebook, instagram, youtube, xing, вконтакте, 微信, 抖音, 微博, 领英",
+    ),
+    Channel(
+        "display",
+        _("Online advertising"),
+        Medium.online,
+        "display ads, display advertising, banner, banners, banner ads, online ads, online advertising,"
+        " displayannonser, bannerannonser, displaywerbung, bannerwerbung, onlinewerbung, баннеры,"
+        " баннерная реклама, медийная реклама, 展示广告, 网络广告, 横幅广告",
+        "retargeting, remarketing",
+    ),
+    Channel(
+        "website",
+        _("Our website"),
+        Medium.online,
+        "web site, own website, homepage, home page, webbplats, hemsida, webseite, сайт компании,"
+        " собственный сайт, 官网, 公司网站",
+        "landing page",
+    ),
+    Channel(
+        "direct mail",
+        _("Direct mail"),
+        Medium.print,
+        "direct mailing, postal mail, letters, direktreklam, brev, postmailing, werbebrief,"
+        " почтовые письма, директ-мейл, 直邮, 信函",
+    ),
+    Channel(
+        "telephone",
+        _("Outgoing calls"),
+        Medium.other,
+        "phone, cold calls, cold calling, telemarketing, outbound calls, telefon, telefonförsäljning,"
+        " kaltakquise, телефон, холодные звонки, телемаркетинг, 电话, 电话营销",
+    ),
+    Channel(
+        "event",
+        _("Seminars and events"),
+        Medium.other,
+        "events, seminar, seminars, seminars and events, evenemang, seminarium, seminarier, veranstaltung,"
+        " veranstaltungen, мероприятие, мероприятия, семинар, семинары, 活动, 研讨会",
+        "webinar, open day, вебинар, 网络研讨会",
+    ),
+    Channel(
+        "outdoor",
+        _("Outdoor advertising"),
+        Medium.other,
+        "outdoor advertising, billboard, billboards, utomhusreklam, außenwerbung, наружная реклама, 户外,"
+        " 户外广告",
+        "sign, vehicle, skylt, plakat, щит, 广告牌",
+    ),
+    Channel(
+        "broadcast",
+        _("Radio and TV"),
+        Medium.other,
+        "radio and television, radio and tv, radio & tv, radio och tv, rundfunk, радио и телевидение,"
+        " 广播电视",
+        "radio, tv, television, fernsehen, радио, телевидение, тв, 广播, 电视",
+    ),
+    Channel(
+        "partner",
+        _("Partners and dealers"),
+        Medium.other,
+        "partners, dealer, dealers, distributor, distributors, reseller, återförsäljare, händler,"
+        " vertriebspartner, партнёр, партнеры, партнёры, дилер, дилеры, 合作伙伴, 经销商",
     ),
 )
 """In the order in which they are offered."""
 
+UNKNOWN = (
+    "does not know, doesn't know, don't know, do not know, no idea, not sure, can't remember,"
+    " cannot remember, vet inte, vet ej, minns inte, ingen aning, weiß nicht, weiss nicht,"
+    " weiß es nicht, keine ahnung, не знает, не знаю, не помнит, не помню, 不知道, 不清楚, 不记得"
+)
+"""What is typed where the caller does not know."""
+
+_HAN = 0x2E80
+"""From here on, words are written without blanks between them."""
+# An ad, a page, a mailing: what carries these, the channel says.
+_KINDS = {
+    Medium.fair: (
+        "stand, booth, trade fair, trade show, exhibition, monter, mässmonter, mässa, messestand,"
+        " stände, messe, стенд, выставка, 展位, 展台, 展会"
+    ),
+    Medium.print: (
+        "catalogue, catalog, brochure, leaflet, flyer, print ad, magazine ad, newspaper ad, poster,"
+        " magazine, letter, price list, business card, data sheet, manual, katalog, broschyr,"
+        " flygblad, tidningsannons, affisch, prislista, visitkort, prospekt, broschüre, printanzeige,"
+        " plakat, flugblatt, preisliste, visitenkarte, каталог, брошюра, листовка, плакат,"
+        " каталоги, брошюры, листовки, прайс-лист, визитка, kataloger, kataloge, broschyrer,"
+        " broschüren, 目录, 样本, 宣传册, 传单, 海报, 名片"
+    ),
+    Medium.online: (
+        "landing page, website, web page, banner, banner ad, ad group, search ad, directory entry,"
+        " video, landningssida, webbplats, webbsida, annonsgrupp, sökannons, katalogpost,"
+        " landingpage, webseite, anzeigengruppe, посадочная страница, сайт, баннер,"
+        " группа объявлений, 落地页, 网页, 横幅, 视频"
+    ),
+    Medium.email: (
+        "newsletter, e-mail, email, signature, e-mail signature, nyhetsbrev, e-post, signatur,"
+        " rundbrief, рассылка, подпись, 邮件, 简报, 签名"
+    ),
+}
+
+
+def answers() -> tuple[Channel, ...]:
+    """Return those that stand among the answers of the desk from the start."""
+    return tuple(each for each in STANDARD if each.is_answer)
+
 
 def label(channel: str) -> str:
-    """Return what a channel is called on a page: the standard answer's name, or its own."""
+    """Return what a channel is called on a page: the standard channel's name, or its own."""
     return next((str(each.label) for each in STANDARD if each.channel == channel), channel)
 
 
-def named(words: str) -> StandardAnswer | None:
-    """Return the standard answer that has this name in the language of the page, whatever its capitals."""
-    wanted = words.strip().casefold()
-    for each in STANDARD:
-        if wanted in (str(each.label).casefold(), each.channel):
-            return each
-    return None
+def named(words: str) -> Channel | None:
+    """Return the standard channel of this very name, in data or on the page, whatever its capitals."""
+    wanted = _folded(words)
+    return next((each for each in STANDARD if wanted in (each.channel, _folded(str(each.label)))), None)
+
+
+def canonical(channel: str) -> str:
+    """Return what a channel is called in data: the standard one by any of its names, or its own name."""
+    found = named(channel) or _by_name().get(_folded(channel))
+    return found.channel if found else channel
+
+
+def is_unknown(words: str) -> bool:
+    """Tell whether words say that the caller does not know."""
+    return _folded(words) in _split(UNKNOWN) or _folded(words) == _folded(str(_("Does not know")))
+
+
+def medium_for(channel: str, kind: str = "") -> Medium:
+    """Return what carries ad material: as its kind says, otherwise as its campaign's channel does."""
+    wanted = _folded(kind)
+    # What it is stands last: a trade show catalogue is a catalogue.
+    found = [
+        (wanted.rindex(each) + len(each), len(each), medium)
+        for medium, kinds in _KINDS.items()
+        for each in _split(kinds)
+        if _stands_in(each, wanted)
+    ]
+    if found:
+        return max(found)[2]
+    name = _folded(channel)
+    of_channel = (
+        each for each in STANDARD if each.channel == canonical(channel) or name in _split(each.words)
+    )
+    return next((each.medium for each in of_channel), Medium.other) if name else Medium.other
+
+
+def _stands_in(each: str, text: str) -> bool:
+    """Tell whether a word stands in a text as a word, in English also as several of it."""
+    if not text or ord(each[0]) >= _HAN:
+        return each in text
+    return re.search(rf"(?<!\w){re.escape(each)}s?(?!\w)", text) is not None
+
+
+@cache
+def _by_name() -> dict[str, Channel]:
+    return {name: each for each in STANDARD for name in (each.channel, *_split(each.names))}
+
+
+@cache
+def _split(names: str) -> tuple[str, ...]:
+    return tuple(_folded(name) for name in names.split(","))
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split()).casefold()

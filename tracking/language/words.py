@@ -14,7 +14,7 @@ from reports.roi import OVERHEAD, TOTAL, UNKNOWN
 from tracking.language import channels
 from tracking.storage.config import Settings
 from tracking.storage.models import Answer
-from tracking.storage.vocabulary import CallStatus, JobState, LeadStatus, Outcome, Stage, TouchKind
+from tracking.storage.vocabulary import CallState, JobState, LeadStatus, Outcome, Stage, TouchKind
 
 # Said when they are shown, in the language of that page, and only those that are.
 _MODELS: Mapping[str, str] = {
@@ -296,11 +296,12 @@ def chart_locale() -> dict[str, Any]:
 def call_state_words() -> list[tuple[str, str]]:
     """Return the states of a call with their names."""
     return [
-        (CallStatus.ringing, gettext("ringing")),
-        (CallStatus.answered, gettext("on the line")),
-        (CallStatus.completed, gettext("answered")),
-        (CallStatus.missed, gettext("missed")),
-        (CallStatus.voicemail, gettext("voicemail")),
+        (CallState.ringing, gettext("ringing")),
+        (CallState.answered, gettext("on the line")),
+        (CallState.completed, gettext("answered")),
+        (CallState.missed, gettext("missed")),
+        (CallState.voicemail, gettext("voicemail")),
+        (CallState.unreported, gettext("end not reported")),
     ]
 
 

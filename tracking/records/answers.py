@@ -55,6 +55,7 @@ def log(
             asked_at=asked_at.isoformat(),
         )
     channel, asked_by = _name(channel, "channel"), _name(asked_by, "asked_by")
+    channel = channel and channels.canonical(channel)
     if outcome is not Outcome.answered and (campaign is not None or channel is not None):
         raise Invalid(
             "outcome",
@@ -132,7 +133,7 @@ def commonest(session: Session, *, since: datetime, limit: int = 9) -> list[Sour
     had_channels = {source.channel for source in named if source.campaign is None}
     named += [
         Source(str(each.label), channel=each.channel)
-        for each in channels.STANDARD
+        for each in channels.answers()
         if each.channel not in had_channels
     ][: limit - len(named)]
     if len(named) < limit:
@@ -173,7 +174,7 @@ def understand(session: Session, words: str) -> Source | None:
             return Source(campaign.name, campaign)
     for campaign in campaigns:
         if campaign.channel.casefold() == wanted.casefold():
-            return Source(campaign.channel, channel=campaign.channel)
+            return Source(channels.label(campaign.channel), channel=campaign.channel)
     if standard := channels.named(wanted):
         return Source(str(standard.label), channel=standard.channel)
     return None

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracking.errors import Conflict, Invalid, NotFound
+from tracking.language import channels
 from tracking.storage import money
 from tracking.storage.models import AdMaterial, Campaign
 from tracking.storage.names import source_name, tidy
@@ -24,7 +25,7 @@ def add(
     **details: Any,
 ) -> Campaign:
     """Add a campaign; its name is its identity in imports and reports, so it is unique."""
-    name, channel = source_name(name, "name"), source_name(channel, "channel")
+    name, channel = source_name(name, "name"), channels.canonical(source_name(channel, "channel"))
     if session.scalar(select(Campaign.id).where(Campaign.name == name)) is not None:
         raise Conflict("a campaign named %(name)r already exists", name=name)
     _check(details)
@@ -38,6 +39,8 @@ def change(session: Session, campaign: Campaign, **details: Any) -> Campaign:
     """Change what is said of a campaign; history keeps pointing to it."""
     for field in {"name", "channel"} & details.keys():
         details[field] = source_name(details[field], field)
+    if "channel" in details:
+        details["channel"] = channels.canonical(details["channel"])
     # Checked before anything is written to the row, since a row once written goes out with the next flush.
     _check({field: getattr(campaign, field) for field in _CHECKED} | details)
     if "name" in details:
@@ -74,14 +77,17 @@ def add_material(
     name: str,
     *,
     at: datetime,
-    medium: Medium,
+    medium: Medium | None = None,
     kind: str = "other",
     edition: str | None = None,
     print_run: int | None = None,
     issued_on: date | None = None,
     expires_on: date | None = None,
 ) -> AdMaterial:
-    """Add a piece of ad material to a campaign; its name is unique within the campaign."""
+    """Add a piece of ad material to a campaign; its name is unique within the campaign.
+
+    Without ``medium`` its kind says what carries it, or the campaign's channel.
+    """
     name = source_name(name, "name")
     same = select(AdMaterial.id).where(AdMaterial.campaign_id == campaign.id, AdMaterial.name == name)
     if session.scalar(same) is not None:
@@ -95,7 +101,7 @@ def add_material(
         campaign=campaign,
         name=name,
         kind=kind,
-        medium=medium,
+        medium=medium or channels.medium_for(campaign.channel, kind),
         edition=edition,
         print_run=print_run,
         issued_on=issued_on,

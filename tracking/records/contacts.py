@@ -183,6 +183,11 @@ def named_like(text: str) -> ColumnElement[bool]:
     return and_(Account.name_key >= key, Account.name_key < f"{key}\U0010ffff")
 
 
+def is_of(column: InstrumentedAttribute[int], text: str) -> ColumnElement[bool]:
+    """Return whether a company, or one that counts as the same, has a name that begins with a text."""
+    return column.in_(families(select(Account.id).where(named_like(text))))
+
+
 def matching(text: str, region: str, *, by_number: bool = True) -> Select[Account]:
     """Return the companies that a text names: by their name's beginning, domain, id elsewhere or a number.
 
@@ -224,6 +229,28 @@ def family(session: Session, account: Account) -> list[Account]:
         found += rows
         step = [row.id for row in rows]
     return found
+
+
+def families(wanted: Select[int], kind: type[Account] | type[Contact] = Account) -> Select[int]:
+    """Return the query for all companies (or people) that count as the same as some, over any steps."""
+    same = select(kind.id, kind.merged_into_id).where(kind.id.in_(wanted)).cte(recursive=True)
+    same = same.union(select(kind.id, kind.merged_into_id).join(same, kind.id == same.c.merged_into_id))
+    all_of = select(same.c.id).where(same.c.merged_into_id.is_(None)).cte(recursive=True)
+    all_of = all_of.union(select(kind.id).join(all_of, kind.merged_into_id == all_of.c.id))
+    return select(all_of.c.id)
+
+
+def same_company(account_id: int) -> Select[int]:
+    """Return the query for a company and all that count as the same."""
+    return families(select(Account.id).where(Account.id == account_id))
+
+
+def people_of(companies: Select[int]) -> Select[int]:
+    """Return the query for the people who count to some companies, whoever they were merged into or with."""
+    there = select(Contact.id).where(Contact.account_id.in_(companies), Contact.merged_into_id.is_(None))
+    all_of = there.cte(recursive=True)
+    all_of = all_of.union(select(Contact.id).join(all_of, Contact.merged_into_id == all_of.c.id))
+    return select(all_of.c.id)
 
 
 def account_of(session: Session, contact: Contact) -> Account:

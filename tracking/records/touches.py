@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracking.errors import Invalid
+from tracking.language import channels
 from tracking.records import contacts, import_outcome
 from tracking.records.campaigns import of_campaign
 from tracking.records.contacts import Clues
@@ -48,6 +49,7 @@ def save(
         )
     campaign = of_campaign(campaign, material)
     channel = source_name(record.channel, "channel") if record.channel and record.channel.strip() else None
+    channel = channel and channels.canonical(channel)
     touch = session.scalar(select(Touch).where(Touch.source_key == record.source_key))
     if touch is not None and touch.call_id is not None:
         raise Invalid(

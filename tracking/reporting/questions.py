@@ -12,6 +12,7 @@ from werkzeug.datastructures import MultiDict
 from reports.kpis import Period
 from reports.trends import Step, preceding, year_before
 from tracking.errors import Invalid
+from tracking.language import channels
 from tracking.reporting import roi
 from tracking.reporting.deciding import Deciding, current
 from tracking.reporting.roi import Question
@@ -142,7 +143,7 @@ def _read(
         raise Invalid(
             "against", gettext("%(name)s is not a comparison; choose one from the list", name=against)
         )
-    direction, channel = args.get("direction", ""), args.get("channel", "")
+    direction, channel = args.get("direction", ""), channels.canonical(args.get("channel", ""))
     if direction and direction not in set(Direction):
         raise Invalid(
             "direction", gettext("%(name)s is not a direction; choose one from the list", name=direction)

@@ -561,6 +561,8 @@ class User(Base):
     """"light" or "dark"; null: as the browser says."""
     shortcuts: Mapped[bool] = mapped_column(default=True)
     """Whether single keys do things; who dictates or uses a screen reader may turn them off (WCAG 2.1.4)."""
+    away: Mapped[bool] = mapped_column(default=False)
+    """Said by the user: calls are not to ring here."""
     password: Mapped[str | None] = mapped_column(String(255))
     """An argon2id hash; null until the first one is chosen."""
     fs_uniquifier: Mapped[str] = mapped_column(String(64), unique=True)
@@ -662,8 +664,22 @@ class CallDesk(Base):
     call_id: Mapped[int] = mapped_column(ForeignKey("call.id"))
     user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"))
     seen_at: Mapped[datetime]
+    taken_at: Mapped[datetime | None]
+    """When the user began to work on it; null for a form that came up by itself and was only looked at."""
     user: Mapped[User] = relationship()
     __table_args__ = (UniqueConstraint("call_id", "user_id"),)
+
+
+class PracticeCall(Base):
+    """A call that somebody lets ring to try it out: apart from all calls, so that nothing can count it."""
+
+    __tablename__ = "practice_call"
+    id: Mapped[Key]
+    user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id"), index=True)
+    assignment_id: Mapped[int | None] = mapped_column(ForeignKey("number_assignment.id"))
+    started_at: Mapped[datetime]
+    user: Mapped[User] = relationship()
+    assignment: Mapped[NumberAssignment | None] = relationship()
 
 
 class MaterialPicture(Base):

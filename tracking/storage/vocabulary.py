@@ -47,6 +47,17 @@ class CallStatus(StrEnum):
     completed = "completed"
 
 
+class CallState(StrEnum):
+    """How a call stands at a moment: its status, or that it must be over and its end was never reported."""
+
+    ringing = "ringing"
+    answered = "answered"
+    missed = "missed"
+    voicemail = "voicemail"
+    completed = "completed"
+    unreported = "unreported"
+
+
 class LeadStatus(StrEnum):
     """The sales rep's judgement of a call."""
 

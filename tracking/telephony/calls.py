@@ -2,19 +2,19 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
 from typing import NamedTuple, TypeVar
 
-from sqlalchemy import Select, delete, exists, select
-from sqlalchemy.orm import Session, aliased, joinedload
+from sqlalchemy import Select, exists, select
+from sqlalchemy.orm import Session, aliased
 
 from tracking.errors import Invalid
 from tracking.records import contacts
 from tracking.records.import_outcome import ImportOutcome
 from tracking.storage import phone, vault
-from tracking.storage.models import Answer, Call, CallDesk, Contact, NumberAssignment, Touch, TrackingNumber
+from tracking.storage.models import Answer, Call, Contact, NumberAssignment, Touch, TrackingNumber
 from tracking.storage.phone import NumberState
 from tracking.storage.vocabulary import CallStatus, LeadStatus, PointKind, TouchKind
 from tracking.telephony import numbers
@@ -102,9 +102,6 @@ _RANK = {
         )
     )
 }
-
-GONE = timedelta(seconds=15)
-"""After this long without a sign a user counts as no longer at a call's form."""
 
 Inventory = dict[str, tuple[TrackingNumber, list[NumberAssignment]]]
 
@@ -251,34 +248,6 @@ def spoke_with(session: Session, call: Call, person: Contact) -> None:
     for answer in call.answers:
         answer.contact = person
     session.flush()
-
-
-def open_form(session: Session, call: Call, user_id: int, *, at: datetime) -> None:
-    """Note that a user has the form of a call open."""
-    mine = session.scalar(select(CallDesk).where(CallDesk.call_id == call.id, CallDesk.user_id == user_id))
-    if mine is None:
-        session.add(CallDesk(call_id=call.id, user_id=user_id, seen_at=at))
-    else:
-        mine.seen_at = at
-    session.flush()
-
-
-def close_form(session: Session, call_id: int, user_id: int) -> None:
-    """Note that a user has closed the form of a call."""
-    session.execute(delete(CallDesk).where(CallDesk.call_id == call_id, CallDesk.user_id == user_id))
-
-
-def form_open_by(session: Session, call_id: int, *, besides: int, at: datetime) -> list[str]:
-    """Return the names of those who have the form of a call open, ``besides`` one user.
-
-    Whoever was not heard of for :data:`GONE` has gone.
-    """
-    rows = session.scalars(
-        select(CallDesk)
-        .where(CallDesk.call_id == call_id, CallDesk.user_id != besides, CallDesk.seen_at > at - GONE)
-        .options(joinedload(CallDesk.user))
-    )
-    return sorted(row.user.name for row in rows)
 
 
 def _check(event: CallEvent) -> None:

@@ -136,7 +136,7 @@ def store(session: Session, arrivals: Sequence[Arrival]) -> list[InboxEvent]:
 
 
 class Inbox:
-    """The inbox of one installation, in one process."""
+    """The inbox of one installation, in one process; ``told`` is called whenever something was recorded."""
 
     def __init__(
         self,
@@ -145,7 +145,9 @@ class Inbox:
         routing: Routing,
         interpreters: Mapping[str, Interpreter],
         now: Callable[[], datetime],
+        told: Callable[[], None] = lambda: None,
     ) -> None:
+        self._told = told
         self._engine = engine
         self._region = settings.region
         self._routing = routing
@@ -363,6 +365,7 @@ class Inbox:
         # In one order everywhere, so that two processes with the same events do not block each other.
         ordered = sorted(arrivals, key=lambda a: (a.provider, a.event_key, a.received_at))
         self._each_if_not_all(ordered, self._store_and_interpret, self._store_and_mark)
+        self._told()
 
     def _each_if_not_all(
         self,

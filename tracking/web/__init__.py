@@ -1,16 +1,22 @@
 """The pages: for the rep at the telephone, the marketer with the material, the one who decides the budget."""
 
+from collections.abc import Sequence
+
 from flask import Flask
 from sqlalchemy import Engine
 
-from tracking.access.jobs import left
+from tracking import clock
+from tracking.access.jobs import is_importing, left
 from tracking.demo import filling
 from tracking.language import formatting
 from tracking.storage import db
 from tracking.storage.config import Settings
+from tracking.telephony import ringing
+from tracking.telephony.ringing import Ring
 from tracking.web import (
     account,
     annotations,
+    bell,
     calls,
     campaigns,
     companies,
@@ -41,6 +47,7 @@ from tracking.web.pages import asset, bp, make_room, may, protect, squeeze
 PAGE_MODULES = (
     account,
     annotations,
+    bell,
     calls,
     campaigns,
     companies,
@@ -81,9 +88,23 @@ def register(app: Flask, engine: Engine, settings: Settings) -> None:
     app.add_template_global(asset, "asset")
     app.add_template_global(may, "may")
     app.add_template_global(left, "time_left")
+    app.add_template_global(lambda call: ringing.state(call, clock.now()), "state_of")
     app.add_template_global(lambda: _is_demo(engine), "is_demo")
+    app.add_template_global(lambda: _ringing(engine), "ringing_here")
+    app.add_template_global(lambda: _is_importing(engine), "import_running")
     app.after_request(protect)
     app.after_request(squeeze)
+
+
+def _ringing(engine: Engine) -> Sequence[Ring]:
+    """Return what rings, for a page that no script brings up to date."""
+    with db.reading(engine) as session:
+        return [ring for ring in ringing.untaken(session, at=clock.now()) if ring.only_at is None]
+
+
+def _is_importing(engine: Engine) -> bool:
+    with db.reading(engine) as session:
+        return is_importing(session)
 
 
 def _is_demo(engine: Engine) -> bool:

@@ -10,14 +10,15 @@ from flask_babel import gettext
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
+from tracking import clock
 from tracking.errors import Invalid
 from tracking.records import answers, contacts
 from tracking.reporting.questions import Args, day
 from tracking.storage import db, phone, vault
 from tracking.storage.config import Settings
 from tracking.storage.models import Account, AdMaterial, Answer, Call, Campaign, Contact, NumberAssignment
-from tracking.storage.vocabulary import CallStatus, LeadStatus, Outcome, PointKind
-from tracking.telephony import numbers
+from tracking.storage.vocabulary import CallState, LeadStatus, Outcome, PointKind
+from tracking.telephony import numbers, ringing
 from tracking.web.pages import sees_numbers
 
 PAGE = 50
@@ -68,7 +69,8 @@ def search(session: Session, settings: Settings, args: Args) -> CallSearch:
             )
             wanted = wanted.where(_few(session, Call.assignment_id, session.scalars(held).all()))
     if status := args.get("status"):
-        wanted = wanted.where(Call.status == _one_of(CallStatus, status, "status"))
+        state = CallState(_one_of(CallState, status, "status"))
+        wanted = wanted.where(ringing.in_state(state, clock.now()))
     if lead := args.get("lead"):
         judged = lead != "-"
         wanted = wanted.where(
@@ -136,9 +138,10 @@ def _caller(session: Session, wanted: Select[Call], text: str, region: str) -> C
         ]
         return CallSearch(wanted.where(Call.id.in_(ids[:_FEW])), tails=True)
     company = select(Account.id).where(Account.name_key.contains(contacts.name_key(text), autoescape=True))
-    theirs = or_(Account.id.in_(company), Account.merged_into_id.in_(company))
-    of_company = select(Contact.id).join(Account, Account.id == Contact.account_id).where(theirs)
-    named = select(Contact.id).where(Contact.name.icontains(text, autoescape=True))
+    of_company = contacts.people_of(contacts.families(company))
+    named = contacts.families(
+        select(Contact.id).where(Contact.name.icontains(text, autoescape=True)), Contact
+    )
     people = {*session.scalars(of_company.limit(_FEW)), *session.scalars(named.limit(_FEW))}
     return CallSearch(wanted.where(_few(session, Call.contact_id, people)))
 
@@ -155,7 +158,7 @@ def _few(
     return Call.id.in_(ids) if len(ids) <= _FEW else func.coalesce(column, None).in_(values)
 
 
-def _one_of(kind: type[CallStatus] | type[LeadStatus], text: str, field: str) -> str:
+def _one_of(kind: type[CallState] | type[LeadStatus], text: str, field: str) -> str:
     if text not in list(kind):
         raise Invalid(
             field, "%(text)r is not an option; use one of: %(known)s", text=text, known=", ".join(kind)

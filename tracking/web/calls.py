@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from reports.cells import harmless
+from tracking import clock
 from tracking.errors import Invalid
 from tracking.language.words import answer_words, call_state_words, judgement_words
 from tracking.records import contacts, rates
@@ -21,7 +22,7 @@ from tracking.storage.models import (
     Deal,
 )
 from tracking.storage.names import required
-from tracking.telephony import call_details
+from tracking.telephony import call_details, ringing
 from tracking.telephony import calls as telephony
 from tracking.web import forms, pages
 from tracking.web.call_search import PAGE, CallSearch, mark, page_of, search
@@ -135,7 +136,8 @@ def _show(call_id: int, *, problem: Invalid | None = None, shown: bool = False) 
     with pages.reading() as session:
         row = call_details.get(session, call_id)
         account = contacts.account_of(session, row.contact)
-        deals = select(Deal).where(Deal.account_id == account.id).order_by(Deal.id.desc()).limit(10)
+        theirs = Deal.account_id.in_(contacts.same_company(account.id))
+        deals = select(Deal).where(theirs).order_by(Deal.id.desc()).limit(10)
         return render_template(
             "calls/call.html",
             call=row,
@@ -179,7 +181,7 @@ def _csv(session: Session, wanted: Select[Call], *, full: bool) -> Iterator[str]
                 call.dialled,
                 held.campaign.name if held else "",
                 held.name if held else "",
-                call.status.value,
+                ringing.state(call, clock.now()).value,
                 call.talk_s,
                 call.lead_status.value if call.lead_status else "",
                 "" if call.value_minor is None else money.to_major(call.value_minor, call.currency or ""),

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from tracking import clock
 from tracking.errors import Conflict, Invalid, NotFound
-from tracking.language import formatting
+from tracking.language import channels, formatting
 from tracking.language.words import call_state_words
 from tracking.records import campaigns, costs
 from tracking.reporting import targets
@@ -134,7 +134,12 @@ def new_material(campaign_id: int) -> Page:
     with pages.reading() as session:
         row = _campaign(session, campaign_id)
         page = render_template(
-            "campaigns/material.html", campaign=row, piece=None, problem=problem, words=words()
+            "campaigns/material.html",
+            campaign=row,
+            usual=channels.medium_for(row.channel),
+            piece=None,
+            problem=problem,
+            words=words(),
         )
     return page, pages.status_of(problem)
 
@@ -150,6 +155,7 @@ def change_material(material_id: int) -> Page:
         page = render_template(
             "campaigns/material.html",
             campaign=piece.campaign,
+            usual=channels.medium_for(piece.campaign.channel),
             piece=piece,
             problem=problem,
             words=words(),
@@ -193,7 +199,12 @@ def bulk_material(campaign_id: int) -> Page:
         idle = numbers.free(at=clock.now()).order_by(None).subquery()
         count = session.scalar(select(func.count()).select_from(idle))
         page = render_template(
-            "campaigns/bulk.html", campaign=row, free=count, problem=problem, words=words()
+            "campaigns/bulk.html",
+            campaign=row,
+            usual=channels.medium_for(row.channel),
+            free=count,
+            problem=problem,
+            words=words(),
         )
     return page, pages.status_of(problem)
 
@@ -201,6 +212,7 @@ def bulk_material(campaign_id: int) -> Page:
 def words() -> dict[str, list[tuple[str, str]]]:
     """Return the choices of the forms with their names."""
     return {
+        "channel": [(str(each.label), "") for each in channels.STANDARD],
         "direction": [
             (Direction.inbound, gettext("Inbound: buyers come to you")),
             (Direction.outbound, gettext("Outbound: you contact buyers")),
@@ -297,7 +309,7 @@ def _targets(text: str) -> dict[str, float]:
 
 def _save_material(job: Work, campaign: Campaign | None, material_id: int | None) -> AdMaterial:
     details: dict[str, Any] = {
-        "medium": forms.one_of(Medium, "medium"),
+        "medium": forms.one_of(Medium, "medium") if forms.text("medium") else None,
         "kind": forms.text("kind") or "other",
         "edition": forms.text("edition"),
         "print_run": forms.whole("print_run"),
@@ -311,6 +323,7 @@ def _save_material(job: Work, campaign: Campaign | None, material_id: int | None
     else:
         assert material_id is not None
         piece = _material(job.session, material_id)
+        details["medium"] = details["medium"] or channels.medium_for(piece.campaign.channel, details["kind"])
         campaigns.change_material(job.session, piece, name=name, **details)
         job.note("material change", f"{piece.campaign.name}, {piece.name}")
     if (file := request.files.get("picture")) and file.filename:
@@ -334,7 +347,8 @@ def _picture(session: Session, piece: AdMaterial, content: bytes) -> None:
 
 
 def _bulk(job: Work, campaign_id: int) -> int:
-    campaign, medium = _campaign(job.session, campaign_id), forms.one_of(Medium, "medium")
+    campaign = _campaign(job.session, campaign_id)
+    medium = forms.one_of(Medium, "medium") if forms.text("medium") else None
     names = [line.strip() for line in request.form.get("names", "").splitlines() if line.strip()]
     if not names:
         raise Invalid("names", gettext("enter one name per line"))

@@ -92,7 +92,7 @@ def _show(company_id: int, *, shown: int | None = None) -> str:
         family = contacts.family(session, main)
         people = session.scalars(
             select(Contact)
-            .where(Contact.account_id.in_([one.id for one in family]))
+            .where(Contact.id.in_(contacts.people_of(contacts.same_company(main.id))))
             .order_by(Contact.id)
             .options(selectinload(Contact.points))
             .limit(200)

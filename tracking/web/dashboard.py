@@ -1,12 +1,13 @@
 """The first page: the figures that matter, what needs attention, and the next step where nothing is yet."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from flask import Response, flash, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext
-from sqlalchemy import exists, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -27,12 +28,12 @@ from tracking.reporting.conclusion import YEARS_KEPT
 from tracking.reporting.questions import ReportQuery
 from tracking.reporting.roi import Question
 from tracking.reporting.snapshots import Snapshot
-from tracking.storage.models import Answer, Call, Campaign, NumberAssignment, TrackingNumber
+from tracking.storage.models import Call, Campaign, NumberAssignment, TrackingNumber
 from tracking.storage.vocabulary import CallStatus, Direction
+from tracking.telephony import calls
 from tracking.web import forms, pages
 from tracking.web.pages import EVERYONE, MARKETERS, Work, may, user
 
-_NOT_TAKEN = (CallStatus.ringing, CallStatus.missed, CallStatus.voicemail)
 _WAITING_DAYS = 30
 _FEW = 12
 _ASKED_ENOUGH, _MISSED_TOO_OFTEN, _UNATTRIBUTED_TOO_MUCH = 0.5, 0.2, 0.3
@@ -53,6 +54,7 @@ def home() -> tuple[str, int]:
         attended = roi.attended(snapshot, asked.period)
         months = roi.trend_of(snapshot, pages.settings(), question, "month")
         events = annotations.events(session, first=asked.period.start, last=asked.last_day)
+        waiting = _waiting(session)
         page = render_template(
             "decide/home.html",
             asked=asked,
@@ -67,8 +69,8 @@ def home() -> tuple[str, int]:
             spec=charts.revenue_and_cost(months, pages.settings().currency, "month", events),
             trend=months.to_pylist(),
             partial=not all(charts.is_complete(row, "month") for row in months.to_pylist()),
-            waiting=_waiting(session),
-            todo=_todo(found, attended),
+            waiting=waiting,
+            todo=_todo(found, attended, waiting),
             campaigns=(shown := _campaigns(found)),
             most=max([1, *(max(row["revenue_minor"], row["cost_minor"]) for row in shown)]),
             back_words=lambda back: formatting.per_unit(back, pages.settings().currency),
@@ -232,13 +234,9 @@ def _campaigns(found: roi.Comparison) -> list[dict[str, Any]]:
 
 
 def _waiting(session: Session) -> list[Call]:
-    """Return the latest answered calls of which nobody has logged where the caller heard of us."""
+    """Return the latest calls of which nobody has logged where the caller heard of us, as the desk does."""
     query = (
-        select(Call)
-        .where(Call.started_at >= clock.now() - timedelta(days=_WAITING_DAYS))
-        .where(Call.spam.is_(False), Call.status.not_in(_NOT_TAKEN))
-        .where(~exists().where(Answer.call_id == Call.id))
-        .order_by(Call.started_at.desc())
+        calls.unlogged(since=clock.now() - timedelta(days=_WAITING_DAYS))
         .limit(6)
         .options(joinedload(Call.contact))
         .options(joinedload(Call.assignment).joinedload(NumberAssignment.ad_material))
@@ -246,13 +244,17 @@ def _waiting(session: Session) -> list[Call]:
     return list(session.scalars(query))
 
 
-def _todo(found: roi.Comparison, attended: dict[str, Any]) -> list[tuple[str, str | None, str]]:
+def _todo(
+    found: roi.Comparison, attended: dict[str, Any], waiting: Sequence[Call]
+) -> list[tuple[str, str | None, str]]:
     """Return what needs attention: a sentence, where to mend it, and what the link says."""
     todo = []
     asked_rate, missed_rate = attended["asked_rate"], attended["missed_rate"]
     if asked_rate is not None and asked_rate < _ASKED_ENOUGH:
         text = gettext("In more than half of the calls, the caller was not asked how they heard about us.")
-        todo.append((text, "web.unasked", gettext("Log calls")))
+        # Calls that were logged without asking are not to be logged again.
+        label = gettext("Log calls") if waiting else gettext("See who asks")
+        todo.append((text, "web.unasked", label))
     if missed_rate is not None and missed_rate > _MISSED_TOO_OFTEN:
         text = gettext("More than one call in five was missed.")
         todo.append((text, "web.calls", gettext("Show calls")))

@@ -46,7 +46,7 @@ def deal_list() -> str:
     if (stage := request.args.get("stage", "")) in list(Stage):
         wanted = wanted.where(Deal.stage == stage)
     if text := request.args.get("q", "").strip():
-        wanted = wanted.where(Deal.account.has(contacts.named_like(text)) | (Deal.external_id == text))
+        wanted = wanted.where(contacts.is_of(Deal.account_id, text) | (Deal.external_id == text))
     with pages.reading() as session:
         rows = some_of(session, Deal, wanted, skip, _PAGE + 1, joinedload(Deal.account))
         return render_template(

@@ -1,5 +1,6 @@
 """Background jobs: which there are, how far each is, and how to stop one."""
 
+from flask import Response as Answer
 from flask import flash, redirect, render_template, url_for
 from flask_babel import gettext
 from sqlalchemy import select
@@ -7,9 +8,10 @@ from werkzeug.wrappers import Response
 
 from tracking.access import jobs
 from tracking.language.words import job_state_words
+from tracking.reporting.snapshots import Preparing
 from tracking.storage.models import Job
 from tracking.web import pages
-from tracking.web.pages import MARKETERS, Work
+from tracking.web.pages import EVERYONE, MARKETERS, Work
 
 _PAGE = 50
 
@@ -41,3 +43,14 @@ def stop_job(job_id: int) -> Response:
     pages.change(work)
     flash(gettext("Job stopped. Work already done is kept."))
     return redirect(url_for("web.job_page", job_id=job_id), 303)
+
+
+@pages.page("/figures/ready", EVERYONE)
+def figures_ready() -> Answer:
+    """Tell a page of figures that newer ones are there; while they are being worked out, nothing."""
+    with pages.reading() as session:
+        try:
+            waits = jobs.is_importing(session) or pages.current_snapshot(session).stale
+        except Preparing:
+            waits = True
+    return Answer(status=204) if waits else Answer("ready", mimetype="text/plain")

@@ -11,6 +11,7 @@ from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
 
 from flask import (
     Blueprint,
@@ -46,6 +47,7 @@ from tracking.storage import db
 from tracking.storage.config import PROVIDERS_PATH, Settings
 from tracking.storage.models import Account, Call, Deal, Job, User
 from tracking.storage.vocabulary import Role
+from tracking.telephony.bell import Bell
 
 _Result = TypeVar("_Result")
 _Row = TypeVar("_Row", Account, Call, Deal)
@@ -205,6 +207,12 @@ def engine() -> Engine:
     return found
 
 
+def bell() -> Bell:
+    """Return what tells the browsers of this process which calls ring."""
+    found: Bell = current_app.extensions["ringtrail"]["bell"]
+    return found
+
+
 def today() -> date:
     """Return the local day."""
     return clock.now().astimezone(settings().zone).date()
@@ -265,6 +273,13 @@ def follow(page: str, job: Job) -> Response:
     if request.headers.get("HX-Request") and not jobs.is_open(job):
         answer.headers["HX-Refresh"] = "true"
     return answer
+
+
+def came_from() -> str:
+    """Return the page that a form was sent from, as path and query here; "" where none is told."""
+    told = urlsplit(request.referrer or "")
+    # Whatever host is told, it leads nowhere else.
+    return urlunsplit(("", "", f"/{told.path.lstrip('/')}", told.query, "")) if told.path else ""
 
 
 def sees_numbers() -> bool:

@@ -109,7 +109,7 @@ def _look(session: Session, asked: ReportQuery) -> tuple[Snapshot | None, Compar
     try:
         snapshot = pages.current_snapshot(session)
     except Preparing:
-        return None, None, gettext("Loading the data for the first time. Reload in a minute.")
+        return None, None, gettext("Loading the data for the first time.")
     except Invalid as error:
         return None, None, translate.translated(error)
     question = roi.Question((asked.deciding.model,), asked.period, asked.question.lookback_days)

@@ -41,7 +41,7 @@ def _found(session: Session, text: str) -> dict[str, object]:
     )
     deals = (
         select(Deal)
-        .where(Deal.account.has(contacts.named_like(text)) | (Deal.external_id == text))
+        .where(contacts.is_of(Deal.account_id, text) | (Deal.external_id == text))
         .order_by(Deal.id.desc())
         .options(joinedload(Deal.account))
     )

@@ -6,7 +6,7 @@
   const token = () => document.querySelector('meta[name="csrf-token"]').content;
   const post = (address, fields) => fetch(address, { method: "POST", body: new URLSearchParams(fields), headers: { "X-CSRFToken": token() } });
   const kept = { read: (slot) => JSON.parse(sessionStorage.getItem(slot) ?? "null"), write: (slot, value) => sessionStorage.setItem(slot, JSON.stringify(value)), drop: (slot) => sessionStorage.removeItem(slot) };
-  let place, form, source, slot, word, saving = false, mark = "", news = [], trouble = null;
+  let place, form, source, slot, word, saving = false, news = [], trouble = null, heard = null, taken = false, turning = false, saved = null;
 
   // --- The page of one call. It is exchanged for the next one in place, so that nothing is loaded twice.
   const begin = () => {
@@ -14,7 +14,8 @@
     form = document.getElementById("log");
     source = document.getElementById("source");
     word = (name) => place.dataset[`word${name}`];
-    mark = ""; news = []; trouble = null;
+    news = []; trouble = null; taken = false; saved = null;
+    queueMicrotask(() => { document.dispatchEvent(new CustomEvent("rt:turned")); look(); });
     if (!form) { slot = null; return; }
     slot = `desk ${place.dataset.call}`;
     source.removeAttribute("list");
@@ -31,8 +32,8 @@
       }
     }
     show();
-    open();
-    form.focus();
+    open(false);
+    form.focus({ preventScroll: true });
   };
   const fields = () => {
     const found = {};
@@ -46,7 +47,7 @@
   const changed = () => {
     // What was sent under a key stays what it was; what is changed after that goes under another.
     if (saving) form.elements.key.value = [...crypto.getRandomValues(new Uint8Array(12))].map((b) => b.toString(16).padStart(2, "0")).join("");
-    keep(); show();
+    keep(); show(); take_call();
   };
   const show = () => { for (const pick of form.querySelectorAll("[data-pick]")) pick.setAttribute("aria-pressed", String(pick.dataset.pick === source.value)); };
   const exchange = (text, address) => {
@@ -70,7 +71,11 @@
     const all = [...document.querySelectorAll("#sources option")];
     const at = (option) => option.value.toLocaleLowerCase().indexOf(typed);
     // A word that callers use for it proposes an answer as well, once it is more than a beginning.
-    const meant = (option) => typed.length > 2 && option.dataset.words?.split(" ").some((word) => typed.split(" ").some((each) => each.length > 2 && word.startsWith(each)));
+    const said = typed.split(/\s+/);
+    const means = (words) => /\p{Script=Han}/u.test(words) ? typed.includes(words) || words.startsWith(typed)
+      : words.includes(" ") ? typed.includes(words) || (typed.length > 3 && words.startsWith(typed))
+      : said.some((each) => each.length > 2 && (words.startsWith(each) || (words.length > 3 && each.startsWith(words))));
+    const meant = (option) => option.dataset.words?.split(",").some((words) => means(words.trim()));
     const found = typed ? all.filter((o) => (at(o) >= 0 || meant(o)) && o.value !== source.value).sort((a, b) => (at(a) < 0) - (at(b) < 0) || (at(a) > 0) - (at(b) > 0)).slice(0, 8) : [];
     list().replaceChildren(...found.map((option, n) => {
       const line = document.createElement("li");
@@ -159,7 +164,7 @@
     } finally { saving = false; }
   });
 
-  // --- What is new: every two seconds.
+  // --- What is new, as the bell tells it.
   const say = () => {
     const lines = [...(trouble ? [trouble] : []), ...news];
     const text = JSON.stringify(lines);
@@ -173,40 +178,55 @@
       return p;
     }));
   };
-  const open = () => { if (place.dataset.open) post(place.dataset.open, {}).catch(() => {}); };
+  const open = (takes) => { if (place.dataset.open) post(place.dataset.open, takes ? { takes: "1" } : {}).catch(() => {}); };
+  // Whoever works on a call that is on the line has taken it: it rings nowhere any more.
+  const take_call = () => { if (taken || !("live" in place.dataset)) return; taken = true; open(true); };
+  const here = () => place.dataset.practice ?? place.dataset.call;
+  const link = (call) => `${place.dataset.desk}?${call.practice ? "practice" : "call"}=${call.id.replace("practice-", "")}`;
   const look = async () => {
-    const here = place;
-    const answer = await fetch(`${here.dataset.now}?${new URLSearchParams({ call: here.dataset.call ?? "", mark })}`);
-    if (here !== place) return;
-    if (answer.redirected) { if (!form) location.reload(); return; }
-    if (!answer.ok) throw new Error(String(answer.status));
-    if (!saving && trouble === word("Lost")) trouble = null;
-    if (answer.status === 204) { say(); return; }
-    const now = await answer.json();
-    if (here !== place) return;
-    mark = answer.headers.get("ETag")?.replaceAll(/^W\/|"/g, "") ?? "";
-    const fresh = now.ringing.filter((call) => String(call.id) !== here.dataset.call);
-    const link = (call) => `${here.dataset.desk}?call=${call.id}`;
+    if (!heard) return;
+    if (heard.trouble === "Out") {
+      if (!form) { location.reload(); return; }
+      trouble ??= { before: word("Gone"), text: word("In"), href: `${place.dataset.signIn}?next=${encodeURIComponent(location.pathname + location.search)}` };
+    } else if (heard.trouble === "Lost") trouble ??= word("Lost");
+    else if (!saving && (trouble === word("Lost") || trouble?.before === word("Gone"))) trouble = null;
+    const fresh = heard.ringing.filter((call) => call.id !== here());
+    if (heard.ringing.some((call) => call.id === here() && call.alone)) take_call();
     // Nobody is at work on this page, so it may turn to the call by itself.
-    const idle = !form || (!saving && !kept.read(slot) && source.value === "" && !now.ringing.some((call) => String(call.id) === here.dataset.call));
-    if (fresh.length && idle) {
-      const page = await fetch(link(fresh[0]));
-      const text = await page.text();
-      if (page.ok && !page.redirected && here === place && !(form && (saving || kept.read(slot)))) exchange(text, link(fresh[0]));
+    const at_it = taken || heard.ringing.some((call) => call.id === here());
+    const idle = !form || (!saving && !kept.read(slot) && source.value === "" && !at_it);
+    if (fresh.length && idle && !turning) {
+      turning = true;
+      try {
+        const was = place, page = await fetch(link(fresh[0])), text = await page.text();
+        if (page.ok && !page.redirected && was === place && !(form && (saving || kept.read(slot)))) exchange(text, link(fresh[0]));
+      } catch { /* the next news come */ } finally { turning = false; }
       return;
     }
-    news = fresh.map((call) => ({ before: word("Ringing"), text: `${call.title || word("Unknown")} – ${call.dialled}`, href: link(call) }));
-    for (const name of now.others) news.push(`${name} ${word("Others")}`);
-    if (now.saved && String(now.saved.id) !== here.dataset.seen) news.push(`${word("Saved")} ${now.saved.text}`);
+    news = fresh.map((call) => ({ before: word("Ringing"), text: `${call.practice ? word("Practice") : call.title || word("Unknown")} – ${call.dialled}`, href: link(call) }));
+    const mine = heard.open?.[place.dataset.call], state = document.getElementById("state");
+    if (mine?.state && state && state.dataset.is !== mine.state) {
+      state.dataset.is = mine.state;
+      [state.textContent, state.className] = (state.dataset[mine.state] ?? "|").split("|");
+      if (!["ringing", "answered"].includes(mine.state)) { delete place.dataset.live; state.closest(".card")?.classList.remove("live"); }
+    }
+    for (const name of mine?.others ?? []) news.push(`${name} ${word("Others")}`);
+    if (mine?.saved && String(mine.saved) !== place.dataset.seen) {
+      if (saved?.id !== mine.saved) {
+        const was = place;
+        try { const told = await (await fetch(place.dataset.logged)).json(); if (was !== place) return; saved = { ...told, id: mine.saved }; } catch { /* told with the next news */ }
+      }
+      if (saved) news.push(`${word("Saved")} ${saved.text}`);
+    }
     say();
   };
-  (async () => {
-    for (;;) {
-      await pause(2000);
-      try { await look(); } catch { if (!trouble) trouble = word("Lost"); say(); }
-    }
-  })();
-  setInterval(open, 5000);
+  document.addEventListener("rt:bell", ({ detail }) => {
+    heard = { ringing: detail.ringing, trouble: detail.trouble, open: detail.news ? detail.news.open : heard?.open };
+    look();
+  });
   addEventListener("pagehide", () => { if (place.dataset.open) navigator.sendBeacon(place.dataset.open, new URLSearchParams({ gone: "1", csrf_token: token() })); });
+  addEventListener("pageshow", (event) => { if (event.persisted) open(taken); });
   begin();
+  // Who asked for this very call takes it.
+  if (new URLSearchParams(location.search).has("call")) take_call();
 })();

@@ -34,6 +34,28 @@
     }
   });
 
+  // Figures that are being worked out are shown once they are there; whoever has typed something is asked first.
+  const pending = document.querySelector("[data-pending]");
+  if (pending) {
+    let typed = false;
+    document.addEventListener("input", () => { typed = true; });
+    const look = async () => {
+      if (!document.hidden) {
+        const answer = await fetch(pending.dataset.pending, { cache: "no-store" }).catch(() => null);
+        if (answer?.status === 200 && !answer.redirected) {
+          if (!typed) { location.reload(); return; }
+          const link = document.createElement("a");
+          link.href = location.href;
+          link.textContent = pending.dataset.wordShow;
+          pending.replaceChildren(pending.dataset.wordReady, " ", link);
+          return;
+        }
+      }
+      setTimeout(look, 3000);
+    };
+    setTimeout(look, 3000);
+  }
+
   // A form that asks first: data-confirm holds the question.
   document.addEventListener("submit", (event) => {
     const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
