@@ -19,7 +19,7 @@ from tracking.records.costs import CostRecord
 from tracking.records.deals import DealRecord
 from tracking.records.touches import TouchRecord
 from tracking.records.touches import save as save_touch
-from tracking.storage import db
+from tracking.storage import db, kept
 from tracking.storage.config import Settings
 from tracking.storage.vocabulary import Stage, TouchKind
 
@@ -226,3 +226,22 @@ def test_without_a_database_the_command_that_makes_one_is_named(
 
 def test_a_key_for_the_settings_can_be_made(terminal: Terminal) -> None:
     assert terminal.run("key").stdout != terminal.run("key").stdout
+
+
+def test_the_command_line_follows_what_is_set_on_pages_and_refuses_a_sheet_that_leads_nowhere(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    with_catalogue(terminal)
+    sheet = tmp_path / "sheet.pdf"
+    refused = CliRunner().invoke(ringtrail, ["number", "sheet", CATALOGUE_NUMBER, "-o", str(sheet)])
+    assert "no sheet is printed while the public address is http://127.0.0.1:8000" in str(refused.exception)
+    assert not sheet.exists()
+    settings = Settings.load()
+    engine = db.open_installed(settings)
+    with db.transaction(engine) as session:
+        kept.put(session, "RINGTRAIL_BASE_URL", "https://calls.acme.example")
+        kept.put(session, "RINGTRAIL_CURRENCY", "SEK")
+    engine.dispose()
+    terminal.run(f"number sheet {CATALOGUE_NUMBER} -o {sheet} --language sv")
+    assert sheet.read_bytes().startswith(b"%PDF")
+    assert "currency SEK" in terminal.run("doctor", 1).stdout

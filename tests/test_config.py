@@ -54,6 +54,7 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
         KEY=KEY,
         BASE_URL="https://calls.acme.example/tracking/",
         REGION="GB",
+        COMPANY="Acme Pumps",
         TIMEZONE="Europe/London",
         CURRENCY="GBP",
         DEFAULT_DESTINATION="+46 70 174 06 90",

@@ -3,7 +3,6 @@
 import gc
 import logging
 from io import BytesIO
-from pathlib import Path
 from typing import IO, Any, cast
 
 from flask import Flask, Request, Response
@@ -14,12 +13,13 @@ from werkzeug.exceptions import HTTPException, SecurityError
 
 from tracking import api, clock, web
 from tracking.front import NamedProxies, OneName
-from tracking.storage import db
+from tracking.storage import db, kept
 from tracking.storage.config import PROVIDERS_PATH, Settings
 from tracking.storage.vault import Draft
 from tracking.telephony import providers
 from tracking.telephony.inbox import Inbox
 from tracking.telephony.routing import Routing
+from tracking.web import reachable
 from tracking.web.pages import explain
 
 _IN_MEMORY = 500_000
@@ -27,9 +27,14 @@ _log = logging.getLogger(__name__)
 
 
 class _Request(Request):
-    """A request whose files lie on the disk in cipher while they are read."""
+    """A request by one of our names, whose files lie on the disk in cipher while they are read."""
 
-    drafts: Path
+    settings: Settings
+
+    @property
+    def trusted_hosts(self) -> list[str]:  # type: ignore[override]  # as they are now, not as they were at the start
+        """Return the names by which this service may be called."""
+        return self.settings.hosts
 
     def _get_file_stream(
         self,
@@ -39,7 +44,7 @@ class _Request(Request):
         content_length: int | None = None,
     ) -> IO[bytes]:
         small = total_content_length is not None and total_content_length <= _IN_MEMORY
-        return BytesIO() if small else cast(IO[bytes], Draft(self.drafts))
+        return BytesIO() if small else cast(IO[bytes], Draft(self.settings.data_dir))
 
 
 def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
@@ -48,17 +53,18 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
     Whoever gives the ``engine`` closes it.
     """
     app = OpenAPI("tracking", doc_ui=False)
-    app.request_class = type("Request", (_Request,), {"drafts": settings.data_dir})
+    app.request_class = type("Request", (_Request,), {"settings": settings})
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
-    app.config["TRUSTED_HOSTS"] = settings.hosts
-    telephone = OneName(app.wsgi_app, PROVIDERS_PATH, settings.hosts[0])
+    telephone = OneName(app.wsgi_app, PROVIDERS_PATH, settings)
     app.wsgi_app = NamedProxies(telephone, settings.trusted_proxies)  # type: ignore[method-assign]  # as Flask's documentation does
     engine = engine or db.connect(settings)
     routing = Routing(settings)
     inbox = Inbox(engine, settings, routing, providers.interpreters(), clock.now)
-    app.extensions["ringtrail"] = {"settings": settings, "engine": engine, "inbox": inbox}
+    app.extensions["ringtrail"] = {"settings": settings, "engine": engine, "inbox": inbox, "refused": {}}
+    kept.recall(settings)
     try:
         with db.reading(engine) as session:
+            kept.refresh(session, settings)
             routing.refresh(session)
     except SQLAlchemyError as error:
         _log.error("the database is away (%s); calls ring by the last known routing", type(error).__name__)
@@ -71,7 +77,10 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
     @app.errorhandler(SecurityError)
     def refuse_host(_error: SecurityError) -> Any:
         # Not a page: it would need addresses, and this request came by none of ours.
-        words = "this service does not go by that name; see RINGTRAIL_BASE_URL and RINGTRAIL_TRUSTED_HOSTS"
+        words = (
+            "this service does not go by that name; open it on its own machine as http://127.0.0.1 and set "
+            "the public address under Settings, or set RINGTRAIL_BASE_URL or RINGTRAIL_TRUSTED_HOSTS"
+        )
         return f"{words}\n", 400, {"Content-Type": "text/plain; charset=utf-8"}
 
     @app.errorhandler(HTTPException)
@@ -82,6 +91,11 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
     def livez() -> dict[str, Any]:
         return {"status": "ok"}
 
+    @app.get(f"{reachable.PATH}/<nonce>")
+    def is_reachable(nonce: str) -> Response:
+        # Proves that this installation answers, to whoever knows its key.
+        return Response(reachable.proof(nonce[: reachable.LONGEST]), content_type="text/plain")
+
     @app.get("/readyz")
     def readyz() -> tuple[dict[str, Any], int]:
         try:
@@ -89,6 +103,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
             backlog = inbox.backlog()
             # Health checks come also on days without a call, and keep the copy on the disk fresh.
             with db.reading(engine) as session:
+                kept.refresh(session, settings)
                 routing.refresh(session)
         except SQLAlchemyError:
             return {"status": "the database is away; calls ring by the last known routing"}, 503
@@ -96,12 +111,11 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
             return {"status": "the schema is not this program's; run `ringtrail db upgrade`"}, 503
         return {"status": "ok", "inbox": backlog}, 200
 
-    if settings.base_url.startswith("https:"):
-
-        @app.after_request
-        def insist(response: Response) -> Response:
+    @app.after_request
+    def insist(response: Response) -> Response:
+        if settings.base_url.startswith("https:"):
             response.headers["Strict-Transport-Security"] = "max-age=63072000"
-            return response
+        return response
 
     return app
 

@@ -22,7 +22,7 @@ from tracking.errors import Conflict
 from tracking.imports import kinds
 from tracking.imports.uploads import UploadStore
 from tracking.reporting import journeys, mail, mailing, outbox, schedules, simulations, snapshots
-from tracking.storage import db
+from tracking.storage import db, kept
 from tracking.storage.config import Settings
 from tracking.web import signin
 
@@ -120,10 +120,10 @@ def run(engine: Engine, settings: Settings, *, parent: int | None = None) -> Non
     due_reports = DueReports(engine, settings)
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    if mail.is_possible(settings):
-        # Beside the jobs: who waits for a link does not wait for an import.
-        threading.Thread(target=_post, args=(engine, settings, told), name="post", daemon=True).start()
-    jobs.work_until(engine, known(engine, settings), ends, between)
+    # Beside the jobs: who waits for a link does not wait for an import.
+    threading.Thread(target=_post, args=(engine, settings, told), name="post", daemon=True).start()
+    with kept.Following(engine, settings):
+        jobs.work_until(engine, known(engine, settings), ends, between)
 
 
 def _post(engine: Engine, settings: Settings, over: threading.Event) -> None:
@@ -131,7 +131,8 @@ def _post(engine: Engine, settings: Settings, over: threading.Event) -> None:
     pause = _POSTS_EVERY_S
     while not over.wait(pause):
         try:
-            outbox.deliver(engine, settings, compose, at=clock.now())
+            if mail.is_possible(settings):
+                outbox.deliver(engine, settings, compose, at=clock.now())
             pause = _POSTS_EVERY_S
         except SQLAlchemyError as error:
             _log.error("the database is away (%s); mails wait", type(error).__name__)

@@ -95,7 +95,10 @@ ringtrail = Commands(
         ),
         "number": Commands(
             "Tracking numbers: the inventory, and which ad material each is on.",
-            {name: f"numbers:number_{name}" for name in ("add", "assign", "list", "release", "strays")},
+            {
+                name: f"numbers:number_{name}"
+                for name in ("add", "assign", "list", "release", "sheet", "strays")
+            },
         ),
         "rate": "report:rate_command",
         "replay": "replay:replay_command",

@@ -16,7 +16,7 @@ from tracking.access import audit, tokens
 from tracking.access.tokens import Scope
 from tracking.cli.installation import Installation, Moment, json_option, pass_installation
 from tracking.errors import Conflict, Invalid
-from tracking.storage import db, vault
+from tracking.storage import db, kept, vault
 from tracking.storage.models import ApiToken, Call, Campaign, InboxEvent
 from tracking.telephony import providers
 from tracking.telephony.inbox import Inbox
@@ -87,6 +87,7 @@ def serve(
     )
     click.echo(f"Ringtrail at http://{host}:{port}/ (stop with Ctrl+C)")
     with ExitStack() as beside:
+        beside.enter_context(kept.Following(engine, settings))
         if not no_worker:
             beside.enter_context(Beside())
         server.serve(serving, listening, beside.close)

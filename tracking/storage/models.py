@@ -51,6 +51,18 @@ class Installation(Base):
     key_fingerprint: Mapped[str] = mapped_column(String(16))
     deciding_model: Mapped[str | None] = mapped_column(String(40))
     """The attribution model to decide by; without it, what the study recommends."""
+    logo: Mapped[bytes | None] = mapped_column(LargeBinary)
+    logo_type: Mapped[str | None] = mapped_column(String(20))
+    """The media type of the supplier's logo, such as image/png."""
+
+
+class Setting(Base):
+    """What an administrator set on a page, in the words of its environment variable; sealed."""
+
+    __tablename__ = "setting"
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    """The variable that would say the same, such as RINGTRAIL_BASE_URL."""
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 # --- What was advertised ---------------------------------------------------------------------------------

@@ -132,7 +132,7 @@ class Inbox:
         now: Callable[[], datetime],
     ) -> None:
         self._engine = engine
-        self._region = settings.region
+        self._settings = settings
         self._routing = routing
         self._interpreters = interpreters
         self._now = now
@@ -366,7 +366,7 @@ class Inbox:
         settled = {_key(event) for event in first} & outward
         if ready:
             with session.no_autoflush:
-                recorded = calls.record(session, [event for _, event in ready], region=self._region)
+                recorded = calls.record(session, [event for _, event in ready], region=self._settings.region)
             settled |= {_key(r.call) for r in recorded if r.effect is ImportOutcome.created}
         return self._waiting(session, settled) if settled and session.scalar(_ANY_WAITING) else []
 
@@ -385,7 +385,9 @@ class Inbox:
         return said | shown
 
     def _numbers(self, event: CallEvent) -> tuple[set[str], set[str]]:
-        caller, *dialled = (phone.parse(d, self._region).e164 for d in (event.caller, *event.dialled))
+        caller, *dialled = (
+            phone.parse(d, self._settings.region).e164 for d in (event.caller, *event.dialled)
+        )
         return {caller or ""} - {""}, {e164 for e164 in dialled if e164}
 
     def _waiting(self, session: Session, settled: Iterable[tuple[str, str]]) -> Sequence[int]:

@@ -21,6 +21,7 @@ from tracking.web import (
     desk,
     document,
     imports,
+    installation,
     jobs,
     numbers,
     quality,
@@ -30,6 +31,8 @@ from tracking.web import (
     signin,
     simulator,
     staff,
+    start,
+    steps,
     trends,
     worklist,
 )
@@ -50,6 +53,7 @@ PAGE_MODULES = (
     desk,
     document,
     imports,
+    installation,
     jobs,
     numbers,
     quality,
@@ -58,6 +62,7 @@ PAGE_MODULES = (
     search,
     simulator,
     staff,
+    start,
     trends,
     worklist,
 )
@@ -78,6 +83,7 @@ def register(app: Flask, engine: Engine, settings: Settings) -> None:
     app.add_template_global(asset, "asset")
     app.add_template_global(may, "may")
     app.add_template_global(lambda: _is_demo(engine), "is_demo")
+    app.add_template_global(steps.begun, "begun_step")
     app.after_request(protect)
     app.after_request(squeeze)
 
