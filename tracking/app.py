@@ -5,7 +5,7 @@ import logging
 from io import BytesIO
 from typing import IO, Any, cast
 
-from flask import Flask, Request, Response
+from flask import Flask, Request, Response, request
 from flask_openapi.openapi import OpenAPI
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -91,10 +91,11 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
     def livez() -> dict[str, Any]:
         return {"status": "ok"}
 
-    @app.get(f"{reachable.PATH}/<nonce>")
-    def is_reachable(nonce: str) -> Response:
+    @app.get(reachable.PATH)
+    def is_reachable() -> Response:
         # Proves that this installation answers, to whoever knows its key.
-        return Response(reachable.proof(nonce[: reachable.LONGEST]), content_type="text/plain")
+        nonce = request.args.get("nonce", "")[: reachable.LONGEST]
+        return Response(reachable.proof(nonce), content_type="text/plain")
 
     @app.get("/readyz")
     def readyz() -> tuple[dict[str, Any], int]:

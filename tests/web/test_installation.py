@@ -2,8 +2,10 @@
 
 import io
 import socket
+import threading
 import zlib
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -222,6 +224,41 @@ def test_another_zone_is_asked_about_once_there_are_records(
     assert 'name="sure"' in page
     assert save(client, "company", timezone="Europe/London", sure="1")[0] == 303
     assert settings.timezone == "Europe/London"
+
+
+class Other(BaseHTTPRequestHandler):
+    """Another service: it greets, leads elsewhere, or knows nothing, by the path before ours."""
+
+    def do_GET(self) -> None:
+        code = {"/elsewhere": 302, "/nothing": 404}.get(self.path.rpartition("/reachable")[0], 200)
+        self.send_response(code)
+        self.send_header("Location", "https://acme.example/")
+        self.end_headers()
+        self.wfile.write(b"welcome")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("", "answers, but it is another service."),
+        ("/elsewhere", "answers with 302"),
+        ("/nothing", "answers with 404"),
+    ],
+)
+def test_the_check_says_who_answers_at_the_public_address(signed_in: Enter, path: str, said: str) -> None:
+    client = signed_in("administrator")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{other.server_port}{path}"
+        assert save(client, "company", base_url=address)[0] == 303
+        assert save(client, "company/check")[0] == 303
+        other.shutdown()
+    assert f"{address} {said}" in client.get("/settings/company").text
+    assert save(client, "company/check")[0] == 303
+    assert f"{address} does not answer" in client.get("/settings/company").text
 
 
 # --- The logo --------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ def proof(nonce: str) -> str:
 def ask(base_url: str) -> tuple[str, bool]:
     """Open an address and return what came of it in words, and whether it is this installation."""
     nonce = secrets.token_hex(16)
-    address = f"{base_url}{PATH}/{nonce}"
+    address = f"{base_url}{PATH}?nonce={nonce}"
     try:
         with build_opener(_Here).open(address, timeout=_WITHIN_S) as answer:  # an administrator's own address
             right = hmac.compare_digest(answer.read(LONGEST), proof(nonce).encode())
