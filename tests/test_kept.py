@@ -161,7 +161,7 @@ def test_an_address_is_public_if_it_names_no_machine_of_a_local_network(address:
         ("mail_from", "Ringtrail", "'Ringtrail' is not a sender"),
         ("mail_from", "a@b.example\nBcc: c@d.example", "is not a sender"),
         ("base_url", "calls.acme.example", "is no web address"),
-        ("default_destination", "112", "'112' is not a telephone number"),
+        ("default_destination", "112", "'112' is not a phone number"),
     ],
 )
 def test_a_text_that_is_no_such_setting_is_refused_with_the_remedy(name: str, text: str, reason: str) -> None:

@@ -99,7 +99,7 @@ def test_what_is_saved_counts_at_once_and_stands_on_the_audit_trail(
     [
         ("company", {"base_url": "calls.acme.example"}, "is no web address"),
         ("company", {"base_url": "https://x/?q=1"}, "leave the rest out"),
-        ("company", {"currency": "eur"}, "is not an ISO 4217 currency"),
+        ("company", {"currency": "eur"}, "is not a currency code"),
         ("company", {"timezone": "Mars"}, "is not an IANA time zone"),
         ("company", {"company": "x" * 81}, "is longer than 80 characters"),
         ("phone", {"dial_timeout_s": "601"}, "must be at most 600"),
@@ -198,7 +198,7 @@ def test_the_currency_stays_where_amounts_are_in_it(
     assert answer.status_code == 303, answer.text
     status, page = save(client, "company", currency="EUR")
     assert (status, settings.currency) == (422, "SEK")
-    assert "cannot change to EUR: there are costs in SEK" in page
+    assert "cannot be changed to EUR: there are costs in SEK" in page
 
 
 def test_the_currency_stays_where_there_are_rates_to_it(
@@ -220,7 +220,7 @@ def test_another_zone_is_asked_about_once_there_are_records(
     ring(engine, "one", clock.now())
     status, page = save(client, "company", timezone="Europe/London")
     assert (status, settings.timezone) == (422, "Europe/Berlin")
-    assert "changes the days of everything recorded so far" in page
+    assert "moves what happened near midnight to another day" in page
     assert 'name="sure"' in page
     assert save(client, "company", timezone="Europe/London", sure="1")[0] == 303
     assert settings.timezone == "Europe/London"
@@ -286,10 +286,10 @@ def test_a_logo_is_shown_to_everybody_and_can_do_nothing(
 
 INSIDE = b'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">%s</svg>'
 REFUSED = {
-    "script": (INSIDE % b"<script>alert(1)</script>", "holds script"),
-    "handler": (INSIDE.replace(b"%s", b"<g onclick='x()'/>"), "holds onclick"),
-    "foreign": (INSIDE % b"<foreignObject/>", "holds foreignObject"),
-    "animation": (INSIDE % b"<animate attributeName='href'/>", "holds animate"),
+    "script": (INSIDE % b"<script>alert(1)</script>", "contains script"),
+    "handler": (INSIDE.replace(b"%s", b"<g onclick='x()'/>"), "contains onclick"),
+    "foreign": (INSIDE % b"<foreignObject/>", "contains foreignObject"),
+    "animation": (INSIDE % b"<animate attributeName='href'/>", "contains animate"),
     "picture from elsewhere": (INSIDE % b"<image href='https://evil.example/x.png'/>", "fetches a file"),
     "use from elsewhere": (INSIDE % b"<use xlink:href='x.svg#a'/>", "fetches a file"),
     "fill from elsewhere": (INSIDE % b"<rect fill='url(https://evil.example)'/>", "fetches a file"),
@@ -356,7 +356,7 @@ def test_no_sheet_is_printed_with_an_address_that_only_this_machine_knows(
     assert client.get("/campaigns/1/sheets.pdf").status_code == 409
     for path in (f"/numbers/{number}", "/campaigns/1"):
         page = client.get(path).text
-        assert "No sheet can be printed while the public address is http://127.0.0.1:8000" in page
+        assert "No number sheet can be printed while the public address is http://127.0.0.1:8000" in page
         assert "sheet.pdf" not in page
         assert "sheets.pdf" not in page
     be_public(engine, settings)
@@ -408,17 +408,17 @@ def test_a_test_mail_goes_to_whoever_asks_and_the_page_says_what_came_of_it(
     signed_in: Enter, engine: Engine, settings: Settings, box: tuple[Box, int]
 ) -> None:
     client = signed_in("administrator")
-    assert "No mail is sent" in client.get("/settings/mail").text
+    assert "No email is sent" in client.get("/settings/mail").text
     told = {"smtp_host": "127.0.0.1", "smtp_port": str(box[1]), "mail_from": "Acme <calls@acme.example>"}
     assert save(client, "mail", **told, smtp_security="smtp")[0] == 303
-    assert "Mail can be sent" in client.get("/settings/mail").text
+    assert "Email can be sent" in client.get("/settings/mail").text
     assert save(client, "mail/test")[0] == 303
-    assert "The mail server took a test mail to anna@acme.example" in client.get("/settings/mail").text
+    assert "The mail server accepted a test email to anna@acme.example" in client.get("/settings/mail").text
     [mail] = box[0].messages
     assert (mail["To"], mail["From"]) == (ADDRESSES[Role.administrator], "Acme <calls@acme.example>")
     assert save(client, "mail", **told | {"smtp_port": "1"})[0] == 303
     assert save(client, "mail/test")[0] == 303
-    assert "The mail did not go out" in client.get("/settings/mail").text
+    assert "The email was not sent" in client.get("/settings/mail").text
 
 
 def test_the_password_of_the_mail_server_is_kept_until_it_is_cleared_or_another_user_named(

@@ -62,26 +62,26 @@ def test_from_an_empty_database_to_a_first_roi_without_a_command_line(
     page.get_by_role("button", name="Save").click()
     is_back(page, "Public address", 2)
 
-    begin(page, "Telephone")
+    begin(page, "Phone")
     page.get_by_label("Default destination").fill("+46 70 174 06 90")
     page.get_by_label("Auth tokens").fill(TOKEN)
     page.get_by_role("button", name="Save").click()
-    is_back(page, "Telephone", 3)
+    is_back(page, "Phone", 3)
 
     begin(page, "Numbers")
-    page.get_by_label("Numbers, one a line").fill(NUMBER)
-    page.get_by_role("button", name="Add them all").click()
+    page.get_by_label("Numbers, one per line").fill(NUMBER)
+    page.get_by_role("button", name="Add all").click()
     is_back(page, "Numbers", 4)
 
-    begin(page, "First ad material")
+    begin(page, "First asset")
     page.get_by_label("Name").fill("Catalogue 2026")
     page.get_by_label("Channel").fill("print")
     page.get_by_role("button", name="Save").click()
-    page.get_by_role("link", name="Add the first piece").click()
+    page.get_by_role("link", name="Add asset").first.click()
     page.get_by_label("Name").fill("Spring edition")
     page.get_by_role("button", name="Save").click()
-    page.get_by_role("button", name=re.compile("Give it a number")).click()
-    is_back(page, "First ad material", 5)
+    page.get_by_role("button", name=re.compile("Assign")).click()
+    is_back(page, "First asset", 5)
     expect(page.get_by_text("Waiting for your first call")).to_be_visible()
 
     # Without durations, and past the whole second that Twilio tells: by either the call would have begun
@@ -96,13 +96,13 @@ def test_from_an_empty_database_to_a_first_roi_without_a_command_line(
         with urlopen(told, timeout=600) as answer:
             assert answer.status in (200, 204)
     expect(page.get_by_role("heading", level=1)).to_have_text("Home")
-    page.get_by_role("link", name="Go on").click()
+    page.get_by_role("link", name="Continue").click()
     is_back(page, "First call", 6)
 
     begin(page, "Ask callers")
-    page.get_by_label("Where did you hear about us?").fill("Catalogue 2026")
+    page.get_by_label("How did you hear about us?").fill("Catalogue 2026")
     page.get_by_label("Company", exact=True).fill("Borealis Foods")
-    page.get_by_role("button", name="Save and next").click()
+    page.get_by_role("button", name="Save, next call").click()
     expect(page.get_by_text("Saved: Borealis Foods")).to_be_visible()
     page.get_by_role("link", name="Back to the steps").click()
     is_back(page, "Ask callers", 7)
@@ -112,7 +112,7 @@ def test_from_an_empty_database_to_a_first_roi_without_a_command_line(
     page.get_by_label("Amount").fill("12,000")
     # After the call, to the minute that the field takes.
     won = (clock.now() + timedelta(minutes=5)).astimezone(ZoneInfo("Europe/Stockholm"))
-    page.get_by_label("Won or lost").fill(f"{won:%Y-%m-%dT%H:%M}")
+    page.get_by_label("Closed on").fill(f"{won:%Y-%m-%dT%H:%M}")
     page.get_by_role("button", name="Save").click()
     is_back(page, "Deals", 8)
 

@@ -76,7 +76,7 @@ def choose(page: Page, name: str) -> None:
 def sign_in(open_page: Open, role: Role, look: str) -> Page:
     """Come in from the sign-in page without touching anything but keys."""
     page = open_page(None, "/sign-in", **LOOKS[look])
-    expect(page.get_by_label("E-mail")).to_be_focused()
+    expect(page.get_by_label("Email")).to_be_focused()
     page.keyboard.type(ADDRESSES[role])
     page.keyboard.press("Tab")
     page.keyboard.type(PASSWORD)
@@ -88,7 +88,7 @@ def sign_in(open_page: Open, role: Role, look: str) -> Page:
 
 def test_a_rep_logs_where_the_caller_heard_of_us(open_page: Open, service: Service, look: str) -> None:
     page = sign_in(open_page, Role.rep, look)
-    choose(page, "Desk")
+    choose(page, "Call desk")
     expect(page.get_by_role("heading", level=1).first).to_be_visible()
     ring(service.engine, f"call {look}", clock.now(), status=CallStatus.ringing, talk_s=None)
     expect(page.get_by_role("heading", name="Borealis Foods")).to_be_visible()
@@ -98,7 +98,7 @@ def test_a_rep_logs_where_the_caller_heard_of_us(open_page: Open, service: Servi
     # The commonest case, with the judgement: three keys of the four that it may take.
     for key in (digit, "g", "Enter"):
         page.keyboard.press(key)
-    expect(page.get_by_text("Saved: Borealis Foods, Trade fair.")).to_be_visible()
+    expect(page.get_by_text("Saved: Borealis Foods, Trade show.")).to_be_visible()
 
 
 def test_a_marketer_puts_a_number_on_new_material(open_page: Open, look: str) -> None:
@@ -106,24 +106,24 @@ def test_a_marketer_puts_a_number_on_new_material(open_page: Open, look: str) ->
     page = sign_in(open_page, Role.marketer, look)
     choose(page, "Numbers")
     follow(page, "link", "Add numbers")
-    expect(page.get_by_label("Numbers, one a line")).to_be_focused()
+    expect(page.get_by_label("Numbers, one per line")).to_be_focused()
     page.keyboard.type(number)
-    follow(page, "button", "Add them all")
+    follow(page, "button", "Add all")
     expect(page.get_by_role("link", name=number)).to_be_visible()
     choose(page, "Campaigns")
-    follow(page, "link", "Add a campaign")
+    follow(page, "link", "Add campaign")
     expect(page.get_by_label("Name")).to_be_focused()
     page.keyboard.type(f"Catalogue {look}")
     page.keyboard.press("Tab")
     page.keyboard.type("print")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name=f"Catalogue {look}")).to_be_visible()
-    follow(page, "link", "Add the first piece")
+    follow(page, "link", "Add asset")
     expect(page.get_by_label("Name")).to_be_focused()
     page.keyboard.type("Back cover")
     page.keyboard.press("Enter")
-    follow(page, "button", "Give it a number")
-    expect(page.get_by_text(f"Back cover has the number {number} now")).to_be_visible()
+    follow(page, "button", "Assign")
+    expect(page.get_by_text(f"Back cover now has the number {number} now")).to_be_visible()
 
 
 def test_whoever_decides_compares_models_and_keeps_the_view(open_page: Open, look: str) -> None:

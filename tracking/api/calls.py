@@ -183,7 +183,7 @@ def judge_call(context: Context, path: ById, body: Judgement) -> ShownCall:
 def add_call(context: Context, body: NewCall) -> tuple[ShownCall, ImportOutcome]:
     """Enter a call by hand; it is credited to whoever held the number when it rang."""
     if (body.value_minor is None) != (body.currency is None):
-        raise Invalid("value_minor", "an amount and its currency go together; give both or neither")
+        raise Invalid("value_minor", "enter both amount and currency, or neither")
     given = body.model_dump(exclude={"dialled", "call_key", "tags"})
     event = CallEvent(
         provider=MANUAL,
@@ -201,7 +201,7 @@ def find(context: Context, call_id: int) -> Call:
     """Return the call of that id."""
     row = context.session.get(Call, call_id)
     if row is None:
-        raise NotFound("there is no call %(call_id)s", call_id=call_id)
+        raise NotFound("call %(call_id)s not found", call_id=call_id)
     return row
 
 

@@ -165,6 +165,6 @@ def _clean(element: ET.Element) -> None:
 def _acts(name: str) -> Invalid:
     return Invalid(
         "logo",
-        "holds %(name)s, which a picture does not need; save it as plain SVG, or upload a PNG",
+        "contains %(name)s, which a picture does not need; save it as plain SVG, or upload a PNG",
         name=name,
     )

@@ -40,9 +40,7 @@ def chapter(
     blocks: list[Any] = _decision(asked, found, judged)
     drawn = charts.roi_by_model(found)
     if drawn is not None:
-        blocks.append(
-            Chart(gettext("ROI of each campaign under each model, with 80 percent intervals"), drawn)
-        )
+        blocks.append(Chart(gettext("ROI by campaign and model with 80% intervals"), drawn))
     blocks += [_roi(found), *_unavailable(found), _key_figures(settings, snapshot, asked, found)]
     aims = targets.reached(settings, snapshot, asked, session, at=at)
     if asked.filtered:
@@ -51,24 +49,24 @@ def chapter(
     if aims:
         columns = [
             Column("campaign", gettext("Campaign")),
-            Column("measure", gettext("Measure")),
+            Column("measure", gettext("Metric")),
             Column("days", gettext("Days")),
             Column("target", gettext("Target"), "count"),
             Column("actual", gettext("So far"), "count"),
             Column("expected", gettext("Expected by now"), "count"),
             Column("pace", gettext("Pace")),
-            Column("part", gettext("Reached"), "share"),
+            Column("part", gettext("%% of target"), "share"),
             Column("last_year", gettext("Last year"), "count"),
             Column("note", gettext("Note")),
-            Column("source", gettext("Made of")),
+            Column("source", gettext("Source data")),
         ]
         blocks += [
-            gettext("Activities that do not aim at sales are judged by their own targets, not by ROI."),
-            Table("targets", gettext("Targets against actuals"), columns, aims),
+            gettext("Campaigns that are not about sales are judged by their targets, not by ROI."),
+            Table("targets", gettext("Targets and actuals"), columns, aims),
         ]
     blocks += _still_to_come(settings, found)
     blocks += _asked_for(asked, found, judged)
-    return Chapter(gettext("3. What came of it, and what is to be decided"), blocks)
+    return Chapter(gettext("3. Results and decisions"), blocks)
 
 
 def _decision(asked: ReportQuery, found: Comparison, judged: Sequence[Advice]) -> list[Any]:
@@ -80,16 +78,16 @@ def _decision(asked: ReportQuery, found: Comparison, judged: Sequence[Advice]) -
     )
     parts = [words for part, words in told if part.of]
     return [
-        gettext("Connected to campaigns: %(parts)s.", parts=", ".join(parts) or gettext("nothing")),
+        gettext("Connected to campaigns: %(parts)s.", parts=", ".join(parts) or gettext("No comparison")),
         *advice.conclusion(found, judged),
         *deciding.warnings(asked.deciding, found.models),
-        gettext("We decide by %(model)s.", model=model_word(asked.deciding.model))
+        gettext("Default model: %(model)s.", model=model_word(asked.deciding.model))
         + " "
         + deciding.reason(asked.deciding),
         gettext(
-            "Under each model the same deals are shared differently, and each adds up to the same total. "
-            "The interval says how far an ROI would vary if other buyers had come. That a campaign is "
-            "credited does not prove that it caused the deal."
+            "Each model splits the same deals differently; the total is the same. The interval "
+            "shows how much an ROI could vary by chance. Credit does not prove that a campaign "
+            "caused the deal."
         ),
     ]
 
@@ -97,7 +95,7 @@ def _decision(asked: ReportQuery, found: Comparison, judged: Sequence[Advice]) -
 def _unavailable(found: Comparison) -> list[str]:
     return [
         gettext(
-            "%(model)s cannot be computed: %(reason)s",
+            "%(model)s could not be calculated: %(reason)s",
             model=model_word(model),
             reason=why_unavailable(reason),
         )
@@ -122,9 +120,9 @@ def _roi(found: Comparison) -> Table:
         Column("revenue_minor", gettext("Revenue"), "money"),
         Column("credited_minor", gettext("Revenue credited to campaigns"), "money"),
         Column("roi", gettext("ROI"), "share"),
-        Column("roi_low", gettext("ROI at least (80 % interval)"), "share"),
-        Column("roi_high", gettext("ROI at most (80 % interval)"), "share"),
-        Column("acquisition_cost_minor", gettext("Cost of acquisition"), "money"),
+        Column("roi_low", gettext("ROI, low (80% interval)"), "share"),
+        Column("roi_high", gettext("ROI, high (80% interval)"), "share"),
+        Column("acquisition_cost_minor", gettext("Customer acquisition cost (CAC)"), "money"),
     ]
     return Table("roi", gettext("ROI by campaign and model"), columns, rows)
 
@@ -152,11 +150,11 @@ def _key_figures(settings: Settings, snapshot: Snapshot, asked: ReportQuery, fou
         for kpi in KPIS
     ]
     columns = [
-        Column("figure", gettext("Figure")),
+        Column("figure", gettext("Metric")),
         Column("unit", gettext("Unit")),
         *(Column(key, label, "ratio") for key, (label, _) in periods.items()),
     ]
-    title = gettext("Key figures of all campaigns (a customer kept for %(years)s years, an assumption)",
+    title = gettext("KPIs for all campaigns (assumes a customer lifetime of %(years)s years)",
                     years=f"{YEARS_KEPT:g}")  # fmt: skip
     return Table("key-figures", title, columns, rows)
 
@@ -170,9 +168,9 @@ def _still_to_come(settings: Settings, found: Comparison) -> list[Any]:
         return formatting.amount(minor, settings.currency)
 
     said = gettext(
-        "This period's leads are still expected to place first orders of %(low)s to %(high)s (80 %% "
-        "interval), if they buy like earlier leads. They are not part of any ROI here, and repeat orders are "
-        "not among them.",
+        "This period's leads are still expected to place first orders worth %(low)s to %(high)s "
+        "(80%% interval), if they buy like earlier leads. This is not part of any ROI here and "
+        "does not include repeat orders.",
         low=amount(coming.low),
         high=amount(coming.high),
     )
@@ -181,8 +179,8 @@ def _still_to_come(settings: Settings, found: Comparison) -> list[Any]:
     if half is not None:
         blocks.append(
             ngettext(
-                "Of those who buy, half have bought after %(num)d day.",
-                "Of those who buy, half have bought after %(num)d days.",
+                "Half of all buyers have bought within %(num)d day.",
+                "Half of all buyers have bought within %(num)d days.",
                 half,
             )
         )
@@ -208,8 +206,8 @@ def _still_to_come(settings: Settings, found: Comparison) -> list[Any]:
         Column("leads", gettext("Leads"), "count"),
         Column("so_far_minor", gettext("First orders so far"), "money"),
         Column("expected_minor", gettext("Still expected"), "money"),
-        Column("low_minor", gettext("At least (80 % interval)"), "money"),
-        Column("high_minor", gettext("At most (80 % interval)"), "money"),
+        Column("low_minor", gettext("Low (80% interval)"), "money"),
+        Column("high_minor", gettext("High (80% interval)"), "money"),
     ]
     title = gettext(
         "First orders of this period's leads, credited by %(model)s", model=model_word(found.models[0])
@@ -219,20 +217,20 @@ def _still_to_come(settings: Settings, found: Comparison) -> list[Any]:
 
 def _asked_for(asked: ReportQuery, found: Comparison, judged: Sequence[Advice]) -> list[Any]:
     if not judged:
-        return [gettext("There is no campaign to judge in this period. Enter what your campaigns cost.")]
+        return [gettext("No campaigns to assess in this period. Add your campaign costs.")]
     verdicts = advice.verdict_words()
     by_verdict: dict[str, list[str]] = {}
     for each in judged:
         by_verdict.setdefault(each.verdict.value, []).append(each.campaign)
     asks = {
-        "invest": gettext("Put a little more into: %(names)s."),
-        "keep": gettext("Go on with: %(names)s."),
-        "reconsider": gettext("Look into before spending more: %(names)s."),
-        "stop": gettext("End: %(names)s."),
-        "wait": gettext("Decide later, since it is too early to tell: %(names)s."),
-        "unconnected": gettext("Connect first, since nothing can be told: %(names)s."),
-        "elsewhere": gettext("Judge by their targets: %(names)s."),
-        "unknown": gettext("Find out what they cost: %(names)s."),
+        "invest": gettext("Increase slightly: %(names)s."),
+        "keep": gettext("Keep: %(names)s."),
+        "reconsider": gettext("Review before spending more: %(names)s."),
+        "stop": gettext("Stop: %(names)s."),
+        "wait": gettext("Too early to tell: %(names)s."),
+        "unconnected": gettext("Connect to calls first: %(names)s."),
+        "elsewhere": gettext("Judge by targets: %(names)s."),
+        "unknown": gettext("Add the cost of: %(names)s."),
     }
     points = [
         asked_for % {"names": ", ".join(by_verdict[verdict])}
@@ -252,21 +250,21 @@ def _asked_for(asked: ReportQuery, found: Comparison, judged: Sequence[Advice]) 
     ]
     columns = [
         Column("campaign", gettext("Campaign")),
-        Column("advice", gettext("Advice")),
+        Column("advice", gettext("Recommendations")),
         Column("reason", gettext("Reason")),
-        Column("least", gettext("Chance that it pays, at least"), "chance"),
-        Column("most", gettext("Chance that it pays, at most"), "chance"),
+        Column("least", gettext("Chance it pays off, low"), "chance"),
+        Column("most", gettext("Chance it pays off, high"), "chance"),
         Column("deals", gettext("Deals"), "count"),
     ]
     return [
-        gettext("The decision that is asked for:"),
+        gettext("Decision needed:"),
         Points(points),
-        Table("advice", gettext("Advice by campaign"), columns, rows),
+        Table("advice", gettext("Recommendations by campaign"), columns, rows),
         gettext(
-            "The chance that a campaign pays is the share of random resamples of your customers in which it "
-            "is credited with more than it cost; the span is over the models, and the least favourable one "
-            "decides. Credit is not effect: in simulated markets where no campaign has any effect, campaigns "
-            "were credited with more than they cost too."
+            "The chance that a campaign pays off is how often random resamples of your customers "
+            "credit it with more than it cost. The range covers all models; the least favourable "
+            "one decides. Credit is not effect: in simulated markets where no campaign has any "
+            "effect, some were still credited with more than they cost."
         ),
         *advice.worth_words(found.models[0]),
     ]

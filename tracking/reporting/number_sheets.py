@@ -30,9 +30,8 @@ def pdf(session: Session, settings: Settings, wanted: Sequence[Printed]) -> byte
 def not_public(settings: Settings) -> Conflict:
     """Return why no sheet is printed, and what to set."""
     return Conflict(
-        "no sheet is printed while the public address is %(address)s: only this machine or its network can "
-        "open it, and the code would lead nowhere. Set the public address under Settings, Company, or "
-        "RINGTRAIL_BASE_URL",
+        "No number sheet can be printed while the public address is %(address)s: only this machine "
+        "or its network can open it. Set the public address under Settings, Company, or RINGTRAIL_BASE_URL",
         address=settings.base_url,
     )
 
@@ -46,14 +45,14 @@ def _sheet(settings: Settings, row: TrackingNumber, held: NumberAssignment | Non
         national=shown.national,
         call=f"tel:{row.number}",
         link=f"{settings.base_url}/t/{row.id}",
-        title=material.name if material else gettext("A free number"),
+        title=material.name if material else gettext("Next available number"),
         subtitle=" · ".join(filter(None, parts)),
         steps=[
-            gettext("The number on the proof is this one, digit by digit."),
-            gettext("Both codes open the right number on a telephone."),
-            gettext("A call from outside rings at the desk, and the caller hears it ring."),
-            gettext("The call appears in Ringtrail under this material within a minute."),
-            gettext("The rep who took it knows to ask: where did you hear about us?"),
+            gettext("Check the number on the proof digit by digit."),
+            gettext("Scan both codes with a phone and check the number."),
+            gettext("Call from an outside phone: the sales office rings and you hear the ringing tone."),
+            gettext("The call appears in Ringtrail under this asset within a minute."),
+            gettext('The rep asks: "How did you hear about us?"'),
         ],
-        captions=(gettext("Scan to call"), gettext("Scan to open"), gettext("Before it goes out")),
+        captions=(gettext("Scan to call"), gettext("Scan to open"), gettext("Before you print")),
     )

@@ -45,11 +45,11 @@ def report(
         _beginning(settings, snapshot, asked, found),
         _middle(session, settings, snapshot, asked, found),
         conclusion.chapter(session, settings, snapshot, asked, found, at),
-        Chapter(gettext("4. How far the data can be trusted"), _trust(findings)),
-        Chapter(gettext("How each figure is worked out"), [_definitions(settings)]),
+        Chapter(gettext("4. Data quality"), _trust(findings)),
+        Chapter(gettext("How the metrics are calculated"), [_definitions(settings)]),
     ]
     return Document(
-        title=gettext("Which advertising pays?"),
+        title=gettext("Which marketing pays off?"),
         subtitle=_span(asked.period.start, asked.last_day),
         language=str(get_locale()).replace("_", "-"),
         currency=settings.currency,
@@ -100,8 +100,8 @@ def _beginning(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found
     now = found.lines[TOTAL][model]
     named = [name for name in found.lines if is_campaign(name)]
     situation = gettext(
-        "In this period %(cost)s was spent on advertising. %(calls)s calls came in, %(leads)s companies "
-        "became leads and %(customers)s became customers; deals worth %(revenue)s were won.",
+        "In this period we spent %(cost)s on marketing. There were %(calls)s calls, %(leads)s new "
+        "leads and %(customers)s new customers. Deals worth %(revenue)s were won.",
         cost=formatting.amount(now["cost_minor"], settings.currency),
         calls=formatting.count(now["calls"]),
         leads=formatting.count(now["leads"]),
@@ -109,12 +109,12 @@ def _beginning(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found
         revenue=formatting.amount(now["revenue_minor"], settings.currency),
     )
     question = ngettext(
-        "The question is whether %(num)d campaign is worth what it costs, and what should change.",
-        "The question is which of %(num)d campaigns are worth what they cost, and what should change.",
+        "The question: is %(num)d campaign worth its cost, and what should change?",
+        "The question: which of %(num)d campaigns are worth their cost, and what should change?",
         len(named),
     )
     return Chapter(
-        gettext("1. The situation and the question"),
+        gettext("1. Summary"),
         [
             situation,
             question,
@@ -146,7 +146,7 @@ def _headline(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found:
         ("marketing_efficiency", "ratio", gettext("Marketing efficiency")),
         ("cost_per_lead_minor", "money", gettext("Cost per lead")),
         ("cost_per_qualified_lead_minor", "money", gettext("Cost per qualified lead")),
-        ("acquisition_cost_minor", "money", gettext("Cost of acquisition")),
+        ("acquisition_cost_minor", "money", gettext("Customer acquisition cost (CAC)")),
     ]
     alike = {key: roi.recorded(snapshot, period) for key, (_, period) in earlier.items()}
     rows: list[_Row] = []
@@ -160,13 +160,13 @@ def _headline(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found:
             row[f"{key}_change"] = _change(now[name], other[name]) if grown else None
         rows.append(row)
     columns = [
-        Column("measure", gettext("Figure")),
+        Column("measure", gettext("Metric")),
         Column("unit", gettext("Unit")),
         Column("now", gettext("This period"), "count"),
     ]
     for key, (label, _) in earlier.items():
         columns += [Column(key, label, "count"), Column(f"{key}_change", gettext("Difference"), "change")]
-    return Table("headline", gettext("The figures that matter"), columns, rows)
+    return Table("headline", gettext("Main results"), columns, rows)
 
 
 _MADE_OF = {
@@ -186,13 +186,13 @@ def _made_of(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found: 
     days = f"{asked.question.lookback_days:g}"
     facts: list[tuple[str, str, Figure | str]] = [
         ("period", gettext("Period"), _span(asked.period.start, asked.last_day)),
-        ("time_zone", gettext("Time zone of the days"), str(asked.period.zone)),
+        ("time_zone", gettext("Time zone"), str(asked.period.zone)),
         ("currency", gettext("Currency"), settings.currency),
         ("models", gettext("Attribution models"), ", ".join(map(model_word, found.models))),
         (
             "window",
             gettext("Lookback window"),
-            gettext("A touch earns credit up to %(days)s days before a deal.", days=days),
+            gettext("Touches up to %(days)s days before a deal are credited.", days=days),
         ),
         ("as_of", gettext("Data as of"), Figure("moment", snapshot.taken_at)),
         ("campaigns", gettext("Campaigns"), _filters(asked)),
@@ -208,7 +208,7 @@ def _made_of(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found: 
         facts += [
             (
                 "unattributed",
-                gettext("Revenue that no touch preceded (%(model)s)", model=model_word(model)),
+                gettext("Unattributed revenue (%(model)s)", model=model_word(model)),
                 Figure("share", lost),
             ),
             (
@@ -219,11 +219,15 @@ def _made_of(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found: 
         ]
     if snapshot.stale:
         facts.append(
-            ("stale", gettext("Freshness"), gettext("Newer data were being read when this was made."))
+            (
+                "stale",
+                gettext("Data status"),
+                gettext("Newer data was still loading when this report was made."),
+            )
         )
     rows = [{"key": key, "what": label, "value": value} for key, label, value in facts]
-    columns = [Column("what", gettext("What")), Column("value", gettext("Chosen or found"))]
-    return Table("made-of", gettext("What this report is made of"), columns, rows)
+    columns = [Column("what", gettext("Setting")), Column("value", gettext("Value"))]
+    return Table("made-of", gettext("About this report"), columns, rows)
 
 
 def _filters(asked: ReportQuery) -> str:
@@ -249,16 +253,15 @@ def _middle(
     drawn = charts.revenue_and_cost(trend, settings.currency, "month", happened)
     total = found.lines[TOTAL][model]
     intro = gettext(
-        "%(direct)s was spent on the campaigns directly, and %(indirect)s as their share of something "
-        "larger, such as hours of the marketing department. Leads and what they cost are counted under the "
-        "model %(model)s.",
+        "Direct costs were %(direct)s. Indirect costs, such as marketing staff time, were "
+        "%(indirect)s. Leads and cost per lead use the %(model)s model.",
         direct=formatting.amount(total["direct_cost_minor"], settings.currency),
         indirect=formatting.amount(total["indirect_cost_minor"], settings.currency),
         model=model_word(model),
     )
     blocks: list[Any] = [intro, _spent(asked, found)]
     complete = all(charts.is_complete(row, "month") for row in trend.to_pylist())
-    note = "" if complete else gettext("A hollow mark is of a span that is not whole.")
+    note = "" if complete else gettext("Hollow points are incomplete periods.")
     blocks += [Chart(gettext("Revenue and cost by month"), drawn, note), _months(trend)]
     if happened:
         rows = [
@@ -266,12 +269,12 @@ def _middle(
             for e in reversed(happened)
         ]
         columns = [
-            Column("title", gettext("What happened")),
+            Column("title", gettext("Event")),
             Column("from", gettext("From"), "day"),
             Column("to", gettext("To"), "day"),
             Column("note", gettext("Note")),
         ]
-        blocks.append(Table("events", gettext("What happened beside our marketing"), columns, rows))
+        blocks.append(Table("events", gettext("Annotations"), columns, rows))
     readings = annotations.readings(session, first=asked.period.start, last=asked.last_day)
     if readings:
         figures: list[_Row] = [
@@ -279,14 +282,14 @@ def _middle(
             for r in sorted(readings, key=lambda r: (r.name, r.day))
         ]
         columns = [
-            Column("name", gettext("Indicator")),
+            Column("name", gettext("Metric")),
             Column("day", gettext("Day"), "day"),
-            Column("value", gettext("Figure"), "count"),
+            Column("value", gettext("Metric"), "count"),
             Column("unit", gettext("Unit")),
             Column("source", gettext("Source")),
         ]
-        blocks.append(Table("indicators", gettext("Indicators"), columns, figures, detail=True))
-    return Chapter(gettext("2. What was done, and what it cost"), blocks)
+        blocks.append(Table("indicators", gettext("Metrics"), columns, figures, detail=True))
+    return Chapter(gettext("2. Activity and cost"), blocks)
 
 
 def _spent(asked: ReportQuery, found: Comparison) -> Table:
@@ -311,7 +314,7 @@ def _spent(asked: ReportQuery, found: Comparison) -> Table:
     ]
     if not any(row["objective"] for row in rows):
         columns = [column for column in columns if column.name != "objective"]
-    return Table("campaigns", gettext("Campaigns and what they cost"), columns, rows, total=True)
+    return Table("campaigns", gettext("Campaigns and their cost"), columns, rows, total=True)
 
 
 def _months(trend: Any) -> Table:
@@ -335,9 +338,9 @@ def _months(trend: Any) -> Table:
 def _trust(findings: Sequence[quality.Finding]) -> list[Any]:
     bad = [line.sentence() for line in quality_text.in_words(findings) if line.bad]
     if not bad:
-        return [gettext("Nothing is missing, as far as can be told.")]
+        return [gettext("No issues found.")]
     return [
-        gettext("What is missing or doubtful in the data of the period, and what it does to the figures:"),
+        gettext("Issues in this period's data and their effect:"),
         Points(bad),
     ]
 
@@ -354,10 +357,10 @@ def _definitions(settings: Settings) -> Table:
         for kpi in KPIS
     ]
     columns = [
-        Column("figure", gettext("Figure")),
-        Column("formula", gettext("How it is worked out")),
+        Column("figure", gettext("Metric")),
+        Column("formula", gettext("Formula")),
         Column("unit", gettext("Unit")),
-        Column("source", gettext("Made of")),
-        Column("hides", gettext("What it hides")),
+        Column("source", gettext("Source data")),
+        Column("hides", gettext("Limitations")),
     ]
     return Table("definitions", gettext("Definitions"), columns, rows, detail=True)

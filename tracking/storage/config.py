@@ -27,7 +27,7 @@ from tracking.storage.environment import ProviderSettings as ProviderSettings
 def _known_currency(code: str) -> str:
     if code not in list_currencies():
         raise ValueError(
-            say("%(code)r is not an ISO 4217 currency; write three capitals such as EUR", code=code)
+            say("%(code)r is not a currency code; enter three capital letters such as EUR", code=code)
         )
     return code
 
@@ -122,8 +122,8 @@ class Settings(Environment, env_prefix="RINGTRAIL_"):
     base_url: str = Field(
         "http://127.0.0.1:8000",
         title="Public address",
-        description="The address of Ringtrail on the internet, such as https://calls.acme.example. Your "
-        "telephone provider calls it, and QR codes and links in mails lead there.",
+        description="The address of Ringtrail on the internet, such as https://calls.acme.example. "
+        "Your phone provider calls it; QR codes and links in emails lead there.",
     )
     trusted_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -136,7 +136,7 @@ class Settings(Environment, env_prefix="RINGTRAIL_"):
     region: Annotated[str, AfterValidator(_known_region)] = Field(
         "SE",
         title="Country",
-        description="Completes telephone numbers that are written without a country code.",
+        description="Completes phone numbers that are written without a country code.",
     )
     timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
         "Europe/Stockholm",
@@ -151,7 +151,7 @@ class Settings(Environment, env_prefix="RINGTRAIL_"):
     default_destination: str = Field(
         "",
         title="Default destination",
-        description="The telephone that rings when a number has no destination of its own. Write it with the "
+        description="The phone that rings when a number has no destination of its own. Include the "
         "country code.",
     )
     dial_timeout_s: int = Field(
@@ -159,7 +159,7 @@ class Settings(Environment, env_prefix="RINGTRAIL_"):
         ge=5,
         le=600,
         title="Ringing time in seconds",
-        description="How long a telephone rings before the call counts as missed, from 5 to 600 seconds.",
+        description="How long a phone rings before the call counts as missed, from 5 to 600 seconds.",
     )
     lookback_days: int = Field(
         365,
@@ -181,7 +181,7 @@ class Settings(Environment, env_prefix="RINGTRAIL_"):
     mail_from: str = Field(
         "",
         title="Sender",
-        description="The sender of all mail, such as Ringtrail <calls@acme.example>.",
+        description="The sender of all emails, such as Ringtrail <calls@acme.example>.",
     )
     first_administrator: str = Field(
         "admin@ringtrail.example",

@@ -88,7 +88,7 @@ class Return:
         """Return what the picture shows, in words."""
         name = line_words().get(self.campaign, self.campaign)
         if self.back is None:
-            return str(gettext("%(campaign)s: no return is known", campaign=name))
+            return str(gettext("%(campaign)s: return unknown", campaign=name))
         shown = [(self.model, self.back), *self.others]
         parts = ", ".join(f"{model_word(model)} {back_words(back)}" for model, back in shown)
         return f"{name}: {parts}"

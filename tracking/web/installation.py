@@ -187,15 +187,15 @@ def _keep_company(job: Work, changes: dict[str, tuple[str | None, bool]], logo: 
     if code and (foreign := rates.in_the_way(job.session, code)):
         raise Invalid(
             "currency",
-            "cannot change to %(code)s: %(what)s. Amounts cannot be converted afterwards",
+            "cannot be changed to %(code)s: %(what)s. Amounts cannot be converted afterwards",
             code=code,
             what=foreign,
         )
     if "RINGTRAIL_TIMEZONE" in changes and _has_records(job.session) and not forms.flag("sure"):
         raise Invalid(
             "timezone",
-            "changes the days of everything recorded so far: days and months of all reports are counted "
-            "anew. Tick the box below to change it",
+            "moves what happened near midnight to another day, so earlier reports can change. Tick "
+            "the box below to confirm",
         )
     _keep(job, changes)
     if logo is not None:
@@ -334,7 +334,10 @@ def _server_address() -> str:
     scheme = request.form.get("smtp_security", "smtp")
     if scheme not in ("smtp", "smtps"):
         raise Invalid(
-            "smtp_security", "%(told)r is not known; choose among %(known)s", told=scheme, known="smtp, smtps"
+            "smtp_security",
+            "%(told)r is not an option; use one of: %(known)s",
+            told=scheme,
+            known="smtp, smtps",
         )
     user, password = forms.text("smtp_user") or "", request.form.get("smtp_password", "")
     held = urlsplit(_smtp_url())
@@ -350,19 +353,19 @@ def _server_address() -> str:
 def send_test_mail() -> AnyResponse:
     message = EmailMessage()
     message["To"] = pages.user().email
-    message["Subject"] = gettext("A test mail from Ringtrail")
-    message.set_content(gettext("Ringtrail can send mail. Nothing needs to be done.") + "\n")
+    message["Subject"] = gettext("A test email from Ringtrail")
+    message.set_content(gettext("Ringtrail can send email. You do not need to do anything.") + "\n")
     try:
         refused = mail.send(pages.settings(), message)
     except (OSError, Invalid) as error:
-        flash(gettext("The mail did not go out (%(why)s).", why=str(error)), "error")
+        flash(gettext("The email was not sent (%(why)s).", why=str(error)), "error")
     else:
         if refused:
             flash(gettext("The mail server refused %(to)s.", to=pages.user().email), "error")
         else:
             flash(
                 gettext(
-                    "The mail server took a test mail to %(to)s. See whether it arrives.",
+                    "The mail server accepted a test email to %(to)s. Check that it arrives.",
                     to=pages.user().email,
                 )
             )

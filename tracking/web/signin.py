@@ -38,7 +38,7 @@ from tracking.reporting import mail, outbox
 from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import OutgoingMail, User
-from tracking.web import credentials
+from tracking.web import credentials, security_messages
 
 # Of Flask-Security's addresses, those that nothing here leads to: a door less to watch.
 _UNUSED = frozenset({"security.two_factor_rescue", "security.tf_select", "security.static"})
@@ -155,6 +155,7 @@ def register(app: Flask, engine: Engine, settings: Settings) -> CSRFProtect:
         SECURITY_MULTI_FACTOR_RECOVERY_URL="/sign-in/recovery",
         SECURITY_JOIN_USER_ROLES=False,
         SECURITY_DATETIME_FACTORY=clock.now,
+        **{f"SECURITY_MSG_{key}": said for key, said in security_messages.MESSAGES.items()},
     )
     people: scoped_session[Session] = scoped_session(
         lambda: Session(engine, expire_on_commit=False),  # type: ignore[arg-type]  # any maker will do
@@ -310,7 +311,7 @@ def _changed(user: User, base_url: str) -> EmailMessage:
     with in_language_of(user):
         message["Subject"] = gettext("Your password for Ringtrail has been changed")
         words = gettext(
-            "If it was not you, choose a new one at once at %(link)s", link=f"{base_url}/password"
+            "If this was not you, choose a new password now: %(link)s", link=f"{base_url}/password"
         )
     message.set_content(f"{words}\n")
     return message
@@ -328,7 +329,7 @@ def invitation(user: User, link: str) -> EmailMessage:
     message["To"] = user.email
     with in_language_of(user):
         message["Subject"] = gettext("Your password for Ringtrail")
-        words = gettext("Choose your password within three days at %(link)s", link=link)
+        words = gettext("Choose your password within three days: %(link)s", link=link)
     message.set_content(f"{words}\n")
     return message
 

@@ -158,9 +158,9 @@ def _titles() -> dict[str, str]:
     return {
         "company": gettext("Company"),
         "address": gettext("Public address"),
-        "telephone": gettext("Telephone"),
+        "telephone": gettext("Phone"),
         "number": gettext("Numbers"),
-        "material": gettext("First ad material"),
+        "material": gettext("First asset"),
         "call": gettext("First call"),
         "history": gettext("Last year's calls"),
         "deals": gettext("Deals"),
@@ -174,13 +174,14 @@ def _words(opened: Session, state: dict[str, bool]) -> dict[str, tuple[str, str,
     settings = pages.settings()
     told = " · ".join(filter(None, (settings.company, settings.region, settings.currency, settings.timezone)))
     material = gettext(
-        "Next, put a tracking number on a piece of ad material, so that its calls can be told apart."
+        "Next, give an asset its own tracking number, so you can see which calls it brings in."
     )
     if opened.scalar(select(Campaign.id).limit(1)) is None:
         material = gettext(
-            "First, name a campaign: a fair, a catalogue, an advertisement whose effect is to be known."
+            "Start by adding a campaign: a trade show, a catalogue or an ad whose results you want "
+            "to measure."
         )
-    change = gettext("Change")
+    change = gettext("Edit")
     words = {
         "company": (
             told if state["company"] else gettext("Name, logo, country, currency and time zone."),
@@ -189,7 +190,7 @@ def _words(opened: Session, state: dict[str, bool]) -> dict[str, tuple[str, str,
         "address": (
             settings.base_url
             if state["address"]
-            else gettext("Where your telephone provider and QR codes reach Ringtrail."),
+            else gettext("Where your phone provider and QR codes reach Ringtrail."),
             gettext("Set the address"),
         ),
         "telephone": (
@@ -197,13 +198,13 @@ def _words(opened: Session, state: dict[str, bool]) -> dict[str, tuple[str, str,
             gettext("Connect"),
         ),
         "number": (
-            gettext("The numbers that your telephone provider gave you for tracking."),
+            gettext("The numbers that your phone provider gave you for tracking."),
             gettext("Add numbers"),
         ),
-        "material": (material, gettext("Add a campaign")),
+        "material": (material, gettext("Add campaign")),
         "call": (
-            gettext("Ring a practice call on the desk, or call your own number from any telephone."),
-            gettext("Open the desk"),
+            gettext("Call your tracking number from any phone. The call appears on the call desk."),
+            gettext("Open the call desk"),
         ),
         "history": (
             gettext("Calls of last year from a file, so that trends begin at once."),
@@ -211,15 +212,15 @@ def _words(opened: Session, state: dict[str, bool]) -> dict[str, tuple[str, str,
         ),
         "deals": (
             gettext("A deal that was won, or all of them from your CRM's file."),
-            gettext("Add a deal"),
+            gettext("Add deal"),
         ),
         "cost": (
             gettext("What each campaign cost; one amount a year is enough to begin."),
             gettext("Add cost"),
         ),
         "ask": (
-            gettext("Log on the desk where callers heard about you; the number alone cannot tell."),
-            gettext("Open the desk"),
+            gettext("On the call desk, log how callers heard about you; the number alone does not tell."),
+            gettext("Open the call desk"),
         ),
     }
     titles = _titles()
