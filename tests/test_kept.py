@@ -156,17 +156,32 @@ def test_an_address_is_public_if_it_names_no_machine_of_a_local_network(address:
     ("name", "text", "reason"),
     [
         ("dial_timeout_s", "4", "must be at least 5"),
-        ("dial_timeout_s", "soon", "is not a number"),
-        ("company", "x" * 81, "is longer than 80 characters"),
+        ("dial_timeout_s", "soon", "enter digits only"),
+        ("company", "x" * 81, "enter at most 80 characters"),
         ("mail_from", "Ringtrail", "'Ringtrail' is not a sender"),
         ("mail_from", "a@b.example\nBcc: c@d.example", "is not a sender"),
-        ("base_url", "calls.acme.example", "is no web address"),
+        ("base_url", "calls.acme.example", "is not a web address"),
+        ("base_url", "https://calls.acme.example:99999", "is not a web address"),
+        ("base_url", "https://calls..example", "is not a web address"),
+        ("base_url", "https://calls.acme.example/?a=b", "enter only https://"),
         ("default_destination", "112", "'112' is not a phone number"),
     ],
 )
 def test_a_text_that_is_no_such_setting_is_refused_with_the_remedy(name: str, text: str, reason: str) -> None:
     with pytest.raises(Invalid, match=reason):
         Settings.of_text(name, text)
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("HTTPS://Calls.Acme.Example/", "https://calls.acme.example"),
+        ("https://räknare.example.:8443/pump/", "https://xn--rknare-bua.example:8443/pump"),
+        ("http://[::1]:8000", "http://[::1]:8000"),
+    ],
+)
+def test_an_address_is_written_as_browsers_and_providers_write_it(typed: str, kept: str) -> None:
+    assert Settings(base_url=typed).base_url == kept
 
 
 def test_the_copy_stays_out_of_a_backup_of_the_folder_that_others_read(tmp_path: Path) -> None:

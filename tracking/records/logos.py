@@ -49,7 +49,7 @@ def put(session: Session, logo: Logo | None) -> None:
 def accept(content: bytes) -> Logo:
     """Return an uploaded picture without what hangs on it; refuse what is no picture or could act."""
     if len(content) > LARGEST:
-        raise Invalid("logo", "is larger than 500 kB; make it smaller")
+        raise Invalid("logo", "choose a picture of at most 500 kB")
     if content.startswith(b"\x89PNG\r\n\x1a\n"):
         made = Logo(_png(content), "image/png")
     elif content.startswith(b"\xff\xd8\xff"):
@@ -57,19 +57,21 @@ def accept(content: bytes) -> Logo:
     elif b"<svg" in content or b":svg" in content:
         made = Logo(_svg(content), "image/svg+xml")
     else:
-        raise Invalid("logo", "is not a PNG, JPEG or SVG picture; choose one of these kinds")
+        raise Invalid("logo", "choose a PNG, JPEG or SVG picture")
     if not is_drawable(made):
         raise _damaged()
     return made
 
 
 def _damaged() -> Invalid:
-    return Invalid("logo", "is damaged or cut short; save the picture again")
+    return Invalid("logo", "the picture is damaged or incomplete; save it again")
 
 
 def _sized(width: int, height: int) -> None:
-    if not (0 < width <= _MOST_PIXELS and 0 < height <= _MOST_PIXELS):
-        raise Invalid("logo", "must have from 1 to 4,000 pixels each way")
+    if not (width and height):
+        raise _damaged()
+    if max(width, height) > _MOST_PIXELS:
+        raise Invalid("logo", "choose a picture of at most 4,000 by 4,000 pixels")
 
 
 def _png(content: bytes) -> bytes:
@@ -118,15 +120,15 @@ def _svg(content: bytes) -> bytes:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise Invalid("logo", "is not UTF-8; save the SVG as UTF-8, or upload a PNG") from None
+        raise Invalid("logo", "save the SVG as UTF-8, or upload a PNG") from None
     if "<!ENTITY" in text:
-        raise Invalid("logo", "declares entities; save it as plain SVG, or upload a PNG")
+        raise Invalid("logo", "the SVG declares entities; save it as plain SVG, or upload a PNG")
     try:
         root = ET.fromstring(text)  # noqa: S314 - without entities; expat itself fetches nothing
     except (ET.ParseError, ValueError):
         raise _damaged() from None
     if root.tag != f"{_SVG}svg":
-        raise Invalid("logo", "is not a PNG, JPEG or SVG picture; choose one of these kinds")
+        raise Invalid("logo", "choose a PNG, JPEG or SVG picture")
     ET.register_namespace("", _SVG[1:-1])
     ET.register_namespace("xlink", _HREF[1:].partition("}")[0])
     try:
@@ -146,13 +148,13 @@ def _clean(element: ET.Element) -> None:
             if element.tag == f"{_SVG}a":
                 del element.attrib[name]  # a link of a logo leads nowhere here
                 continue
-            raise Invalid("logo", "fetches a file from elsewhere; save it as plain SVG, or upload a PNG")
+            raise Invalid("logo", "the SVG loads another file; save it as plain SVG, or upload a PNG")
         if plain != "href" and _FETCHES.search(value):
-            raise Invalid("logo", "fetches a file from elsewhere; save it as plain SVG, or upload a PNG")
+            raise Invalid("logo", "the SVG loads another file; save it as plain SVG, or upload a PNG")
         if name.startswith("{") and name != _HREF and not name.startswith("{http://www.w3.org/XML/"):
             del element.attrib[name]
     if element.tag == f"{_SVG}style" and _FETCHES.search("".join(element.itertext())):
-        raise Invalid("logo", "fetches a file from elsewhere; save it as plain SVG, or upload a PNG")
+        raise Invalid("logo", "the SVG loads another file; save it as plain SVG, or upload a PNG")
     for child in list(element):
         if not str(child.tag).startswith(_SVG) or child.tag[len(_SVG) :] in _DROPPED:
             element.remove(child)
@@ -165,6 +167,6 @@ def _clean(element: ET.Element) -> None:
 def _acts(name: str) -> Invalid:
     return Invalid(
         "logo",
-        "contains %(name)s, which a picture does not need; save it as plain SVG, or upload a PNG",
+        "the SVG contains %(name)s, which a picture does not need; save it as plain SVG, or upload a PNG",
         name=name,
     )

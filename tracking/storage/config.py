@@ -63,6 +63,8 @@ _log = logging.getLogger(__name__)
 _Own = TypeVar("_Own", bound=ProviderSettings)
 
 
+_HOST = re.compile(r"\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+_PATH = re.compile(r"[\w.~!$&'()*+,;=:@%/-]*", re.ASCII)
 _SENDER = re.compile(r"[^\s<>@,]+@[^\s<>@,]+|[^<>\r\n]+<[^\s<>@,]+@[^\s<>@,]+>")
 # RFC 6762, 6761 and 8375, and what routers of offices call their own network.
 _LOCAL_NAMES = (
@@ -175,8 +177,8 @@ class Settings(Environment, env_prefix="RINGTRAIL_"):
     )
     smtp_url: SecretStr = Field(
         SecretStr(""),
-        title="Mail server",
-        description="Mail server, smtp://user:password@host:587 or smtps://host:465; empty: no mail.",
+        title="Email server",
+        description="Email server, smtp://user:password@host:587 or smtps://host:465; empty: no email.",
     )
     mail_from: str = Field(
         "",
@@ -241,17 +243,25 @@ class Settings(Environment, env_prefix="RINGTRAIL_"):
     @field_validator("base_url")
     @classmethod
     def _absolute(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(value)
+            # As browsers and providers write it, so that what they send compares.
+            name = (parts.hostname or "").rstrip(".")
+            host = f"[{ip_address(name)}]" if ":" in name else name.encode("idna").decode()
+            right = _HOST.fullmatch(host) and parts.scheme in ("http", "https") and parts.port != 0
+        except ValueError:
+            right = None
+        if not right:
             raise ValueError(
                 say(
-                    "%(told)r is no web address; write https:// (or http:// for trials) and a name",
+                    "%(told)r is not a web address; enter one such as https://calls.acme.example",
                     told=value,
                 )
             )
-        if parts.username or parts.password or parts.query or parts.fragment or value.split() != [value]:
-            raise ValueError(say("has more than https://, a name, a port and a path; leave the rest out"))
-        return value.rstrip("/")
+        if "@" in parts.netloc or "?" in value or "#" in value or not _PATH.fullmatch(parts.path):
+            raise ValueError(say("enter only https://, a name, and a port or path if needed"))
+        port = "" if parts.port is None else f":{parts.port}"
+        return f"{parts.scheme}://{host}{port}{parts.path}".rstrip("/")
 
     @field_validator("company")
     @classmethod
@@ -263,7 +273,7 @@ class Settings(Environment, env_prefix="RINGTRAIL_"):
     def _sender(cls, value: str) -> str:
         if value and not _SENDER.fullmatch(value):
             raise ValueError(
-                say("%(told)r is not a sender; write an address such as calls@acme.example", told=value)
+                say("%(told)r is not a sender; enter an address such as calls@acme.example", told=value)
             )
         return value
 

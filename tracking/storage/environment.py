@@ -26,10 +26,10 @@ def _reason(problem: Any) -> Sentence:
         case "less_than_equal":
             return say("must be at most %(most)s", most=context["le"])
         case "string_too_long":
-            return say("is longer than %(most)s characters; shorten it", most=context["max_length"])
+            return say("enter at most %(most)s characters", most=context["max_length"])
         case "int_parsing" | "int_from_float" | "float_parsing":
-            return say("is not a number; write digits only")
-    return say("cannot be read; write it as docs/settings.md shows")
+            return say("enter digits only")
+    return say("cannot be read; enter it as docs/settings.md shows")
 
 
 class Environment(BaseSettings):
@@ -50,7 +50,7 @@ class Environment(BaseSettings):
         try:
             return getattr(cls(**source()), name)
         except SettingsError:
-            raise Invalid(name, "cannot be read; write it as docs/settings.md shows") from None
+            raise Invalid(name, "cannot be read; enter it as docs/settings.md shows") from None
         except ValidationError as error:
             raise Invalid.of(name, _reason(error.errors()[0])) from None
 

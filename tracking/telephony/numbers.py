@@ -70,7 +70,7 @@ def add(
     e164 = phone.require(number, region, "number")
     target = phone.require(destination, region, "destination") if destination else None
     if target is not None:
-        _refuse_loop(session, e164, target)
+        refuse_loop(session, target, number=e164)
     if session.scalar(select(TrackingNumber.id).where(TrackingNumber.number == e164)) is not None:
         raise Conflict("%(e164)s is already in the inventory", e164=e164)
     row = TrackingNumber(number=e164, destination=target, provider=provider, label=label, created_at=at)
@@ -85,7 +85,7 @@ def add(
 def forward_to(session: Session, number: TrackingNumber, destination: str, *, region: str = "ZZ") -> None:
     """Let a number ring somewhere else from now on."""
     target = phone.require(destination, region, "destination")
-    _refuse_loop(session, number.number, target)
+    refuse_loop(session, target, number=number.number)
     number.destination = target
 
 
@@ -325,11 +325,24 @@ def _quarantine(material: AdMaterial, ends_at: datetime | None) -> datetime | No
     return None if ends_at is None else ends_at + timedelta(days=QUARANTINE_DAYS[material.medium])
 
 
-def _refuse_loop(session: Session, number: str, destination: str) -> None:
+def always_ring(session: Session, live: Collection[str], default: str) -> bool:
+    """Tell whether a phone rings at each number of live providers: its own destination, or the default.
+
+    A default that is a tracking number itself rings nowhere. Without numbers the default alone counts.
+    """
+    if default and session.scalar(select(TrackingNumber.id).where(TrackingNumber.number == default)) is None:
+        return True
+    active = TrackingNumber.provider.in_(live), TrackingNumber.status == NumberStatus.active
+    found = session.scalars(select(TrackingNumber.destination).where(*active).distinct()).all()
+    return bool(found) and None not in found
+
+
+def refuse_loop(session: Session, destination: str, *, number: str = "", field: str = "destination") -> None:
+    """Refuse a destination that is one of our numbers: its calls would come back to us, for ever."""
     ours = session.scalar(select(TrackingNumber.id).where(TrackingNumber.number == destination))
     if destination == number or ours is not None:
         raise Invalid(
-            "destination",
+            field,
             "%(destination)s is a tracking number; calls would loop. Enter a real destination",
             destination=destination,
         )

@@ -1,5 +1,6 @@
 """Settings on pages: who the supplier is, its telephone provider and its mail; and whether they work."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,7 +26,7 @@ from tracking.storage import kept, phone
 from tracking.storage.config import Settings
 from tracking.storage.environment import Environment
 from tracking.storage.models import Call, Cost, Deal, InboxEvent, Touch
-from tracking.telephony import providers
+from tracking.telephony import numbers, providers
 from tracking.web import forms, pages, reachable
 from tracking.web.pages import ADMINISTRATORS, PUBLIC, Work
 
@@ -35,6 +36,7 @@ _PHONE = ("default_destination", "dial_timeout_s")
 _LARGEST_FORM = logos.LARGEST + 200_000
 """Larger than a logo may be, so that the form can say what is wrong with it."""
 _PREFIX = "RINGTRAIL_"
+_OUR_PAGE = re.compile(r"/(?:[\w-][\w/-]*)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,13 @@ def _in_force() -> None:
 def _saved(endpoint: str) -> AnyResponse:
     _in_force()
     flash(gettext("Saved."))
-    return redirect(url_for(endpoint), 303)
+    return redirect(_came_from() or url_for(endpoint), 303)
+
+
+def _came_from() -> str | None:
+    """Return the page that sent here to set something; None where none did, or it is no page of ours."""
+    back = request.args.get("back", "")
+    return back if _OUR_PAGE.fullmatch(back) else None
 
 
 # --- Company ---------------------------------------------------------------------------------------------
@@ -215,7 +223,7 @@ def logo() -> Response:
     with pages.reading() as session:
         found = logos.current(session)
     if found is None:
-        raise NotFound(gettext("There is no logo."))
+        raise NotFound(gettext("Logo not found."))
     # An SVG that is opened by itself is a page of ours: it may be drawn, and nothing else.
     held = {
         "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox"
@@ -238,11 +246,13 @@ def check_address() -> AnyResponse:
 def phone_settings() -> Page:
     shown = {name: _of_provider(name) for name in providers.names()}
     every = [*_shown(Settings, _PHONE), *(one for group in shown.values() for one in group)]
+    refused: dict[str, tuple[datetime, str]] = current_app.extensions["ringtrail"]["refused"]
     problem: Exception | None = None
     if request.method == "POST":
         try:
             if changes := _changes(every):
-                pages.change(lambda job: _keep(job, changes))
+                pages.change(lambda job: _keep_phone(job, changes))
+                refused.clear()
             return _saved("web.phone_settings")
         except (Invalid, Conflict) as error:
             problem = error
@@ -252,7 +262,7 @@ def phone_settings() -> Page:
                 select(InboxEvent.provider, func.max(InboxEvent.received_at)).group_by(InboxEvent.provider)
             ).all()
         )
-    refused: dict[str, tuple[datetime, str]] = current_app.extensions["ringtrail"]["refused"]
+        rings = numbers.always_ring(session, providers.names(), pages.settings().default_destination)
     base = pages.settings().base_url
     page = render_template(
         "settings/phone.html",
@@ -271,8 +281,17 @@ def phone_settings() -> Page:
         problem=problem,
         typed=request.form if problem else {},
         is_public=pages.settings().is_public,
+        rings=rings,
     )
     return page, pages.status_of(problem)
+
+
+def _keep_phone(job: Work, changes: dict[str, tuple[str | None, bool]]) -> None:
+    text, _ = changes.get("RINGTRAIL_DEFAULT_DESTINATION", (None, True))
+    if text:
+        e164 = phone.require(text, "ZZ", "default_destination")
+        numbers.refuse_loop(job.session, e164, field="default_destination")
+    _keep(job, changes)
 
 
 def _of_provider(name: str) -> list[Shown]:
@@ -326,11 +345,11 @@ def _server_address() -> str:
         return ""
     if urlsplit(f"//{host}").netloc != host or host.count(":") == 1 or "@" in host:
         raise Invalid(
-            "smtp_host", "%(told)r is not a server's name; write one such as mail.acme.example", told=host
+            "smtp_host", "%(told)r is not a server name; enter one such as mail.acme.example", told=host
         )
     port = forms.whole("smtp_port")
     if port is not None and not 0 < port < 65536:
-        raise Invalid("smtp_port", "%(port)s is not a port; write 587, 465 or 25", port=port)
+        raise Invalid("smtp_port", "%(port)s is not a port; enter 587, 465 or 25", port=port)
     scheme = request.form.get("smtp_security", "smtp")
     if scheme not in ("smtp", "smtps"):
         raise Invalid(
@@ -344,7 +363,7 @@ def _server_address() -> str:
     if not password and not forms.flag("clear_smtp_password") and user == unquote(held.username or ""):
         password = unquote(held.password or "")
     if password and not user:
-        raise Invalid("smtp_user", "is missing; a password needs a user name")
+        raise Invalid("smtp_user", "enter a user name; a password needs one")
     login = f"{quote(user, safe='')}{':' + quote(password, safe='') if password else ''}@" if user else ""
     return f"{scheme}://{login}{host}{f':{port}' if port else ''}"
 

@@ -27,7 +27,7 @@ def begin_step(step: str) -> AnyResponse:
 def first_call() -> Response:
     with pages.reading() as session:
         come = session.scalar(select(Call.id).limit(1)) is not None
-    answer = make_response(render_template("decide/_waiting.html"))
+    answer = make_response(render_template("decide/_waiting.html", refused=steps.refused()))
     if come:
         answer.headers["HX-Redirect"] = url_for("web.home")
     return answer

@@ -1,10 +1,12 @@
 """What is left to do in an installation that is new: steps with their state, each done on a page."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from flask import render_template, session, url_for
-from flask_babel import gettext, ngettext
+from babel import Locale
+from flask import current_app, render_template, session, url_for
+from flask_babel import get_locale, gettext, ngettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -19,7 +21,7 @@ from tracking.storage.models import (
     TrackingNumber,
 )
 from tracking.storage.vocabulary import JobState
-from tracking.telephony import providers
+from tracking.telephony import numbers, providers
 from tracking.web import pages
 
 _BEGUN = "step"
@@ -64,6 +66,7 @@ def done(opened: Session) -> dict[str, bool]:
         return any(opened.scalar(query.limit(1)) is not None for query in wanted)
 
     live = providers.names()
+    ready = any(not provider.obstacle(settings) for provider in providers.every().values())
     called = has(select(Call.id))
     imports = opened.scalars(
         select(Job.arguments)
@@ -75,7 +78,7 @@ def done(opened: Session) -> dict[str, bool]:
         "company": bool(settings.company),
         "address": settings.is_public,
         "telephone": called
-        or any(not provider.obstacle(settings) for provider in providers.every().values())
+        or (ready and numbers.always_ring(opened, live, settings.default_destination))
         or has(select(TrackingNumber.id).where(TrackingNumber.provider.not_in(live))),
         "number": has(select(TrackingNumber.id)),
         "material": has(select(NumberAssignment.id).where(NumberAssignment.ends_at.is_(None))),
@@ -118,7 +121,7 @@ def page(opened: Session) -> str:
         first=first,
         rest=rest,
         all_done=sum(state.values()),
-        waiting=state["material"] and not state["call"],
+        refused=refused(),
         number=_number(opened) if state["material"] and not state["call"] else None,
     )
 
@@ -143,6 +146,12 @@ def finishes(endpoint: str | None) -> bool:
         return False
     with pages.reading() as opened:
         return done(opened)[name]
+
+
+def refused() -> tuple[datetime, str] | None:
+    """Return when and why a provider's request was refused last, since the settings were changed."""
+    found: dict[str, tuple[datetime, str]] = current_app.extensions["ringtrail"]["refused"]
+    return max(found.values(), default=None)
 
 
 def _may(name: str) -> bool:
@@ -172,7 +181,8 @@ def _titles() -> dict[str, str]:
 def _words(opened: Session, state: dict[str, bool]) -> dict[str, tuple[str, str, str]]:
     """Return of each step its title, what it is for, and what its button says."""
     settings = pages.settings()
-    told = " · ".join(filter(None, (settings.company, settings.region, settings.currency, settings.timezone)))
+    country = (get_locale() or Locale("en")).territories.get(settings.region, settings.region)
+    told = " · ".join((settings.company, country, settings.currency, settings.timezone))
     material = gettext(
         "Next, give an asset its own tracking number, so you can see which calls it brings in."
     )
