@@ -1,5 +1,8 @@
 """Settings that pages set: in force for all who hold them, sealed, behind the environment."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,6 +92,27 @@ def test_a_process_that_starts_while_the_database_is_away_has_what_was_kept_last
     kept.recall(later)
     assert later.base_url == "https://calls.acme.example"
     assert later.of(TwilioSettings).auth_tokens[0].get_secret_value() == TOKEN
+
+
+# What the next start of the program has, with the database and without it.
+NEXT_START = """
+import os
+from tracking.cli.installation import Installation
+file = Installation().settings.data_dir / "ringtrail.db"
+print(Installation().settings.company)
+os.rename(file, f"{file}.away")
+print(Installation().settings.company)
+"""
+
+
+@ON_SQLITE
+def test_a_program_that_is_started_again_has_what_was_set(settings: Settings, engine: Engine) -> None:
+    put(engine, settings, COMPANY="Acme Pumps")
+    told = {"RINGTRAIL_DATA_DIR": str(settings.data_dir), "RINGTRAIL_KEY": KEY}
+    done = subprocess.run(
+        [sys.executable, "-c", NEXT_START], env=os.environ | told, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout.split("\n"), done.stderr) == (["Acme Pumps", "Acme Pumps", ""], "")
 
 
 @ON_SQLITE

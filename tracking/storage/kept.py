@@ -62,7 +62,10 @@ def recall(settings: Settings) -> None:
     """Let settings be what the database kept when it was last read here, as far as the copy tells."""
     path = settings.data_dir / _COPY
     try:
-        told = json.loads(vault.unseal(path.read_bytes(), _COPY))
+        sealed = path.read_bytes()
+        # Before there is a database, nobody has installed them yet.
+        vault.install(settings.keys)
+        told = json.loads(vault.unseal(sealed, _COPY))
         settings.adopt({str(name): str(text) for name, text in told.items()})
     except FileNotFoundError:
         return
