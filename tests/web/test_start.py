@@ -56,11 +56,14 @@ def test_the_phone_step_is_done_once_calls_are_verified_and_a_phone_rings(
     assert warning in client.get("/settings/phone").text
     add_number(engine, "+46701740610", destination=ACME_DESK)
     assert is_done(office, "telephone")
+    assert "Twilio</span>" in client.get("/start").text
     add_number(engine, "+46701740611")
     assert not is_done(office, "telephone")
     assert warning in client.get("/settings/phone").text
+    send(client, "/start/telephone")
     assert send(client, "/settings/phone", default_destination=ACME_DESK) == "/start"
     assert is_done(office, "telephone")
+    assert "Twilio · +46 " in client.get("/start").text
     assert warning not in client.get("/settings/phone").text
     add_number(engine, ACME_DESK)
     assert not is_done(office, "telephone"), "a call that is forwarded to a tracking number comes back"

@@ -10,6 +10,8 @@ from flask_babel import get_locale, gettext, ngettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tracking.storage import phone
+from tracking.storage.config import Settings
 from tracking.storage.models import (
     Answer,
     Call,
@@ -163,6 +165,14 @@ def _number(opened: Session) -> str | None:
     return opened.scalar(held.where(NumberAssignment.ends_at.is_(None)).limit(1))
 
 
+def _phones(settings: Settings) -> str:
+    """Return which providers report calls, and where these ring."""
+    told = [name.capitalize() for name, each in providers.every().items() if not each.obstacle(settings)]
+    if settings.default_destination:
+        told.append(phone.show(settings.default_destination).international)
+    return " · ".join(told)
+
+
 def _titles() -> dict[str, str]:
     return {
         "company": gettext("Company"),
@@ -204,7 +214,8 @@ def _words(opened: Session, state: dict[str, bool]) -> dict[str, tuple[str, str,
             gettext("Set the address"),
         ),
         "telephone": (
-            gettext("Connect the provider of your numbers, or import the records of your phone system."),
+            (state["telephone"] and _phones(settings))
+            or gettext("Connect the provider of your numbers, or import the records of your phone system."),
             gettext("Connect"),
         ),
         "number": (
