@@ -15,7 +15,7 @@ from tests.web.ringing import advertise
 from tracking import clock
 from tracking.storage import db
 from tracking.storage.config import Settings
-from tracking.storage.models import TrackingNumber
+from tracking.storage.models import ImportRun, TrackingNumber
 from tracking.web import steps
 
 Enter = Callable[[str], FlaskClient]
@@ -153,3 +153,17 @@ def test_the_list_names_the_country_and_offers_others_only_what_they_may(signed_
     ]:
         assert (f'action="/start/{step}"' in signed_in(role).get("/start").text) is allowed, (role, step)
     assert client.get("/start/nothing").status_code in (404, 405)
+
+
+def test_last_years_calls_are_there_once_a_file_brought_calls(office: Flask, engine: Engine) -> None:
+    def bring(kind: str, created: int) -> None:
+        run = ImportRun(kind=kind, file_name="a.csv", created=created, updated=0, skipped=9, refused=0)
+        with db.transaction(engine) as session:
+            run.finished_at = clock.now()
+            session.add(run)
+
+    bring("deals", 5)
+    bring("calls", 0)
+    assert not is_done(office, "history")
+    bring("cdr", 1)
+    assert is_done(office, "history")

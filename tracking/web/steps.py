@@ -10,6 +10,7 @@ from flask_babel import get_locale, gettext, ngettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from reports.evidence import LEAST_DEALS_IN_ALL
 from tracking.storage import phone
 from tracking.storage.config import Settings
 from tracking.storage.models import (
@@ -18,18 +19,16 @@ from tracking.storage.models import (
     Campaign,
     Cost,
     Deal,
-    Job,
+    ImportRun,
     NumberAssignment,
     TrackingNumber,
 )
-from tracking.storage.vocabulary import JobState
 from tracking.telephony import numbers, providers
 from tracking.web import pages
 
 _BEGUN = "step"
 _FIRST_CALL = ("company", "address", "telephone", "number", "material", "call")
-_IMPORTS = 50
-"""Jobs that are looked through for an import; a judgement."""
+_CALL_FILES = ("calls", "cdr")
 # Where a step is done, and the pages whose forms can finish it.
 _PLACES = {
     "company": ("web.company_settings", ("web.company_settings",)),
@@ -70,12 +69,7 @@ def done(opened: Session) -> dict[str, bool]:
     live = providers.names()
     ready = any(not provider.obstacle(settings) for provider in providers.every().values())
     called = has(select(Call.id))
-    imports = opened.scalars(
-        select(Job.arguments)
-        .where(Job.kind == "import", Job.state == JobState.done)
-        .order_by(Job.id.desc())
-        .limit(_IMPORTS)
-    )
+    brought = ImportRun.kind.in_(_CALL_FILES), ImportRun.created + ImportRun.updated > 0
     return {
         "company": bool(settings.company),
         "address": settings.is_public,
@@ -85,7 +79,7 @@ def done(opened: Session) -> dict[str, bool]:
         "number": has(select(TrackingNumber.id)),
         "material": has(select(NumberAssignment.id).where(NumberAssignment.ends_at.is_(None))),
         "call": called,
-        "history": any(not arguments.get("dry_run") for arguments in imports),
+        "history": has(select(ImportRun.id).where(*brought)),
         "deals": has(select(Deal.id)),
         "cost": has(select(Cost.id)),
         "ask": has(select(Answer.id)),
@@ -124,6 +118,7 @@ def page(opened: Session) -> str:
         rest=rest,
         all_done=sum(state.values()),
         refused=refused(),
+        least_deals=LEAST_DEALS_IN_ALL,
         number=_number(opened) if state["material"] and not state["call"] else None,
     )
 
@@ -201,6 +196,8 @@ def _words(opened: Session, state: dict[str, bool]) -> dict[str, tuple[str, str,
             "Start by adding a campaign: a trade show, a catalogue or an ad whose results you want "
             "to measure."
         )
+    if state["material"]:
+        material = gettext("Give each ad that you want to measure its own number.")
     change = gettext("Edit")
     words = {
         "company": (
