@@ -307,11 +307,14 @@ REFUSED = {
         "at most 4,000 by 4,000 pixels",
     ),
     "cut JPEG": (b"\xff\xd8\xff\xe0\0\x10JFIF", "is damaged"),
+    "a photo": (b"\xff\xd8\xff" + b"\0" * 6_000_000, "a picture of at most 500 kB"),
     "large": (SVG + b" " * 500_000, "a picture of at most 500 kB"),
     "deep": (INSIDE % (b"<g>" * 20_000 + b"</g>" * 20_000), "is damaged"),
 }
 
 
+# The test client leaves the temporary file of a large upload to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_logo_that_could_act_or_is_no_picture_is_refused_with_the_reason(
     signed_in: Enter, engine: Engine, name: str
@@ -409,6 +412,9 @@ def test_a_test_mail_goes_to_whoever_asks_and_the_page_says_what_came_of_it(
 ) -> None:
     client = signed_in("administrator")
     assert "No email is sent" in client.get("/settings/mail").text
+    assert "needs both" not in client.get("/settings/mail").text
+    assert save(client, "mail", smtp_host="127.0.0.1", smtp_security="smtp")[0] == 303
+    assert "Email needs both a server and a sender." in client.get("/settings/mail").text
     told = {"smtp_host": "127.0.0.1", "smtp_port": str(box[1]), "mail_from": "Acme <calls@acme.example>"}
     assert save(client, "mail", **told, smtp_security="smtp")[0] == 303
     assert "Email can be sent" in client.get("/settings/mail").text
