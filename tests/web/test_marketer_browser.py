@@ -29,7 +29,7 @@ def test_by_keyboard_from_a_new_campaign_to_a_sheet_and_its_test_call(
     page = open_page("marketer", "/numbers/new", accept_downloads=True)
     page.keyboard.type(NUMBER)
     press(page, "button", "Add all")
-    expect(page.get_by_text("1 numbers are added")).to_be_visible()
+    expect(page.get_by_text("1 number added")).to_be_visible()
     page.goto("/campaigns")
     press(page, "link", "Add campaign")
     expect(page.get_by_label("Name")).to_be_focused()
