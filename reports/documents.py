@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from reports import charts, extras, fonts
+from reports.logo import for_typst
 from reports.parts import Block, Chart, Column, Document, Figure, Points, Table, cell
 
 _CLASSES: Mapping[str, str] = MappingProxyType(
@@ -113,7 +114,7 @@ def text(document: Document) -> str:
     str
         Lines ended by line feeds.
     """
-    lines = [document.title, document.subtitle]
+    lines = [*filter(None, [document.supplier]), document.title, document.subtitle]
     for chapter in document.chapters:
         lines += ["", chapter.title, "-" * _width(chapter.title)]
         for block in chapter.blocks:
@@ -152,7 +153,11 @@ def pdf(document: Document) -> bytes:
     source = files("reports").joinpath("document.typ").read_bytes()
     made = extras.load("typst").compile(
         source,
-        sys_inputs={"document": json.dumps(told), "fonts": json.dumps(fonts.FAMILIES)},
+        sys_inputs={
+            "document": json.dumps(told),
+            "fonts": json.dumps(fonts.FAMILIES),
+            "supplier": for_typst(document.supplier, document.logo),
+        },
         font_paths=fonts.for_documents(),
         timestamp=int(document.made_at.timestamp()),
     )

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from reports.charts import Spec
+from reports.logo import Logo
 
 Unit = Literal["text", "money", "share", "chance", "change", "ratio", "count", "months", "day", "moment"]
 """What a cell holds: words; minor units of the document's currency; a fraction; a probability; a fraction by
@@ -151,6 +152,10 @@ class Document:
         The story.
     write : Write
         How figures are written.
+    supplier : str
+        Whose report it is; empty where nobody has said.
+    logo : Logo, optional
+        The supplier's logo.
     """
 
     title: str
@@ -161,6 +166,8 @@ class Document:
     made_at: datetime
     chapters: Sequence[Chapter]
     write: Write
+    supplier: str = ""
+    logo: Logo | None = None
 
     @property
     def tables(self) -> list[Table]:
@@ -168,7 +175,7 @@ class Document:
         return [b for chapter in self.chapters for b in chapter.blocks if isinstance(b, Table)]
 
     def brief(self) -> "Document":
-        """Return the document as mails tell it: without charts and without tables of detail.
+        """Return the document as mails tell it: without pictures and without tables of detail.
 
         Returns
         -------
@@ -180,7 +187,7 @@ class Document:
             return not isinstance(block, Chart) and not (isinstance(block, Table) and block.detail)
 
         kept = [replace(c, blocks=[b for b in c.blocks if told(b)]) for c in self.chapters]
-        return replace(self, chapters=[chapter for chapter in kept if chapter.blocks])
+        return replace(self, chapters=[chapter for chapter in kept if chapter.blocks], logo=None)
 
 
 def cell(column: Column, row: Mapping[str, Any]) -> Figure:

@@ -9,6 +9,7 @@ import qrcode
 import qrcode.image.svg
 
 from reports import extras, fonts
+from reports.logo import Logo, for_typst
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,24 @@ class Sheet:
     captions: tuple[str, str, str]
 
 
-def pdf(sheets: Sequence[Sheet]) -> bytes:
+def pdf(sheets: Sequence[Sheet], supplier: str = "", logo: Logo | None = None) -> bytes:
     """Return one A4 page a sheet, as PDF.
 
     What users typed goes to Typst as data and never as markup, so nothing in a name can act.
+
+    Parameters
+    ----------
+    sheets : sequence of Sheet
+        The pages, in order.
+    supplier : str
+        Whose numbers they are, at the head of each page.
+    logo : Logo, optional
+        The supplier's logo.
+
+    Returns
+    -------
+    bytes
+        The file.
 
     Raises
     ------
@@ -60,6 +75,7 @@ def pdf(sheets: Sequence[Sheet]) -> bytes:
     pages = [asdict(sheet) | {"qr": [qr(sheet.call), qr(sheet.link)]} for sheet in sheets]
     source = files("reports").joinpath("sheets.typ").read_bytes()
     told = {"sheets": json.dumps(pages), "fonts": json.dumps(fonts.FAMILIES)}
+    told["supplier"] = for_typst(supplier, logo)
     made = extras.load("typst").compile(source, sys_inputs=told, font_paths=fonts.for_documents())
     assert isinstance(made, bytes)
     return made

@@ -98,7 +98,14 @@ def xlsx(document: Document, zone: ZoneInfo) -> bytes:
     told = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with xlsxwriter.Workbook(out, told | {"strings_to_numbers": False, "remove_timezone": True}) as book:
         made = document.made_at.astimezone(zone).replace(tzinfo=None)
-        book.set_properties({"title": document.title, "subject": document.subtitle, "created": made})
+        book.set_properties(
+            {
+                "title": document.title,
+                "subject": document.subtitle,
+                "created": made,
+                "company": document.supplier,
+            }
+        )
         forms = _Forms(book, document)
         names: set[str] = set()
         _story(book.add_worksheet(_name(document.title, names)), document, forms)
@@ -140,7 +147,8 @@ def _story(sheet: Any, document: Document, forms: _Forms) -> None:
     sheet.set_column(0, 0, 110)
     sheet.hide_gridlines(2)
     sheet.write_string(0, 0, document.title, forms.of("title"))
-    sheet.write_string(1, 0, document.subtitle, forms.of("text"))
+    who = " · ".join(filter(None, (document.supplier, document.subtitle)))
+    sheet.write_string(1, 0, who, forms.of("text"))
     place = 3
     for chapter in document.chapters:
         sheet.write_string(place, 0, chapter.title, forms.of("chapter"))

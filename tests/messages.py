@@ -16,6 +16,8 @@ from babel.messages.pofile import read_po, write_po
 from jinja2.ext import babel_extract
 
 from reports.definitions import KPIS
+from tracking.storage.config import ON_PAGES, Settings
+from tracking.telephony import providers
 from tracking.web.security_messages import MESSAGES
 
 ROOT = Path(__file__).parents[1]
@@ -23,7 +25,6 @@ FOLDER = ROOT / "tracking" / "language" / "translations"
 LANGUAGES = ("sv", "ru", "zh")
 # Errors of these never reach a page: they end a command, or stop an installation from starting.
 _NOT_IN_PAGES = {
-    "storage/config.py",
     "storage/db.py",
     "demo/replay.py",
     "storage/vault.py",
@@ -72,6 +73,11 @@ def found() -> Iterator[Found]:
         # A page shows of the unit what stands before the semicolon.
         for text in (kpi.label, kpi.formula, kpi.unit, kpi.unit.split(";")[0], kpi.hides, kpi.source):
             yield "reports/definitions.py", 0, text
+    for kind in (Settings, *(kind for name in providers.names() for kind in providers.settings_of(name))):
+        for setting, told in kind.model_fields.items():
+            if kind is not Settings or setting in ON_PAGES:
+                for text in filter(None, (told.title, told.description)):
+                    yield "settings", 0, text
     for text, _ in MESSAGES.values():
         yield "tracking/web/security_messages.py", 0, text
 

@@ -19,7 +19,7 @@ from tracking.records.costs import CostRecord
 from tracking.records.deals import DealRecord
 from tracking.records.touches import TouchRecord
 from tracking.records.touches import save as save_touch
-from tracking.storage import db
+from tracking.storage import db, kept
 from tracking.storage.config import Settings
 from tracking.storage.vocabulary import Stage, TouchKind
 
@@ -266,3 +266,24 @@ def test_an_import_is_listed_and_undone_after_it_was_shown(terminal: Terminal, t
     (row,) = terminal.json("import list --json")  # type: ignore[misc]  # a list of rows
     assert (row["import"], row["can_be_undone"], row["undone"] is None) == (1, False, False)
     assert terminal.json("campaign list --json") == []
+
+
+def test_the_command_line_follows_what_is_set_on_pages_and_refuses_a_sheet_that_leads_nowhere(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    with_catalogue(terminal)
+    sheet = tmp_path / "sheet.pdf"
+    refused = CliRunner().invoke(ringtrail, ["number", "sheet", CATALOGUE_NUMBER, "-o", str(sheet)])
+    assert "No number sheet can be printed while the public address is http://127.0.0.1:8000" in str(
+        refused.exception
+    )
+    assert not sheet.exists()
+    settings = Settings.load()
+    engine = db.open_installed(settings)
+    with db.transaction(engine) as session:
+        kept.put(session, "RINGTRAIL_BASE_URL", "https://calls.acme.example")
+        kept.put(session, "RINGTRAIL_CURRENCY", "SEK")
+    engine.dispose()
+    terminal.run(f"number sheet {CATALOGUE_NUMBER} -o {sheet} --language sv")
+    assert sheet.read_bytes().startswith(b"%PDF")
+    assert "currency SEK" in terminal.run("doctor", 1).stdout

@@ -54,6 +54,7 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
         KEY=KEY,
         BASE_URL="https://calls.acme.example/tracking/",
         REGION="GB",
+        COMPANY="Acme Pumps",
         TIMEZONE="Europe/London",
         CURRENCY="GBP",
         DEFAULT_DESTINATION="+46 70 174 06 90",
@@ -115,7 +116,7 @@ def test_a_wrong_setting_of_a_provider_is_named_with_its_remedy(
 
 WRONG = {
     "KEY": ("short", "RINGTRAIL_KEY: key: the master key"),
-    "BASE_URL": ("calls.acme.example", "RINGTRAIL_BASE_URL: 'calls.acme.example' is no web address"),
+    "BASE_URL": ("calls.acme.example", "RINGTRAIL_BASE_URL: 'calls.acme.example' is not a web address"),
     "REGION": (
         "UK",
         "RINGTRAIL_REGION: 'UK' is not an ISO 3166 country; write two capitals such as SE or GB",

@@ -3,8 +3,8 @@
 import gc
 import hmac
 import logging
+from datetime import datetime
 from io import BytesIO
-from pathlib import Path
 from typing import IO, Any, cast
 
 from flask import Flask, Request, Response, abort, request
@@ -16,13 +16,14 @@ from werkzeug.exceptions import HTTPException, SecurityError
 from tracking import api, clock, web
 from tracking.front import NamedProxies, Switchboard
 from tracking.metrics import KIND, Metrics
-from tracking.storage import db
+from tracking.storage import db, kept
 from tracking.storage.config import PROVIDERS_PATH, Settings
 from tracking.storage.vault import Draft
 from tracking.telephony import providers
 from tracking.telephony.bell import Bell
 from tracking.telephony.inbox import Inbox
 from tracking.telephony.routing import Routing
+from tracking.web import reachable
 from tracking.web.pages import explain
 
 _IN_MEMORY = 500_000
@@ -30,9 +31,14 @@ _log = logging.getLogger(__name__)
 
 
 class _Request(Request):
-    """A request whose files lie on the disk in cipher while they are read."""
+    """A request by one of our names, whose files lie on the disk in cipher while they are read."""
 
-    drafts: Path
+    settings: Settings
+
+    @property
+    def trusted_hosts(self) -> list[str]:  # type: ignore[override]  # as they are now, not as they were at the start
+        """Return the names by which this service may be called."""
+        return self.settings.hosts
 
     def _get_file_stream(
         self,
@@ -42,7 +48,7 @@ class _Request(Request):
         content_length: int | None = None,
     ) -> IO[bytes]:
         small = total_content_length is not None and total_content_length <= _IN_MEMORY
-        return BytesIO() if small else cast(IO[bytes], Draft(self.drafts))
+        return BytesIO() if small else cast(IO[bytes], Draft(self.settings.data_dir))
 
 
 def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
@@ -53,10 +59,9 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
     app = OpenAPI("tracking", doc_ui=False)
     telephone = Flask("telephone", static_folder=None)
     for one in (app, telephone):
-        one.request_class = type("Request", (_Request,), {"drafts": settings.data_dir})
+        one.request_class = type("Request", (_Request,), {"settings": settings})
         one.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
-    app.config["TRUSTED_HOSTS"] = settings.hosts
-    switchboard = Switchboard(app.wsgi_app, telephone.wsgi_app, PROVIDERS_PATH, settings.hosts[0])
+    switchboard = Switchboard(app.wsgi_app, telephone.wsgi_app, PROVIDERS_PATH, settings)
     engine = engine or db.connect(settings)
     routing = Routing(settings)
     bell = Bell(engine, clock.now)
@@ -64,28 +69,35 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
     metrics = Metrics(settings, engine, inbox)
     watched = metrics.watch(NamedProxies(switchboard, settings.trusted_proxies))
     app.wsgi_app = watched  # type: ignore[method-assign,assignment]  # as Flask does it
+    refused: dict[str, tuple[datetime, str]] = {}
     app.extensions["ringtrail"] = {
         "settings": settings,
         "engine": engine,
         "inbox": inbox,
         "telephone": telephone,
         "bell": bell,
+        "refused": refused,
     }
+    kept.recall(settings)
     try:
         with db.reading(engine) as session:
+            kept.refresh(session, settings)
             routing.refresh(session)
     except SQLAlchemyError as error:
         _log.error("the database is away (%s); calls ring by the last known routing", type(error).__name__)
     # Beside the first calls, however much lies there: none of them waits for it.
     inbox.start()
-    providers.register(telephone, settings, inbox, routing)
+    providers.register(telephone, settings, inbox, routing, refused)
     api.register(app, engine, settings)
     web.register(app, engine, settings)
 
     @app.errorhandler(SecurityError)
     def refuse_host(_error: SecurityError) -> Any:
         # Not a page: it would need addresses, and this request came by none of ours.
-        words = "this service does not go by that name; see RINGTRAIL_BASE_URL and RINGTRAIL_TRUSTED_HOSTS"
+        words = (
+            "this service does not go by that name; open it on its own machine as http://127.0.0.1 and set "
+            "the public address under Settings, or set RINGTRAIL_BASE_URL or RINGTRAIL_TRUSTED_HOSTS"
+        )
         return f"{words}\n", 400, {"Content-Type": "text/plain; charset=utf-8"}
 
     @app.errorhandler(HTTPException)
@@ -96,6 +108,12 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
     def livez() -> dict[str, Any]:
         return {"status": "ok"}
 
+    @app.get(reachable.PATH)
+    def is_reachable() -> Response:
+        # Proves that this installation answers, to whoever knows its key.
+        nonce = request.args.get("nonce", "")[: reachable.LONGEST]
+        return Response(reachable.proof(nonce), content_type="text/plain")
+
     @app.get("/readyz")
     def readyz() -> tuple[dict[str, Any], int]:
         try:
@@ -103,6 +121,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
             backlog = inbox.backlog()
             # Health checks come also on days without a call, and keep the copy on the disk fresh.
             with db.reading(engine) as session:
+                kept.refresh(session, settings)
                 routing.refresh(session)
         except SQLAlchemyError:
             return {"status": "the database is away; calls ring by the last known routing"}, 503
@@ -118,12 +137,11 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
             abort(404)
         return Response(metrics.page(), content_type=KIND)
 
-    if settings.base_url.startswith("https:"):
-
-        @app.after_request
-        def insist(response: Response) -> Response:
+    @app.after_request
+    def insist(response: Response) -> Response:
+        if settings.base_url.startswith("https:"):
             response.headers["Strict-Transport-Security"] = "max-age=63072000"
-            return response
+        return response
 
     return app
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 
+from tracking.storage.config import Settings
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -49,13 +51,16 @@ class Switchboard:
     telephone.
     """
 
-    def __init__(self, app: "WSGIApplication", telephone: "WSGIApplication", prefix: str, name: str) -> None:
-        self._app, self._telephone, self._prefix, self._name = app, telephone, f"{prefix}/", name
+    def __init__(
+        self, app: "WSGIApplication", telephone: "WSGIApplication", prefix: str, settings: Settings
+    ) -> None:
+        self._app, self._telephone, self._prefix = app, telephone, f"{prefix}/"
+        self._settings = settings
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
         """Answer a request."""
         if str(environ.get("PATH_INFO", "")).startswith(self._prefix):
-            environ["HTTP_HOST"] = self._name
+            environ["HTTP_HOST"] = self._settings.hosts[0]
             return self._telephone(environ, start_response)
         return self._app(environ, start_response)
 

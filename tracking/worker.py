@@ -24,7 +24,7 @@ from tracking.imports import kinds
 from tracking.imports.uploads import UploadStore
 from tracking.keeping import backups, erasure, people, rekeying, retention
 from tracking.reporting import journeys, mail, mailing, outbox, schedules, simulations, snapshots
-from tracking.storage import db
+from tracking.storage import db, kept
 from tracking.storage.config import Settings
 from tracking.storage.models import Job
 from tracking.telephony import providers, ringing
@@ -191,11 +191,11 @@ def run(engine: Engine, settings: Settings, *, parent: int | None = None) -> Non
     due_reports, nightly = DueReports(engine, settings), Nightly(engine, settings)
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    if mail.is_possible(settings):
-        # Beside the jobs: who waits for a link does not wait for an import.
-        threading.Thread(target=_post, args=(engine, settings, told), name="post", daemon=True).start()
+    # Beside the jobs: who waits for a link does not wait for an import.
+    threading.Thread(target=_post, args=(engine, settings, told), name="post", daemon=True).start()
     threading.Thread(target=_rekey, args=(engine, told), name="rekey", daemon=True).start()
-    jobs.work_until(engine, known(engine, settings), ends, between)
+    with kept.Following(engine, settings):
+        jobs.work_until(engine, known(engine, settings), ends, between)
 
 
 def _post(engine: Engine, settings: Settings, over: threading.Event) -> None:
@@ -203,7 +203,8 @@ def _post(engine: Engine, settings: Settings, over: threading.Event) -> None:
     pause = _POSTS_EVERY_S
     while not over.wait(pause):
         try:
-            outbox.deliver(engine, settings, compose, at=clock.now())
+            if mail.is_possible(settings):
+                outbox.deliver(engine, settings, compose, at=clock.now())
             pause = _POSTS_EVERY_S
         except SQLAlchemyError as error:
             _log.error("the database is away (%s); mails wait", type(error).__name__)

@@ -109,7 +109,8 @@ def service(
 ) -> Iterator[Service]:
     """The real server on a fresh SQLite installation with a user for each role; one for each test module.
 
-    No worker is beside it where the module says ``WORKER = False``.
+    No worker is beside it where the module says ``WORKER = False``. What else its environment says, the
+    module may put into ``GIVEN``; else its own address for the public one, and Twilio's token.
     """
     folder = tmp_path_factory.mktemp("service")
     shutil.copy(sqlite_template, folder / "ringtrail.db")
@@ -117,11 +118,12 @@ def service(
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
+    given = {"RINGTRAIL_BASE_URL": url, "RINGTRAIL_TWILIO_AUTH_TOKENS": TOKEN}
+    given = getattr(request.module, "GIVEN", given)
     settings = Settings(data_dir=folder, key=KEY, base_url=url)
     engine = db.connect(settings)
     hire(engine)
-    told = {"RINGTRAIL_DATA_DIR": str(folder), "RINGTRAIL_KEY": KEY, "RINGTRAIL_BASE_URL": url}
-    told["RINGTRAIL_TWILIO_AUTH_TOKENS"] = TOKEN
+    told = {"RINGTRAIL_DATA_DIR": str(folder), "RINGTRAIL_KEY": KEY, **given}
     with (folder / "server.log").open("w") as log:
         command = [sys.executable, "-m", "tracking", "serve", "--port", str(port)]
         if not getattr(request.module, "WORKER", True):

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from tests.cast import moment
 from tracking.access import users
-from tracking.storage import db
+from tracking.storage import db, kept
 from tracking.storage.config import Settings
 from tracking.storage.vocabulary import Role
 from tracking.web import signin
@@ -59,6 +59,14 @@ def enter(client: FlaskClient, role: str) -> FlaskClient:
     answer = client.post("/sign-in", data=form(page.text, email=ADDRESSES[Role(role)], password=PASSWORD))
     assert answer.status_code == 302, answer.text
     return client
+
+
+def be_public(engine: Engine, settings: Settings) -> None:
+    """Set a public address, as the page of settings does: sheets need one."""
+    with db.transaction(engine) as session:
+        kept.put(session, "RINGTRAIL_BASE_URL", "https://calls.acme.example")
+    with db.reading(engine) as session:
+        kept.refresh(session, settings)
 
 
 def form(page: str, **fields: str) -> dict[str, str]:

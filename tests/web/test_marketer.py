@@ -15,10 +15,11 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import selectinload
 
 from tests.cast import ACME_DESK, CATALOGUE_NUMBER, FAIR_NUMBER
-from tests.web.people import form
+from tests.web.people import be_public, form
 from tests.web.ringing import CATALOGUE, advertise, ring
 from tracking import clock
 from tracking.storage import db
+from tracking.storage.config import Settings
 from tracking.storage.models import AdMaterial, Call, Campaign, Cost, NumberAssignment, TrackingNumber
 from tracking.storage.vocabulary import Medium, NumberStatus
 from tracking.telephony import numbers
@@ -195,9 +196,10 @@ def test_of_numbers_with_one_that_is_wrong_none_is_added(
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 def test_a_sheet_shows_the_number_and_two_codes_that_a_reader_understands(
-    signed_in: Enter, engine: Engine, tmp_path: Path
+    signed_in: Enter, engine: Engine, settings: Settings, tmp_path: Path
 ) -> None:
     advertise(engine, clock.now())
+    be_public(engine, settings)
     client = signed_in("marketer")
     with db.transaction(engine) as session:
         number = numbers.get(session, CATALOGUE_NUMBER).id
@@ -213,11 +215,14 @@ def test_a_sheet_shows_the_number_and_two_codes_that_a_reader_understands(
     read = subprocess.run(
         ["zbarimg", "--quiet", "--raw", str(picture)], capture_output=True, text=True, check=True
     )
-    assert set(read.stdout.split()) == {f"tel:{CATALOGUE_NUMBER}", f"http://127.0.0.1:8000/t/{number}"}
+    assert set(read.stdout.split()) == {f"tel:{CATALOGUE_NUMBER}", f"https://calls.acme.example/t/{number}"}
 
 
-def test_a_campaigns_sheets_are_one_page_for_each_number(signed_in: Enter, engine: Engine) -> None:
+def test_a_campaigns_sheets_are_one_page_for_each_number(
+    signed_in: Enter, engine: Engine, settings: Settings
+) -> None:
     advertise(engine, clock.now())
+    be_public(engine, settings)
     client = signed_in("marketer")
     row = campaign_id(engine)
     sent(client, "/numbers/new", numbers="+46701740620", provider="cdr")

@@ -83,7 +83,7 @@ def test_a_script_in_a_name_or_an_answer_is_text(signed_in: Enter, engine: Engin
 
 
 LISTS = (
-    "/", "/roi", "/roi/trends", "/roi/advice", "/beside", "/views", "/simulator", "/calls", "/campaigns",
+    "/roi", "/roi/trends", "/roi/advice", "/beside", "/views", "/simulator", "/calls", "/campaigns",
     "/numbers", "/costs", "/companies", "/deals", "/imports", "/jobs", "/tokens",
 )  # fmt: skip
 

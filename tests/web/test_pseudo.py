@@ -8,8 +8,10 @@ from enum import Enum
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 import pytest
+from babel import Locale
 from babel.support import NullTranslations
 from flask import Flask
 from flask_babel import Domain
@@ -27,6 +29,7 @@ from tracking.language.formatting import LANGUAGES
 from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.vocabulary import Base, Role
+from tracking.telephony import providers
 
 ACCENTS = str.maketrans("aeiouyAEIOUY", "åéîøüýÅÉÎØÜÝ")
 PLACE = re.compile(r"%\(\w+\)[a-z]|%%|<[^>]*>")
@@ -100,10 +103,10 @@ def unmarked(page: str, known: list[str]) -> set[str]:
             rest = bare
         # A message may be cut where an element stands within it.
         rest = re.sub(r"⟦[^⟦⟧]*$|^[^⟦⟧]*⟧", " ", rest)
-        rest = SAME.sub(" ", rest)
         for word in known:
             if word in rest:
                 rest = rest.replace(word, " ")
+        rest = SAME.sub(" ", rest)
         if re.search(r"[^\W\d_]{2,}", re.sub(r"\S+@\S+|\S+/\S+", " ", rest)):
             found.add(text)
     return found
@@ -112,6 +115,9 @@ def unmarked(page: str, known: list[str]) -> set[str]:
 def told_by_users(engine: Engine) -> list[str]:
     """Return every text of the database that people or other systems wrote, the longest first."""
     found = set(LANGUAGES.values())
+    # Names of countries and currencies are Unicode's, and what a provider is called is its own.
+    found |= {*Locale("en").territories.values(), *Locale("en").currencies.values(), *Locale("en").currencies}
+    found |= {name.capitalize() for name in providers.names()} | available_timezones()
     with db.reading(engine) as session:
         for table in Base.metadata.sorted_tables:
             for row in session.execute(select(table)):

@@ -118,7 +118,7 @@ ringtrail = Commands(
             "Manage tracking numbers and their assignment to assets.",
             {
                 name: f"numbers:number_{name.replace('-', '_')}"
-                for name in ("add", "assign", "list", "main-line", "release", "strays")
+                for name in ("add", "assign", "list", "main-line", "release", "sheet", "strays")
             },
         ),
         "person": Commands(

@@ -19,7 +19,7 @@ from tracking.access.tokens import Scope
 from tracking.cli.installation import Installation, Moment, json_option, pass_installation
 from tracking.errors import Conflict, Invalid
 from tracking.keeping import backups, rekeying, retention
-from tracking.storage import db
+from tracking.storage import db, kept
 from tracking.storage.config import Settings
 from tracking.storage.models import ApiToken, Call, Campaign, InboxEvent
 from tracking.telephony import providers
@@ -103,6 +103,7 @@ def serve(
     )
     click.echo(f"Ringtrail at http://{host}:{port}/ (stop with Ctrl+C)")
     with ExitStack() as beside:
+        beside.enter_context(kept.Following(engine, settings))
         if not no_worker:
             beside.enter_context(Beside())
         server.serve(serving, listening, beside.close)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -33,11 +34,24 @@ class Installation:
 
     @cached_property
     def settings(self) -> Settings:
-        """Return the settings of the environment."""
+        """Return the settings in force: those of the environment, and those that the database keeps."""
+        from sqlalchemy.exc import SQLAlchemyError
+
+        from tracking.errors import Invalid
+        from tracking.storage import db, kept
         from tracking.storage.config import Settings
         from tracking.telephony import providers
 
-        return Settings.load(elsewhere=[f"RINGTRAIL_{name.upper()}_" for name in providers.names()])
+        settings = Settings.load(elsewhere=[f"RINGTRAIL_{name.upper()}_" for name in providers.names()])
+        kept.recall(settings)
+        if db.may_be_there(settings):
+            # Whoever needs the database is told what is wrong with it; without it the copy has to do.
+            with suppress(SQLAlchemyError, Invalid):
+                engine = db.open_installed(settings)
+                with db.reading(engine) as session:
+                    kept.refresh(session, settings)
+                self.__dict__["engine"] = engine
+        return settings
 
     @cached_property
     def engine(self) -> Engine:

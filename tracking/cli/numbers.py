@@ -1,6 +1,7 @@
 """Campaigns, ad material and tracking numbers on the command line."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,7 +10,9 @@ from sqlalchemy import select
 from tracking import clock
 from tracking.cli.installation import Day, Installation, Moment, json_option, pass_installation
 from tracking.errors import Conflict
+from tracking.language import formatting
 from tracking.records import campaigns as domain
+from tracking.reporting import number_sheets
 from tracking.storage import db
 from tracking.storage.models import AdMaterial, Campaign, TrackingNumber
 from tracking.storage.vocabulary import Direction, Medium
@@ -243,6 +246,30 @@ def number_assign(
         number=name,
         calls=credited,
     )
+
+
+@click.command("sheet")
+@click.argument("e164", metavar="NUMBER")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="PDF to write."
+)
+@click.option(
+    "--language",
+    type=click.Choice(list(formatting.LANGUAGES)),
+    default="en",
+    show_default=True,
+    help="Language of the sheet.",
+)
+@pass_installation
+def number_sheet(installation: Installation, e164: str, output: Path, language: str) -> None:
+    """Write the sheet of NUMBER for the printer: the number, its QR codes and what to check."""
+    settings = installation.settings
+    with db.reading(installation.engine) as session, formatting.speaking(settings, language):
+        found = numbers.get(session, e164, settings.region)
+        held = next((a for a in found.assignments if a.ends_at is None), None)
+        content = number_sheets.pdf(session, settings, [(found, held)])
+    output.write_bytes(content)
+    click.echo(f"{output}: {len(content):,} bytes")
 
 
 @click.command("release")

@@ -37,13 +37,12 @@ _DECIMALS = re.compile(r"\.0+")
 def register(app: Flask, settings: Settings) -> None:
     """Teach the templates to speak."""
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(TRANSLATIONS)
-    app.config["BABEL_DEFAULT_TIMEZONE"] = settings.timezone
     Babel(app, locale_selector=language, timezone_selector=lambda: settings.timezone)
     filters: dict[str, Callable[..., str | None]] = {
         "amount": pass_context(
-            lambda here, minor, currency=settings.currency: amount(minor, currency, here.get("locale"))
+            lambda here, minor, currency="": amount(minor, currency or settings.currency, here.get("locale"))
         ),
-        "exact": lambda minor, currency=settings.currency: exact(minor, currency),
+        "exact": lambda minor, currency="": exact(minor, currency or settings.currency),
         "major": lambda minor, currency: str(money.to_major(minor, currency)),
         "share": pass_context(lambda here, fraction: share(fraction, here.get("locale"))),
         "chance": chance,

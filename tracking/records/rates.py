@@ -7,11 +7,11 @@ from datetime import date
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tracking.errors import Invalid
+from tracking.errors import Invalid, Sentence, say
 from tracking.records import import_outcome
 from tracking.records.import_outcome import ImportOutcome
 from tracking.storage import money
-from tracking.storage.models import ExchangeRate
+from tracking.storage.models import Call, Campaign, Cost, Deal, ExchangeRate
 
 Converter = Callable[[int, str, date, str], int]
 """Takes minor units, their currency, a day, and words for what they are; returns minor units of reports."""
@@ -67,6 +67,22 @@ def converter(session: Session, target: str) -> Converter:
         return money.convert(minor, rates[index][1], source, target)
 
     return convert
+
+
+def in_the_way(session: Session, code: str) -> Sentence | None:
+    """Return why reports cannot change to a currency; None where nothing speaks against it."""
+    if session.scalar(select(ExchangeRate.id).limit(1)) is not None:
+        return say("there are exchange rates to the present currency")
+    for table, named in (
+        (Deal, say("deals")),
+        (Cost, say("costs")),
+        (Campaign, say("budgets")),
+        (Call, say("values of calls")),
+    ):
+        other = session.scalar(select(table.currency).where(table.currency != code).limit(1))
+        if other is not None:
+            return say("there are %(things)s in %(other)s", things=named, other=other)
+    return None
 
 
 def currencies(session: Session, first: str) -> list[str]:

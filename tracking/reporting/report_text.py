@@ -16,7 +16,7 @@ from reports.parts import Chapter, Chart, Column, Document, Figure, Points, Tabl
 from reports.roi import TOTAL, UNKNOWN
 from tracking.language import formatting
 from tracking.language.words import line_words, model_word, unit_words
-from tracking.records import annotations
+from tracking.records import annotations, logos
 from tracking.reporting import charts, conclusion, quality, quality_text, roi
 from tracking.reporting.conclusion import kpi_unit
 from tracking.reporting.questions import ReportQuery
@@ -57,6 +57,8 @@ def report(
         made_at=snapshot.taken_at,
         chapters=chapters,
         write=writer(settings),
+        supplier=settings.company,
+        logo=logos.current(session),
     )
 
 

@@ -1,34 +1,44 @@
-"""Settings, each read from an environment variable ``RINGTRAIL_<NAME>``, each documented here."""
+"""Settings: each is read from an environment variable ``RINGTRAIL_<NAME>`` and documented here.
 
-import os
+Some may be set on a page instead; `tracking.storage.kept` keeps those in the database. The environment wins.
+"""
+
+import logging
+import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import time
 from functools import cached_property
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from babel.numbers import list_currencies
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, field_validator
+from pydantic_settings import NoDecode
 
-from tracking.errors import Invalid
+from tracking.errors import Invalid, say
 from tracking.storage import phone, vault
+from tracking.storage.environment import Environment
+from tracking.storage.environment import ProviderSettings as ProviderSettings
 
 
 def _known_currency(code: str) -> str:
     if code not in list_currencies():
-        raise ValueError(f"{code!r} is not a currency code; enter three capital letters such as EUR")
+        raise ValueError(
+            say("%(code)r is not a currency code; enter three capital letters such as EUR", code=code)
+        )
     return code
 
 
 def _known_region(code: str) -> str:
     # An unknown one would turn every national number into a malformed one, without a word.
     if code not in phone.REGIONS:
-        raise ValueError(f"{code!r} is not an ISO 3166 country; write two capitals such as SE or GB")
+        raise ValueError(
+            say("%(code)r is not an ISO 3166 country; write two capitals such as SE or GB", code=code)
+        )
     return code
 
 
@@ -36,7 +46,9 @@ def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise ValueError(f"{name!r} is not an IANA time zone; write one such as Europe/Stockholm") from None
+        raise ValueError(
+            say("%(name)r is not an IANA time zone; write one such as Europe/Stockholm", name=name)
+        ) from None
     return name
 
 
@@ -70,54 +82,55 @@ PROVIDERS_PATH = "/providers"
 """Where telephone providers call, below ``base_url``; nobody there has signed in."""
 
 Currency = Annotated[str, AfterValidator(_known_currency)]
-
-
-# Variables with our prefix that steer the test run and the Makefile, not the service.
-_NOT_SETTINGS = frozenset({"RINGTRAIL_TEST_DATABASE", "RINGTRAIL_PEERS_PYTHON"})
-
-
-class _Environment(BaseSettings):
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    @classmethod
-    def load(cls, *, elsewhere: Iterable[str] = (), **overrides: object) -> Self:
-        """Read the environment; every wrong or unknown setting is named in one error.
-
-        Variables that begin with one of ``elsewhere`` are read by others.
-        """
-        prefix = str(cls.model_config["env_prefix"])
-        known = {f"{prefix}{name.upper()}" for name in cls.model_fields if name != "providers"}
-        unknown = sorted(
-            name
-            for name in os.environ
-            if name.startswith(prefix)
-            and name not in known | _NOT_SETTINGS
-            and not name.startswith(tuple(elsewhere))
-        )
-        problems = [f"{name}: no such setting; see docs/settings.md" for name in unknown]
-        settings = None
-        try:
-            settings = cls(**overrides)
-        except ValidationError as error:
-            problems += [
-                f"{prefix}{'_'.join(str(p) for p in e['loc'][:1]).upper()}: "
-                f"{e.get('ctx', {}).get('error', e['msg'])}"
-                for e in error.errors()
-            ]
-        if problems or settings is None:
-            raise Invalid("settings", "\n".join(problems))
-        return settings
-
-
-class ProviderSettings(_Environment):
-    """What one telephone provider is told from outside; a subclass names its prefix."""
+_log = logging.getLogger(__name__)
 
 
 _Own = TypeVar("_Own", bound=ProviderSettings)
 
 
-class Settings(_Environment, env_prefix="RINGTRAIL_"):
-    """What one installation is told from outside; everything else lives in its database."""
+_HOST = re.compile(r"\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+_PATH = re.compile(r"[\w.~!$&'()*+,;=:@%/-]*", re.ASCII)
+_SENDER = re.compile(r"[^\s<>@,]+@[^\s<>@,]+|[^<>\r\n]+<[^\s<>@,]+@[^\s<>@,]+>")
+# RFC 6762, 6761 and 8375, and what routers of offices call their own network.
+_LOCAL_NAMES = (
+    ".local",
+    ".localhost",
+    ".localdomain",
+    ".internal",
+    ".intranet",
+    ".lan",
+    ".home.arpa",
+    ".home",
+    ".corp",
+)
+
+
+def _taken(kind: type[Environment], name: str, kept: Mapping[str, str], otherwise: Any) -> Any:
+    if (text := kept.get(kind.variable(name))) is None:
+        return otherwise
+    try:
+        return kind.of_text(name, text)
+    except Invalid as error:
+        _log.error("%s, as set on the pages, is left out: %s", kind.variable(name), error.reason)
+        return otherwise
+
+
+ON_PAGES = (
+    "company",
+    "region",
+    "currency",
+    "timezone",
+    "base_url",
+    "default_destination",
+    "dial_timeout_s",
+    "smtp_url",
+    "mail_from",
+)
+"""What administrators may set on pages, besides all that providers are told."""
+
+
+class Settings(Environment, env_prefix="RINGTRAIL_"):
+    """What one installation is told from outside, by the environment or on the pages of settings."""
 
     data_dir: Path = Field(Path("var"), description="Folder of the SQLite file, the key file and the spool.")
     database_url: str = Field(
@@ -128,9 +141,17 @@ class Settings(_Environment, env_prefix="RINGTRAIL_"):
         description="Master key, 32 bytes in base64; while it changes, the new and the old one, a space "
         "between; empty: the file data_dir/ringtrail.key.",
     )
+    company: str = Field(
+        "",
+        max_length=80,
+        title="Company name",
+        description="Shown on sheets, QR pages and reports.",
+    )
     base_url: str = Field(
         "http://127.0.0.1:8000",
-        description="Public address of this service as the telephone provider calls it; signatures cover it.",
+        title="Public address",
+        description="The address of Ringtrail on the internet, such as https://calls.acme.example. "
+        "Your phone provider calls it; QR codes and links in emails lead there.",
     )
     trusted_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -141,19 +162,32 @@ class Settings(_Environment, env_prefix="RINGTRAIL_"):
         description="Addresses or networks, comma separated, of proxies whose X-Forwarded-For counts.",
     )
     region: Annotated[str, AfterValidator(_known_region)] = Field(
-        "SE", description="ISO 3166 country that completes national numbers."
+        "SE",
+        title="Country",
+        description="Completes phone numbers that are written without a country code.",
     )
     timezone: Annotated[str, AfterValidator(_known_zone)] = Field(
-        "Europe/Stockholm", description="IANA zone of local days, and of imported times that name none."
+        "Europe/Stockholm",
+        title="Time zone",
+        description="Where days begin in reports, and of imported times that name no zone.",
     )
     currency: Currency = Field(
-        "EUR", description="ISO 4217 currency of reports; others need a dated exchange rate."
+        "EUR",
+        title="Currency",
+        description="The currency of reports. Amounts in other currencies need an exchange rate.",
     )
     default_destination: str = Field(
-        "", description="Number that rings when nothing better is known, so that no caller hears silence."
+        "",
+        title="Default destination",
+        description="The phone that rings when a number has no destination of its own. Include the "
+        "country code.",
     )
     dial_timeout_s: int = Field(
-        25, ge=5, le=600, description="Seconds the destination rings before it counts as missed."
+        25,
+        ge=5,
+        le=600,
+        title="Ringing time in seconds",
+        description="How long a phone rings before the call counts as missed, from 5 to 600 seconds.",
     )
     lookback_days: int = Field(
         365,
@@ -169,9 +203,14 @@ class Settings(_Environment, env_prefix="RINGTRAIL_"):
     )
     smtp_url: SecretStr = Field(
         SecretStr(""),
-        description="Mail server, smtp://user:password@host:587 or smtps://host:465; empty: no mail.",
+        title="Email server",
+        description="Email server, smtp://user:password@host:587 or smtps://host:465; empty: no email.",
     )
-    mail_from: str = Field("", description="Sender of mail, such as Ringtrail <calls@acme.example>.")
+    mail_from: str = Field(
+        "",
+        title="Sender",
+        description="The sender of all emails, such as Ringtrail <calls@acme.example>.",
+    )
     first_administrator: str = Field(
         "admin@ringtrail.example",
         description="Address with which the first administrator signs in; used once, on the first start.",
@@ -210,6 +249,8 @@ class Settings(_Environment, env_prefix="RINGTRAIL_"):
     providers: Annotated[tuple[ProviderSettings, ...], NoDecode] = Field(
         (), repr=False, description="Settings of providers that are not to be read from the environment."
     )
+    _kept: Mapping[str, str] = PrivateAttr(default_factory=dict)
+    _own: Mapping[type, ProviderSettings] = PrivateAttr(default_factory=dict)
 
     @field_validator("key")
     @classmethod
@@ -248,19 +289,94 @@ class Settings(_Environment, env_prefix="RINGTRAIL_"):
     @field_validator("base_url")
     @classmethod
     def _absolute(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(value)
+            # As browsers and providers write it, so that what they send compares.
+            name = (parts.hostname or "").rstrip(".")
+            host = f"[{ip_address(name)}]" if ":" in name else name.encode("idna").decode()
+            right = _HOST.fullmatch(host) and parts.scheme in ("http", "https") and parts.port != 0
+        except ValueError:
+            right = None
+        if not right:
             raise ValueError(
-                f"{value!r} is no web address; write https:// (or http:// for trials) and a name"
+                say(
+                    "%(told)r is not a web address; enter one such as https://calls.acme.example",
+                    told=value,
+                )
             )
-        if parts.username or parts.password or parts.query or parts.fragment or value.split() != [value]:
-            raise ValueError("has more than https://, a name, a port and a path; leave the rest out")
-        return value.rstrip("/")
+        if "@" in parts.netloc or "?" in value or "#" in value or not _PATH.fullmatch(parts.path):
+            raise ValueError(say("enter only https://, a name, and a port or path if needed"))
+        port = "" if parts.port is None else f":{parts.port}"
+        return f"{parts.scheme}://{host}{port}{parts.path}".rstrip("/")
+
+    @field_validator("company")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        return " ".join(value.split())
+
+    @field_validator("mail_from")
+    @classmethod
+    def _sender(cls, value: str) -> str:
+        if value and not _SENDER.fullmatch(value):
+            raise ValueError(
+                say("%(told)r is not a sender; enter an address such as calls@acme.example", told=value)
+            )
+        return value
+
+    # --- What is set on pages ----------------------------------------------------------------------------
+
+    @property
+    def kept(self) -> Mapping[str, str]:
+        """Return what was set on pages, by variable, whether the environment leaves it open or not."""
+        return self._kept
+
+    def is_given(self, kind: type[Environment], name: str) -> bool:
+        """Tell whether a setting is given from outside, so that no page can change it."""
+        own = self._given_to(kind) if issubclass(kind, ProviderSettings) else self
+        return name in own.model_fields_set
+
+    def adopt(self, kept: Mapping[str, str]) -> None:
+        """Take what was set on pages where nothing was given from outside; in force at once, everywhere.
+
+        Whoever holds these settings sees the new ones. What cannot be read is left out, and the log says so.
+        """
+        fresh = {name: value for name, value in self.__dict__.items() if name in type(self).model_fields}
+        for name in ON_PAGES:
+            if name not in self.model_fields_set:
+                fresh[name] = _taken(type(self), name, kept, type(self).model_fields[name].default)
+        self._kept, self._own = dict(kept), {}
+        # Replaced whole, what was worked out of the old ones included: other threads read it meanwhile.
+        keys = {"keys": self.__dict__["keys"]} if "keys" in self.__dict__ else {}
+        object.__setattr__(self, "__dict__", fresh | keys)
 
     def of(self, provider: type[_Own]) -> _Own:
-        """Return the settings of one provider."""
+        """Return the settings of one provider, as they are now."""
+        if (held := self._own.get(provider)) is not None and not self.providers:
+            return held  # type: ignore[return-value]  # by its kind
+        own = self._given_to(provider)
+        told = {
+            name: _taken(provider, name, self._kept, getattr(own, name))
+            for name in provider.model_fields
+            if name not in own.model_fields_set
+        }
+        own = own.model_copy(update=told)
+        self._own = {**self._own, provider: own}
+        return own
+
+    def _given_to(self, provider: type[_Own]) -> _Own:
         own = next((own for own in self.providers if isinstance(own, provider)), None)
         return own or provider.load()
+
+    @property
+    def is_public(self) -> bool:
+        """Tell whether others can open the public address: it names no machine of a local network."""
+        name = (urlsplit(self.base_url).hostname or "").rstrip(".").lower()
+        try:
+            found = ip_address(name)
+        except ValueError:
+            # What ends in a digit is an address in another spelling, such as 127.1.
+            return "." in name and not name[-1].isdigit() and not name.endswith(_LOCAL_NAMES)
+        return (getattr(found, "ipv4_mapped", None) or found).is_global
 
     @property
     def hosts(self) -> list[str]:

@@ -423,6 +423,12 @@ def open_installed(settings: Settings) -> Engine:
     return engine
 
 
+def may_be_there(settings: Settings) -> bool:
+    """Tell whether a database may be there, without making one."""
+    url = make_url(settings.url)
+    return url.get_backend_name() != "sqlite" or Path(url.database or "").is_file()
+
+
 def _check_installed(engine: Engine, settings: Settings) -> None:
     at, wanted = revision(engine)
     if at != wanted:

@@ -57,6 +57,19 @@ class Installation(Base):
     """Fingerprints of keys that still seal values here, by commas, until all are sealed anew."""
     deciding_model: Mapped[str | None] = mapped_column(String(40))
     """The attribution model to decide by; without it, what the study recommends."""
+    logo: Mapped[bytes | None] = mapped_column(LargeBinary)
+    logo_type: Mapped[str | None] = mapped_column(String(20))
+    """The media type of the supplier's logo, such as image/png."""
+
+
+class Setting(Base):
+    """What an administrator set on a page, in the words of its environment variable; sealed."""
+
+    __tablename__ = "setting"
+    id: Mapped[Key]
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    """The variable that would say the same, such as RINGTRAIL_BASE_URL."""
+    value: Mapped[str] = mapped_column(Sealed("setting.value"))
 
 
 # --- What was advertised ---------------------------------------------------------------------------------

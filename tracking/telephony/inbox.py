@@ -149,7 +149,7 @@ class Inbox:
     ) -> None:
         self._told = told
         self._engine = engine
-        self._region = settings.region
+        self._settings = settings
         self._routing = routing
         self._interpreters = interpreters
         self._now = now
@@ -441,7 +441,7 @@ class Inbox:
         if ready:
             with session.no_autoflush:
                 told = [event for _, event in ready]
-                filed = bulk.record(session, told, region=self._region, stock=stock)
+                filed = bulk.record(session, told, region=self._settings.region, stock=stock)
             settled |= {key for key, call in filed.items() if call.effect is ImportOutcome.created}
         return (
             self._waiting(session, settled) if settled and session.connection().scalar(_ANY_WAITING) else []
@@ -458,7 +458,9 @@ class Inbox:
         return said | shown
 
     def _numbers(self, event: CallEvent) -> tuple[set[str], set[str]]:
-        caller, *dialled = (phone.parse(d, self._region).e164 for d in (event.caller, *event.dialled))
+        caller, *dialled = (
+            phone.parse(d, self._settings.region).e164 for d in (event.caller, *event.dialled)
+        )
         return {caller or ""} - {""}, {e164 for e164 in dialled if e164}
 
     def _waiting(self, session: Session, settled: Iterable[tuple[str, str]]) -> Sequence[int]:

@@ -95,7 +95,7 @@ def add(
     e164 = phone.require(number, region, "number")
     target = phone.require(destination, region, "destination") if destination else None
     if target is not None:
-        _refuse_loop(session, e164, target, main_line=main_line)
+        refuse_loop(session, target, number=e164, main_line=main_line)
     if session.scalar(select(TrackingNumber.id).where(TrackingNumber.number == e164)) is not None:
         raise Conflict("%(e164)s is already in the inventory", e164=e164)
     row = TrackingNumber(number=e164, destination=target, provider=provider, label=label, created_at=at)
@@ -111,7 +111,7 @@ def add(
 def forward_to(session: Session, number: TrackingNumber, destination: str, *, region: str = "ZZ") -> None:
     """Let a number ring somewhere else from now on."""
     target = phone.require(destination, region, "destination")
-    _refuse_loop(session, number.number, target, main_line=number.main_line)
+    refuse_loop(session, target, number=number.number, main_line=number.main_line)
     if number.main_line:
         _nobody_rings_at(session, number)
     number.destination = target
@@ -127,7 +127,7 @@ def make_main_line(session: Session, number: TrackingNumber, main_line: bool) ->
             name=held.ad_material.name,
         )
     if main_line and number.destination is not None:
-        _refuse_loop(session, number.number, number.destination, main_line=True)
+        refuse_loop(session, number.destination, number=number.number, main_line=True)
     if number.main_line and not main_line:
         _nobody_rings_at(session, number)
     number.main_line = main_line
@@ -493,13 +493,37 @@ def _quarantine(material: AdMaterial, ends_at: datetime | None) -> datetime | No
     return None if ends_at is None else ends_at + timedelta(days=QUARANTINE_DAYS[material.medium])
 
 
-def _refuse_loop(session: Session, number: str, destination: str, *, main_line: bool) -> None:
+def always_ring(session: Session, live: Collection[str], default: str) -> bool:
+    """Tell whether a phone rings at each number of live providers: its own destination, or the default.
+
+    A default that is a tracking number itself rings nowhere. Without numbers the default alone counts.
+    """
+    if default and not _comes_back(session, default, main_line=False):
+        return True
+    active = TrackingNumber.provider.in_(live), TrackingNumber.status == NumberStatus.active
+    found = session.scalars(select(TrackingNumber.destination).where(*active).distinct()).all()
+    return bool(found) and None not in found
+
+
+def _comes_back(session: Session, destination: str, *, main_line: bool) -> bool:
     ours = session.scalar(select(TrackingNumber).where(TrackingNumber.number == destination))
     # Tracking numbers commonly ring at the main line, which is carried elsewhere.
     ends_there = ours is not None and ours.main_line and ours.destination is None and not main_line
-    if destination == number or (ours is not None and not ends_there):
+    return ours is not None and not ends_there
+
+
+def refuse_loop(
+    session: Session,
+    destination: str,
+    *,
+    number: str = "",
+    field: str = "destination",
+    main_line: bool = False,
+) -> None:
+    """Refuse a destination that is one of our numbers: its calls would come back to us, for ever."""
+    if destination == number or _comes_back(session, destination, main_line=main_line):
         raise Invalid(
-            "destination",
+            field,
             "%(destination)s is a tracking number; calls would loop. Enter a real destination",
             destination=destination,
         )

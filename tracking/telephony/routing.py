@@ -34,17 +34,16 @@ class Routing:
 
     def __init__(self, settings: Settings) -> None:
         self._file = settings.data_dir / "routing.json"
-        self._default = settings.default_destination
-        self._region = settings.region
+        self._settings = settings
         self._known: Mapping[str, str | None] = self._load()
         self._read_at: float | None = None
 
     def destination(self, dialled: str) -> str | None:
         """Return the number to ring for a call to ``dialled``: its own, else the default desk, else None."""
         known = self._known
-        e164 = phone.parse(dialled, self._region).e164 or ""
+        e164 = phone.parse(dialled, self._settings.region).e164 or ""
         # A destination that is a tracking number itself would bring the call back to us, for ever.
-        candidates = (known.get(e164), self._default)
+        candidates = (known.get(e164), self._settings.default_destination)
         return next((d for d in candidates if d and d not in known and d != e164), None)
 
     def refresh(self, database: Session | Connection, dialled: Collection[str] = ()) -> None:
@@ -54,7 +53,7 @@ class Routing:
             fresh = dict(database.execute(_ALL).all())
             self._read_at = time.monotonic()
         else:
-            asked = {e164 for d in dialled if (e164 := phone.parse(d, self._region).e164)}
+            asked = {e164 for d in dialled if (e164 := phone.parse(d, self._settings.region).e164)}
             if not asked:
                 return
             found = dict(database.execute(_THESE, {"asked": list(asked)}).all())

@@ -28,6 +28,7 @@ from tracking.web import (
     desk,
     document,
     imports,
+    installation,
     jobs,
     numbers,
     privacy,
@@ -38,6 +39,8 @@ from tracking.web import (
     signin,
     simulator,
     staff,
+    start,
+    steps,
     trends,
     worklist,
 )
@@ -59,6 +62,7 @@ PAGE_MODULES = (
     desk,
     document,
     imports,
+    installation,
     jobs,
     numbers,
     privacy,
@@ -68,6 +72,7 @@ PAGE_MODULES = (
     search,
     simulator,
     staff,
+    start,
     trends,
     worklist,
 )
@@ -92,6 +97,7 @@ def register(app: Flask, engine: Engine, settings: Settings) -> None:
     app.add_template_global(lambda: _is_demo(engine), "is_demo")
     app.add_template_global(lambda: _ringing(engine), "ringing_here")
     app.add_template_global(lambda: _is_importing(engine), "import_running")
+    app.add_template_global(steps.begun, "begun_step")
     app.after_request(protect)
     app.after_request(squeeze)
 

@@ -1,10 +1,12 @@
 """What people prove themselves by - passwords, codes, recovery codes - and how often each may be tried."""
 
 import hmac
+import re
 import secrets
 from typing import Any
 
-from flask import Response, current_app, g, request
+from flask import Flask, Response, current_app, g, request
+from flask.sessions import SecureCookieSessionInterface
 from flask_babel import get_locale, gettext
 from flask_login import current_user
 from flask_security import (
@@ -28,6 +30,7 @@ from tracking.access import audit, throttle
 from tracking.access.throttle import Origin
 from tracking.reporting import mail, outbox
 from tracking.storage import db, vault
+from tracking.storage.config import Settings
 from tracking.storage.models import User
 
 KNOWN_FOR_S = 365 * 24 * 3600
@@ -40,16 +43,58 @@ _GUESSABLE = 3
 """What zxcvbn scores below this falls to 10^8 guesses (Wheeler, USENIX Security 2016)."""
 
 
+_HERE = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?")
+
+
 def _engine() -> Engine:
     found: Engine = current_app.extensions["ringtrail"]["engine"]
     return found
+
+
+# --- Cookies ---------------------------------------------------------------------------------------------
+
+
+def is_secure() -> bool:
+    """Tell whether cookies go over https alone: where the public address is one.
+
+    Whoever sets that address on a page does so on this machine, and must not lose the page by it.
+    """
+    settings: Settings = current_app.extensions["ringtrail"]["settings"]
+    https = settings.base_url.startswith("https:")
+    if not https or settings.is_given(Settings, "base_url"):
+        return https
+    here = _HERE.fullmatch(request.environ.get("HTTP_HOST", "")) and request.remote_addr in (
+        "127.0.0.1",
+        "::1",
+    )
+    return not here
+
+
+class SessionCookie(SecureCookieSessionInterface):
+    """The cookie of the session, by another name where it goes over https alone."""
+
+    def get_cookie_name(self, app: Flask) -> str:
+        """Return a name that, over https, no other host of the same domain can set."""
+        return "__Host-ringtrail" if is_secure() else "ringtrail"
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        """Tell whether it goes over https alone."""
+        return is_secure()
+
+
+def keep_to_https(response: Response) -> Response:
+    """Say the same of the cookie that keeps somebody signed in, whose making asks nobody."""
+    if is_secure():
+        held = response.headers.getlist("Set-Cookie")
+        response.headers.setlist("Set-Cookie", [c if "; Secure" in c else f"{c}; Secure" for c in held])
+    return response
 
 
 # --- Devices that an account knows -----------------------------------------------------------------------
 
 
 def _cookie() -> str:
-    return "__Host-ringtrail-known" if current_app.config["SESSION_COOKIE_SECURE"] else "ringtrail-known"
+    return "__Host-ringtrail-known" if is_secure() else "ringtrail-known"
 
 
 def _signer() -> URLSafeTimedSerializer:
@@ -91,7 +136,7 @@ def keep_device(response: Response) -> Response:
             max_age=KNOWN_FOR_S,
             httponly=True,
             samesite="Lax",
-            secure=current_app.config["SESSION_COOKIE_SECURE"],
+            secure=is_secure(),
         )
     return response
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from flask import Response, flash, make_response, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
@@ -28,10 +28,10 @@ from tracking.reporting.conclusion import YEARS_KEPT
 from tracking.reporting.questions import ReportQuery
 from tracking.reporting.roi import Question
 from tracking.reporting.snapshots import Snapshot
-from tracking.storage.models import Call, Campaign, NumberAssignment, TrackingNumber
+from tracking.storage.models import Call, Campaign, NumberAssignment
 from tracking.storage.vocabulary import CallStatus, Direction
 from tracking.telephony import calls
-from tracking.web import forms, pages
+from tracking.web import forms, pages, steps
 from tracking.web.pages import EVERYONE, MARKETERS, Work, may, user
 
 _WAITING_DAYS = 30
@@ -43,8 +43,8 @@ _MOST_YEARS = 50.0
 @pages.page("/", EVERYONE)
 def home() -> tuple[str, int]:
     with pages.reading() as session:
-        if step := _next_step(session):
-            return render_template("decide/start.html", **step), 200
+        if session.scalar(select(Call.id).limit(1)) is None:
+            return steps.page(session), 200
         asked = pages.report_query(session)
         snapshot = pages.current_snapshot(session)
         model = asked.deciding.model
@@ -70,22 +70,13 @@ def home() -> tuple[str, int]:
             trend=months.to_pylist(),
             partial=not all(charts.is_complete(row, "month") for row in months.to_pylist()),
             waiting=waiting,
+            steps_left=steps.left(session) if may("web.new_campaign") else (0, 0),
             todo=_todo(found, attended, waiting),
             campaigns=(shown := _campaigns(found)),
             most=max([1, *(max(row["revenue_minor"], row["cost_minor"]) for row in shown)]),
             back_words=lambda back: formatting.per_unit(back, pages.settings().currency),
         )
     return page, pages.status_of(asked.problem)
-
-
-@pages.page("/first-call", EVERYONE)
-def first_call() -> Response:
-    with pages.reading() as session:
-        come = session.scalar(select(Call.id).limit(1)) is not None
-    answer = make_response(render_template("decide/_waiting.html"))
-    if come:
-        answer.headers["HX-Redirect"] = url_for("web.home")
-    return answer
 
 
 @pages.page("/key-figures", EVERYONE)
@@ -207,23 +198,6 @@ def _years() -> float:
     if not 0 < years <= _MOST_YEARS:
         raise Invalid("years", "must be between 0 and 50 years, not %(told)r", told=text)
     return years
-
-
-def _next_step(session: Session) -> dict[str, Any] | None:
-    """Return what is to be done first where there is nothing to show yet."""
-    if session.scalar(select(Call.id).limit(1)) is not None:
-        return None
-    if session.scalar(select(Campaign.id).limit(1)) is None:
-        return {"step": "campaign", "allowed": may("web.new_campaign")}
-    number = session.scalar(
-        select(TrackingNumber.number)
-        .join(NumberAssignment, NumberAssignment.tracking_number_id == TrackingNumber.id)
-        .where(NumberAssignment.ends_at.is_(None))
-        .limit(1)
-    )
-    if number is None:
-        return {"step": "number", "allowed": may("web.new_numbers")}
-    return {"step": "call", "number": number, "allowed": True}
 
 
 def _campaigns(found: roi.Comparison) -> list[dict[str, Any]]:

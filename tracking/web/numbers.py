@@ -1,7 +1,6 @@
 """Tracking numbers: the inventory, who holds which, what still rings, sheets to print, and the test call."""
 
 from collections import Counter
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -11,13 +10,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 from werkzeug.wrappers import Response as AnyResponse
 
-from reports import sheets
-from reports.sheets import Sheet
 from tracking import clock
 from tracking.errors import Conflict, Invalid, NotFound
 from tracking.language import formatting
 from tracking.language.words import call_state_words
-from tracking.reporting import questions, roi
+from tracking.records import logos
+from tracking.reporting import number_sheets, questions, roi
 from tracking.storage import phone
 from tracking.storage.models import AdMaterial, Call, Campaign, NumberAssignment, TrackingNumber
 from tracking.storage.vocabulary import NumberStatus
@@ -224,7 +222,8 @@ def number_calls(number_id: int) -> AnyResponse:
 def number_sheet(number_id: int) -> Response:
     with pages.reading() as session:
         row = _number(session, number_id)
-        return _pdf([_sheet(row, _held(row))], row.number.lstrip("+"))
+        made = number_sheets.pdf(session, pages.settings(), [(row, _held(row))])
+        return _pdf(made, row.number.lstrip("+"))
 
 
 @pages.page("/campaigns/<int:campaign_id>/sheets.pdf", EVERYONE)
@@ -240,7 +239,7 @@ def campaign_sheets(campaign_id: int) -> Response:
         ).all()
         if not held:
             raise NotFound(gettext("No asset in this campaign has a number."))
-        made = [_sheet(one.tracking_number, one) for one in held]
+        made = number_sheets.pdf(session, pages.settings(), [(one.tracking_number, one) for one in held])
     return _pdf(made, f"campaign-{campaign_id}")
 
 
@@ -251,7 +250,9 @@ def short_link(number_id: int) -> str:
         row = session.get(TrackingNumber, number_id)
         if row is None or not any(held.ends_at is None for held in row.assignments):
             raise NotFound(gettext("Number not found."))
-        return render_template("numbers/short.html", number=row.number, shown=phone.show(row.number))
+        return render_template(
+            "numbers/short.html", number=row.number, shown=phone.show(row.number), logo=logos.current(session)
+        )
 
 
 def lives() -> dict[str, str]:
@@ -328,28 +329,6 @@ def _add(job: Work) -> int:
     return len(given)
 
 
-def _sheet(row: TrackingNumber, held: NumberAssignment | None) -> Sheet:
-    shown = phone.show(row.number)
-    material = held.ad_material if held else None
-    parts = [material.campaign.name, material.edition] if material else []
-    return Sheet(
-        number=shown.international,
-        national=shown.national,
-        call=f"tel:{row.number}",
-        link=f"{pages.settings().base_url}{url_for('web.short_link', number_id=row.id)}",
-        title=material.name if material else gettext("Next available number"),
-        subtitle=" · ".join(filter(None, parts)),
-        steps=[
-            gettext("Check the number on the proof digit by digit."),
-            gettext("Scan both codes with a phone and check the number."),
-            gettext("Call from an outside phone: the sales office rings and you hear the ringing tone."),
-            gettext("The call appears in Ringtrail under this asset within a minute."),
-            gettext('The rep asks: "How did you hear about us?"'),
-        ],
-        captions=(gettext("Scan to call"), gettext("Scan to open"), gettext("Before you print")),
-    )
-
-
-def _pdf(made: Sequence[Sheet], name: str) -> Response:
+def _pdf(content: bytes, name: str) -> Response:
     head = {"Content-Disposition": f'attachment; filename="ringtrail-{name}.pdf"'}
-    return Response(sheets.pdf(made), mimetype="application/pdf", headers=head)
+    return Response(content, mimetype="application/pdf", headers=head)

@@ -48,6 +48,7 @@ from tracking.storage.config import PROVIDERS_PATH, Settings
 from tracking.storage.models import Account, Call, Deal, Job, User
 from tracking.storage.vocabulary import Role
 from tracking.telephony.bell import Bell
+from tracking.web import credentials
 
 _Result = TypeVar("_Result")
 _Row = TypeVar("_Row", Account, Call, Deal)
@@ -380,12 +381,17 @@ def protect(response: Response) -> Response:
     is_page = request.blueprint == "web" and request.endpoint != "web.static"
     held = request.cookies.get(_SENDS, "")
     if is_page and may("web.import_list") and not _may_send(held, _SENDS_FOR_S // 2):
-        secure = current_app.config["SESSION_COOKIE_SECURE"]
         response.set_cookie(
-            _SENDS, _sends().dumps(True), _SENDS_FOR_S, secure=secure, httponly=True, samesite="Lax"
+            _SENDS,
+            _sends().dumps(True),
+            _SENDS_FOR_S,
+            secure=credentials.is_secure(),
+            httponly=True,
+            samesite="Lax",
         )
-    response.headers.update(_HEADERS)
-    if request.endpoint == "web.static" and request.args.get("v"):
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.endpoint in ("web.static", "web.logo") and request.args.get("v"):
         # The address names the content, so it never changes.
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     elif request.endpoint != "web.static":

@@ -107,15 +107,12 @@ def register(app: Flask, engine: Engine, settings: Settings) -> CSRFProtect:
     # What people prove themselves by outlasts a change of key; cookies and links do not: who knows the old
     # key could make some.
     secret, lasting = settings.keys.current.session, settings.keys.first.session
-    secure = settings.base_url.startswith("https:")
+    app.session_interface = credentials.SessionCookie()
+    app.after_request(credentials.keep_to_https)
     app.config.update(
         SECRET_KEY=secret.hex(),
-        # With the prefix no other host of the same domain can set it.
-        SESSION_COOKIE_NAME="__Host-ringtrail" if secure else "ringtrail",
         SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_COOKIE_SECURE=secure,
         REMEMBER_COOKIE_SAMESITE="Lax",
-        REMEMBER_COOKIE_SECURE=secure,
         REMEMBER_COOKIE_HTTPONLY=True,
         REMEMBER_COOKIE_DURATION=sessions.LASTS,
         # A form may stand open for a day beside the telephone; the session bounds it.
@@ -131,7 +128,7 @@ def register(app: Flask, engine: Engine, settings: Settings) -> CSRFProtect:
         SECURITY_I18N_DIRNAME=[str(formatting.TRANSLATIONS)],
         SECURITY_I18N_DOMAIN="messages",
         SECURITY_EMAIL_HTML=False,
-        SECURITY_EMAIL_SENDER=settings.mail_from or "ringtrail",
+        SECURITY_EMAIL_SENDER="ringtrail",
         SECURITY_RETURN_GENERIC_RESPONSES=True,
         SECURITY_LOGIN_URL="/sign-in",
         SECURITY_LOGOUT_URL="/sign-out",
@@ -184,7 +181,7 @@ def register(app: Flask, engine: Engine, settings: Settings) -> CSRFProtect:
     # Programs have tokens of the API, which end and are limited; no other key is handed out here.
     security.want_json(lambda _request: False)
     guard = CSRFProtect(app)
-    app.jinja_env.globals["mail_is_possible"] = mail.is_possible(settings)
+    app.add_template_global(lambda: mail.is_possible(settings), "mail_is_possible")
     app.before_request(_keep_to_ours)
     app.after_request(credentials.keep_device)
     _know_sessions(app, engine)

@@ -177,7 +177,14 @@ def _add_token(job: Work) -> str:
 
 def _send_or_show(user: User) -> None:
     """Send the link for a password, or show it where no mail can be sent."""
-    link = signin.link_for(user, pages.settings().base_url)
+    base = pages.settings().base_url
+    link = signin.link_for(user, base)
+    if not pages.settings().is_public:
+        flash(
+            gettext(
+                "The link leads to %(address)s: only this machine or its network can open it.", address=base
+            )
+        )
     if mail.is_possible(pages.settings()):
         try:
             mail.send(pages.settings(), signin.invitation(user, link))

@@ -11,8 +11,9 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Protocol, cast
 
+from tracking import clock
 from tracking.errors import Invalid
-from tracking.storage.config import PROVIDERS_PATH, Settings
+from tracking.storage.config import PROVIDERS_PATH, ProviderSettings, Settings
 from tracking.telephony.calls import CallEvent
 from tracking.telephony.inbox import Inbox, Interpreter
 from tracking.telephony.routing import Routing
@@ -53,13 +54,18 @@ class Forged(Exception):
 
 
 class Provider(Protocol):
-    """What the file of a provider defines."""
+    """What the file of a provider defines.
+
+    It may define ``ADDRESSES`` too: what is to be entered at the provider, by its own words, as paths. A
+    class of :class:`ProviderSettings` in it shows on the page of settings by itself.
+    """
 
     def routes(self, pages: "Blueprint", settings: Settings, inbox: Inbox, routing: Routing) -> None:
         """Add the addresses that the provider calls.
 
         Each verifies and reads its request in one step, which raises Forged or Invalid, gives it to the
-        inbox, and answers in the provider's language; ``routing`` says what is to ring.
+        inbox, and answers in the provider's language; ``routing`` says what is to ring. ``settings`` change
+        while it serves, so each request asks them.
         """
 
     def interpret(self, body: str, received_at: datetime) -> CallEvent:
@@ -67,6 +73,21 @@ class Provider(Protocol):
 
     def obstacle(self, settings: Settings) -> str:
         """Return what is missing before its requests can be verified; empty where nothing is."""
+
+
+def settings_of(name: str) -> tuple[type[ProviderSettings], ...]:
+    """Return what a provider is told from outside; found by lying in its file."""
+    file = import_module(f"{__name__}.{name}")
+    kinds = [
+        kind for kind in vars(file).values() if isinstance(kind, type) and kind.__module__ == file.__name__
+    ]
+    return tuple(kind for kind in kinds if issubclass(kind, ProviderSettings))
+
+
+def addresses_of(name: str) -> Mapping[str, str]:
+    """Return what is to be entered at a provider, by the provider's words: paths of its addresses."""
+    told: Mapping[str, str] = getattr(import_module(f"{__name__}.{name}"), "ADDRESSES", {})
+    return {words: f"{PROVIDERS_PATH}/{name}{path}" for words, path in told.items()}
 
 
 def names() -> tuple[str, ...]:
@@ -84,13 +105,23 @@ def interpreters() -> Mapping[str, Interpreter]:
     return {name: provider.interpret for name, provider in every().items()}
 
 
-def register(app: "Flask", settings: Settings, inbox: Inbox, routing: Routing) -> None:
-    """Add the addresses of each provider, below ``/providers/<name>``."""
+def register(
+    app: "Flask",
+    settings: Settings,
+    inbox: Inbox,
+    routing: Routing,
+    refused: dict[str, tuple[datetime, str]],
+) -> None:
+    """Add the addresses of each provider, below ``/providers/<name>``.
+
+    In ``refused`` stands of each provider when a request was refused last, and why.
+    """
     from flask import Blueprint, request
 
     def forged(error: Exception) -> tuple[str, int]:
         # Anybody can send these, as fast as he likes; the disk of the log is the one that calls need.
         _refusals.warning("refused a request to %s: %s", request.path, error)
+        refused[str(request.blueprint)] = clock.now(), str(error)
         return "forbidden: this request does not carry a valid signature\n", 403
 
     for name, provider in every().items():

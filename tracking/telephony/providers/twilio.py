@@ -52,6 +52,9 @@ _OVER = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
 # A user of the account's own: a browser, or a desk telephone by SIP that shows no telephone number.
 _PARTY = re.compile(r"client:|sips?:(?!\+?\d{7,15}@)", re.IGNORECASE)
 
+# What is entered at Twilio, under its own names, as paths of ours.
+ADDRESSES = {"A call comes in": "/voice", "Call status changes": "/status"}
+
 _SORRY = "We are sorry, nobody can take your call at the moment. Please try again later."
 
 
@@ -59,13 +62,19 @@ class TwilioSettings(ProviderSettings, env_prefix="RINGTRAIL_TWILIO_"):
     """Who may report calls as Twilio."""
 
     account_sid: str = Field(
-        "", description="Twilio account that may call us; empty: any with a valid signature."
+        "",
+        title="Account SID",
+        description="The only Twilio account whose calls are taken. Empty: any with a valid signature.",
     )
     auth_tokens: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        (), description="Twilio auth tokens, comma separated; two while one is being replaced."
+        (),
+        title="Auth tokens",
+        description="From the Twilio console. Two, comma separated, while one is being replaced.",
     )
     shared_keys: Annotated[dict[str, SecretStr], NoDecode] = Field(
-        {}, description="Twilio webhook keys as id=secret, comma separated, for the HMAC-SHA256 signature."
+        {},
+        title="Webhook keys",
+        description="Only for the newer signature (HMAC-SHA256): id=secret, comma separated.",
     )
 
     @field_validator("auth_tokens", mode="before")
@@ -313,14 +322,13 @@ def forwarding(destination: str | None, settings: Settings) -> ET.Element:
 
 def routes(pages: Blueprint, settings: Settings, inbox: Inbox, routing: Routing) -> None:
     """Add the three addresses that Twilio calls."""
-    own = settings.of(TwilioSettings)
 
     @lru_cache(maxsize=1000)
     def ringing(destination: str | None) -> bytes:
         return _written(forwarding(destination, settings))
 
     def received(endpoint: str) -> Arrival:
-        return receive(request, settings.base_url, own, endpoint, clock.now())
+        return receive(request, settings.base_url, settings.of(TwilioSettings), endpoint, clock.now())
 
     @pages.post("/voice")
     def voice() -> Response:

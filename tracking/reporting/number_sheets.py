@@ -1,0 +1,58 @@
+"""Sheets for printers: a tracking number with its codes, under the supplier's name."""
+
+from collections.abc import Sequence
+
+from flask_babel import gettext
+from sqlalchemy.orm import Session
+
+from reports import extras, sheets
+from reports.sheets import Sheet
+from tracking.errors import Conflict
+from tracking.records import logos
+from tracking.storage import phone
+from tracking.storage.config import Settings
+from tracking.storage.models import NumberAssignment, TrackingNumber
+
+Printed = tuple[TrackingNumber, NumberAssignment | None]
+"""A number, and the ad material that it is on."""
+
+
+def pdf(session: Session, settings: Settings, wanted: Sequence[Printed]) -> bytes:
+    """Return a page for each number; Conflict where its code would lead nowhere."""
+    extras.load("typst")  # told first: without it no address helps
+    if not settings.is_public:
+        raise not_public(settings)
+    logo = logos.current(session)
+    made = [_sheet(settings, row, held) for row, held in wanted]
+    return sheets.pdf(made, settings.company, logo)
+
+
+def not_public(settings: Settings) -> Conflict:
+    """Return why no sheet is printed, and what to set."""
+    return Conflict(
+        "No number sheet can be printed while the public address is %(address)s: only this machine "
+        "or its network can open it. Set the public address under Settings, Company, or RINGTRAIL_BASE_URL",
+        address=settings.base_url,
+    )
+
+
+def _sheet(settings: Settings, row: TrackingNumber, held: NumberAssignment | None) -> Sheet:
+    shown = phone.show(row.number)
+    material = held.ad_material if held else None
+    parts = [material.campaign.name, material.edition] if material else []
+    return Sheet(
+        number=shown.international,
+        national=shown.national,
+        call=f"tel:{row.number}",
+        link=f"{settings.base_url}/t/{row.id}",
+        title=material.name if material else gettext("Next available number"),
+        subtitle=" · ".join(filter(None, parts)),
+        steps=[
+            gettext("Check the number on the proof digit by digit."),
+            gettext("Scan both codes with a phone and check the number."),
+            gettext("Call from an outside phone: the sales office rings and you hear the ringing tone."),
+            gettext("The call appears in Ringtrail under this asset within a minute."),
+            gettext('The rep asks: "How did you hear about us?"'),
+        ],
+        captions=(gettext("Scan to call"), gettext("Scan to open"), gettext("Before you print")),
+    )
