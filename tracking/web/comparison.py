@@ -1,31 +1,29 @@
 """ROI by campaign, side by side under several models, and the deals and leads behind each figure."""
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from flask import abort, render_template, request
-from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from attribution import UNATTRIBUTED
-from reports.evidence import Standing
 from reports.roi import OVERHEAD, TOTAL, UNKNOWN
+from reports.scale import place
 from tracking import clock
 from tracking.access import saved_views
 from tracking.errors import Invalid
 from tracking.language import formatting
-from tracking.language.words import line_words, model_word
+from tracking.language.words import line_words
 from tracking.reporting import advice, deciding
 from tracking.reporting import roi as reporting
 from tracking.reporting.questions import ReportQuery
+from tracking.reporting.returns import returns
 from tracking.reporting.roi import Comparison
 from tracking.reporting.snapshots import Preparing, Snapshot
 from tracking.storage.models import Account, Deal
 from tracking.web import pages
 from tracking.web.pages import EVERYONE, user
 
-_LEAST_BACK, _MOST_BACK, _SCALE = 0.2, 10.0, 240
 _PAGE = 100
 _GOALS = ("won", "customers", "lead", "qualified")
 
@@ -48,11 +46,10 @@ def roi() -> tuple[str, int]:
             found=found,
             lines=found.lines,
             conclusion=advice.conclusion(found, judged),
-            unconnected={each.campaign for each in judged if each.standing is Standing.unconnected},
             why=deciding.reason(asked.deciding),
             warnings=deciding.warnings(asked.deciding, found.models),
             words=line_words(),
-            rows=returns(found),
+            rows=returns(found, judged, pages.settings().currency),
             verdicts={each.campaign: each for each in judged},
             verdict_words=advice.verdict_words(),
             place=place,
@@ -68,62 +65,6 @@ def roi() -> tuple[str, int]:
             },
         )
     return page, pages.status_of(problem)
-
-
-@dataclass(frozen=True, slots=True)
-class Return:
-    """What each 1 that a campaign cost brought back: under the model in front, and under the others."""
-
-    campaign: str
-    model: str
-    cost_minor: int
-    revenue_minor: int
-    back: float | None
-    low: float | None
-    high: float | None
-    others: list[tuple[str, float]]
-
-    @property
-    def told(self) -> str:
-        """Return what the picture shows, in words."""
-        name = line_words().get(self.campaign, self.campaign)
-        if self.back is None:
-            return str(gettext("%(campaign)s: no return is known", campaign=name))
-        shown = [(self.model, self.back), *self.others]
-        parts = ", ".join(f"{model_word(model)} {back_words(back)}" for model, back in shown)
-        return f"{name}: {parts}"
-
-
-def returns(found: Comparison) -> list[Return]:
-    """Return the campaigns, the best return under the model in front first, those without a return last."""
-    rows = []
-    front = found.models[0]
-    for campaign, by_model in found.lines.items():
-        first = by_model.get(front)
-        if campaign in (UNATTRIBUTED, UNKNOWN, OVERHEAD) or first is None:
-            continue
-        back = {model: row["roi"] + 1 for model, row in by_model.items() if row and row["roi"] is not None}
-        low, high = (first[name] for name in ("roi_low", "roi_high"))
-        rows.append(
-            Return(
-                campaign,
-                front,
-                first["cost_minor"],
-                first["credited_minor"] if campaign == TOTAL else first["revenue_minor"],
-                back.get(front),
-                None if low is None else low + 1,
-                None if high is None else high + 1,
-                [(model, back[model]) for model in found.models[1:] if model in back],
-            )
-        )
-    return sorted(rows, key=lambda row: (row.campaign == TOTAL, row.back is None, -(row.back or 0)))
-
-
-def place(back: float) -> float:
-    """Return where on the scale what each 1 brought back lies, from 0 to 240; beyond its ends, at them."""
-    clipped = min(max(back, _LEAST_BACK), _MOST_BACK)
-    part = math.log(clipped / _LEAST_BACK) / math.log(_MOST_BACK / _LEAST_BACK)
-    return round(8 + part * (_SCALE - 16), 1)
 
 
 def back_words(back: float) -> str:

@@ -23,7 +23,7 @@ from tracking.language import formatting
 from tracking.language.words import line_words
 from tracking.records import annotations, campaigns
 from tracking.reporting import advice, charts, pipeline, roi, targets
-from tracking.reporting.conclusion import YEARS_KEPT
+from tracking.reporting.annex import YEARS_KEPT
 from tracking.reporting.questions import ReportQuery
 from tracking.reporting.roi import Question
 from tracking.reporting.snapshots import Snapshot

@@ -1,0 +1,425 @@
+"""The annex of the report: every figure in full, what it is made of and how it is worked out."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+from flask_babel import gettext
+from sqlalchemy.orm import Session
+
+from attribution import UNATTRIBUTED
+from reports.advice import Advice
+from reports.definitions import KPIS, Kpi
+from reports.parts import Block, Chapter, Chart, Column, Figure, Table, Unit
+from reports.roi import OVERHEAD, TOTAL, UNKNOWN
+from tracking.language import formatting
+from tracking.language.words import line_words, model_word, unit_words
+from tracking.records import annotations
+from tracking.reporting import advice, charts, roi
+from tracking.reporting.questions import ReportQuery
+from tracking.reporting.roi import Comparison
+from tracking.reporting.snapshots import Snapshot
+from tracking.storage.config import Settings
+from tracking.storage.vocabulary import Direction
+
+_Row = dict[str, Any]
+YEARS_KEPT = 5.0
+"""How long a customer is kept where a report is told nothing else (an assumption)."""
+_MADE_OF = {
+    "marketing_efficiency": ("revenue_minor", "cost_minor"),
+    "cost_per_lead_minor": ("cost_minor", "leads"),
+    "cost_per_qualified_lead_minor": ("cost_minor", "qualified_leads"),
+    "acquisition_cost_minor": ("cost_minor", "customers"),
+}
+
+
+def chapters(
+    session: Session,
+    settings: Settings,
+    snapshot: Snapshot,
+    asked: ReportQuery,
+    found: Comparison,
+    judged: Sequence[Advice],
+    aims: Sequence[_Row],
+) -> list[Chapter]:
+    """Return the annex, each chapter for one question that somebody may come back with."""
+    question = replace(asked.question, models=found.models[:1])
+    first, last = asked.period.start, asked.last_day
+    beside = _beside(session, first, last)
+    told = [
+        Chapter(
+            gettext("The period in figures"),
+            [
+                _headline(settings, snapshot, asked, found),
+                _made_of(settings, snapshot, asked, found),
+                _key_figures(settings, snapshot, asked, found),
+            ],
+        ),
+        Chapter(
+            gettext("Campaigns and months"),
+            [_spent(asked, found), _months(roi.trend_of(snapshot, settings, question, "month"))],
+        ),
+        Chapter(gettext("ROI under each model"), [_roi(found), _how_shared()]),
+        Chapter(gettext("Advice by campaign"), [_advice(asked, judged), _how_judged()] if judged else []),
+        Chapter(gettext("Targets in full"), [_targets(aims)] if aims else []),
+        Chapter(gettext("Still expected from this period's leads"), _still_to_come(settings, found)),
+        Chapter(gettext("What happened beside our marketing"), beside),
+        Chapter(gettext("How each figure is worked out"), [_definitions(settings)]),
+    ]
+    return [chapter for chapter in told if chapter.blocks]
+
+
+def days(asked: ReportQuery) -> str:
+    """Return the period of a report in words."""
+    first, last = formatting.day(asked.period.start), formatting.day(asked.last_day)
+    return str(gettext("%(start)s to %(end)s", start=first, end=last))
+
+
+def _how_shared() -> str:
+    return str(
+        gettext(
+            "Under each model the same deals are shared differently, and each adds up to the same total. "
+            "The interval says how far an ROI would vary if other buyers had come. That a campaign is "
+            "credited does not prove that it caused the deal."
+        )
+    )
+
+
+def _how_judged() -> str:
+    return str(
+        gettext(
+            "The chance that a campaign pays is the share of random resamples of your customers in which it "
+            "is credited with more than it cost; the span is over the models, and the least favourable one "
+            "decides. Credit is not effect: in simulated markets where no campaign has any effect, campaigns "
+            "were credited with more than they cost too."
+        )
+    )
+
+
+def _headline(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found: Comparison) -> Table:
+    model = found.models[0]
+    question = replace(asked.question, models=(model,))
+    now = found.lines[TOTAL][model]
+    earlier = asked.earlier_periods
+    then = {
+        key: roi.totals(snapshot, settings, replace(question, period=period))[model]
+        for key, (_, period) in earlier.items()
+    }
+    measures: list[tuple[str, Unit, str]] = [
+        ("cost_minor", "money", gettext("Cost")),
+        ("calls", "count", gettext("Calls")),
+        ("leads", "count", gettext("Leads")),
+        ("qualified_leads", "count", gettext("Qualified leads")),
+        ("customers", "count", gettext("New customers")),
+        ("deals", "count", gettext("Deals won")),
+        ("revenue_minor", "money", gettext("Revenue")),
+        ("credited_minor", "money", gettext("Revenue credited to campaigns")),
+        ("roi", "share", gettext("ROI")),
+        ("marketing_efficiency", "ratio", gettext("Marketing efficiency")),
+        ("cost_per_lead_minor", "money", gettext("Cost per lead")),
+        ("cost_per_qualified_lead_minor", "money", gettext("Cost per qualified lead")),
+        ("acquisition_cost_minor", "money", gettext("Cost of acquisition")),
+    ]
+    alike = {key: roi.recorded(snapshot, period) for key, (_, period) in earlier.items()}
+    rows: list[_Row] = []
+    for name, unit, label in measures:
+        row: _Row = {"measure": label, "unit": unit_words(settings, unit), "now": Figure(unit, now[name])}
+        for key, other in then.items():
+            row[key] = Figure(unit, other[name])
+            # How far ROI has moved is the difference of two shares, which the columns show. What began to
+            # be recorded since has neither grown nor fallen.
+            grown = unit != "share" and all(alike[key][part] for part in _MADE_OF.get(name, (name,)))
+            row[f"{key}_change"] = _change(now[name], other[name]) if grown else None
+        rows.append(row)
+    columns = [
+        Column("measure", gettext("Figure")),
+        Column("unit", gettext("Unit")),
+        Column("now", gettext("This period"), "count"),
+    ]
+    for key, (label, _) in earlier.items():
+        columns += [Column(key, label, "count"), Column(f"{key}_change", gettext("Difference"), "change")]
+    return Table("headline", gettext("The figures that matter"), columns, rows)
+
+
+def _change(now: float | None, before: float | None) -> float | None:
+    return None if now is None or not before else (now - before) / before
+
+
+def _made_of(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found: Comparison) -> Table:
+    model = found.models[0]
+    window = f"{asked.question.lookback_days:g}"
+    facts: list[tuple[str, str, Figure | str]] = [
+        ("period", gettext("Period"), days(asked)),
+        ("time_zone", gettext("Time zone of the days"), str(asked.period.zone)),
+        ("currency", gettext("Currency"), settings.currency),
+        ("models", gettext("Attribution models"), ", ".join(map(model_word, found.models))),
+        (
+            "window",
+            gettext("Lookback window"),
+            gettext("A touch earns credit up to %(days)s days before a deal.", days=window),
+        ),
+        ("as_of", gettext("Data as of"), Figure("moment", snapshot.taken_at)),
+        ("campaigns", gettext("Campaigns"), _filters(asked)),
+    ]
+    whole = found.evidence.coverage
+    facts += [
+        ("revenue_connected", gettext("Revenue connected"), Figure("share", whole.revenue.share)),
+        ("calls_connected", gettext("Calls connected"), Figure("share", whole.calls.share)),
+        ("deals_connected", gettext("Deals connected"), Figure("share", whole.deals.share)),
+    ]
+    if not asked.filtered:
+        lost, unknown = found.share_of(UNATTRIBUTED, model), found.share_of(UNKNOWN, model)
+        facts += [
+            (
+                "unattributed",
+                gettext("Revenue that no touch preceded (%(model)s)", model=model_word(model)),
+                Figure("share", lost),
+            ),
+            (
+                "unknown",
+                gettext("Revenue of unknown source (%(model)s)", model=model_word(model)),
+                Figure("share", unknown),
+            ),
+        ]
+    if snapshot.stale:
+        facts.append(
+            ("stale", gettext("Freshness"), gettext("Newer data were being read when this was made."))
+        )
+    rows = [{"key": key, "what": label, "value": value} for key, label, value in facts]
+    columns = [Column("what", gettext("What")), Column("value", gettext("Chosen or found"))]
+    return Table("made-of", gettext("What this report is made of"), columns, rows)
+
+
+def _filters(asked: ReportQuery) -> str:
+    directions = {Direction.inbound: gettext("inbound"), Direction.outbound: gettext("outbound")}
+    chosen = [
+        ", ".join(asked.campaigns),
+        asked.channel and gettext("channel %(name)s", name=asked.channel),
+        asked.direction and directions[Direction(asked.direction)],
+    ]
+    return "; ".join(filter(None, chosen)) or gettext("all")
+
+
+def _key_figures(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found: Comparison) -> Table:
+    outbound = frozenset(n for n, fact in asked.facts.items() if fact.direction is Direction.outbound)
+    question = replace(asked.question, models=found.models[:1], campaigns=None)
+    periods = {"now": (gettext("This period"), asked.period)} | asked.earlier_periods
+    known = {
+        key: roi.key_figures(snapshot, settings, replace(question, period=period), outbound, YEARS_KEPT)
+        for key, (_, period) in periods.items()
+    }
+    rows = [
+        {"figure": gettext(kpi.label), "unit": unit_words(settings, kpi_unit(kpi))}
+        | {key: Figure(kpi_unit(kpi), figures[kpi.name]) for key, figures in known.items()}
+        for kpi in KPIS
+    ]
+    columns = [
+        Column("figure", gettext("Figure")),
+        Column("unit", gettext("Unit")),
+        *(Column(key, label, "ratio") for key, (label, _) in periods.items()),
+    ]
+    title = gettext("Key figures of all campaigns (a customer kept for %(years)s years, an assumption)",
+                    years=f"{YEARS_KEPT:g}")  # fmt: skip
+    return Table("key-figures", title, columns, rows)
+
+
+def kpi_unit(kpi: Kpi) -> Unit:
+    """Return what a key figure is written as."""
+    if kpi.name.endswith("_minor"):
+        return "money"
+    if kpi.unit.startswith("share"):
+        return "share"
+    return "months" if kpi.unit == "months" else "ratio"
+
+
+def _spent(asked: ReportQuery, found: Comparison) -> Table:
+    words, model = line_words(), found.models[0]
+    rows: list[_Row] = []
+    for name, by_model in found.lines.items():
+        fact = asked.facts.get(name)
+        rows.append(
+            by_model[model] | {"campaign": words.get(name, name), "objective": fact.objective if fact else ""}
+        )
+    columns = [
+        Column("campaign", gettext("Campaign")),
+        Column("channel", gettext("Channel")),
+        Column("objective", gettext("Objective")),
+        Column("direct_cost_minor", gettext("Direct cost"), "money"),
+        Column("indirect_cost_minor", gettext("Indirect cost"), "money"),
+        Column("calls", gettext("Calls"), "count"),
+        Column("leads", gettext("Leads"), "count"),
+        Column("qualified_leads", gettext("Qualified leads"), "count"),
+        Column("cost_per_lead_minor", gettext("Cost per lead"), "money"),
+        Column("cost_per_qualified_lead_minor", gettext("Cost per qualified lead"), "money"),
+    ]
+    if not any(row["objective"] for row in rows):
+        columns = [column for column in columns if column.name != "objective"]
+    return Table("campaigns", gettext("Campaigns and what they cost"), columns, rows, total=True)
+
+
+def _months(trend: Any) -> Table:
+    columns = [
+        Column("start", gettext("From"), "day"),
+        Column("last", gettext("To"), "day"),
+        Column("cost_minor", gettext("Cost"), "money"),
+        Column("calls", gettext("Calls"), "count"),
+        Column("leads", gettext("Leads"), "count"),
+        Column("customers", gettext("New customers"), "count"),
+        Column("revenue_minor", gettext("Revenue"), "money"),
+        Column("roi", gettext("ROI"), "share"),
+    ]
+    rows = [row | {"last": row["end"] - timedelta(days=1)} for row in trend.to_pylist()]
+    return Table("months", gettext("Month by month"), columns, rows)
+
+
+def _roi(found: Comparison) -> Table:
+    words = line_words()
+    rows: list[_Row] = [
+        row | {"campaign": words.get(name, name), "model": model_word(model)}
+        for name, by_model in found.lines.items()
+        for model, row in by_model.items()
+        if name != OVERHEAD
+    ]
+    columns = [
+        Column("campaign", gettext("Campaign")),
+        Column("model", gettext("Model")),
+        Column("cost_minor", gettext("Cost"), "money"),
+        Column("leads", gettext("Leads"), "count"),
+        Column("customers", gettext("New customers"), "count"),
+        Column("revenue_minor", gettext("Revenue"), "money"),
+        Column("credited_minor", gettext("Revenue credited to campaigns"), "money"),
+        Column("roi", gettext("ROI"), "share"),
+        Column("roi_low", gettext("ROI at least (80 % interval)"), "share"),
+        Column("roi_high", gettext("ROI at most (80 % interval)"), "share"),
+        Column("acquisition_cost_minor", gettext("Cost of acquisition"), "money"),
+    ]
+    return Table("roi", gettext("ROI by campaign and model"), columns, rows)
+
+
+def _still_to_come(settings: Settings, found: Comparison) -> list[Block]:
+    if found.maturity.total.share is None:
+        return []
+    blocks: list[Block] = []
+    drawn = charts.still_to_come(found, settings.currency)
+    if drawn is not None:
+        title = gettext("First orders so far and still expected by campaign")
+        blocks.append(Chart(title, drawn, "still-expected"))
+    words = line_words()
+    parts = sorted(found.maturity.campaigns.items(), key=lambda item: (item[0].startswith("("), item[0]))
+    rows = [
+        {
+            "campaign": words.get(name, name),
+            "leads": c.leads,
+            "so_far_minor": c.so_far,
+            "expected_minor": c.expected,
+            "low_minor": c.low,
+            "high_minor": c.high,
+        }
+        for name, c in parts
+        if c.so_far or c.expected
+    ]
+    columns = [
+        Column("campaign", gettext("Campaign")),
+        Column("leads", gettext("Leads"), "count"),
+        Column("so_far_minor", gettext("First orders so far"), "money"),
+        Column("expected_minor", gettext("Still expected"), "money"),
+        Column("low_minor", gettext("At least (80 % interval)"), "money"),
+        Column("high_minor", gettext("At most (80 % interval)"), "money"),
+    ]
+    title = gettext(
+        "First orders of this period's leads, credited by %(model)s", model=model_word(found.models[0])
+    )
+    return [*blocks, Table("still-expected", title, columns, rows)]
+
+
+def _advice(asked: ReportQuery, judged: Sequence[Advice]) -> Table:
+    verdicts = advice.verdict_words()
+    rows: list[_Row] = [
+        {
+            "campaign": a.campaign,
+            "advice": verdicts[a.verdict],
+            "reason": advice.reason(a, asked.numbered),
+            "least": a.least,
+            "most": a.most,
+            "deals": a.deals,
+        }
+        for a in judged
+    ]
+    columns = [
+        Column("campaign", gettext("Campaign")),
+        Column("advice", gettext("Advice")),
+        Column("reason", gettext("Reason")),
+        Column("least", gettext("Chance that it pays, at least"), "chance"),
+        Column("most", gettext("Chance that it pays, at most"), "chance"),
+        Column("deals", gettext("Deals"), "count"),
+    ]
+    return Table("advice", gettext("Advice by campaign"), columns, rows)
+
+
+def _targets(aims: Sequence[_Row]) -> Table:
+    columns = [
+        Column("campaign", gettext("Campaign")),
+        Column("measure", gettext("Measure")),
+        Column("days", gettext("Days")),
+        Column("target", gettext("Target"), "count"),
+        Column("actual", gettext("So far"), "count"),
+        Column("expected", gettext("Expected by now"), "count"),
+        Column("pace", gettext("Pace")),
+        Column("part", gettext("Reached"), "share"),
+        Column("last_year", gettext("Last year"), "count"),
+        Column("note", gettext("Note")),
+        Column("source", gettext("Made of")),
+    ]
+    return Table("targets", gettext("Targets against actuals"), columns, aims)
+
+
+def _beside(session: Session, first: date, last: date) -> list[Block]:
+    blocks: list[Block] = []
+    if happened := annotations.events(session, first=first, last=last):
+        rows: list[_Row] = [
+            {"from": e.starts_on, "to": e.ends_on, "title": e.title, "note": e.note}
+            for e in reversed(happened)
+        ]
+        columns = [
+            Column("title", gettext("What happened")),
+            Column("from", gettext("From"), "day"),
+            Column("to", gettext("To"), "day"),
+            Column("note", gettext("Note")),
+        ]
+        blocks.append(Table("events", gettext("What happened beside our marketing"), columns, rows))
+    if readings := annotations.readings(session, first=first, last=last):
+        figures: list[_Row] = [
+            {"name": r.name, "day": r.day, "value": r.value, "unit": r.unit, "source": r.source}
+            for r in sorted(readings, key=lambda r: (r.name, r.day))
+        ]
+        columns = [
+            Column("name", gettext("Indicator")),
+            Column("day", gettext("Day"), "day"),
+            Column("value", gettext("Figure"), "count"),
+            Column("unit", gettext("Unit")),
+            Column("source", gettext("Source")),
+        ]
+        blocks.append(Table("indicators", gettext("Indicators"), columns, figures))
+    return blocks
+
+
+def _definitions(settings: Settings) -> Table:
+    rows = [
+        {
+            "figure": gettext(kpi.label),
+            "formula": gettext(kpi.formula),
+            "unit": unit_words(settings, "money") if kpi_unit(kpi) == "money" else gettext(kpi.unit),
+            "source": gettext(kpi.source),
+            "hides": gettext(kpi.hides),
+        }
+        for kpi in KPIS
+    ]
+    columns = [
+        Column("figure", gettext("Figure")),
+        Column("formula", gettext("How it is worked out")),
+        Column("unit", gettext("Unit")),
+        Column("source", gettext("Made of")),
+        Column("hides", gettext("What it hides")),
+    ]
+    return Table("definitions", gettext("Definitions"), columns, rows)
