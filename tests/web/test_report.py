@@ -230,7 +230,7 @@ def test_the_command_writes_the_same_report(engine: Engine, settings: Settings) 
 def test_of_the_demo_the_first_page_decides_and_four_at_most_tell_the_story(
     signed_in: Enter, engine: Engine
 ) -> None:
-    """The annex begins a sheet of its own: the sheets before it are the story. Russian takes the most room."""
+    """The annex begins a sheet of its own: those before it are the story. Russian takes the most room."""
     filling.fill(engine, clock.now(), accounts=25)
     content = signed_in("viewer").get("/report/pdf?language=ru").data
     sheets = [sheet.extract_text() for sheet in PdfReader(io.BytesIO(content)).pages]

@@ -8,30 +8,19 @@ from typing import Any
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 
-from attribution import UNATTRIBUTED
 from reports.advice import Advice
-from reports.definitions import KPIS, Kpi
-from reports.parts import Block, Chapter, Chart, Column, Figure, Table, Unit
-from reports.roi import OVERHEAD, TOTAL, UNKNOWN
-from tracking.language import formatting
+from reports.definitions import KPIS
+from reports.parts import Block, Chapter, Chart, Column, Table
+from reports.roi import OVERHEAD
 from tracking.language.words import line_words, model_word, unit_words
 from tracking.records import annotations
-from tracking.reporting import advice, charts, roi
+from tracking.reporting import advice, charts, period_figures, roi
 from tracking.reporting.questions import ReportQuery
 from tracking.reporting.roi import Comparison
 from tracking.reporting.snapshots import Snapshot
 from tracking.storage.config import Settings
-from tracking.storage.vocabulary import Direction
 
 _Row = dict[str, Any]
-YEARS_KEPT = 5.0
-"""How long a customer is kept where a report is told nothing else (an assumption)."""
-_MADE_OF = {
-    "marketing_efficiency": ("revenue_minor", "cost_minor"),
-    "cost_per_lead_minor": ("cost_minor", "leads"),
-    "cost_per_qualified_lead_minor": ("cost_minor", "qualified_leads"),
-    "acquisition_cost_minor": ("cost_minor", "customers"),
-}
 
 
 def chapters(
@@ -51,9 +40,9 @@ def chapters(
         Chapter(
             gettext("The period in figures"),
             [
-                _headline(settings, snapshot, asked, found),
-                _made_of(settings, snapshot, asked, found),
-                _key_figures(settings, snapshot, asked, found),
+                period_figures.headline(settings, snapshot, asked, found),
+                period_figures.made_of(settings, snapshot, asked, found),
+                period_figures.key_figures(settings, snapshot, asked, found),
             ],
         ),
         Chapter(
@@ -68,12 +57,6 @@ def chapters(
         Chapter(gettext("How each figure is worked out"), [_definitions(settings)]),
     ]
     return [chapter for chapter in told if chapter.blocks]
-
-
-def days(asked: ReportQuery) -> str:
-    """Return the period of a report in words."""
-    first, last = formatting.day(asked.period.start), formatting.day(asked.last_day)
-    return str(gettext("%(start)s to %(end)s", start=first, end=last))
 
 
 def _how_shared() -> str:
@@ -95,142 +78,6 @@ def _how_judged() -> str:
             "were credited with more than they cost too."
         )
     )
-
-
-def _headline(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found: Comparison) -> Table:
-    model = found.models[0]
-    question = replace(asked.question, models=(model,))
-    now = found.lines[TOTAL][model]
-    earlier = asked.earlier_periods
-    then = {
-        key: roi.totals(snapshot, settings, replace(question, period=period))[model]
-        for key, (_, period) in earlier.items()
-    }
-    measures: list[tuple[str, Unit, str]] = [
-        ("cost_minor", "money", gettext("Cost")),
-        ("calls", "count", gettext("Calls")),
-        ("leads", "count", gettext("Leads")),
-        ("qualified_leads", "count", gettext("Qualified leads")),
-        ("customers", "count", gettext("New customers")),
-        ("deals", "count", gettext("Deals won")),
-        ("revenue_minor", "money", gettext("Revenue")),
-        ("credited_minor", "money", gettext("Revenue credited to campaigns")),
-        ("roi", "share", gettext("ROI")),
-        ("marketing_efficiency", "ratio", gettext("Marketing efficiency")),
-        ("cost_per_lead_minor", "money", gettext("Cost per lead")),
-        ("cost_per_qualified_lead_minor", "money", gettext("Cost per qualified lead")),
-        ("acquisition_cost_minor", "money", gettext("Cost of acquisition")),
-    ]
-    alike = {key: roi.recorded(snapshot, period) for key, (_, period) in earlier.items()}
-    rows: list[_Row] = []
-    for name, unit, label in measures:
-        row: _Row = {"measure": label, "unit": unit_words(settings, unit), "now": Figure(unit, now[name])}
-        for key, other in then.items():
-            row[key] = Figure(unit, other[name])
-            # How far ROI has moved is the difference of two shares, which the columns show. What began to
-            # be recorded since has neither grown nor fallen.
-            grown = unit != "share" and all(alike[key][part] for part in _MADE_OF.get(name, (name,)))
-            row[f"{key}_change"] = _change(now[name], other[name]) if grown else None
-        rows.append(row)
-    columns = [
-        Column("measure", gettext("Figure")),
-        Column("unit", gettext("Unit")),
-        Column("now", gettext("This period"), "count"),
-    ]
-    for key, (label, _) in earlier.items():
-        columns += [Column(key, label, "count"), Column(f"{key}_change", gettext("Difference"), "change")]
-    return Table("headline", gettext("The figures that matter"), columns, rows)
-
-
-def _change(now: float | None, before: float | None) -> float | None:
-    return None if now is None or not before else (now - before) / before
-
-
-def _made_of(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found: Comparison) -> Table:
-    model = found.models[0]
-    window = f"{asked.question.lookback_days:g}"
-    facts: list[tuple[str, str, Figure | str]] = [
-        ("period", gettext("Period"), days(asked)),
-        ("time_zone", gettext("Time zone of the days"), str(asked.period.zone)),
-        ("currency", gettext("Currency"), settings.currency),
-        ("models", gettext("Attribution models"), ", ".join(map(model_word, found.models))),
-        (
-            "window",
-            gettext("Lookback window"),
-            gettext("A touch earns credit up to %(days)s days before a deal.", days=window),
-        ),
-        ("as_of", gettext("Data as of"), Figure("moment", snapshot.taken_at)),
-        ("campaigns", gettext("Campaigns"), _filters(asked)),
-    ]
-    whole = found.evidence.coverage
-    facts += [
-        ("revenue_connected", gettext("Revenue connected"), Figure("share", whole.revenue.share)),
-        ("calls_connected", gettext("Calls connected"), Figure("share", whole.calls.share)),
-        ("deals_connected", gettext("Deals connected"), Figure("share", whole.deals.share)),
-    ]
-    if not asked.filtered:
-        lost, unknown = found.share_of(UNATTRIBUTED, model), found.share_of(UNKNOWN, model)
-        facts += [
-            (
-                "unattributed",
-                gettext("Revenue that no touch preceded (%(model)s)", model=model_word(model)),
-                Figure("share", lost),
-            ),
-            (
-                "unknown",
-                gettext("Revenue of unknown source (%(model)s)", model=model_word(model)),
-                Figure("share", unknown),
-            ),
-        ]
-    if snapshot.stale:
-        facts.append(
-            ("stale", gettext("Freshness"), gettext("Newer data were being read when this was made."))
-        )
-    rows = [{"key": key, "what": label, "value": value} for key, label, value in facts]
-    columns = [Column("what", gettext("What")), Column("value", gettext("Chosen or found"))]
-    return Table("made-of", gettext("What this report is made of"), columns, rows)
-
-
-def _filters(asked: ReportQuery) -> str:
-    directions = {Direction.inbound: gettext("inbound"), Direction.outbound: gettext("outbound")}
-    chosen = [
-        ", ".join(asked.campaigns),
-        asked.channel and gettext("channel %(name)s", name=asked.channel),
-        asked.direction and directions[Direction(asked.direction)],
-    ]
-    return "; ".join(filter(None, chosen)) or gettext("all")
-
-
-def _key_figures(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found: Comparison) -> Table:
-    outbound = frozenset(n for n, fact in asked.facts.items() if fact.direction is Direction.outbound)
-    question = replace(asked.question, models=found.models[:1], campaigns=None)
-    periods = {"now": (gettext("This period"), asked.period)} | asked.earlier_periods
-    known = {
-        key: roi.key_figures(snapshot, settings, replace(question, period=period), outbound, YEARS_KEPT)
-        for key, (_, period) in periods.items()
-    }
-    rows = [
-        {"figure": gettext(kpi.label), "unit": unit_words(settings, kpi_unit(kpi))}
-        | {key: Figure(kpi_unit(kpi), figures[kpi.name]) for key, figures in known.items()}
-        for kpi in KPIS
-    ]
-    columns = [
-        Column("figure", gettext("Figure")),
-        Column("unit", gettext("Unit")),
-        *(Column(key, label, "ratio") for key, (label, _) in periods.items()),
-    ]
-    title = gettext("Key figures of all campaigns (a customer kept for %(years)s years, an assumption)",
-                    years=f"{YEARS_KEPT:g}")  # fmt: skip
-    return Table("key-figures", title, columns, rows)
-
-
-def kpi_unit(kpi: Kpi) -> Unit:
-    """Return what a key figure is written as."""
-    if kpi.name.endswith("_minor"):
-        return "money"
-    if kpi.unit.startswith("share"):
-        return "share"
-    return "months" if kpi.unit == "months" else "ratio"
 
 
 def _spent(asked: ReportQuery, found: Comparison) -> Table:
@@ -409,7 +256,9 @@ def _definitions(settings: Settings) -> Table:
         {
             "figure": gettext(kpi.label),
             "formula": gettext(kpi.formula),
-            "unit": unit_words(settings, "money") if kpi_unit(kpi) == "money" else gettext(kpi.unit),
+            "unit": unit_words(settings, "money")
+            if period_figures.kpi_unit(kpi) == "money"
+            else gettext(kpi.unit),
             "source": gettext(kpi.source),
             "hides": gettext(kpi.hides),
         }

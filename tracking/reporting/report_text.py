@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from reports.parts import Document, Unit
 from tracking.language import formatting
-from tracking.reporting import advice, annex, quality, roi, story, targets
+from tracking.reporting import advice, annex, period_figures, quality, roi, story, targets
 from tracking.reporting.questions import ReportQuery
 from tracking.reporting.returns import returns, words
 from tracking.reporting.snapshots import Snapshot
@@ -39,7 +39,7 @@ def report(
     return Document(
         title=gettext("Which advertising pays?"),
         headline=story.headline(found, judged),
-        subtitle=annex.days(asked),
+        subtitle=period_figures.days(asked),
         language=str(get_locale()).replace("_", "-"),
         currency=settings.currency,
         decimals=money.exponent(settings.currency),

@@ -1,7 +1,9 @@
 """What each 1 that a campaign cost brought back: the rows of the ROI page, the first page and the report."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
 
 from flask_babel import gettext
 
@@ -11,7 +13,13 @@ from reports.roi import OVERHEAD, TOTAL, UNKNOWN
 from reports.scale import Span
 from tracking.language import formatting
 from tracking.language.words import line_words, model_word
+from tracking.reporting import advice, roi
+from tracking.reporting.questions import ReportQuery
 from tracking.reporting.roi import Comparison
+from tracking.reporting.snapshots import Snapshot
+from tracking.storage.config import Settings
+
+_MOST_DEALS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,33 @@ class Return:
         shown = [(model, formatting.per_unit(back, self.currency)) for model, back in self.others]
         parts = ", ".join(f"{model_word(model)} {back}" for model, back in [(self.model, self.back), *shown])
         return f"{name}: {parts}"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one campaign in a period, and what is to be done with it."""
+
+    line: Return
+    advice: Advice
+    reason: str
+    row: Mapping[str, Any]
+    deals: list[dict[str, Any]]
+
+
+def of_campaign(
+    settings: Settings, snapshot: Snapshot, asked: ReportQuery, name: str, *, at: datetime
+) -> Result | None:
+    """Return what came of a campaign under the model that decides; None where nothing is known of it."""
+    question = replace(asked.question, models=(asked.deciding.model,))
+    found = roi.compare(snapshot, settings, question, at=at)
+    judged = advice.judged(found, asked)
+    own = next((each for each in judged if each.campaign == name), None)
+    line = next((row for row in returns(found, judged, settings.currency) if row.campaign == name), None)
+    if own is None or line is None:
+        return None
+    deals = roi.behind(snapshot, settings, question, "won", name).slice(0, _MOST_DEALS).to_pylist()
+    reason = advice.reason(own, asked.numbered)
+    return Result(line, own, reason, found.lines[name][line.model], deals)
 
 
 def words(span: Span, currency: str) -> str:

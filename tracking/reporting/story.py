@@ -137,7 +137,7 @@ def _returns(settings: Settings, found: Comparison, rows: Sequence[Return]) -> l
     columns = [
         Column("campaign", gettext("Campaign")),
         Column("cost_minor", gettext("Cost"), "money"),
-        Column("span", gettext("80 %% interval"), "span"),
+        Column("span", gettext("80 % interval"), "span"),
         Column("back", gettext("Back per %(one)s", one=formatting.per_unit(1, settings.currency)), "back"),
         Column("verdict", gettext("Advice")),
     ]

@@ -1,10 +1,15 @@
 """ROI by campaign, side by side under several models, and the deals and leads behind each figure."""
 
 from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
 
-from flask import abort, render_template, request
+from flask import abort, flash, redirect, render_template, request, url_for
+from flask_babel import gettext
 from sqlalchemy import select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import Session, joinedload
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response
 
 from attribution import UNATTRIBUTED
 from reports.roi import OVERHEAD, TOTAL, UNKNOWN
@@ -14,24 +19,29 @@ from tracking.access import saved_views
 from tracking.errors import Invalid
 from tracking.language import formatting
 from tracking.language.words import line_words
-from tracking.reporting import advice, deciding
+from tracking.reporting import advice, deciding, questions
 from tracking.reporting import roi as reporting
-from tracking.reporting.questions import ReportQuery
+from tracking.reporting.questions import ReportQuery, deciding_first
 from tracking.reporting.returns import returns
 from tracking.reporting.roi import Comparison
 from tracking.reporting.snapshots import Preparing, Snapshot
 from tracking.storage.models import Account, Deal
 from tracking.web import pages
-from tracking.web.pages import EVERYONE, user
+from tracking.web.pages import EVERYONE, Work, user
 
 _PAGE = 100
+# What the table can show beside the campaign, its scale and the advice, and what it shows at first.
+_COLUMNS = ("cost", "revenue", "leads", "customers", "acquisition", "roi", "back", "others")
+_AT_FIRST = ("cost", "revenue", "leads", "back", "others")
 _GOALS = ("won", "customers", "lead", "qualified")
 
 
 @pages.page("/roi", EVERYONE)
 def roi() -> tuple[str, int]:
     with pages.reading() as session:
-        asked = pages.report_query(session)
+        chosen = urlsplit(saved_views.kept(session, user().id)).query
+        kept = parse_qs(chosen, keep_blank_values=True)
+        asked = _asked(session, [name for name in kept.get("model", []) if name in reporting.REPORTED])
         problem: Exception | None = asked.problem
         try:
             snapshot = pages.current_snapshot(session)
@@ -50,11 +60,12 @@ def roi() -> tuple[str, int]:
             warnings=deciding.warnings(asked.deciding, found.models),
             words=line_words(),
             rows=returns(found, judged, pages.settings().currency),
-            verdicts={each.campaign: each for each in judged},
             verdict_words=advice.verdict_words(),
             place=place,
             back_words=back_words,
             all_models=reporting.REPORTED,
+            columns=[name for name in _COLUMNS if name in kept.get("column", _AT_FIRST)],
+            all_columns=_COLUMNS,
             saved=saved_views.visible(session, user().id, "/roi"),
             problem=problem,
             constants={
@@ -65,6 +76,32 @@ def roi() -> tuple[str, int]:
             },
         )
     return page, pages.status_of(problem)
+
+
+@pages.page("/roi/choice", EVERYONE, methods=("POST",))
+def keep_choice() -> Response:
+    """Keep which models and columns a user wants to see on the ROI page."""
+    models = [name for name in request.form.getlist("model") if name in reporting.REPORTED]
+    columns = [name for name in _COLUMNS if name in request.form.getlist("column")]
+    # One that is empty has been emptied by hand, and is none that was never chosen.
+    query = urlencode({"model": models, "column": columns or [""]}, doseq=True)
+
+    def save(work: Work) -> None:
+        saved_views.keep(work.session, user().id, f"/roi?{query}")
+        work.note("view save", "/roi")
+
+    pages.change(save)
+    flash(gettext("Kept for you: it is so whenever you come back."))
+    days: dict[str, Any] = {name: request.form[name] for name in ("from", "to") if request.form.get(name)}
+    return redirect(url_for("web.roi", **days), 303)
+
+
+def _asked(session: Session, models: list[str]) -> ReportQuery:
+    """Read the address; where it names no model, those that the user has chosen stand in."""
+    if "model" in request.args or not models:
+        return pages.report_query(session)
+    args = MultiDict([*request.args.items(multi=True), *(("model", name) for name in models)])
+    return deciding_first(questions.read(session, pages.settings(), pages.today(), args))
 
 
 def back_words(back: float) -> str:

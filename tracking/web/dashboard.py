@@ -11,10 +11,12 @@ from sqlalchemy.orm import Session, joinedload
 from werkzeug.wrappers import Response as AnyResponse
 
 from attribution import UNATTRIBUTED
+from reports.advice import Advice
 from reports.definitions import KPIS
-from reports.evidence import is_campaign
+from reports.evidence import Standing, is_campaign
 from reports.kpis import Period
 from reports.roi import TOTAL
+from reports.scale import place
 from reports.trends import preceding
 from tracking import clock
 from tracking.access import saved_views
@@ -23,8 +25,9 @@ from tracking.language import formatting
 from tracking.language.words import line_words
 from tracking.records import annotations, campaigns
 from tracking.reporting import advice, charts, pipeline, roi, targets
-from tracking.reporting.annex import YEARS_KEPT
+from tracking.reporting.period_figures import YEARS_KEPT
 from tracking.reporting.questions import ReportQuery
+from tracking.reporting.returns import Return, returns
 from tracking.reporting.roi import Question
 from tracking.reporting.snapshots import Snapshot
 from tracking.storage.models import Answer, Call, Campaign, NumberAssignment, TrackingNumber
@@ -50,6 +53,7 @@ def home() -> tuple[str, int]:
         question = Question((model,), asked.period, float(pages.settings().lookback_days))
         against = asked.other_period or preceding(asked.period)
         found = roi.compare(snapshot, pages.settings(), question, at=clock.now(), against=against)
+        judged = advice.judged(found, asked)
         attended = roi.attended(snapshot, asked.period)
         months = roi.trend_of(snapshot, pages.settings(), question, "month")
         events = annotations.events(session, first=asked.period.start, last=asked.last_day)
@@ -62,15 +66,18 @@ def home() -> tuple[str, int]:
             model=model,
             now=found.lines[TOTAL][model],
             before=found.before[model],
-            conclusion=advice.conclusion(found, advice.judged(found, asked)),
+            conclusion=advice.conclusion(found, judged),
+            judged=found.evidence.whole() is Standing.enough,
+            verdict_words=advice.verdict_words(),
+            place=place,
             attended=attended,
             spec=charts.revenue_and_cost(months, pages.settings().currency, "month", events),
             trend=months.to_pylist(),
             partial=not all(charts.is_complete(row, "month") for row in months.to_pylist()),
             waiting=_waiting(session),
             todo=_todo(found, attended),
-            campaigns=(shown := _campaigns(found)),
-            most=max([1, *(max(row["revenue_minor"], row["cost_minor"]) for row in shown)]),
+            campaigns=(shown := _campaigns(found, judged)),
+            most=max([1, *(max(row.revenue_minor, row.cost_minor) for row in shown)]),
             back_words=lambda back: formatting.per_unit(back, pages.settings().currency),
         )
     return page, pages.status_of(asked.problem)
@@ -225,11 +232,11 @@ def _next_step(session: Session) -> dict[str, Any] | None:
     return {"step": "call", "number": number, "allowed": True}
 
 
-def _campaigns(found: roi.Comparison) -> list[dict[str, Any]]:
+def _campaigns(found: roi.Comparison, judged: list[Advice]) -> list[Return]:
     """Return the campaigns that cost or earned something, what earned most first."""
-    rows = [by_model[found.models[0]] for name, by_model in found.lines.items() if is_campaign(name)]
-    rows = [row for row in rows if row["cost_minor"] or row["revenue_minor"]]
-    return sorted(rows, key=lambda row: -row["revenue_minor"])[:_FEW]
+    rows = returns(found, judged, pages.settings().currency)
+    told = [row for row in rows if is_campaign(row.campaign) and (row.cost_minor or row.revenue_minor)]
+    return sorted(told, key=lambda row: -row.revenue_minor)[:_FEW]
 
 
 def _waiting(session: Session) -> list[Call]:
