@@ -9,6 +9,7 @@ from flask_babel import gettext
 
 from attribution import UNATTRIBUTED
 from reports.advice import Advice, Verdict
+from reports.evidence import Standing
 from reports.roi import OVERHEAD, TOTAL, UNKNOWN
 from reports.scale import Span
 from tracking.language import formatting
@@ -97,6 +98,13 @@ def returns(found: Comparison, judged: Sequence[Advice], currency: str) -> list[
     a place among the others; then those of which nothing is known.
     """
     verdicts = {each.campaign: each.verdict for each in judged}
+    # What aims at something else than sales is not judged by its return, but has no more of one for that.
+    unsure = {
+        each.campaign
+        for each in judged
+        if each.verdict is Verdict.wait
+        or (each.verdict is Verdict.elsewhere and each.standing is not Standing.enough)
+    }
     front, rows = found.models[0], []
     for campaign, by_model in found.lines.items():
         first = by_model.get(front)
@@ -105,7 +113,7 @@ def returns(found: Comparison, judged: Sequence[Advice], currency: str) -> list[
         verdict = verdicts.get(campaign)
         back = {model: row["roi"] + 1 for model, row in by_model.items() if row and row["roi"] is not None}
         low, high = (None if first[name] is None else first[name] + 1 for name in ("roi_low", "roi_high"))
-        early, nothing = verdict is Verdict.wait, verdict is Verdict.unconnected
+        early, nothing = campaign in unsure, verdict is Verdict.unconnected
         span = Span(
             None if early or nothing else back.get(front), *((None, None) if nothing else (low, high))
         )
