@@ -54,8 +54,8 @@ def attribute(
     by : {"touch", "campaign", "channel", "kind", "conversion", "ad_material"}, default "touch"
         What to add credit up by.
     engine : {"duckdb", "spark"} or an open DuckDB connection or Spark session, default "duckdb"
-        What reads files: DuckDB in this process, in buckets of accounts on its disk above 20 million touches,
-        or Spark. The result is the same to the cent and to the row. ``"spark"`` needs the
+        What reads files of more than 20 million touches: DuckDB, in buckets of accounts on its disk; or what
+        reads all files: Spark. The result is the same to the cent and to the row. ``"spark"`` needs the
         extra ``ringtrail[spark]`` and Java 17, and reads ``SPARK_REMOTE`` or ``SPARK_MASTER``.
     half_life_days : float or None, default None
         Half-life for the name ``"time-decay"``, in days; needed with that name.

@@ -1,4 +1,4 @@
-"""What feeds the kernel: tables in memory, files read by DuckDB, and files larger than memory in buckets.
+"""What feeds the kernel: tables and files in memory, and files larger than memory in buckets.
 
 A feeder gets the `Journeys` of sets of accounts, has a function work on each, and gives the tables together.
 The kernel is the same code everywhere, so the credit is, too. `attribution.spark` is the third feeder.
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from attribution.journeys import IDENTIFIERS, JourneyError
 from attribution.kernel import COLUMNS
-from attribution.paths import DAY, Journeys, Lookback, Whole, refuse_unknown_windows
+from attribution.paths import Journeys, Lookback, refuse_unknown_windows
 from attribution.rules import Model
 from attribution.sources import Source
 from attribution.validation import checks, is_text
@@ -71,17 +71,14 @@ def opened(
         return
     if engine != "duckdb" and name != "DuckDBPyConnection":
         raise ValueError(f"{engine!r} is not an engine; use {', '.join(ENGINES)}, a connection or a session")
-    if all(source.table is not None for source in sources):
+    if sources[0].table is not None or sources[0].count() <= MOST_HELD:
         yield Memory(in_memory(sources, models, lookback, keys))
         return
     scratch = tempfile.mkdtemp(prefix="ringtrail-")
     try:
         with database(engine, scratch, sources) as opened_:
             opened_.check(lookback)
-            if opened_.count("touches") <= MOST_HELD:
-                yield Memory(opened_.journeys(models, lookback, keys))
-            else:
-                yield Buckets(opened_, Path(scratch), models, lookback, keys)
+            yield Buckets(opened_, Path(scratch), models, lookback, keys)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -96,7 +93,7 @@ def in_memory(
     sources: Sequence[Source], models: Sequence[Model], lookback: Lookback, keys: Sequence[str]
 ) -> Journeys:
     """Take tables in memory, without accounts that no model needs."""
-    touches, conversions, *answers = (source.rows() for source in sources)
+    touches, (conversions, *answers) = sources[0].coded(), (source.rows() for source in sources[1:])
     if isinstance(lookback, dict):
         refuse_unknown_windows(lookback, touches["channel"].unique().to_pylist())
     sizes = pa.table(
@@ -104,14 +101,24 @@ def in_memory(
     )
     refuse_large(sizes.group_by("c").aggregate([("v", "sum")]).select(["c", "v_sum"]).to_pylist())
     if not any(model.everyone for model in models):
-        accounts = conversions["account_id"].combine_chunks()
-        touches = touches.filter(pc.is_in(touches["account_id"], value_set=accounts))
+        touches = touches.filter(of_accounts(touches["account_id"], conversions["account_id"]))
     return Journeys(
         touches,
         conversions,
         lookback,
         wanted(models, lookback, keys),
         answers=answers[0] if answers else None,
+    )
+
+
+def of_accounts(column: pa.ChunkedArray, accounts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Tell for each row whether its account is one of `accounts`."""
+    some = accounts.combine_chunks()
+    if not pa.types.is_dictionary(column.type):
+        return pc.is_in(column, value_set=some)
+    return pa.chunked_array(
+        [pc.is_in(chunk.dictionary, value_set=some).take(chunk.indices) for chunk in column.chunks],
+        pa.bool_(),
     )
 
 
@@ -160,8 +167,6 @@ class Database:
 
     def __init__(self, connection: Any, sources: Sequence[Source]) -> None:
         self._connection, self.sources = connection, {source.name: source for source in sources}
-        self._kinds: set[str] = set()
-        self._hashed = True
         for source in sources:
             if source.table is not None:
                 connection.register(f"ringtrail_rows_{source.name}", source.table)
@@ -190,11 +195,6 @@ class Database:
         """Give what a query finds."""
         return self._connection.sql(query).to_arrow_table()
 
-    def count(self, name: str) -> int:
-        """Count the rows of a table."""
-        [(found,)] = self.run(f"SELECT count(*) FROM {self._raw(self.sources[name])}").fetchall()
-        return int(found)
-
     def check(self, lookback: Lookback) -> None:
         """Refuse rows that break the contract, windows for nothing, and sums beyond 64 bits.
 
@@ -220,71 +220,14 @@ class Database:
         hashes = self.table(f"SELECT hash({name}) AS h FROM {self._raw(source)}")["h"].to_numpy().copy()
         hashes.sort()
         if (hashes[1:] == hashes[:-1]).any():
-            source.name_the_row()
-            # Different identifiers share a hash: no less right, but the identifiers themselves are needed.
-            self._hashed = False
-
-    def journeys(self, models: Sequence[Model], lookback: Lookback, keys: Sequence[str]) -> Journeys:
-        """Read only what is asked for: accounts become numbers in the join, names become dictionaries."""
-        everyone = any(model.everyone for model in models)
-        bounds = "" if everyone else ", max(converted_at) AS latest, min(converted_at) AS earliest"
-        others = "UNION SELECT account_id FROM ringtrail_touches" if everyone else ""
-        self.run(f"""CREATE OR REPLACE TEMP TABLE ringtrail_accounts AS
-            SELECT *, row_number() OVER () - 1 AS number
-            FROM (SELECT account_id {bounds} FROM ringtrail_conversions GROUP BY account_id {others})""")
-        inside = "" if everyone else "WHERE occurred_at <= latest"
-        if not everyone and isinstance(lookback, int | float):
-            inside += f" AND occurred_at >= earliest - {round(lookback * DAY)}"
-        columns = [f"{name}::{self._enumerated(name)} AS {name}" for name in wanted(models, lookback, keys)]
-        by_touch = "touch_id" in keys or not self._hashed
-        columns.append("touch_id" if by_touch else "hash(touch_id) AS touch_hash")
-        touches = self.table(f"""SELECT number::INTEGER AS account_id, occurred_at, {", ".join(columns)}
-            FROM ringtrail_touches JOIN ringtrail_accounts USING (account_id) {inside}""")
-        ordered, *heard = (
-            self.table(f"""SELECT * REPLACE (number AS account_id) FROM {table}
-                JOIN (SELECT account_id, number FROM ringtrail_accounts) USING (account_id)""")
-            for table in ("ringtrail_conversions", "ringtrail_answers")
-            if table.removeprefix("ringtrail_") in self.sources
-        )
-        return Journeys(
-            touches,
-            ordered,
-            lookback,
-            wanted(models, lookback, keys),
-            answers=heard[0] if heard else None,
-            identify=None if by_touch else lambda rows: self._identifiers(touches, rows),
-            name_accounts=lambda: self.table("SELECT account_id FROM ringtrail_accounts ORDER BY number")[
-                "account_id"
-            ],
-        )
-
-    def _enumerated(self, name: str) -> str:
-        """Give the names of a column numbers, in DuckDB."""
-        kind = f"ringtrail_{name}"
-        self.run(f"DROP TYPE IF EXISTS {kind}")
-        self.run(f"""CREATE TEMP TYPE {kind} AS ENUM
-            (SELECT DISTINCT {name} FROM ringtrail_touches WHERE {name} IS NOT NULL)""")
-        self._kinds.add(kind)
-        return kind
-
-    def _identifiers(self, touches: pa.Table, rows: Whole) -> pa.Array:
-        """Read the identifiers of the few touches of the same account and moment."""
-        some = pa.table({"touch_hash": touches["touch_hash"].take(pa.array(rows)).combine_chunks()})
-        self._connection.register("ringtrail_tied", some)
-        found = self.table("""SELECT touch_id, hash(touch_id) AS touch_hash FROM ringtrail_touches
-            SEMI JOIN ringtrail_tied ON hash(touch_id) = ringtrail_tied.touch_hash""")
-        self._connection.unregister("ringtrail_tied")
-        return found["touch_id"].take(pc.index_in(some["touch_hash"], found["touch_hash"].combine_chunks()))
+            source.name_the_row()  # unless different identifiers share a hash
 
     def forget(self) -> None:
         """Leave a borrowed connection as it was."""
-        self.run("DROP TABLE IF EXISTS temp.ringtrail_accounts")
         for source in self.sources.values():
             self.run(f"DROP VIEW IF EXISTS ringtrail_{source.name}")
             if source.table is not None:
                 self._connection.unregister(f"ringtrail_rows_{source.name}")
-        for kind in self._kinds:
-            self.run(f"DROP TYPE IF EXISTS {kind}")
 
 
 @contextmanager
@@ -318,7 +261,7 @@ class Buckets:
     ) -> None:
         self._folder, self._lookback = folder, lookback
         self._columns = wanted(models, lookback, keys)
-        self._number = 1 + 2 * opened_.count("touches") // max(1, MOST_HELD)
+        self._number = 1 + 2 * opened_.sources["touches"].count() // max(1, MOST_HELD)
         columns = ", ".join(["touch_id", "account_id", "occurred_at", *self._columns])
         some = (
             ""

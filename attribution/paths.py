@@ -107,10 +107,6 @@ class Journeys:
         up by.
     answers : pyarrow.Table or None, default None
         For the models that listen to buyers.
-    identify : function of row numbers, optional
-        Gives identifiers of touches, where the table has no ``touch_id``; asked only about ties.
-    name_accounts : function, optional
-        Gives the accounts' identifiers, where ``account_id`` are numbers that only stand for them.
 
     Attributes
     ----------
@@ -129,18 +125,15 @@ class Journeys:
         columns: Collection[str],
         *,
         answers: pa.Table | None = None,
-        identify: Callable[[Whole], pa.Array] | None = None,
-        name_accounts: Callable[[], pa.Array] | None = None,
     ) -> None:
         self.lookback = microseconds(lookback)
         if isinstance(lookback, Mapping):
             columns = {*columns, "channel", "kind"}
         tables = [touches, conversions] if answers is None else [touches, conversions, answers]
-        (account, self.owner, *asked), names, size = _accounts([table["account_id"] for table in tables])
-        self.name_accounts = name_accounts or names
-        self._touch_ids = touches["touch_id"] if "touch_id" in touches.column_names else None
+        (account, self.owner, *asked), self.name_accounts, size = _accounts([t["account_id"] for t in tables])
+        self._touch_ids = touches["touch_id"]
         at = moments(touches["occurred_at"])
-        self.row = order_of(account, at, identify or self._identify)
+        self.row = order_of(account, at, self._identify)
         self.at = at[self.row]
         self.codes: dict[str, Whole] = {}
         self.names: dict[str, Names] = {}
@@ -164,7 +157,6 @@ class Journeys:
         self.heard: Any = None
 
     def _identify(self, rows: Whole) -> pa.Array:
-        assert self._touch_ids is not None
         return self._touch_ids.take(pa.array(rows))
 
     def renumbered(self, column: str, some: npt.NDArray[np.bool_]) -> Journeys:
@@ -289,26 +281,29 @@ def order_of(account: Whole, at: Whole, identify: Callable[[Whole], pa.Array]) -
     if not (since % 1_000_000).any():
         since //= 1_000_000
     width, rows = int(since.max()).bit_length(), len(at).bit_length()
-    used = int(account.max()).bit_length() + width
-    if since.min() < 0 or used > 63:
+    left = 63 - int(account.max()).bit_length() - rows
+    if since.min() < 0 or left < 1:
         order = np.lexsort((at, account))
+        same = (np.diff(account[order]) == 0) & (np.diff(at[order]) == 0)
     else:
-        key = account.astype(np.int64) << width
-        key |= since
-        if used + rows <= 63:  # plain sorting is several times faster than finding an order
-            key <<= rows
-            key |= np.arange(len(key))
-            key.sort()
-            order = key & (2**rows - 1)
-        else:
-            order = np.argsort(key)
-    who, when = account[order], at[order]
-    same = (who[1:] == who[:-1]) & (when[1:] == when[:-1])
+        # Account, as much of the moment as there is room for, and row in one number: plain sorting is several
+        # times faster than finding an order. What the number leaves the same is put in order below.
+        coarse = max(0, width - left)
+        key = account.astype(np.int64) << (width - coarse)
+        key |= since >> coarse
+        key <<= rows
+        key |= np.arange(len(key))
+        key.sort()
+        order = key & (2**rows - 1)
+        key >>= rows
+        same = key[1:] == key[:-1]
     if same.any():
         tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
         place = np.cumsum(np.append(True, ~same))[tied]
-        table = pa.table({"place": place, "id": identify(order[tied])})
-        order[tied] = order[tied][pc.sort_indices(table, [("place", "ascending"), ("id", "ascending")])]
+        table = pa.table({"place": place, "at": at[order[tied]], "id": identify(order[tied])})
+        order[tied] = order[tied][
+            pc.sort_indices(table, [(name, "ascending") for name in table.column_names])
+        ]
     return order
 
 
@@ -333,15 +328,22 @@ def _accounts(columns: list[pa.ChunkedArray]) -> tuple[list[Whole], Callable[[],
             found, numbers = np.unique(numbers, return_inverse=True)
             return np.split(numbers, sizes), lambda: pa.array(found), len(found)
         return np.split(numbers, sizes), lambda: pa.array(np.arange(most)), most
-    text = pa.chunked_array(
-        [chunk.cast(pa.string()) for column in columns for chunk in column.chunks], pa.string()
-    )
-    codes, names = encode(text)
-    return (
-        np.split(codes.astype(np.int64) - 1, sizes),
-        lambda: pa.array(names[1:], pa.string()),
-        len(names) - 1,
-    )
+    coded = [_coded(column) for column in columns]
+    together = pa.concat_arrays([names for _, names in coded]).dictionary_encode()
+    place = together.indices.to_numpy()
+    before = np.cumsum([0, *(len(names) for _, names in coded)])
+    numbers_of = [place[codes + start] for (codes, _), start in zip(coded, before, strict=False)]
+    return numbers_of, lambda: together.dictionary, len(together.dictionary)
+
+
+def _coded(column: pa.ChunkedArray) -> tuple[Whole, pa.Array]:
+    """Give text without nulls as numbers and the texts that they stand for."""
+    if not pa.types.is_dictionary(column.type):
+        column = pa.chunked_array([*column.chunks, pa.array([], column.type)]).dictionary_encode()
+    column = column.cast(pa.dictionary(pa.int32(), pa.string())).unify_dictionaries()
+    codes = [chunk.indices.to_numpy() for chunk in column.chunks]
+    texts = column.chunk(0).dictionary if column.chunks else pa.array([], pa.string())
+    return np.concatenate([np.zeros(0, np.int32), *codes]), texts
 
 
 def microseconds(lookback: Lookback) -> int | dict[str, int] | None:

@@ -10,7 +10,19 @@ from typing import Any
 import pyarrow as pa
 
 from attribution.journeys import IDENTIFIERS, SCHEMAS, JourneyError
-from attribution.validation import arrow, check_type, from_text, refuse_columns, refuse_duplicates, validate
+from attribution.validation import (
+    arrow,
+    check_type,
+    checked,
+    from_text,
+    is_text,
+    refuse_columns,
+    refuse_duplicates,
+    validate,
+)
+
+NAMES = ("account_id", "campaign", "channel", "kind", "ad_material")
+"""The touches' columns in which few texts occur often."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +46,28 @@ class Source:
     table: pa.Table | None = None
     path: str = ""
 
+    def count(self) -> int:
+        """Count the rows."""
+        if self.table is not None:
+            return len(self.table)
+        import pyarrow.parquet
+
+        path = Path(self.path)
+        files = path.parent.glob(path.name) if path.name == "*.parquet" else [path]
+        return sum(int(pyarrow.parquet.read_metadata(file).num_rows) for file in files)
+
     def rows(self) -> pa.Table:
         """Give the checked rows in memory."""
         if self.table is not None:
             return self.table
         return validate(_stored(self.path, list(self.columns)), self.name)
+
+    def coded(self) -> pa.Table:
+        """Give the checked rows in memory, names as the dictionaries that a file holds them in."""
+        if self.table is not None:
+            return self.table
+        names = [name for name in NAMES if name in self.columns and is_text(self.columns[name])]
+        return checked(_stored(self.path, list(self.columns), names), self.name)
 
     def name_the_row(self) -> None:
         """Read a file of which a check has failed, and refuse the first row that fails it."""
@@ -125,7 +154,6 @@ def _parquet(path: Path, name: str) -> Source:
     if not path.exists():
         raise JourneyError(f"there is no file {path}", "check the path", table=name)
     try:
-        # A dataset would cost 40 MB of memory for its library: only where there are several files.
         several = path.is_dir()
         schema = _dataset(path).schema if several else pyarrow.parquet.read_schema(path)
     except pa.ArrowInvalid as error:
@@ -152,11 +180,19 @@ def _needs_arrow(kind: pa.DataType) -> bool:
     )
 
 
-def _dataset(path: str | Path) -> Any:
+def _dataset(path: str | Path, names: Sequence[str] = ()) -> Any:
     import pyarrow.dataset
 
-    return pyarrow.dataset.dataset(str(path).removesuffix("/*.parquet"), format="parquet")
+    parquet = pyarrow.dataset.ParquetFileFormat(dictionary_columns=names)
+    return pyarrow.dataset.dataset(str(path).removesuffix("/*.parquet"), format=parquet)
 
 
-def _stored(path: str | Path, columns: Sequence[str]) -> pa.Table:
-    return _dataset(path).to_table(columns=list(columns))
+def _stored(path: str | Path, columns: Sequence[str], names: Sequence[str] = ()) -> pa.Table:
+    """Read columns of a Parquet file or of a directory of them, those of `names` as dictionaries."""
+    if Path(path).is_file():
+        # A dataset costs 40 MB of memory for its library: only where there are several files.
+        import pyarrow.parquet
+
+        with pyarrow.parquet.ParquetFile(path, read_dictionary=list(names)) as file:
+            return file.read(columns=list(columns))
+    return _dataset(path, names).to_table(columns=list(columns))

@@ -1,7 +1,7 @@
 """A plain refusal of every table that breaks the contract, naming the row, the column and the remedy.
 
-Each rule is written twice in one line: over Arrow for tables in memory, and as a condition in SQL that DuckDB
-and Spark both understand, so that a large file is checked where it lies.
+Each rule is written twice in one line: over Arrow for what is in memory, and as a condition in SQL that
+DuckDB and Spark both understand, so that a larger file is checked where it lies.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ from attribution.journeys import (
     UNATTRIBUTED,
     JourneyError,
 )
+
+MANY = 50_000
+"""From so many identifiers on, sorting their hashes is several times faster than counting them."""
 
 CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -169,9 +172,14 @@ def validate(table: Any, schema_name: str) -> pa.Table:
         raise JourneyError(
             f"{schema_name!r} is not a table of the contract", f"use one of {', '.join(SCHEMAS)}"
         )
-    typed = _typed(arrow(table), schema_name)
+    return checked(_decoded(arrow(table)), schema_name)
+
+
+def checked(table: pa.Table, schema_name: str) -> pa.Table:
+    """Do as `validate` does with an Arrow table, and leave text that is coded by a dictionary so."""
+    typed = _typed(table, schema_name)
     for rule in checks(schema_name, dict(zip(typed.column_names, typed.schema.types, strict=True))):
-        _refuse(rule, typed, rule.broken(typed[rule.column]), schema_name)
+        _refuse(rule, typed, _broken(rule, typed[rule.column]), schema_name)
     if {"period_start", "period_end"} <= set(typed.column_names):
         rule = Check(
             "period_end",
@@ -196,6 +204,25 @@ def arrow(frame: Any) -> pa.Table:
     return pa.table(frame)
 
 
+def _decoded(table: pa.Table) -> pa.Table:
+    """Give every column that is coded by a dictionary as what it stands for."""
+    for i, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            table = table.set_column(i, field.name, table[i].cast(field.type.value_type))
+    return table
+
+
+def _broken(rule: Check, column: pa.ChunkedArray) -> Any:
+    """Tell for each row whether a rule is broken; where texts are coded, each text is asked about once."""
+    if not pa.types.is_dictionary(column.type):
+        return rule.broken(column)
+    texts = [chunk.dictionary for chunk in column.chunks[:1]]
+    missing = [pa.nulls(1, pa.string())] if column.null_count else []
+    if not pc.any(rule.broken(pa.chunked_array([*texts, *missing], pa.string()))).as_py():
+        return pa.nulls(0, pa.bool_())
+    return rule.broken(column.cast(pa.string()))
+
+
 def _refuse(rule: Check, table: pa.Table, broken: Any, name: str) -> None:
     row = pc.index(broken, True).as_py()
     if row >= 0:
@@ -206,7 +233,7 @@ def _refuse(rule: Check, table: pa.Table, broken: Any, name: str) -> None:
 def refuse_duplicates(table: pa.Table, name: str, column: str) -> None:
     """Refuse a table in which an identifier occurs twice, naming the later row."""
     ids = table[column]
-    if pc.count_distinct(ids).as_py() == table.num_rows:
+    if _different(ids):
         return
     seen: dict[object, int] = {}
     for row, value in enumerate(ids.to_pylist(), start=1):
@@ -220,6 +247,20 @@ def refuse_duplicates(table: pa.Table, name: str, column: str) -> None:
                 value=value,
             )
         seen[value] = row
+
+
+def _different(ids: pa.ChunkedArray) -> bool:
+    """Tell whether all identifiers are different, or, once in a blue moon, that two may be the same."""
+    if len(ids) < MANY:
+        found: bool = pc.count_distinct(ids).as_py() == len(ids)
+        return found
+    import duckdb
+
+    with duckdb.connect() as connection:
+        connection.register("ids", pa.table({"id": ids}))
+        hashes = connection.sql("SELECT hash(id) AS h FROM ids").to_arrow_table()["h"].to_numpy().copy()
+    hashes.sort()
+    return bool((hashes[1:] != hashes[:-1]).all())
 
 
 def refuse_columns(names: Sequence[str], name: str) -> None:
@@ -287,7 +328,10 @@ def check_type(kind: pa.DataType, field: pa.Field, table: str) -> None:
 def _cast(array: pa.ChunkedArray, field: pa.Field, table: str) -> pa.ChunkedArray:
     check_type(array.type, field, table)
     if pa.types.is_dictionary(array.type):
-        array = array.cast(array.type.value_type)
+        array = array.cast(pa.dictionary(pa.int32(), pa.string())).unify_dictionaries()
+        texts = array.chunk(0).dictionary if array.num_chunks else pa.array([], pa.string())
+        blank = texts.null_count or pc.any(pc.equal(texts, "")).as_py()
+        return blank_to_null(array.cast(pa.string())) if blank else array
     if pa.types.is_timestamp(field.type) and pa.types.is_timestamp(array.type):
         # Beyond microseconds no order of touches is meant; the finer digits are cut off.
         return array.cast(field.type, safe=False)

@@ -7,10 +7,15 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
+from attribution import counts
+from attribution.answers import UNTRACKED
+from attribution.journeys import UNATTRIBUTED
+from reports import roi
 from tests.cast import moment
 from tracking.errors import Conflict, Invalid, NotFound
 from tracking.records import campaigns
 from tracking.storage.models import Campaign
+from tracking.storage.names import RESERVED
 from tracking.storage.vocabulary import Direction, Medium
 
 NOW = moment("2026-01-01")
@@ -47,6 +52,10 @@ def test_a_name_is_the_same_however_its_blanks_and_accents_are_coded(
         campaigns.add_material(session, added, typed, at=NOW, medium=Medium.print)
 
 
+def test_no_source_is_called_like_a_line_of_the_tables() -> None:
+    assert {UNATTRIBUTED, UNTRACKED, counts.UNKNOWN, roi.UNKNOWN, roi.OVERHEAD, roi.TOTAL} <= RESERVED
+
+
 def test_ad_material_is_named_within_its_campaign(session: Session) -> None:
     for name in ("Fair 2026", "Fair 2027"):
         campaigns.add_material(session, fair(session, name), "Stand", at=NOW, medium=Medium.fair)
@@ -61,6 +70,8 @@ def test_ad_material_is_named_within_its_campaign(session: Session) -> None:
         ({"name": " "}, "name: is empty; give it a name"),
         ({"name": "x" * 201}, "name: has 201 characters; give at most 200"),
         ({"channel": ""}, "channel: is empty"),
+        ({"name": "(Unattributed)"}, r"name: \(Unattributed\) names a line of the reports; choose another"),
+        ({"channel": "(unattributed)"}, "channel: .* names a line of the reports"),
         ({"channel": "x" * 201}, "channel: has 201 characters"),
         (
             {"starts_on": date(2026, 3, 2), "ends_on": date(2026, 3, 1)},

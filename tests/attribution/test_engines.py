@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from attribution import JourneyError, Markov, attribute, feeders, paths
+from attribution import JourneyError, Markov, attribute, feeders, paths, validation
 from attribution.feeders import Database
 from attribution.paths import order_of, until
 from attribution.shapley import Shapley, ShapleyCoalitions
@@ -129,24 +129,74 @@ def test_every_key_adds_up_to_the_same_sums(world):
     assert all(some == rows[0] for some in rows)
 
 
-def test_identifiers_that_share_a_hash_are_told_apart_by_their_text(world, files, monkeypatch):
-    """Ties are settled by identifiers, which are read for the few touches of the same moment."""
+def test_identifiers_that_share_a_hash_are_told_apart_by_their_text(world, files, monkeypatch, in_buckets):
+    models = ["first-touch", "linear", "markov"]
+    expected = run(world, "duckdb", "campaign", models)
+    monkeypatch.setattr(validation, "_different", lambda ids: False)
+    assert_same(run(files, "duckdb", "campaign", models), expected)
+    in_buckets()
     table = Database.table
 
     def coarse(self, query):
         return table(self, query.replace("hash(touch_id)", "(hash(touch_id) % 64)"))
 
-    models = ["first-touch", "linear", "markov"]
-    expected = run(world, "duckdb", "campaign", models)
     monkeypatch.setattr(Database, "table", coarse)
     assert_same(run(files, "duckdb", "campaign", models), expected)
 
 
-def test_a_borrowed_connection_keeps_nothing_of_ours(world, files):
+@pytest.mark.parametrize("many", [0, 10**9], ids=["by their hashes", "by counting"])
+def test_an_identifier_that_occurs_twice_is_refused_with_its_row(world, files, tmp_path, monkeypatch, many):
+    monkeypatch.setattr(validation, "MANY", many)
+    touches = world[0]
+    twice = pa.concat_tables([touches, touches.slice(7, 1)])
+    pq.write_table(twice, tmp_path / "twice.parquet")
+    for given in (twice, tmp_path / "twice.parquet"):
+        with pytest.raises(JourneyError, match="stands already in row 8") as refused:
+            run([given, *files[1:]], "duckdb", "campaign", ["linear"])
+        assert (refused.value.row, refused.value.column) == (len(twice), "touch_id")
+
+
+@pytest.mark.parametrize("coded", [True, False], ids=["dictionaries in the file", "plain text in the file"])
+@pytest.mark.parametrize(
+    ("column", "text", "reason"),
+    [
+        ("kind", "telepathy", "is not a known kind"),
+        ("kind", None, "is missing"),
+        ("account_id", "", "is missing"),
+        ("campaign", "(unattributed)", "is the line of what no touch explains"),
+    ],
+)
+def test_a_name_that_breaks_the_contract_is_refused_with_its_row(
+    world, files, tmp_path, column, text, reason, coded
+):
+    touches = world[0]
+    texts = touches[column].to_pylist()
+    texts[11] = text
+    texts[40] = text
+    place = touches.column_names.index(column)
+    touches = touches.set_column(place, column, pa.array(texts, pa.string()))
+    pq.write_table(touches, tmp_path / "odd.parquet", use_dictionary=coded, row_group_size=9)
+    with pytest.raises(JourneyError, match=reason) as refused:
+        run([tmp_path / "odd.parquet", *files[1:]], "duckdb", "campaign", ["linear"])
+    assert (refused.value.row, refused.value.column) == (12, column)
+
+
+def test_an_empty_name_in_a_file_is_a_missing_name(world, files, tmp_path):
+    """Row groups of a few rows: each has a dictionary of its own."""
+    touches = world[0]
+    names = ["" if name is None else name for name in touches["campaign"].to_pylist()]
+    assert "" in names
+    blank = touches.set_column(touches.column_names.index("campaign"), "campaign", pa.array(names))
+    pq.write_table(blank, tmp_path / "blank.parquet", row_group_size=9)
+    models = ["linear", "markov", "last-non-direct"]
+    expected = run(world, "duckdb", "campaign", models)
+    assert_same(run([tmp_path / "blank.parquet", *files[1:]], "duckdb", "campaign", models), expected)
+
+
+def test_a_borrowed_connection_keeps_nothing_of_ours(world, files, in_buckets):
+    in_buckets()
     with duckdb.connect() as connection:
         run([files[0], *world[1:]], connection, "campaign", ["linear", "markov"])
-        kinds = connection.execute("SELECT type_name FROM duckdb_types() WHERE type_name LIKE 'ringtrail%'")
-        assert kinds.fetchall() == []
         views = connection.execute("SELECT view_name FROM duckdb_views() WHERE view_name LIKE 'ringtrail%'")
         assert views.fetchall() == []
         assert connection.execute("SHOW TABLES").fetchall() == []

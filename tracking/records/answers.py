@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from tracking.errors import Conflict, Invalid
 from tracking.language import channels
 from tracking.storage.models import Answer, Call, Campaign, Contact, Touch
-from tracking.storage.names import required
+from tracking.storage.names import source_name
 from tracking.storage.vocabulary import CallStatus, LeadStatus, Outcome
 
 LONGEST_VERBATIM = 2000
@@ -260,7 +260,7 @@ def standing(session: Session, call: Call) -> Answer | None:
 
 
 def _name(text: str | None, field: str) -> str | None:
-    return required(text, field) if text and text.strip() else None
+    return source_name(text, field) if text and text.strip() else None
 
 
 def _clean(words: str) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from tracking.errors import Conflict, Invalid, NotFound
 from tracking.storage import money
 from tracking.storage.models import AdMaterial, Campaign
-from tracking.storage.names import required, tidy
+from tracking.storage.names import source_name, tidy
 from tracking.storage.vocabulary import Direction, Medium
 
 
@@ -24,7 +24,7 @@ def add(
     **details: Any,
 ) -> Campaign:
     """Add a campaign; its name is its identity in imports and reports, so it is unique."""
-    name, channel = required(name, "name"), required(channel, "channel")
+    name, channel = source_name(name, "name"), source_name(channel, "channel")
     if session.scalar(select(Campaign.id).where(Campaign.name == name)) is not None:
         raise Conflict("there is a campaign named %(name)r already; choose another name", name=name)
     _check(details)
@@ -37,7 +37,7 @@ def add(
 def change(session: Session, campaign: Campaign, **details: Any) -> Campaign:
     """Change what is said of a campaign; history keeps pointing to it."""
     for field in {"name", "channel"} & details.keys():
-        details[field] = required(details[field], field)
+        details[field] = source_name(details[field], field)
     # Checked before anything is written to the row, since a row once written goes out with the next flush.
     _check({field: getattr(campaign, field) for field in _CHECKED} | details)
     if "name" in details:
@@ -82,7 +82,7 @@ def add_material(
     expires_on: date | None = None,
 ) -> AdMaterial:
     """Add a piece of ad material to a campaign; its name is unique within the campaign."""
-    name = required(name, "name")
+    name = source_name(name, "name")
     same = select(AdMaterial.id).where(AdMaterial.campaign_id == campaign.id, AdMaterial.name == name)
     if session.scalar(same) is not None:
         raise Conflict(
@@ -110,7 +110,7 @@ def add_material(
 def change_material(session: Session, material: AdMaterial, **details: Any) -> AdMaterial:
     """Change what is said of a piece of ad material; its numbers and calls stay with it."""
     if "name" in details:
-        details["name"] = required(details["name"], "name")
+        details["name"] = source_name(details["name"], "name")
         taken = select(AdMaterial.id).where(
             AdMaterial.campaign_id == material.campaign_id,
             AdMaterial.name == details["name"],

@@ -12,7 +12,7 @@ from tracking.records.campaigns import of_campaign
 from tracking.records.contacts import Clues
 from tracking.records.import_outcome import ImportOutcome
 from tracking.storage.models import AdMaterial, Campaign, Touch
-from tracking.storage.names import required
+from tracking.storage.names import source_name
 from tracking.storage.vocabulary import TouchKind
 
 
@@ -45,7 +45,7 @@ def save(
     if not 1 <= len(record.source_key) <= 200:
         raise Invalid("touch_id", "has %(length)s characters; give 1 to 200", length=len(record.source_key))
     campaign = of_campaign(campaign, material)
-    channel = required(record.channel, "channel") if record.channel and record.channel.strip() else None
+    channel = source_name(record.channel, "channel") if record.channel and record.channel.strip() else None
     touch = session.scalar(select(Touch).where(Touch.source_key == record.source_key))
     if touch is not None and touch.call_id is not None:
         raise Invalid(

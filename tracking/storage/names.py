@@ -4,6 +4,20 @@ import unicodedata
 
 from tracking.errors import Invalid
 
+RESERVED = frozenset(
+    f"({line})"
+    for line in (
+        "unattributed",
+        "unknown",
+        "unknown source",
+        "overhead",
+        "total",
+        "untracked",
+        "no conversion",
+    )
+)
+"""Lines of tables that are no campaign, channel or material: the engine refuses a source called so."""
+
 
 def required(value: str, field: str) -> str:
     """Return a name with its blanks tidied, or raise Invalid where nothing or too much is left of it."""
@@ -12,6 +26,14 @@ def required(value: str, field: str) -> str:
         raise Invalid(field, "is empty; give it a name")
     if len(value) > 200:
         raise Invalid(field, "has %(length)s characters; give at most 200", length=len(value))
+    return value
+
+
+def source_name(value: str, field: str) -> str:
+    """Return a name that figures will be grouped by; that of a line which no source has is refused."""
+    value = required(value, field)
+    if value.casefold() in RESERVED:
+        raise Invalid(field, "%(name)s names a line of the reports; choose another name", name=value)
     return value
 
 
