@@ -26,6 +26,7 @@ _CLASSES: Mapping[str, str] = MappingProxyType(
         "title": ' class="decision"',
         "soft": ' class="soft"',
         "figures": ' class="figures"',
+        "opening": ' class="opening"',
     }
 )
 # Mail programs drop style sheets, so what a mail looks like stands on its elements.
