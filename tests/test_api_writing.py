@@ -165,7 +165,7 @@ def test_problems_say_what_kind_they_are() -> None:
     reply = problems.from_exception(Invalid("ends_on", "lies before the first day"))
     assert json.loads(reply.data) == {
         "type": "urn:ringtrail:problem:invalid",
-        "title": "The request cannot be taken as it is",
+        "title": "Invalid request",
         "status": 422,
         "detail": "ends_on: lies before the first day",
         "errors": [{"field": "ends_on", "reason": "lies before the first day"}],

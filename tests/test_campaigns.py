@@ -31,7 +31,7 @@ def test_a_campaign_is_added_changed_and_found_by_its_name(session: Session) -> 
     campaigns.change(session, added, name="Hannover 2026", channel="trade fair")
     assert campaigns.get(session, "Hannover 2026") is added
     assert (added.channel, added.direction, added.budget_minor) == ("trade fair", "outbound", 2_575_000)
-    with pytest.raises(NotFound, match="no campaign named 'Fair 2026'; `ringtrail campaign list`"):
+    with pytest.raises(NotFound, match="campaign 'Fair 2026' not found; run `ringtrail campaign list`"):
         campaigns.get(session, "Fair 2026")
 
 
@@ -46,9 +46,9 @@ def test_a_name_is_the_same_however_its_blanks_and_accents_are_coded(
     assert campaigns.named(session, [typed, "Catalogue"]) == {typed: added}
     assert campaigns.get(session, typed) is added
     assert campaigns.material(session, typed, typed) is piece
-    with pytest.raises(Conflict, match="there is a campaign named 'Mässa 2026' already"):
+    with pytest.raises(Conflict, match="a campaign named 'Mässa 2026' already exists"):
         fair(session, typed)
-    with pytest.raises(Conflict, match="has ad material named 'Mässa 2026' already"):
+    with pytest.raises(Conflict, match="already has an asset named 'Mässa 2026'"):
         campaigns.add_material(session, added, typed, at=NOW, medium=Medium.print)
 
 
@@ -60,27 +60,27 @@ def test_ad_material_is_named_within_its_campaign(session: Session) -> None:
     for name in ("Fair 2026", "Fair 2027"):
         campaigns.add_material(session, fair(session, name), "Stand", at=NOW, medium=Medium.fair)
     assert campaigns.material(session, "Fair 2027", "Stand").campaign.name == "Fair 2027"
-    with pytest.raises(NotFound, match="campaign 'Fair 2026' has no ad material named 'Leaflet'"):
+    with pytest.raises(NotFound, match="campaign 'Fair 2026' has no asset named 'Leaflet'"):
         campaigns.material(session, "Fair 2026", "Leaflet")
 
 
 @pytest.mark.parametrize(
     ("details", "reason"),
     [
-        ({"name": " "}, "name: is empty; give it a name"),
-        ({"name": "x" * 201}, "name: has 201 characters; give at most 200"),
-        ({"channel": ""}, "channel: is empty"),
+        ({"name": " "}, "name: enter a name"),
+        ({"name": "x" * 201}, "name: must be 200 characters or fewer"),
+        ({"channel": ""}, "channel: enter a name"),
         ({"name": "(Unattributed)"}, r"name: \(Unattributed\) names a line of the reports; choose another"),
         ({"channel": "(unattributed)"}, "channel: .* names a line of the reports"),
-        ({"channel": "x" * 201}, "channel: has 201 characters"),
+        ({"channel": "x" * 201}, "channel: must be 200 characters or fewer"),
         (
             {"starts_on": date(2026, 3, 2), "ends_on": date(2026, 3, 1)},
-            "ends_on: 2026-03-01 lies before the first day, 2026-03-02",
+            "ends_on: the last day, 2026-03-01, is before the first day, 2026-03-02",
         ),
-        ({"budget_minor": -1, "currency": "EUR"}, "budget_minor: -1 is negative"),
-        ({"budget_minor": 1}, "currency: is missing"),
-        ({"currency": "EURO"}, "currency: 'EURO' is not an ISO 4217 currency"),
-        ({"currency": "eur"}, "currency: 'eur' is not in capitals; write EUR"),
+        ({"budget_minor": -1, "currency": "EUR"}, "budget_minor: must be 0 or more"),
+        ({"budget_minor": 1}, "currency: choose a currency"),
+        ({"currency": "EURO"}, "currency: 'EURO' is not a currency code"),
+        ({"currency": "eur"}, "currency: 'eur' must be in capitals: EUR"),
     ],
 )
 def test_what_cannot_be_said_of_a_campaign_is_refused_and_nothing_of_it_written(
@@ -100,7 +100,7 @@ def test_what_cannot_be_said_of_a_campaign_is_refused_and_nothing_of_it_written(
 def test_a_campaign_may_keep_its_name_but_take_no_others(session: Session) -> None:
     first, second = fair(session, "Fair 2026"), fair(session, "Fair 2027")
     assert campaigns.change(session, second, name=" Fair  2027 ") is second
-    with pytest.raises(Conflict, match="there is a campaign named 'Fair 2026' already"):
+    with pytest.raises(Conflict, match="a campaign named 'Fair 2026' already exists"):
         campaigns.change(session, second, name="Fair 2026")
     assert first.name != second.name
 
@@ -108,12 +108,12 @@ def test_a_campaign_may_keep_its_name_but_take_no_others(session: Session) -> No
 @pytest.mark.parametrize(
     ("details", "reason"),
     [
-        ({"print_run": 0}, "print_run: 0 copies is not a print run"),
+        ({"print_run": 0}, "print_run: must be 1 or more, not 0"),
         (
             {"issued_on": date(2026, 3, 2), "expires_on": date(2026, 3, 1)},
-            "expires_on: 2026-03-01 lies",
+            "expires_on: the last day, 2026-03-01, is before",
         ),
-        ({"name": "\u200a"}, "name: is empty"),
+        ({"name": "\u200a"}, "name: enter a name"),
     ],
 )
 def test_what_cannot_be_said_of_ad_material_is_refused(
@@ -131,5 +131,5 @@ def test_ad_material_names_its_campaign_and_contradicts_no_other(session: Sessio
     assert campaigns.of_campaign(None, None) is None
     assert campaigns.of_campaign(second, None) is second
     assert campaigns.of_campaign(None, stand) is campaigns.of_campaign(first, stand) is first
-    with pytest.raises(Invalid, match="ad_material: 'Stand' belongs to another campaign than 'Fair 2027'"):
+    with pytest.raises(Invalid, match="ad_material: 'Stand' does not belong to campaign 'Fair 2027'"):
         campaigns.of_campaign(second, stand)

@@ -106,7 +106,7 @@ def test_returns_and_intervals(files, tmp_path):
     result = run(*with_costs, "--intervals", 50)
     drawn = {row["campaign"]: row for row in json.loads(result.stdout)}
     assert drawn["fair"]["credit_low"] == 0 < drawn["fair"]["credit_high"]
-    assert "The choice of model does not change the decision" in result.stderr
+    assert "Every model puts" in result.stderr
     assert run(*with_costs, "--by", "kind").exit_code == 2
 
 
@@ -181,7 +181,7 @@ def test_every_setting_of_a_model_has_its_option(files):
         (["--lookback", "serch=3"], "'serch' is neither a channel of these touches nor a kind"),
         (["--order", "2"], "need --model markov"),
         (["--share", "first=1"], "need --model custom"),
-        (["--model", "linear", "--missing", "spread"], "need a model of positions"),
+        (["--model", "linear", "--missing", "spread"], "need a position-based model"),
         (["--model", "custom"], "custom needs its shares"),
         (["--model", "custom", "--share", "fist=1"], "'fist' is not a position"),
         (["--model", "custom", "--share", "first"], "POSITION=PARTS"),

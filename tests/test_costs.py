@@ -62,7 +62,9 @@ def test_hours_at_a_rate_are_worth_money_rounded_half_to_even(
 
 def test_an_amount_beside_the_hours_must_agree_with_them(session: Session) -> None:
     assert save(session, replace(WORK, amount_minor=9_000))[0].amount_minor == 9_000
-    with pytest.raises(Invalid, match="amount: 9001 is not hours x rate, 9000; leave one of them out"):
+    with pytest.raises(
+        Invalid, match=r"amount: 9001 does not match hours × rate .9000.; enter only one of them"
+    ):
         save(session, replace(WORK, amount_minor=9_001))
 
 
@@ -79,7 +81,7 @@ def test_a_cost_belongs_to_the_campaign_of_its_ad_material_or_to_none(session: S
     overhead, _ = costs.save(session, replace(STAND, source_key="a"), campaign=None)
     own, _ = costs.save(session, replace(STAND, source_key="b"), campaign=None, material=stand)
     assert (overhead.campaign_id, own.campaign_id, own.ad_material_id) == (None, fair.id, stand.id)
-    with pytest.raises(Invalid, match="ad_material: 'Stand' belongs to another campaign than 'Other'"):
+    with pytest.raises(Invalid, match="ad_material: 'Stand' does not belong to campaign 'Other'"):
         costs.save(session, STAND, campaign=other, material=stand)
     moved, effect = costs.save(session, replace(STAND, source_key="b"), campaign=other)
     assert (moved, effect, moved.campaign_id, moved.ad_material_id) == (own, "updated", other.id, None)
@@ -88,25 +90,28 @@ def test_a_cost_belongs_to_the_campaign_of_its_ad_material_or_to_none(session: S
 def test_a_period_covers_at_least_a_day_and_its_end_is_exclusive(session: Session) -> None:
     save(session, replace(STAND, period_end=date(2026, 3, 2)))
     for end in (date(2026, 3, 1), date(2026, 2, 28)):
-        with pytest.raises(Invalid, match=f"period_end: {end} is not after 2026-03-01; it is exclusive"):
+        with pytest.raises(Invalid, match=f"period_end: the end {end} must be after 2026-03-01"):
             save(session, replace(STAND, period_end=end))
 
 
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
-        ({"amount_minor": -1}, "amount: -1 is negative; enter a refund as a smaller cost"),
-        ({"amount_minor": None}, "amount: a cost needs an amount, or hours and an hourly rate"),
+        (
+            {"amount_minor": -1},
+            "amount: must be 0 or more, not -1; reduce the original cost to record a refund",
+        ),
+        ({"amount_minor": None}, "amount: enter an amount, or hours and an hourly rate"),
         ({"amount_minor": money.LARGEST_MINOR + 1}, "amount: 1000000000000001 is larger than"),
-        ({"minutes": 60}, "hourly_rate: hours and their rate go together"),
-        ({"hourly_rate_minor": 60}, "hourly_rate: hours and their rate go together"),
-        ({"minutes": -1, "hourly_rate_minor": 1}, "hours: hours and their rate are 0 or more"),
-        ({"minutes": 1, "hourly_rate_minor": -1}, "hours: hours and their rate are 0 or more"),
+        ({"minutes": 60}, "hourly_rate: enter both hours and rate"),
+        ({"hourly_rate_minor": 60}, "hourly_rate: enter both hours and rate"),
+        ({"minutes": -1, "hourly_rate_minor": 1}, "hours: hours and rate must be 0 or more"),
+        ({"minutes": 1, "hourly_rate_minor": -1}, "hours: hours and rate must be 0 or more"),
         ({"amount_minor": None, "minutes": 10**9, "hourly_rate_minor": 10**9}, "amount: .* is larger than"),
-        ({"currency": "EURO"}, "currency: 'EURO' is not an ISO 4217 currency"),
-        ({"category": "  "}, "category: is empty"),
-        ({"category": "x" * 201}, "category: has 201 characters"),
-        ({"source_key": "x" * 201}, "source_key: has 201 characters"),
+        ({"currency": "EURO"}, "currency: 'EURO' is not a currency code"),
+        ({"category": "  "}, "category: enter a name"),
+        ({"category": "x" * 201}, "category: must be 200 characters or fewer"),
+        ({"source_key": "x" * 201}, "source_key: must be 1 to 200 characters"),
     ],
 )
 def test_a_cost_that_cannot_be_is_refused_by_field_and_leaves_nothing(

@@ -101,19 +101,19 @@ def test_a_deal_of_a_merged_company_is_not_moved_by_the_next_import(session: Ses
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
-        ({"stage": Stage.won}, "closed_at: a deal that is won needs the day it was closed"),
-        ({"stage": Stage.lost}, "closed_at: a deal that is lost needs the day"),
-        ({"clues": Clues(company=" ")}, "company: nothing says whose deal this is; give a company, an id"),
-        ({"currency": "EURO"}, "currency: 'EURO' is not an ISO 4217 currency"),
-        ({"amount_minor": money.LARGEST_MINOR + 1}, "amount_minor: is larger than"),
-        ({"margin_minor": -money.LARGEST_MINOR - 1}, "margin_minor: is larger than"),
-        ({"external_id": "x" * 201}, "external_id: has 201 characters"),
-        ({"external_id": ""}, "external_id: has 0 characters"),
+        ({"stage": Stage.won}, "closed_at: enter the close date for a deal that is won"),
+        ({"stage": Stage.lost}, "closed_at: enter the close date for a deal that is lost"),
+        ({"clues": Clues(company=" ")}, "company: this deal has no company; enter a company name, ID"),
+        ({"currency": "EURO"}, "currency: 'EURO' is not a currency code"),
+        ({"amount_minor": money.LARGEST_MINOR + 1}, "amount_minor: larger than"),
+        ({"margin_minor": -money.LARGEST_MINOR - 1}, "margin_minor: larger than"),
+        ({"external_id": "x" * 201}, "external_id: must be 1 to 200 characters"),
+        ({"external_id": ""}, "external_id: must be 1 to 200 characters"),
     ]
     + [
         (
             {field: NOW.replace(tzinfo=None)},
-            f"{field}: 2026-06-01T00:00:00 names no time zone; give an offset",
+            f"{field}: 2026-06-01T00:00:00 has no time zone; add an offset",
         )
         for field in ("lead_at", "qualified_at", "opportunity_at", "closed_at")
     ],

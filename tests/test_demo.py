@@ -180,7 +180,7 @@ def test_it_fills_only_what_is_empty_and_leaves_nothing_but_people(engine: Engin
     filling.fill(engine, NOW, accounts=30)
     with db.reading(engine) as session:
         assert filling.is_here(session)
-    with pytest.raises(Conflict, match="not empty"):
+    with pytest.raises(Conflict, match="already has data"):
         filling.fill(engine, NOW)
     with db.transaction(engine) as session:
         filling.wipe(session)

@@ -86,7 +86,7 @@ def document(names: list[str]) -> Document:
     columns = [Column("campaign", "Campaign"), Column("roi", "ROI", "share")]
     rows = [{"campaign": name, "roi": -0.5} for name in names]
     return Document(
-        title="Which advertising pays?",
+        title="Which marketing pays off?",
         subtitle="2026",
         language="en",
         currency="EUR",

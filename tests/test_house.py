@@ -169,4 +169,4 @@ def test_the_command_starts_without_the_tests_tools() -> None:
         [sys.executable, "-W", "error", "-m", "tracking", "--help"], cwd=ROOT, capture_output=True, text=True
     )
     assert shown.returncode == 0, shown.stderr
-    assert "Find out which advertising makes the telephone ring" in shown.stdout
+    assert "Find out which marketing makes the phone ring" in shown.stdout

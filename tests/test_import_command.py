@@ -42,7 +42,7 @@ def test_it_says_what_it_did(command: Command) -> None:
     found = command("cdr", CDR / "asterisk_18.csv")
     assert found.exit_code == 0
     assert (
-        "asterisk_18.csv: Asterisk cdr_csv, utf-8, 5 rows: 3 created, 0 updated, 2 skipped, 0 refused"
+        "asterisk_18.csv: Asterisk cdr_csv, utf-8, 5 rows: 3 created, 0 updated, 2 skipped, 0 rejected"
     ) in found.stdout
     assert "skipped: 1 outgoing call" in found.stdout
 
@@ -53,12 +53,12 @@ def test_refused_rows_are_shown_and_end_with_1(command: Command, tmp_path: Path)
     refused = tmp_path / "refused.csv"
     found = command("cdr", bad, "--refused", refused)
     assert found.exit_code == 1
-    assert "300 seconds of talk in a call of 246 seconds" in " ".join(found.stdout.split())
-    assert f"refused rows saved in {refused}" in found.stdout
+    assert "talk time 300 s is longer than the call, 246 s" in " ".join(found.stdout.split())
+    assert f"rejected rows saved in {refused}" in found.stdout
     assert refused.read_text().count("error: line 1: billsec '300'") == 1
     strict = command("cdr", bad, "--strict")
     assert strict.exit_code == 1
-    assert "nothing was taken: --strict takes all rows or none" in strict.stdout
+    assert "nothing imported: --strict imports all rows or none" in strict.stdout
 
 
 def test_json_holds_the_same(command: Command) -> None:
@@ -102,7 +102,7 @@ def test_what_cannot_be_begun_is_said_before_anything_is_read(command: Command, 
     assert command("cdr", tmp_path / "missing.csv").exit_code == 2
     assert command("cdr", CDR / "asterisk_18.csv", "--timezone", "Mars/Olympus").exit_code == 2
     copy = shutil.copy(CDR / "asterisk_18.csv", tmp_path)
-    with pytest.raises(Invalid, match="refused: is the imported file itself"):
+    with pytest.raises(Invalid, match="refused: this is the imported file itself"):
         command("cdr", copy, "--refused", copy)
-    with pytest.raises(Invalid, match=r"refused: cannot write .*: there is no folder"):
+    with pytest.raises(Invalid, match=r"refused: cannot write .*: folder .* does not exist"):
         command("cdr", copy, "--refused", tmp_path / "nowhere" / "refused.csv")

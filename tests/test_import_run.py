@@ -63,7 +63,7 @@ def test_refused_rows_come_back_mended(engine: Engine, tmp_path: Path) -> None:
     assert (first.created, first.refused) == (3, 1)
     saved = path.read_text()
     assert next(csv.reader([saved]))[-1] == (
-        "error: line 6: billsec '9': 9 seconds of talk in a call of 5 seconds; mend the wrong one of the two"
+        "error: line 6: billsec '9': talk time 9 s is longer than the call, 5 s; correct one of them"
     )
     assert import_calls(engine, saved).refused == 1, "what is not mended is refused again"
     again = import_calls(engine, saved.replace(",5,9,", ",9,9,"), refused=tmp_path / "none.csv")
@@ -93,7 +93,7 @@ def test_a_row_of_another_width_than_the_header_is_refused(engine: Engine) -> No
     lines = FREEPBX.splitlines()
     result = import_calls(engine, "\n".join([lines[0], lines[1] + ",,", lines[4] + ",1,234", lines[5][:40]]))
     assert (result.created, result.refused) == (1, 2)
-    assert result.refusals[0].reason.startswith("has 28 columns, the header 26; put quotation marks")
+    assert result.refusals[0].reason.startswith("28 columns but the header has 26")
 
 
 def test_what_an_import_did_is_kept(engine: Engine) -> None:

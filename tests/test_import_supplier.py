@@ -45,7 +45,7 @@ def test_a_supplier_file_adds_what_is_missing_and_nothing_twice(engine: Engine, 
     [
         ("medium: print", "medium: paper", r"campaigns\.0\.materials\.0\.medium"),
         ("channel: print", "chanel: print", r"campaigns\.0\.channel.*campaigns\.0\.chanel"),
-        ("+46701740605", "extension five", "number: 'extension five' is not a telephone number"),
+        ("+46701740605", "extension five", "number: 'extension five' is not a phone number"),
         ("campaigns:", "campaigns: [", "is not YAML"),
     ],
 )

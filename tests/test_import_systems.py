@@ -24,7 +24,7 @@ from tracking.storage.vocabulary import CallStatus
 NINE = moment("2026-03-02 08:00")
 """Nine o'clock in Stockholm, in winter."""
 CALLED = CATALOGUE_NUMBER
-OUT, INSIDE, LEG = "outgoing call", "internal call", "another leg of a call in this file"
+OUT, INSIDE, LEG = "outgoing call", "internal call", "another leg of the same call"
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ EXPORTS = {
     "CUCM": Export(
         "Cisco CUCM CDR",
         rows_of("cucm.csv"),
-        {LEG: 1, OUT: 1, INSIDE: 1, "line of column types": 1, "record about quality, no call": 1},
+        {LEG: 1, OUT: 1, INSIDE: 1, "column type line": 1, "quality record, not a call": 1},
         (f"8000={CALLED}",),
     ),
     "Avaya": Export("Avaya IP Office SMDR", AVAYA, {LEG: 1, OUT: 1, INSIDE: 1}),
@@ -82,7 +82,7 @@ EXPORTS = {
     "OpenScape with names": Export(
         "OpenScape Business",
         "Datum|Uhrzeit|Lt|Tln|Ruf|Dauer|Rufnummer|Betrag|I|\n" + OPENSCAPE,
-        {OUT: 1, "line of column names": 1},
+        {OUT: 1, "header line": 1},
         MAP_101,
     ),
     "innovaphone": Export("innovaphone CDR", rows_of("innovaphone.xml"), {OUT: 1}, MAP_101),
@@ -90,7 +90,7 @@ EXPORTS = {
     "Aircall": Export("Aircall", rows_of("aircall.csv"), {OUT: 1}),
     "Dialpad": Export("Dialpad", rows_of("dialpad.csv"), {LEG: 1, OUT: 1, INSIDE: 1}),
     "RingCentral": Export(
-        "RingCentral call log", rows_of("ringcentral.csv"), {OUT: 1, "message or fax, no call": 1}, MAP_101
+        "RingCentral call log", rows_of("ringcentral.csv"), {OUT: 1, "message or fax, not a call": 1}, MAP_101
     ),
     "Twilio": Export("Twilio call log", rows_of("twilio.csv"), {LEG: 1, OUT: 2}),
     "Zadarma": Export("Zadarma", rows_of("zadarma.csv"), {OUT: 1}, missed_s=None),
@@ -168,7 +168,7 @@ def test_mitel_names_no_year_and_often_no_caller(engine: Engine) -> None:
 def test_a_file_in_which_no_row_names_a_number_of_ours_says_so(engine: Engine) -> None:
     advertise(engine)
     (note,) = bring_in(engine, THREE_CX).notes
-    assert "no row names a tracking number of yours; dialled were 10001" in note
+    assert "no row has one of your tracking numbers; dialled: 10001" in note
     assert "800=+46701740690" in note
 
 
@@ -180,7 +180,7 @@ def test_the_map_is_remembered_for_its_system_alone(engine: Engine) -> None:
     with Session(engine) as session:
         (row,) = session.scalars(select(ImportMapping))
         assert (row.kind, row.mapping) == ("dialled", {"101": CALLED})
-    with pytest.raises(Invalid, match="'101' is not of the form 800="):
+    with pytest.raises(Invalid, match="'101' is not in the form 800="):
         kinds.dialled_map(["101"])
 
 
@@ -208,8 +208,8 @@ def test_outgoing_calls_that_are_kept_earn_no_campaign_anything(engine: Engine) 
     [
         ("caller", "4.67017E+10", "was rounded by a spreadsheet"),
         ("dialled", "4.67017E+10", "was rounded by a spreadsheet"),
-        ("caller", "0701740605 / 0701740606", "more than one telephone number"),
-        ("direction", "sideways", "is not known here; write inbound, outbound or internal"),
+        ("caller", "0701740605 / 0701740606", "more than one phone number"),
+        ("direction", "sideways", "unknown direction; use inbound, outbound or internal"),
     ],
 )
 def test_what_a_call_log_says_and_cannot_be_read_is_told(

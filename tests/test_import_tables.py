@@ -33,8 +33,8 @@ def test_hubspots_deals_need_no_mapping_but_for_stages_of_ones_own(engine: Engin
     refusal = first.refusals[0]
     assert (refusal.line, refusal.column, refusal.value) == (5, "Deal Stage", "Budgetfreigabe")
     assert refusal.reason == (
-        "is not known here; write one of lead, lost, opportunity, qualified, won; "
-        'or map it: --stage "Budgetfreigabe=opportunity"'
+        "unknown value; use one of: lead, lost, opportunity, qualified, won, or map it: --stage "
+        '"Budgetfreigabe=opportunity"'
     )
     again = import_table(engine, "deals", HUBSPOT, stages=["Budgetfreigabe=opportunity"])
     assert (again.created, again.updated, again.skipped, again.refused) == (1, 0, 3, 0)
@@ -87,14 +87,14 @@ def test_columns_can_be_told_by_flags_or_a_file(engine: Engine, tmp_path: Path) 
     assert import_table(engine, "deals", text, mapping=str(path)).skipped == 1
     (deal,) = deals_of(engine)
     assert deal.amount_minor == 123_450
-    with pytest.raises(Invalid, match="there is no field 'sum'; the fields are deal_id, name, stage"):
+    with pytest.raises(Invalid, match="unknown field 'sum'; fields: deal_id, name, stage"):
         import_table(engine, "deals", text, columns=["sum=Wieviel"])
-    with pytest.raises(Invalid, match="there is no column 'Summe'; the file has Wer, Wieviel, Was"):
+    with pytest.raises(Invalid, match="no column 'Summe'; columns: Wer, Wieviel, Was"):
         import_table(engine, "deals", text, columns=["amount=Summe"])
-    with pytest.raises(Invalid, match=r"--map 'amount' is not of the form name=value"):
+    with pytest.raises(Invalid, match=r"--map 'amount' is not in the form name=value"):
         import_table(engine, "deals", text, columns=["amount"])
     path.write_text("column: {}")
-    with pytest.raises(Invalid, match="'column' is unknown; a mapping has columns and stages"):
+    with pytest.raises(Invalid, match="unknown key 'column'; use columns and stages"):
         import_table(engine, "deals", text, mapping=str(path))
 
 
@@ -111,13 +111,13 @@ def test_the_day_of_a_deal_is_found_under_the_names_that_people_give_it(engine: 
 @pytest.mark.parametrize(
     ("row", "column", "reason"),
     [
-        ("1,won,,Borealis,2026-05-01,EUR", "amount", "is empty, and the deal is won"),
-        ("1,won,12.345.6,Borealis,2026-05-01,EUR", "amount", "write it as 1234.50"),
-        ("1,won,12,Borealis,,EUR", "closed_at", "needs the day it was closed"),
-        ("1,won,12,,2026-05-01,EUR", "company", "nothing says whose deal this is"),
-        ("1,won,12,Borealis,2026-05-01,XXY", "currency", "is not an ISO 4217 currency"),
-        ("1,won,12,Borealis,2026-02-30,EUR", "closed_at", "is no day of the calendar"),
-        ("1,won,12,Borealis", "row", "has 4 columns, the header 6"),
+        ("1,won,,Borealis,2026-05-01,EUR", "amount", "enter the value of this won deal"),
+        ("1,won,12.345.6,Borealis,2026-05-01,EUR", "amount", "enter it as 1234.50"),
+        ("1,won,12,Borealis,,EUR", "closed_at", "enter the close date"),
+        ("1,won,12,,2026-05-01,EUR", "company", "this deal has no company"),
+        ("1,won,12,Borealis,2026-05-01,XXY", "currency", "is not a currency code"),
+        ("1,won,12,Borealis,2026-02-30,EUR", "closed_at", "not a valid date"),
+        ("1,won,12,Borealis", "row", "4 columns but the header has 6"),
     ],
 )
 def test_a_bad_deal_names_its_column(engine: Engine, row: str, column: str, reason: str) -> None:
@@ -180,13 +180,13 @@ def test_a_period_can_be_written_in_many_ways(
 @pytest.mark.parametrize(
     ("row", "column", "reason"),
     [
-        ("Search,2026-01-01,2026-01-01,,10,,", "period_end", "call the column last_day"),
-        ("Search,2026-01-02,,2026-01-01,10,,", "last_day", "lies before the first day, 2026-01-02"),
-        ("Search,2026-01-01,,,-10,,", "amount", "enter a refund as a smaller cost"),
-        ("Search,2026-01-01,,,,5,", "hourly_rate", "hours and their rate go together"),
-        ("Search,2026-01-01,,,,,", "amount", "needs an amount, or hours"),
-        ("Search,2026-01-01,,,10 pieces,,", "amount", "'pieces' beside it is no currency"),
-        ("Search,tomorrow,,,10,,", "period_start", "is not a date"),
+        ("Search,2026-01-01,2026-01-01,,10,,", "period_end", "name the column last_day"),
+        ("Search,2026-01-02,,2026-01-01,10,,", "last_day", "before the first day, 2026-01-02"),
+        ("Search,2026-01-01,,,-10,,", "amount", "reduce the original cost to record a refund"),
+        ("Search,2026-01-01,,,,5,", "hourly_rate", "enter both hours and rate"),
+        ("Search,2026-01-01,,,,,", "amount", "enter an amount, or hours"),
+        ("Search,2026-01-01,,,10 pieces,,", "amount", "'pieces' is not a currency"),
+        ("Search,tomorrow,,,10,,", "period_start", "not a valid date"),
     ],
 )
 def test_a_bad_cost_names_its_column(engine: Engine, row: str, column: str, reason: str) -> None:
@@ -240,8 +240,8 @@ def test_touches_come_in_the_columns_of_the_journey_tables(engine: Engine) -> No
 @pytest.mark.parametrize(
     ("old", "new", "column", "reason"),
     [
-        ("2026-04-20T10:00:00+02:00", "2026-04-20 10:00", "occurred_at", "or give --timezone"),
-        (",event,", ",dream,", "kind", "write one of answer, call, event, form, message, other, visit"),
+        ("2026-04-20T10:00:00+02:00", "2026-04-20 10:00", "occurred_at", "or use --timezone"),
+        (",event,", ",dream,", "kind", "use one of: answer, call, event, form, message, other, visit"),
         ("1,A-1,,", "1,,,", "account_id", ""),
     ],
 )

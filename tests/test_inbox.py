@@ -290,7 +290,7 @@ def test_one_report_the_domain_refuses_does_not_hold_up_the_others(acme: Setting
     assert inbox.replay() == len(told)
     with db.reading(engine) as session:
         errors = session.scalars(select(InboxEvent.error).where(InboxEvent.error.is_not(None))).all()
-    assert errors == ["talk_s: -1 seconds is negative; mend the record at its source"] * 2
+    assert errors == ["talk_s: must be 0 or more seconds, not -1; fix it in the source system"] * 2
     assert outcome(engine, sid(1))[0]["status"] is CallStatus.completed, "the caller's leg told the end"
 
 

@@ -103,9 +103,9 @@ def test_a_released_number_rests_as_long_as_its_medium_lives_on(
     assert numbers.standing(number, [held], end).life is NumberLife.quarantined
     assert numbers.standing(number, [held], just_before).life is NumberLife.quarantined
     assert numbers.standing(number, [held], free_again).life is NumberLife.available
-    with pytest.raises(Conflict, match="quarantined until"):
+    with pytest.raises(Conflict, match="cooling off until"):
         numbers.assign(session, number, held.ad_material, starts_at=just_before)
-    with pytest.raises(Conflict, match="no tracking number is free"):
+    with pytest.raises(Conflict, match="no tracking number is available"):
         numbers.assign_next_free(session, held.ad_material, at=just_before)
     assert numbers.assign_next_free(session, held.ad_material, at=free_again).tracking_number is number
 
@@ -122,7 +122,7 @@ def test_two_pieces_cannot_hold_one_number_at_once(session: Session) -> None:
     number = numbers.add(session, NUMBER, at=NEW_YEAR, provider="twilio")
     first, second = material(session, "A", "1"), material(session, "B", "2")
     numbers.assign(session, number, first, starts_at=moment("2026-02-01"))
-    with pytest.raises(Conflict, match="is held by '1'"):
+    with pytest.raises(Conflict, match="has been assigned to '1'"):
         numbers.assign(session, number, second, starts_at=moment("2026-05-01"))
 
 
@@ -169,7 +169,7 @@ def test_concurrent_workers_never_take_the_same_free_number(engine: Engine) -> N
     got = [number for number in taken if number.startswith("+")]
     assert len(got) == 20
     assert len(set(got)) == 20
-    assert taken.count("no tracking number is free") == 12
+    assert taken.count("no tracking number is available") == 12
 
 
 def test_a_call_to_a_number_we_do_not_have_is_kept(session: Session) -> None:
@@ -209,7 +209,7 @@ def test_a_release_before_its_assignment_is_refused_by_name(session: Session) ->
 
 def test_a_number_cannot_ring_another_tracking_number(session: Session) -> None:
     numbers.add(session, NUMBER, at=NEW_YEAR, provider="twilio")
-    with pytest.raises(Invalid, match="round in circles"):
+    with pytest.raises(Invalid, match="calls would loop"):
         numbers.add(session, OTHER, at=NEW_YEAR, provider="twilio", destination=NUMBER)
 
 

@@ -239,9 +239,11 @@ def test_a_number_that_no_plan_knows_but_that_may_exist_is_kept_as_possible() ->
 
 def test_a_number_that_is_asked_for_is_named_with_the_remedy() -> None:
     assert phone.require("020 7946 0001", "GB", "destination") == BOREALIS
-    with pytest.raises(ValueError, match=r"destination: '112' is not .*write it in full, such as \+46"):
+    with pytest.raises(
+        ValueError, match=r"destination: '112' is not .*enter it with country code, such as \+46"
+    ):
         phone.require("112", "SE", "destination")
-    with pytest.raises(ValueError, match="write it in full"):
+    with pytest.raises(ValueError, match="enter it with country code"):
         phone.require("020 7946 0001", "ZZ", "destination")
 
 
@@ -269,10 +271,10 @@ def test_lists_and_logs_show_the_last_three_digits_only() -> None:
     [
         ("4.67017E+10", "was rounded by a spreadsheet and its last digits are lost; export the file again"),
         ("4,67E+10", "was rounded by a spreadsheet"),
-        ("0701740605, 0701740606", "holds more than one telephone number; keep one"),
-        ("070-174 06 05 / 070-174 06 06", "holds more than one telephone number"),
-        ("070174060O", "is not a telephone number; write it in full"),
-        ("07017406050701740606", "is not a telephone number"),
+        ("0701740605, 0701740606", "has more than one phone number; keep one"),
+        ("070-174 06 05 / 070-174 06 06", "has more than one phone number"),
+        ("070174060O", "is not a phone number; enter it with country code"),
+        ("07017406050701740606", "is not a phone number"),
     ],
 )
 def test_what_was_meant_for_a_number_and_cannot_be_read_is_told(written: str, reason: str) -> None:

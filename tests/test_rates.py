@@ -47,7 +47,7 @@ def test_a_mended_rate_replaces_the_one_of_its_day(session: Session) -> None:
         ("EUR", 1.0, "needs no rate"),
         ("SEK", 0.0, "above 0"),
         ("SEK", float("inf"), "above 0"),
-        ("XYZ", 1.0, "ISO"),
+        ("XYZ", 1.0, "not a currency code"),
     ],
 )
 def test_what_is_no_rate_is_refused(session: Session, currency: str, rate: float, reason: str) -> None:

@@ -186,12 +186,12 @@ def test_on_its_day_the_figures_come_in_the_text_of_the_mail_and_whole_as_attach
     [message] = box.messages
     assert message["To"] == "anna@acme.example, mikael@acme.example"
     assert message["From"] == "reports@acme.example"
-    assert message["Subject"] == "Board: Which advertising pays? (Nov 30, 2025 to Nov 29, 2026)"
+    assert message["Subject"] == "Board: Which marketing pays off? (Nov 30, 2025 to Nov 29, 2026)"
     plain, html = (message.get_body(preferencelist=(kind,)) for kind in ("plain", "html"))
     assert plain is not None
     assert html is not None
     for told in (plain.get_content(), html.get_content()):
-        assert "deals worth €6,000 were won" in told
+        assert "Deals worth €6,000 were won" in told
         assert "http://127.0.0.1:8000/report?" in told
         assert "Fair" in told
     assert "<style" not in html.get_content()
@@ -294,7 +294,7 @@ def test_whom_the_server_refuses_is_named_and_the_others_get_theirs(
     worker.look(engine, posted, at=MONDAY)
     work(engine, posted, MONDAY)
     assert len(box.messages) == 1
-    assert row(engine).last_error == "the mail server refused mikael@acme.example"
+    assert row(engine).last_error == "the mail server rejected mikael@acme.example"
     assert row(engine).next_on == date(2026, 12, 7)
 
 

@@ -67,11 +67,11 @@ def test_what_jobs_were_called_before_sentences_were_kept_is_still_read(engine: 
     with db.transaction(engine) as session:
         row = session.scalars(select(Job)).one()
         assert (row.label, row.error) == (old, None)
-        row.error = say("the mail server refused %(who)s", who="x")
+        row.error = say("the mail server rejected %(who)s", who="x")
     db.downgrade(engine, "0002")
     with engine.connect() as connection:
         kept = connection.execute(text("SELECT label, error FROM job")).one()
-    assert tuple(kept) == (old, "the mail server refused %(who)s")
+    assert tuple(kept) == (old, "the mail server rejected %(who)s")
     db.upgrade(engine)
 
 
@@ -219,7 +219,7 @@ def test_of_two_that_write_one_key_the_loser_finds_the_winners_row(engine: Engin
 
 def test_a_moment_without_a_zone_is_refused(session: Session) -> None:
     session.add(Campaign(name="Fair", channel="fair", created_at=datetime(2026, 1, 1)))  # noqa: DTZ001 - the point
-    with pytest.raises(Exception, match="names no time zone"):
+    with pytest.raises(Exception, match="has no time zone"):
         session.flush()
 
 

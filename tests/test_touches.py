@@ -72,7 +72,7 @@ RING = CallEvent(
 def test_a_calls_own_touch_is_not_overwritten_from_elsewhere(session: Session) -> None:
     call = calls.record(session, [RING], region="SE")[0].call
     call.touch.source_key = "badge 17"
-    with pytest.raises(Invalid, match="touch_id: 'badge 17' is a call's touch; change the call"):
+    with pytest.raises(Invalid, match="touch_id: 'badge 17' belongs to a call; edit the call"):
         save(session, FAIR)
     assert call.touch.kind is TouchKind.call
 
@@ -83,7 +83,7 @@ def test_a_touch_belongs_to_the_campaign_of_its_ad_material(session: Session) ->
     touch, _ = touches.save(session, FAIR, at=NOW, campaign=None, material=stand)
     assert (touch.campaign_id, touch.ad_material_id) == (fair.id, stand.id)
     other = campaigns.add(session, "Other", "fair", at=NOW)
-    with pytest.raises(Invalid, match="ad_material: 'Stand' belongs to another campaign than 'Other'"):
+    with pytest.raises(Invalid, match="ad_material: 'Stand' does not belong to campaign 'Other'"):
         touches.save(session, FAIR, at=NOW, campaign=other, material=stand)
     assert save(session, FAIR, other)[1] is ImportOutcome.updated
 
@@ -102,11 +102,11 @@ def test_a_touch_moves_to_the_company_that_a_later_record_names(session: Session
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
-        ({"clues": Clues(company=" ")}, "account_id: nothing says whose touch this is; give an account id"),
-        ({"occurred_at": NOW.replace(tzinfo=None)}, "occurred_at: 2026-06-01T00:00:00 names no time zone"),
-        ({"source_key": ""}, "touch_id: has 0 characters; give 1 to 200"),
-        ({"source_key": "x" * 201}, "touch_id: has 201 characters"),
-        ({"channel": "x" * 201}, "channel: has 201 characters"),
+        ({"clues": Clues(company=" ")}, "account_id: this touch has no company"),
+        ({"occurred_at": NOW.replace(tzinfo=None)}, "occurred_at: 2026-06-01T00:00:00 has no time zone"),
+        ({"source_key": ""}, "touch_id: must be 1 to 200 characters"),
+        ({"source_key": "x" * 201}, "touch_id: must be 1 to 200 characters"),
+        ({"channel": "x" * 201}, "channel: must be 200 characters or fewer"),
     ],
 )
 def test_a_touch_that_cannot_be_is_refused_by_field_and_leaves_nothing(

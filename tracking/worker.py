@@ -46,7 +46,7 @@ def known(engine: Engine, settings: Settings) -> Mapping[str, Kind]:
         def told(done: int, total: int | None = None) -> None:
             if settings.room() < 0:
                 raise Conflict(
-                    "the disk is nearly full, and calls need what is left; make room, then try again"
+                    "the disk is nearly full, and calls need the rest; free some space, then try again"
                 )
             progress(done, total)
 

@@ -75,7 +75,7 @@ def story(*names: str, words: str = "Six of twelve bought.") -> Document:
     table = Table("campaigns", "Campaigns: what they cost", COLUMNS, rows, total=True)
     detail = Table("detail", "Detail", COLUMNS[:1], rows[:1])
     return Document(
-        title="Which advertising pays?",
+        title="Which marketing pays off?",
         subtitle="2026",
         language="en",
         currency="EUR",
@@ -106,7 +106,7 @@ def test_the_same_figures_stand_in_every_form() -> None:
         words_of(documents.pdf(made)),
     ):
         for told in (
-            "Which advertising pays?",
+            "Which marketing pays off?",
             "Six of twelve bought.",
             "Fair",
             "€2,000.00",
@@ -253,7 +253,7 @@ def test_a_pdf_says_its_title_and_language_and_what_its_charts_show() -> None:
     content = documents.pdf(replace(story("Fair"), language="zh"))
     told = PdfReader(io.BytesIO(content))
     assert told.metadata is not None
-    assert told.metadata.title == "Which advertising pays?"
+    assert told.metadata.title == "Which marketing pays off?"
     assert told.trailer["/Root"]["/Lang"] == "zh"
     assert "By month" in documents.html(story("Fair"))
 
@@ -309,5 +309,5 @@ def test_words_of_a_table_on_paper_do_not_lie_over_each_other(tmp_path: Path) ->
 def test_a_document_without_tables_is_a_document_too() -> None:
     made = replace(story("Fair"), chapters=[Chapter("Nothing", ["Nothing was recorded."])], annex=())
     assert "Nothing was recorded." in words_of(documents.pdf(made))
-    assert list(reader.read(workbooks.xlsx(made, STOCKHOLM))) == ["Which advertising pays"]
+    assert list(reader.read(workbooks.xlsx(made, STOCKHOLM))) == ["Which marketing pays off"]
     assert tables_of(made) == {}

@@ -185,7 +185,7 @@ def open_page(chromium: Browser, service: Service) -> Iterator[Callable[..., Pag
         page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
         if role is not None and role not in service.sessions:
             page.goto("/sign-in")
-            page.get_by_label("E-mail").fill(ADDRESSES[Role(role)])
+            page.get_by_label("Email").fill(ADDRESSES[Role(role)])
             page.get_by_label("Password", exact=True).fill(PASSWORD)
             page.get_by_role("button", name="Sign in").click()
             page.wait_for_url(lambda url: "/sign-in" not in url)

@@ -68,7 +68,7 @@ def walk(url: str, simulation: int) -> None:
             context.set_default_timeout(120_000)
             page = context.new_page()
             page.goto("/sign-in")
-            page.get_by_label("E-mail").fill(ADDRESSES[role])
+            page.get_by_label("Email").fill(ADDRESSES[role])
             page.get_by_label("Password", exact=True).fill(PASSWORD)
             page.get_by_role("button", name="Sign in").click()
             page.wait_for_url(lambda address: "/sign-in" not in address)

@@ -160,7 +160,7 @@ def fill(connection: Connection, table: Table, columns: set[str]) -> None:
     # A sentence is told in the reader's language, and the code is one of its values.
     for row in connection.scalars(select(table.c.id)).all() if sentences else ():
         said = {
-            name: say("the mail server refused %(who)s", who=f"{table.name}.{name}.{row}{CODE}")
+            name: say("the mail server rejected %(who)s", who=f"{table.name}.{name}.{row}{CODE}")
             for name in sentences
         }
         connection.execute(update(table).where(table.c.id == row).values(said))

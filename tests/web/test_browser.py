@@ -24,7 +24,7 @@ def test_somebody_signs_in_with_the_keyboard_alone_and_out_again(open_page: Open
 
 def test_a_password_manager_may_fill_and_paste(open_page: Open) -> None:
     page = open_page(None, "/sign-in")
-    for label, told in (("E-mail", "username"), ("Password", "current-password")):
+    for label, told in (("Email", "username"), ("Password", "current-password")):
         field = page.get_by_label(label, exact=True)
         assert told in (field.get_attribute("autocomplete") or ""), label
         event = "new ClipboardEvent('paste', {bubbles: true, cancelable: true})"

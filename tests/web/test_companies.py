@@ -153,14 +153,14 @@ def test_models_that_learn_from_all_journeys_share_a_deal_over_campaigns(
     rows = [re.findall(r"€([\d,.]+)", row) for row in page.split("<tr")[2:]]
     # The only buyer met both campaigns once, so Shapley cannot tell them apart, and Markov has no choice.
     assert rows == [["500.00"], ["500.00"], ["1,000.00"]]
-    assert "markov: every touch has the same source" in page
-    assert "self-reported: nobody answered" in page
+    assert "markov: all touches have the same source" in page
+    assert "self-reported: no caller answers yet" in page
 
 
 def test_a_deal_without_a_touch_says_that_it_is_unattributed(signed_in: Enter, engine: Engine) -> None:
     client = signed_in("marketer")
     _, address = sent(client, "/deals/new", **DEAL | {"company": "Cobalt Mining"})
-    assert "the deal is unattributed" in client.get(address).text
+    assert "leave this deal unattributed" in client.get(address).text
 
 
 def test_a_deal_is_changed_and_what_is_emptied_is_empty(
@@ -174,19 +174,19 @@ def test_a_deal_is_changed_and_what_is_emptied_is_empty(
         deal = session.scalars(select(Deal)).one()
         assert (deal.stage, deal.closed_at, deal.margin_minor) == ("opportunity", None, None)
         assert (deal.amount_minor, deal.lead_at) == (90_000, None)
-    assert "Only a won deal" in client.get(address).text
+    assert "Only won deals" in client.get(address).text
 
 
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"company": ""}, "whose deal this is"),
-        ({"stage": "dreamt"}, "is not known"),
-        ({"amount_minor": ""}, "what the deal is worth"),
+        ({"company": ""}, "this deal has no company"),
+        ({"stage": "dreamt"}, "is not an option"),
+        ({"amount_minor": ""}, "enter the deal value"),
         ({"amount_minor": "lots"}, "is not an amount"),
-        ({"closed_at": ""}, "needs the day it was closed"),
-        ({"closed_at": "soon"}, "is not a moment"),
-        ({"currency": "EURO"}, "ISO 4217"),
+        ({"closed_at": ""}, "enter the close date"),
+        ({"closed_at": "soon"}, "is not a date and time"),
+        ({"currency": "EURO"}, "is not a currency code"),
     ],
 )
 def test_what_is_wrong_with_a_deal_is_said_and_what_was_typed_stays(

@@ -128,7 +128,7 @@ def test_every_page_keeps_the_rules_of_accessibility_in_light_and_dark(
     page.locator("input[type=file]").set_input_files(
         {"name": "deals.csv", "mimeType": "text/csv", "buffer": ROWS.encode()}
     )
-    page.get_by_role("button", name="Look at it").press("Enter")
+    page.get_by_role("button", name="Upload").press("Enter")
     page.wait_for_url(re.compile(r"/imports/[0-9a-f]{32}"))
     token = page.url.rsplit("/", 1)[-1]
     problems: dict[str, list[str]] = {}
@@ -165,8 +165,8 @@ def test_a_simulation_is_started_watched_and_stopped_with_the_keyboard(open_page
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Simulate slow-drip")).to_be_visible()
     expect(page.get_by_role("progressbar")).to_be_visible()
-    page.get_by_role("button", name="Stop it").focus()
+    page.get_by_role("button", name="Stop").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_text("The job is stopped")).to_be_visible()
+    expect(page.get_by_text("Job stopped")).to_be_visible()
     page.goto("/simulator")
     expect(page.get_by_role("row", name="Simulate slow-drip stopped")).to_be_visible()

@@ -65,7 +65,7 @@ def tried(client: FlaskClient, engine: Engine, settings: Settings, path: str, **
 
 def counts(page: str) -> list[int]:
     """Return how many rows were or would be created, updated, skipped and refused."""
-    names = ("Created", "Updated", "Skipped", "Refused")
+    names = ("Create", "Update", "Skip", "Reject")
     found = [re.search(rf"<dt>{name}</dt><dd>([\d,]+)<", page) for name in names]
     return [int(match[1].replace(",", "")) if match else -1 for match in found]
 
@@ -127,7 +127,7 @@ def test_a_file_is_guessed_tried_mended_and_imported(
     with db.reading(engine) as session:
         amounts = dict(session.execute(select(Deal.external_id, Deal.amount_minor)).all())
     assert amounts == {"d1": 100_000, "d2": 70_000, "d3": 25_000}
-    assert re.search(r">deals</strong>.*?last import today<", client.get("/imports").text)
+    assert re.search(r">deals</strong>.*?imported today<", client.get("/imports").text)
     assert client.post(f"{path}/start", data=token).status_code == 409, "an import begins once"
 
 
@@ -138,7 +138,7 @@ def test_of_many_refused_rows_some_are_mended_and_the_rest_stay_in_the_file(
     _, path = give(client, deals(good=1, bad=1200))
     page = tried(client, engine, settings, path)
     assert counts(page) == [1, 0, 0, 1200]
-    assert "The first 20 are shown" in page
+    assert "Showing the first 20" in page
     good = "{},Pump,won,700,Nordic Paper,2026-03-02"
     page = mended(client, path, (2, good.format("b0")), (3, "b1,Pump,won,many,Nordic Paper,2026-03-02"))
     assert counts(page) == [2, 0, 0, 1199]
@@ -157,7 +157,7 @@ def test_of_many_refused_rows_some_are_mended_and_the_rest_stay_in_the_file(
     ("header", "row", "named"),
     [
         ("Company,Deal ID,Deal stage,Amount,closed_at", "Nordic Paper,d1,won,10,", "Line 2, closed_at:"),
-        ("Company,Deal ID,Deal stage,Amount,Weather", "Nordic Paper,d1,won,10,", "Line 2, won or lost on:"),
+        ("Company,Deal ID,Deal stage,Amount,Weather", "Nordic Paper,d1,won,10,", "Line 2, close date:"),
     ],
 )
 def test_a_refused_row_names_its_column_as_the_file_does_and_one_that_is_not_there_in_words(
@@ -176,7 +176,7 @@ def test_mended_rows_survive_another_mapping_and_a_row_left_empty_is_left_out(
     tried(client, engine, settings, path)
     page = mended(client, path, (3, "d2,Valves,won,700,Nordic Paper,2026-03-02"), (5, ",,,,,"))
     assert counts(page) == [3, 0, 0, 0]
-    assert "Rows to mend" not in page
+    assert "Rejected rows" not in page
     assert counts(tried(client, engine, settings, path, **{"column-1": ""})) == [3, 0, 0, 0]
     other = tried(client, engine, settings, path, separator="comma")
     assert counts(other) == [2, 0, 0, 2], "read into other cells, the mended ones are not its rows"
@@ -315,7 +315,7 @@ def test_what_was_told_once_is_not_asked_again(signed_in: Enter, engine: Engine,
         (b"", "deals.csv", "is empty"),
         (b" \n ", "deals.csv", "is empty"),
         (b"PK\x03\x04 workbook", "deals.xlsx", "is a damaged or locked archive"),
-        (b"%PDF-1.7", "deals.pdf", "is no table"),
+        (b"%PDF-1.7", "deals.pdf", "is not a table"),
     ],
 )
 def test_what_is_no_table_is_refused_at_once(
@@ -331,14 +331,16 @@ def test_a_file_without_rows_or_with_unknown_columns_says_so(
 ) -> None:
     client = signed_in("marketer")
     _, path = give(client, DEALS.splitlines()[0] + "\n")
-    assert "no row below it" in tried(client, engine, settings, path)
+    assert "has a header but no rows" in tried(client, engine, settings, path)
     _, path = give(client, "apples,pears\n1,2\n")
     answer = client.post(path, data=form(client.get("/account").text, kind="deals"))
     assert answer.status_code == 422
-    assert "no column for stage or outcome; the file has apples, pears; choose it below" in answer.text
+    assert (
+        "no column for stage or outcome. Columns in the file: apples, pears. Choose one below" in answer.text
+    )
     twice = {"kind": "deals", "column-0": "stage", "column-1": "stage"}
     answer = client.post(path, data=form(client.get("/account").text) | twice)
-    assert "stage is chosen twice" in answer.text
+    assert "stage is used for two columns" in answer.text
     for field, value in (("encoding", "klingon"), ("timezone", "Mars/Base"), ("currency", "EURO")):
         answer = client.post(path, data=form(client.get("/account").text, **{"kind": "deals", field: value}))
         assert answer.status_code == 422, field
@@ -352,17 +354,17 @@ def test_what_a_file_does_not_tell_is_asked_and_of_twins_none_is_chosen_unseen(
         client, "Costs of Anna\ncampaign,date,amount,Note,Note\nA,2026-03-01,12.345,x,y\n", "costs.csv"
     )
     page = client.get(path).text
-    assert "has two columns Note; choose below which of them is read, or none" in page
+    assert "has two columns Note; choose one of them below, or neither" in page
     fields = chosen(page)
     assert (fields["kind"], fields["column-3"], fields["column-4"]) == ("costs", "", "")
     page = tried(client, engine, settings, path)
     assert counts(page) == [0, 0, 0, 1]
     page = client.get(path).text
-    assert "What the file does not tell" in page
+    assert "What the file does not say" in page
     assert "Costs of Anna" in page
     page = tried(client, engine, settings, path, period="month", decimal=",")
     assert counts(page) == [1, 0, 0, 0]
-    assert "date: each day stands for its month" in page
+    assert "date: each date means the month it falls in" in page
 
 
 def test_costs_and_campaigns_come_by_the_same_way(
@@ -472,16 +474,16 @@ def test_what_an_extension_stands_for_is_told_on_the_page_once(
         numbers.add(session, CATALOGUE_NUMBER, at=moment("2026-01-01"), provider="3cx")
     records = (DATA / "systems" / "3cx.log").read_text()
     _, path = give(client, records, "cdr.log")
-    assert "What stands for a tracking number" in client.get(path).text
+    assert "Extensions of tracking numbers" in client.get(path).text
     assert client.get(f"{path}?kind=calls").status_code == 200
     page = tried(client, engine, settings, path, kind="cdr")
-    assert "no row names a tracking number of yours; dialled were 10001" in page
+    assert "no row has one of your tracking numbers; dialled: 10001" in page
     answer = client.post(path, data=form(client.get("/account").text) | {"kind": "cdr", "map_dialled": "800"})
     assert answer.status_code == 422
     page = tried(client, engine, settings, path, kind="cdr", map_dialled=f"800 = {CATALOGUE_NUMBER}")
-    assert (counts(page), "no row names" in page) == ([2, 0, 2, 0], False)
+    assert (counts(page), "no row has" in page) == ([2, 0, 2, 0], False)
     started(client, path)
     assert jobs.work(engine, worker.known(engine, settings))
     _, later = give(client, records.replace("Call 47", "Call 57"), "later.log")
     page = tried(client, engine, settings, later, kind="cdr")
-    assert (counts(page), "no row names" in page) == ([2, 0, 2, 0], False)
+    assert (counts(page), "no row has" in page) == ([2, 0, 2, 0], False)

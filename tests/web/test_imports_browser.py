@@ -62,32 +62,32 @@ def test_by_keyboard_from_a_file_to_mended_rows_and_the_refused_ones(
     page = open_page("marketer", "/imports")
     give(page, file)
     expect(page.get_by_role("heading", name="angebote.csv")).to_be_visible()
-    for place, word in ((0, "deal: id"), (1, "stage"), (2, "amount")):
+    for place, word in ((0, "deal: ID"), (1, "stage"), (2, "amount")):
         tab_to(page, f"[name=column-{place}]")
         page.keyboard.type(word)
     expect(page.locator("[name=column-3]")).to_have_value("company")
     mark_buttons(page)
-    tab_to(page, button("Try it"))
+    tab_to(page, button("Preview"))
     page.keyboard.press("Enter")
 
-    expect(page.get_by_role("heading", name="Rows to mend")).to_be_visible()
+    expect(page.get_by_role("heading", name="Rejected rows")).to_be_visible()
     assert facts(page)[:4] == ["2", "0", "0", "2"]
     tab_to(page, "[name=cell-3-2]")
     assert page.evaluate("document.activeElement.getAttribute('aria-invalid')") == "true"
     page.keyboard.press("Control+a")
     page.keyboard.type("700")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("1 row is still refused.")).to_be_visible()
+    expect(page.get_by_text("1 row is still rejected.")).to_be_visible()
     assert facts(page)[:4] == ["3", "0", "0", "1"]
     mark_buttons(page)
     tab_to(page, button("Import 3 rows"))
     page.keyboard.press("Enter")
 
     expect(page.get_by_role("heading", name="Import angebote.csv")).to_be_visible()
-    expect(page.get_by_role("link", name="Download the refused rows")).to_be_visible()
+    expect(page.get_by_role("link", name="Download rejected rows")).to_be_visible()
     assert facts(page)[:4] == ["3", "0", "0", "1"]
     mark_buttons(page)
-    tab_to(page, "main a[data-test='Download the refused rows']")
+    tab_to(page, "main a[data-test='Download the rejected rows']")
     with page.expect_download() as download:
         page.keyboard.press("Enter")
     assert download.value.suggested_filename == "angebote-refused.csv"
@@ -111,14 +111,14 @@ def test_a_long_trial_shows_how_far_it_is_and_is_stopped_without_losing_the_focu
     file.write_text("Deal ID,Deal Stage,Amount,Company,Close Date\n" + rows)
     page = open_page("marketer", "/imports")
     give(page, file)
-    page.get_by_role("button", name="Try it").click()
+    page.get_by_role("button", name="Preview").click()
     expect(page.get_by_role("progressbar")).to_be_visible()
-    stop = page.get_by_role("button", name="Stop it")
+    stop = page.get_by_role("button", name="Stop")
     stop.focus()
     expect(page.get_by_role("progressbar")).to_have_attribute("value", re.compile("[1-9]"))
     expect(stop).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.get_by_text("The job is stopped")).to_be_visible()
+    expect(page.get_by_text("Job stopped")).to_be_visible()
 
 
 def test_what_is_no_table_is_refused_beside_the_field(open_page: Open, tmp_path: Path) -> None:
@@ -138,12 +138,12 @@ def test_the_pages_of_an_import_that_was_tried_keep_the_rules_of_accessibility(
     file.write_text(FILE)
     page = open_page("marketer", "/imports")
     page.get_by_label("File").set_input_files(file)
-    page.get_by_role("button", name="Look at it").click()
+    page.get_by_role("button", name="Upload").click()
     expect(page.get_by_role("heading", name="angebote.csv")).to_be_visible()
     for place, field in enumerate(("deal_id", "stage", "amount", "company")):
         page.locator(f"[name=column-{place}]").select_option(field)
-    page.get_by_role("button", name="Try it").click()
-    expect(page.get_by_role("heading", name="Rows to mend")).to_be_visible()
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_role("heading", name="Rejected rows")).to_be_visible()
     assert findings(page) == []
     assert unseen_focus(page) == []
     assert reflows(page)

@@ -77,7 +77,7 @@ def test_a_job_whose_worker_fell_silent_is_taken_up_again_and_given_up_after_thr
         assert jobs.claim(session, at=at + jobs.SILENCE + timedelta(seconds=1)) is None
     failed = row(engine, job_id)
     assert failed.state is JobState.failed
-    assert "died 3 times" in (failed.error or "")
+    assert "crashed 3 times" in (failed.error or "")
 
 
 def test_a_worker_that_was_thought_dead_does_not_write_into_the_job_of_the_next(engine: Engine) -> None:
@@ -106,7 +106,7 @@ def test_a_running_job_stops_where_it_next_tells_its_progress(engine: Engine) ->
 
     jobs.work(engine, {"count": stopped_halfway})
     assert row(engine, job_id).state is JobState.stopped
-    with db.transaction(engine) as session, pytest.raises(Conflict, match="nothing to stop"):
+    with db.transaction(engine) as session, pytest.raises(Conflict, match="has already finished"):
         jobs.stop(session, jobs.get(session, job_id), at=clock.now())
 
 
@@ -135,14 +135,14 @@ def test_what_fails_says_why_and_the_next_job_is_done(engine: Engine) -> None:
             else {"count": lambda _a, _p: {}},
         )
     assert row(engine, known).error == "file: is empty; choose another"
-    assert row(engine, unforeseen).error == "RuntimeError; the log has more"
-    assert "no kind of job" in (row(engine, foreign).error or "")
+    assert row(engine, unforeseen).error == "RuntimeError; see the log for details"
+    assert "does not support" in (row(engine, foreign).error or "")
     assert row(engine, last).state is JobState.done
 
 
 def test_the_pages_show_jobs_and_stop_one(signed_in: Enter, engine: Engine) -> None:
     client = signed_in("marketer")
-    assert "No job yet" in client.get("/jobs").text
+    assert "No background jobs yet" in client.get("/jobs").text
     job_id = put(engine, label='<script>alert(1)</script>" onload="alert(2)')
     for path in ("/jobs", f"/jobs/{job_id}"):
         page = client.get(path).text

@@ -162,7 +162,7 @@ def test_money_shares_and_numbers_are_written_as_the_language_writes_them(
 @pytest.mark.parametrize(
     ("language", "told"),
     [
-        ("en", "Amount: 'a lot' is not an amount; write digits such as 1234.50, the currency apart"),
+        ("en", "Amount: 'a lot' is not an amount; enter digits such as 1234.50, without the currency"),
         ("sv", "Belopp: 'a lot' är inget belopp; skriv siffror, till exempel 1234.50, och valutan för sig"),
         ("ru", "Сумма: 'a lot' – не сумма; напишите цифры, например 1234.50, валюту отдельно"),
         ("zh", "金额：'a lot' 不是金额；请写数字，如 1234.50，货币另写"),
@@ -180,7 +180,7 @@ def test_a_refusal_of_the_domain_is_told_in_the_language_of_the_page(
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 def test_what_a_refusal_names_is_never_taken_for_a_message(office: Flask) -> None:
-    error = Conflict("campaign %(campaign)r has ad material named %(name)r already; choose another name",
+    error = Conflict("campaign %(campaign)r already has an asset named %(name)r",
                      campaign="%(name)s", name="100 %")  # fmt: skip
     with office.test_request_context(headers={"Accept-Language": "sv"}):
         assert translate.translated(error) == (
@@ -218,10 +218,13 @@ def test_what_was_written_down_in_one_language_is_read_in_another(
             "Simulate placebo", "Costs", "%(who)s",
         ]  # fmt: skip
         failed = session.scalars(select(ReportSchedule.last_error)).all()
-    assert failed[0].startswith("mail: the mail server did not take it: ConnectionRefusedError"), failed
+    assert failed[0].startswith("mail: the mail server rejected it: ConnectionRefusedError"), failed
     for page in ("/schedules", "/jobs/2"):
         assert "E-post: e-postservern tog inte emot den: ConnectionRefusedError" in swedish.get(page).text
-        assert "Почта: почтовый сервер не принял письмо: ConnectionRefusedError" in russian.get(page).text
+        assert (
+            "Электронная почта: почтовый сервер не принял письмо: ConnectionRefusedError"
+            in russian.get(page).text
+        )
     listed = swedish.get("/jobs").text
     assert "Simulera placebo" in listed
     assert ">Costs<" in listed

@@ -55,15 +55,15 @@ def test_roi_is_shown_side_by_side_under_three_models(signed_in: Enter, engine: 
     models = "&model=position-based&model=time-decay&model=linear"
     page = signed_in("viewer").get(f"/roi?from=2026-01-01&to=2026-12-31{models}")
     assert page.status_code == 200
-    for words in ("position-based", "time-decay", "linear", "Catalogue Borealis", "(total)"):
+    for words in ("position-based", "time-decay", "linear", "Catalogue Borealis", "Total"):
         assert words in page.text
 
 
 @pytest.mark.parametrize(
     ("query", "reason"),
     [
-        ("from=spring", "From: &#39;spring&#39; is not a day"),
-        ("from=2026-05-01&to=2026-01-01", "To: 2026-01-01 lies before the first day"),
+        ("from=spring", "From: &#39;spring&#39; is not a date"),
+        ("from=2026-05-01&to=2026-01-01", "To: the last day, 2026-01-01, is before the first day"),
     ],
 )
 def test_a_wrong_period_is_explained_beside_the_default_one(

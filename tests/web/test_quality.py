@@ -173,7 +173,7 @@ def test_amounts_without_a_rate_stop_the_report_and_the_page_says_how_to_go_on(
     page = client.get(f"/quality?{YEAR}")
     assert page.status_code == 200
     assert "1: JPY" in page.text
-    assert "not known yet" in page.text
+    assert "not available yet" in page.text
     wrong = client.post("/quality/rates", data=form(page.text, currency="JPY", day="2026-01-01", rate="much"))
     assert wrong.status_code == 422
     assert 'value="much"' in wrong.text, "what was typed stays"
@@ -196,7 +196,7 @@ def test_stale_imports_failed_jobs_and_unsent_reports_are_named(engine: Engine, 
         session.add(
             ReportSchedule(
                 name="Board", recipients=["anna@acme.example"], cadence="weekly", language="en",
-                options={}, next_on=AT.date(), created_by="x", last_error="no mail server is set",
+                options={}, next_on=AT.date(), created_by="x", last_error="email is not set up",
             )
         )  # fmt: skip
     told = found(engine, settings)
@@ -231,7 +231,7 @@ def test_every_finding_leads_to_a_page_that_the_marketer_may_open(engine: Engine
         "the days in which it counted"
     )
     assert client.get("/numbers?from=yesterday").status_code == 422
-    assert "In order" in page
+    assert "No issues" in page
     assert 'href="/quality"' in client.get("/").text
     assert "/quality?" in client.get("/report").text
 
@@ -245,7 +245,7 @@ def test_who_may_not_mend_sees_what_is_wrong_without_a_way_to_a_closed_door(
         ring(session, "1", SEARCH_NUMBER)
     client = signed_in("viewer")
     page = client.get(f"/quality?{YEAR}").text
-    assert "Qualifying calls in which nobody asked" in text(page)
+    assert "Eligible calls where the caller was not asked" in text(page)
     assert "/desk/unasked" not in page
     assert "/quality/rates" not in page
     assert client.get("/quality?from=spring").status_code == 422
@@ -257,4 +257,4 @@ def test_the_report_says_what_is_wrong_with_its_data(engine: Engine, signed_in: 
     with db.transaction(engine) as session:
         ring(session, "1", SEARCH_NUMBER)
     page = text(signed_in("viewer").get(f"/report?{YEAR}").text)
-    assert "Calls to numbers that are not in the inventory: 1. They count as of unknown source" in page
+    assert "Calls to numbers that are not in the inventory: 1. They count as unknown source" in page

@@ -52,7 +52,7 @@ def standing(engine: Engine, call_id: int) -> Answer:
 
 def test_the_desk_shows_who_calls_and_on_which_material(signed_in: Enter, call_id: int) -> None:
     page = signed_in("rep").get("/desk").text
-    for words in ("Borealis Foods", BOREALIS, f"{CATALOGUE}, first", "Where did you hear about us?"):
+    for words in ("Borealis Foods", BOREALIS, f"{CATALOGUE}, first", "How did you hear about us?"):
         assert words in page
 
 
@@ -113,7 +113,7 @@ def test_the_commonest_answers_of_the_year_come_first(engine: Engine, call_id: i
             answers.log(session, Outcome.answered, asked_at=at, call=call, campaign=fair.campaign)
     with db.reading(engine) as session:
         labels = [source.label for source in answers.commonest(session, since=at - timedelta(days=365))]
-    standard = ["Web search", "Recommendation", "Existing customer", "Trade fair", "Print", "Directory"]
+    standard = ["Web search", "Referral", "Existing customer", "Trade show", "Print", "Directory"]
     assert labels == [FAIR, *standard, "Newsletter", CATALOGUE]
 
 
@@ -134,7 +134,7 @@ def test_who_comes_second_sees_what_the_first_saved_before_correcting_it(
     log(signed_in("rep"), call_id, source=FAIR)
     refused = second.post(f"/desk/{call_id}", data=form(page, key="k2", seen="", source=CATALOGUE))
     assert refused.status_code == 409
-    assert f"Rita has logged this call meanwhile: {FAIR}" in refused.text
+    assert f"Rita has just logged this call: {FAIR}" in refused.text
     assert f'value="{CATALOGUE}" maxlength' in refused.text, "what was typed is still there"
     assert log(second, call_id, source=CATALOGUE)[0] == 303
     answer = standing(engine, call_id)
@@ -200,7 +200,7 @@ def test_colleagues_who_share_a_number_are_told_apart_by_the_rep(
         chosen = str(bo.id)
     client = signed_in("rep")
     page = client.get(f"/desk?call={call_id}").text
-    assert "2 people there:" in page
+    assert "2 contacts:" in page
     assert log(client, call_id, source=FAIR, contact=chosen)[0] == 303
     log(client, call_id, source="", contact="new", person="Bea")
     with db.reading(engine) as session:
@@ -216,7 +216,7 @@ def test_a_person_of_another_company_is_refused(signed_in: Enter, engine: Engine
         stranger = str(session.get_one(Call, other).contact_id)
     status, page = log(signed_in("rep"), call_id, source=FAIR, contact=stranger)
     assert status == 422
-    assert "is of another company" in page
+    assert "belongs to another company" in page
 
 
 def test_a_withheld_caller_who_names_a_known_company_counts_to_it(
@@ -249,10 +249,10 @@ def test_a_repeated_form_changes_nothing_even_after_another_rep_corrected_it(
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"source": ""}, "pick an answer"),
+        ({"source": ""}, "choose an answer"),
         ({"source": FAIR, "value": "lots"}, "is not an amount"),
-        ({"source": FAIR, "lead_status": "maybe"}, "is no judgement"),
-        ({"source": FAIR, "value": "-5"}, "is negative"),
+        ({"source": FAIR, "lead_status": "maybe"}, "is not a lead status"),
+        ({"source": FAIR, "value": "-5"}, "must be 0 or more"),
     ],
 )
 def test_what_cannot_be_saved_is_said_and_nothing_is(
@@ -276,7 +276,7 @@ def test_a_value_has_a_currency_and_a_wrong_one_is_refused(
         assert (call.value_minor, call.currency) == (5000, "JPY")
     status, page = log(client, call_id, source=FAIR, value="5", currency="XX")
     assert status == 422
-    assert "is not an ISO 4217 currency" in page
+    assert "is not a currency code" in page
 
 
 def test_a_judgement_can_be_taken_back(signed_in: Enter, engine: Engine, call_id: int) -> None:
@@ -323,17 +323,17 @@ def test_a_call_is_entered_by_hand_once_and_credited(signed_in: Enter, engine: E
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"dialled": ""}, "is not a telephone number"),
-        ({"caller": "12"}, "&#39;12&#39; is not a telephone number"),
-        ({"caller": ""}, "say that it was withheld"),
-        ({"withheld": "1"}, "take one of them back"),
-        ({"started_at": ""}, "write when it rang"),
-        ({"started_at": "yesterday"}, "is not a moment"),
-        ({"started_at": "2126-01-01T10:00"}, "lies in the future"),
+        ({"dialled": ""}, "is not a phone number"),
+        ({"caller": "12"}, "&#39;12&#39; is not a phone number"),
+        ({"caller": ""}, "tick &#34;withheld&#34;"),
+        ({"withheld": "1"}, "not both"),
+        ({"started_at": ""}, "enter the call time"),
+        ({"started_at": "yesterday"}, "is not a date and time"),
+        ({"started_at": "2126-01-01T10:00"}, "is in the future"),
         ({"minutes": "four"}, "is not a whole number"),
-        ({"minutes": "-1"}, "is no length of a call"),
-        ({"went": "well"}, "choose one of the list"),
-        ({"caller_name": "x" * 201}, "has 201 characters"),
+        ({"minutes": "-1"}, "must be 0 to 1440 minutes"),
+        ({"went": "well"}, "choose one from the list"),
+        ({"caller_name": "x" * 201}, "must be 200 characters or fewer"),
     ],
 )
 def test_a_call_that_cannot_be_is_refused(signed_in: Enter, fields: dict[str, str], reason: str) -> None:
@@ -391,7 +391,7 @@ def test_the_page_of_unlogged_calls_says_who_asks(signed_in: Enter, engine: Engi
     assert "Borealis Foods" in client.get("/desk/unasked").text
     log(client, call_id, outcome="not_asked")
     page = client.get("/desk/unasked").text
-    for words in ("Every call is logged", "Rita", "0.0\N{NO-BREAK SPACE}%"):
+    for words in ("All calls are logged", "Rita", "0.0\N{NO-BREAK SPACE}%"):
         assert words in page
 
 
@@ -503,7 +503,7 @@ def test_corrections_stand_beside_what_they_correct_on_the_page_of_a_call(
     log(client, call_id, source=FAIR)
     log(client, call_id, source="my uncle")
     page = client.get(f"/calls/{call_id}").text
-    assert page.index("corrected since") < page.index("my uncle") < page.index("stands</td>")
+    assert page.index("replaced") < page.index("my uncle") < page.index("current</td>")
 
 
 def test_a_viewer_sees_numbers_in_part_and_cannot_log(signed_in: Enter, call_id: int) -> None:

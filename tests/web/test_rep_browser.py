@@ -72,7 +72,7 @@ def test_from_sign_in_to_a_logged_answer_with_the_keyboard_alone(open_page: Open
     assert page.evaluate("document.activeElement.id") == "log"
     press("g", digit(page, FAIR), "Enter")
     expect(page.get_by_text(f"Saved: Borealis Foods, {FAIR}.")).to_be_visible()
-    expect(page.get_by_text("Every call is logged")).to_be_visible()
+    expect(page.get_by_text("All calls are logged")).to_be_visible()
     with db.reading(service.engine) as session:
         call = session.scalars(select(Call)).one()
         assert (call.status, call.lead_status) == (CallStatus.ringing, LeadStatus.good_lead)
@@ -80,7 +80,9 @@ def test_from_sign_in_to_a_logged_answer_with_the_keyboard_alone(open_page: Open
     assert len(presses) <= 4, "answer, judgement and saving"
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keys").get_by_text("Pick an answer")).to_be_visible()
+    expect(
+        page.get_by_role("dialog", name="Keyboard shortcuts").get_by_text("Pick an answer")
+    ).to_be_visible()
 
 
 def test_saving_goes_on_to_the_next_call_and_words_are_kept(open_page: Open, service: Service) -> None:
@@ -93,7 +95,7 @@ def test_saving_goes_on_to_the_next_call_and_words_are_kept(open_page: Open, ser
     page.keyboard.press("Control+Enter")
     expect(page.get_by_role("heading", name="Unknown caller")).to_be_visible()
     page.keyboard.press("0")
-    expect(page.get_by_text("Every call is logged")).to_be_visible()
+    expect(page.get_by_text("All calls are logged")).to_be_visible()
     assert answered(service, newer) == ["the 3rd page of a magazine"]
     assert answered(service, older) == ["not_asked"]
 
@@ -105,7 +107,7 @@ def test_a_digit_in_the_callers_words_stays_a_digit(open_page: Open, service: Se
     page.keyboard.type("3M at the fair, 1g + 0-n/")
     expect(page.locator("#source")).to_have_value("3M at the fair, 1g + 0-n/")
     page.keyboard.press("Control+Enter")
-    expect(page.get_by_text("Every call is logged")).to_be_visible()
+    expect(page.get_by_text("All calls are logged")).to_be_visible()
     assert answered(service, call) == ["3M at the fair, 1g + 0-n/"]
 
 
@@ -114,14 +116,14 @@ def test_a_word_that_callers_use_proposes_the_standard_answer(open_page: Open, s
     page = open_page("rep", f"/desk?call={call}")
     page.keyboard.press("w")
     page.keyboard.type("google")
-    expect(page.get_by_role("listbox", name="Answers that fit").get_by_role("option")).to_have_text(
+    expect(page.get_by_role("listbox", name="Matching answers").get_by_role("option")).to_have_text(
         ["Web search channel"]
     )
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     expect(page.locator("#source")).to_have_value("Web search")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Every call is logged")).to_be_visible()
+    expect(page.get_by_text("All calls are logged")).to_be_visible()
     with db.reading(service.engine) as session:
         assert session.scalars(select(Answer.channel).where(Answer.call_id == call)).all() == ["search"]
 
@@ -131,14 +133,14 @@ def test_typing_a_part_of_a_name_finds_it_and_the_arrows_choose_it(open_page: Op
     page = open_page("rep", f"/desk?call={call}")
     page.keyboard.press("w")
     page.keyboard.type("fair")
-    options = page.get_by_role("listbox", name="Answers that fit").get_by_role("option")
+    options = page.get_by_role("listbox", name="Matching answers").get_by_role("option")
     expect(options).to_have_text([FAIR, "Trade fair channel"])
     page.keyboard.press("ArrowDown")
     expect(options.first).to_have_attribute("aria-selected", "true")
     page.keyboard.press("Enter")
     expect(page.locator("#source")).to_have_value(FAIR)
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Every call is logged")).to_be_visible()
+    expect(page.get_by_text("All calls are logged")).to_be_visible()
     assert answered(service, call) == [FAIR]
 
 
@@ -149,11 +151,11 @@ def test_a_lost_connection_loses_nothing(open_page: Open, service: Service) -> N
     page.keyboard.press(digit(page, CATALOGUE))
     page.get_by_label("Note").fill("wants a price for ten pumps")
     page.get_by_label("Note").press("Control+Enter")
-    expect(page.get_by_text("Not saved yet: there is no connection.")).to_be_visible()
+    expect(page.get_by_text("Not saved yet: you are offline.")).to_be_visible()
     page.get_by_label("Note").fill("wants a price for twelve pumps")
     assert answered(service, call) == []
     page.context.set_offline(False)
-    expect(page.get_by_text("Every call is logged")).to_be_visible()
+    expect(page.get_by_text("All calls are logged")).to_be_visible()
     assert answered(service, call) == [CATALOGUE]
     with db.reading(service.engine) as session:
         assert session.get_one(Call, call).note == "wants a price for twelve pumps"
@@ -171,7 +173,7 @@ def test_a_reply_that_is_lost_on_its_way_makes_no_second_answer(open_page: Open,
     page.keyboard.press("w")
     page.keyboard.type("an old customer")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Every call is logged")).to_be_visible()
+    expect(page.get_by_text("All calls are logged")).to_be_visible()
     assert answered(service, call) == ["an old customer"]
 
 
@@ -189,12 +191,12 @@ def test_what_was_typed_is_there_again_after_leaving_or_being_signed_out(
     page.keyboard.press("Control+Enter")
     expect(page.get_by_text("Not saved: ")).to_be_visible()
     page.goto(f"/sign-in?next=/desk?call={call}")
-    page.get_by_label("E-mail").fill(ADDRESSES[Role.rep])
+    page.get_by_label("Email").fill(ADDRESSES[Role.rep])
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
     expect(page.locator("#source")).to_have_value("somebody told me")
     page.keyboard.press("Control+Enter")
-    expect(page.get_by_text("Every call is logged")).to_be_visible()
+    expect(page.get_by_text("All calls are logged")).to_be_visible()
     assert answered(service, call) == ["somebody told me"]
 
 
@@ -202,18 +204,18 @@ def test_two_reps_at_one_call_see_each_other(open_page: Open, service: Service) 
     call = ring(service.engine, "shared", clock.now() - timedelta(hours=1))
     rita = open_page("rep", f"/desk?call={call}")
     mikael = open_page("marketer", f"/desk?call={call}")
-    expect(rita.get_by_text("Mikael has this call open too.")).to_be_visible()
+    expect(rita.get_by_text("Mikael also has this call open.")).to_be_visible()
     mikael.keyboard.press(digit(mikael, CATALOGUE))
     mikael.keyboard.press("Enter")
-    expect(mikael.get_by_text("Every call is logged")).to_be_visible()
-    expect(rita.get_by_text(f"Logged meanwhile by Mikael: {CATALOGUE}")).to_be_visible()
-    expect(rita.get_by_text("Mikael has this call open too.")).to_be_hidden()
+    expect(mikael.get_by_text("All calls are logged")).to_be_visible()
+    expect(rita.get_by_text(f"Just logged by Mikael: {CATALOGUE}")).to_be_visible()
+    expect(rita.get_by_text("Mikael also has this call open.")).to_be_hidden()
     rita.keyboard.press(digit(rita, FAIR))
     rita.keyboard.press("Enter")
-    expect(rita.get_by_text(f"Mikael has logged this call meanwhile: {CATALOGUE}")).to_be_visible()
+    expect(rita.get_by_text(f"Mikael has just logged this call: {CATALOGUE}")).to_be_visible()
     expect(rita.locator("#source")).to_have_value(FAIR)
     rita.keyboard.press("Enter")
-    expect(rita.get_by_text("Every call is logged")).to_be_visible()
+    expect(rita.get_by_text("All calls are logged")).to_be_visible()
     assert answered(service, call) == [CATALOGUE, FAIR]
 
 

@@ -68,8 +68,8 @@ def test_the_report_tells_its_story_with_figures_checkable_by_hand(signed_in: En
     places = [
         page.index(f" {said} ")
         for said in (
-            "Which advertising pays? · Jan 1, 2026 to Dec 31, 2026 Too early to tell",
-            "Back for each €1 spent",
+            "Which marketing pays off? · Jan 1, 2026 to Dec 31, 2026 Too early to tell",
+            "Return per €1 spent",
             "What we do not know yet",
             "What was done, and what it cost",
             "What came of it",
@@ -77,18 +77,20 @@ def test_the_report_tells_its_story_with_figures_checkable_by_hand(signed_in: En
             "Annex",
             "The period in figures",
             "ROI under each model",
-            "How each figure is worked out",
+            "How the metrics are calculated",
         )
     ]
     assert places == sorted(places)
-    assert page.index("Judge by their targets: Fair.") < page.index("What was done"), "on the first page"
-    assert "12 companies became leads and 6 became customers; deals worth €6,000 were won" in page
+    assert page.index("Judge by targets: Fair.") < page.index("What was done"), "on the first page"
+    assert "12 new leads and 6 new customers. Deals worth €6,000 were won" in page
     assert "Connected to campaigns: 100.0 % of the revenue, 100.0 % of the deals." in page
-    assert "Too early to tell which campaigns pay: 6 deals are connected to campaigns, 20 are needed." in page
+    assert (
+        "Too early to tell which campaigns pay off: 6 deals are connected to campaigns, 20 are needed."
+    ) in page
     assert "brand searches 2026 1,000 800 – – 80.0 %" in page
     assert "A competitor cut prices" in page
-    assert "(credited revenue - cost) / cost" in page
-    assert "Revenue that no touch preceded (linear) 0.0 %" in page
+    assert "(credited revenue − cost) / cost" in page
+    assert "Unattributed revenue (linear) 0.0 %" in page
 
 
 @ON_SQLITE
@@ -168,7 +170,7 @@ def test_names_that_are_script_formula_or_markup_stay_names(signed_in: Enter, en
 def test_filters_leave_campaigns_out_of_every_table_of_campaigns(signed_in: Enter, engine: Engine) -> None:
     supplier(engine)
     book = reader.read(signed_in("viewer").get(f"/report/xlsx?{YEAR}&campaign=Mail").data)
-    for sheet in ("ROI by campaign and model", "Campaigns and what they cost", "Advice by campaign"):
+    for sheet in ("ROI by campaign and model", "Campaigns and their cost", "Recommendations by campaign"):
         names = {row[0] for row in book[sheet][1:]}
         assert "Mail" in names
         assert "Fair" not in names, sheet
@@ -187,7 +189,7 @@ def test_what_is_wrong_in_the_address_is_named(signed_in: Enter, engine: Engine)
 def test_an_installation_without_anything_has_a_report_that_says_so(signed_in: Enter) -> None:
     client = signed_in("viewer")
     page = client.get("/report").text
-    assert "There is no campaign to judge in this period" in page
+    assert "No campaigns to assess in this period" in page
     assert client.get("/report/pdf").data.startswith(b"%PDF")
     assert client.get("/report/xlsx").data.startswith(b"PK")
 

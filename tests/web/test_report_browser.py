@@ -30,8 +30,8 @@ def test_from_the_overview_to_a_workbook_and_a_schedule_with_the_keyboard_alone(
     open_page: Open, tmp_path: Path
 ) -> None:
     page = open_page("marketer", "/")
-    page.get_by_role("link", name="The report for stakeholders").press("Enter")
-    expect(page.get_by_text("Which advertising pays?")).to_be_visible()
+    page.get_by_role("link", name="Management report").press("Enter")
+    expect(page.get_by_text("Which marketing pays off?")).to_be_visible()
     page.goto(PAGES["report"])
     expect(page.locator(".report section:not(.annex) .chart svg")).to_have_count(2)
     # A chart of the annex is drawn when it is asked for.
@@ -43,10 +43,10 @@ def test_from_the_overview_to_a_workbook_and_a_schedule_with_the_keyboard_alone(
     told.value.save_as(tmp_path / "report.xlsx")
     book = reader.read((tmp_path / "report.xlsx").read_bytes())
     assert ["Fair", "position-based", 2000.0] in [row[:3] for row in book["ROI by campaign and model"]]
-    page.get_by_role("link", name="Send it regularly").press("Enter")
+    page.get_by_role("link", name="Schedule by email").press("Enter")
     page.get_by_label("Name", exact=True).fill("Board")
     page.get_by_label("Recipients").fill("anna@acme.example")
-    page.get_by_label("How often").select_option("weekly")
+    page.get_by_label("Frequency").select_option("weekly")
     page.get_by_role("button", name="Save").press("Enter")
     expect(page.get_by_role("row", name="Board")).to_contain_text("every Monday")
 

@@ -63,7 +63,7 @@ def test_a_report_is_scheduled_with_the_filters_it_was_looked_at(signed_in: Ente
     )
     page = client.get("/schedules").text
     assert "on the first day of each quarter" in page
-    assert "RINGTRAIL_SMTP_URL" in page, "no mail server is set, and the page says what to do"
+    assert "RINGTRAIL_SMTP_URL" in page, "email is not set up, and the page says what to do"
     with db.reading(engine) as session:
         trail = session.scalars(select(AuditEntry.subject).where(AuditEntry.action == "schedule add")).all()
     assert trail == ["Board: quarterly, to 3"], "addresses are not on the trail, which is kept longer"
@@ -86,14 +86,14 @@ def test_a_schedule_is_changed_and_deleted(signed_in: Enter, engine: Engine) -> 
 @pytest.mark.parametrize(
     ("field", "value", "reason"),
     [
-        ("recipients", "anna@acme.example\nnobody", "is no e-mail address"),
-        ("recipients", " ", "is empty"),
-        ("name", "", "is empty"),
-        ("cadence", "hourly", "is not known"),
-        ("language", "xx", "is not known"),
-        ("model", ["guess"], "is no attribution model"),
-        ("lookback", "never", "is no number of days"),
-        ("attachment", ["exe"], "is not known"),
+        ("recipients", "anna@acme.example\nnobody", "is not an email address"),
+        ("recipients", " ", "enter one email address per line"),
+        ("name", "", "enter a name"),
+        ("cadence", "hourly", "is not an option"),
+        ("language", "xx", "is not"),
+        ("model", ["guess"], "is not a model"),
+        ("lookback", "never", "must be 1 to"),
+        ("attachment", ["exe"], "is not an option"),
     ],
 )
 def test_what_is_wrong_is_said_and_what_was_typed_stays(

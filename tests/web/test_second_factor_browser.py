@@ -28,18 +28,18 @@ def test_a_second_factor_is_set_up_asked_for_and_replaced_by_a_recovery_code(
     open_page: Callable[..., Page],
 ) -> None:
     page = open_page("marketer", "/account/second-factor")
-    page.get_by_role("button", name="Set it up").click()
+    page.get_by_role("button", name="Set up").click()
     key = page.locator("code").inner_text()
     shown = code(key, page.evaluate("Date.now()") / 1000)  # by the clock of the user's telephone
     page.get_by_label("Code").fill(shown)
-    page.get_by_role("button", name="Switch it on").click()
-    expect(page.get_by_role("link", name="Second factor: on")).to_be_visible()
+    page.get_by_role("button", name="Turn on").click()
+    expect(page.get_by_role("link", name="Two-factor authentication: on")).to_be_visible()
     page.goto("/account/recovery-codes")
-    page.get_by_role("button", name="Make new codes").click()
+    page.get_by_role("button", name="Create new codes").click()
     spare = page.locator("li code").first.inner_text()
 
     again = open_page(None, "/calls")
-    again.get_by_label("E-mail").fill(ADDRESSES[Role.marketer])
+    again.get_by_label("Email").fill(ADDRESSES[Role.marketer])
     again.get_by_label("Password", exact=True).fill(PASSWORD)
     again.get_by_role("button", name="Sign in").click()
     expect(again.get_by_role("heading", name="Code from your app")).to_be_visible()
@@ -47,6 +47,6 @@ def test_a_second_factor_is_set_up_asked_for_and_replaced_by_a_recovery_code(
     again.get_by_role("button", name="Sign in").click()
     expect(again.locator(".wrong")).to_be_visible()
     again.get_by_role("link", name="Use a recovery code instead").click()
-    again.get_by_label("One of the codes").fill(spare)
+    again.get_by_label("Enter one of your saved codes").fill(spare)
     again.get_by_role("button", name="Sign in").click()
     expect(again.get_by_role("button", name="Sign out")).to_be_visible()

@@ -73,7 +73,7 @@ def test_a_market_is_simulated_by_the_worker_and_shown_against_its_truth(
     signed_in: Enter, engine: Engine, settings: Settings
 ) -> None:
     client = signed_in("marketer")
-    assert "None yet" in client.get("/simulator").text
+    assert "No results yet" in client.get("/simulator").text
     started = post(client, "/simulator/run", **SMALL)
     assert started.status_code == 303
     assert "waiting" in client.get(started.location).text
@@ -92,12 +92,12 @@ def test_a_market_is_simulated_by_the_worker_and_shown_against_its_truth(
     for name, row in truth.items():
         assert row["roi"] == pytest.approx((row["margin_minor"] - row["spend_minor"]) / row["spend_minor"])
         assert name.replace("_", " ") in page
-    assert "puts 0.0" in text(page)
+    assert "(0.0" in text(page)
     assert page.count('type="application/json"') == 2
     assert client.get(started.location + "?model=markov").text.count("markov") > page.count("markov")
     # Everybody sees it; the viewer cannot start one.
     viewer = signed_in("viewer")
-    assert "How wrong each model is" in viewer.get(started.location).text
+    assert "Model accuracy" in viewer.get(started.location).text
     assert "Simulate one-touch" in viewer.get("/simulator").text
     assert 'action="/simulator/run"' not in viewer.get("/simulator").text
     assert post(viewer, "/simulator/run", **SMALL).status_code == 403
@@ -138,7 +138,7 @@ def test_a_market_in_which_nobody_buys_says_so(signed_in: Enter, engine: Engine,
     client = signed_in("marketer")
     started = post(client, "/simulator/run", **SMALL | {"accounts": "120", "days": "90"})
     assert jobs.work(engine, worker.known(engine, settings))
-    assert "take more companies or more days" in client.get(started.location).text
+    assert "Use more companies or more days" in client.get(started.location).text
 
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
@@ -180,8 +180,8 @@ def test_a_market_is_fitted_to_our_tables_shown_and_simulated(
         number = job.id
     client = signed_in("marketer")
     page = text(client.get(f"/simulator/runs/{number}").text)
-    assert re.search(r"\d of 5 figures that were not used for the fit are within three standard errors", page)
-    assert "What our data cannot tell" in page
+    assert re.search(r"\d of 5 metrics not used for calibration are within three standard errors", page)
+    assert "What our data cannot show" in page
     assert load(archive.scenario(TOKEN)).name == "calibrated"
     assert set(PARAMETERS) == set((archive.get(TOKEN) or {})["estimates"])
     assert "[campaigns." in client.get(f"/simulator/runs/{number}/scenario.toml").text
@@ -190,7 +190,7 @@ def test_a_market_is_fitted_to_our_tables_shown_and_simulated(
     assert started.status_code == 303
     assert last(engine).arguments["scenario"] == TOKEN
     archive.drop(TOKEN)
-    assert "no longer kept" in client.get(f"/simulator/runs/{number}").text
+    assert "has been deleted" in client.get(f"/simulator/runs/{number}").text
     assert post(client, "/simulator/run", **SMALL | {"scenario": f"fit-{number}"}).status_code == 404
 
 
@@ -222,8 +222,8 @@ def test_which_model_to_trust_is_looked_up_for_our_number_of_deals(signed_in: En
     supplier(engine)
     viewer = signed_in("viewer")
     page = text(viewer.get(f"/simulator/which-model?{YEAR}").text)
-    assert "We won 6 deals in this period. The least number that was studied is 100" in page
-    assert f"chance alone puts {percent(which_model.chance(6))} of the margin" in page
+    assert "We won 6 deals in this period. We studied markets with 100 deals or more" in page
+    assert f"chance alone misattributes {percent(which_model.chance(6))} of margin" in page
     best = which_model.trust(6)[0]
     figures = (best.mean.wrong, best.usual.wrong, best.worst.wrong)
     assert " ".join([best.model, *map(percent, figures)]) in page

@@ -251,4 +251,4 @@ def test_who_asks_is_counted_over_the_newest_calls_where_there_are_very_many(
         moments = sorted((call.started_at for call in session.query(Call)), reverse=True)
         monkeypatch.setattr(answers, "MOST_CALLS", 4)
         assert answers.countable(session, since=long_ago) == moments[4]
-    assert "only the calls since" in signed_in("rep").get("/desk/unasked").text
+    assert "only calls since" in signed_in("rep").get("/desk/unasked").text

@@ -79,7 +79,7 @@ def test_with_a_mail_server_the_link_goes_there(settings: Settings, engine: Engi
         app.extensions["ringtrail"]["inbox"].close()
     finally:
         server.stop()
-    assert "on its way to nina@acme.example" in page
+    assert "We emailed a password link to nina@acme.example" in page
     [message] = received
     text = message.get_payload()  # type: ignore[attr-defined]  # an email.message.Message
     assert "/password/" in text
@@ -89,10 +89,10 @@ def test_with_a_mail_server_the_link_goes_there(settings: Settings, engine: Engi
 @pytest.mark.parametrize(
     ("field", "value", "reason"),
     [
-        ("email", "nina", "is no e-mail address"),
-        ("name", " ", "is empty"),
-        ("role", "king", "is no role"),
-        ("email", ADDRESSES[Role.rep], "is a user already"),
+        ("email", "nina", "is not an email address"),
+        ("name", " ", "enter a name"),
+        ("role", "king", "is not a role"),
+        ("email", ADDRESSES[Role.rep], "is already a user"),
     ],
 )
 def test_what_is_wrong_with_a_newcomer_is_said_and_what_was_typed_stays(
@@ -150,12 +150,12 @@ def test_a_demo_says_that_it_is_one_and_is_taken_out_in_one_click(
     office: Flask, signed_in: Enter, engine: Engine
 ) -> None:
     client = signed_in("administrator")
-    assert "This is a demo" not in client.get("/calls").text
+    assert "Demo: Acme Pumps" not in client.get("/calls").text
     filling.fill(engine, NOW, accounts=20)
-    assert "This is a demo" in client.get("/calls").text
+    assert "Demo: Acme Pumps" in client.get("/calls").text
     assert "/demo/wipe" not in signed_in("marketer").get("/calls").text
-    assert "The demo is taken out" in sent(client, "/demo/wipe")
-    assert "This is a demo" not in client.get("/calls").text
+    assert "Demo data deleted" in sent(client, "/demo/wipe")
+    assert "Demo: Acme Pumps" not in client.get("/calls").text
     assert client.post("/demo/wipe", data=form(client.get("/account").text)).status_code == 409
 
 

@@ -66,11 +66,11 @@ def test_no_page_breaks_over_what_stands_in_its_address(addresses: list[str], si
 
 
 @pytest.mark.parametrize(("path", "said"), [
-    ("/roi?to=9999-12-31", "lies outside the years 1900 to 2200"),
-    ("/roi/trends?campaign=No+such", "No such is not known here"),
-    ("/roi/trends?channel=No+such", "No such is not known here"),
-    ("/numbers?skip=99999999999999999999", "is too large a number"),
-    ("/companies?q=%00", "holds a character that is no text"),
+    ("/roi?to=9999-12-31", "must be between the years 1900 and 2200"),
+    ("/roi/trends?campaign=No+such", "No such is not an option"),
+    ("/roi/trends?channel=No+such", "No such is not an option"),
+    ("/numbers?skip=99999999999999999999", "is too large"),
+    ("/companies?q=%00", "contains an invalid character"),
 ])  # fmt: skip
 def test_what_is_wrong_with_an_address_is_said(
     addresses: list[str], signed_in: Enter, path: str, said: str

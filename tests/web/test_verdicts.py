@@ -34,8 +34,8 @@ from tracking.telephony.calls import CallEvent
 Enter = Callable[[str], FlaskClient]
 YEAR = "from=2026-01-01&to=2026-12-31"
 VERDICTS = (
-    "highest ROI", "Highest ROI", "does not change the decision", "changes the decision", "under some models",
-    "Increase", "Put a little more into", "Keep", "Go on with", "Stop", "End:", "Review", "-100",
+    "highest ROI", "Highest ROI", "whichever model you choose", "changes the answer", "under some models",
+    "Increase", "Increase slightly", "Keep", "Keep:", "Stop", "End:", "Review", "-100",
     "−100", "behind",
 )  # fmt: skip
 PAGES = ("/", "/roi", "/roi/advice", "/roi/trends", "/key-figures", "/report", "/quality")
@@ -109,15 +109,17 @@ def test_with_costs_and_no_touch_no_page_file_program_or_command_gives_a_verdict
         found = [verdict for verdict in VERDICTS if re.search(rf"(?<!\w){re.escape(verdict)}", words)]
         assert found == [], (place, words)
     for path in ("/", "/roi", "/roi/advice", "/report"):
-        assert "cannot be told: no revenue is connected to a campaign" in said[path], path
+        assert "cannot tell which campaigns pay off: no revenue is connected to a campaign" in said[path], (
+            path
+        )
         assert "0.0 %" in said[path], "of the revenue is connected"
     assert (
-        "Cannot be told Nothing connects it to a call. Give its ad material a phone number"
+        "Cannot tell Nothing connects it to a call. Give its assets their own phone number"
         in (said["/roi/advice"])
     )
-    unseen = "Campaigns with a cost that nothing connects to a call 2: Catalogue, Trade press"
+    unseen = "Campaigns with a cost but no connection to a call 2: Catalogue, Trade press"
     assert unseen in said["/quality"]
-    assert "Cannot be told, since nothing connects them to a call: Catalogue, Trade press" in said["table"]
+    assert "Cannot tell, because nothing connects them to a call: Catalogue, Trade press" in said["table"]
     answer = Api(settings, engine).get("/reports/roi?from=2026-01-01&to=2026-12-31")
     assert {row["roi"] for row in answer["rows"]} == {row["roas"] for row in answer["rows"]} == {None}
     assert answer["connected"]["unconnected"] == ["Catalogue", "Trade press"]
@@ -171,7 +173,7 @@ def test_page_sheet_csv_program_and_terminal_give_the_same_figures_for_the_same_
     assert sheet[head.index("ROI")] == roi
     assert "ROI -7.7 % credited revenue €6,000" in main_of(client, "/")
     assert "Marketing efficiency 1.5" in main_of(client, "/")
-    assert re.search(r"\(total\) .*€10,000 -7\.7 %", main_of(client, "/roi"))
+    assert re.search(r"Total .*€10,000 -7\.7 %", main_of(client, "/roi"))
     keys = main_of(client, "/key-figures")
     assert "ROI -7.7 %" in keys
     assert "Marketing efficiency 1.5" in keys
@@ -196,7 +198,7 @@ def test_the_model_that_decides_leads_every_page_and_is_changed_on_a_page_or_by_
     assert sent.status_code == 303
     for path in ("/", "/roi", "/roi/trends", "/key-figures", "/roi/behind", "/roi/advice", "/report"):
         assert "last-touch" in main_of(client, path), path
-    advised = "last-touch is shown, but the study advises against it"
+    advised = "The study advises against last-touch"
     for path in ("/roi", "/roi/advice", "/report", "/settings/model"):
         assert advised in main_of(client, path), path
     rows = Api(settings, engine).get("/reports/roi?from=2026-01-01&to=2026-12-31")["rows"]
@@ -217,4 +219,4 @@ def test_the_first_year_of_recording_is_no_growth_and_no_fall(signed_in: Enter, 
     first = text(client.get("/?from=2026-02-01&to=2026-12-31&against=previous").text)
     assert not re.search("[▲▼]", first), "nothing was recorded in the year before"
     report = text(client.get("/report?from=2026-03-16&to=2026-12-31").text)
-    assert not re.search("[▲▼]", report.split("The figures that matter")[1].split("What this report")[0])
+    assert not re.search("[▲▼]", report.split("Main results")[1].split("About this report")[0])

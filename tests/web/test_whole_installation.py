@@ -58,7 +58,7 @@ def test_with_costs_and_no_touch_no_page_at_all_gives_a_verdict(office: Flask, e
     assert looked_at > 35
     said = text(client.get("/campaigns/1").text)
     assert "What it brings back cannot be told yet" in said
-    assert "Cannot be told" in said
+    assert "Cannot tell" in said
 
 
 def test_every_page_of_the_demo_is_light(office: Flask, engine: Engine) -> None:

@@ -97,7 +97,7 @@ def get(session: Session, job_id: int) -> Job:
     """Return a job, or raise NotFound."""
     job = session.get(Job, job_id)
     if job is None:
-        raise NotFound("there is no job %(number)s", number=job_id)
+        raise NotFound("job %(number)s not found", number=job_id)
     return job
 
 
@@ -115,7 +115,7 @@ def stop(session: Session, job: Job, *, at: datetime) -> None:
         .returning(Job.id)
     )
     if not session.execute(ended).all():
-        raise Conflict("job %(number)s is over; there is nothing to stop", number=job.id)
+        raise Conflict("job %(number)s has already finished", number=job.id)
     session.refresh(job)
 
 
@@ -132,7 +132,7 @@ def claim(session: Session, *, at: datetime) -> Job | None:
         if job.attempts >= _ATTEMPTS:
             job.state, job.finished_at = JobState.failed, at
             job.error = say(
-                "its worker died %(times)s times; look into the log of `ringtrail work`", times=job.attempts
+                "the worker crashed %(times)s times; see the log of `ringtrail work`", times=job.attempts
             )
             session.flush()
             continue
@@ -157,7 +157,7 @@ def work(engine: Engine, kinds: Mapping[str, Kind], ending: Callable[[], bool] =
     with _Heart(progress):
         try:
             if job.kind not in kinds:
-                raise Invalid("kind", "%(kind)r is no kind of job that this worker knows", kind=job.kind)
+                raise Invalid("kind", "this worker does not support %(kind)r jobs", kind=job.kind)
             result = kinds[job.kind](job.arguments, progress)
             ended["result"] = None if result is None else dict(result)
         except Stopped:
@@ -170,7 +170,7 @@ def work(engine: Engine, kinds: Mapping[str, Kind], ending: Callable[[], bool] =
             ended = {"state": JobState.failed, "error": error.whole, "result": None}
         except Exception as error:  # the worker goes on whatever a job does
             _log.exception("job %s (%s) failed", job.id, job.kind)
-            broken = say("%(kind)s; the log has more", kind=type(error).__name__)
+            broken = say("%(kind)s; see the log for details", kind=type(error).__name__)
             ended = {"state": JobState.failed, "error": broken, "result": None}
     progress.write(finished_at=clock.now(), heartbeat_at=clock.now(), **ended)
     return True

@@ -18,12 +18,12 @@ def save(session: Session, user_id: int, name: str, path: str, *, shared: bool) 
     parts = urlsplit(path)
     if parts.scheme or parts.netloc or not path.startswith("/") or path.startswith(("//", "/\\")):
         raise Invalid(
-            "path", "%(path)r is no page of this service; save the view from its page", path=path[:80]
+            "path", "%(path)r is not a page here; save the view from the report itself", path=path[:80]
         )
     if len(path) > _LONGEST:
         raise Invalid(
             "path",
-            "has %(length)s characters, more than %(most)s; choose fewer filters",
+            "too many filters (%(length)s characters, at most %(most)s); choose fewer",
             length=len(path),
             most=_LONGEST,
         )
@@ -69,11 +69,9 @@ def remove(session: Session, number: int, *, user_id: int, any_owner: bool) -> S
     """Delete a view; only its owner may, or somebody who may delete any."""
     row = session.get(SavedView, number)
     if row is None or (row.user_id != user_id and not row.shared and not any_owner):
-        raise NotFound("there is no view %(number)s; it may have been deleted", number=number)
+        raise NotFound("view %(number)s not found; it may have been deleted", number=number)
     if row.user_id != user_id and not any_owner:
-        raise Conflict(
-            "the view %(name)r is shared by somebody else; ask its owner to delete it", name=row.name
-        )
+        raise Conflict("the view %(name)r belongs to someone else; ask its owner to delete it", name=row.name)
     session.delete(row)
     session.flush()
     return row

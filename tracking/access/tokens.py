@@ -49,24 +49,22 @@ def issue(
     if unknown := sorted(set(scopes) - known):
         raise Invalid(
             "scopes",
-            "%(name)r is no scope; choose among %(known)s",
+            "%(name)r is not a scope; use one of: %(known)s",
             name=unknown[0],
             known=", ".join(sorted(known)),
         )
     if not scopes:
-        raise Invalid(
-            "scopes", "a token needs a scope; choose among %(known)s", known=", ".join(sorted(known))
-        )
+        raise Invalid("scopes", "choose at least one scope: %(known)s", known=", ".join(sorted(known)))
     if expires_at is not None and expires_at.tzinfo is None:
         raise Invalid(
             "expires_at",
-            "%(expires_at)s names no time zone; give an offset",
+            "%(expires_at)s has no time zone; add an offset such as +01:00",
             expires_at=expires_at.isoformat(),
         )
     if expires_at is not None and expires_at <= at:
         raise Invalid(
             "expires_at",
-            "%(expires_at)s has passed already; give a later moment",
+            "%(expires_at)s is in the past; enter a later time",
             expires_at=expires_at.isoformat(),
         )
     prefix, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
@@ -112,11 +110,11 @@ def revoke(session: Session, prefix: str, *, at: datetime) -> ApiToken:
     row = session.scalar(select(ApiToken).where(ApiToken.prefix == prefix))
     if row is None:
         raise NotFound(
-            "there is no token %(prefix)r; give the part between its two underscores", prefix=prefix
+            "token %(prefix)r not found; enter the part between the two underscores", prefix=prefix
         )
     if row.revoked_at is not None:
         raise Conflict(
-            "token %(prefix)s was revoked at %(revoked_at)s already",
+            "token %(prefix)s was already revoked at %(revoked_at)s",
             prefix=prefix,
             revoked_at=row.revoked_at.isoformat(),
         )

@@ -27,10 +27,10 @@ def add(session: Session, email: str, name: str, role: str, *, at: datetime) -> 
     user, _, host = address.partition("@")
     if not user or not host or address.split() != [address]:
         raise Invalid(
-            "email", "%(email)r is no e-mail address; write one such as anna@acme.example", email=email
+            "email", "%(email)r is not an email address; enter one such as anna@acme.example", email=email
         )
     if session.scalar(select(User).where(User.email == address)):
-        raise Conflict("%(address)s is a user already; change that one instead", address=address)
+        raise Conflict("%(address)s is already a user; edit that user instead", address=address)
     row = User(
         email=address,
         name=required(name, "name"),
@@ -69,14 +69,16 @@ def change(
             sessions.end_all(session, user)
     session.flush()
     if leaves and not _administrators(session):
-        raise Conflict("%(email)s is the last administrator; make somebody else one first", email=user.email)
+        raise Conflict(
+            "%(email)s is the only administrator; make another user administrator first", email=user.email
+        )
 
 
 def get(session: Session, user_id: int) -> User:
     """Return a user by number."""
     row = session.get(User, user_id)
     if row is None:
-        raise NotFound("there is no user %(number)s", number=user_id)
+        raise NotFound("user %(number)s not found", number=user_id)
     return row
 
 
@@ -95,5 +97,5 @@ def _role(text: str) -> Role:
         return Role(text)
     except ValueError:
         raise Invalid(
-            "role", "%(text)r is no role; choose among %(known)s", text=text, known=", ".join(Role)
+            "role", "%(text)r is not a role; use one of: %(known)s", text=text, known=", ".join(Role)
         ) from None

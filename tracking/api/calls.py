@@ -183,7 +183,7 @@ def judge_call(context: Context, path: ById, body: Judgement) -> ShownCall:
 def add_call(context: Context, body: NewCall) -> tuple[ShownCall, ImportOutcome]:
     """Enter a call by hand; it is credited to whoever held the number when it rang."""
     if (body.value_minor is None) != (body.currency is None):
-        raise Invalid("value_minor", "an amount and its currency go together; give both or neither")
+        raise Invalid("value_minor", "enter both amount and currency, or neither")
     given = body.model_dump(exclude={"dialled", "call_key", "tags"})
     event = CallEvent(
         provider=MANUAL,

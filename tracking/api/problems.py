@@ -115,7 +115,7 @@ def from_exception(error: Exception) -> Response:
             response.headers["Retry-After"] = "5"
             return response
         case DataError() | OverflowError():
-            return problem(422, "a number, day or text lies beyond what can be kept")
+            return problem(422, "a number, date or text is too large to store")
         case HTTPException():
             # What comes with an answer of its own is that answer, composed where it was raised.
             if isinstance(error.response, Response):

@@ -143,7 +143,7 @@ def _show_truth(installation: Installation, report: dict[str, Any]) -> None:
         "spend": "Spend",
         "margin": "Margin lost without it",
         "error": "Standard error",
-        "needed": "Deals that needed it",
+        "needed": "Deals it caused",
         "earlier": "Only came earlier",
         "roi": "True ROI",
         "next": "The next 1.00 brings",
@@ -211,17 +211,17 @@ def score(
     ]
     columns = {
         "model": "Model",
-        "wrong": "Margin in the wrong place",
-        "mean": "Mean error of a share",
+        "wrong": "Misattributed margin",
+        "mean": "Average error",
         "credited": "Given to campaigns",
-        "ranks": "Agreement of ranks",
+        "ranks": "Rank agreement",
         "log": "Log error of ROI",
     }
     # What was not asked for has no column.
     if regret:
         columns |= {"move": "Would move budget", "regret": f"Regret, {currency}"}
     if intervals:
-        columns["covered"] = "Intervals that hold the truth"
+        columns["covered"] = "Intervals containing the true value"
     installation.show(rows, columns)
     channels = list(scores[0].by_channel)
     signed = [

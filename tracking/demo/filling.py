@@ -80,7 +80,7 @@ def fill(engine: Engine, at: datetime, *, accounts: int = _ACCOUNTS, seed: int =
     """
     with db.reading(engine) as session:
         if session.scalar(select(Campaign.id).limit(1)) or session.scalar(select(Account.id).limit(1)):
-            raise Conflict("the installation is not empty; fill one of its own")
+            raise Conflict("this installation already has data; load the demo in a new one")
     seen = acme.Seen(at, accounts, seed)
     with db.transaction(engine) as session:
         _Filling(session, seen, at).whole()
@@ -105,7 +105,7 @@ def wipe(session: Session) -> None:
         If the installation holds no demo, so that live data are never taken for one.
     """
     if not is_here(session):
-        raise Conflict("this installation holds no demo; live data are not taken out")
+        raise Conflict("there is no demo data to delete; live data is never deleted")
     # Rows that point to rows of their own table would be in each other's way.
     for row in (Account, Contact):
         session.execute(update(row).values(merged_into_id=None))

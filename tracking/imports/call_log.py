@@ -132,7 +132,7 @@ class CallLog(Headed):
         asked, words = self._answer(cell("asked"), cell("heard_from"))
         campaign, channel = (values.text(cell(name), name) for name in ("heard_campaign", "heard_channel"))
         if asked is not Asked.answered and (campaign or channel):
-            raise Invalid("heard_campaign", "names a source, and the row has no answer; fill in heard_from")
+            raise Invalid("heard_campaign", "has a source but no answer; fill in heard_from")
         event, whole = self._event(cells)
         course = course_between(event, self._own, self._desks, self._region) if whole else Course.incoming
         if course is not Course.incoming and not self._keep_outgoing:
@@ -194,9 +194,7 @@ class CallLog(Headed):
                 self._introduce(session, record, at)
             outcomes.append(outcome)
         done = iter(outcomes)
-        unknown = Invalid(
-            "call_id", "no call with this id is known, and the row has no started_at; import the calls first"
-        )
+        unknown = Invalid("call_id", "no call with this ID and no started_at; import the calls first")
         return [next(done) if r.whole or _key(r.event) in known else unknown for r in records]
 
     def _introduce(self, session: Session, record: _Logged, at: datetime) -> None:
@@ -213,12 +211,12 @@ class CallLog(Headed):
         call_id = values.text(cell("call_id"), "call_id")
         whole = bool(cell("started_at"))
         if not whole and not call_id:
-            raise Invalid("started_at", "is empty; write when the call began, or the id of a known call")
+            raise Invalid("started_at", "enter the start of the call, or the ID of an imported call")
         duration, talk = (values.seconds(cell(name), name) for name in ("duration_s", "talk_s"))
         if duration is not None and talk is not None and talk > duration:
             raise Invalid(
                 "talk_s",
-                "%(talk)s seconds of talk in a call of %(duration)s seconds; mend one of them",
+                "talk time %(talk)s s is longer than the call, %(duration)s s; correct one of them",
                 talk=talk,
                 duration=duration,
             )
@@ -227,13 +225,15 @@ class CallLog(Headed):
             status = CallStatus.completed
         if whole and status is None:
             if talk is None:
-                raise Invalid("status", "is empty, and so is talk_s; write completed, missed or voicemail")
+                raise Invalid(
+                    "status", "empty, and talk_s is empty too; enter completed, missed or voicemail"
+                )
             status = CallStatus.completed if talk else CallStatus.missed
         judged = values.fold(cell("lead_status"))
         currency = money.currency(cell("currency") or self.dialect.currency)
         value = values.amount(cell("value"), "value", currency, self.dialect)
         if value is not None and value < 0:
-            raise Invalid("value", "is negative; the value of a call is 0 or more")
+            raise Invalid("value", "must be 0 or more")
         started = (
             values.moment(cell("started_at"), "started_at", self.dialect).astimezone(UTC)
             if whole
@@ -268,18 +268,16 @@ class CallLog(Headed):
 
     def _answer(self, asked: str, words: str) -> tuple[Asked | None, str | None]:
         if len(words) > answers.LONGEST_VERBATIM:
-            raise Invalid(
-                "heard_from", "has more than %(most)s characters; shorten it", most=answers.LONGEST_VERBATIM
-            )
+            raise Invalid("heard_from", "must be %(most)s characters or fewer", most=answers.LONGEST_VERBATIM)
         outcome = values.choice(asked, "asked", _ASKED) if asked else Asked.answered if words else None
         if words and outcome is not Asked.answered:
             raise Invalid(
                 "asked",
-                "says %(outcome)s, and heard_from holds an answer; mend one of the two",
+                "is %(outcome)s but heard_from has an answer; correct one of them",
                 outcome=outcome,
             )
         if outcome is Asked.answered and not words:
-            raise Invalid("heard_from", "is empty, and asked says answered; write the caller's words")
+            raise Invalid("heard_from", 'empty although asked is "answered"; enter the caller\'s answer')
         return outcome, words or None
 
     @staticmethod

@@ -81,9 +81,7 @@ class _Records:
             return Cells({name: cells[at].strip() for name, at in self._places.items() if at < len(cells)})
         found = self._system.split(cells)
         if found is None:
-            raise Invalid(
-                "row", "is no record of %(system)s; compare it with the rows before", system=self.name
-            )
+            raise Invalid("row", "not a %(system)s record; compare it with the rows above", system=self.name)
         return found
 
 
@@ -175,8 +173,9 @@ class CallRecords:
         seen = ", ".join(number for number, _ in self._unnamed.most_common(5))
         return (
             say(
-                "no row names a tracking number of yours; dialled were %(seen)s. If an extension, a queue or "
-                "digits stand for one, say so, such as 800=+46701740690 (command line: --map-dialled)",
+                "no row has one of your tracking numbers; dialled: %(seen)s. If an extension or "
+                "queue belongs to a tracking number, enter it as 800=+46701740690 (command line: "
+                "--map-dialled)",
                 seen=seen,
             ),
         )
@@ -220,7 +219,7 @@ class CallRecords:
 
 def _recognise(head: Sequence[Row], reading: Reading) -> "_Records | Exchange":
     if not head:
-        raise Invalid("file", "not the records of a telephone system: it is empty")
+        raise Invalid("file", "not phone system records: the file is empty")
     header = head[0].cells
     folded = frozenset(map(fold, header))
     for system in HEADED:
@@ -235,8 +234,7 @@ def _recognise(head: Sequence[Row], reading: Reading) -> "_Records | Exchange":
         refuse_bill(header)
         raise Invalid(
             "file",
-            "not the records of a telephone system that is known here: its first line begins with %(first)r; "
-            "known are %(known)s",
+            "not a known phone system format: the first line begins with %(first)r; known formats: %(known)s",
             first=", ".join(header[:4]),
             known=_KNOWN,
         ) from None
@@ -257,6 +255,6 @@ def refuse_bill(header: Sequence[str]) -> None:
     if folded & _PRICE and any(name in folded for name in _PARTIES) and not says_more:
         raise Invalid(
             "file",
-            "looks like an itemised bill, which leaves out calls that cost nothing, incoming ones too; "
-            "export the call list of the telephone system instead",
+            "looks like an itemised bill, which has no free or incoming calls; export the call "
+            "list of the phone system instead",
         )

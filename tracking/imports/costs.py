@@ -90,8 +90,8 @@ class Costs(Headed):
                 self.dialect = replace(self.dialect, currency=self.source.currency)
             self._note(
                 say(
-                    "a row replaces what %(source)s said before of the same campaign from the same day on; "
-                    "rows of one campaign and day are added up",
+                    "a row replaces earlier costs from %(source)s for the same campaign from that "
+                    "day on; rows with the same campaign and day are added up",
                     source=self.source.name,
                 )
             )
@@ -148,7 +148,7 @@ class Costs(Headed):
         self._negated = seen is not None and seen.negative >= _ENOUGH and not seen.positive
         if self._negated:
             column = self.columns.column("amount")
-            self._note(say("%(column)s: every amount is negative, and is read as money spent", column=column))
+            self._note(say("%(column)s: all amounts are negative and are read as costs", column=column))
         self._range_of_report(starts, name)
         self._cover(starts, name, dialect.period)
         self._sums: Counter[_Key] = Counter()
@@ -168,7 +168,11 @@ class Costs(Headed):
             self.decided.asked.add("period")
         if self._period not in ("", "day"):
             self._note(
-                say("%(column)s: each day stands for its %(period)s", column=column, period=self._period)
+                say(
+                    "%(column)s: each date means the %(period)s it falls in",
+                    column=column,
+                    period=self._period,
+                )
             )
 
     def _range_of_report(self, starts: set[date], name: str) -> None:
@@ -216,14 +220,10 @@ class Costs(Headed):
         if "campaign" not in self.columns or self.columns.cell(cells, "campaign"):
             return None
         if self.source is not None:
-            return (
-                Skip("row of totals")
-                if self.source.unnamed_are_totals or self._is_the_sum(cells, 1)
-                else None
-            )
+            return Skip("total row") if self.source.unnamed_are_totals or self._is_the_sum(cells, 1) else None
         said = ("category", "note", "channel", "material", "cost_id", "direct", "hours")
         return (
-            Skip("row of totals")
+            Skip("total row")
             if not any(self.columns.cell(cells, name) for name in said) and self._is_the_sum(cells, 2)
             else None
         )
@@ -247,8 +247,8 @@ class Costs(Headed):
         if line := self._spoilt.get(key):
             raise Invalid(
                 "row",
-                "line %(line)s is of the same campaign and day and is refused; mend it first, since they are "
-                "one cost",
+                "line %(line)s has the same campaign and day and was rejected; fix it first, "
+                "because both are one cost",
                 line=line,
             )
         if key in self._told:
@@ -271,7 +271,7 @@ class Costs(Headed):
         if amount is not None and self._negated:
             amount = -amount
         if amount is not None and amount < 0:
-            raise Invalid("amount", "is negative; enter a refund as a smaller cost")
+            raise Invalid("amount", "must be 0 or more; reduce the original cost to record a refund")
         record = CostRecord(
             period_start=start,
             period_end=end,
@@ -285,7 +285,7 @@ class Costs(Headed):
         )
         channel, material = values.text(cell("channel"), "channel"), values.text(cell("material"), "material")
         if material and not campaign:
-            raise Invalid("campaign", "is empty, and the row names ad material; name its campaign")
+            raise Invalid("campaign", "enter the asset's campaign")
         if self.source is not None:
             channel = channel or self.source.channel
             return _Spent(replace(record, note="", category=record.category), campaign, channel, material)
@@ -323,12 +323,12 @@ class Costs(Headed):
             )
         start = values.day(cell("period_start"), "period_start", self.dialect_of("period_start"))
         if cell("period_end") and cell("last_day"):
-            raise Invalid("last_day", "and period_end are both filled in; leave one of them empty")
+            raise Invalid("last_day", "use last_day or period_end, not both")
         if cell("last_day"):
             end = values.day(cell("last_day"), "last_day", self.dialect_of("last_day")) + timedelta(days=1)
             if end <= start:
                 raise Invalid(
-                    "last_day", "lies before the first day, %(start)s; exchange them or mend one", start=start
+                    "last_day", "before the first day, %(start)s; swap them or correct one", start=start
                 )
             return start, end
         if cell("period_end"):
@@ -336,8 +336,8 @@ class Costs(Headed):
             if end <= start:
                 raise Invalid(
                     "period_end",
-                    "is the first day no longer covered, and not after %(start)s; write the day after, or "
-                    "call the column last_day",
+                    "must be after %(start)s (this day is not included); enter the next day, or "
+                    "name the column last_day",
                     start=start,
                 )
             return start, end
@@ -352,7 +352,7 @@ class Costs(Headed):
                 return start, end
             raise Invalid(
                 name,
-                "may be the day or the whole month that begins on it; say --period day or --period month",
+                "could mean that day or the month starting on it; use --period day or --period month",
             )
         return values.covered(start, self._period)
 

@@ -118,7 +118,7 @@ class Deals(Headed):
         currency = self.currency(cells, worth)
         amount = self.amount(cells, worth, currency)
         if amount is not None and amount < 0 and stage is not Stage.lost:
-            raise Invalid(worth, "is negative; a deal is worth 0 or more")
+            raise Invalid(worth, "must be 0 or more")
         moments = {
             name: self.moment(cells, name, end_of_day=True)
             for name in ("lead_at", "qualified_at", "opportunity_at", "closed_at")
@@ -131,7 +131,7 @@ class Deals(Headed):
         elif moments["closed_at"] is None and "closed_at" not in self.columns:
             raise Invalid(
                 "closed_at",
-                "has no column, and the deal is %(stage)s; say which column has the day it was closed",
+                "no column for it, but the deal is %(stage)s; choose the column with the close date",
                 stage=stage,
             )
         numbers = [

@@ -150,14 +150,17 @@ def _decide_marks(
         mark = marks[name] or marks[whole] or common
         if mark and not dialect.decimal and column.either:
             made.because(
-                say("%(column)s: %(mark)s divides, as other cells show", column=names[name], mark=mark)
+                say(
+                    "%(column)s: %(mark)s is the decimal mark, as other cells show",
+                    column=names[name],
+                    mark=mark,
+                )
             )
         if mark is None and (doubtful := column.doubtful(language)):
             made.asked.add("decimal")
             made.questions[name] = Invalid(
                 whole,
-                "%(mark)s may divide or separate thousands, and no other cell tells; "
-                "say --decimal , or --decimal .",
+                "%(mark)s could be a decimal or a thousands separator; use --decimal , or --decimal .",
                 mark=doubtful,
             )
         made.dialects[name] = replace(dialect, decimal=mark)
@@ -174,7 +177,7 @@ def _decide_orders(
         if order is None and column.either and language in _DAY_FIRST:
             order = True
             made.because(
-                say("%(column)s: the day comes first, as in the language of the names", column=names[name])
+                say("%(column)s: the day comes first, as in the language of the header", column=names[name])
             )
         elif told is None and order is not None and column.either:
             made.because(

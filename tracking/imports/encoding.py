@@ -26,7 +26,7 @@ def decoder(encoding: str) -> str:
     except LookupError:
         raise Invalid(
             "encoding",
-            "%(encoding)r is unknown; try utf-8, utf-16, cp1252, cp1251 or gb18030",
+            "unknown encoding %(encoding)r; use utf-8, utf-16, cp1252, cp1251 or gb18030",
             encoding=encoding,
         ) from None
 

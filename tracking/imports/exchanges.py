@@ -154,7 +154,7 @@ class Exchange:
             # FreeSWITCH calls every leg outbound that it makes itself, to our own telephones too.
             return ANOTHER_LEG
         if len(event.provider_call_id) > 200:
-            raise Invalid("uniqueid", "has more than 200 characters; mend it at its source")
+            raise Invalid("uniqueid", "longer than 200 characters; fix it in the source system")
         if other_leg:
             self.second_legs[other_leg] = event.provider_call_id
             if len(self.second_legs) > 20_000:
@@ -208,7 +208,7 @@ class Exchange:
             try:
                 found = datetime.fromisoformat(text)
             except ValueError:
-                raise Invalid(field, "is no moment of the calendar; mend it at its source") from None
+                raise Invalid(field, "not a valid date and time; fix it in the source system") from None
             if 1970 <= found.year <= 2100:
                 return found.replace(tzinfo=self._reading.zone).astimezone(UTC)
         return values.moment(text, field, self._reading.dialect).astimezone(UTC)
@@ -243,7 +243,7 @@ def _status(disposition: str, result: str, talked: bool) -> CallStatus:
     if status is None:
         raise Invalid(
             "disposition",
-            "is not known; an exchange writes one of %(known)s",
+            "unknown value; expected one of: %(known)s",
             known=", ".join(_STATUS),
         )
     return status
@@ -259,7 +259,7 @@ def _check_lengths(duration: int | None, talk: int | None) -> None:
     if duration is not None and talk is not None and talk > duration:
         raise Invalid(
             "billsec",
-            "%(talk)s seconds of talk in a call of %(duration)s seconds; mend the wrong one of the two",
+            "talk time %(talk)s s is longer than the call, %(duration)s s; correct one of them",
             talk=talk,
             duration=duration,
         )
@@ -272,9 +272,9 @@ def _after(started: datetime, moment: datetime, within: int | None, field: str) 
         if wait >= timedelta(0) and (within is None or wait <= timedelta(seconds=within + 1)):
             return moment + shift
     if moment < started:
-        raise Invalid(field, "lies before the start of the call; mend the wrong one of the two")
+        raise Invalid(field, "earlier than the start of the call; correct one of them")
     raise Invalid(
-        field, "lies after the end of the call, %(within)s seconds long; mend the wrong one", within=within
+        field, "later than the end of the call (%(within)s seconds long); correct one of them", within=within
     )
 
 

@@ -25,7 +25,7 @@ NO_CHANNEL = "other"
 # are refused. Of other files every row counts.
 _GUESSED_FROM = 200
 _LOOKED_AT = 20_000
-_TOTAL = Skip("row of totals")
+_TOTAL = Skip("total row")
 _NAMED_ROWS = 10
 _MONEY = frozenset({"amount", "expected_amount", "margin", "hourly_rate", "value"})
 _PERIODS = frozenset({"period", "period_start", "period_end", "last_day"})
@@ -55,7 +55,7 @@ class Headed:
 
     def __init__(self, table: Table, dialect: Dialect, told: Told | None = None, region: str = "ZZ") -> None:
         if not table.head(1):
-            raise Invalid("file", "it is empty; its first line must name the columns")
+            raise Invalid("file", "the file is empty; the first line must be the header")
         told = told or Told()
         self.columns = self.columns_of(table, told, region)
         self.header: Sequence[str] | None = self.columns.header
@@ -103,7 +103,7 @@ class Headed:
             yield say("sheet %(sheet)s of %(all)s", sheet=self.table.sheet, all=", ".join(self.table.sheets))
         if self.table.preamble:
             yield say(
-                "the names stand in line %(line)s; the lines above are passed over",
+                "the header is in line %(line)s; lines above it are skipped",
                 line=self.table.header_line,
             )
         yield from self.columns.reasons.values()
@@ -219,8 +219,7 @@ def resembles(header: Sequence[str]) -> Sentence | None:
         name.startswith(("session primary channel group", "session default channel group")) for name in names
     ) or ({"label", "visits"} <= names or {"visitors", "bounce rate"} <= names or "nb visits" in names):
         return say(
-            "sums of web visits, which are no touches of one buyer; import the single visits, or what "
-            "the campaigns cost"
+            "totals of web visits, not single visits of buyers; import single visits, or the campaign costs"
         )
     return None
 

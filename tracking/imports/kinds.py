@@ -143,7 +143,7 @@ _WORDS_ASKED = 30
 def _head(upload: Upload, table: Table, rows: int) -> list[Row]:
     if head := table.head(rows):
         return head
-    raise Invalid("file", "%(name)s has no line that can be read; save it as CSV in UTF-8", name=upload.name)
+    raise Invalid("file", "no line in %(name)s could be read; save it as CSV in UTF-8", name=upload.name)
 
 
 def columns_of(upload: Upload, table: Table, kind: str, region: str) -> list[Column]:
@@ -212,7 +212,7 @@ def form_of(upload: Upload, table: Table, settings: Settings) -> Format[Any]:
         case "touches":
             return Touches(table, dialect, region, mapping)
     raise Invalid(
-        "kind", "%(kind)r is unknown; choose among %(known)s", kind=upload.kind, known=", ".join(KINDS)
+        "kind", "%(kind)r is not a file type; use one of: %(known)s", kind=upload.kind, known=", ".join(KINDS)
     )
 
 
@@ -262,7 +262,7 @@ def dialled_map(lines: Iterable[str]) -> dict[str, str]:
         if not (key.strip() and sign and number.strip()):
             raise Invalid(
                 "map_dialled",
-                "%(line)r is not of the form 800=+46701740690; write one a line",
+                "%(line)r is not in the form 800=+46701740690; enter one per line",
                 line=line.strip(),
             )
         found[key.strip()] = number.strip()
@@ -413,7 +413,7 @@ def _rows(
             with refused.open("rb") as kept:
                 store.seal(upload.token, "refused", kept)
     if result.rows == 0:
-        raise Invalid("file", "%(name)s has a first line with names and no row below it", name=upload.name)
+        raise Invalid("file", "%(name)s has a header but no rows; choose a file with data", name=upload.name)
     return as_found(result, form.header)
 
 

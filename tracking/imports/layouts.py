@@ -247,8 +247,7 @@ def _headless(start: int | None, cells: Sequence[str], *, unique: bool, switch: 
         return Layout.of("cdr-stats text", "cdr-stats", _STATS)
     raise Invalid(
         "row",
-        "has %(width)s columns and its time of start in none of the known places; compare it "
-        "with the rows before",
+        "%(width)s columns and no start time where expected; compare it with the rows above",
         width=width,
     )
 

@@ -17,7 +17,7 @@ from tracking.telephony import bulk
 from tracking.telephony.bulk import Filed
 from tracking.telephony.calls import CallEvent
 
-ANOTHER_LEG = Skip("another leg of a call in this file")
+ANOTHER_LEG = Skip("another leg of the same call")
 _TOGETHER = timedelta(seconds=2)
 """Legs of one call begin at most so far apart, where nothing else joins them."""
 

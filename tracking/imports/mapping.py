@@ -34,14 +34,14 @@ def load(path: str | None, columns: Sequence[str] = (), stages: Sequence[str] = 
             if name not in told:
                 raise Invalid(
                     "mapping",
-                    "%(path)s: %(name)r is unknown; a mapping has columns and stages",
+                    "%(path)s: unknown key %(name)r; use columns and stages",
                     path=path,
                     name=name,
                 )
             if not isinstance(entries, dict):
                 raise Invalid(
                     "mapping",
-                    "%(path)s: %(name)s must be a table, one `name: value` a line",
+                    "%(path)s: %(name)s must be a mapping with one `name: value` per line",
                     path=path,
                     name=name,
                 )
@@ -51,7 +51,7 @@ def load(path: str | None, columns: Sequence[str] = (), stages: Sequence[str] = 
             key, sign, value = entry.partition("=")
             if not (key.strip() and sign and value.strip()):
                 raise Invalid(
-                    "mapping", "%(flag)s %(entry)r is not of the form name=value", flag=flag, entry=entry
+                    "mapping", "%(flag)s %(entry)r is not in the form name=value", flag=flag, entry=entry
                 )
             told[name][key.strip()] = value.strip()
     return Told(told["columns"], told["stages"])
@@ -87,14 +87,14 @@ class Columns:
             if name not in aliases:
                 raise Invalid(
                     "mapping",
-                    "there is no field %(name)r; the fields are %(known)s",
+                    "unknown field %(name)r; fields: %(known)s",
                     name=name,
                     known=", ".join(aliases),
                 )
             if fold(column) not in folded:
                 raise Invalid(
                     "mapping",
-                    "there is no column %(column)r; the file has %(known)s",
+                    "no column %(column)r; columns: %(known)s",
                     column=column,
                     known=", ".join(self.header),
                 )
@@ -116,8 +116,7 @@ class Columns:
             if places and names[places[0]] in self._twice:
                 raise Invalid(
                     "file",
-                    "has two columns %(column)s; take one out, or say which it is: "
-                    '--map %(field)s="%(first)s"',
+                    'has two columns %(column)s; remove one, or choose one with --map %(field)s="%(first)s"',
                     column=_TWIN.sub("", self.header[places[0]]),
                     field=wanted,
                     first=self.header[places[0]],
@@ -184,7 +183,7 @@ class Columns:
         if not any(name in self._at for name in alternatives):
             raise Invalid(
                 "file",
-                "no column for %(wanted)s; the file has %(known)s; say which it is with --map "
+                "no column for %(wanted)s. Columns in the file: %(known)s. Set it with --map "
                 '%(first)s="COLUMN"',
                 wanted=" or ".join(alternatives),
                 known=", ".join(self.header),
@@ -266,14 +265,14 @@ def _is_kind(cell: str, region: str) -> bool:
 
 # By field: what its cells look like, and what that is called.
 _LOOKS: Mapping[str, tuple[Callable[[str, str], bool], Sentence]] = {
-    "phone": (_is_phone, say("telephone numbers")),
-    "email": (_is_mail, say("e-mail addresses")),
+    "phone": (_is_phone, say("phone numbers")),
+    "email": (_is_mail, say("email addresses")),
     "closed_at": (_is_day, say("dates")),
     "occurred_at": (_is_day, say("dates")),
     "started_at": (_is_day, say("dates")),
     "period": (_is_day, say("dates")),
-    "amount": (_is_money, say("amounts of money")),
-    "stage": (_is_stage, say("stages of deals")),
+    "amount": (_is_money, say("amounts")),
+    "stage": (_is_stage, say("deal stages")),
     "kind": (_is_kind, say("kinds of touches")),
 }
 _MAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
@@ -289,5 +288,5 @@ def _document(path: str) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise Invalid("mapping", "%(path)s is not YAML: %(error)s", path=path, error=error) from None
     if not isinstance(found, dict):
-        raise Invalid("mapping", "%(path)s must be a table with columns and, for deals, stages", path=path)
+        raise Invalid("mapping", "%(path)s must be a mapping with columns and, for deals, stages", path=path)
     return found

@@ -27,7 +27,7 @@ class Skip:
 
 
 Outcome = ImportOutcome | Skip | Invalid
-KNOWN = Skip("known already")
+KNOWN = Skip("already imported")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class RefusedFile:
         if not path.parent.is_dir():
             raise Invalid(
                 "refused",
-                "cannot write %(path)s: there is no folder %(parent)s",
+                "cannot write %(path)s: folder %(parent)s does not exist",
                 path=path,
                 parent=path.parent,
             )

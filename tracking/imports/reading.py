@@ -25,7 +25,7 @@ from tracking.imports import words, workbook
 # Characters of a line, and lines of a quoted cell: bound what a missing line end or quote swallows.
 LONGEST_LINE = 65_536
 LONGEST_RECORD_LINES = 100
-UNBALANCED = say('has a quotation mark without its partner; double those inside a cell ("")').template
+UNBALANCED = say('unclosed quotation mark; write quotes inside a cell twice ("")').template
 SEPARATORS = (",", ";", "\t", "|")
 # Lines in which the header is looked for: reports have up to a dozen above it.
 _LOOKED_AT = 40
@@ -207,14 +207,14 @@ class Table:
     def _broken(self, number: int, line: str) -> Broken:
         if len(line) > LONGEST_LINE:
             problem = Invalid(
-                "row", "is longer than %(most)s characters; look for a missing line end", most=LONGEST_LINE
+                "row", "longer than %(most)s characters; a line break may be missing", most=LONGEST_LINE
             )
         elif "\0" in line:
-            problem = Invalid("row", "holds a NUL byte; save the file again as plain text")
+            problem = Invalid("row", "contains a NUL byte; save the file as plain text")
         elif encodings.unreadable(line):
             problem = Invalid(
                 "row",
-                "holds a byte that is not %(encoding)s; name the encoding with --encoding",
+                "not valid %(encoding)s; set the encoding with --encoding",
                 encoding=self.encoding,
             )
         else:

@@ -25,8 +25,8 @@ OUTGOING = Skip("outgoing call")
 INTERNAL = Skip("internal call")
 NO_TIME = Skip("row without a time, such as a total")
 CONFERENCE = Skip("conference call")
-NO_TALK = Skip("message or fax, no call")
-QUALITY = Skip("record about quality, no call")
+NO_TALK = Skip("message or fax, not a call")
+QUALITY = Skip("quality record, not a call")
 
 
 class Cells(dict[str, str]):
@@ -74,13 +74,13 @@ class Reading:
         if found is None:
             found = values.moment(text, name, Dialect(self.zone, "EUR", self.dialect.day_first))
         if not 1970 <= found.year <= 2100:
-            raise Invalid(name, "is no moment of the calendar; mend it at its source")
+            raise Invalid(name, "not a valid date and time; fix it in the source system")
         return (found if found.tzinfo else found.replace(tzinfo=self.zone)).astimezone(UTC)
 
     def required(self, text: str, name: str) -> datetime:
         """Read a moment without which there is no call."""
         if (found := self.moment(text, name)) is None:
-            raise Invalid(name, "is empty; write when the call began")
+            raise Invalid(name, "enter the start of the call")
         return found
 
     def epoch(self, text: str, name: str) -> datetime | None:
@@ -173,7 +173,7 @@ def leg(
         if talk is not None and talk > duration + 1:
             raise Invalid(
                 "talk",
-                "%(talk)s seconds of talk in a call of %(duration)s seconds; mend the wrong one of the two",
+                "talk time %(talk)s s is longer than the call, %(duration)s s; correct one of them",
                 talk=talk,
                 duration=duration,
             )
@@ -262,7 +262,7 @@ def course_of(word: str) -> Course | None:
     if not word:
         return None
     if (course := COURSES.get(fold(word))) is None:
-        raise Invalid("direction", "is not known here; write inbound, outbound or internal")
+        raise Invalid("direction", "unknown direction; use inbound, outbound or internal")
     return course
 
 

@@ -159,9 +159,7 @@ def each(
             try:
                 outcomes.append(_once(session, record, save))
             except (IntegrityError, DataError):
-                outcomes.append(
-                    Invalid("row", "the database does not take it: %(reason)s", reason=error.orig)
-                )
+                outcomes.append(Invalid("row", "the database rejected it: %(reason)s", reason=error.orig))
     return outcomes
 
 
@@ -260,8 +258,8 @@ def _read(row: Row, form: Format[Any], batch: _Batch) -> None:
             if any(cells[len(form.header) :]) or len(cells) < len(form.header):
                 raise Invalid(
                     "row",
-                    "has %(found)s columns, the header %(wanted)s; put quotation marks around a cell "
-                    "that holds the separator",
+                    "%(found)s columns but the header has %(wanted)s; quote any cell that contains "
+                    "the separator",
                     found=len(cells),
                     wanted=len(form.header),
                 )
@@ -301,7 +299,7 @@ def _take(
     for over in batch.passed_over[: max(_NAMED - len(result.passed_over), 0)]:
         first = ", ".join([cell.strip() for cell in over.cells if cell.strip()][:4])
         result.passed_over.append(
-            say("line %(line)s is passed over: %(first)s", line=over.line, first=first[:80])
+            say("line %(line)s is skipped: %(first)s", line=over.line, first=first[:80])
         )
     result.refused += len(batch.refused)
     for cells, refusal in sorted(batch.refused, key=lambda entry: entry[1].line):

@@ -14,8 +14,8 @@ from tracking.imports.systems import three_cx
 from tracking.storage.vocabulary import CallStatus
 from tracking.telephony.calls import CallEvent, Course
 
-_HEAD = Skip("line of column names")
-_DIVERTED = Skip("diversion or transfer of a call told elsewhere")
+_HEAD = Skip("header line")
+_DIVERTED = Skip("diversion or transfer of a call in another row")
 
 # --- 3CX -------------------------------------------------------------------------------------------------
 
@@ -157,7 +157,7 @@ def openscape(cells: Cells, reading: Reading) -> CallEvent | Skip:
     ring, talk = (values.seconds(cells[name], name) or 0 for name in ("ring", "talk"))
     code = cells["code"]
     if not code.isdigit():
-        raise Invalid("code", "is not an information code; mend it at its source")
+        raise Invalid("code", "not an information code; fix it in the source system")
     kind = int(code) % 10
     # 1 and 2 come in, 3 and 4 go out; 20 more is a transit, 30 more a transfer, 6 to 8 a conference.
     course = Course.outgoing if kind in (3, 4) else Course.incoming

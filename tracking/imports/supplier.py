@@ -121,7 +121,9 @@ def save(
 def _campaign(session: Session, entry: _Campaign, at: datetime) -> Campaign:
     details = entry.model_dump(exclude={"name", "channel", "budget", "currency", "materials"})
     if (entry.budget is None) != (entry.currency is None):
-        raise Invalid("budget", "campaign %(name)r: a budget and its currency go together", name=entry.name)
+        raise Invalid(
+            "budget", "campaign %(name)r: enter both budget and currency, or neither", name=entry.name
+        )
     if entry.budget is not None and entry.currency is not None:
         currency = money.currency(entry.currency)
         details |= {

@@ -28,8 +28,8 @@ from tracking.storage import phone
 from tracking.storage.vocabulary import CallStatus
 from tracking.telephony.calls import CallEvent, Course
 
-ANOTHER_LEG = Skip("another leg of a call in this file")
-_WAITING = Skip("call still going on")
+ANOTHER_LEG = Skip("another leg of the same call")
+_WAITING = Skip("call in progress")
 # The first letters of Cisco's names for telephones and soft clients; everything else is a trunk or gateway.
 _CISCO_PHONE = re.compile(r"(?:SEP|CSF|BOT|TCT|TAB|ATA|ANA|UPC|VGC)", re.IGNORECASE)
 _CISCO_MACHINE = re.compile(r"(?:CTI|UCCX|IVR|RCP)", re.IGNORECASE)
@@ -147,7 +147,7 @@ def teams_direct_routing(cells: Cells, reading: Reading) -> CallEvent | Skip:
 def cucm(cells: Cells, reading: Reading) -> CallEvent | Skip:
     """Read a record of Cisco's Call Manager; which devices took part tells its direction."""
     if cells["kind"].upper() == "INTEGER":
-        return Skip("line of column types")
+        return Skip("column type line")
     if cells["kind"] == "2":
         return QUALITY
     started = reading.epoch(cells["started"], "started")
@@ -219,7 +219,7 @@ def fritz_box(cells: Cells, reading: Reading) -> CallEvent | Skip:
     """Read a line of a Fritz!Box; its durations are hours and minutes, rounded up."""
     hours, _, minutes = cells["duration"].partition(":")
     if not (hours.isdigit() and minutes.isdigit()):
-        raise Invalid("duration", "is not a duration in hours and minutes; write it as 0:05")
+        raise Invalid("duration", "not a duration in hours and minutes; write it as 0:05")
     talk = (int(hours) * 60 + int(minutes)) * 60
     course = Course.outgoing if cells["kind"] in ("3", "4") else Course.incoming
     machine = fold(cells["extension"]) in ("anrufbeantworter", "answering machine")
@@ -275,7 +275,7 @@ def dialpad(cells: Cells, reading: Reading) -> CallEvent | Skip:
     try:
         local = replace(reading, utc=False, dialect=replace(reading.dialect, zone=ZoneInfo(zone or "UTC")))
     except (KeyError, ValueError, OSError):
-        raise Invalid("timezone", "is no IANA zone; write one such as Europe/Stockholm") from None
+        raise Invalid("timezone", "not a time zone; enter one such as Europe/Stockholm") from None
     started = local.required(cells["started"], "started")
     answered, ended = (local.moment(cells[name], name) for name in ("answered", "ended"))
     course = course_of(cells["direction"])
@@ -286,7 +286,7 @@ def dialpad(cells: Cells, reading: Reading) -> CallEvent | Skip:
         try:
             talk = round(float(cells["talk"]) * 60)
         except ValueError:
-            raise Invalid("talk", "is not a number of minutes; mend it at its source") from None
+            raise Invalid("talk", "not a number of minutes; fix it in the source system") from None
     category = fold(cells["status"])
     status = CallStatus.completed if talk or (talk is None and answered) else CallStatus.missed
     if category == "voicemail" or (

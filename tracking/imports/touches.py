@@ -86,16 +86,16 @@ class Touches(Headed):
         )
         if clues == Clues(person=clues.person):
             raise Invalid(
-                "account_id", "nothing says whose touch this is; give an account id, number or e-mail"
+                "account_id", "this touch has no company; enter a company ID, phone number or email"
             )
         occurred = self.moment(cells, "occurred_at")
         if occurred is None:
-            raise Invalid("occurred_at", "is empty; write when it happened")
+            raise Invalid("occurred_at", "enter the date and time")
         word = cell("kind") or ""
         kind = values.choice(word, "kind", self._kinds, f'--stage "{word}=visit"')
         campaign, channel, material = cell("campaign"), cell("channel"), cell("material")
         if material and not campaign:
-            raise Invalid("campaign", "is empty, and the row names ad material; name its campaign")
+            raise Invalid("campaign", "enter the asset's campaign")
         touch_id = values.identifier(self.columns.cell(cells, "touch_id"), "touch_id", 190)
         key = f"touch-{touch_id}" if touch_id else self._occurrences.key(clues, occurred, kind, campaign)
         record = TouchRecord(

@@ -57,7 +57,7 @@ class UploadStore:
         """Return what is known of an upload, or raise NotFound."""
         about = self._note(token, "about")
         if about is None:
-            raise NotFound("this file is no longer kept; give it once more")
+            raise NotFound("this file has been deleted; upload it again")
         return Upload(**about)
 
     def waiting(self) -> list[Upload]:
@@ -89,7 +89,7 @@ class UploadStore:
         """Open the clear content of an upload; nothing clear is written to the disk."""
         path = self._path(token, part)
         if not path.exists():
-            raise NotFound("this file is no longer kept; give it once more")
+            raise NotFound("this file has been deleted; upload it again")
         return io.BufferedReader(_Sealed(path, f"upload {token} {part}"), _CHUNK)
 
     def seal(self, token: str, part: str, stream: BinaryIO) -> int:
@@ -130,7 +130,7 @@ class UploadStore:
 def _known(token: str) -> str:
     # The token becomes part of a path.
     if not _TOKEN.fullmatch(token):
-        raise NotFound("there is no such upload")
+        raise NotFound("upload not found")
     return token
 
 
@@ -181,6 +181,8 @@ class _Sealed(io.RawIOBase):
 def readable(head: bytes, name: str) -> None:
     """Refuse what is no text, by its first bytes."""
     if not head.strip():
-        raise Invalid("file", "%(name)s is empty; choose one with a line for each record", name=name)
+        raise Invalid("file", "%(name)s is empty; choose a file with one line per record", name=name)
     if head.startswith((b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"\x1f\x8b")):
-        raise Invalid("file", "%(name)s is no table; choose a CSV file, a workbook or a YAML file", name=name)
+        raise Invalid(
+            "file", "%(name)s is not a table; choose a CSV file, a workbook or a YAML file", name=name
+        )

@@ -106,7 +106,7 @@ def moment(text: str, field: str, dialect: Dialect, *, end_of_day: bool = False)
     if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
         raise Invalid(
             field,
-            "the year %(year)s is outside %(first)s to %(last)s; mend the date",
+            "year %(year)s is outside %(first)s to %(last)s; correct the date",
             year=found.year,
             first=_FIRST_YEAR,
             last=_LAST_YEAR,
@@ -115,7 +115,7 @@ def moment(text: str, field: str, dialect: Dialect, *, end_of_day: bool = False)
         if dialect.zone is None:
             raise Invalid(
                 field,
-                "names no time zone; write an offset such as 2026-03-01T09:30+01:00, or give --timezone",
+                "no time zone; add an offset, as in 2026-03-01T09:30+01:00, or use --timezone",
             )
         found = found.replace(tzinfo=dialect.zone)
     return found
@@ -124,7 +124,7 @@ def moment(text: str, field: str, dialect: Dialect, *, end_of_day: bool = False)
 def epoch(text: str, field: str, zone: tzinfo) -> datetime:
     """Read seconds since 1970."""
     if not text.isdigit() or len(text) > 10:
-        raise Invalid(field, "is not a number of seconds since 1970; mend it at its source")
+        raise Invalid(field, "not a Unix timestamp (seconds since 1970); fix it in the source system")
     return datetime.fromtimestamp(int(text), zone)
 
 
@@ -166,7 +166,7 @@ def interval(text: str, field: str, dialect: Dialect) -> tuple[date, date]:
     if len(ends) == 2:
         start, last = (day(end, field, dialect) for end in ends)
         if last < start:
-            raise Invalid(field, "ends before it begins; exchange the two days")
+            raise Invalid(field, "the last day is before the first day; swap them")
         return start, last + timedelta(days=1)
     return covered(day(text, field, dialect), dialect.period or "day")
 
@@ -224,8 +224,8 @@ def _moment(text: str, field: str, dialect: Dialect) -> tuple[datetime, bool]:
         if not dialect.serials:
             raise Invalid(
                 field,
-                "is a spreadsheet's count of days, %(day)s, if it is a date; say so with --dates serial, "
-                "or format the column as dates",
+                "looks like a spreadsheet day number (%(day)s); use --dates serial, or format the "
+                "column as dates",
                 day=counted.date(),
             )
         return counted, counted.time() == time()
@@ -275,18 +275,15 @@ def _day(text: str, field: str, dialect: Dialect) -> date:
         a, b = int(first), int(second)
         day_first = True if mark == "." else dialect.day_first
         if mark == "-" and len(year) == 2 and dialect.day_first is None and b <= 12 and 1 <= int(year) <= 31:
-            raise Invalid(field, "may begin with its year or its day; write it as 2026-12-31")
+            raise Invalid(field, "could begin with the year or the day; write it as 2026-12-31")
         if day_first is None:
             day_first = True if a > 12 else False if b > 12 else None
         if day_first is None:
-            raise Invalid(
-                field, "could be either of two days; write 2026-12-31, or say --dates dmy or --dates mdy"
-            )
+            raise Invalid(field, "ambiguous date; write it as 2026-12-31, or use --dates dmy or --dates mdy")
         if (b if day_first else a) > 12 >= (a if day_first else b):
             raise Invalid(
                 field,
-                "has its day and month the other way round than the rest of the column; "
-                "write it as 2026-12-31",
+                "day and month are swapped compared with the rest of the column; write it as 2026-12-31",
             )
         return _of(field, year, b if day_first else a, a if day_first else b)
     for pattern, order in (
@@ -315,7 +312,7 @@ def _time(clock: re.Match[str], field: str) -> time:
     try:
         return time(hour, int(clock["minute"]), int(clock["second"] or 0))
     except ValueError:
-        raise Invalid(field, "is no time of day; write it as 2026-12-31 09:30:00") from None
+        raise Invalid(field, "not a valid time; write it as 2026-12-31 09:30:00") from None
 
 
 def _offset(zone: str | None) -> tzinfo | None:
@@ -329,11 +326,11 @@ def _offset(zone: str | None) -> tzinfo | None:
 
 
 def _no_date(field: str) -> Invalid:
-    return Invalid(field, "is not a date and time; write it as 2026-12-31 09:30:00")
+    return Invalid(field, "not a valid date and time; write it as 2026-12-31 09:30:00")
 
 
 def _no_day(field: str) -> Invalid:
-    return Invalid(field, "is no day of the calendar; write it as 2026-12-31")
+    return Invalid(field, "not a valid date; write it as 2026-12-31")
 
 
 def seconds(text: str, field: str) -> int | None:
@@ -346,10 +343,10 @@ def seconds(text: str, field: str) -> int | None:
     elif clock := re.fullmatch(r"(?:(\d{1,3}):)?(\d{1,3}):(\d{2})", text):
         found = int(clock[1] or 0) * 3600 + int(clock[2]) * 60 + int(clock[3])
     else:
-        raise Invalid(field, "is not a duration; write whole seconds, 0 or more")
+        raise Invalid(field, "not a duration; use whole seconds, 0 or more")
     if found > _LONGEST_S:
         raise Invalid(
-            field, "is more than a week (%(most)s seconds); mend the record at its source", most=_LONGEST_S
+            field, "longer than a week (%(most)s seconds); fix it in the source system", most=_LONGEST_S
         )
     return found
 
@@ -364,7 +361,7 @@ def minutes(text: str, field: str, dialect: Dialect) -> int | None:
         return int(clock[1]) * 60 + int(clock[2])
     if re.fullmatch(r"\d{1,5}(?:[.,]\d{1,4})?", text):
         return round(float(text.replace(",", ".")) * 60)
-    raise Invalid(field, "is not a number of hours; write 7.5 or 7:30")
+    raise Invalid(field, "not a number of hours; write 7.5 or 7:30")
 
 
 @dataclass(frozen=True, slots=True)
@@ -480,7 +477,7 @@ def yes(text: str, field: str) -> bool:
         return True
     if folded in tables.listed("no") or folded in ("", "-"):
         return False
-    raise Invalid(field, "is neither yes nor no; write one of the two")
+    raise Invalid(field, "must be yes or no")
 
 
 def choice(text: str, field: str, known: Mapping[str, _Choice], remedy: str = "") -> _Choice:
@@ -491,11 +488,11 @@ def choice(text: str, field: str, known: Mapping[str, _Choice], remedy: str = ""
         if remedy:
             raise Invalid(
                 field,
-                "is not known here; write one of %(words)s; or map it: %(remedy)s",
+                "unknown value; use one of: %(words)s, or map it: %(remedy)s",
                 words=names,
                 remedy=remedy,
             )
-        raise Invalid(field, "is not known here; write one of %(words)s", words=names)
+        raise Invalid(field, "unknown value; use one of: %(words)s", words=names)
     return found
 
 
@@ -515,7 +512,7 @@ def text(value: str, field: str, longest: int = 200) -> str | None:
         return None
     if len(value) > longest:
         raise Invalid(
-            field, "has %(length)s characters; the longest kept is %(most)s", length=len(value), most=longest
+            field, "must be %(most)s characters or fewer (now %(length)s)", length=len(value), most=longest
         )
     return value
 
@@ -528,7 +525,7 @@ def identifier(value: str, field: str, longest: int = 200) -> str | None:
     if _EXPONENT.fullmatch(found):
         raise Invalid(
             field,
-            "has lost its last digits in a spreadsheet; export the file again and do not save it from one",
+            "last digits lost in a spreadsheet; export the file again and do not save it from a spreadsheet",
         )
     if found.startswith("[") and found.endswith("]"):
         found = found[1:-1].strip()
@@ -561,15 +558,15 @@ def telephones(value: str, field: str, region: str) -> list[str]:
         if _EXPONENT.fullmatch(piece):
             raise Invalid(
                 field,
-                "has lost its last digits in a spreadsheet; export the file again and do not save "
-                "it from one",
+                "last digits lost in a spreadsheet; export the file again and do not save it from "
+                "a spreadsheet",
             )
         e164 = _telephone(piece, region)
         if e164 is None and not _placeholder(piece):
             raise Invalid(
                 field,
-                "%(value)r is not a telephone number; write it in full, such as +46701740605, or "
-                "empty the cell",
+                "%(value)r is not a phone number; enter it with country code, such as "
+                "+46701740605, or clear the cell",
                 value=piece,
             )
         if e164 and e164 not in found:
@@ -609,13 +606,14 @@ def _confirm(label: str, currency: str, field: str) -> None:
     if not (codes := codes_of(label)):
         raise Invalid(
             field,
-            "%(shown)r beside it is no currency; write digits such as 1234.50, the currency apart",
+            "%(shown)r is not a currency; enter digits such as 1234.50, without the currency",
             shown=label,
         )
     if currency not in codes:
         raise Invalid(
             field,
-            "is written in %(label)s, and the row is in %(currency)s; add a currency column or --currency",
+            "the amount is in %(label)s but the row is in %(currency)s; add a currency column or "
+            "use --currency",
             label=label,
             currency=currency,
         )

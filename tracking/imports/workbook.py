@@ -113,7 +113,7 @@ def _workbook(file: BinaryIO, name: str, sheet: str) -> Unpacked:
         case "sheet":
             raise Invalid(
                 "sheet",
-                "there is no sheet %(sheet)r; the workbook has %(known)s",
+                "no sheet %(sheet)r; sheets: %(known)s",
                 sheet=sheet,
                 known=", ".join(told["sheets"]),
             )
@@ -131,8 +131,7 @@ def _workbook(file: BinaryIO, name: str, sheet: str) -> Unpacked:
 def _too_large(name: str) -> Invalid:
     return Invalid(
         "file",
-        "%(name)s is larger than a workbook may be here; delete empty rows and columns, or save the "
-        "sheet as CSV",
+        "%(name)s is too large for a workbook; delete empty rows and columns, or save the sheet as CSV",
         name=name,
     )
 

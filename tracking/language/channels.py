@@ -33,7 +33,7 @@ STANDARD = (
     ),
     StandardAnswer(
         "recommendation",
-        _("Recommendation"),
+        _("Referral"),
         "colleague friend recommended referral word of mouth kollega tips rekommenderad bekant kollege "
         "empfehlung empfohlen bekannter посоветовали коллега рекомендация знакомый 推荐 同事 朋友 介绍",
     ),
@@ -45,7 +45,7 @@ STANDARD = (
     ),
     StandardAnswer(
         "fair",
-        _("Trade fair"),
+        _("Trade show"),
         "fair show stand booth exhibition expo mässa mässan monter messe messestand ausstellung выставка "
         "стенд ярмарка 展会 展览 展位",
     ),

@@ -75,7 +75,9 @@ def speaking(settings: Settings, language: str) -> Iterator[None]:
     """Speak a language where no request says which: in the worker and on the command line."""
     if language not in LANGUAGES:
         known = ", ".join(LANGUAGES)
-        raise Invalid("language", "%(told)r is not known; choose among %(known)s", told=language, known=known)
+        raise Invalid(
+            "language", "%(told)r is not an option; use one of: %(known)s", told=language, known=known
+        )
     with _voice(settings.timezone).app_context(), force_locale(language):
         yield
 

@@ -34,38 +34,37 @@ def sentence(said: Sentence) -> str:
 
 # What names an option of the command line, and what a page says in its place.
 _ON_PAGES = {
-    "may be the day or the whole month that begins on it; say --period day or --period month": _(
-        "may be the day or the whole month that begins on it; say which above the columns"
+    "could mean that day or the month starting on it; use --period day or --period month": _(
+        "could mean that day or the month starting on it; choose which above the columns"
     ),
-    "%(mark)s may divide or separate thousands, and no other cell tells; say --decimal , or --decimal .": _(
-        "%(mark)s may divide or separate thousands, and no other cell tells; choose the decimal mark"
+    "%(mark)s could be a decimal or a thousands separator; use --decimal , or --decimal .": _(
+        "%(mark)s could be a decimal or a thousands separator; choose the decimal mark"
     ),
-    'has two columns %(column)s; take one out, or say which it is: --map %(field)s="%(first)s"': _(
-        "has two columns %(column)s; choose below which of them is read, or none"
+    'has two columns %(column)s; remove one, or choose one with --map %(field)s="%(first)s"': _(
+        "has two columns %(column)s; choose one of them below, or neither"
     ),
-    'no column for %(wanted)s; the file has %(known)s; say which it is with --map %(first)s="COLUMN"': _(
-        "no column for %(wanted)s; the file has %(known)s; choose it below"
+    'no column for %(wanted)s. Columns in the file: %(known)s. Set it with --map %(first)s="COLUMN"': _(
+        "no column for %(wanted)s. Columns in the file: %(known)s. Choose one below"
     ),
-    "holds a byte that is not %(encoding)s; name the encoding with --encoding": _(
-        "holds a byte that is not %(encoding)s; choose another encoding"
+    "not valid %(encoding)s; set the encoding with --encoding": _(
+        "not valid %(encoding)s; choose another encoding"
     ),
-    "is not known here; write one of %(words)s; or map it: %(remedy)s": _(
-        "is not known here; write one of %(words)s, or say what it means where the columns are chosen"
+    "unknown value; use one of: %(words)s, or map it: %(remedy)s": _(
+        "unknown value; use one of: %(words)s, or choose its meaning under Match columns"
     ),
-    "names no time zone; write an offset such as 2026-03-01T09:30+01:00, or give --timezone": _(
-        "names no time zone; write an offset such as 2026-03-01T09:30+01:00, or choose the time zone"
+    "no time zone; add an offset, as in 2026-03-01T09:30+01:00, or use --timezone": _(
+        "no time zone; add an offset, as in 2026-03-01T09:30+01:00, or choose the time zone"
     ),
-    "is a spreadsheet's count of days, %(day)s, if it is a date; say so with --dates serial, "
-    "or format the column as dates": _(
-        "is a spreadsheet's count of days, %(day)s, if it is a date; say above the columns that days "
-        "are counted"
+    "looks like a spreadsheet day number (%(day)s); use --dates serial, or format the column as dates": _(
+        "looks like a spreadsheet day number (%(day)s); choose day numbers as the date format "
+        "above the columns"
     ),
-    "could be either of two days; write 2026-12-31, or say --dates dmy or --dates mdy": _(
-        "could be either of two days; write 2026-12-31, or say which comes first, the day or the month"
+    "ambiguous date; write it as 2026-12-31, or use --dates dmy or --dates mdy": _(
+        "ambiguous date; write it as 2026-12-31, or choose whether the day or the month comes first"
     ),
-    "is written in %(label)s, and the row is in %(currency)s; add a currency column or --currency": _(
-        "is written in %(label)s, and the row is in %(currency)s; add a currency column, or choose the "
-        "currency"
+    "the amount is in %(label)s but the row is in %(currency)s; add a currency column or use --currency": _(
+        "the amount is in %(label)s but the row is in %(currency)s; add a currency column, or "
+        "choose the currency"
     ),
 }
 
@@ -73,21 +72,18 @@ _ON_PAGES = {
 def why_unavailable(reason: str) -> str:
     """Return in the language of the page why a model cannot be computed; the engine says it in English."""
     known = {
-        "no path ends": gettext("no path ends in a conversion; use more data or a longer lookback window"),
+        "no path ends": gettext("no journey ends in a conversion; use more data or a longer lookback window"),
         "every touch has the same source": gettext(
-            "every touch has the same source, so there is nothing to compare it with; "
-            "use first-touch, last-touch or linear"
+            "all touches have the same source; use first-touch, last-touch or linear"
         ),
-        "sources are more than": gettext("there are more sources than this model can tell apart"),
-        "fewer than two sources": gettext("there are fewer than two sources; use last-touch or linear"),
-        "the chain": gettext("the chain does not settle; use a shorter lookback window"),
+        "sources are more than": gettext("too many sources for this model"),
+        "fewer than two sources": gettext("fewer than two sources; use last-touch or linear"),
+        "the chain": gettext("the Markov model does not converge; use a shorter lookback window"),
         "nobody answered": gettext(
-            "nobody answered, so there is nothing to report; "
-            "ask callers where they heard of you, or use a rule model"
+            "no caller answers yet; ask callers how they heard about you, or use a rule-based model"
         ),
         "no conversion has both": gettext(
-            "no conversion has both a touch and an answer, so the two cannot be weighed; "
-            "use self-reported, or a rule model"
+            "no deal has both a touch and an answer; use self-reported or a rule-based model"
         ),
     }
     return next((said for begin, said in known.items() if begin in reason), reason)

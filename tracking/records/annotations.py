@@ -38,22 +38,20 @@ def save_reading(session: Session, reading: Reading, *, row: Indicator | None = 
     name, unit = required(reading.name, "name"), required(reading.unit, "unit")
     if not isfinite(reading.value):
         raise Invalid(
-            "value", "%(value)s is not a figure; write digits, such as 1240 or 4.6", value=reading.value
+            "value", "%(value)s is not a number; enter digits, such as 1240 or 4.6", value=reading.value
         )
     own = row.id if row is not None else None
     same = select(Indicator).where(
         Indicator.name == name, Indicator.day == reading.day, Indicator.id != (own or 0)
     )
     if session.scalar(same) is not None:
-        raise Conflict(
-            "%(name)s has a figure for %(day)s already; change that one", name=name, day=reading.day
-        )
+        raise Conflict("%(name)s already has a value for %(day)s; edit that one", name=name, day=reading.day)
     other = select(Indicator.unit).where(Indicator.name == name, Indicator.id != (own or 0)).limit(1)
     known = session.scalar(other)
     if known is not None and known != unit:
         raise Invalid(
             "unit",
-            "%(unit)r differs from %(known)r, the unit of the other figures of %(name)s",
+            "the unit %(unit)r does not match %(known)r, the unit of the other values of %(name)s",
             unit=unit,
             known=known,
             name=name,
@@ -77,7 +75,7 @@ def save_event(session: Session, event: Event, *, row: Annotation | None = None)
     if event.ends_on is not None and event.ends_on < event.starts_on:
         raise Invalid(
             "ends_on",
-            "%(ends_on)s lies before the first day, %(starts_on)s; exchange them",
+            "the last day, %(ends_on)s, is before the first day, %(starts_on)s",
             ends_on=event.ends_on,
             starts_on=event.starts_on,
         )
@@ -97,7 +95,7 @@ def reading(session: Session, number: int) -> Indicator:
     """Return one reading of an indicator, or raise NotFound."""
     row = session.get(Indicator, number)
     if row is None:
-        raise NotFound("there is no figure %(number)s; it may have been deleted", number=number)
+        raise NotFound("value %(number)s not found; it may have been deleted", number=number)
     return row
 
 
@@ -105,7 +103,7 @@ def event(session: Session, number: int) -> Annotation:
     """Return one annotation, or raise NotFound."""
     row = session.get(Annotation, number)
     if row is None:
-        raise NotFound("there is no annotation %(number)s; it may have been deleted", number=number)
+        raise NotFound("annotation %(number)s not found; it may have been deleted", number=number)
     return row
 
 

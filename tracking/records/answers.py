@@ -47,21 +47,23 @@ def log(
     call stays as it is, whatever is answered.
     """
     if call is None and contact is None:
-        raise Invalid("call", "an answer belongs to a call or a contact; name one")
+        raise Invalid("call", "enter the call or the contact this answer belongs to")
     if asked_at.tzinfo is None:
         raise Invalid(
-            "asked_at", "%(asked_at)s names no time zone; give an offset", asked_at=asked_at.isoformat()
+            "asked_at",
+            "%(asked_at)s has no time zone; add an offset such as +01:00",
+            asked_at=asked_at.isoformat(),
         )
     channel, asked_by = _name(channel, "channel"), _name(asked_by, "asked_by")
     if outcome is not Outcome.answered and (campaign is not None or channel is not None):
         raise Invalid(
             "outcome",
-            "%(outcome)s names no source; leave campaign and channel out, or say answered",
+            "with %(outcome)s, leave campaign and channel empty, or set the outcome to answered",
             outcome=outcome,
         )
     words = _clean(verbatim or "") or None
     if outcome is Outcome.answered and not (words or campaign or channel):
-        raise Invalid("verbatim", "an answer needs the caller's words, a campaign or a channel")
+        raise Invalid("verbatim", "enter the caller's words, a campaign or a channel")
     if source_key and (same := session.scalar(select(Answer).where(Answer.source_key == source_key))):
         return same
     earlier = standing(session, call) if call is not None else None
@@ -252,7 +254,7 @@ def standing(session: Session, call: Call) -> Answer | None:
     ).all()
     if len(found) > 1:
         raise Conflict(
-            "call %(number)s has %(length)s standing answers; run `ringtrail doctor`",
+            "call %(number)s has %(length)s current answers instead of one; run `ringtrail doctor`",
             number=call.id,
             length=len(found),
         )
@@ -269,7 +271,7 @@ def _clean(words: str) -> str:
     if len(text) > LONGEST_VERBATIM:
         raise Invalid(
             "verbatim",
-            "has %(length)s characters; the longest kept is %(most)s",
+            "must be %(most)s characters or fewer (now %(length)s)",
             length=len(text),
             most=LONGEST_VERBATIM,
         )

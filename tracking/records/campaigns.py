@@ -26,7 +26,7 @@ def add(
     """Add a campaign; its name is its identity in imports and reports, so it is unique."""
     name, channel = source_name(name, "name"), source_name(channel, "channel")
     if session.scalar(select(Campaign.id).where(Campaign.name == name)) is not None:
-        raise Conflict("there is a campaign named %(name)r already; choose another name", name=name)
+        raise Conflict("a campaign named %(name)r already exists", name=name)
     _check(details)
     campaign = Campaign(name=name, channel=channel, direction=direction, created_at=at, **details)
     session.add(campaign)
@@ -43,9 +43,7 @@ def change(session: Session, campaign: Campaign, **details: Any) -> Campaign:
     if "name" in details:
         taken = select(Campaign.id).where(Campaign.name == details["name"], Campaign.id != campaign.id)
         if session.scalar(taken) is not None:
-            raise Conflict(
-                "there is a campaign named %(name)r already; choose another name", name=details["name"]
-            )
+            raise Conflict("a campaign named %(name)r already exists", name=details["name"])
     for field, value in details.items():
         setattr(campaign, field, value)
     session.flush()
@@ -64,7 +62,9 @@ def get(session: Session, name: str) -> Campaign:
     """Return the campaign of that name."""
     campaign = session.scalar(select(Campaign).where(Campaign.name == tidy(name)))
     if campaign is None:
-        raise NotFound("there is no campaign named %(name)r; `ringtrail campaign list` shows them", name=name)
+        raise NotFound(
+            "campaign %(name)r not found; run `ringtrail campaign list` to see all campaigns", name=name
+        )
     return campaign
 
 
@@ -86,7 +86,7 @@ def add_material(
     same = select(AdMaterial.id).where(AdMaterial.campaign_id == campaign.id, AdMaterial.name == name)
     if session.scalar(same) is not None:
         raise Conflict(
-            "campaign %(campaign)r has ad material named %(name)r already; choose another name",
+            "campaign %(campaign)r already has an asset named %(name)r",
             campaign=campaign.name,
             name=name,
         )
@@ -118,7 +118,7 @@ def change_material(session: Session, material: AdMaterial, **details: Any) -> A
         )
         if session.scalar(taken) is not None:
             raise Conflict(
-                "the campaign has ad material named %(name)r already; choose another name",
+                "the campaign already has an asset named %(name)r",
                 name=details["name"],
             )
     fields = ("print_run", "issued_on", "expires_on")
@@ -133,7 +133,7 @@ def _check_material(print_run: int | None, issued_on: date | None, expires_on: d
     if print_run is not None and print_run < 1:
         raise Invalid(
             "print_run",
-            "%(print_run)s copies is not a print run; give 1 or more, or leave it out",
+            "must be 1 or more, not %(print_run)s; leave it empty if unknown",
             print_run=print_run,
         )
     _check_days(issued_on, expires_on, "expires_on")
@@ -147,9 +147,7 @@ def material(session: Session, campaign: str, name: str) -> AdMaterial:
         .where(Campaign.name == tidy(campaign), AdMaterial.name == tidy(name))
     )
     if found is None:
-        raise NotFound(
-            "campaign %(campaign)r has no ad material named %(name)r", campaign=campaign, name=name
-        )
+        raise NotFound("campaign %(campaign)r has no asset named %(name)r", campaign=campaign, name=name)
     return found
 
 
@@ -160,7 +158,7 @@ def of_campaign(campaign: Campaign | None, material: AdMaterial | None) -> Campa
     if campaign is not None and campaign.id != material.campaign_id:
         raise Invalid(
             "ad_material",
-            "%(name)r belongs to another campaign than %(campaign)r",
+            "%(name)r does not belong to campaign %(campaign)r",
             name=material.name,
             campaign=campaign.name,
         )
@@ -174,18 +172,18 @@ def _check(details: Mapping[str, Any]) -> None:
     starts_on, ends_on, budget, code = (details.get(field) for field in _CHECKED)
     _check_days(starts_on, ends_on, "ends_on")
     if budget is not None and budget < 0:
-        raise Invalid("budget_minor", "%(budget)s is negative; give 0 or more", budget=budget)
+        raise Invalid("budget_minor", "must be 0 or more, not %(budget)s", budget=budget)
     if budget is not None and code is None:
-        raise Invalid("currency", "is missing; a budget needs its currency")
+        raise Invalid("currency", "choose a currency for the budget")
     if code is not None and code != (known := money.currency(code)):
-        raise Invalid("currency", "%(code)r is not in capitals; write %(known)s", code=code, known=known)
+        raise Invalid("currency", "%(code)r must be in capitals: %(known)s", code=code, known=known)
 
 
 def _check_days(start: date | None, end: date | None, field: str) -> None:
     if start is not None and end is not None and end < start:
         raise Invalid(
             field,
-            "%(end)s lies before the first day, %(start)s; exchange them or mend one",
+            "the last day, %(end)s, is before the first day, %(start)s",
             end=end,
             start=start,
         )

@@ -253,14 +253,18 @@ def merge(session: Session, kind: type[_Merged], source_id: int, target_id: int)
     source = found[source_id]
     if source.merged_into_id is not None:
         raise Conflict(
-            "%(one)s is merged into %(other)s; part them first", one=source_id, other=source.merged_into_id
+            "%(one)s is merged into %(other)s; undo that merge first",
+            one=source_id,
+            other=source.merged_into_id,
         )
     if end == source_id:
         if kind is Account:
             raise Invalid(
-                "into", "account %(other)s counts as %(one)s itself", one=source_id, other=target_id
+                "into", "company %(other)s is already merged into %(one)s", one=source_id, other=target_id
             )
-        raise Invalid("into", "contact %(other)s counts as %(one)s itself", one=source_id, other=target_id)
+        raise Invalid(
+            "into", "contact %(other)s is already merged into %(one)s", one=source_id, other=target_id
+        )
     source.merged_into_id = target_id
     session.flush()
 
@@ -278,8 +282,8 @@ def unmerge(session: Session, kind: type[_Merged], source_id: int) -> None:
 
 def _none(kind: type[_Merged], number: int) -> NotFound:
     if kind is Account:
-        return NotFound("there is no account %(number)s", number=number)
-    return NotFound("there is no contact %(number)s", number=number)
+        return NotFound("company %(number)s not found", number=number)
+    return NotFound("contact %(number)s not found", number=number)
 
 
 def _merged_ids(kind: type[_Merged]) -> Select[*tuple[Any, ...]]:

@@ -42,7 +42,9 @@ def save(
 ) -> tuple[Cost, ImportOutcome]:
     """Add a cost, or bring the one with the same source key up to date; without a campaign it is overhead."""
     if record.source_key is not None and not 1 <= len(record.source_key) <= 200:
-        raise Invalid("source_key", "has %(length)s characters; give 1 to 200", length=len(record.source_key))
+        raise Invalid(
+            "source_key", "must be 1 to 200 characters (now %(length)s)", length=len(record.source_key)
+        )
     given = _given(record, campaign, material)
     cost = None
     if record.source_key:
@@ -84,8 +86,8 @@ def restate(session: Session, record: CostRecord, *, campaign: Campaign | None, 
     if (other := session.scalar(overlapping.limit(1))) is not None:
         raise Invalid(
             "period",
-            "%(start)s to %(last)s of this campaign is known already as one cost; take that cost out, or "
-            "export the same days again",
+            "%(start)s to %(last)s of this campaign is already stored as one cost; delete that "
+            "cost, or export the same days again",
             start=other.period_start,
             last=other.period_end - timedelta(days=1),
         )
@@ -132,7 +134,7 @@ def _given(record: CostRecord, campaign: Campaign | None, material: AdMaterial |
     if record.period_end <= record.period_start:
         raise Invalid(
             "period_end",
-            "%(end)s is not after %(start)s; it is exclusive",
+            "the end %(end)s must be after %(start)s (the end day itself is not included)",
             end=record.period_end,
             start=record.period_start,
         )
@@ -181,24 +183,26 @@ def spent(
 
 def _amount(record: CostRecord) -> int:
     if (record.minutes is None) != (record.hourly_rate_minor is None):
-        raise Invalid("hourly_rate", "hours and their rate go together; give both or neither")
+        raise Invalid("hourly_rate", "enter both hours and rate, or neither")
     if record.minutes is not None and record.hourly_rate_minor is not None:
         if record.minutes < 0 or record.hourly_rate_minor < 0:
-            raise Invalid("hours", "hours and their rate are 0 or more")
+            raise Invalid("hours", "hours and rate must be 0 or more")
         worth = Decimal(record.minutes) * record.hourly_rate_minor / 60
         amount = int(worth.to_integral_value(ROUND_HALF_EVEN))
         if record.amount_minor is not None and record.amount_minor != amount:
             raise Invalid(
                 "amount",
-                "%(given)s is not hours x rate, %(amount)s; leave one of them out",
+                "%(given)s does not match hours × rate (%(amount)s); enter only one of them",
                 given=record.amount_minor,
                 amount=amount,
             )
         return amount
     if record.amount_minor is None:
-        raise Invalid("amount", "a cost needs an amount, or hours and an hourly rate")
+        raise Invalid("amount", "enter an amount, or hours and an hourly rate")
     if record.amount_minor < 0:
         raise Invalid(
-            "amount", "%(amount)s is negative; enter a refund as a smaller cost", amount=record.amount_minor
+            "amount",
+            "must be 0 or more, not %(amount)s; reduce the original cost to record a refund",
+            amount=record.amount_minor,
         )
     return record.amount_minor

@@ -48,12 +48,12 @@ def save(session: Session, record: DealRecord, *, at: datetime) -> tuple[Deal, I
     _check(record, deal)
     code = money.currency(record.currency) if record.currency else None
     if deal is None and code is None:
-        raise Invalid("currency", "is empty, and the deal is new; write three capitals such as EUR")
+        raise Invalid("currency", "enter the currency of this new deal, such as EUR")
     if deal is not None and not record.currency_named and code != deal.currency:
         if record.amount_minor is not None:
             raise Invalid(
                 "currency",
-                "is not named, and the deal is in %(currency)s so far; add a currency column, or say the "
+                "missing, but the deal is in %(currency)s; add a currency column, or set the "
                 "currency of the file",
                 currency=deal.currency,
             )
@@ -105,7 +105,7 @@ def find(session: Session, external_id: str) -> Deal | None:
     alike = session.scalars(select(Deal).where(Deal.external_key == folded_id(external_id)).limit(2)).all()
     if len(alike) > 1:
         raise Conflict(
-            "%(first)r and %(second)r are both deals; write the id as one of them",
+            "%(first)r and %(second)r are both deals; use one of these IDs exactly",
             first=alike[0].external_id,
             second=alike[1].external_id,
         )
@@ -149,15 +149,15 @@ def change(session: Session, deal: Deal, record: DealRecord, *, at: datetime) ->
     _check(record, deal)
     # What the form shows empty is meant empty, so the former closing day is no stand-in.
     if record.stage in (Stage.won, Stage.lost) and record.closed_at is None:
-        raise Invalid("closed_at", "a deal that is %(stage)s needs the day it was closed", stage=record.stage)
+        raise Invalid("closed_at", "enter the close date for a deal that is %(stage)s", stage=record.stage)
     if record.external_id:
         taken = select(Deal.id).where(Deal.external_id == record.external_id, Deal.id != deal.id)
         if session.scalar(taken) is not None:
             raise Conflict(
-                "there is a deal %(external_id)r already; change that one", external_id=record.external_id
+                "a deal with ID %(external_id)r already exists; edit that one", external_id=record.external_id
             )
     if record.amount_minor is None or record.currency is None:
-        raise Invalid("amount", "is empty; write what the deal is worth, or 0")
+        raise Invalid("amount", "enter the deal value, or 0")
     code = money.currency(record.currency)
     if record.clues != Clues():
         deal.account = contacts.account_for(session, record.clues, at=at)
@@ -186,23 +186,23 @@ def _check(record: DealRecord, deal: Deal | None) -> None:
     for name in moments:
         value = getattr(record, name)
         if value is not None and value.tzinfo is None:
-            raise Invalid(name, "%(value)s names no time zone; give an offset", value=value.isoformat())
+            raise Invalid(
+                name, "%(value)s has no time zone; add an offset such as +01:00", value=value.isoformat()
+            )
     closed_at = record.closed_at or (deal and deal.closed_at)
     if record.stage in (Stage.won, Stage.lost) and closed_at is None:
-        raise Invalid("closed_at", "a deal that is %(stage)s needs the day it was closed", stage=record.stage)
+        raise Invalid("closed_at", "enter the close date for a deal that is %(stage)s", stage=record.stage)
     if record.external_id is not None and not 1 <= len(record.external_id) <= 200:
         raise Invalid(
-            "external_id", "has %(length)s characters; give 1 to 200", length=len(record.external_id)
+            "external_id", "must be 1 to 200 characters (now %(length)s)", length=len(record.external_id)
         )
     # A deal that was worth nothing known so far has 0, which is no answer when it is won.
     if record.stage is Stage.won and record.amount_minor is None and not (deal and deal.amount_minor):
-        raise Invalid("amount", "is empty, and the deal is won; write what it was worth, or 0")
+        raise Invalid("amount", "enter the value of this won deal, or 0")
     for name in ("amount_minor", "margin_minor"):
         if abs(getattr(record, name) or 0) > money.LARGEST_MINOR:
             raise Invalid(
-                name, "is larger than %(most)s minor units; check the decimal mark", most=money.LARGEST_MINOR
+                name, "larger than %(most)s minor units; check the decimal point", most=money.LARGEST_MINOR
             )
     if deal is None and record.clues == Clues():
-        raise Invalid(
-            "company", "nothing says whose deal this is; give a company, an id, a number or an e-mail"
-        )
+        raise Invalid("company", "this deal has no company; enter a company name, ID, phone number or email")

@@ -23,11 +23,11 @@ def save(
     """Say that from ``day`` on one unit of ``currency`` is worth ``rate`` units of ``target``."""
     code = money.currency(currency)
     if code == target:
-        raise Invalid("currency", "%(code)s is the currency of reports itself; it needs no rate", code=code)
+        raise Invalid("currency", "%(code)s is the report currency and needs no rate", code=code)
     if not 0 < rate < float("inf"):
         raise Invalid(
             "rate",
-            "%(rate)s is not a rate; give what one %(code)s is worth in %(target)s, above 0",
+            "%(rate)s is not a rate; enter the value of 1 %(code)s in %(target)s, above 0",
             rate=rate,
             code=code,
             target=target,
@@ -57,8 +57,8 @@ def converter(session: Session, target: str) -> Converter:
         if index < 0:
             raise Invalid(
                 "currency",
-                "%(what)s is in %(source)s and there is no rate to %(target)s on %(day)s; add one "
-                "with `ringtrail rate %(source)s %(day)s RATE`",
+                "%(what)s is in %(source)s and has no exchange rate to %(target)s on %(day)s; add "
+                "one with `ringtrail rate %(source)s %(day)s RATE`",
                 what=what,
                 source=source,
                 target=target,

@@ -39,22 +39,22 @@ def save(
     if record.occurred_at.tzinfo is None:
         raise Invalid(
             "occurred_at",
-            "%(occurred_at)s names no time zone; give an offset",
+            "%(occurred_at)s has no time zone; add an offset such as +01:00",
             occurred_at=record.occurred_at.isoformat(),
         )
     if not 1 <= len(record.source_key) <= 200:
-        raise Invalid("touch_id", "has %(length)s characters; give 1 to 200", length=len(record.source_key))
+        raise Invalid(
+            "touch_id", "must be 1 to 200 characters (now %(length)s)", length=len(record.source_key)
+        )
     campaign = of_campaign(campaign, material)
     channel = source_name(record.channel, "channel") if record.channel and record.channel.strip() else None
     touch = session.scalar(select(Touch).where(Touch.source_key == record.source_key))
     if touch is not None and touch.call_id is not None:
         raise Invalid(
-            "touch_id", "%(source_key)r is a call's touch; change the call", source_key=record.source_key
+            "touch_id", "%(source_key)r belongs to a call; edit the call", source_key=record.source_key
         )
     if touch is None and record.clues == Clues():
-        raise Invalid(
-            "account_id", "nothing says whose touch this is; give an account id, a number or an e-mail"
-        )
+        raise Invalid("account_id", "this touch has no company; enter a company ID, phone number or email")
     effect = ImportOutcome.unchanged
     if touch is None:
         touch = Touch(

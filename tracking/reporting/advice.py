@@ -35,15 +35,15 @@ def conclusion(found: Comparison, judged: Sequence[Advice]) -> list[str]:
     if whole is Standing.nothing:
         sentences = [
             gettext(
-                "Which campaigns pay cannot be told: no revenue is connected to a campaign. Enter deals "
-                "under the names of the companies that called."
+                "We cannot tell which campaigns pay off: no revenue is connected to a campaign. "
+                "Add deals under the names of the companies that called."
             )
         ]
     elif whole is Standing.few_in_all:
         sentences = [
             gettext(
-                "Too early to tell which campaigns pay: %(deals)s deals are connected to campaigns, "
-                "%(least)s are needed.",
+                "Too early to tell which campaigns pay off: %(deals)s deals are connected to "
+                "campaigns, %(least)s are needed.",
                 deals=formatting.count(found.evidence.coverage.deals.connected),
                 least=formatting.count(LEAST_DEALS_IN_ALL),
             )
@@ -53,7 +53,7 @@ def conclusion(found: Comparison, judged: Sequence[Advice]) -> list[str]:
         if few := [each.campaign for each in judged if each.standing is Standing.few_deals]:
             sentences.append(
                 gettext(
-                    "Not compared, since fewer than %(least)s deals are credited to them: %(names)s.",
+                    "Not compared, because they have fewer than %(least)s credited deals: %(names)s.",
                     least=formatting.count(LEAST_DEALS),
                     names=", ".join(few),
                 )
@@ -61,8 +61,8 @@ def conclusion(found: Comparison, judged: Sequence[Advice]) -> list[str]:
         if split := [each.campaign for each in judged if each.verdict is Verdict.reconsider]:
             sentences.append(
                 ngettext(
-                    "%(names)s pays under some models only.",
-                    "%(names)s pay under some models only.",
+                    "%(names)s pays off only under some models.",
+                    "%(names)s pay off only under some models.",
                     len(split),
                     names=", ".join(split),
                 )
@@ -70,7 +70,7 @@ def conclusion(found: Comparison, judged: Sequence[Advice]) -> list[str]:
     if unseen := [each.campaign for each in judged if each.standing is Standing.unconnected]:
         sentences.append(
             gettext(
-                "Cannot be told, since nothing connects them to a call: %(names)s.", names=", ".join(unseen)
+                "Cannot tell, because nothing connects them to a call: %(names)s.", names=", ".join(unseen)
             )
         )
     return [str(sentence) for sentence in sentences]
@@ -82,8 +82,8 @@ def _first(found: Comparison, judged: Sequence[Advice]) -> list[str]:
     if not best:
         return [
             gettext(
-                "Too early to tell which campaign has the highest ROI: two campaigns with %(least)s credited "
-                "deals each are needed.",
+                "Too early to tell which campaign has the highest ROI: at least two campaigns need "
+                "%(least)s credited deals each.",
                 least=formatting.count(LEAST_DEALS),
             )
         ]
@@ -96,8 +96,8 @@ def _first(found: Comparison, judged: Sequence[Advice]) -> list[str]:
         ahead = "; ".join(f"{words[each]} ({', '.join(map(model_word, sides[each]))})" for each in sides)
         return [
             gettext(
-                "Which campaign has the highest ROI is too close to call. Ahead: %(sides)s, in as little as "
-                "%(share)s of random resamples of your customers.",
+                "The highest ROI is too close to call. Ahead: %(sides)s, in as little as %(share)s "
+                "of random resamples of your customers.",
                 sides=ahead,
                 share=formatting.share(sure),
             )
@@ -115,16 +115,16 @@ def _first(found: Comparison, judged: Sequence[Advice]) -> list[str]:
     if len(sides) == 1:
         return [
             gettext(
-                "The choice of model does not change the decision: under all of them %(campaign)s has the "
-                "highest ROI, and it stays first in at least %(share)s of resamples.",
+                "%(campaign)s has the highest ROI whichever model you choose. It comes first in at "
+                "least %(share)s of random resamples of your customers.",
                 campaign=next(iter(words.values())),
                 share=formatting.share(sure),
             )
         ]
     return [
         gettext(
-            "The choice of model changes the decision. Highest ROI: %(sides)s. Each stays first in at least "
-            "%(share)s of resamples.",
+            "The model you choose changes the answer. Highest ROI: %(sides)s. Each comes first in "
+            "at least %(share)s of random resamples of your customers.",
             sides="; ".join(f"{words[each]} ({', '.join(map(model_word, sides[each]))})" for each in sides),
             share=formatting.share(sure),
         )
@@ -134,7 +134,7 @@ def _first(found: Comparison, judged: Sequence[Advice]) -> list[str]:
 def _together(campaigns: Sequence[str]) -> str:
     if len(campaigns) == 1:
         return campaigns[0]
-    return str(gettext("%(names)s alike", names=", ".join(campaigns)))
+    return str(gettext("%(names)s (tied)", names=", ".join(campaigns)))
 
 
 def verdict_words() -> dict[str, str]:
@@ -145,26 +145,28 @@ def verdict_words() -> dict[str, str]:
         Verdict.reconsider: gettext("Review"),
         Verdict.stop: gettext("Stop"),
         Verdict.wait: gettext("Too early to tell"),
-        Verdict.unconnected: gettext("Cannot be told"),
-        Verdict.elsewhere: gettext("By its targets"),
-        Verdict.unknown: gettext("No cost known"),
+        Verdict.unconnected: gettext("Cannot tell"),
+        Verdict.elsewhere: gettext("Judge by targets"),
+        Verdict.unknown: gettext("Cost missing"),
     }
 
 
 def reason(advice: Advice, numbered: frozenset[str]) -> str:
     """Return why a campaign is judged so, as one or two sentences, the second with the next step."""
     said: Mapping[Verdict, str] = {
-        Verdict.unknown: gettext("Without a cost there is no return to judge."),
-        Verdict.elsewhere: gettext("It does not aim at sales; see its targets among the key figures."),
+        Verdict.unknown: gettext("Add its cost to calculate a return."),
+        Verdict.elsewhere: gettext("Its goal is not sales. See its targets under KPIs."),
         Verdict.invest: gettext(
-            "Every model credits it with more than it cost, and likely with more per 1 spent than the "
-            "campaigns together. Add a little, then look."
+            "Every model credits it with more than it cost, and probably with more per 1 spent "
+            "than all campaigns together. Add a little, then check the result."
         ),
-        Verdict.keep: gettext("Every model credits it with more than it cost, beyond what chance could do."),
-        Verdict.reconsider: gettext("The models disagree on whether it pays."),
+        Verdict.keep: gettext(
+            "Every model credits it with more than it cost, by more than chance can explain."
+        ),
+        Verdict.reconsider: gettext("The models disagree on whether it pays off."),
         Verdict.stop: gettext(
-            "Every model credits it with less than it cost, even if revenue that is not connected, orders "
-            "still expected and deals kept away by chance are counted for it."
+            "Every model credits it with less than it cost, even after adding unconnected revenue, "
+            "orders still expected and an allowance for chance."
         ),
     }
     if advice.verdict in said:
@@ -174,7 +176,7 @@ def reason(advice: Advice, numbered: frozenset[str]) -> str:
     if advice.standing is Standing.few_in_all:
         return str(
             gettext(
-                "Too few deals are connected to campaigns; %(least)s are needed before any is judged.",
+                "Too few deals are connected to campaigns; at least %(least)s are needed to rate them.",
                 least=formatting.count(LEAST_DEALS_IN_ALL),
             )
         )
@@ -201,24 +203,24 @@ def reason(advice: Advice, numbered: frozenset[str]) -> str:
                 share=formatting.share(advice.to_come),
             )
         )
-    return str(gettext("Chance alone could turn the result."))
+    return str(gettext("Chance alone could reverse the result."))
 
 
 def _missing(advice: Advice, numbered: frozenset[str]) -> str:
     if advice.standing is Standing.nothing:
         return str(
             gettext(
-                "No revenue is connected to any campaign. Enter deals under the names of the companies that "
-                "called."
+                "No revenue is connected to any campaign. Add deals under the names of the "
+                "companies that called."
             )
         )
     if advice.campaign in numbered:
         return str(
             gettext(
-                "Nothing connects it to a call: its number has never rung. Call it once to see that it works."
+                "Nothing connects it to a call: its number has never been called. Call it once to test it."
             )
         )
-    return str(gettext("Nothing connects it to a call. Give its ad material a phone number of its own."))
+    return str(gettext("Nothing connects it to a call. Give its assets their own phone number."))
 
 
 def worth(models: Sequence[str]) -> dict[str, tuple[float, float, float]]:
@@ -235,9 +237,9 @@ def worth_words(model: str) -> list[str]:
     """Return what the simulator found advice by a model to be worth, or that it has not studied it."""
     sentences = [
         gettext(
-            "In simulated markets, where the truth is known, moving a fifth of the budget as the model "
-            "%(model)s says left out %(lost)s of the margin that the best move would have brought, and "
-            "%(worst)s in the least favourable market. That is a finding about made-up markets, not about "
+            "In simulated markets, where the true effect is known, moving a fifth of the budget by "
+            "the %(model)s model missed %(lost)s of the margin the best move would have added "
+            "(%(worst)s in the worst market). This is a result about simulated markets, not about "
             "ours.",
             model=model_word(model),
             lost=formatting.share(lost),

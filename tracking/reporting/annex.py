@@ -50,11 +50,13 @@ def chapters(
             [_spent(asked, found), _months(roi.trend_of(snapshot, settings, question, "month"))],
         ),
         Chapter(gettext("ROI under each model"), [_roi(found), _how_shared()]),
-        Chapter(gettext("Advice by campaign"), [_advice(asked, judged), _how_judged()] if judged else []),
+        Chapter(
+            gettext("Recommendations by campaign"), [_advice(asked, judged), _how_judged()] if judged else []
+        ),
         Chapter(gettext("Targets in full"), [_targets(aims)] if aims else []),
         Chapter(gettext("Still expected from this period's leads"), _still_to_come(settings, found)),
-        Chapter(gettext("What happened beside our marketing"), beside),
-        Chapter(gettext("How each figure is worked out"), [_definitions(settings)]),
+        Chapter(gettext("Annotations"), beside),
+        Chapter(gettext("How the metrics are calculated"), [_definitions(settings)]),
     ]
     return [chapter for chapter in told if chapter.blocks]
 
@@ -62,9 +64,9 @@ def chapters(
 def _how_shared() -> str:
     return str(
         gettext(
-            "Under each model the same deals are shared differently, and each adds up to the same total. "
-            "The interval says how far an ROI would vary if other buyers had come. That a campaign is "
-            "credited does not prove that it caused the deal."
+            "Each model splits the same deals differently; the total is the same. The interval "
+            "shows how much an ROI could vary by chance. Credit does not prove that a campaign "
+            "caused the deal."
         )
     )
 
@@ -72,10 +74,10 @@ def _how_shared() -> str:
 def _how_judged() -> str:
     return str(
         gettext(
-            "The chance that a campaign pays is the share of random resamples of your customers in which it "
-            "is credited with more than it cost; the span is over the models, and the least favourable one "
-            "decides. Credit is not effect: in simulated markets where no campaign has any effect, campaigns "
-            "were credited with more than they cost too."
+            "The chance that a campaign pays off is how often random resamples of your customers "
+            "credit it with more than it cost. The range covers all models; the least favourable "
+            "one decides. Credit is not effect: in simulated markets where no campaign has any "
+            "effect, some were still credited with more than they cost."
         )
     )
 
@@ -102,7 +104,7 @@ def _spent(asked: ReportQuery, found: Comparison) -> Table:
     ]
     if not any(row["objective"] for row in rows):
         columns = [column for column in columns if column.name != "objective"]
-    return Table("campaigns", gettext("Campaigns and what they cost"), columns, rows, total=True)
+    return Table("campaigns", gettext("Campaigns and their cost"), columns, rows, total=True)
 
 
 def _months(trend: Any) -> Table:
@@ -137,9 +139,9 @@ def _roi(found: Comparison) -> Table:
         Column("revenue_minor", gettext("Revenue"), "money"),
         Column("credited_minor", gettext("Revenue credited to campaigns"), "money"),
         Column("roi", gettext("ROI"), "share"),
-        Column("roi_low", gettext("ROI at least (80 % interval)"), "share"),
-        Column("roi_high", gettext("ROI at most (80 % interval)"), "share"),
-        Column("acquisition_cost_minor", gettext("Cost of acquisition"), "money"),
+        Column("roi_low", gettext("ROI, low (80% interval)"), "share"),
+        Column("roi_high", gettext("ROI, high (80% interval)"), "share"),
+        Column("acquisition_cost_minor", gettext("Customer acquisition cost (CAC)"), "money"),
     ]
     return Table("roi", gettext("ROI by campaign and model"), columns, rows)
 
@@ -171,8 +173,8 @@ def _still_to_come(settings: Settings, found: Comparison) -> list[Block]:
         Column("leads", gettext("Leads"), "count"),
         Column("so_far_minor", gettext("First orders so far"), "money"),
         Column("expected_minor", gettext("Still expected"), "money"),
-        Column("low_minor", gettext("At least (80 % interval)"), "money"),
-        Column("high_minor", gettext("At most (80 % interval)"), "money"),
+        Column("low_minor", gettext("Low (80% interval)"), "money"),
+        Column("high_minor", gettext("High (80% interval)"), "money"),
     ]
     title = gettext(
         "First orders of this period's leads, credited by %(model)s", model=model_word(found.models[0])
@@ -195,30 +197,30 @@ def _advice(asked: ReportQuery, judged: Sequence[Advice]) -> Table:
     ]
     columns = [
         Column("campaign", gettext("Campaign")),
-        Column("advice", gettext("Advice")),
+        Column("advice", gettext("Recommendations")),
         Column("reason", gettext("Reason")),
-        Column("least", gettext("Chance that it pays, at least"), "chance"),
-        Column("most", gettext("Chance that it pays, at most"), "chance"),
+        Column("least", gettext("Chance it pays off, low"), "chance"),
+        Column("most", gettext("Chance it pays off, high"), "chance"),
         Column("deals", gettext("Deals"), "count"),
     ]
-    return Table("advice", gettext("Advice by campaign"), columns, rows)
+    return Table("advice", gettext("Recommendations by campaign"), columns, rows)
 
 
 def _targets(aims: Sequence[_Row]) -> Table:
     columns = [
         Column("campaign", gettext("Campaign")),
-        Column("measure", gettext("Measure")),
+        Column("measure", gettext("Metric")),
         Column("days", gettext("Days")),
         Column("target", gettext("Target"), "count"),
         Column("actual", gettext("So far"), "count"),
         Column("expected", gettext("Expected by now"), "count"),
         Column("pace", gettext("Pace")),
-        Column("part", gettext("Reached"), "share"),
+        Column("part", gettext("%% of target"), "share"),
         Column("last_year", gettext("Last year"), "count"),
         Column("note", gettext("Note")),
-        Column("source", gettext("Made of")),
+        Column("source", gettext("Source data")),
     ]
-    return Table("targets", gettext("Targets against actuals"), columns, aims)
+    return Table("targets", gettext("Targets and actuals"), columns, aims)
 
 
 def _beside(session: Session, first: date, last: date) -> list[Block]:
@@ -229,25 +231,25 @@ def _beside(session: Session, first: date, last: date) -> list[Block]:
             for e in reversed(happened)
         ]
         columns = [
-            Column("title", gettext("What happened")),
+            Column("title", gettext("Event")),
             Column("from", gettext("From"), "day"),
             Column("to", gettext("To"), "day"),
             Column("note", gettext("Note")),
         ]
-        blocks.append(Table("events", gettext("What happened beside our marketing"), columns, rows))
+        blocks.append(Table("events", gettext("Annotations"), columns, rows))
     if readings := annotations.readings(session, first=first, last=last):
         figures: list[_Row] = [
             {"name": r.name, "day": r.day, "value": r.value, "unit": r.unit, "source": r.source}
             for r in sorted(readings, key=lambda r: (r.name, r.day))
         ]
         columns = [
-            Column("name", gettext("Indicator")),
+            Column("name", gettext("Metric")),
             Column("day", gettext("Day"), "day"),
-            Column("value", gettext("Figure"), "count"),
+            Column("value", gettext("Metric"), "count"),
             Column("unit", gettext("Unit")),
             Column("source", gettext("Source")),
         ]
-        blocks.append(Table("indicators", gettext("Indicators"), columns, figures))
+        blocks.append(Table("indicators", gettext("Metrics"), columns, figures))
     return blocks
 
 
@@ -265,10 +267,10 @@ def _definitions(settings: Settings) -> Table:
         for kpi in KPIS
     ]
     columns = [
-        Column("figure", gettext("Figure")),
-        Column("formula", gettext("How it is worked out")),
+        Column("figure", gettext("Metric")),
+        Column("formula", gettext("Formula")),
         Column("unit", gettext("Unit")),
-        Column("source", gettext("Made of")),
-        Column("hides", gettext("What it hides")),
+        Column("source", gettext("Source data")),
+        Column("hides", gettext("Limitations")),
     ]
     return Table("definitions", gettext("Definitions"), columns, rows)

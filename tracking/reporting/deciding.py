@@ -53,7 +53,7 @@ def choose(session: Session, model: str | None) -> None:
     if model is not None and model not in CHOICES:
         raise Invalid(
             "model",
-            "%(name)r is not a model to decide by; use one of: %(known)s",
+            "%(name)r cannot be the default model; use one of: %(known)s",
             name=model,
             known=", ".join(CHOICES),
         )
@@ -75,8 +75,8 @@ def reason(deciding: Deciding) -> str:
         )
     return str(
         gettext(
-            "With %(deals)s deals a year, %(model)s is the safest choice: in simulated markets it credits "
-            "the wrong campaigns with %(mean)s of the margin on average and %(worst)s at worst, the best "
+            "With %(deals)s deals a year, %(model)s is the safest choice. In simulated markets it "
+            "misattributes %(mean)s of the margin on average and %(worst)s at worst, the best "
             "worst case of all models.",
             deals=formatting.count(deciding.deals),
             model=model_word(best.model),
@@ -91,8 +91,8 @@ def warnings(deciding: Deciding, models: tuple[str, ...]) -> list[str]:
     return [
         str(
             gettext(
-                "%(model)s is shown, but the study advises against it: in one of the simulated markets it "
-                "credits the wrong campaigns with %(worst)s of the margin.",
+                "The study advises against %(model)s: in one of the simulated markets it "
+                "misattributes %(worst)s of the margin.",
                 model=model_word(each.model),
                 worst=formatting.share(each.worst.wrong),
             )

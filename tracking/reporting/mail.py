@@ -21,7 +21,9 @@ class Uncertain(OSError):
     """The connection broke while the message was on its way: it may have arrived or not."""
 
     def __init__(self, cause: OSError) -> None:
-        self.whole = say("the connection broke while sending (%(error)s); it may have arrived", error=cause)
+        self.whole = say(
+            "the connection was lost while sending (%(error)s); the email may have arrived", error=cause
+        )
         super().__init__(self.whole)
 
 
@@ -40,10 +42,10 @@ def send(settings: Settings, message: EmailMessage) -> dict[str, tuple[int, byte
         If nobody can know whether the server took it.
     """
     if not is_possible(settings):
-        raise Invalid("smtp_url", "no mail server is set; set RINGTRAIL_SMTP_URL and RINGTRAIL_MAIL_FROM")
+        raise Invalid("smtp_url", "email is not set up; set RINGTRAIL_SMTP_URL and RINGTRAIL_MAIL_FROM")
     parts = urlsplit(settings.smtp_url.get_secret_value())
     if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
-        raise Invalid("smtp_url", "is no mail server; write smtp://user:password@host:587")
+        raise Invalid("smtp_url", "not a mail server address; write smtp://user:password@host:587")
     for header, value in (
         ("From", settings.mail_from),
         ("Date", formatdate()),

@@ -49,7 +49,7 @@ def send(
         with db.reading(engine) as session:
             message = letter(session, settings, schedules.get(session, schedule_id), at=at)
         if not mail.is_possible(settings):
-            raise Invalid("smtp_url", "no mail server is set; set RINGTRAIL_SMTP_URL and RINGTRAIL_MAIL_FROM")
+            raise Invalid("smtp_url", "email is not set up; set RINGTRAIL_SMTP_URL and RINGTRAIL_MAIL_FROM")
         if due is not None:
             moved_to = db.commit(engine, begin)
             if moved_to is None:
@@ -77,7 +77,7 @@ def _why(error: Invalid | Conflict | OSError | extras.DocumentsMissing) -> Inval
         return documents_missing(extras.COMMAND)
     if isinstance(error, OSError):
         reason = f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
-        return Invalid("mail", "the mail server did not take it: %(error)s", error=reason)
+        return Invalid("mail", "the mail server rejected it: %(error)s", error=reason)
     return error
 
 
@@ -130,10 +130,10 @@ def _with_ending(brief: Document, settings: Settings, row: ReportSchedule, asked
     query |= {"from": [str(asked.period.start)], "to": [str(asked.last_day)], "language": [row.language]}
     link = f"{settings.base_url}/report?{urlencode(query, doseq=True)}"
     ending = Chapter(
-        gettext("The whole report"),
+        gettext("Full report"),
         [
-            gettext("With charts and all tables, for whoever may sign in: %(link)s", link=link),
-            gettext("%(who)s has set up this mail and can take you off its list.", who=row.created_by),
+            gettext("Full report with charts and tables (sign-in required): %(link)s", link=link),
+            gettext("%(who)s set up this email and can remove you from the list.", who=row.created_by),
         ],
     )
     return replace(brief, chapters=[*brief.chapters, ending])

@@ -52,7 +52,7 @@ def headline(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found: 
         ("marketing_efficiency", "ratio", gettext("Marketing efficiency")),
         ("cost_per_lead_minor", "money", gettext("Cost per lead")),
         ("cost_per_qualified_lead_minor", "money", gettext("Cost per qualified lead")),
-        ("acquisition_cost_minor", "money", gettext("Cost of acquisition")),
+        ("acquisition_cost_minor", "money", gettext("Customer acquisition cost (CAC)")),
     ]
     alike = {key: roi.recorded(snapshot, period) for key, (_, period) in earlier.items()}
     rows: list[_Row] = []
@@ -66,13 +66,13 @@ def headline(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found: 
             row[f"{key}_change"] = _change(now[name], other[name]) if grown else None
         rows.append(row)
     columns = [
-        Column("measure", gettext("Figure")),
+        Column("measure", gettext("Metric")),
         Column("unit", gettext("Unit")),
         Column("now", gettext("This period"), "count"),
     ]
     for key, (label, _) in earlier.items():
         columns += [Column(key, label, "count"), Column(f"{key}_change", gettext("Difference"), "change")]
-    return Table("headline", gettext("The figures that matter"), columns, rows)
+    return Table("headline", gettext("Main results"), columns, rows)
 
 
 def _change(now: float | None, before: float | None) -> float | None:
@@ -85,13 +85,13 @@ def made_of(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found: C
     window = f"{asked.question.lookback_days:g}"
     facts: list[tuple[str, str, Figure | str]] = [
         ("period", gettext("Period"), days(asked)),
-        ("time_zone", gettext("Time zone of the days"), str(asked.period.zone)),
+        ("time_zone", gettext("Time zone"), str(asked.period.zone)),
         ("currency", gettext("Currency"), settings.currency),
         ("models", gettext("Attribution models"), ", ".join(map(model_word, found.models))),
         (
             "window",
             gettext("Lookback window"),
-            gettext("A touch earns credit up to %(days)s days before a deal.", days=window),
+            gettext("Touches up to %(days)s days before a deal are credited.", days=window),
         ),
         ("as_of", gettext("Data as of"), Figure("moment", snapshot.taken_at)),
         ("campaigns", gettext("Campaigns"), _filters(asked)),
@@ -107,7 +107,7 @@ def made_of(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found: C
         facts += [
             (
                 "unattributed",
-                gettext("Revenue that no touch preceded (%(model)s)", model=model_word(model)),
+                gettext("Unattributed revenue (%(model)s)", model=model_word(model)),
                 Figure("share", lost),
             ),
             (
@@ -118,11 +118,15 @@ def made_of(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found: C
         ]
     if snapshot.stale:
         facts.append(
-            ("stale", gettext("Freshness"), gettext("Newer data were being read when this was made."))
+            (
+                "stale",
+                gettext("Data status"),
+                gettext("Newer data was still loading when this report was made."),
+            )
         )
     rows = [{"key": key, "what": label, "value": value} for key, label, value in facts]
-    columns = [Column("what", gettext("What")), Column("value", gettext("Chosen or found"))]
-    return Table("made-of", gettext("What this report is made of"), columns, rows)
+    columns = [Column("what", gettext("What")), Column("value", gettext("Value"))]
+    return Table("made-of", gettext("About this report"), columns, rows)
 
 
 def days(asked: ReportQuery) -> str:
@@ -156,11 +160,11 @@ def key_figures(settings: Settings, snapshot: Snapshot, asked: ReportQuery, foun
         for kpi in KPIS
     ]
     columns = [
-        Column("figure", gettext("Figure")),
+        Column("figure", gettext("Metric")),
         Column("unit", gettext("Unit")),
         *(Column(key, label, "ratio") for key, (label, _) in periods.items()),
     ]
-    title = gettext("Key figures of all campaigns (a customer kept for %(years)s years, an assumption)",
+    title = gettext("KPIs for all campaigns (assumes a customer lifetime of %(years)s years)",
                     years=f"{YEARS_KEPT:g}")  # fmt: skip
     return Table("key-figures", title, columns, rows)
 

@@ -15,79 +15,82 @@ _NAMED = 5
 # Of each kind of finding: what it is, and what it does to the figures.
 _WORDS: Mapping[str, tuple[str, str]] = {
     "unasked": (
-        _("Qualifying calls in which nobody asked where the caller heard of us"),
+        _("Eligible calls where the caller was not asked how they heard about us"),
         _(
-            "What buyers say themselves is missing: self-reported and hybrid attribution rest on fewer "
-            "answers, and nothing tells whether the tracked source is right."
+            "Self-reported and hybrid models have fewer answers to work with, and you cannot check "
+            "the tracked source against what buyers say."
         ),
     ),
     "unknown_numbers": (
         _("Calls to numbers that are not in the inventory"),
-        _("They count as of unknown source: no campaign is credited with them or with what followed."),
+        _("They count as unknown source. No campaign gets credit for them or for deals that followed."),
     ),
     "nobodys_numbers": (
-        _("Calls to numbers of ours that were on no material when they rang"),
-        _("They count as of unknown source. A number at rest may still stand on old material."),
+        _("Calls to tracking numbers that were not assigned at the time"),
+        _("They count as unknown source. A released number may still be printed on old material."),
     ),
     "still_ringing": (
-        _("Material that has expired and still rings"),
-        _("Its campaign is still credited, rightly; but its number cannot be given to anything else."),
+        _("Expired assets that still get calls"),
+        _("The campaign is still credited correctly, but the number cannot be reused yet."),
     ),
     "nameless": (
-        _("Companies of the period that are known only by a caller's number"),
+        _("Companies in this period known only by phone number"),
         _(
-            "A deal entered under the company's name does not find these calls: its revenue may be "
-            "unattributed, and leads are counted twice."
+            "Deals entered under the company name are not matched to these calls, so revenue may "
+            "be unattributed and leads counted twice."
         ),
     ),
     "alike": (
-        _("Names and domains that several companies share which are not merged"),
+        _("Possible duplicates: companies with the same name or domain"),
         _(
-            "If they are one company, its journey is cut in pieces: credit goes astray, customers count"
-            " twice."
+            "If they are the same company, its journey is split: credit goes to the wrong "
+            "campaigns and customers are counted twice."
         ),
     ),
     "unconnected": (
-        _("Campaigns with a cost that nothing connects to a call"),
-        _("Whether they pay cannot be told: no number, touch or answer leads to them."),
+        _("Campaigns with a cost but no connection to a call"),
+        _("We cannot tell whether they pay off: no number, touch or answer leads to them."),
     ),
     "no_cost": (
-        _("Campaigns with calls, leads or deals and no cost in the period"),
+        _("Campaigns with calls, leads or deals but no cost"),
         _("They have no ROI, and the total looks better than it is."),
     ),
     "cost_gaps": (
-        _("Campaigns with costs for a part of their days only"),
+        _("Campaigns with costs for only part of their run"),
         _(
-            "More than a month of the days on which they ran lies outside all their costs: their ROI "
-            "looks better than it is, unless nothing was spent."
+            "More than a month of their run has no cost. Unless nothing was spent, their ROI looks "
+            "better than it is."
         ),
     ),
     "stale": (
-        _("Imports that have not been repeated for five weeks"),
-        _("Calls, deals or costs since then may be missing: the latest months look poorer than they are."),
+        _("Imports older than five weeks"),
+        _("Newer calls, deals or costs may be missing, so the latest months look worse than they are."),
     ),
     "unattributed": (
-        _("Deals won of whose buyers no touch is recorded in the window"),
-        _("Their revenue is credited to no campaign: every ROI is lower than it might be."),
+        _("Won deals without a touch in the lookback window"),
+        _("Their revenue is not credited to any campaign, so ROI looks lower than it is."),
     ),
     "no_rate": (
-        _("Won deals and costs in a currency without an exchange rate on their day"),
-        _("No report can be made before there is a rate: amounts are never added up across currencies."),
+        _("Won deals and costs without an exchange rate for their date"),
+        _(
+            "Reports are not available until you add a rate. Amounts in different currencies are "
+            "never added together."
+        ),
     ),
     "not_understood": (
-        _("Reports of the telephone system that could not be understood"),
+        _("Phone system events that could not be read"),
         _(
-            "Calls may be missing or incomplete. The reports are kept; `ringtrail inbox` shows and "
-            "retries them."
+            "Calls may be missing or incomplete. The events are stored; use `ringtrail inbox "
+            "replay` to retry them."
         ),
     ),
     "failed_jobs": (
         _("Jobs that failed in the last 30 days"),
-        _("What an import would have brought is not in the figures."),
+        _("Data from failed imports is missing from the reports."),
     ),
     "failed_schedules": (
         _("Scheduled reports that could not be sent"),
-        _("Whoever relies on the mail sees no figures; the figures themselves are right."),
+        _("Recipients did not get the report. The data itself is correct."),
     ),
 }
 
@@ -125,7 +128,7 @@ def _effect(finding: Finding) -> str:
     if finding.share:
         return str(
             gettext(
-                "%(share)s of the revenue is credited to no campaign: every ROI is lower than it might be.",
+                "%(share)s of revenue is not credited to any campaign, so ROI looks lower than it is.",
                 share=formatting.share(finding.share),
             )
         )
@@ -134,7 +137,7 @@ def _effect(finding: Finding) -> str:
 
 def _amount(finding: Finding) -> str:
     if finding.count is None:
-        return str(gettext("not known yet"))
+        return str(gettext("not available yet"))
     if finding.more:
         return str(gettext("more than %(count)s", count=formatting.count(MOST)))
     number = formatting.count(finding.count)

@@ -66,10 +66,10 @@ class ReportQuery:
     @property
     def earlier_periods(self) -> dict[str, tuple[str, Period]]:
         """Return the periods to set this one against, each once, with its heading."""
-        last_year = {"year_ago": (gettext("Same days last year"), year_before(self.period))}
+        last_year = {"year_ago": (gettext("Same period last year"), year_before(self.period))}
         if preceding(self.period) == year_before(self.period):
             return last_year
-        return {"before": (gettext("As many days before"), preceding(self.period))} | last_year
+        return {"before": (gettext("Previous period"), preceding(self.period))} | last_year
 
     @property
     def filtered(self) -> bool:
@@ -130,23 +130,23 @@ def _read(
     first, last = (day(name, args) for name in ("from", "to"))
     period = roi.period_of(settings, today, first, last)
     if (period.end - period.start).days > _MOST_DAYS:
-        raise Invalid("from", gettext("the period has more than twenty years; choose a later first day"))
+        raise Invalid("from", gettext("the period is longer than 20 years; choose a later first day"))
     chosen = tuple(dict.fromkeys(args.getlist("model"))) or models
     if unknown := [name for name in chosen if name not in roi.REPORTED]:
-        raise Invalid(
-            "model", gettext("%(name)s is no attribution model; choose from the list", name=unknown[0])
-        )
+        raise Invalid("model", gettext("%(name)s is not a model; choose one from the list", name=unknown[0]))
     step = args.get("by", "month")
     if step not in get_args(Step):
-        raise Invalid("by", gettext("%(name)s is no span of time; choose from the list", name=step))
+        raise Invalid("by", gettext("%(name)s is not a period; choose one from the list", name=step))
     against = args.get("against", "")
     if against not in ("", "previous", "year"):
         raise Invalid(
-            "against", gettext("%(name)s is no period to compare with; choose from the list", name=against)
+            "against", gettext("%(name)s is not a comparison; choose one from the list", name=against)
         )
     direction, channel = args.get("direction", ""), args.get("channel", "")
     if direction and direction not in set(Direction):
-        raise Invalid("direction", gettext("%(name)s is no direction; choose from the list", name=direction))
+        raise Invalid(
+            "direction", gettext("%(name)s is not a direction; choose one from the list", name=direction)
+        )
     named = tuple(name for name in args.getlist("campaign") if name)
     for field, wanted, known in (
         ("campaign", named, facts.keys()),
@@ -154,7 +154,7 @@ def _read(
     ):
         if unknown := [name for name in wanted if name not in known]:
             raise Invalid(
-                field, gettext("%(name)s is not known here; choose from the list", name=unknown[0][:80])
+                field, gettext("%(name)s is not an option; choose one from the list", name=unknown[0][:80])
             )
     chosen_campaigns = None
     if named or channel or direction:
@@ -179,7 +179,7 @@ def _lookback(settings: Settings, args: Args) -> float:
     if not 0 < days <= LONGEST_LOOKBACK_DAYS:
         raise Invalid(
             "lookback",
-            "%(told)r is no number of days from 1 to %(most)d; write 365",
+            "must be 1 to %(most)d days, not %(told)r",
             told=text,
             most=LONGEST_LOOKBACK_DAYS,
         )
@@ -192,10 +192,14 @@ def day(name: str, args: Args) -> date | None:
     try:
         found = date.fromisoformat(text) if text else None
     except ValueError:
-        raise Invalid(name, "%(told)r is not a day; write it as 2026-03-01", told=text) from None
+        raise Invalid(name, "%(told)r is not a date; enter it as 2026-03-01", told=text) from None
     if found is not None and found.year not in YEARS:
         first, last = YEARS[0], YEARS[-1]
         raise Invalid(
-            name, "%(told)s lies outside the years %(first)s to %(last)s", told=text, first=first, last=last
+            name,
+            "must be between the years %(first)s and %(last)s, not %(told)s",
+            told=text,
+            first=first,
+            last=last,
         )
     return found

@@ -37,7 +37,7 @@ def report(
         chosen = asked.question.campaigns or frozenset()
         aims = [row for row in aims if row["campaign"] in chosen]
     return Document(
-        title=gettext("Which advertising pays?"),
+        title=gettext("Which marketing pays off?"),
         headline=story.headline(found, judged),
         subtitle=period_figures.days(asked),
         language=str(get_locale()).replace("_", "-"),

@@ -50,7 +50,7 @@ class Return:
         """Return what the picture shows, in words."""
         name = line_words().get(self.campaign, self.campaign)
         if self.span.back is None and self.span.low is None:
-            return str(gettext("%(campaign)s: no return is known", campaign=name))
+            return str(gettext("%(campaign)s: return unknown", campaign=name))
         shown = [(model, formatting.per_unit(back, self.currency)) for model, back in self.others]
         parts = ", ".join(f"{model_word(model)} {back}" for model, back in [(self.model, self.back), *shown])
         return f"{name}: {parts}"

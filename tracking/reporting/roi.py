@@ -76,7 +76,7 @@ def period_of(settings: Settings, today: date, first: date | None, last: date | 
     first = first or last - timedelta(days=DEFAULT_DAYS - 1)
     if last < first:
         raise Invalid(
-            "to", "%(last)s lies before the first day, %(first)s; exchange them", last=last, first=first
+            "to", "the last day, %(last)s, is before the first day, %(first)s", last=last, first=first
         )
     return Period(first, last + timedelta(days=1), settings.zone)
 
@@ -151,7 +151,7 @@ def _refuse_unknown(models: Sequence[str]) -> None:
     if unknown := [name for name in models if name not in REPORTED]:
         raise Invalid(
             "model",
-            "%(name)r is no attribution model; choose among %(known)s",
+            "%(name)r is not a model; use one of: %(known)s",
             name=unknown[0],
             known=", ".join(REPORTED),
         )

@@ -54,18 +54,21 @@ def save(
     if wanted.cadence not in CADENCES:
         raise Invalid(
             "cadence",
-            "%(told)r is not known; choose among %(known)s",
+            "%(told)r is not an option; use one of: %(known)s",
             told=wanted.cadence,
             known=", ".join(CADENCES),
         )
     if wanted.span not in SPANS:
         raise Invalid(
-            "span", "%(told)r is not known; choose among %(known)s", told=wanted.span, known=", ".join(SPANS)
+            "span",
+            "%(told)r is not an option; use one of: %(known)s",
+            told=wanted.span,
+            known=", ".join(SPANS),
         )
     if unknown := [name for name in wanted.attachments if name not in ATTACHMENTS]:
         raise Invalid(
             "attachments",
-            "%(told)r is not known; choose among %(known)s",
+            "%(told)r is not an option; use one of: %(known)s",
             told=unknown[0],
             known=", ".join(ATTACHMENTS),
         )
@@ -92,15 +95,15 @@ def addresses(told: Sequence[str]) -> list[str]:
             known = validate_email(line.strip(), check_deliverability=False, test_environment=True)
         except EmailNotValidError as error:
             raise Invalid(
-                "recipients", "%(line)r is no e-mail address: %(error)s", line=line.strip(), error=error
+                "recipients", "%(line)r is not an email address: %(error)s", line=line.strip(), error=error
             ) from None
         found.setdefault(known.normalized.casefold(), known.normalized)
     if not found:
-        raise Invalid("recipients", "is empty; write one e-mail address a line")
+        raise Invalid("recipients", "enter one email address per line")
     if len(found) > MOST_RECIPIENTS:
         raise Invalid(
             "recipients",
-            "are %(length)s; give at most %(most)s, or a list's address",
+            "%(length)s recipients are too many; enter at most %(most)s, or the address of a mailing list",
             length=len(found),
             most=MOST_RECIPIENTS,
         )
@@ -116,7 +119,7 @@ def get(session: Session, schedule_id: int) -> ReportSchedule:
     """Return a schedule, or raise NotFound."""
     row = session.get(ReportSchedule, schedule_id)
     if row is None:
-        raise NotFound("there is no schedule %(number)s; it may have been deleted", number=schedule_id)
+        raise NotFound("schedule %(number)s not found; it may have been deleted", number=schedule_id)
     return row
 
 
@@ -173,7 +176,7 @@ def begin(session: Session, schedule_id: int, due: date, *, at: datetime, zone: 
         return None
     row.next_on = following(at.astimezone(zone).date(), CADENCES[row.cadence])
     row.not_before = None
-    row.last_error = say("sending was begun and not ended; it may have arrived. If not, send it now by hand")
+    row.last_error = say("sending was interrupted, so the email may have arrived; if not, use Send now")
     session.flush()
     return row.next_on
 
@@ -183,7 +186,7 @@ def note_sent(session: Session, schedule_id: int, *, at: datetime, refused: Sequ
     row = session.get(ReportSchedule, schedule_id)
     if row is not None:
         row.last_sent_at = at
-        row.last_error = say("the mail server refused %(who)s", who=", ".join(refused)) if refused else None
+        row.last_error = say("the mail server rejected %(who)s", who=", ".join(refused)) if refused else None
 
 
 def note_failure(

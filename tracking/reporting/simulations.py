@@ -66,7 +66,7 @@ class Archive:
         """Return the file of a fitted scenario, or raise NotFound."""
         path = self._path(token, "toml")
         if not path.exists():
-            raise NotFound("this fitted scenario is no longer kept; fit one again")
+            raise NotFound("this calibrated scenario has been deleted; calibrate again")
         return path
 
     def drop(self, token: str) -> None:
@@ -77,7 +77,7 @@ class Archive:
     def _path(self, token: str, end: str) -> Path:
         # The token becomes part of a path.
         if not _TOKEN.fullmatch(token):
-            raise NotFound("there is no such simulation")
+            raise NotFound("simulation not found")
         return self._folder / f"{token}.{end}"
 
 
@@ -105,7 +105,7 @@ def run(archive: Archive, arguments: Arguments, progress: Progress) -> Mapping[s
         seen = tables(world, counted(spread, _part(progress, 0, 10), 2 * results(world, 0)))
         truth = find(world, spread, on_progress=_part(progress, 10, 40)).report
         if truth["all_campaigns"]["margin_minor"] <= 0:
-            raise Invalid("accounts", "are too few: nobody bought; take more companies or more days")
+            raise Invalid("accounts", "too few: there were no buyers. Use more companies or more days")
         gains = scoring.moves(world, spread, _part(progress, 40, 85)) if movable > 1 else None
     credit, unavailable = _credits(seen)
     progress(95, 100)
@@ -179,7 +179,7 @@ def fit(
                 trials=_TRIALS,
             )
         except ValueError as error:
-            raise Invalid("data", "do not support a fit: %(error)s", error=error) from None
+            raise Invalid("data", "not enough data to calibrate: %(error)s", error=error) from None
     result = {
         "accounts": arguments["accounts"],
         "seed": arguments["seed"],

@@ -40,7 +40,7 @@ def headline(found: Comparison, judged: Sequence[Advice]) -> str:
     if less:
         return str(gettext("End %(names)s", names=less))
     if not judged:
-        return str(gettext("There is no campaign to judge in this period. Enter what your campaigns cost."))
+        return str(gettext("No campaigns to assess in this period. Add your campaign costs."))
     if found.evidence.whole() is Standing.enough and _named(judged, Verdict.keep):
         return str(gettext("Leave the budget as it is for now"))
     return advice.conclusion(found, judged)[0]
@@ -84,7 +84,9 @@ def _connected(found: Comparison) -> str:
         (whole.deals, gettext("%(share)s of the deals", share=formatting.share(whole.deals.share))),
     )
     parts = [said for part, said in told if part.of]
-    return str(gettext("Connected to campaigns: %(parts)s.", parts=", ".join(parts) or gettext("nothing")))
+    return str(
+        gettext("Connected to campaigns: %(parts)s.", parts=", ".join(parts) or gettext("None"))
+    )
 
 
 def _figures(settings: Settings, found: Comparison, rows: Sequence[Return]) -> Figures:
@@ -116,7 +118,7 @@ def _figures(settings: Settings, found: Comparison, rows: Sequence[Return]) -> F
 
 
 def _back_title(settings: Settings) -> str:
-    return str(gettext("Back for each %(one)s spent", one=formatting.per_unit(1, settings.currency)))
+    return str(gettext("Return per %(one)s spent", one=formatting.per_unit(1, settings.currency)))
 
 
 def _returns(settings: Settings, found: Comparison, rows: Sequence[Return]) -> list[Block]:
@@ -138,8 +140,8 @@ def _returns(settings: Settings, found: Comparison, rows: Sequence[Return]) -> l
         Column("campaign", gettext("Campaign")),
         Column("cost_minor", gettext("Cost"), "money"),
         Column("span", gettext("80 % interval"), "span"),
-        Column("back", gettext("Back per %(one)s", one=formatting.per_unit(1, settings.currency)), "back"),
-        Column("verdict", gettext("Advice")),
+        Column("back", gettext("Return per %(one)s", one=formatting.per_unit(1, settings.currency)), "back"),
+        Column("verdict", gettext("Recommendations")),
     ]
     how = gettext(
         "Diamond: %(model)s. Bar: what chance alone could do (80 %% interval). Dashed line: break-even.",
@@ -166,18 +168,18 @@ def _asked_for(settings: Settings, found: Comparison, judged: Sequence[Advice]) 
 
     proposed = points(
         {
-            "invest": gettext("Put a little more into: %(names)s."),
-            "keep": gettext("Go on with: %(names)s."),
-            "stop": gettext("End: %(names)s."),
+            "invest": gettext("Increase slightly: %(names)s."),
+            "keep": gettext("Keep: %(names)s."),
+            "stop": gettext("Stop: %(names)s."),
         }
     )
     unknown = points(
         {
-            "reconsider": gettext("Look into before spending more: %(names)s."),
-            "wait": gettext("Decide later, since it is too early to tell: %(names)s."),
-            "unconnected": gettext("Connect first, since nothing can be told: %(names)s."),
-            "elsewhere": gettext("Judge by their targets: %(names)s."),
-            "unknown": gettext("Find out what they cost: %(names)s."),
+            "reconsider": gettext("Review before spending more: %(names)s."),
+            "wait": gettext("Too early to tell: %(names)s."),
+            "unconnected": gettext("Connect to calls first: %(names)s."),
+            "elsewhere": gettext("Judge by targets: %(names)s."),
+            "unknown": gettext("Add the cost of: %(names)s."),
         }
     )
     whole = found.evidence.coverage.revenue
@@ -214,8 +216,8 @@ def done(
     drawn = charts.revenue_and_cost(trend, settings.currency, "month", happened)
     total = found.lines[TOTAL][model]
     situation = gettext(
-        "In this period %(cost)s was spent on advertising. %(calls)s calls came in, %(leads)s companies "
-        "became leads and %(customers)s became customers; deals worth %(revenue)s were won.",
+        "In this period we spent %(cost)s on marketing. There were %(calls)s calls, %(leads)s new "
+        "leads and %(customers)s new customers. Deals worth %(revenue)s were won.",
         cost=formatting.amount(total["cost_minor"], settings.currency),
         calls=formatting.count(total["calls"]),
         leads=formatting.count(total["leads"]),
@@ -223,15 +225,14 @@ def done(
         revenue=formatting.amount(total["revenue_minor"], settings.currency),
     )
     spent = gettext(
-        "%(direct)s was spent on the campaigns directly, and %(indirect)s as their share of something "
-        "larger, such as hours of the marketing department. Leads and what they cost are counted under the "
-        "model %(model)s.",
+        "Direct costs were %(direct)s. Indirect costs, such as marketing staff time, were "
+        "%(indirect)s. Leads and cost per lead use the %(model)s model.",
         direct=formatting.amount(total["direct_cost_minor"], settings.currency),
         indirect=formatting.amount(total["indirect_cost_minor"], settings.currency),
         model=model_word(model),
     )
     complete = all(charts.is_complete(row, "month") for row in trend.to_pylist())
-    note = "" if complete else gettext("A hollow mark is of a span that is not whole.")
+    note = "" if complete else gettext("Hollow points are incomplete periods.")
     blocks: list[Block] = [
         situation,
         spent,
@@ -241,11 +242,11 @@ def done(
         told = [
             f"{formatting.day(each.starts_on)}: {each.title}" for each in reversed(happened[-_MOST_EVENTS:])
         ]
-        blocks.append(Points(told, gettext("What happened beside our marketing")))
+        blocks.append(Points(told, gettext("Annotations")))
     if aims:
         columns = [
             Column("campaign", gettext("Campaign")),
-            Column("measure", gettext("Measure")),
+            Column("measure", gettext("Metric")),
             Column("target", gettext("Target"), "count"),
             Column("actual", gettext("So far"), "count"),
             Column("expected", gettext("Expected by now"), "count"),
@@ -253,7 +254,7 @@ def done(
         ]
         blocks += [
             Table("targets-now", gettext("Targets"), columns, aims[:_MOST_ROWS]),
-            gettext("Activities that do not aim at sales are judged by their own targets, not by ROI."),
+            gettext("Campaigns that are not about sales are judged by their targets, not by ROI."),
         ]
     return Chapter(gettext("What was done, and what it cost"), blocks)
 
@@ -261,18 +262,18 @@ def done(
 def effect(settings: Settings, asked: ReportQuery, found: Comparison, rows: Sequence[Return]) -> Chapter:
     """Return what came of it: by which model we decide, what the others say, and what is still expected."""
     blocks: list[Block] = [
-        gettext("We decide by %(model)s.", model=model_word(asked.deciding.model))
+        gettext("Default model: %(model)s.", model=model_word(asked.deciding.model))
         + " "
         + deciding.reason(asked.deciding)
     ]
     costliest = sorted((row for row in rows if is_campaign(row.campaign)), key=lambda row: -row.cost_minor)
     drawn = charts.roi_by_model(found, {row.campaign for row in costliest[:_MOST_ROWS]})
     if drawn is not None:
-        name = gettext("ROI of each campaign under each model, with 80 percent intervals")
+        name = gettext("ROI by campaign and model with 80% intervals")
         blocks.append(Chart(name, drawn, "roi"))
     blocks += [
         gettext(
-            "%(model)s cannot be computed: %(reason)s",
+            "%(model)s could not be calculated: %(reason)s",
             model=model_word(model),
             reason=why_unavailable(reason),
         )
@@ -290,9 +291,9 @@ def _still_expected(settings: Settings, found: Comparison) -> list[str]:
         return []
     low, high = (formatting.amount(end, settings.currency) for end in (coming.low, coming.high))
     said = gettext(
-        "This period's leads are still expected to place first orders of %(low)s to %(high)s (80 %% "
-        "interval), if they buy like earlier leads. They are not part of any ROI here, and repeat orders are "
-        "not among them.",
+        "This period's leads are still expected to place first orders worth %(low)s to %(high)s "
+        "(80%% interval), if they buy like earlier leads. This is not part of any ROI here and "
+        "does not include repeat orders.",
         low=low,
         high=high,
     )
@@ -301,8 +302,8 @@ def _still_expected(settings: Settings, found: Comparison) -> list[str]:
     if half is not None:
         told.append(
             ngettext(
-                "Of those who buy, half have bought after %(num)d day.",
-                "Of those who buy, half have bought after %(num)d days.",
+                "Half of all buyers have bought within %(num)d day.",
+                "Half of all buyers have bought within %(num)d days.",
                 half,
             )
         )
@@ -314,6 +315,6 @@ def trust(findings: Collection[quality.Finding]) -> Chapter:
     bad = [line.sentence() for line in quality_text.in_words(list(findings)) if line.bad]
     heading = gettext("How far the data can be trusted")
     if not bad:
-        return Chapter(heading, [gettext("Nothing is missing, as far as can be told.")])
-    said = gettext("What is missing or doubtful in the data of the period, and what it does to the figures:")
+        return Chapter(heading, [gettext("No issues found.")])
+    said = gettext("Issues in this period's data and their effect:")
     return Chapter(heading, [said, Points(bad)])

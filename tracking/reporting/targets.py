@@ -56,7 +56,7 @@ def reached(
                 readings = annotations.readings(session, first=first, last=day)
                 same = (r.value for r in readings if r.name.lower() == measure.strip().lower())
                 level = Pace(target, next(same, None), 1.0)
-                rest: dict[str, Any] = {"source": gettext("indicator"), "behind": ("web.beside", {})}
+                rest: dict[str, Any] = {"source": gettext("metric"), "behind": ("web.beside", {})}
                 rest |= {"expected": None, "pace": formatting.NONE, "whole_year": None, "note": ""}
                 rows.append(_row(name, measure, level, (first, last)) | rest)
     return rows
@@ -107,7 +107,8 @@ def _row(name: str, measure: str, pace: Pace, days: tuple[date, date]) -> dict[s
     note = ""
     if pace.far and pace.trend is not None:
         note = gettext(
-            "Far outside the trend: a year brings about %(trend)s.", trend=formatting.count(round(pace.trend))
+            "Far outside the trend: a typical year brings about %(trend)s.",
+            trend=formatting.count(round(pace.trend)),
         )
     whole = days == (date(days[0].year, 1, 1), date(days[0].year, 12, 31))
     return {
@@ -132,5 +133,5 @@ def _source(asked: ReportQuery, name: str, key: str, days: tuple[date, date]) ->
         behind: tuple[str, dict[str, Any]] = ("web.calls", {"campaign": name, "spam": "no"} | between)
     else:
         behind = ("web.roi_behind", {"goal": _GOALS[key], "model": model, "line": name} | between)
-    source = gettext("calls, leads and deals, model %(model)s", model=model_word(model))
+    source = gettext("calls, leads and deals (%(model)s model)", model=model_word(model))
     return {"source": source, "behind": behind}

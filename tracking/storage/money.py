@@ -44,7 +44,7 @@ def currency(code: str, field: str = "currency") -> str:
     known = code.strip().upper()
     if known not in CODES:
         raise Invalid(
-            field, "%(code)r is not an ISO 4217 currency; write three capitals such as EUR", code=code
+            field, "%(code)r is not a currency code; enter three capital letters such as EUR", code=code
         )
     return known
 
@@ -66,7 +66,9 @@ def to_minor(text: str, code: str, field: str = "amount", *, decimal: str | None
     if not found or len(text) > _LONGEST:
         shown = text if len(text) <= _LONGEST else text[:20] + "…"
         raise Invalid(
-            field, "%(shown)r is not an amount; write digits such as 1234.50, the currency apart", shown=shown
+            field,
+            "%(shown)r is not an amount; enter digits such as 1234.50, without the currency",
+            shown=shown,
         )
     digits, places = found[2], exponent(code)
     mark = decimal or _decimal_mark(digits, places)
@@ -74,14 +76,14 @@ def to_minor(text: str, code: str, field: str = "amount", *, decimal: str | None
     groupings = [grouped for sep, grouped in _GROUPED.items() if sep != mark]
     # A mark that neither groups nor divides is misplaced; to pass over it could multiply the sum.
     if not whole.isdigit() and not any(grouped.fullmatch(whole) for grouped in groupings):
-        raise Invalid(field, "%(text)r can be read in more than one way; write it as 1234.50", text=text)
+        raise Invalid(field, "%(text)r is ambiguous; enter it as 1234.50", text=text)
     if part and not part.isdigit():
-        raise Invalid(field, "%(text)r can be read in more than one way; write it as 1234.50", text=text)
+        raise Invalid(field, "%(text)r is ambiguous; enter it as 1234.50", text=text)
     part = part.rstrip("0")
     if len(part) > places:
         raise Invalid(
             field,
-            "%(text)r has more decimals than %(code)s has (%(places)s); round it",
+            "%(text)r has too many decimals; %(code)s has %(places)s",
             text=text,
             code=code,
             places=places,
@@ -90,7 +92,7 @@ def to_minor(text: str, code: str, field: str = "amount", *, decimal: str | None
     if minor > LARGEST_MINOR:
         raise Invalid(
             field,
-            "%(text)r is larger than %(most)s minor units; check the decimal mark",
+            "%(text)r is larger than %(most)s minor units; check the decimal point",
             text=text,
             most=LARGEST_MINOR,
         )

@@ -23,9 +23,9 @@ def required(value: str, field: str) -> str:
     """Return a name with its blanks tidied, or raise Invalid where nothing or too much is left of it."""
     value = tidy(value)
     if not value:
-        raise Invalid(field, "is empty; give it a name")
+        raise Invalid(field, "enter a name")
     if len(value) > 200:
-        raise Invalid(field, "has %(length)s characters; give at most 200", length=len(value))
+        raise Invalid(field, "must be 200 characters or fewer (now %(length)s)", length=len(value))
     return value
 
 

@@ -169,11 +169,11 @@ def check(raw: str, region: str, field: str) -> None:
         )
     parts = [part for part in _BETWEEN_NUMBERS.split(text[:200]) if sum(c.isdigit() for c in part) >= 5]
     if len(parts) > 1:
-        raise Invalid(field, "%(raw)r holds more than one telephone number; keep one of them", raw=raw)
+        raise Invalid(field, "%(raw)r has more than one phone number; keep one of them", raw=raw)
     digits = sum(c.isdigit() for c in text)
     if digits > _LONGEST - 1 or (digits >= _SHORTEST_UNPLANNED and not _CHARSET.fullmatch(text)):
         raise Invalid(
-            field, "%(raw)r is not a telephone number; write it in full, such as +46701740605", raw=raw
+            field, "%(raw)r is not a phone number; enter it with country code, such as +46701740605", raw=raw
         )
 
 
@@ -193,7 +193,7 @@ def require(raw: str, region: str, field: str) -> str:
     parsed = parse(raw, region)
     if parsed.e164 is None:
         raise Invalid(
-            field, "%(raw)r is not a telephone number; write it in full, such as +46701740605", raw=raw
+            field, "%(raw)r is not a phone number; enter it with country code, such as +46701740605", raw=raw
         )
     return parsed.e164
 

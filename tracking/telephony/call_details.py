@@ -34,7 +34,7 @@ def get(session: Session, call_id: int) -> Call:
     """Return a call with what is shown of it, or raise NotFound."""
     row = session.scalar(loaded(select(Call).where(Call.id == call_id)))
     if row is None:
-        raise NotFound(gettext("There is no call %(n)d.", n=call_id))
+        raise NotFound(gettext("Call %(n)d not found.", n=call_id))
     return row
 
 

@@ -170,11 +170,9 @@ def judge(
     ``clear`` names what is taken back: "lead_status", "value", or both.
     """
     if (value_minor is None) != (currency is None):
-        raise Invalid("value_minor", "an amount and its currency go together; give both or neither")
+        raise Invalid("value_minor", "enter both amount and currency, or neither")
     if value_minor is not None and value_minor < 0:
-        raise Invalid(
-            "value_minor", "%(value)s is negative; the value of a call is 0 or more", value=value_minor
-        )
+        raise Invalid("value_minor", "must be 0 or more, not %(value)s", value=value_minor)
     given = {
         "lead_status": lead_status,
         "value_minor": value_minor,
@@ -242,7 +240,9 @@ def spoke_with(session: Session, call: Call, person: Contact) -> None:
     """
     if contacts.account_of(session, person) is not contacts.account_of(session, call.contact):
         raise Invalid(
-            "contact", "contact %(number)s is of another company; merge the companies first", number=person.id
+            "contact",
+            "contact %(number)s belongs to another company; merge the companies first",
+            number=person.id,
         )
     call.contact = person
     call.touch.contact = person
@@ -283,17 +283,17 @@ def _check(event: CallEvent) -> None:
     if event.started_at.tzinfo is None:
         raise Invalid(
             "started_at",
-            "%(started_at)s names no time zone; give an offset",
+            "%(started_at)s has no time zone; add an offset such as +01:00",
             started_at=event.started_at.isoformat(),
         )
     for name in ("duration_s", "talk_s"):
         value = getattr(event, name)
         if value is not None and value < 0:
-            raise Invalid(name, "%(value)s seconds is negative; mend the record at its source", value=value)
+            raise Invalid(
+                name, "must be 0 or more seconds, not %(value)s; fix it in the source system", value=value
+            )
     if not event.provider_call_id or len(event.provider_call_id) > 200:
-        raise Invalid(
-            "provider_call_id", "must have 1 to 200 characters; the call cannot be told from others"
-        )
+        raise Invalid("provider_call_id", "enter an ID of 1 to 200 characters")
 
 
 def gather(events: Iterable[CallEvent]) -> dict[tuple[str, str], list[CallEvent]]:

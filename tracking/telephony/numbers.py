@@ -72,7 +72,7 @@ def add(
     if target is not None:
         _refuse_loop(session, e164, target)
     if session.scalar(select(TrackingNumber.id).where(TrackingNumber.number == e164)) is not None:
-        raise Conflict("%(e164)s is in the inventory already", e164=e164)
+        raise Conflict("%(e164)s is already in the inventory", e164=e164)
     row = TrackingNumber(number=e164, destination=target, provider=provider, label=label, created_at=at)
     session.add(row)
     session.flush()
@@ -135,13 +135,13 @@ def assign(
             held["start"] = other.starts_at.isoformat()
             if other.ends_at is None:
                 raise Conflict(
-                    "%(number)s is held by %(name)r from %(start)s; "
-                    "release it first, or choose another interval",
+                    "%(number)s has been assigned to %(name)r since %(start)s; release it first or "
+                    "choose other dates",
                     **held,
                 )
             raise Conflict(
-                "%(number)s is held by %(name)r from %(start)s to %(end)s; "
-                "release it first, or choose another interval",
+                "%(number)s is assigned to %(name)r from %(start)s to %(end)s; release it first or "
+                "choose other dates",
                 end=other.ends_at.isoformat(),
                 **held,
             )
@@ -151,8 +151,8 @@ def assign(
         )
         if resting and ends_at is None:
             raise Conflict(
-                "%(number)s is quarantined until %(until)s: calls from %(name)r may still "
-                "come; take another number",
+                "%(number)s is cooling off until %(until)s because calls for %(name)r may still "
+                "come in; use another number",
                 number=number.number,
                 until=f"{other.quarantined_until:%Y-%m-%d}",
                 name=other.ad_material.name,
@@ -199,7 +199,9 @@ def assign_next_free(
             candidates.where(TrackingNumber.id.not_in(tried)).limit(1).with_for_update(skip_locked=True)
         )
         if candidate is None:
-            raise Conflict("no tracking number is free; add one with `ringtrail number add`, or release one")
+            raise Conflict(
+                "no tracking number is available; add one with `ringtrail number add` or release one"
+            )
         try:
             with session.begin_nested():
                 return assign(session, candidate, material, starts_at=at)
@@ -210,11 +212,11 @@ def assign_next_free(
 def release(session: Session, assignment: NumberAssignment, *, at: datetime) -> NumberAssignment:
     """End an assignment; the number still rings and rests for as long as its medium lives on."""
     if assignment.ends_at is not None:
-        raise Conflict("this assignment ended at %(ends_at)s already", ends_at=assignment.ends_at.isoformat())
+        raise Conflict("this assignment already ended at %(ends_at)s", ends_at=assignment.ends_at.isoformat())
     if at <= assignment.starts_at:
         raise Invalid(
             "ends_at",
-            "%(at)s is not after the assignment's start, %(starts_at)s; give a later moment",
+            "%(at)s is not after the assignment's start, %(starts_at)s; enter a later time",
             at=at.isoformat(),
             starts_at=assignment.starts_at.isoformat(),
         )
@@ -328,6 +330,6 @@ def _refuse_loop(session: Session, number: str, destination: str) -> None:
     if destination == number or ours is not None:
         raise Invalid(
             "destination",
-            "%(destination)s is a tracking number itself; calls would go round in circles",
+            "%(destination)s is a tracking number; calls would loop. Enter a real destination",
             destination=destination,
         )

@@ -41,14 +41,12 @@ def _save(job: Work) -> User:
     if language is not None and language not in LANGUAGES:
         raise Invalid(
             "language",
-            "%(language)r is not spoken here; choose among %(known)s",
+            "%(language)r is not available; use one of: %(known)s",
             language=language,
             known=", ".join(LANGUAGES),
         )
     if theme not in (None, "light", "dark"):
-        raise Invalid(
-            "theme", "%(theme)r is no look; choose light, dark, or as the browser says", theme=theme
-        )
+        raise Invalid("theme", "%(theme)r is not a theme; use light, dark or same as browser", theme=theme)
     users.change(job.session, row, name=forms.text("name") or "")
     row.language, row.theme, row.shortcuts = language, theme, forms.flag("shortcuts")
     job.note("account change", row.email)

@@ -108,7 +108,7 @@ def _show(problem: Invalid | None = None, which: str = "") -> str:
 def _event() -> Event:
     starts_on = forms.day("starts_on")
     if starts_on is None:
-        raise Invalid("starts_on", gettext("is missing; give the first day"))
+        raise Invalid("starts_on", gettext("enter the first day"))
     return Event(
         title=forms.text("title") or "",
         starts_on=starts_on,
@@ -120,12 +120,12 @@ def _event() -> Event:
 def _reading() -> Reading:
     day, told = forms.day("day"), (forms.text("value") or "").replace(",", ".")
     if day is None:
-        raise Invalid("day", gettext("is missing; give the day"))
+        raise Invalid("day", gettext("enter a date"))
     try:
         value = float(told)
     except ValueError:
         raise Invalid(
-            "value", "%(told)r is no figure; write digits, such as 1240 or 4.6", told=told
+            "value", "%(told)r is not a number; enter digits, such as 1240 or 4.6", told=told
         ) from None
     return Reading(
         name=forms.text("name") or "",
@@ -143,7 +143,7 @@ _KINDS: Mapping[str, _Kind] = {
         annotations.save_event,
         "annotation",
         lambda row: str(row.title),
-        _("The event is on the axis of time."),
+        _("Annotation added."),
         "decide/_event_fields.html",
     ),
     "readings": _Kind(
@@ -152,7 +152,7 @@ _KINDS: Mapping[str, _Kind] = {
         annotations.save_reading,
         "indicator",
         lambda row: f"{row.name} {row.day}",
-        _("The figure is saved."),
+        _("Value saved."),
         "decide/_reading_fields.html",
     ),
 }

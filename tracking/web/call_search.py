@@ -97,7 +97,7 @@ def _asked(session: Session, choice: str) -> ColumnElement[bool]:
         case "unlogged":
             return ~logged
     raise Invalid(
-        "asked", "%(choice)r is not known; choose among yes, no, missing, logged, unlogged", choice=choice
+        "asked", "%(choice)r is not an option; use one of: yes, no, missing, logged, unlogged", choice=choice
     )
 
 
@@ -146,7 +146,7 @@ def _few(
 def _one_of(kind: type[CallStatus] | type[LeadStatus], text: str, field: str) -> str:
     if text not in list(kind):
         raise Invalid(
-            field, "%(text)r is not known; choose among %(known)s", text=text, known=", ".join(kind)
+            field, "%(text)r is not an option; use one of: %(known)s", text=text, known=", ".join(kind)
         )
     return text
 
@@ -163,7 +163,9 @@ def page_of(wanted: Select[Call]) -> tuple[Select[Call], bool]:
                 micros, _, call_id = mark.partition("-")
                 at, number = db.from_micros(int(micros)), int(call_id)
             except (ValueError, OverflowError):
-                raise Invalid(name, gettext("names no place in the list; begin at its first page")) from None
+                raise Invalid(
+                    name, gettext("this position no longer exists; go back to the first page")
+                ) from None
             same = and_(Call.started_at == at, Call.id > number if back else Call.id < number)
             beyond = or_(Call.started_at > at if back else Call.started_at < at, same)
             # Said twice, the first part lets the database begin at the place in its index.

@@ -77,7 +77,7 @@ def judge_call(call_id: int) -> AnyResponse | tuple[str, int]:
         call = call_details.get(job.session, call_id)
         tags = [required(tag, "tags") for tag in (forms.text("tags") or "").split(",") if tag.strip()]
         if len(tags) > _MOST_TAGS:
-            raise Invalid("tags", gettext("are too many; give at most %(n)d", n=_MOST_TAGS))
+            raise Invalid("tags", gettext("must be %(n)d or fewer", n=_MOST_TAGS))
         telephony.judge(job.session, call, tags=tags, **forms.judgement(call, complete=True))
         job.note("call judge", f"call {call.id}")
 

@@ -75,7 +75,7 @@ def campaign_list() -> str:
 def new_campaign() -> Page:
     row, problem = pages.submitted(lambda job: _save(job, None))
     if row:
-        flash(gettext("%(name)s is added.", name=row.name))
+        flash(gettext("%(name)s added.", name=row.name))
         _warn(row.name)
         return redirect(url_for("web.campaign_page", campaign_id=row.id), 303)
     page = render_template("campaigns/form.html", campaign=None, problem=problem, words=words())
@@ -129,7 +129,7 @@ def campaign_page(campaign_id: int) -> str:
 def change_campaign(campaign_id: int) -> Page:
     row, problem = pages.submitted(lambda job: _save(job, campaign_id))
     if row:
-        flash(gettext("%(name)s is changed.", name=row.name))
+        flash(gettext("%(name)s updated.", name=row.name))
         _warn(row.name)
         return redirect(url_for("web.campaign_page", campaign_id=row.id), 303)
     with pages.reading() as session:
@@ -146,7 +146,7 @@ def new_material(campaign_id: int) -> Page:
         lambda job: _save_material(job, _campaign(job.session, campaign_id), None)
     )
     if made:
-        flash(gettext("%(name)s is added.", name=made.name))
+        flash(gettext("%(name)s added.", name=made.name))
         return redirect(url_for("web.campaign_page", campaign_id=campaign_id), 303)
     with pages.reading() as session:
         row = _campaign(session, campaign_id)
@@ -160,7 +160,7 @@ def new_material(campaign_id: int) -> Page:
 def change_material(material_id: int) -> Page:
     made, problem = pages.submitted(lambda job: _save_material(job, None, material_id))
     if made:
-        flash(gettext("%(name)s is changed.", name=made.name))
+        flash(gettext("%(name)s updated.", name=made.name))
         return redirect(url_for("web.campaign_page", campaign_id=made.campaign_id), 303)
     with pages.reading() as session:
         piece = _material(session, material_id)
@@ -179,7 +179,7 @@ def material_picture(material_id: int) -> Response:
     with pages.reading() as session:
         found = session.scalar(select(MaterialPicture).where(MaterialPicture.ad_material_id == material_id))
         if found is None:
-            raise NotFound(gettext("There is no picture of this material."))
+            raise NotFound(gettext("This asset has no picture."))
         return Response(found.content, mimetype=found.content_type)
 
 
@@ -194,7 +194,7 @@ def give_number(material_id: int) -> AnyResponse:
         return piece.campaign_id, held.tracking_number.number, piece.name
 
     campaign_id, number, name = pages.change(work)
-    flash(gettext("%(name)s has the number %(number)s now.", name=name, number=number))
+    flash(gettext("%(name)s now has the number %(number)s.", name=name, number=number))
     return redirect(url_for("web.campaign_page", campaign_id=campaign_id), 303)
 
 
@@ -203,7 +203,7 @@ def bulk_material(campaign_id: int) -> Page:
     """Add many pieces at once, each with a number: the pages of a catalogue."""
     made, problem = pages.submitted(lambda job: _bulk(job, campaign_id))
     if made:
-        flash(gettext("%(n)d pieces of material have numbers now.", n=made))
+        flash(gettext("%(n)d assets added with numbers.", n=made))
         return redirect(url_for("web.campaign_page", campaign_id=campaign_id), 303)
     with pages.reading() as session:
         row = _campaign(session, campaign_id)
@@ -219,14 +219,14 @@ def words() -> dict[str, list[tuple[str, str]]]:
     """Return the choices of the forms with their names."""
     return {
         "direction": [
-            (Direction.inbound, gettext("inbound: buyers find it")),
-            (Direction.outbound, gettext("outbound: it goes to buyers")),
+            (Direction.inbound, gettext("Inbound: buyers come to you")),
+            (Direction.outbound, gettext("Outbound: you contact buyers")),
         ],
         "medium": [
             (Medium.online, gettext("online")),
-            (Medium.email, gettext("e-mail")),
+            (Medium.email, gettext("email")),
             (Medium.print, gettext("print")),
-            (Medium.fair, gettext("fair")),
+            (Medium.fair, gettext("trade show")),
             (Medium.other, gettext("other")),
         ],
     }
@@ -237,7 +237,7 @@ def _state(campaign: Campaign, day: date) -> Any:
         return gettext("planned")
     if campaign.ends_on and campaign.ends_on < day:
         return gettext("ended")
-    return gettext("running")
+    return gettext("active")
 
 
 def _money(session: Session, row: Campaign) -> dict[str, Any]:
@@ -272,7 +272,7 @@ def _counts(session: Session, query: Any) -> dict[int, int]:
 def _campaign(session: Session, campaign_id: int) -> Campaign:
     row = session.get(Campaign, campaign_id)
     if row is None:
-        raise NotFound(gettext("There is no campaign %(n)d.", n=campaign_id))
+        raise NotFound(gettext("Campaign %(n)d not found.", n=campaign_id))
     return row
 
 
@@ -281,7 +281,7 @@ def _material(session: Session, material_id: int) -> AdMaterial:
         select(AdMaterial).where(AdMaterial.id == material_id).options(joinedload(AdMaterial.campaign))
     )
     if row is None:
-        raise NotFound(gettext("There is no ad material %(n)d.", n=material_id))
+        raise NotFound(gettext("Asset %(n)d not found.", n=material_id))
     return row
 
 
@@ -331,7 +331,9 @@ def _targets(text: str) -> dict[str, float]:
         except ValueError:
             measure = ""
         if not measure.strip():
-            raise Invalid("targets", gettext("%(line)s is no target; write leads: 40", line=repr(line)))
+            raise Invalid(
+                "targets", gettext("%(line)s is not a target; write it as leads: 40", line=repr(line))
+            )
     return found
 
 
@@ -360,11 +362,11 @@ def _save_material(job: Work, campaign: Campaign | None, material_id: int | None
 
 def _picture(session: Session, piece: AdMaterial, content: bytes) -> None:
     if len(content) > _LARGEST_PICTURE:
-        raise Invalid("picture", gettext("is larger than 2 MB; make it smaller"))
+        raise Invalid("picture", gettext("the file is larger than 2 MB; choose a smaller one"))
     # Told by its first bytes: what a file calls itself is no proof of what it is.
     kind = next((kind for mark, kind in _PICTURES.items() if content.startswith(mark)), None)
     if kind is None or (kind == "image/webp" and content[8:12] != b"WEBP"):
-        raise Invalid("picture", gettext("is no PNG, JPEG or WebP picture; choose one of these kinds"))
+        raise Invalid("picture", gettext("choose a PNG, JPEG or WebP file"))
     found = session.scalar(select(MaterialPicture).where(MaterialPicture.ad_material_id == piece.id))
     if found is None:
         found = MaterialPicture(ad_material_id=piece.id)
@@ -377,14 +379,15 @@ def _bulk(job: Work, campaign_id: int) -> int:
     campaign, medium = _campaign(job.session, campaign_id), forms.one_of(Medium, "medium")
     names = [line.strip() for line in request.form.get("names", "").splitlines() if line.strip()]
     if not names:
-        raise Invalid("names", gettext("is empty; write one name a line"))
+        raise Invalid("names", gettext("enter one name per line"))
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise Invalid("names", gettext("%(name)s stands there twice", name=repr(twice[0])))
+        raise Invalid("names", gettext("%(name)s is listed twice", name=repr(twice[0])))
     idle = job.session.scalars(numbers.free(at=job.at).limit(len(names))).all()
     if len(idle) < len(names):
         raise Conflict(
             gettext(
-                "%(names)d pieces need a number each and %(free)d are free; add %(missing)d numbers first",
+                "%(names)d assets need a number and only %(free)d are available; add %(missing)d "
+                "more numbers first",
                 names=len(names),
                 free=len(idle),
                 missing=len(names) - len(idle),

@@ -139,7 +139,7 @@ def merge_company(company_id: int) -> str | Response:
             return target.name or str(target_id)
 
         name = pages.change(work)
-        flash(gettext("It counts as %(name)s from now on; that can be undone here.", name=name))
+        flash(gettext("Merged into %(name)s. You can undo this here.", name=name))
         return redirect(url_for("web.company_page", company_id=target_id), 303)
     text = request.args.get("q", "").strip()
     with pages.reading() as session:
@@ -161,7 +161,7 @@ def part_company(company_id: int) -> Response:
         job.note("company part", str(company_id))
 
     pages.change(work)
-    flash(gettext("They are two companies again."))
+    flash(gettext("Merge undone."))
     return redirect(url_for("web.company_page", company_id=company_id), 303)
 
 
@@ -172,7 +172,7 @@ def change_contact(contact_id: int) -> Response:
     def work(job: Work) -> int:
         row = job.session.get(Contact, contact_id)
         if row is None:
-            raise NotFound(gettext("There is no contact %(n)d.", n=contact_id))
+            raise NotFound(gettext("Contact %(n)d not found.", n=contact_id))
         match request.form.get("do"):
             case "merge":
                 contacts.merge(job.session, Contact, contact_id, forms.whole("into") or 0)
@@ -186,7 +186,7 @@ def change_contact(contact_id: int) -> Response:
             case _:
                 raise Invalid(
                     "do",
-                    "%(told)r is nothing that can be done to a contact; use the buttons of the page",
+                    "unknown action %(told)r; use the buttons on the page",
                     told=forms.text("do") or "",
                 )
         return row.account_id
@@ -213,7 +213,7 @@ def kind_words() -> list[tuple[str, str]]:
 def _company(session: Session, company_id: int) -> Account:
     row = session.get(Account, company_id)
     if row is None:
-        raise NotFound(gettext("There is no company %(n)d.", n=company_id))
+        raise NotFound(gettext("Company %(n)d not found.", n=company_id))
     return row
 
 

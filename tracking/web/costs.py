@@ -26,7 +26,7 @@ _OVERHEAD = "-"
 def cost_list() -> Page:
     saved, problem = pages.submitted(lambda job: _save(job, None))
     if saved:
-        flash(gettext("The cost is added."))
+        flash(gettext("Cost added."))
         return redirect(url_for("web.cost_list", campaign=request.args.get("campaign")), 303)
     skip = pages.skipped()
     wanted = select(Cost).order_by(Cost.period_start.desc(), Cost.id.desc())
@@ -68,7 +68,7 @@ def cost_list() -> Page:
 def change_cost(cost_id: int) -> Page:
     saved, problem = pages.submitted(lambda job: _save(job, cost_id))
     if saved:
-        flash(gettext("The cost is changed."))
+        flash(gettext("Cost updated."))
         return redirect(url_for("web.cost_list"), 303)
     with pages.reading() as session:
         page = render_template(
@@ -92,7 +92,7 @@ def delete_cost(cost_id: int) -> Response:
         job.session.delete(row)
 
     pages.change(work)
-    flash(gettext("The cost is taken out."))
+    flash(gettext("Cost deleted."))
     return redirect(url_for("web.cost_list"), 303)
 
 
@@ -111,7 +111,7 @@ def _without(session: Session) -> list[str]:
 def _cost(session: Session, cost_id: int) -> Cost:
     row = session.get(Cost, cost_id, options=[joinedload(Cost.campaign)])
     if row is None:
-        raise NotFound(gettext("There is no cost %(n)d.", n=cost_id))
+        raise NotFound(gettext("Cost %(n)d not found.", n=cost_id))
     return row
 
 
@@ -120,9 +120,9 @@ def _save(job: Work, cost_id: int | None) -> Cost:
     hours, rate = forms.text("hours"), forms.amount("hourly_rate", currency)
     first, last = forms.day("first"), forms.day("last")
     if first is None:
-        raise Invalid("first", gettext("is empty; give the first day it was spent for"))
+        raise Invalid("first", gettext("enter the first day the cost covers"))
     if last is not None and last < first:
-        raise Invalid("last", gettext("lies before the first day; exchange them"))
+        raise Invalid("last", gettext("the last day is before the first day"))
     record = CostRecord(
         period_start=first,
         period_end=(last or first) + timedelta(days=1),
@@ -137,7 +137,7 @@ def _save(job: Work, cost_id: int | None) -> Cost:
     )
     name = forms.text("campaign") or ""
     if not name:
-        raise Invalid("campaign", gettext("is empty; choose one, or overhead"))
+        raise Invalid("campaign", gettext('choose a campaign or "Overhead"'))
     campaign = None if name == _OVERHEAD else campaigns.get(job.session, name)
     if cost_id is None:
         row, _ = costs.save(job.session, record, campaign=campaign)
@@ -153,9 +153,9 @@ def _minutes(hours: str) -> int:
         whole, _, rest = hours.partition(":")
         minutes = int(whole) * 60 + int(rest) if rest else round(float(hours.replace(",", ".")) * 60)
     except (ValueError, OverflowError):
-        raise Invalid("hours", "%(told)r are no hours; write 7.5 or 7:30", told=hours) from None
+        raise Invalid("hours", "%(told)r is not a number of hours; enter 7.5 or 7:30", told=hours) from None
     if not 0 <= minutes <= 10_000_000:
-        raise Invalid("hours", "%(told)r are no hours; write 7.5 or 7:30", told=hours)
+        raise Invalid("hours", "%(told)r is not a number of hours; enter 7.5 or 7:30", told=hours)
     return minutes
 
 

@@ -122,7 +122,7 @@ def _judged(what: str, user: Any, right: bool) -> None:
 def _pause() -> str:
     minutes = int(throttle.PAUSE.total_seconds() // 60)
     said: str = gettext(
-        "Too many tries. Try again in %(n)d minutes, or from a device you have signed in from before.",
+        "Too many attempts. Try again in %(n)d minutes, or from a device you have signed in from before.",
         n=minutes,
     )
     return said
@@ -238,7 +238,7 @@ class Passwords(PasswordUtil):
         email, name = getattr(user, "email", ""), getattr(user, "name", "")
         ours = ["ringtrail", email, *email.replace("@", ".").split("."), name, *name.split()]
         if not wrong and zxcvbn(normal[:_READ], [word for word in ours if word])["score"] < _GUESSABLE:
-            wrong = [gettext("This password is among the first that a guesser tries. Choose another one.")]
+            wrong = [gettext("This password is too easy to guess. Choose another one.")]
         return wrong, normal
 
 

@@ -141,11 +141,13 @@ def save_plan() -> AnyResponse:
     def work(job: Work) -> None:
         year = forms.whole("year")
         if year is None or not 2000 <= year < 2100:
-            raise Invalid("year", "%(told)r is not a year; write 2027", told=forms.text("year") or "")
+            raise Invalid(
+                "year", "%(told)r is not a year; enter one such as 2027", told=forms.text("year") or ""
+            )
         for row in job.session.scalars(select(Campaign)):
             leads = forms.whole(f"leads{row.id}")
             if leads is not None and leads < 0:
-                raise Invalid("targets", gettext("a target is 0 or more"))
+                raise Invalid("targets", gettext("a target must be 0 or more"))
             if leads is not None:
                 campaigns.change(job.session, row, targets=dict(row.targets) | {f"leads {year}": leads})
         job.note("plan save", str(year))
@@ -211,7 +213,7 @@ def _years() -> float:
     except ValueError:
         years = 0.0
     if not 0 < years <= _MOST_YEARS:
-        raise Invalid("years", "%(told)r is no number of years up to 50; write 5", told=text)
+        raise Invalid("years", "must be between 0 and 50 years, not %(told)r", told=text)
     return years
 
 
@@ -259,11 +261,11 @@ def _todo(found: roi.Comparison, attended: dict[str, Any]) -> list[tuple[str, st
     todo = []
     asked_rate, missed_rate = attended["asked_rate"], attended["missed_rate"]
     if asked_rate is not None and asked_rate < _ASKED_ENOUGH:
-        text = gettext("In more than half of the calls nobody asked where the caller heard of us.")
-        todo.append((text, "web.unasked", gettext("Log them")))
+        text = gettext("In more than half of the calls, the caller was not asked how they heard about us.")
+        todo.append((text, "web.unasked", gettext("Log calls")))
     if missed_rate is not None and missed_rate > _MISSED_TOO_OFTEN:
         text = gettext("More than one call in five was missed.")
-        todo.append((text, "web.calls", gettext("See the calls")))
+        todo.append((text, "web.calls", gettext("Show calls")))
     lines, model = found.lines, found.models[0]
     free = sorted(
         name
@@ -272,10 +274,10 @@ def _todo(found: roi.Comparison, attended: dict[str, Any]) -> list[tuple[str, st
     )
     if free:
         names = ", ".join(free[:3]) + ("…" if len(free) > 3 else "")
-        text = gettext("No cost is known of campaigns that earn revenue: %(names)s.", names=names)
-        todo.append((text, "web.cost_list", gettext("Enter costs")))
+        text = gettext("These campaigns earn revenue but have no cost entered: %(names)s.", names=names)
+        todo.append((text, "web.cost_list", gettext("Add costs")))
     lost = found.share_of(UNATTRIBUTED, model)
     if lost is not None and lost > _UNATTRIBUTED_TOO_MUCH:
-        text = gettext("Much of the revenue is unattributed: no touch is recorded of who bought.")
-        todo.append((text, "web.roi", gettext("See the comparison")))
+        text = gettext("Much of the revenue is unattributed: the buyers have no recorded touches.")
+        todo.append((text, "web.roi", gettext("Show ROI")))
     return [(text, endpoint if may(endpoint) else None, label) for text, endpoint, label in todo]

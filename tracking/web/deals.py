@@ -113,7 +113,7 @@ def deal_page(deal_id: int) -> str:
 def _deal(session: Session, deal_id: int) -> Deal:
     row = session.get(Deal, deal_id, options=[joinedload(Deal.account)])
     if row is None:
-        raise NotFound(gettext("There is no deal %(n)d.", n=deal_id))
+        raise NotFound(gettext("Deal %(n)d not found.", n=deal_id))
     return row
 
 
@@ -263,7 +263,7 @@ def _save(job: Work, deal_id: int | None) -> int:
     zone = pages.settings().zone
     amount = forms.amount("amount_minor", currency)
     if amount is None:
-        raise Invalid("amount_minor", gettext("is empty; give what the deal is worth"))
+        raise Invalid("amount_minor", gettext("enter the deal value"))
     record = DealRecord(
         clues=Clues(company=forms.text("company")),
         stage=forms.one_of(Stage, "stage"),

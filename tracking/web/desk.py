@@ -178,8 +178,8 @@ def _refuse_unseen(earlier: Answer | None) -> None:
     if earlier is not None and request.form.get("seen", type=int) != earlier.id:
         raise Conflict(
             gettext(
-                "%(who)s has logged this call meanwhile: %(what)s. Save again to correct that.",
-                who=earlier.asked_by or gettext("somebody"),
+                "%(who)s has just logged this call: %(what)s. Save again to replace it.",
+                who=earlier.asked_by or gettext("someone"),
                 what=answer_words(earlier),
             )
         )
@@ -198,9 +198,7 @@ def _answer(job: Work, call: Call, earlier: Answer | None, key: str) -> None:
             # Both are the caller's: what was typed at the question, and what was typed as his words.
             verbatim = f"{words}\n{verbatim}" if verbatim else words
     elif earlier is None:
-        raise Invalid(
-            "source", gettext("is empty; pick an answer, or say that you did not ask or he would not say")
-        )
+        raise Invalid("source", gettext('choose an answer, "Did not ask" or "Would not say"'))
     else:
         return  # only the judgement is changed
     answers.log(
@@ -235,7 +233,7 @@ def _identify(job: Work, call: Call) -> None:
     elif chosen:
         found = session.get(Contact, int(chosen)) if chosen.isdecimal() and len(chosen) < 18 else None
         if found is None:
-            raise Invalid("contact", "%(told)r is nobody known; choose one of the list", told=chosen)
+            raise Invalid("contact", "contact %(told)r not found; choose one from the list", told=chosen)
         if found is not contacts.root(session, call.contact):
             calls.spoke_with(session, call, found)
     if person and chosen != "new":

@@ -38,7 +38,9 @@ def moment(name: str, zone: ZoneInfo) -> datetime | None:
     try:
         at = datetime.fromisoformat(told) if told else None
     except ValueError:
-        raise Invalid(name, "%(told)r is not a moment; write it as 2026-03-01 14:30", told=told) from None
+        raise Invalid(
+            name, "%(told)r is not a date and time; enter it as 2026-03-01 14:30", told=told
+        ) from None
     if at is None:
         return None
     return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
@@ -50,7 +52,7 @@ def whole(name: str) -> int | None:
     try:
         return int(told) if told else None
     except ValueError:
-        raise Invalid(name, "%(told)r is not a whole number; write digits only", told=told) from None
+        raise Invalid(name, "%(told)r is not a whole number; enter digits only", told=told) from None
 
 
 def one_of(kind: type[_Choice], name: str) -> _Choice:
@@ -60,7 +62,9 @@ def one_of(kind: type[_Choice], name: str) -> _Choice:
         return kind(told)
     except ValueError:
         known = ", ".join(kind)
-        raise Invalid(name, "%(told)r is not known; choose among %(known)s", told=told, known=known) from None
+        raise Invalid(
+            name, "%(told)r is not an option; use one of: %(known)s", told=told, known=known
+        ) from None
 
 
 def amount(name: str, currency: str) -> int | None:
@@ -81,7 +85,7 @@ def judgement(call: Call, *, complete: bool) -> dict[str, Any]:
     judged = request.form.get("lead_status", "")
     if judged not in ("", *LeadStatus):
         raise Invalid(
-            "lead_status", "%(judged)r is no judgement; choose good_lead or not_a_lead", judged=judged
+            "lead_status", "%(judged)r is not a lead status; use good_lead or not_a_lead", judged=judged
         )
     empty = {"lead_status": not judged, "value": value is None}
     return {

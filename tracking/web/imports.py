@@ -91,7 +91,7 @@ def import_list() -> Page:
 @pages.page("/imports/template/<kind>.xlsx", MARKETERS)
 def import_template(kind: str) -> Response:
     if kind not in templates.KINDS:
-        raise NotFound("there is no such template")
+        raise NotFound("template not found")
     language = str(get_locale())
     answer = Response(templates.workbook(kind, language), mimetype=_XLSX)
     answer.headers.set("Content-Disposition", "attachment", filename=f"ringtrail-{kind}.xlsx")
@@ -166,11 +166,11 @@ def mend_rows(token: str) -> Page:
     left = _mend(upload, found)
     if left:
         flash(
-            ngettext("%(num)d row is still refused.", "%(num)d rows are still refused.", left),
+            ngettext("%(num)d row is still rejected.", "%(num)d rows are still rejected.", left),
             "error",
         )
     else:
-        flash(gettext("The mended rows can be taken now."))
+        flash(gettext("Your fixed rows are ready to import."))
     return redirect(url_for("web.import_check", token=token), 303)
 
 
@@ -189,7 +189,7 @@ def refused_rows(token: str) -> Response:
 def start_import(token: str) -> AnyResponse:
     upload = _waiting(token)
     if _store().found(token) is None:
-        raise Conflict(gettext("This file has not been tried yet; try it first."))
+        raise Conflict(gettext("Preview this file first."))
 
     def work(job: Work) -> int:
         row = _enqueue(job, upload, dry_run=False)
@@ -206,7 +206,7 @@ def drop_import(token: str) -> AnyResponse:
     upload = _store().get(token)
     pages.change(lambda job: job.note("import drop", upload.name))
     _store().drop(token)
-    flash(gettext("The file is taken out."))
+    flash(gettext("File discarded."))
     return redirect(url_for("web.import_list"), 303)
 
 
@@ -257,7 +257,7 @@ def option_from_form() -> dict[str, str]:
         except (KeyError, ValueError, OSError):
             raise Invalid(
                 "timezone",
-                "%(told)r is no IANA zone; write one such as Europe/Stockholm",
+                "%(told)r is not a time zone; enter one such as Europe/Stockholm",
                 told=told["timezone"],
             ) from None
     if told["currency"]:
@@ -269,9 +269,9 @@ def option_from_form() -> dict[str, str]:
         ("period", ("day", "week", "month", "quarter", "year")),
     ):
         if told[name] and told[name] not in allowed:
-            raise Invalid(name, "%(told)r is not known; choose one of the list", told=told[name])
+            raise Invalid(name, "%(told)r is not an option; choose one from the list", told=told[name])
     if told["header"] and not (told["header"].isdigit() and 0 < int(told["header"]) < 1_000_000):
-        raise Invalid("header", "is not the number of a line; write 1, 2, 3 …")
+        raise Invalid("header", "not a line number; enter 1, 2, 3 …")
     return {name: value for name, value in told.items() if value}
 
 
@@ -282,7 +282,7 @@ def _age(at: datetime) -> int:
 def _receive() -> Upload:
     given = request.files.get("file")
     if given is None or not given.filename:
-        raise Invalid("file", gettext("is missing; choose one"))
+        raise Invalid("file", gettext("choose one"))
     head = given.stream.read(4096)
     readable(head, given.filename)
     given.stream.seek(0)
@@ -311,14 +311,18 @@ def _receive() -> Upload:
 def _waiting(token: str) -> Upload:
     upload = _store().get(token)
     if upload.import_job is not None:
-        raise Conflict(gettext("This file is being imported or has been; give it again to begin anew."))
+        raise Conflict(
+            gettext(
+                "This file has already been imported, or is being imported. Upload it again to start over."
+            )
+        )
     return upload
 
 
 def _tell(upload: Upload) -> None:
     kind = forms.text("kind") or ""
     if kind not in kinds.KINDS:
-        raise Invalid("kind", "%(told)r is not known; choose one of the list", told=kind)
+        raise Invalid("kind", "%(told)r is not an option; choose one from the list", told=kind)
     before = _cut(upload)
     upload.kind, upload.options = kind, option_from_form()
     if _cut(upload) != before:
@@ -333,7 +337,9 @@ def _tell(upload: Upload) -> None:
             for place, name in enumerate(header):
                 field = request.form.get(f"column-{place}", "")
                 if field and field in columns:
-                    raise Invalid(f"column-{place}", gettext("%(field)s is chosen twice", field=field))
+                    raise Invalid(
+                        f"column-{place}", gettext("%(field)s is used for two columns", field=field)
+                    )
                 if field:
                     columns[field] = name.strip()
             upload.columns = columns
@@ -368,7 +374,7 @@ def _try(upload: Upload, header: list[str] | None = None) -> None:
 
 
 def _enqueue(job: Work, upload: Upload, *, dry_run: bool) -> int:
-    label = say("Try %(name)s", name=upload.name) if dry_run else say("Import %(name)s", name=upload.name)
+    label = say("Preview %(name)s", name=upload.name) if dry_run else say("Import %(name)s", name=upload.name)
     arguments = {"token": upload.token, "dry_run": dry_run}
     return jobs.enqueue(job.session, "import", label, arguments, by=job.user.email, at=job.at).id
 

@@ -39,5 +39,5 @@ def stop_job(job_id: int) -> Response:
         job.note("job stop", f"{row.id}: {row.label}")
 
     pages.change(work)
-    flash(gettext("The job is stopped. What it has done so far stays."))
+    flash(gettext("Job stopped. Work already done is kept."))
     return redirect(url_for("web.job_page", job_id=job_id), 303)

@@ -70,7 +70,7 @@ def number_list() -> Page:
 def new_numbers() -> Page:
     count, problem = pages.submitted(_add)
     if count:
-        flash(gettext("%(n)d numbers are added.", n=count))
+        flash(gettext("%(n)d numbers added.", n=count))
         return redirect(url_for("web.number_list"), 303)
     page = render_template("numbers/new.html", problem=problem)
     return page, 422 if problem else 200
@@ -113,26 +113,28 @@ def change_number(number_id: int) -> AnyResponse:
             case "release":
                 held = next((a for a in row.assignments if a.ends_at is None), None)
                 if held is None:
-                    raise Conflict(gettext("%(number)s is on no material.", number=row.number))
+                    raise Conflict(gettext("%(number)s is not assigned.", number=row.number))
                 numbers.release(job.session, held, at=job.at)
                 job.note("number release", f"{row.number}: {held.ad_material.name}")
-                return gettext("%(number)s rests now; it still rings.", number=row.number)
+                return gettext(
+                    "%(number)s released. It is cooling off and still forwards calls.", number=row.number
+                )
             case "disable":
                 row.status = NumberStatus.disabled
                 job.note("number disable", row.number)
-                return gettext("%(number)s is out of service.", number=row.number)
+                return gettext("%(number)s deactivated.", number=row.number)
             case "enable":
                 row.status = NumberStatus.active
                 job.note("number enable", row.number)
-                return gettext("%(number)s is in service.", number=row.number)
+                return gettext("%(number)s activated.", number=row.number)
             case "forward":
                 target = forms.text("destination") or ""
                 numbers.forward_to(job.session, row, target, region=pages.settings().region)
                 job.note("number forward", f"{row.number} to {row.destination}")
-                return gettext("%(number)s rings at %(to)s.", number=row.number, to=row.destination)
+                return gettext("%(number)s now forwards to %(to)s.", number=row.number, to=row.destination)
         raise Invalid(
             "do",
-            "%(told)r is nothing that can be done to a number; use the buttons of its page",
+            "unknown action %(told)r; use the buttons on the number's page",
             told=forms.text("do") or "",
         )
 
@@ -167,7 +169,7 @@ def campaign_sheets(campaign_id: int) -> Response:
             .options(joinedload(NumberAssignment.tracking_number))
         ).all()
         if not held:
-            raise NotFound(gettext("No material of this campaign has a number."))
+            raise NotFound(gettext("No asset in this campaign has a number."))
         made = [_sheet(one.tracking_number, one) for one in held]
     return _pdf(made, f"campaign-{campaign_id}")
 
@@ -178,17 +180,17 @@ def short_link(number_id: int) -> str:
     with pages.reading() as session:
         row = session.get(TrackingNumber, number_id)
         if row is None or not any(held.ends_at is None for held in row.assignments):
-            raise NotFound(gettext("There is no such number."))
+            raise NotFound(gettext("Number not found."))
         return render_template("numbers/short.html", number=row.number, shown=phone.show(row.number))
 
 
 def lives() -> dict[str, str]:
     """Return where a number can stand, in words."""
     return {
-        "available": gettext("free"),
+        "available": gettext("available"),
         "assigned": gettext("in use"),
-        "quarantined": gettext("resting"),
-        "disabled": gettext("out of service"),
+        "quarantined": gettext("cooling off"),
+        "disabled": gettext("inactive"),
     }
 
 
@@ -203,7 +205,7 @@ def _loaded(query: Any) -> Any:
 def _number(session: Session, number_id: int) -> TrackingNumber:
     row = session.scalar(_loaded(select(TrackingNumber).where(TrackingNumber.id == number_id)))
     if not isinstance(row, TrackingNumber):
-        raise NotFound(gettext("There is no number %(n)d.", n=number_id))
+        raise NotFound(gettext("Number %(n)d not found.", n=number_id))
     return row
 
 
@@ -237,10 +239,10 @@ def _expired(session: Session) -> list[tuple[AdMaterial, int]]:
 def _add(job: Work) -> int:
     given = [line.strip() for line in request.form.get("numbers", "").splitlines() if line.strip()]
     if not given:
-        raise Invalid("numbers", gettext("is empty; write one number a line"))
+        raise Invalid("numbers", gettext("enter one number per line"))
     provider = forms.text("provider") or ""
     if not provider:
-        raise Invalid("provider", gettext("is empty; say who carries the calls"))
+        raise Invalid("provider", gettext("enter the provider"))
     for line in given:
         numbers.add(
             job.session,
@@ -263,16 +265,16 @@ def _sheet(row: TrackingNumber, held: NumberAssignment | None) -> Sheet:
         national=shown.national,
         call=f"tel:{row.number}",
         link=f"{pages.settings().base_url}{url_for('web.short_link', number_id=row.id)}",
-        title=material.name if material else gettext("A free number"),
+        title=material.name if material else gettext("Next available number"),
         subtitle=" · ".join(filter(None, parts)),
         steps=[
-            gettext("The number on the proof is this one, digit by digit."),
-            gettext("Both codes open the right number on a telephone."),
-            gettext("A call from outside rings at the desk, and the caller hears it ring."),
-            gettext("The call appears in Ringtrail under this material within a minute."),
-            gettext("The rep who took it knows to ask: where did you hear about us?"),
+            gettext("Check the number on the proof digit by digit."),
+            gettext("Scan both codes with a phone and check the number."),
+            gettext("Call from an outside phone: the sales office rings and you hear the ringing tone."),
+            gettext("The call appears in Ringtrail under this asset within a minute."),
+            gettext('The rep asks: "How did you hear about us?"'),
         ],
-        captions=(gettext("Scan to call"), gettext("Scan to open"), gettext("Before it goes out")),
+        captions=(gettext("Scan to call"), gettext("Scan to open"), gettext("Before you print")),
     )
 
 

@@ -152,10 +152,10 @@ def _sound() -> None:
     """Refuse what no page of ours sends: further in it would break, where nobody can say what was wrong."""
     for name, value in [*request.args.items(multi=True), *request.form.items(multi=True)]:
         if "\0" in name + value:
-            raise Invalid(name.replace("\0", "")[:40], "holds a character that is no text; leave it out")
+            raise Invalid(name.replace("\0", "")[:40], "contains an invalid character; remove it")
     for name, value in request.args.items(multi=True):
         if len(value) >= _LONG and _is_huge(value):
-            raise Invalid(name[:40], "%(told)s is too large a number", told=value[:40])
+            raise Invalid(name[:40], "%(told)s is too large", told=value[:40])
     for part in (request.view_args or {}).values():
         if _is_huge(str(part)) or "\0" in str(part):
             abort(404)
@@ -171,7 +171,7 @@ def _is_huge(text: str) -> bool:
 @bp.errorhandler(OverflowError)
 @bp.errorhandler(DataError)
 def _beyond(_error: Exception) -> tuple[str, int]:
-    return _problem(Invalid("value", "a number, day or text lies beyond what can be kept"))
+    return _problem(Invalid("value", "a number, date or text is too large to store"))
 
 
 @bp.errorhandler(NotFound)
@@ -397,11 +397,13 @@ def explain(error: HTTPException) -> AnyResponse | tuple[str, int]:
     if for_programs():
         return error.get_response()
     reasons = {
-        403: gettext("Your role does not allow this. An administrator can change it."),
-        404: gettext("There is nothing at this address. It may have been mistyped or taken away."),
-        413: gettext("That is larger than this service takes."),
-        507: gettext("The disk of this service is nearly full; calls need what is left. Make room first."),
-        500: gettext("This page could not be made; the service's log says why. What was saved stays saved."),
+        403: gettext("You need a different role for this page. Ask an administrator."),
+        404: gettext("Check the address. The page may have been deleted."),
+        413: gettext("The file is larger than this server accepts."),
+        507: gettext("The server's disk is nearly full, and calls need the rest. Free some space first."),
+        500: gettext(
+            "This page could not be loaded. Your saved data is safe. Details are in the server log."
+        ),
     }
     status = error.code or 500
     reason = reasons.get(status) or error.description or error.name

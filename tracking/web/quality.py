@@ -34,21 +34,21 @@ class _Remedy(NamedTuple):
 
 _LOST = {"goal": "won", "line": UNATTRIBUTED}
 _REMEDIES: Mapping[str, _Remedy] = {
-    "unasked": _Remedy("web.calls", _("Log them"), {"asked": "missing"}, days=True),
+    "unasked": _Remedy("web.calls", _("Log calls"), {"asked": "missing"}, days=True),
     "unknown_numbers": _Remedy("web.number_list", _("Add the numbers"), days=True),
-    "nobodys_numbers": _Remedy("web.calls", _("See the calls"), {"campaign": "--", "spam": "no"}, days=True),
-    "still_ringing": _Remedy("web.number_list", _("See the numbers")),
-    "nameless": _Remedy("web.company_list", _("Name or merge them"), {"unnamed": "yes"}, days=True),
-    "alike": _Remedy("web.company_list", _("Merge them")),
+    "nobodys_numbers": _Remedy("web.calls", _("Show calls"), {"campaign": "--", "spam": "no"}, days=True),
+    "still_ringing": _Remedy("web.number_list", _("Show numbers")),
+    "nameless": _Remedy("web.company_list", _("Name or merge"), {"unnamed": "yes"}, days=True),
+    "alike": _Remedy("web.company_list", _("Merge")),
     "unconnected": _Remedy("web.number_list", _("Assign numbers")),
-    "no_cost": _Remedy("web.cost_list", _("Enter costs")),
-    "cost_gaps": _Remedy("web.cost_list", _("Enter costs")),
+    "no_cost": _Remedy("web.cost_list", _("Add costs")),
+    "cost_gaps": _Remedy("web.cost_list", _("Add costs")),
     "stale": _Remedy("web.import_list", _("Import again")),
-    "unattributed": _Remedy("web.roi_behind", _("See the deals"), _LOST, days=True),
-    "no_rate": _Remedy("web.data_quality", _("Enter a rate below")),
-    "not_understood": _Remedy("web.calls", _("See the calls")),
-    "failed_jobs": _Remedy("web.job_list", _("See the jobs")),
-    "failed_schedules": _Remedy("web.schedule_list", _("See the schedules")),
+    "unattributed": _Remedy("web.roi_behind", _("Show deals"), _LOST, days=True),
+    "no_rate": _Remedy("web.data_quality", _("Add a rate below")),
+    "not_understood": _Remedy("web.calls", _("Show calls")),
+    "failed_jobs": _Remedy("web.job_list", _("Show jobs")),
+    "failed_schedules": _Remedy("web.schedule_list", _("Show schedules")),
 }
 
 
@@ -84,11 +84,13 @@ def save_rate() -> Response | tuple[str, int]:
     def work(job: Work) -> None:
         day, told = forms.day("day"), (forms.text("rate") or "").replace(",", ".")
         if day is None:
-            raise Invalid("day", gettext("is missing; give the first day on which the rate holds"))
+            raise Invalid("day", gettext("enter the date the rate is valid from"))
         try:
             rate = float(told)
         except ValueError:
-            raise Invalid("rate", "%(told)r is no figure; write digits, such as 0.0875", told=told) from None
+            raise Invalid(
+                "rate", "%(told)r is not a number; enter digits, such as 0.0875", told=told
+            ) from None
         code = money.currency(forms.text("currency") or "")
         rates.save(job.session, code, day, rate, target=pages.settings().currency)
         job.note("rate save", f"{code} {day}: {rate}")
@@ -106,7 +108,7 @@ def _look(session: Session, asked: ReportQuery) -> tuple[Snapshot | None, Compar
     try:
         snapshot = pages.current_snapshot(session)
     except Preparing:
-        return None, None, gettext("The records are being read for the first time; look again in a minute.")
+        return None, None, gettext("Loading the data for the first time. Reload in a minute.")
     except Invalid as error:
         return None, None, translate.translated(error)
     question = roi.Question((asked.deciding.model,), asked.period, asked.question.lookback_days)

@@ -22,13 +22,13 @@ def save_view() -> Response:
     def save(work: Work) -> str:
         name, path = forms.text("name"), request.form.get("path", "")
         if name is None:
-            raise Invalid("name", gettext("is missing; give the view a name"))
+            raise Invalid("name", gettext("enter a name for the view"))
         views.save(work.session, user().id, name, path, shared=forms.flag("shared"))
         work.note("view save", name)
         return path
 
     path = pages.change(save)
-    flash(gettext("The view is saved."))
+    flash(gettext("View saved."))
     return redirect(path, 303)
 
 
@@ -40,5 +40,5 @@ def delete_view(view_id: int) -> Response:
         work.note("view delete", row.name)
 
     pages.change(delete)
-    flash(gettext("The view is deleted."))
+    flash(gettext("View deleted."))
     return redirect("/views", 303)

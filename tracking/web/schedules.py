@@ -64,7 +64,7 @@ def delete_schedule(schedule_id: int) -> Response:
         schedules.remove(job.session, row)
 
     pages.change(work)
-    flash(gettext("The schedule is deleted; nothing more goes out."))
+    flash(gettext("Schedule deleted. No more reports will be sent."))
     return redirect(url_for("web.schedule_list"), 303)
 
 
@@ -84,8 +84,8 @@ def no_mail() -> str:
     """Return why no mail goes out, and the remedy."""
     return str(
         gettext(
-            "No mail server is set, so nothing is sent: set RINGTRAIL_SMTP_URL and RINGTRAIL_MAIL_FROM and "
-            "restart."
+            "Email is not set up, so nothing is sent. Set RINGTRAIL_SMTP_URL and "
+            "RINGTRAIL_MAIL_FROM, then restart."
         )
     )
 
@@ -105,7 +105,7 @@ def _words() -> dict[str, Any]:
         "spans": {
             "365": gettext("the last 365 days"),
             "90": gettext("the last 90 days"),
-            "ended": gettext("the week, month or quarter just ended"),
+            "ended": gettext("the previous week, month or quarter"),
         },
         "attachments": {
             "pdf": "PDF",
@@ -122,7 +122,9 @@ def _save(job: Work, row: ReportSchedule | None) -> ReportSchedule:
     typed = _typed()
     day = job.at.astimezone(pages.settings().zone).date()
     if typed["language"] not in formatting.LANGUAGES:
-        raise Invalid("language", "%(told)r is not known; choose one of the list", told=typed["language"])
+        raise Invalid(
+            "language", "%(told)r is not an option; choose one from the list", told=typed["language"]
+        )
     query = {name: values for name in _QUERY if (values := [v for v in typed["query"].get(name, []) if v])}
     mailing.read(job.session, pages.settings(), query, (day, day), day)
     wanted = Wanted(

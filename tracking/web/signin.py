@@ -313,7 +313,7 @@ def _changed(user: User, base_url: str) -> EmailMessage:
     with in_language_of(user):
         message["Subject"] = gettext("Your password for Ringtrail has been changed")
         words = gettext(
-            "If it was not you, choose a new one at once at %(link)s", link=f"{base_url}/password"
+            "If this was not you, choose a new password now: %(link)s", link=f"{base_url}/password"
         )
     message.set_content(f"{words}\n")
     return message
@@ -331,7 +331,7 @@ def invitation(user: User, link: str) -> EmailMessage:
     message["To"] = user.email
     with in_language_of(user):
         message["Subject"] = gettext("Your password for Ringtrail")
-        words = gettext("Choose your password within three days at %(link)s", link=link)
+        words = gettext("Choose your password within three days: %(link)s", link=link)
     message.set_content(f"{words}\n")
     return message
 

@@ -113,7 +113,7 @@ def fit_simulation() -> Page:
             "accounts": _bounded("accounts", simulations.LEAST_ACCOUNTS, simulations.MOST_ACCOUNTS),
             "seed": _bounded("seed", 0, simulations.LARGEST_SEED),
         }
-        told = say("Fit a market to our own data")
+        told = say("Calibrate a market to our data")
         job.note("simulation fit", str(arguments["accounts"]))
         by = job.user.email
         return jobs.enqueue(job.session, "calibrate", told, arguments, by=by, at=job.at).id
@@ -166,25 +166,29 @@ def simulation_scenario(job_id: int) -> AnyResponse:
 def scenario_words() -> dict[str, str]:
     """Return what each scenario that comes with Ringtrail is about."""
     return {
-        "supplier": gettext("A pump supplier with nine campaigns, a busy telephone and imperfect tracking"),
-        "forgetful": gettext("The supplier's market where callers mostly misremember what brought them"),
-        "offline": gettext("Fairs, print and recommendations work unseen; buyers remember them and say so"),
-        "first-opens": gettext("Whoever puts us on the shortlist did the work; the rest are signposts"),
-        "last-wins": gettext("Only what a buyer meets when ready to call counts, and its number is dialled"),
-        "relay": gettext("Campaigns that open and campaigns that close need each other; all are seen"),
-        "slow-drip": gettext("Each meeting makes the order a little likelier, for long; all are seen"),
-        "breakdown": gettext("A part breaks and whoever is found that day gets the order; the rest is noise"),
-        "introduction": gettext(
-            "One introduction does it all; searches for the name and calls follow from it"
+        "supplier": gettext("Pump supplier: nine campaigns, many calls, imperfect tracking"),
+        "forgetful": gettext("Pump supplier, but most callers misremember how they found you"),
+        "offline": gettext("Trade shows, print and referrals work untracked, but buyers mention them"),
+        "first-opens": gettext(
+            "The campaign that gets you on the shortlist does the work; the rest only guide the buyer"
         ),
+        "last-wins": gettext("Only the last contact before the call matters, and its number is called"),
+        "relay": gettext("Opening and closing campaigns need each other; everything is tracked"),
+        "slow-drip": gettext(
+            "Each contact makes an order slightly more likely, for a long time; everything is tracked"
+        ),
+        "breakdown": gettext(
+            "A part breaks and the supplier found that day gets the order; the rest is noise"
+        ),
+        "introduction": gettext("One introduction does all the work; brand searches and calls follow"),
         "committee": gettext(
-            "Every meeting convinces one more of the group that decides months later, all alike"
+            "Each contact convinces one more member of a buying committee that decides months later"
         ),
-        "fading": gettext("A meeting counts half after thirty days; what is left at the decision decides"),
-        "bookends": gettext("One meeting opens the door, one closes; half of the buyers need one between"),
-        "one-touch": gettext("One campaign for each buyer and no demand without it: every model is right"),
-        "placebo": gettext("No campaign has any effect: every credited order would have come anyway"),
-        "calibrated": gettext("A market fitted to our own data"),
+        "fading": gettext("A contact loses half its effect in 30 days; what remains at decision time counts"),
+        "bookends": gettext("One contact opens, one closes; half of the buyers need one in between"),
+        "one-touch": gettext("One campaign per buyer and no demand without it: every model is right"),
+        "placebo": gettext("No campaign has any effect: every order would have come anyway"),
+        "calibrated": gettext("A market calibrated to our data"),
     }
 
 
@@ -192,12 +196,12 @@ def parameter_words() -> dict[str, str]:
     """Return what the parameters that are fitted to data are called."""
     return {
         "asked": gettext("share of callers who are asked"),
-        "phone": gettext("share of inquiries by telephone"),
+        "phone": gettext("share of inquiries by phone"),
         "responses": gettext("how often people respond in a way that is tracked"),
         "qualify": gettext("share of leads that qualify"),
         "decision": gettext("days from quote to order"),
         "lifetime": gettext("days until a need ends without us"),
-        "talk": gettext("seconds of talk"),
+        "talk": gettext("talk time in seconds"),
         "customers": gettext("calls of customers about other matters"),
     }
 
@@ -210,7 +214,7 @@ def figure_words() -> dict[str, str]:
         "asked_share": gettext("share of inquirers who were asked"),
         "calls_per_account": gettext("calls for each known calling company (logarithm)"),
         "missed_share": gettext("share of known companies' calls without an answer"),
-        "talk_median": gettext("median seconds of talk (logarithm)"),
+        "talk_median": gettext("median talk time in seconds (logarithm)"),
         "qualified_rate": gettext("companies with a qualified lead for each with a lead"),
         "won_rate": gettext("first orders for each opportunity"),
         "cycle_median": gettext("median days from opportunity to order (logarithm)"),
@@ -247,7 +251,7 @@ def _simulations(session: Session) -> list[tuple[Job, dict[str, Any] | None]]:
 def _job(session: Session, job_id: int) -> Job:
     job = jobs.get(session, job_id)
     if job.kind not in _KINDS:
-        raise NotFound(gettext("job %(n)d is no simulation", n=job_id))
+        raise NotFound(gettext("job %(n)d is not a simulation", n=job_id))
     return job
 
 
@@ -264,8 +268,8 @@ def _source(session: Session) -> tuple[str, Sentence]:
     if told.startswith("fit-") and told[4:].isdecimal():
         job = _job(session, int(told[4:]))
         _archive().scenario(job.arguments["token"])
-        return job.arguments["token"], say("Simulate our fitted market (%(n)d)", n=job.id)
-    raise Invalid("scenario", "%(told)r is not known; choose one of the list", told=told)
+        return job.arguments["token"], say("Simulate our calibrated market (%(n)d)", n=job.id)
+    raise Invalid("scenario", "%(told)r is not an option; choose one from the list", told=told)
 
 
 def _bounded(name: str, least: int, most: int) -> int:
@@ -273,7 +277,7 @@ def _bounded(name: str, least: int, most: int) -> int:
     if told is None or not least <= told <= most:
         raise Invalid(
             name,
-            "%(told)r is not a whole number from %(least)d to %(most)d",
+            "must be a whole number from %(least)d to %(most)d, not %(told)r",
             told=forms.text(name) or "",
             least=least,
             most=most,
@@ -288,7 +292,7 @@ def _chosen(known: Sequence[str]) -> list[str]:
 
 
 def _chart(result: dict[str, Any], models: Sequence[str], measure: str, title: str) -> charts.Spec | None:
-    truth = gettext("truth")
+    truth = gettext("true effect")
     rows = [
         {"campaign": row["campaign"].replace("_", " "), "model": model, "value": value}
         for row in result["campaigns"]

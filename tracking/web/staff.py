@@ -49,7 +49,7 @@ def change_user(user_id: int) -> Response:
         return row
 
     row = pages.change(work)
-    flash(gettext("%(name)s is changed.", name=row.name))
+    flash(gettext("%(name)s updated.", name=row.name))
     return redirect(url_for("web.staff"), 303)
 
 
@@ -92,7 +92,7 @@ def revoke_token(prefix: str) -> Response:
         job.note("token revoke", row.name)
         return row.name
 
-    flash(gettext("The token %(name)s opens nothing any more.", name=pages.change(work)))
+    flash(gettext("Token %(name)s revoked.", name=pages.change(work)))
     return redirect(url_for("web.api_tokens"), 303)
 
 
@@ -103,7 +103,7 @@ def wipe_demo() -> Response:
         job.note("demo wipe")
 
     pages.change(work)
-    flash(gettext("The demo is taken out. What you see from now on is yours."))
+    flash(gettext("Demo data deleted. You can now add your own."))
     return redirect(url_for("web.home"), 303)
 
 
@@ -125,28 +125,32 @@ def audit_trail() -> str | tuple[str, int]:
 def roles() -> list[tuple[str, str, str]]:
     """Return each role, its name and what it may do, in words."""
     return [
-        (Role.viewer, gettext("Viewer"), gettext("sees reports and calls, callers' numbers in part")),
-        (Role.rep, gettext("Sales rep"), gettext("also sees who calls, logs calls and answers")),
+        (
+            Role.viewer,
+            gettext("Viewer"),
+            gettext("Can view reports and calls; phone numbers are partly hidden"),
+        ),
+        (Role.rep, gettext("Sales rep"), gettext("Can also see callers and log calls and answers")),
         (
             Role.marketer,
             gettext("Marketer"),
-            gettext("also keeps campaigns, numbers, costs, companies and deals, and imports files"),
+            gettext("Can also manage campaigns, numbers, costs, companies and deals, and import files"),
         ),
         (
             Role.administrator,
             gettext("Administrator"),
-            gettext("also lets people and programs in and out"),
+            gettext("Can also manage users and API tokens"),
         ),
     ]
 
 
 def _scopes() -> list[tuple[str, str]]:
     return [
-        (Scope.read, gettext("see everything, callers' numbers in part")),
-        (Scope.read_personal, gettext("see callers' numbers and addresses in full")),
-        (Scope.write_campaigns, gettext("change campaigns, ad material, numbers and costs")),
-        (Scope.write_calls, gettext("record and judge calls, log answers, add touches")),
-        (Scope.write_deals, gettext("change deals, rates, companies and contacts")),
+        (Scope.read, gettext("read everything; phone numbers partly hidden")),
+        (Scope.read_personal, gettext("read full phone numbers and email addresses")),
+        (Scope.write_campaigns, gettext("change campaigns, assets, numbers and costs")),
+        (Scope.write_calls, gettext("add and rate calls, log answers, add touches")),
+        (Scope.write_deals, gettext("change deals, exchange rates, companies and contacts")),
     ]
 
 
@@ -178,13 +182,13 @@ def _send_or_show(user: User) -> None:
         try:
             mail.send(pages.settings(), signin.invitation(user, link))
         except OSError as error:
-            flash(gettext("The mail did not go out (%(why)s).", why=str(error)), "error")
+            flash(gettext("The email was not sent (%(why)s).", why=str(error)), "error")
         else:
-            flash(gettext("A link for a password is on its way to %(to)s.", to=user.email))
+            flash(gettext("We emailed a password link to %(to)s.", to=user.email))
             return
     flash(
         gettext(
-            "Give %(name)s this link; it is good for three days and one password: %(link)s",
+            "Send %(name)s this link. It works once and is valid for three days: %(link)s",
             name=user.name,
             link=link,
         )

@@ -140,14 +140,16 @@ def _budget(found: Comparison, currency: str) -> tuple[dict[str, int], str]:
     """Return the new cost of each campaign that the address changes, and how revenue follows cost."""
     elasticity = request.args.get("returns", "diminishing")
     if elasticity not in _ELASTICITIES:
-        raise Invalid("returns", gettext("%(name)s is no assumption; choose from the list", name=elasticity))
+        raise Invalid(
+            "returns", gettext("%(name)s is not an option; choose one from the list", name=elasticity)
+        )
     budget = {}
     for place, name in enumerate(_costs(found)):
         text = request.args.get(f"cost{place}", "").strip()
         if text:
             minor = money.to_minor(text, currency, name)
             if minor < 0:
-                raise Invalid(name, gettext("a cost is 0 or more"))
+                raise Invalid(name, gettext("a cost must be 0 or more"))
             budget[name] = minor
     return budget, elasticity
 

@@ -78,26 +78,26 @@ def _enter(job: Work) -> int:
     region = pages.settings().region
     started = forms.moment("started_at", pages.settings().zone)
     if started is None:
-        raise Invalid("started_at", gettext("is empty; write when it rang, as 2026-03-01 14:30"))
+        raise Invalid("started_at", gettext("enter the call time, such as 2026-03-01 14:30"))
     if started > job.at + timedelta(minutes=5):
         raise Invalid(
             "started_at",
-            "%(told)r lies in the future; a call is entered when it has rung",
+            "%(told)r is in the future; enter a time in the past",
             told=forms.text("started_at") or "",
         )
     minutes = forms.whole("minutes")
     if minutes is not None and not 0 <= minutes <= 24 * 60:
-        raise Invalid("minutes", "%(told)s is no length of a call; give 0 to 1440", told=minutes)
+        raise Invalid("minutes", "must be 0 to 1440 minutes, not %(told)s", told=minutes)
     went = _WENT.get(request.form.get("went") or "taken")
     if went is None:
         raise Invalid(
-            "went", "%(told)r is not known; choose one of the list", told=request.form.get("went", "")
+            "went", "%(told)r is not an option; choose one from the list", told=request.form.get("went", "")
         )
     caller, withheld = forms.text("caller"), forms.flag("withheld")
     if caller and withheld:
-        raise Invalid("caller", gettext("is given and said to be withheld; take one of them back"))
+        raise Invalid("caller", gettext('enter a number or tick "withheld", not both'))
     if not caller and not withheld:
-        raise Invalid("caller", gettext("is empty; write it, or say that it was withheld"))
+        raise Invalid("caller", gettext('enter a number or tick "withheld"'))
     name = forms.text("caller_name")
     event = CallEvent(
         provider=MANUAL,
