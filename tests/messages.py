@@ -13,10 +13,10 @@ from pathlib import Path
 from babel.messages import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
-from flask_security.core import _default_messages
 from jinja2.ext import babel_extract
 
 from reports.definitions import KPIS
+from tracking.web.security_messages import MESSAGES
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "tracking" / "language" / "translations"
@@ -26,47 +26,6 @@ _NOT_IN_PAGES = {"storage/config.py", "storage/db.py", "demo/replay.py", "storag
 # Where each function that takes a message has it.
 _FIRST = {"gettext", "_", "Conflict", "NotFound", "Skip", "say"}
 _SECOND = {"Invalid"}
-# What Flask-Security says on the pages that we let it serve.
-_SECURITY = (
-    "GENERIC_AUTHN_FAILED",
-    "GENERIC_RECOVERY",
-    "UNAUTHORIZED",
-    "UNAUTHENTICATED",
-    "REAUTHENTICATION_REQUIRED",
-    "RETYPE_PASSWORD_MISMATCH",
-    "PASSWORD_MISMATCH",
-    "INVALID_REDIRECT",
-    "INVALID_RECOVERY_CODE",
-    "NO_RECOVERY_CODES_SETUP",
-    "PASSWORD_RESET_REQUEST",
-    "PASSWORD_RESET_EXPIRED",
-    "INVALID_RESET_PASSWORD_TOKEN",
-    "DISABLED_ACCOUNT",
-    "EMAIL_NOT_PROVIDED",
-    "INVALID_EMAIL_ADDRESS",
-    "INVALID_CODE",
-    "PASSWORD_NOT_PROVIDED",
-    "PASSWORD_INVALID_LENGTH",
-    "USER_DOES_NOT_EXIST",
-    "INVALID_PASSWORD",
-    "INVALID_PASSWORD_CODE",
-    "PASSWORD_RESET",
-    "PASSWORD_RESET_NO_LOGIN",
-    "PASSWORD_IS_THE_SAME",
-    "PASSWORD_CHANGE",
-    "LOGIN",
-    "REFRESH",
-    "REAUTHENTICATION_SUCCESSFUL",
-    "ANONYMOUS_USER_REQUIRED",
-    "TWO_FACTOR_INVALID_TOKEN",
-    "TWO_FACTOR_LOGIN_SUCCESSFUL",
-    "TWO_FACTOR_CHANGE_METHOD_SUCCESSFUL",
-    "TWO_FACTOR_PERMISSION_DENIED",
-    "TWO_FACTOR_METHOD_NOT_AVAILABLE",
-    "TWO_FACTOR_DISABLED",
-    "TWO_FACTOR_SETUP_EXPIRED",
-)
-
 Found = tuple[str, int, str | tuple[str, str]]
 """File, line and message; a message with a plural is a pair."""
 
@@ -106,8 +65,8 @@ def found() -> Iterator[Found]:
         # A page shows of the unit what stands before the semicolon.
         for text in (kpi.label, kpi.formula, kpi.unit, kpi.unit.split(";")[0], kpi.hides, kpi.source):
             yield "reports/definitions.py", 0, text
-    for key in _SECURITY:
-        yield "flask_security", 0, str(_default_messages[key][0])
+    for text, _ in MESSAGES.values():
+        yield "tracking/web/security_messages.py", 0, text
 
 
 def _of_call(call: ast.Call) -> Iterator[str | tuple[str, str]]:

@@ -70,8 +70,8 @@ def test_ad_material_is_named_within_its_campaign(session: Session) -> None:
         ({"name": " "}, "name: enter a name"),
         ({"name": "x" * 201}, "name: must be 200 characters or fewer"),
         ({"channel": ""}, "channel: enter a name"),
-        ({"name": "(Unattributed)"}, r"name: \(Unattributed\) names a line of the reports; choose another"),
-        ({"channel": "(unattributed)"}, "channel: .* names a line of the reports"),
+        ({"name": "(Unattributed)"}, r"name: \(Unattributed\) is a line of the reports; choose another"),
+        ({"channel": "(unattributed)"}, "channel: .* is a line of the reports"),
         ({"channel": "x" * 201}, "channel: must be 200 characters or fewer"),
         (
             {"starts_on": date(2026, 3, 2), "ends_on": date(2026, 3, 1)},

@@ -99,7 +99,7 @@ def test_a_period_covers_at_least_a_day_and_its_end_is_exclusive(session: Sessio
     [
         (
             {"amount_minor": -1},
-            "amount: must be 0 or more, not -1; reduce the original cost to record a refund",
+            "amount: must be 0 or more, not -1; reduce the original cost",
         ),
         ({"amount_minor": None}, "amount: enter an amount, or hours and an hourly rate"),
         ({"amount_minor": money.LARGEST_MINOR + 1}, "amount: 1000000000000001 is larger than"),

@@ -1,7 +1,7 @@
 """What can be wrong with a request from outside: a named field, the value, the remedy.
 
 Each is a sentence in English that remembers its values, so that pages can say it in another language:
-``NotFound("there is no job %(number)s", number=7)``.
+``NotFound("job %(number)s not found", number=7)``.
 """
 
 from collections.abc import Mapping

@@ -95,7 +95,7 @@ def test_people_are_renamed_merged_and_parted(signed_in: Enter, engine: Engine, 
     assert sent(client, f"/contacts/{second}", do="merge", into=str(first))[0] == 303
     page = client.get(f"/companies/{borealis}").text
     assert "Berta" in page
-    assert f"counts as {first}" in page
+    assert f"merged into {first}" in page
     assert sent(client, f"/contacts/{second}", do="part")[0] == 303
     assert sent(client, f"/contacts/{second}", do="dance")[0] == 422
 

@@ -65,7 +65,7 @@ def tried(client: FlaskClient, engine: Engine, settings: Settings, path: str, **
 
 def counts(page: str) -> list[int]:
     """Return how many rows were or would be created, updated, skipped and refused."""
-    names = ("Create", "Update", "Skip", "Reject")
+    names = ("Created?", "Updated?", "Skip(?:ped)?", "Reject(?:ed)?")
     found = [re.search(rf"<dt>{name}</dt><dd>([\d,]+)<", page) for name in names]
     return [int(match[1].replace(",", "")) if match else -1 for match in found]
 

@@ -36,9 +36,9 @@ FORMULA = '=HYPERLINK("https://drift.example/","x")'
 BY_HAND = {
     "Fair": ("€3,000", "50.0 %"),
     "Mail": ("€3,000", "-33.3 %"),
-    "(total)": ("€6,000", "-7.7 %"),
+    "Total": ("€6,000", "-7.7 %"),
 }
-FIGURES = ("€6,500", "€541.67", "€1,083", "Data as of", "80 %")
+FIGURES = ("€6,500", "€541.67", "€1,083", "Data as of", "80%")
 """Cost, cost per lead (6,500 / 12) and cost of acquisition (6,500 / 6)."""
 
 

@@ -161,7 +161,7 @@ def test_page_sheet_csv_program_and_terminal_give_the_same_figures_for_the_same_
         name: list(csv.DictReader(io.StringIO(archive.read(name).decode("utf-8-sig"))))
         for name in ("roi.csv", "headline.csv", "key-figures.csv")
     }
-    [line] = [r for r in files["roi.csv"] if (r["campaign"], r["model"]) == (TOTAL, "position-based")]
+    [line] = [r for r in files["roi.csv"] if (r["campaign"], r["model"]) == ("Total", "position-based")]
     assert (line["revenue_minor"], line["credited_minor"], float(line["roi"])) == ("10000.00", "6000.00", roi)
     headline = {row["measure"]: row["now"] for row in files["headline.csv"]}
     key = {row["figure"]: row["now"] for row in files["key-figures.csv"]}
@@ -169,7 +169,7 @@ def test_page_sheet_csv_program_and_terminal_give_the_same_figures_for_the_same_
         assert (float(found["ROI"]), float(found["Marketing efficiency"])) == (roi, efficiency)
     book = reader.read(client.get(f"/report/xlsx?{YEAR}").data)
     head, *lines = book["ROI by campaign and model"]
-    [sheet] = [row for row in lines if row[:2] == [TOTAL, "position-based"]]
+    [sheet] = [row for row in lines if row[:2] == ["Total", "position-based"]]
     assert sheet[head.index("ROI")] == roi
     assert "ROI -7.7 % credited revenue €6,000" in main_of(client, "/")
     assert "Marketing efficiency 1.5" in main_of(client, "/")

@@ -130,7 +130,7 @@ def log_answer(context: Context, body: NewAnswer) -> ShownAnswer:
             call = find(context, body.call_id)
     if body.contact_id is not None and (contact := session.get(Contact, body.contact_id)) is None:
         with pointing_at("contact_id"):
-            raise NotFound("there is no contact %(contact_id)s", contact_id=body.contact_id)
+            raise NotFound("contact %(contact_id)s not found", contact_id=body.contact_id)
     if body.campaign is not None:
         with pointing_at("campaign"):
             campaign = campaigns.get(session, body.campaign)
@@ -152,5 +152,5 @@ def log_answer(context: Context, body: NewAnswer) -> ShownAnswer:
 def _find(context: Context, answer_id: int) -> Answer:
     row = context.session.get(Answer, answer_id)
     if row is None:
-        raise NotFound("there is no answer %(answer_id)s", answer_id=answer_id)
+        raise NotFound("answer %(answer_id)s not found", answer_id=answer_id)
     return row

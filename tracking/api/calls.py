@@ -201,7 +201,7 @@ def find(context: Context, call_id: int) -> Call:
     """Return the call of that id."""
     row = context.session.get(Call, call_id)
     if row is None:
-        raise NotFound("there is no call %(call_id)s", call_id=call_id)
+        raise NotFound("call %(call_id)s not found", call_id=call_id)
     return row
 
 

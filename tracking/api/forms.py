@@ -129,7 +129,7 @@ def one(session: Session, kind: type[_Table], number: int) -> _Table:
     row = session.get(kind, number)
     if row is None:
         what = kind.__tablename__.rpartition("number_")[2].replace("_", " ")
-        raise NotFound("there is no %(what)s %(number)s", what=what, number=number)
+        raise NotFound("%(what)s %(number)s not found", what=what, number=number)
     return row
 
 

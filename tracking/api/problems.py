@@ -34,30 +34,30 @@ class Problem(BaseModel):
 
 # Status: the last word of the URN, the title.
 KINDS = {
-    400: ("malformed", "The request cannot be read"),
-    401: ("unauthenticated", "A valid token is needed"),
+    400: ("malformed", "Malformed request"),
+    401: ("unauthenticated", "A valid token is required"),
     403: ("forbidden", "The token does not allow this"),
-    404: ("not-found", "There is no such thing"),
-    405: ("method-not-allowed", "This address does not take that method"),
-    409: ("conflict", "Something else stands in the way"),
+    404: ("not-found", "Not found"),
+    405: ("method-not-allowed", "Method not allowed"),
+    409: ("conflict", "Conflict"),
     413: ("too-large", "The request is too large"),
     415: ("media-type", "The body must be JSON"),
-    422: ("invalid", "The request cannot be taken as it is"),
-    500: ("failure", "The service failed"),
-    503: ("unavailable", "The service is unavailable for the moment"),
+    422: ("invalid", "Invalid request"),
+    500: ("failure", "Internal error"),
+    503: ("unavailable", "Service unavailable"),
 }
 
 _OUTSIDE = {
-    404: "there is no such address; /api/v1/openapi.json lists them all",
-    405: "this address takes other methods; /api/v1/openapi.json lists them",
-    413: "the body is larger than this service reads; send less at once",
-    500: "the service failed at this request; what happened is in its log",
+    404: "address not found; see /api/v1/openapi.json",
+    405: "method not allowed here; see /api/v1/openapi.json",
+    413: "the body is too large; send less at once",
+    500: "internal error; see the server log for details",
 }
 
 _PYDANTIC = {
-    "extra_forbidden": "is not a field of this request; check its spelling",
+    "extra_forbidden": "unknown field; check the spelling",
     "missing": "is missing",
-    "timezone_aware": "names no time zone; give an offset, such as 2026-03-01T09:00:00+01:00",
+    "timezone_aware": "has no time zone; add an offset, such as 2026-03-01T09:00:00+01:00",
     "string_too_short": "is too short",
 }
 # A key that a client made up may itself be a telephone number; only what looks like a field is repeated.

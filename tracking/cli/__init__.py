@@ -57,28 +57,28 @@ def _purpose(place: str | Commands) -> str:
 
 
 ringtrail = Commands(
-    """Find out which advertising makes the telephone ring, and what it earns.
+    """Find out which marketing makes the phone ring, and what it earns.
 
-    Settings come from RINGTRAIL_… variables; `ringtrail doctor` shows them. Exit codes: 0 done, 1 done with
-    findings (rows refused, something needs attention), 2 not done.
+    Settings come from RINGTRAIL_… variables; `ringtrail doctor` shows them. Exit codes: 0 success, 1
+    finished with problems (rejected rows, something needs attention), 2 failed.
     """,
     {
         "attribute": "attribute:attribute_command",
         "calibrate": "simulate:calibrate",
         "campaign": Commands(
-            "Campaigns: marketing activities whose effect is to be known.",
+            "Manage campaigns.",
             {"add": "numbers:campaign_add", "list": "numbers:campaign_list"},
         ),
-        "db": Commands("Care for the database and its schema.", {"upgrade": "admin:upgrade"}),
+        "db": Commands("Manage the database.", {"upgrade": "admin:upgrade"}),
         "demo": "admin:demo",
         "doctor": "admin:doctor",
         "explain": "attribute:explain_command",
         "export": "report:export",
         "import": Commands(
-            """Import files: telephone records, call logs, deals, costs, touches.
+            """Import call records, call logs, deals, costs and touches.
 
-            FILE may be - for standard input. A file can be imported again at any time: what is known already
-            is skipped. Exit codes: 0 every row taken, 1 rows refused, 2 the file or an option cannot be used.
+            Use - as FILE for standard input. You can import a file again: existing records are skipped.
+            Exit codes: 0 all rows imported, 1 rows rejected, 2 the file or an option is not valid.
             """,
             {
                 name: f"imports:{name}"
@@ -86,15 +86,15 @@ ringtrail = Commands(
             },
         ),
         "inbox": Commands(
-            "Look after what the telephone provider sent, as it came.",
+            "Manage stored provider events.",
             {"drain": "admin:inbox_drain", "replay": "admin:inbox_replay"},
         ),
         "key": "admin:key",
         "material": Commands(
-            "Ad material: the pieces of a campaign that carry numbers.", {"add": "numbers:material_add"}
+            "Manage assets, the pieces of a campaign that carry numbers.", {"add": "numbers:material_add"}
         ),
         "number": Commands(
-            "Tracking numbers: the inventory, and which ad material each is on.",
+            "Manage tracking numbers and their assignment to assets.",
             {name: f"numbers:number_{name}" for name in ("add", "assign", "list", "release", "strays")},
         ),
         "rate": "report:rate_command",
@@ -114,10 +114,10 @@ ringtrail = Commands(
         "size-desk": "sizing:size_desk",
         "size-pool": "sizing:size_pool",
         "token": Commands(
-            "Keys to the JSON API.", {name: f"admin:token_{name}" for name in ("add", "list", "revoke")}
+            "Manage API tokens.", {name: f"admin:token_{name}" for name in ("add", "list", "revoke")}
         ),
         "user": Commands(
-            "Let people in and out; the pages do the same under Administration.",
+            "Manage users.",
             {name: f"users:user_{name}" for name in ("add", "list", "rescue")},
         ),
         "work": "work:work",
@@ -145,5 +145,5 @@ def main() -> None:
         if isinstance(error, JourneyError | DocumentsMissing):
             fail(str(error))
         if isinstance(error, SQLAlchemyError):
-            fail(f"database: {str(error).splitlines()[0]}; `ringtrail doctor` may say more")
+            fail(f"database: {str(error).splitlines()[0]}; run `ringtrail doctor` for details")
         raise

@@ -26,36 +26,48 @@ from tracking.telephony.routing import Routing
 @click.command("upgrade")
 @pass_installation
 def upgrade(installation: Installation) -> None:
-    """Create the database, or bring its schema up to date."""
+    """Create the database or upgrade its schema."""
     engine = db.install(installation.settings)
     added, left = db.mend(engine)
     if added:
-        click.echo(f"the database lacked parts of its schema, which are there now: {', '.join(added)}")
+        click.echo(f"added missing parts of the schema: {', '.join(added)}")
     if left:
-        words = f"the schema is not what this program works on: {'; '.join(left)}"
-        raise Conflict("%(words)s. Restore a backup, or mend it by hand, before you serve", words=words)
+        words = f"the schema does not match this version: {'; '.join(left)}"
+        raise Conflict(
+            "%(words)s. Restore a backup or repair it by hand before you run `ringtrail serve`", words=words
+        )
     click.echo(f"{db.redact(installation.settings.url)} is at schema {db.revision(engine)[0]}")
 
 
 @click.command()
 def key() -> None:
-    """Print a new master key for RINGTRAIL_KEY; keep it apart from the database and its backups."""
+    """Print a new master key for RINGTRAIL_KEY.
+
+    Store it separately from the database and its backups.
+    """
     click.echo(vault.new_master_key())
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8000, show_default=True)
-@click.option("--threads", default=8, show_default=True, help="Requests served at once.")
-@click.option("--no-worker", is_flag=True, help="Start no worker beside it; run `ringtrail work` yourself.")
-@click.option("--demo", "with_demo", is_flag=True, help="First set the database up, with the demo if empty.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, help="Port to listen on.")
+@click.option("--threads", default=8, show_default=True, help="Requests handled at the same time.")
+@click.option(
+    "--no-worker", is_flag=True, help="Do not start a background worker; run `ringtrail work` yourself."
+)
+@click.option(
+    "--demo",
+    "with_demo",
+    is_flag=True,
+    help="Set up the database first and, if it is empty, load the demo data.",
+)
 @pass_installation
 def serve(
     installation: Installation, host: str, port: int, threads: int, no_worker: bool, with_demo: bool
 ) -> None:
-    """Serve web pages, the JSON API and the telephone provider's webhooks.
+    """Serve the web pages, the JSON API and the phone provider's webhooks.
 
-    SIGHUP begins the program anew, as after an upgrade, on the same socket and without losing a request.
+    SIGHUP restarts the program, for example after an upgrade, without losing a request.
     """
     from tracking import server
     from tracking.app import create_app, settle
@@ -77,7 +89,8 @@ def serve(
     except SQLAlchemyError as error:
         # Calls ring by the last known routing, and are caught up when it is back.
         click.echo(
-            f"ringtrail: the database is away ({type(error).__name__}); calls are put through", err=True
+            f"ringtrail: the database is not available ({type(error).__name__}); calls are still forwarded",
+            err=True,
         )
         engine = db.connect(settings)
     app = create_app(settings, engine)
@@ -103,7 +116,7 @@ def _first_administrator(installation: Installation) -> None:
         return
     who = f"First administrator: {settings.first_administrator}, password"
     if sys.stdout.isatty():
-        click.echo(f"{who} {password} (shown only now)")
+        click.echo(f"{who} {password} (shown only once)")
         return
     path = settings.data_dir / "first-password"
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
@@ -112,18 +125,28 @@ def _first_administrator(installation: Installation) -> None:
 
 
 @click.command()
-@click.option("--wipe", is_flag=True, help="Take the demo out again; users and the audit trail stay.")
+@click.option("--wipe", is_flag=True, help="Delete the demo data; keep users and the audit trail.")
 @click.option(
-    "--accounts", type=click.IntRange(1), default=400, show_default=True, help="Buying companies to simulate."
+    "--accounts",
+    type=click.IntRange(1),
+    default=400,
+    show_default=True,
+    help="Number of buying companies to simulate.",
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another market.")
+@click.option(
+    "--seed",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Seed of the simulation; the same seed gives the same market.",
+)
 @json_option
 @pass_installation
 def demo(installation: Installation, wipe: bool, accounts: int, seed: int) -> None:
-    """Fill an empty installation with Acme Pumps, a made-up supplier of industrial pumps.
+    """Load demo data: Acme Pumps, a fictitious pump supplier, with two years of calls, deals and costs.
 
-    A simulated market of two years that end now: campaigns, calls, answers, deals and costs, through the
-    same rules as live data. All its telephone numbers are kept for fiction.
+    The data comes from a simulated market and follows the same rules as live data. All phone numbers are
+    reserved for fiction.
     """
     if not wipe:
         _fill(installation, accounts=accounts, seed=seed)
@@ -133,7 +156,7 @@ def demo(installation: Installation, wipe: bool, accounts: int, seed: int) -> No
     with db.transaction(installation.engine) as session:
         filling.wipe(session)
         audit.note(session, "terminal", "demo wipe", at=clock.now())
-    installation.tell("The demo is taken out.", wiped=True)
+    installation.tell("Demo data deleted.", wiped=True)
 
 
 def _fill(installation: Installation, **choices: int) -> None:
@@ -141,7 +164,7 @@ def _fill(installation: Installation, **choices: int) -> None:
 
     rows = filling.fill(installation.engine, clock.now(), **choices)
     counts = ", ".join(f"{count:,} {name.replace('_', ' ')}s" for name, count in rows.items())
-    installation.tell(f"Acme Pumps is here: {counts}. All of it is made up.", filled=True, rows=rows)
+    installation.tell(f"Loaded Acme Pumps: {counts}. All data is fictitious.", filled=True, rows=rows)
 
 
 @click.command()
@@ -150,7 +173,7 @@ def _fill(installation: Installation, **choices: int) -> None:
 def doctor(installation: Installation) -> None:
     """Check settings, key, database and inbox; exit code 1 if something needs attention."""
     findings = _examine(installation)
-    columns = {"check": "Check", "state": "State", "detail": "Detail"}
+    columns = {"check": "Check", "state": "Status", "detail": "Detail"}
     installation.show([f | {"state": "ok" if f["ok"] else "attention"} for f in findings], columns)
     raise SystemExit(0 if all(f["ok"] for f in findings) else 1)
 
@@ -176,7 +199,8 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
     note(
         "default destination",
         bool(settings.default_destination),
-        settings.default_destination or "set RINGTRAIL_DEFAULT_DESTINATION, or unknown numbers ring nowhere",
+        settings.default_destination
+        or "set RINGTRAIL_DEFAULT_DESTINATION, or calls to unknown numbers are not forwarded",
     )
     for name, obstacle in obstacles.items():
         refused = f"{obstacle}: its requests get 403"
@@ -186,13 +210,13 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
         settings.base_url.startswith("https://"),
         settings.base_url
         if settings.base_url.startswith("https://")
-        else f"{settings.base_url} is for trials only",
+        else f"{settings.base_url} is for testing only",
     )
     behind = settings.base_url.startswith("https://") and not settings.trusted_proxies
     note(
         "proxies",
         not behind,
-        "RINGTRAIL_TRUSTED_PROXIES names none, so all clients count as one; name what serves https"
+        "RINGTRAIL_TRUSTED_PROXIES is empty, so all clients count as one; set it to your https proxy"
         if behind
         else ", ".join(map(str, settings.trusted_proxies)) or "none",
     )
@@ -206,23 +230,23 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
     try:
         engine = installation.engine
         with db.reading(engine) as session:
-            note("key", True, "fits the database")
+            note("key", True, "matches the database")
             waiting = session.scalar(
                 select(func.count(InboxEvent.id)).where(InboxEvent.processed_at.is_(None))
             )
-            note("inbox", not waiting, f"{waiting} events wait; see `ringtrail inbox replay`")
+            note("inbox", not waiting, f"{waiting} events waiting; see `ringtrail inbox replay`")
             calls, last = session.execute(select(func.count(Call.id), func.max(Call.started_at))).one()
             note("calls", True, f"{calls}, the last {last:%Y-%m-%d %H:%M} UTC" if last else "none yet")
             wrong = audit.broken(session)
-            note("audit trail", not wrong, wrong or "each entry is sealed to the one before")
+            note("audit trail", not wrong, wrong or "every entry is linked to the one before")
             note("campaigns", True, str(session.scalar(select(func.count(Campaign.id)))))
         note("database", True, f"{db.redact(settings.url)} at schema {db.revision(engine)[0]}")
     except Exception as error:  # a doctor reports whatever ails the patient
         note("database", False, str(error).splitlines()[0])
     spool = list(settings.spool_dir.glob("*")) if settings.spool_dir.exists() else []
-    note("spool", not spool, f"{len(spool)} files wait for the database" if spool else "empty")
+    note("spool", not spool, f"{len(spool)} files waiting for the database" if spool else "empty")
     mode = os.stat(settings.data_dir).st_mode & 0o077 if settings.data_dir.exists() else 0
-    open_to_others = f"{settings.data_dir} is open to others; run `chmod 700 {settings.data_dir}`"
+    open_to_others = f"{settings.data_dir} is readable by others; run `chmod 700 {settings.data_dir}`"
     note("data folder", not mode, open_to_others if mode else str(settings.data_dir))
     room = settings.room() if settings.data_dir.exists() else 0
     note("free space", room >= 0, f"{max(room, 0):,} bytes before imports stop (RINGTRAIL_RESERVED_BYTES)")
@@ -236,25 +260,25 @@ def _open_inbox(installation: Installation) -> Inbox:
 
 @click.command("replay")
 @click.option(
-    "--all", "everything", is_flag=True, help="Interpret all events again, not only those that wait."
+    "--all", "everything", is_flag=True, help="Process all events again, not only the waiting ones."
 )
 @pass_installation
 def inbox_replay(installation: Installation, everything: bool) -> None:
-    """Interpret events that wait, or all of them again; repetition changes nothing."""
+    """Process waiting events again; safe to repeat."""
     box = _open_inbox(installation)
     count = box.replay(everything=everything)
     left = box.backlog()
     click.echo(
-        f"{count} events interpreted; {left.failed} failed, {left.waiting} wait for their call, "
-        f"{box.turned_away()} speak of outgoing or internal calls"
+        f"{count} events processed; {left.failed} failed, {left.waiting} waiting for their call, "
+        f"{box.turned_away()} about outgoing or internal calls"
     )
 
 
 @click.command("drain")
 @pass_installation
 def inbox_drain(installation: Installation) -> None:
-    """Take events from the spool that were put there while the database could not take them."""
-    click.echo(f"{_open_inbox(installation).drain()} events taken from the spool")
+    """Move events from the spool to the inbox."""
+    click.echo(f"{_open_inbox(installation).drain()} events moved from the spool")
 
 
 @click.command("add")
@@ -266,25 +290,25 @@ def inbox_drain(installation: Installation) -> None:
     multiple=True,
     default=("read",),
     show_default=True,
-    help="Repeatable.",
+    help="Scope of the token (repeatable).",
 )
-@click.option("--expires", "expires_at", type=Moment(), help="By default never.")
+@click.option("--expires", "expires_at", type=Moment(), help="When the token expires (default: never).")
 @pass_installation
 def token_add(
     installation: Installation, name: str, scopes: tuple[str, ...], expires_at: datetime | None
 ) -> None:
-    """Make a token named NAME and print it once."""
+    """Create an API token named NAME and print it once."""
     with db.transaction(installation.engine) as session:
         secret = tokens.issue(session, name, scopes, at=clock.now(), expires_at=expires_at)
     click.echo(secret)
-    click.echo("Keep it now: only its hash is stored.", err=True)
+    click.echo("Copy it now: it is not shown again.", err=True)
 
 
 @click.command("list")
 @json_option
 @pass_installation
 def token_list(installation: Installation) -> None:
-    """List tokens by their visible part."""
+    """List API tokens."""
     with db.reading(installation.engine) as session:
         rows = [
             {
@@ -298,7 +322,7 @@ def token_list(installation: Installation) -> None:
             }
             for row in session.scalars(select(ApiToken).order_by(ApiToken.id))
         ]
-    headings = {"prefix": "Token", "name": "Name", "scopes": "Scopes", "created": "Made (UTC)"}
+    headings = {"prefix": "Token", "name": "Name", "scopes": "Scopes", "created": "Created (UTC)"}
     headings |= {"expires": "Expires", "revoked": "Revoked", "last_used": "Last used"}
     installation.show(rows, headings)
 
@@ -307,7 +331,7 @@ def token_list(installation: Installation) -> None:
 @click.argument("prefix")
 @pass_installation
 def token_revoke(installation: Installation, prefix: str) -> None:
-    """Make the token whose visible part is PREFIX worthless."""
+    """Revoke the token with this PREFIX."""
     with db.transaction(installation.engine) as session:
         tokens.revoke(session, prefix, at=clock.now())
-    click.echo(f"token {prefix} is revoked")
+    click.echo(f"token {prefix} revoked")

@@ -21,7 +21,7 @@ from attribution import MODELS, UNATTRIBUTED, JourneyError, Markov, Positions, a
 from attribution.engine import By
 from attribution.rules import full_path, inverse_j, j_shaped, position_based, u_shaped, w_shaped
 from attribution.sources import read
-from attribution.uncertainty import bootstrap
+from attribution.uncertainty import draws
 from tracking.cli.installation import fail
 
 FORMATS = ("table", "json", "csv", "parquet")
@@ -51,7 +51,7 @@ class Window(click.ParamType[tuple[str, float]]):
         try:
             return name or "*", float(days)
         except ValueError:
-            self.fail(f"{value!r} is neither days nor NAME=DAYS, such as 90 or fair=365", param, ctx)
+            self.fail(f"{value!r} is not a number of days or NAME=DAYS, such as 90 or fair=365", param, ctx)
 
 
 class Share(click.ParamType[tuple[str, float]]):
@@ -82,7 +82,7 @@ def _made(models: tuple[str, ...], given: Mapping[str, Any]) -> list[Any]:
         (
             positions and not {*_POSITIONAL, "custom"} & set(models),
             "--no-middle and --missing",
-            "a model of positions",
+            "a position-based model",
         ),
     ):
         if unused:
@@ -109,53 +109,68 @@ def _made(models: tuple[str, ...], given: Mapping[str, Any]) -> list[Any]:
 def _shared(command: F) -> F:
     """Add the options that both commands have."""
     for option in (
-        click.option("--touches", required=True, type=FILE, help="Touches, .parquet or .csv."),
-        click.option("--conversions", required=True, type=FILE, help="Conversions, .parquet or .csv."),
-        click.option("--answers", type=FILE, help="Answers to “where did you hear about us?”."),
+        click.option("--touches", required=True, type=FILE, help="File of touches (.parquet or .csv)."),
+        click.option(
+            "--conversions", required=True, type=FILE, help="File of conversions (.parquet or .csv)."
+        ),
+        click.option("--answers", type=FILE, help="File of answers to “How did you hear about us?”."),
         click.option(
             "--model",
             "models",
             multiple=True,
             type=click.Choice(MODELS),
             default=("first-touch", "last-touch", "linear", "position-based"),
-            help="A model; may be given several times.",
+            help="Attribution model (repeatable).",
         ),
         click.option(
             "--lookback",
             multiple=True,
             type=Window(),
-            help="Days before the conversion in which a touch counts, or NAME=DAYS for a channel or kind.",
+            help="Lookback window in days, or NAME=DAYS for one channel or kind (repeatable).",
         ),
-        click.option("--half-life", type=float, help="Days after which a touch counts half (time-decay)."),
-        click.option("--order", type=click.IntRange(1, 4), help="Touches that a state of markov remembers."),
+        click.option("--half-life", type=float, help="Half-life in days (time-decay)."),
+        click.option("--order", type=click.IntRange(1, 4), help="Number of touches in a state (markov)."),
         click.option(
             "--allocation",
             type=click.Choice(["journey", "total"]),
-            help="Whether markov shares each deal over its own touches, or the sum of all over the sources.",
+            help="Split each deal over its own touches, or the total over all sources (markov).",
         ),
-        click.option("--states", type=click.Choice(["channel", "campaign"]), help="What markov chains."),
+        click.option(
+            "--states", type=click.Choice(["channel", "campaign"]), help="States of the chain (markov)."
+        ),
         click.option(
             "--share",
             "shares",
             multiple=True,
             type=Share(),
-            help="A share of custom: first, lead, qualified, opportunity, last or middle, as in first=40.",
+            help="Share of first, lead, qualified, opportunity, last or middle (custom), as in first=40.",
         ),
         click.option(
             "--no-middle",
             type=click.Choice(["proportional", "equal"]),
-            help="Where the middle's share goes if every touch holds a position.",
+            help="Where the middle share goes if every touch has a position.",
         ),
         click.option(
             "--missing",
             type=click.Choice(["next", "spread"]),
-            help="Where the share of an unknown milestone goes.",
+            help="Where the share of a missing milestone goes.",
         ),
-        click.option("--engine", type=click.Choice(ENGINES), default="duckdb", show_default=True),
         click.option(
-            "--format", "form", type=click.Choice(FORMATS), help="Default: by the name of OUT, or table."
+            "--engine",
+            type=click.Choice(ENGINES),
+            default="duckdb",
+            show_default=True,
+            help="Engine that does the calculation.",
         ),
-        click.option("-o", "--output", type=click.Path(path_type=Path), help="Write to OUT instead."),
+        click.option(
+            "--format",
+            "form",
+            type=click.Choice(FORMATS),
+            help="Output format (default: from the file name, or table).",
+        ),
+        click.option(
+            "-o", "--output", type=click.Path(path_type=Path), help="Output file (default: terminal)."
+        ),
     ):
         command = option(command)
     return command
@@ -163,9 +178,17 @@ def _shared(command: F) -> F:
 
 @click.command("attribute")
 @_shared
-@click.option("--costs", type=FILE, help="Costs, for returns by campaign or channel.")
-@click.option("--by", type=click.Choice(get_args(By)), default="campaign", show_default=True)
-@click.option("--intervals", type=click.IntRange(min=2), help="Add 90 % intervals from so many resamples.")
+@click.option("--costs", type=FILE, help="File of costs, for ROI by campaign or channel.")
+@click.option(
+    "--by",
+    type=click.Choice(get_args(By)),
+    default="campaign",
+    show_default=True,
+    help="Group credit by touch, campaign, channel or other key.",
+)
+@click.option(
+    "--intervals", type=click.IntRange(min=2), help="Add 90% intervals from N resamples.", metavar="N"
+)
 def attribute_command(
     touches: Path,
     conversions: Path,
@@ -181,7 +204,7 @@ def attribute_command(
     intervals: int | None,
     **settings: Any,
 ) -> None:
-    """Share deals over the touches before them, from files, without any database."""
+    """Credit conversions to touches, from files; no database needed."""
     form, chosen = _format(form, output), _made(models, settings)
     options: dict[str, Any] = {
         "lookback_days": _windows(lookback),
@@ -191,15 +214,13 @@ def attribute_command(
     }
     with _told(f"{', '.join(models)} on {engine}"):
         if intervals:
-            drawn = bootstrap(
-                touches, conversions, chosen, by=by, replicates=intervals, costs=costs, **options
-            )
+            drawn = draws(touches, conversions, chosen, by=by, replicates=intervals, costs=costs, **options)
             table = drawn.intervals()
             earning = {currency for source, currency in drawn.sources if source != UNATTRIBUTED}
             said = [f"{currency}: {drawn.decision(currency)}" for currency in sorted(earning)]
         elif by == "touch" and form == "parquet" and output is not None:
             attribute(touches, conversions, chosen, by=by, output=output, **options)
-            click.echo(f"credits are in {output}", err=True)
+            click.echo(f"Wrote {output}", err=True)
             return
         else:
             table, said = attribute(touches, conversions, chosen, by=by, **options), []
@@ -226,7 +247,7 @@ def explain_command(
     output: Path | None,
     **settings: Any,
 ) -> None:
-    """Show the journey of CONVERSION: each touch, and its weight under each model."""
+    """Show the journey of CONVERSION: each touch and its weight under each model."""
     chosen = _made(models, settings)
     with _told(f"the journey of {conversion}"):
         table = explain(
@@ -246,7 +267,7 @@ def explain_command(
 def _told(what: str) -> Iterator[None]:
     """Show on the terminal that work goes on, and turn bad input into one line."""
     try:
-        with Console(stderr=True).status(f"working out {what}"):
+        with Console(stderr=True).status(f"Calculating {what}"):
             yield
     except (JourneyError, ValueError, OSError) as error:
         fail(str(error))
@@ -262,14 +283,14 @@ def _format(form: str | None, output: Path | None) -> str:
         ending = output.suffix.lstrip(".") if output else "table"
         form = ending if ending in FORMATS else "table"
     if form == "parquet" and output is None:
-        raise click.UsageError("Parquet is for files: name one with -o")
+        raise click.UsageError("Parquet needs an output file; add -o FILE")
     return form
 
 
 def _with_return(table: pa.Table, costs: Path, by: str) -> pa.Table:
     """Add cost and (credit - cost) / cost where a cost is known."""
     if by not in ("campaign", "channel"):
-        raise click.UsageError("--costs goes with --by campaign or --by channel")
+        raise click.UsageError("--costs needs --by campaign or --by channel")
     spent = read(costs, "costs").rows().group_by([by, "currency"]).aggregate([("amount_minor", "sum")])
     cost = {(row[by], row["currency"]): row["amount_minor_sum"] for row in spent.to_pylist()}
     mine = [cost.get((row[by], row["currency"])) for row in table.select([by, "currency"]).to_pylist()]

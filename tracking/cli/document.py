@@ -16,7 +16,12 @@ from tracking.storage import db
 
 @click.command("document")
 @click.option(
-    "--format", "form", type=click.Choice(list(documents.FORMATS)), default="pdf", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(list(documents.FORMATS)),
+    default="pdf",
+    show_default=True,
+    help="File format.",
 )
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write."
@@ -26,13 +31,19 @@ from tracking.storage import db
     "models",
     multiple=True,
     type=click.Choice(roi.REPORTED),
-    help="Attribution model; repeatable. The first one counts leads and customers.",
+    help="Attribution model (repeatable). Leads and customers use the first one.",
 )
-@click.option("--campaign", "campaigns", multiple=True, help="Only this campaign; repeatable.")
+@click.option("--campaign", "campaigns", multiple=True, help="Only this campaign (repeatable).")
 @click.option("--channel", default="", help="Only campaigns of this channel.")
-@click.option("--from", "first", type=Day(), help="First day covered; by default a year before the last.")
-@click.option("--to", "last", type=Day(), help="Last day covered; by default today.")
-@click.option("--language", type=click.Choice(list(formatting.LANGUAGES)), default="en", show_default=True)
+@click.option("--from", "first", type=Day(), help="First day (default: a year before the last day).")
+@click.option("--to", "last", type=Day(), help="Last day (default: today).")
+@click.option(
+    "--language",
+    type=click.Choice(list(formatting.LANGUAGES)),
+    default="en",
+    show_default=True,
+    help="Language of the report.",
+)
 @pass_installation
 def document_command(
     installation: Installation,
@@ -45,7 +56,7 @@ def document_command(
     last: date | None,
     language: str,
 ) -> None:
-    """Write the report for stakeholders: what was asked, done and spent, what came of it, what to decide."""
+    """Write the management report: activity, cost, results and decisions."""
     settings, at = installation.settings, clock.now()
     args = MultiDict[str, str](
         [
@@ -64,7 +75,7 @@ def document_command(
         if unknown := [name for name in campaigns if name not in asked.facts]:
             raise Invalid(
                 "campaign",
-                "there is no campaign %(unknown)r; `ringtrail campaign list` shows them",
+                "campaign %(unknown)r not found; run `ringtrail campaign list` to see all campaigns",
                 unknown=unknown[0],
             )
         snapshot = snapshots.whole(session, settings, at=at)

@@ -36,39 +36,39 @@ def _zone(context: click.Context, parameter: click.Parameter, name: str | None) 
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise click.BadParameter(
-            f"{name!r} is not an IANA time zone; write one such as Europe/Stockholm"
-        ) from None
+        raise click.BadParameter(f"{name!r} is not a time zone; use one such as Europe/Stockholm") from None
 
 
 def _file_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(
         (
             click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True)),
-            click.option(
-                "--dry-run", is_flag=True, help="Count what would be created, updated, skipped, refused."
-            ),
-            click.option("--strict", is_flag=True, help="Take all rows or, if one is refused, none."),
+            click.option("--dry-run", is_flag=True, help="Show what would change; import nothing."),
+            click.option("--strict", is_flag=True, help="Import nothing if any row is rejected."),
             click.option(
                 "--refused",
                 type=click.Path(dir_okay=False, path_type=Path),
-                help="Save refused rows here, to be mended and imported again.",
+                help="Save rejected rows to this file, to fix and import again.",
             ),
-            click.option("--encoding", default="", help="Of the file; by default told from its bytes."),
-            click.option("--sheet", default="", help="Of a workbook; by default the first one with rows."),
+            click.option("--encoding", default="", help="File encoding (default: detected)."),
+            click.option(
+                "--sheet", default="", help="Sheet of a workbook (default: the first one with rows)."
+            ),
             click.option(
                 "--header-line",
                 type=click.IntRange(1),
                 default=None,
-                help="The line in which the names stand; by default found by content.",
+                help="Line number of the header (default: detected).",
             ),
             click.option(
-                "--separator", type=click.Choice(list(_SEPARATORS)), help="By default told from the file."
+                "--separator",
+                type=click.Choice(list(_SEPARATORS)),
+                help="Column separator (default: detected).",
             ),
             click.option(
                 "--timezone",
                 callback=_zone,
-                help="IANA zone of times that name none; by default the installation's (touches: refused).",
+                help="Time zone for times without one (default: RINGTRAIL_TIMEZONE; touches: rejected).",
             ),
             json_option,
             pass_installation,
@@ -81,20 +81,26 @@ def _file_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def _table_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(
         (
-            click.option("--mapping", "mapping_file", help="YAML file that says which column means what."),
+            click.option("--mapping", "mapping_file", help="YAML file that maps columns to fields."),
             click.option(
-                "--map", "columns", multiple=True, metavar="FIELD=COLUMN", help="The same as a flag."
+                "--map",
+                "columns",
+                multiple=True,
+                metavar="FIELD=COLUMN",
+                help="Column of a field (repeatable).",
             ),
-            click.option("--currency", help="Of amounts that name none; by default the installation's."),
+            click.option(
+                "--currency", help="Currency for amounts without one (default: RINGTRAIL_CURRENCY)."
+            ),
             click.option(
                 "--decimal",
                 type=click.Choice([",", "."]),
-                help="Decimal mark; by default told from all amounts of the column.",
+                help="Decimal mark (default: detected per column).",
             ),
             click.option(
                 "--dates",
                 type=click.Choice(["dmy", "mdy", "serial"]),
-                help="03/04/2026 is in April or in March; or days are counted as in spreadsheets (46085).",
+                help="Date order: day first (dmy), month first (mdy), or spreadsheet day numbers (serial).",
             ),
         )
     ):
@@ -105,12 +111,12 @@ def _table_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def _call_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(
         (
-            click.option("--keep-outgoing", is_flag=True, help="Take outgoing and internal calls as well."),
+            click.option("--keep-outgoing", is_flag=True, help="Also import outgoing and internal calls."),
             click.option(
                 "--map-dialled",
                 multiple=True,
                 metavar="DIGITS=NUMBER",
-                help="The tracking number that an extension, queue or called digits stand for; remembered.",
+                help="Tracking number of an extension, queue or dialled digits; remembered.",
             ),
         )
     ):
@@ -122,7 +128,7 @@ def _call_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_call_options
 @_file_options
 def cdr(installation: Installation, /, **options: Any) -> None:
-    """Import the records of a telephone system, told by their content; docs/imports.md lists the systems."""
+    """Import call records of a phone system; docs/imports.md lists the systems."""
     _calls(installation, mapping.Told(), **options)
 
 
@@ -133,7 +139,7 @@ def cdr(installation: Installation, /, **options: Any) -> None:
 def calls(
     installation: Installation, /, mapping_file: str | None, columns: tuple[str, ...], **options: Any
 ) -> None:
-    """Import a call log: a telephone system's own, CallRail's export, or calls and answers of your own."""
+    """Import a call log from a phone system, from CallRail or of your own, with answers."""
     _calls(installation, mapping.load(mapping_file, columns), **options)
 
 
@@ -163,7 +169,11 @@ def _calls(
 
 @click.command("deals")
 @click.option(
-    "--stage", "stages", multiple=True, metavar="WORDS=STAGE", help='Such as "Angebot=opportunity".'
+    "--stage",
+    "stages",
+    multiple=True,
+    metavar="WORDS=STAGE",
+    help='Deal stage of a word in the file, such as "Angebot=opportunity" (repeatable).',
 )
 @_table_options
 @_file_options
@@ -188,7 +198,7 @@ def deals(
 @click.option(
     "--period",
     type=click.Choice(["day", "week", "month", "quarter", "year"]),
-    help="What a cost covers that is dated by one day; by default told by the column.",
+    help="Period that a cost with a single date covers (default: detected from the column).",
 )
 @_table_options
 @_file_options
@@ -197,8 +207,7 @@ def costs(
 ) -> None:
     """Import costs: money, or hours at an hourly rate.
 
-    The column last_day (also: to, until, end) is the last day covered; period_end is the first day no
-    longer covered.
+    The column last_day (also: to, until, end) is the last day of the cost; period_end is the day after it.
     """
     told = mapping.load(mapping_file, columns)
     _run(installation, lambda table, dialect: Costs(table, dialect, told), **options)
@@ -210,7 +219,7 @@ def costs(
 def touches(
     installation: Installation, /, mapping_file: str | None, columns: tuple[str, ...], **options: Any
 ) -> None:
-    """Import touches that another system has recorded: visits, forms, messages, fairs."""
+    """Import touches from another system: visits, forms, messages, trade shows."""
     told = mapping.load(mapping_file, columns)
     options["local_times"] = False
     _run(
@@ -225,7 +234,7 @@ def touches(
 @json_option
 @pass_installation
 def supplier(installation: Installation, file: str) -> None:
-    """Import campaigns, ad material, tracking numbers and who held them when, from a YAML FILE."""
+    """Import campaigns, assets, tracking numbers and their assignments from a YAML FILE."""
     settings = installation.settings
     document = catalog.read(Path(file))
     with db.transaction(installation.engine) as session:
@@ -235,17 +244,26 @@ def supplier(installation: Installation, file: str) -> None:
 
 @click.command("template")
 @click.argument("kind", type=click.Choice(templates.KINDS))
-@click.option("--lang", "language", type=click.Choice(templates.LANGUAGES), default="en", show_default=True)
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True)
+@click.option(
+    "--lang",
+    "language",
+    type=click.Choice(templates.LANGUAGES),
+    default="en",
+    show_default=True,
+    help="Language of the workbook.",
+)
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write."
+)
 def template(kind: str, language: str, output: Path) -> None:
-    """Write an empty workbook to fill in: heads in a language, examples and rules in a second sheet."""
+    """Write a workbook to fill in, with examples and rules in a second sheet."""
     try:
         output.write_bytes(templates.workbook(kind, language))
     except OSError as error:
         raise Invalid(
             "output", "cannot write %(path)s: %(reason)s", path=output, reason=error.strerror
         ) from None
-    click.echo(f"{output} is ready; fill it in and give it to `ringtrail import {_COMMANDS.get(kind, kind)}`")
+    click.echo(f"Wrote {output}; fill it in and run `ringtrail import {_COMMANDS.get(kind, kind)}`")
 
 
 _COMMANDS = {"answers": "calls"}
@@ -281,7 +299,7 @@ def _run(
         currency_told=currency is not None,
     )
     if refused is not None and file != "-" and refused.resolve() == Path(file).resolve():
-        raise Invalid("refused", "is the imported file itself; name another one")
+        raise Invalid("refused", "this is the imported file itself; use another one")
     table = Table.open(
         file,
         encoding=encoding,
@@ -327,7 +345,7 @@ def _show(result: Result, refused: Path | None) -> None:
     console.print(
         f"{result.file}: {result.format}, {result.encoding}, {result.rows} rows: "
         f"{would}{result.created} created, {result.updated} updated, {result.skipped} skipped, "
-        f"{result.refused} refused",
+        f"{result.refused} rejected",
         soft_wrap=True,
         markup=False,
     )
@@ -337,9 +355,9 @@ def _show(result: Result, refused: Path | None) -> None:
         console.print(f"  {note}", soft_wrap=True, markup=False)
     if result.campaigns_created:
         names = ", ".join(result.campaigns_created)
-        console.print(f"  campaigns that did not exist before: {names}", soft_wrap=True, markup=False)
+        console.print(f"  new campaigns: {names}", soft_wrap=True, markup=False)
     if result.refusals:
-        printed = Printed("Line", "Column", "Value", "Why, and what to do")
+        printed = Printed("Line", "Column", "Value", "Reason and fix")
         for refusal in result.refusals[:_SHOWN]:
             value = refusal.value if len(refusal.value) <= 40 else refusal.value[:39] + "…"
             printed.add_row(str(refusal.line), refusal.column, value, refusal.reason)
@@ -349,6 +367,6 @@ def _show(result: Result, refused: Path | None) -> None:
                 f"  and {result.refused - _SHOWN} more; --refused FILE saves them all", markup=False
             )
     if refused is not None and result.refused:
-        console.print(f"refused rows saved in {refused}", soft_wrap=True, markup=False)
+        console.print(f"rejected rows saved in {refused}", soft_wrap=True, markup=False)
     if not result.taken and not result.dry_run:
-        console.print("nothing was taken: --strict takes all rows or none", markup=False)
+        console.print("nothing imported: --strict imports all rows or none", markup=False)

@@ -106,7 +106,7 @@ def fail(message: str, code: int = USAGE) -> NoReturn:
 
 
 class Moment(click.ParamType[datetime]):
-    """A day or a moment; without an offset it is in the installation's time zone."""
+    """A day or a time; without an offset it is in the installation's time zone."""
 
     name = "moment"
 
@@ -117,7 +117,9 @@ class Moment(click.ParamType[datetime]):
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value!r} is not a moment; write 2026-03-01 or 2026-03-01T09:30+01:00", param, ctx)
+            self.fail(
+                f"{value!r} is not a date or time; use 2026-03-01 or 2026-03-01T09:30+01:00", param, ctx
+            )
         if moment.tzinfo is None:
             zone = ctx.ensure_object(Installation).settings.zone if ctx else UTC
             moment = moment.replace(tzinfo=zone)
@@ -136,7 +138,7 @@ class Day(click.ParamType[date]):
         try:
             return date.fromisoformat(value)
         except ValueError:
-            self.fail(f"{value!r} is not a day; write 2026-03-01", param, ctx)
+            self.fail(f"{value!r} is not a date; use 2026-03-01", param, ctx)
 
 
 def _text(value: Any) -> str:

@@ -17,15 +17,23 @@ from tracking.telephony import numbers
 
 @click.command("add")
 @click.argument("name")
-@click.option("--channel", required=True, help="Such as search, directory, fair, print, email, referral.")
-@click.option("--direction", type=click.Choice(list(Direction)), default=Direction.inbound, show_default=True)
-@click.option("--objective", default="", help="What it is for, in words.")
-@click.option("--starts-on", type=Day())
-@click.option("--ends-on", type=Day())
+@click.option(
+    "--channel", required=True, help="Channel, such as search, directory, fair, print, email or referral."
+)
+@click.option(
+    "--direction",
+    type=click.Choice(list(Direction)),
+    default=Direction.inbound,
+    show_default=True,
+    help="Whether buyers come to you (inbound) or you contact them (outbound).",
+)
+@click.option("--objective", default="", help="Goal, in one sentence.")
+@click.option("--starts-on", type=Day(), help="First day.")
+@click.option("--ends-on", type=Day(), help="Last day.")
 @json_option
 @pass_installation
 def campaign_add(installation: Installation, /, name: str, channel: str, **details: Any) -> None:
-    """Add campaign NAME."""
+    """Add the campaign NAME."""
     with db.transaction(installation.engine) as session:
         row = domain.add(session, name, channel, at=clock.now(), **details)
     installation.tell(f"campaign {row.name!r} added", id=row.id, name=row.name)
@@ -35,7 +43,7 @@ def campaign_add(installation: Installation, /, name: str, channel: str, **detai
 @json_option
 @pass_installation
 def campaign_list(installation: Installation) -> None:
-    """List campaigns with their ad material."""
+    """List campaigns with their assets."""
     with db.reading(installation.engine) as session:
         rows = [
             {
@@ -45,43 +53,49 @@ def campaign_list(installation: Installation) -> None:
             }
             for row in session.scalars(select(Campaign).order_by(Campaign.name))
         ]
-    installation.show(rows, {"campaign": "Campaign", "channel": "Channel", "material": "Ad material"})
+    installation.show(rows, {"campaign": "Campaign", "channel": "Channel", "material": "Asset"})
 
 
 @click.command("add")
 @click.argument("campaign_name", metavar="CAMPAIGN")
 @click.argument("name")
 @click.option(
-    "--medium", type=click.Choice(list(Medium)), required=True, help="Decides how long its number rests."
+    "--medium",
+    type=click.Choice(list(Medium)),
+    required=True,
+    help="Medium; sets how long a released number cools off.",
 )
-@click.option("--kind", default="other", help="Such as catalogue, stand, landing page.")
-@click.option("--edition")
-@click.option("--print-run", type=int)
-@click.option("--issued-on", type=Day())
-@click.option("--expires-on", type=Day())
+@click.option("--kind", default="other", help="Kind, such as catalogue, stand or landing page.")
+@click.option("--edition", help="Edition, such as Spring 2026.")
+@click.option("--print-run", type=int, help="Print run in copies.")
+@click.option("--issued-on", type=Day(), help="Day of publication.")
+@click.option("--expires-on", type=Day(), help="Last day of use.")
 @json_option
 @pass_installation
 def material_add(installation: Installation, /, campaign_name: str, name: str, **details: Any) -> None:
-    """Add ad material NAME to CAMPAIGN."""
+    """Add the asset NAME to CAMPAIGN."""
     with db.transaction(installation.engine) as session:
         owner = domain.get(session, campaign_name)
         row = domain.add_material(session, owner, name, at=clock.now(), **details)
-    installation.tell(f"ad material {row.name!r} added to {campaign_name!r}", id=row.id, name=row.name)
+    installation.tell(f"asset {row.name!r} added to {campaign_name!r}", id=row.id, name=row.name)
 
 
 @click.command("add")
 @click.argument("e164", metavar="NUMBER")
-@click.option("--destination", help="Number that rings; by default RINGTRAIL_DEFAULT_DESTINATION.")
+@click.option("--destination", help="Number to forward to (default: RINGTRAIL_DEFAULT_DESTINATION).")
 @click.option(
-    "--provider", default="twilio", show_default=True, help="Who carries it; cdr for an exchange of your own."
+    "--provider",
+    default="twilio",
+    show_default=True,
+    help="Phone provider; cdr for imported phone system records.",
 )
-@click.option("--label", default="")
+@click.option("--label", default="", help="Name of the number for people.")
 @json_option
 @pass_installation
 def number_add(
     installation: Installation, e164: str, destination: str | None, provider: str, label: str
 ) -> None:
-    """Put NUMBER into the inventory."""
+    """Add NUMBER to the inventory."""
     with db.transaction(installation.engine) as session:
         row = numbers.add(
             session,
@@ -92,14 +106,14 @@ def number_add(
             label=label,
             region=installation.settings.region,
         )
-    installation.tell(f"{row.number} is in the inventory", number=row.number)
+    installation.tell(f"{row.number} added to the inventory", number=row.number)
 
 
 @click.command("list")
 @json_option
 @pass_installation
 def number_list(installation: Installation) -> None:
-    """List numbers with what they are on, or until when they rest."""
+    """List numbers with their assignment or the end of their cooling-off period."""
     now = clock.now()
     rows = []
     with db.reading(installation.engine) as session:
@@ -119,23 +133,23 @@ def number_list(installation: Installation) -> None:
             )
     headings = {
         "number": "Number",
-        "state": "State",
+        "state": "Status",
         "campaign": "Campaign",
-        "material": "Ad material",
+        "material": "Asset",
         "since": "Since (UTC)",
-        "rests_until": "Rests until",
-        "destination": "Rings at",
+        "rests_until": "Cooling off until",
+        "destination": "Forwards to",
     }
     installation.show(rows, headings)
 
 
 @click.command("strays")
-@click.option("--from", "since", type=Moment(), help="By default a year ago.")
-@click.option("--to", "until", type=Moment(), help="By default now.")
+@click.option("--from", "since", type=Moment(), help="Start (default: a year ago).")
+@click.option("--to", "until", type=Moment(), help="End (default: now).")
 @json_option
 @pass_installation
 def number_strays(installation: Installation, since: datetime | None, until: datetime | None) -> None:
-    """List calls to numbers that were on no ad material when they rang: at rest, free, or not ours."""
+    """List calls to numbers that were not assigned: cooling off, available, or not in the inventory."""
     until = until or clock.now()
     since = since or until - timedelta(days=365)
     with db.reading(installation.engine) as session:
@@ -150,18 +164,21 @@ def number_strays(installation: Installation, since: datetime | None, until: dat
             }
             for stray in numbers.strays(session, since, until)
         ]
-    headings = {"number": "Dialled", "why": "Why credited to nobody", "calls": "Calls", "last": "Last (UTC)"}
-    installation.show(rows, headings | {"campaign": "Formerly", "material": "Ad material"})
+    headings = {"number": "Dialled", "why": "Why not credited", "calls": "Calls", "last": "Last (UTC)"}
+    installation.show(rows, headings | {"campaign": "Former campaign", "material": "Asset"})
 
 
 @click.command("assign")
 @click.argument("e164", metavar="[NUMBER]", required=False)
-@click.option("--campaign", "campaign_name", required=True)
-@click.option("--material", "material_name", required=True)
+@click.option("--campaign", "campaign_name", required=True, help="Campaign of the asset.")
+@click.option("--material", "material_name", required=True, help="Asset to assign it to.")
 @click.option(
-    "--from", "starts_at", type=Moment(), help="By default now; a past moment credits the calls since then."
+    "--from",
+    "starts_at",
+    type=Moment(),
+    help="Start (default: now). An earlier time also credits the calls since then.",
 )
-@click.option("--to", "ends_at", type=Moment(), help="For history: when the number was taken off again.")
+@click.option("--to", "ends_at", type=Moment(), help="End, for past assignments.")
 @json_option
 @pass_installation
 def number_assign(
@@ -172,7 +189,7 @@ def number_assign(
     starts_at: datetime | None,
     ends_at: datetime | None,
 ) -> None:
-    """Put NUMBER, or without it the next free one, on ad material."""
+    """Assign NUMBER (default: the next available one) to an asset."""
     now = clock.now()
     with db.transaction(installation.engine) as session:
         piece: AdMaterial = domain.material(session, campaign_name, material_name)
@@ -183,25 +200,25 @@ def number_assign(
             row = numbers.assign(session, found, piece, starts_at=starts_at or now, ends_at=ends_at)
         name = row.tracking_number.number
     installation.tell(
-        f"{name} is on {material_name!r} of {campaign_name!r} from {row.starts_at}", number=name
+        f"{name} assigned to {material_name!r} of {campaign_name!r} from {row.starts_at}", number=name
     )
 
 
 @click.command("release")
 @click.argument("e164", metavar="NUMBER")
-@click.option("--at", "at", type=Moment(), help="By default now.")
+@click.option("--at", "at", type=Moment(), help="When it was released (default: now).")
 @json_option
 @pass_installation
 def number_release(installation: Installation, e164: str, at: datetime | None) -> None:
-    """Take NUMBER off its ad material; it goes on ringing and rests before it is used again."""
+    """Release NUMBER from its asset; it still forwards calls while it cools off."""
     now = clock.now()
     with db.transaction(installation.engine) as session:
         found = numbers.get(session, e164, installation.settings.region)
         held = next((a for a in found.assignments if a.ends_at is None), None)
         if held is None:
-            raise click.UsageError(f"{found.number} is on no ad material")
+            raise click.UsageError(f"{found.number} is not assigned")
         row = numbers.release(session, held, at=at or now)
     until = row.quarantined_until
     installation.tell(
-        f"{found.number} is released and rests until {until:%Y-%m-%d}", number=found.number, rests_until=until
+        f"{found.number} released; cooling off until {until:%Y-%m-%d}", number=found.number, rests_until=until
     )

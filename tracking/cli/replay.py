@@ -12,19 +12,25 @@ _SHOWN = 20
 
 
 @click.command("replay")
-@click.option("--base-url", default="http://127.0.0.1:8000", show_default=True, help="The running service.")
-@click.option("--token", required=True, help="An API token of it with the scopes read and read:personal.")
 @click.option(
-    "--rate", type=click.FloatRange(min=0.01), default=20, show_default=True, help="Calls a second."
+    "--base-url", default="http://127.0.0.1:8000", show_default=True, help="Address of the running service."
+)
+@click.option("--token", required=True, help="API token with the scopes read and read:personal.")
+@click.option(
+    "--rate", type=click.FloatRange(min=0.01), default=20, show_default=True, help="Calls per second."
 )
 @click.option(
-    "--scenario", default="supplier", show_default=True, help="A name of `ringtrail simulate --list`."
+    "--scenario", default="supplier", show_default=True, help="Scenario, see `ringtrail simulate --list`."
 )
-@click.option("--accounts", type=click.IntRange(1), default=300, show_default=True, help="Buying companies.")
+@click.option(
+    "--accounts", type=click.IntRange(1), default=300, show_default=True, help="Number of buying companies."
+)
 @click.option(
     "--days", type=click.IntRange(1), default=30, show_default=True, help="Simulated days, up to now."
 )
-@click.option("--seed", type=int, default=1, show_default=True)
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="Seed; the same seed gives the same calls."
+)
 @json_option
 @pass_installation
 def replay_command(
@@ -37,17 +43,15 @@ def replay_command(
     days: int,
     seed: int,
 ) -> None:
-    """Play simulated calls as signed webhooks against a running service, then compare what it stored.
+    """Send simulated calls to a running service as signed webhooks, then check what it stored.
 
-    Some reports come twice and some out of order, as providers send them. The service must have tracking
-    numbers, and RINGTRAIL_TWILIO_AUTH_TOKENS must be set here as it is there; try it on an installation of
-    its own, since the calls stay. Exit code 1 if anything is lost or differs.
+    Some events come twice or out of order, as from real providers. The service must have tracking numbers,
+    and RINGTRAIL_TWILIO_AUTH_TOKENS must be the same here and there. Use a test installation: the calls are
+    kept. Exit code 1 if anything is lost or differs.
     """
     keys = installation.settings.of(TwilioSettings).auth_tokens
     if not keys:
-        raise Invalid(
-            "twilio_auth_tokens", "is empty; set RINGTRAIL_TWILIO_AUTH_TOKENS as the service has it"
-        )
+        raise Invalid("twilio_auth_tokens", "set RINGTRAIL_TWILIO_AUTH_TOKENS to the value of the service")
     base_url = base_url.rstrip("/")
     stock = replay.ask(base_url, token, "tracking-numbers", {"status": "active"})
     calls = replay.simulate(
@@ -59,7 +63,7 @@ def replay_command(
         seed=seed,
     )
     if not calls:
-        raise Invalid("days", "not one call rang in that time; simulate more days or accounts")
+        raise Invalid("days", "no calls in that time; simulate more days or accounts")
     key = keys[0].get_secret_value()
     with console().status(f"{len(calls)} calls …"):
         played = replay.play(calls, base_url, key, rate=rate, seed=seed)
@@ -78,12 +82,12 @@ def replay_command(
         )
     else:
         click.echo(
-            f"{played.calls} calls in {played.requests} requests, {played.refused} refused, in "
+            f"{played.calls} calls in {played.requests} requests, {played.refused} rejected, in "
             f"{played.seconds:.1f} s: {played.load:.0f} times the load of the busiest simulated hour."
         )
         if wrong:
             columns = {"call": "Call", "field": "Field", "happened": "Happened", "stored": "Stored"}
             installation.show(wrong[:_SHOWN], columns, f"{len(wrong)} differences:")
         else:
-            click.echo("Nothing is lost; what is stored is what happened.")
+            click.echo("All calls were stored correctly.")
     raise SystemExit(1 if wrong or played.refused else 0)

@@ -28,9 +28,9 @@ from tracking.storage.config import LONGEST_LOOKBACK_DAYS
 
 
 def _period_options(command: Any) -> Any:
-    command = click.option("--to", "last", type=Day(), help="Last day covered; by default today.")(command)
+    command = click.option("--to", "last", type=Day(), help="Last day (default: today).")(command)
     return click.option(
-        "--from", "first", type=Day(), help="First day covered; by default a year before the last."
+        "--from", "first", type=Day(), help="First day (default: a year before the last day)."
     )(command)
 
 
@@ -40,17 +40,22 @@ def _period_options(command: Any) -> Any:
     "models",
     multiple=True,
     type=click.Choice(roi.REPORTED),
-    help="Attribution model; repeatable.",
+    help="Attribution model (repeatable).",
 )
-@click.option("--compare", is_flag=True, help="All models side by side.")
+@click.option("--compare", is_flag=True, help="Compare all models side by side.")
 @_period_options
 @click.option(
     "--lookback",
     type=click.FloatRange(0, LONGEST_LOOKBACK_DAYS, min_open=True),
-    help="Days before a deal in which a touch earns credit.",
+    help="Lookback window in days.",
 )
 @click.option(
-    "--format", "style", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
+    "--format",
+    "style",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="Output format.",
 )
 @pass_installation
 def roi_command(
@@ -62,12 +67,11 @@ def roi_command(
     lookback: float | None,
     style: str,
 ) -> None:
-    """Set each campaign's credited revenue against its cost.
+    """Compare each campaign's credited revenue with its cost.
 
-    ROI is (credited revenue - cost) / cost, of the total too; marketing efficiency is all revenue for each 1
-    spent. Revenue, leads and customers are credited by the model and add up to what was won in the period;
-    revenue without a recorded touch is shown as unattributed. Without --model it is the one that the
-    installation decides by (`ringtrail report model`).
+    ROI is (credited revenue - cost) / cost, also for the total; marketing efficiency is all revenue per 1
+    spent. Revenue, leads and customers add up to the totals of the period. Revenue without a recorded touch
+    is shown as unattributed. The default model is set with `ringtrail report model`.
     """
     settings, at = installation.settings, clock.now()
     today = at.astimezone(settings.zone).date()
@@ -98,12 +102,12 @@ def roi_command(
     if compare or len(result.models) > 1:
         for each in which_model.advised_against(result.models, decides.deals):
             click.echo(
-                f"{each.model}: the study advises against it; in one of the simulated markets it credits the "
-                f"wrong campaigns with {percent(each.worst.wrong)} of the margin.",
+                f"{each.model}: the study advises against it; in one of the simulated markets it "
+                f"misattributes {percent(each.worst.wrong)} of the margin.",
                 err=True,
             )
     for model, reason in result.unavailable.items():
-        click.echo(f"{model} cannot be computed: {reason}", err=True)
+        click.echo(f"{model} could not be calculated: {reason}", err=True)
 
 
 @click.command("kpis")
@@ -111,7 +115,7 @@ def roi_command(
 @json_option
 @pass_installation
 def kpis_command(installation: Installation, first: date | None, last: date | None) -> None:
-    """Show how the telephone was attended and how often callers were asked where they heard of us."""
+    """Show answer rate, missed calls and ask rate."""
     settings, at = installation.settings, clock.now()
     period = roi.period_of(settings, at.astimezone(settings.zone).date(), first, last)
     with db.reading(installation.engine) as session:
@@ -123,24 +127,24 @@ def kpis_command(installation: Installation, first: date | None, last: date | No
         {"name": name.replace("_", " "), "figure": percent(value) if name.endswith("_rate") else str(value)}
         for name, value in figures.items()
     ]
-    installation.show(rows, {"name": "Figure", "figure": ""}, f"The desk, {_span(period)}")
+    installation.show(rows, {"name": "Metric", "figure": ""}, f"Call desk, {_span(period)}")
     for kpi in KPIS:
         if kpi.name in figures:
-            click.echo(f"{kpi.label}: {kpi.formula}. It hides: {kpi.hides}.")
+            click.echo(f"{kpi.label}: {kpi.formula}. Limitation: {kpi.hides}.")
 
 
 @click.command("model")
 @click.argument("model", required=False, type=click.Choice(deciding.CHOICES))
-@click.option("--recommended", is_flag=True, help="Decide by what the study recommends.")
+@click.option("--recommended", is_flag=True, help="Use the model that the study recommends.")
 @pass_installation
 def model_command(installation: Installation, model: str | None, recommended: bool) -> None:
-    """Show or choose the MODEL that the installation decides by.
+    """Show or set the default MODEL.
 
-    Every page, report and file uses it unless another is chosen there.
+    Every page, report and file uses it unless you choose another there.
     """
     settings, at = installation.settings, clock.now()
     if model and recommended:
-        raise click.UsageError("give a model or --recommended, not both")
+        raise click.UsageError("use a model or --recommended, not both")
     with db.transaction(installation.engine) as session, formatting.speaking(settings, "en"):
         if model or recommended:
             deciding.choose(session, model)
@@ -155,7 +159,7 @@ def model_command(installation: Installation, model: str | None, recommended: bo
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @pass_installation
 def export(installation: Installation, folder: Path) -> None:
-    """Write the journey tables to FOLDER as Parquet, for notebooks and `ringtrail attribute`."""
+    """Export the journey tables to FOLDER as Parquet, for notebooks and `ringtrail attribute`."""
     currency = installation.settings.currency
     with db.reading(installation.engine) as session:
         tables = journeys.export(session, currency=currency)
@@ -173,7 +177,7 @@ def export(installation: Installation, folder: Path) -> None:
 @click.argument("rate", type=float)
 @pass_installation
 def rate_command(installation: Installation, code: str, day: date, rate: float) -> None:
-    """Say that from DAY on one unit of CURRENCY is worth RATE in the currency of reports."""
+    """Set the exchange rate: from DAY, 1 CURRENCY = RATE in the report currency."""
     target = installation.settings.currency
     with db.transaction(installation.engine) as session:
         row, _ = rates.save(session, code, day, rate, target=target)
@@ -229,7 +233,7 @@ def _show(installation: Installation, result: RoiReport) -> None:
         "campaign": "Campaign",
         "channel": "Channel",
         "cost": f"Cost {code}",
-        "indirect": "of it indirect",
+        "indirect": "of which indirect",
         "calls": "Calls",
         "leads": "Leads",
         "qualified": "Qualified",
@@ -248,8 +252,8 @@ def _show(installation: Installation, result: RoiReport) -> None:
     for line in result.table.to_pylist():
         if line["campaign"] == UNATTRIBUTED:
             click.echo(
-                f"{amount(line['revenue_minor'], code)} {code} was won from companies of which no touch is "
-                "recorded in the lookback window."
+                f"{amount(line['revenue_minor'], code)} {code} came from companies without a recorded "
+                "touch in the lookback window."
             )
 
 
@@ -261,13 +265,13 @@ def _show_connected(result: RoiReport) -> None:
     )
     if result.connected["unconnected"]:
         names = ", ".join(result.connected["unconnected"])
-        click.echo(f"Cannot be told, since nothing connects them to a call: {names}. Give them numbers.")
+        click.echo(f"Cannot tell, because nothing connects them to a call: {names}. Assign numbers to them.")
     standing = result.evidence.whole()
     if standing is Standing.nothing:
-        click.echo("Which campaigns pay cannot be told: no revenue is connected to a campaign.")
+        click.echo("We cannot tell which campaigns pay off: no revenue is connected to a campaign.")
     elif standing is Standing.few_in_all:
         click.echo(
-            f"Too early to tell which campaigns pay: {whole.deals.connected:g} deals are connected to "
+            f"Too early to tell which campaigns pay off: {whole.deals.connected:g} deals are connected to "
             f"campaigns, {LEAST_DEALS_IN_ALL:g} are needed."
         )
 

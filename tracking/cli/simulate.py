@@ -30,33 +30,53 @@ def _settings(pairs: Sequence[str]) -> dict[str, object]:
 
 @click.command("simulate")
 @click.argument("scenario", required=False)
-@click.option("--list", "listing", is_flag=True, help="Name the scenarios that come with Ringtrail.")
-@click.option("--accounts", type=click.IntRange(1), help="Buying companies; by default the scenario's.")
+@click.option("--list", "listing", is_flag=True, help="List the built-in scenarios.")
 @click.option(
-    "--days", type=click.IntRange(1), help="Length of the reporting window; by default the scenario's."
+    "--accounts", type=click.IntRange(1), help="Number of buying companies (default: from the scenario)."
 )
-@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same files.")
 @click.option(
-    "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes, or Spark cores."
+    "--days",
+    type=click.IntRange(1),
+    help="Length of the reporting period in days (default: from the scenario).",
 )
-@click.option("--engine", type=click.Choice(["local", "spark"]), default="local", show_default=True)
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Directory to write to.")
 @click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Another value, e.g. desk.reps=4."
+    "--seed", type=int, default=1, show_default=True, help="Seed; the same seed gives the same files."
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Number of processes, or of Spark cores.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "spark"]),
+    default="local",
+    show_default=True,
+    help="Where to run the simulation.",
+)
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Output folder.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a value of the scenario, such as desk.reps=4 (repeatable).",
 )
 @click.option(
     "--truth",
     type=click.Choice(["removal", "shapley", "none"]),
     default="removal",
     show_default=True,
-    help="What to find out about each campaign; shapley takes many more runs.",
+    help="How to measure the true effect of each campaign; shapley needs many more runs.",
 )
 @click.option(
     "--permutations",
     type=click.IntRange(2),
     default=64,
     show_default=True,
-    help=f"Orders of joining sampled for shapley with more than {EXACT} campaigns.",
+    help=f"Number of sampled orders for shapley with more than {EXACT} campaigns.",
 )
 @json_option
 @pass_installation
@@ -74,10 +94,10 @@ def simulate(
     truth: Any,
     permutations: int,
 ) -> None:
-    """Simulate a market and write what its tracker saw, and what really happened.
+    """Simulate a market and write both the tracked data and the true effects.
 
-    SCENARIO is a name from --list or a TOML file. DIR gets the journey tables as Parquet, accounts and
-    contacts, truth.json with what each campaign caused, and truth_deals.parquet with a label per deal and
+    SCENARIO is a name from --list or a TOML file. The output is the journey tables as Parquet, companies and
+    contacts, truth.json with the effect of each campaign, and truth_deals.parquet with a label per deal and
     campaign.
     """
     if listing:
@@ -140,19 +160,19 @@ def _show_truth(installation: Installation, report: dict[str, Any]) -> None:
     ]
     columns = {
         "campaign": "Campaign",
-        "spend": "Spend",
+        "spend": "Cost",
         "margin": "Margin lost without it",
         "error": "Standard error",
         "needed": "Deals it caused",
         "earlier": "Only came earlier",
         "roi": "True ROI",
-        "next": "The next 1.00 brings",
+        "next": "Return of the next 1.00",
     }
     if any("shapley" in entry for entry in report["campaigns"].values()):
         columns["fair"] = "Shapley value"
-    installation.show(rows, columns, f"What each campaign caused, {currency}:")
+    installation.show(rows, columns, f"True effect of each campaign, {currency}:")
     if any(entry["removal"]["margin_minor"] < 0 for entry in report["campaigns"].values()):
-        click.echo("Below 0: its calls kept others waiting who would have brought more.")
+        click.echo("A value below 0 means that its calls kept more valuable callers waiting.")
 
 
 def _with_error(entry: dict[str, Any]) -> str | None:
@@ -163,26 +183,33 @@ def _with_error(entry: dict[str, Any]) -> str | None:
 @click.command("score")
 @click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
-    "--lookback", type=click.FloatRange(0, min_open=True), default=365.0, show_default=True, help="Days."
+    "--lookback",
+    type=click.FloatRange(0, min_open=True),
+    default=365.0,
+    show_default=True,
+    help="Lookback window in days.",
 )
 @click.option(
-    "--regret/--no-regret", default=True, show_default=True, help="Run the market again for every move."
+    "--regret/--no-regret",
+    default=True,
+    show_default=True,
+    help="Run the market again for each suggested budget move.",
 )
 @click.option(
     "--intervals",
     is_flag=True,
-    help="Draw the buyers anew, to see how many of a model's 90 % intervals hold the truth; takes long.",
+    help="Check by resampling how many of a model's 90% intervals contain the true value (slow).",
 )
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Number of processes.")
 @json_option
 @pass_installation
 def score(
     installation: Installation, directory: Path, lookback: float, regret: bool, intervals: bool, workers: int
 ) -> None:
-    """Score every attribution model on a simulated market whose truth is known.
+    """Score every attribution model on a simulated market with known effects.
 
-    DIR is what `simulate` wrote. Shares are of the gross margin; a regret is the margin lost by moving a
-    fifth of the variable budget as the model's returns say, compared with the best such move.
+    DIR is the output folder of `simulate`. Shares are of gross margin. Regret is the margin lost by moving a
+    fifth of the variable budget as the model suggests, compared with the best move.
     """
     try:
         report, scores = study.score(
@@ -194,7 +221,7 @@ def score(
         installation.tell_json([asdict(each) for each in scores])
         return
     caused, currency = scores[0].caused, report["currency"]
-    click.echo(f"The campaigns really caused {caused:.1%} of the margin; what the models say instead:")
+    click.echo(f"The campaigns caused {caused:.1%} of the margin. Results by model:")
     rows = [
         {
             "model": each.model,
@@ -213,13 +240,13 @@ def score(
         "model": "Model",
         "wrong": "Misattributed margin",
         "mean": "Average error",
-        "credited": "Given to campaigns",
+        "credited": "Credited to campaigns",
         "ranks": "Rank agreement",
         "log": "Log error of ROI",
     }
     # What was not asked for has no column.
     if regret:
-        columns |= {"move": "Would move budget", "regret": f"Regret, {currency}"}
+        columns |= {"move": "Suggested budget move", "regret": f"Regret, {currency}"}
     if intervals:
         columns["covered"] = "Intervals containing the true value"
     installation.show(rows, columns)
@@ -228,7 +255,7 @@ def score(
         {"model": each.model} | {name: f"{each.by_channel[name] * 100:+.1f}" for name in channels}
         for each in scores
     ]
-    title = "Credited less true share of the margin by channel, in points; above 0 is too much:"
+    title = "Credited minus true share of the margin by channel, in percentage points (above 0 = too much):"
     installation.show(signed, {"model": "Model"} | {name: name for name in channels}, title)
 
 
@@ -242,11 +269,17 @@ def score(
     type=click.IntRange(1),
     default=1000,
     show_default=True,
-    help="About as many as your market.",
+    help="Number of companies, about as many as in your market.",
 )
-@click.option("--seed", type=int, default=0, show_default=True)
 @click.option(
-    "--trials", type=click.IntRange(1), default=12, show_default=True, help="Optimiser steps at most."
+    "--seed", type=int, default=0, show_default=True, help="Seed; the same seed gives the same result."
+)
+@click.option(
+    "--trials",
+    type=click.IntRange(1),
+    default=12,
+    show_default=True,
+    help="Maximum number of optimiser steps.",
 )
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Scenario file to write."
@@ -256,10 +289,10 @@ def score(
 def calibrate(
     installation: Installation, directory: Path, base: str, accounts: int, seed: int, trials: int, out: Path
 ) -> None:
-    """Fit a scenario to your own journey tables.
+    """Calibrate a scenario to your own journey tables.
 
-    DIR holds touches, conversions, answers and calls as Parquet. The report says how well figures fit that
-    were not used, and which parameters these tables cannot tell.
+    DIR holds touches, conversions, answers and calls as Parquet. Reports how well the scenario matches
+    metrics that were held out, and which parameters your data cannot identify.
     """
     import pyarrow.parquet as pq
 
@@ -269,7 +302,7 @@ def calibrate(
 
     needed = [directory / f"{name}.parquet" for name in moments.TABLES]
     if missing := [path.name for path in needed if not path.is_file()]:
-        fail(f"{directory} holds no {', '.join(missing)}; write the journey tables there as Parquet")
+        fail(f"{directory} has no {', '.join(missing)}; export the journey tables there as Parquet")
     data = {path.stem: validate(pq.read_table(path), path.stem) for path in needed}
     try:
         with mapper() as spread:
@@ -311,16 +344,16 @@ def calibrate(
         "error": "Standard error",
         "identified": "Identified",
     }
-    installation.show(estimates, heading, f"Fitted in {found.runs} simulated markets; written to {out}")
+    installation.show(estimates, heading, f"Calibrated in {found.runs} simulated markets; wrote {out}")
     heading = {
-        "what": "Figure",
+        "what": "Metric",
         "used": "Use",
         "data": "Data",
         "simulated": "Simulated",
-        "off": "Off by, errors",
+        "off": "Difference (standard errors)",
     }
     installation.show(figures, heading)
     for pair in found.tied:
-        click.echo(f"These tables cannot tell {pair[0]} from {pair[1]}.")
+        click.echo(f"Your data cannot tell {pair[0]} and {pair[1]} apart.")
     for text in calibration.NEVER_IDENTIFIED:
         click.echo(f"Cannot be identified: {text}.")

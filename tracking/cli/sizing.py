@@ -15,19 +15,30 @@ _BAR = 40
 
 @click.command("size-pool")
 @click.option(
-    "--views-per-hour", type=click.FloatRange(0, min_open=True), required=True, help="In the busy hour."
+    "--views-per-hour",
+    type=click.FloatRange(0, min_open=True),
+    required=True,
+    help="Page views in the busiest hour.",
 )
 @click.option(
     "--delay-minutes",
     type=click.FloatRange(0, min_open=True),
     default=60.0,
     show_default=True,
-    help="Time from visit to call that the pool must bridge, such as the 95th percentile.",
+    help="Longest time from visit to call to cover, such as the 95th percentile.",
 )
-@click.option("--loss", type=click.FloatRange(0, 1, min_open=True), default=0.01, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
 @click.option(
-    "--chart", type=click.Path(dir_okay=False, path_type=Path), help="Write a chart: .json, .svg or .png."
+    "--loss",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.01,
+    show_default=True,
+    help="Accepted share of calls credited to another visitor.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the simulation.")
+@click.option(
+    "--chart",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Chart file to write (.json, .svg or .png).",
 )
 @json_option
 @pass_installation
@@ -39,10 +50,10 @@ def size_pool(
     seed: int,
     chart: Path | None,
 ) -> None:
-    """Say how many tracking numbers a pool of visitor numbers needs.
+    """Calculate how many numbers a visitor pool needs.
 
-    LOSS is the share of calls after that delay whose number has meanwhile been shown to another visitor. The
-    pool always shows the number unused longest; views are taken to come at random at a steady rate.
+    A call is lost if its number has been shown to another visitor in the meantime. The pool always shows the
+    number that was unused longest. Page views are assumed to come at random at a steady rate.
     """
     sizes = pool_for(views_per_hour, delay_minutes / 60, loss, seed=seed)
     _show_sizes(installation, sizes, loss, "numbers", "calls credited to another visitor", chart)
@@ -50,22 +61,31 @@ def size_pool(
 
 @click.command("size-desk")
 @click.option(
-    "--calls-per-hour", type=click.FloatRange(0, min_open=True), required=True, help="In the busy hour."
+    "--calls-per-hour",
+    type=click.FloatRange(0, min_open=True),
+    required=True,
+    help="Calls in the busiest hour.",
 )
 @click.option(
     "--talk-minutes",
     type=click.FloatRange(0, min_open=True),
     default=4.0,
     show_default=True,
-    help="Mean minutes per call, after-work included.",
+    help="Average minutes per call, including after-call work.",
 )
-@click.option("--loss", type=click.FloatRange(0, 1, min_open=True), default=0.05, show_default=True)
 @click.option(
-    "--queue", is_flag=True, help="Who finds everyone engaged waits until somebody is free, and is not lost."
+    "--loss",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=0.05,
+    show_default=True,
+    help="Accepted share of callers who find all lines busy.",
 )
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--queue", is_flag=True, help="Callers who find all lines busy wait instead of hanging up.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the simulation.")
 @click.option(
-    "--chart", type=click.Path(dir_okay=False, path_type=Path), help="Write a chart: .json, .svg or .png."
+    "--chart",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Chart file to write (.json, .svg or .png).",
 )
 @json_option
 @pass_installation
@@ -78,18 +98,18 @@ def size_desk(
     seed: int,
     chart: Path | None,
 ) -> None:
-    """Say how many people a telephone desk needs.
+    """Calculate how many people a phone desk needs.
 
-    LOSS is the share of callers who find everyone engaged. By default they hang up and do not try again
-    (Erlang B); with --queue they all wait (Erlang C).
+    By default, callers who find all lines busy hang up and do not try again (Erlang B). With --queue, they
+    all wait (Erlang C).
     """
     sizes = desk_for(calls_per_hour, talk_minutes, loss, queue=queue, seed=seed)
-    measure = "callers who have to wait" if queue else "callers who find everyone engaged"
+    measure = "callers who have to wait" if queue else "callers who find all lines busy"
     _show_sizes(installation, sizes, loss, "people", measure, chart)
     if queue and not installation.as_json:
         needed = next(size.count for size in sizes if size.theory <= loss)
         wait = mean_wait(needed, calls_per_hour * talk_minutes / 60, talk_minutes * 60)
-        click.echo(f"Callers wait {wait:.1f} s on average, those who need not wait included.")
+        click.echo(f"Callers wait {wait:.1f} s on average, including those who do not have to wait.")
 
 
 def _show_sizes(
@@ -155,4 +175,4 @@ def _write_chart(path: Path, sizes: list[Size], loss: float, unit: str, measure:
     elif path.suffix == ".png":
         path.write_bytes(extras.load("vl_convert").vegalite_to_png(spec))
     else:
-        fail(f"{path.name}: a chart ends in .json, .svg or .png")
+        fail(f"{path.name}: use a file name that ends in .json, .svg or .png")

@@ -19,7 +19,7 @@ from tracking.web import signin
 @json_option
 @pass_installation
 def user_list(installation: Installation) -> None:
-    """List who may sign in."""
+    """List users."""
     with db.reading(installation.engine) as session:
         rows = [
             {
@@ -32,10 +32,10 @@ def user_list(installation: Installation) -> None:
             for row in session.scalars(select(User).order_by(User.email))
         ]
     columns = {
-        "email": "E-mail",
+        "email": "Email",
         "name": "Name",
         "role": "Role",
-        "second_factor": "Second factor",
+        "second_factor": "Two-factor authentication",
         "last": "Last sign-in",
     }
     installation.show(rows, columns)
@@ -43,34 +43,42 @@ def user_list(installation: Installation) -> None:
 
 @click.command("add")
 @click.argument("email")
-@click.option("--name", help="Name for people; by default what stands before the @.")
-@click.option("--role", type=click.Choice([role.value for role in Role]), default="rep", show_default=True)
+@click.option("--name", help="Name (default: the part before the @).")
+@click.option(
+    "--role",
+    type=click.Choice([role.value for role in Role]),
+    default="rep",
+    show_default=True,
+    help="Role of the user.",
+)
 @pass_installation
 def user_add(installation: Installation, email: str, name: str | None, role: str) -> None:
-    """Let the person with this EMAIL address in, and print a first password once."""
+    """Add a user with this EMAIL address and print a one-time password."""
     password = secrets.token_urlsafe(12)
     hashed = signin.hash_for(installation.engine, installation.settings, password)
     with db.transaction(installation.engine) as session:
         row = users.add(session, email, name or email.partition("@")[0], role, at=clock.now())
         row.password = hashed
         audit.note(session, "terminal", "user add", f"{row.email}: {role}", at=clock.now())
-    click.echo(f"{row.email} signs in with the password {password} (shown only now)")
+    click.echo(f"{row.email} signs in with the password {password} (shown only once)")
 
 
 @click.command("rescue")
 @click.argument("email")
 @pass_installation
 def user_rescue(installation: Installation, email: str) -> None:
-    """Give the user with this EMAIL address a new password, and take a lost second factor away."""
+    """Reset the password of the user with this EMAIL address and remove their second factor."""
     password = secrets.token_urlsafe(12)
     hashed = signin.hash_for(installation.engine, installation.settings, password)
     with db.transaction(installation.engine) as session:
         row = session.scalar(select(User).where(User.email == email.strip().casefold()))
         if row is None:
-            raise NotFound("there is no user %(email)r; `ringtrail user list` shows them", email=email)
+            raise NotFound(
+                "user %(email)r not found; run `ringtrail user list` to see all users", email=email
+            )
         row.password, row.active = hashed, True
         sessions.end_all(session, row)
         row.tf_primary_method = row.tf_totp_secret = row.mf_recovery_codes = None
         throttle.forget(session, row.email)
         audit.note(session, "terminal", "user rescue", row.email, at=clock.now())
-    click.echo(f"{row.email} signs in with the password {password} (shown only now)")
+    click.echo(f"{row.email} signs in with the password {password} (shown only once)")

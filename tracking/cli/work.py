@@ -14,9 +14,9 @@ from tracking.cli.installation import Installation, pass_installation
 )
 @pass_installation
 def work(installation: Installation, beside: int | None) -> None:
-    """Do background jobs - imports and other long work - until stopped.
+    """Run background jobs, such as imports, until stopped.
 
-    `ringtrail serve` starts one by itself; with PostgreSQL, more of them share the jobs.
+    `ringtrail serve` starts a worker of its own. With PostgreSQL, several workers share the jobs.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     worker.run(installation.engine, installation.settings, parent=beside)

@@ -85,7 +85,7 @@ def _connected(found: Comparison) -> str:
     )
     parts = [said for part, said in told if part.of]
     return str(
-        gettext("Connected to campaigns: %(parts)s.", parts=", ".join(parts) or gettext("None"))
+        gettext("Connected to campaigns: %(parts)s.", parts=", ".join(parts) or gettext("no data yet"))
     )
 
 

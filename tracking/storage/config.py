@@ -20,7 +20,7 @@ from tracking.storage import phone, vault
 
 def _known_currency(code: str) -> str:
     if code not in list_currencies():
-        raise ValueError(f"{code!r} is not an ISO 4217 currency; write three capitals such as EUR")
+        raise ValueError(f"{code!r} is not a currency code; enter three capital letters such as EUR")
     return code
 
 

@@ -77,7 +77,7 @@ class Moment(TypeDecorator[datetime]):
         if value is None:
             return None
         if value.tzinfo is None:
-            raise Invalid("moment", f"{value.isoformat()} names no time zone; give an offset such as +01:00")
+            raise Invalid("moment", f"{value.isoformat()} has no time zone; add an offset such as +01:00")
         return to_micros(value) if dialect.name == "sqlite" else value.astimezone(UTC)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:

@@ -33,7 +33,7 @@ def source_name(value: str, field: str) -> str:
     """Return a name that figures will be grouped by; that of a line which no source has is refused."""
     value = required(value, field)
     if value.casefold() in RESERVED:
-        raise Invalid(field, "%(name)s names a line of the reports; choose another name", name=value)
+        raise Invalid(field, "%(name)s is a line of the reports; choose another name", name=value)
     return value
 
 

@@ -38,7 +38,7 @@ from tracking.reporting import mail, outbox
 from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import OutgoingMail, User
-from tracking.web import credentials
+from tracking.web import credentials, security_messages
 
 # Of Flask-Security's addresses, those that nothing here leads to: a door less to watch.
 _UNUSED = frozenset({"security.two_factor_rescue", "security.tf_select", "security.static"})
@@ -158,6 +158,7 @@ def register(app: Flask, engine: Engine, settings: Settings) -> CSRFProtect:
         SECURITY_MULTI_FACTOR_RECOVERY_URL="/sign-in/recovery",
         SECURITY_JOIN_USER_ROLES=False,
         SECURITY_DATETIME_FACTORY=clock.now,
+        **{f"SECURITY_MSG_{key}": said for key, said in security_messages.MESSAGES.items()},
     )
     people: scoped_session[Session] = scoped_session(
         lambda: Session(engine, expire_on_commit=False),  # type: ignore[arg-type]  # any maker will do
