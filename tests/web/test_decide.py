@@ -458,7 +458,7 @@ def test_models_and_columns_that_a_user_has_chosen_are_kept_for_that_user_alone(
     assert "Campaign Cost Credited revenue Leads" in other
     # Emptied by hand is not the same as never chosen.
     client.post("/roi/choice", data=form(client.get("/roi").text) | {"model": ["linear"]})
-    assert re.search(r"linear range that chance alone could cause Campaign Back per €1 [€\d. ]+ Advice", text(
+    assert re.search(r"linear range that chance alone could cause Campaign Return per €1 [€\d. ]+ Recommendations", text(
         client.get("/roi").text
     ))  # fmt: skip
 

@@ -215,7 +215,7 @@ def _targets(aims: Sequence[_Row]) -> Table:
         Column("actual", gettext("So far"), "count"),
         Column("expected", gettext("Expected by now"), "count"),
         Column("pace", gettext("Pace")),
-        Column("part", gettext("%% of target"), "share"),
+        Column("part", gettext("Share of target"), "share"),
         Column("last_year", gettext("Last year"), "count"),
         Column("note", gettext("Note")),
         Column("source", gettext("Source data")),

@@ -139,12 +139,12 @@ def _returns(settings: Settings, found: Comparison, rows: Sequence[Return]) -> l
     columns = [
         Column("campaign", gettext("Campaign")),
         Column("cost_minor", gettext("Cost"), "money"),
-        Column("span", gettext("80 % interval"), "span"),
+        Column("span", gettext("80% interval"), "span"),
         Column("back", gettext("Return per %(one)s", one=formatting.per_unit(1, settings.currency)), "back"),
         Column("verdict", gettext("Recommendations")),
     ]
     how = gettext(
-        "Diamond: %(model)s. Bar: what chance alone could do (80 %% interval). Dashed line: break-even.",
+        "Diamond: %(model)s. Bar: what chance alone could do (80%% interval). Dashed line: break-even.",
         model=model_word(found.models[0]),
     )
     if len(rows) > len(shown):
