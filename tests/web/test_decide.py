@@ -458,9 +458,10 @@ def test_models_and_columns_that_a_user_has_chosen_are_kept_for_that_user_alone(
     assert "Campaign Cost Credited revenue Leads" in other
     # Emptied by hand is not the same as never chosen.
     client.post("/roi/choice", data=form(client.get("/roi").text) | {"model": ["linear"]})
-    assert re.search(r"linear range that chance alone could cause Campaign Return per €1 [€\d. ]+ Recommendations", text(
-        client.get("/roi").text
-    ))  # fmt: skip
+    assert re.search(
+        r"linear range that chance alone could cause Campaign Return per €1 [€\d. ]+ Recommendations",
+        text(client.get("/roi").text),
+    )
 
 
 def test_a_campaigns_page_says_what_came_of_it_and_a_deals_share_leads_there(

@@ -8,11 +8,12 @@ from flask import Flask
 from sqlalchemy import Engine, select
 
 from tests.web.people import enter
-from tests.web.test_decide import text
+from tests.web.test_decide import YEAR, supplier, text
 from tests.web.test_every_page_browser import addresses
 from tests.web.test_verdicts import VERDICTS, order, rang, spent
 from tracking import clock
 from tracking.demo import filling
+from tracking.reporting import deciding
 from tracking.storage import db
 from tracking.storage.models import Account, AdMaterial, Call, Campaign, Deal, TrackingNumber
 from tracking.storage.vocabulary import Role
@@ -20,6 +21,7 @@ from tracking.storage.vocabulary import Role
 pytestmark = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 # What the verdicts mean, and what the study found out about models, is said of no campaign.
 _EXPLAINED = ("/simulator", "/security", "/settings/model")
+_VERDICTS = ("Increase", "Keep", "Review", "Stop", "Too early to tell")
 _KINDS = {
     "campaign": Campaign, "company": Account, "deal": Deal, "number": TrackingNumber, "call": Call,
     "material": AdMaterial,
@@ -59,6 +61,25 @@ def test_with_costs_and_no_touch_no_page_at_all_gives_a_verdict(office: Flask, e
     said = text(client.get("/campaigns/1").text)
     assert "What it brings back cannot be told yet" in said
     assert "Cannot tell" in said
+
+
+def test_a_campaign_has_the_same_verdict_on_every_page_whichever_model_it_shows(
+    office: Flask, engine: Engine
+) -> None:
+    """By last touch the mailing gets all 60,000 for its 45,000; by the models beside it, half of that."""
+    supplier(engine, tens=1)
+    rang(engine)
+    with db.transaction(engine) as session:
+        deciding.choose(session, "last-touch")
+        mail = session.scalar(select(Campaign.id).where(Campaign.name == "Mail"))
+    client = enter(office.test_client(), Role.viewer)
+    said = {}
+    for path in ("/", "/roi", "/roi?model=last-touch", f"/campaigns/{mail}", "/roi/advice", "/report"):
+        page = text(client.get(f"{path}{'&' if '?' in path else '?'}{YEAR}").text.split("<main")[1])
+        # The row of the campaign, not a sentence that names it.
+        row = re.search(rf"\bMail (?!pays|\().{{0,250}}?\b({'|'.join(_VERDICTS)})\b", page)
+        said[path] = row and row[1]
+    assert set(said.values()) == {"Review"}, said
 
 
 def test_every_page_of_the_demo_is_light(office: Flask, engine: Engine) -> None:

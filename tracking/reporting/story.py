@@ -267,7 +267,9 @@ def effect(settings: Settings, asked: ReportQuery, found: Comparison, rows: Sequ
         + deciding.reason(asked.deciding)
     ]
     costliest = sorted((row for row in rows if is_campaign(row.campaign)), key=lambda row: -row.cost_minor)
-    drawn = charts.roi_by_model(found, {row.campaign for row in costliest[:_MOST_ROWS]})
+    shown = costliest[:_MOST_ROWS]
+    unsure = {row.campaign for row in shown if row.span.back is None}
+    drawn = charts.roi_by_model(found, {row.campaign for row in shown}, unsure)
     if drawn is not None:
         name = gettext("ROI by campaign and model with 80% intervals")
         blocks.append(Chart(name, drawn, "roi"))

@@ -110,6 +110,7 @@ def key_figures() -> tuple[str, int]:
             session, pages.settings(), snapshot, asked, at=clock.now()
         )
         next_year, plan = targets.plan(pages.settings(), snapshot, asked, at=clock.now())
+        aims = targets.reached(pages.settings(), snapshot, asked, session, at=clock.now())
         page = render_template(
             "decide/key_figures.html",
             asked=asked,
@@ -124,7 +125,8 @@ def key_figures() -> tuple[str, int]:
             pipeline=in_the_pipeline,
             unrated=unrated,
             words=line_words(),
-            targets=targets.reached(pages.settings(), snapshot, asked, session, at=clock.now()),
+            targets=aims,
+            conclusion=targets.conclusion(aims),
             lost=roi.unattributed(
                 snapshot, pages.settings(), replace(asked.question, models=asked.question.models[:1])
             ),
