@@ -57,10 +57,8 @@ def roi_by_model(table: pa.Table, *, words: Words | None = None, locale: Spec | 
         {
             "campaign": row["campaign"],
             "model": say(row["model"]),
-            "roi": row["roi"],
-            "low": row.get("roi_low"),
-            "high": row.get("roi_high"),
         }
+        | {name: _short(row.get(column)) for name, column in _ENDS.items()}
         | {f"{name} back": _back(row.get(column)) for name, column in _ENDS.items()}
         for row in table.to_pylist()
         if (row["roi"], row.get("roi_low")) != (None, None) and not row["campaign"].startswith("(")
@@ -99,9 +97,13 @@ def roi_by_model(table: pa.Table, *, words: Words | None = None, locale: Spec | 
     return _finished(layers, {"zero": [{"roi back": 1}], "rows": rows}, height, locale)
 
 
+def _short(roi: float | None) -> float | None:
+    return None if roi is None else round(roi, 4)
+
+
 def _back(roi: float | None) -> float | None:
     """Return what each 1 brought back; what lies below the scale, as its lowest mark."""
-    return None if roi is None else max(roi + 1, _BACKS[0])
+    return None if roi is None else round(max(roi + 1, _BACKS[0]), 4)
 
 
 def trend(

@@ -59,7 +59,7 @@ def test_with_costs_and_no_touch_no_page_at_all_gives_a_verdict(office: Flask, e
         assert found == [], (path, words)
     assert looked_at > 35
     said = text(client.get("/campaigns/1").text)
-    assert "What it brings back cannot be told yet" in said
+    assert "We cannot tell its return yet" in said
     assert "Cannot tell" in said
 
 

@@ -49,11 +49,11 @@ def chapters(
             gettext("Campaigns and months"),
             [_spent(asked, found), _months(roi.trend_of(snapshot, settings, question, "month"))],
         ),
-        Chapter(gettext("ROI under each model"), [_roi(found), _how_shared()]),
+        Chapter(gettext("ROI by model"), [_roi(found), _how_shared()]),
         Chapter(
             gettext("Recommendations by campaign"), [_advice(asked, judged), _how_judged()] if judged else []
         ),
-        Chapter(gettext("Targets in full"), [_targets(aims)] if aims else []),
+        Chapter(gettext("All targets"), [_targets(aims)] if aims else []),
         Chapter(gettext("Still expected from this period's leads"), _still_to_come(settings, found)),
         Chapter(gettext("Annotations"), beside),
         Chapter(gettext("How the metrics are calculated"), [_definitions(settings)]),

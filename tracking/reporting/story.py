@@ -34,15 +34,15 @@ def headline(found: Comparison, judged: Sequence[Advice]) -> str:
     """Return what is to be decided, in one sentence; where nothing can be, why."""
     more, less = _named(judged, Verdict.invest), _named(judged, Verdict.stop)
     if more and less:
-        return str(gettext("Put a little more into %(more)s, and end %(less)s", more=more, less=less))
+        return str(gettext("Spend a little more on %(more)s, and stop %(less)s", more=more, less=less))
     if more:
-        return str(gettext("Put a little more into %(names)s", names=more))
+        return str(gettext("Spend a little more on %(names)s", names=more))
     if less:
-        return str(gettext("End %(names)s", names=less))
+        return str(gettext("Stop %(names)s", names=less))
     if not judged:
         return str(gettext("No campaigns to assess in this period. Add your campaign costs."))
     if found.evidence.whole() is Standing.enough and _named(judged, Verdict.keep):
-        return str(gettext("Leave the budget as it is for now"))
+        return str(gettext("Leave the budget unchanged for now"))
     return advice.conclusion(found, judged)[0]
 
 
@@ -149,7 +149,7 @@ def _returns(settings: Settings, found: Comparison, rows: Sequence[Return]) -> l
     )
     if len(rows) > len(shown):
         how += " " + gettext(
-            "Shown are the %(n)d campaigns that cost most; the annex has all.", n=len(shown) - 1
+            "The %(n)d campaigns with the highest cost are shown; the annex lists all.", n=len(shown) - 1
         )
     return [Table("returns", _back_title(settings), columns, lines, total=True), how]
 
@@ -187,14 +187,14 @@ def _asked_for(settings: Settings, found: Comparison, judged: Sequence[Advice]) 
         lost = formatting.amount(round(whole.of - whole.connected), settings.currency)
         unknown.append(
             gettext(
-                "Where %(amount)s of the revenue came from: %(share)s is not connected to a campaign.",
+                "The source of %(amount)s of revenue: %(share)s is not connected to a campaign.",
                 amount=lost,
                 share=formatting.share(1 - whole.share),
             )
         )
     blocks: list[Block] = []
     if proposed:
-        blocks.append(Points(proposed, gettext("What we propose")))
+        blocks.append(Points(proposed, gettext("What we recommend")))
     if unknown:
         blocks.append(Points(unknown, gettext("What we do not know yet")))
     return blocks
@@ -256,7 +256,7 @@ def done(
             Table("targets-now", gettext("Targets"), columns, aims[:_MOST_ROWS]),
             gettext("Campaigns that are not about sales are judged by their targets, not by ROI."),
         ]
-    return Chapter(gettext("What was done, and what it cost"), blocks)
+    return Chapter(gettext("Activity and cost"), blocks)
 
 
 def effect(settings: Settings, asked: ReportQuery, found: Comparison, rows: Sequence[Return]) -> Chapter:
@@ -282,7 +282,7 @@ def effect(settings: Settings, asked: ReportQuery, found: Comparison, rows: Sequ
         for model, reason in found.unavailable.items()
     ]
     return Chapter(
-        gettext("What came of it"),
+        gettext("Results"),
         [*blocks, *_still_expected(settings, found), *advice.worth_words(found.models[0])],
     )
 
@@ -315,7 +315,7 @@ def _still_expected(settings: Settings, found: Comparison) -> list[str]:
 def trust(findings: Collection[quality.Finding]) -> Chapter:
     """Return what is missing or doubtful in the data, and what it does to the figures."""
     bad = [line.sentence() for line in quality_text.in_words(list(findings)) if line.bad]
-    heading = gettext("How far the data can be trusted")
+    heading = gettext("Data quality")
     if not bad:
         return Chapter(heading, [gettext("No issues found.")])
     said = gettext("Issues in this period's data and their effect:")

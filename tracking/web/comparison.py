@@ -91,7 +91,7 @@ def keep_choice() -> Response:
         work.note("view save", "/roi")
 
     pages.change(save)
-    flash(gettext("Kept for you: it is so whenever you come back."))
+    flash(gettext("Saved. You will see this choice whenever you return."))
     days: dict[str, Any] = {name: request.form[name] for name in ("from", "to") if request.form.get(name)}
     return redirect(url_for("web.roi", **days), 303)
 

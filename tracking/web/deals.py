@@ -38,6 +38,8 @@ EXPLAINED = (
 )
 _LONG_DAYS = 60
 """A time without a touch that is worth a word."""
+_SAME = 1e-6
+"""Shares closer than this are tied: they are sums of fractions."""
 LEARNING = ("markov", "shapley", "self-reported", "hybrid")
 
 
@@ -249,13 +251,14 @@ def _outside(at: datetime, opens: datetime, converted: datetime) -> str:
     return late if at > converted else early if at < opens else ""
 
 
-def _most(rows: dict[str | None, dict[str, Any]]) -> str:
-    """Return the campaign to which a model gives most of the deal."""
-    totals: dict[str, int] = {}
+def _most(rows: dict[str | None, dict[str, Any]]) -> tuple[str, ...]:
+    """Return the campaigns to which a model gives most of the deal: several where they are tied."""
+    totals: dict[str, float] = {}
     for row in rows.values():
         name = row["campaign"] or UNKNOWN
-        totals[name] = totals.get(name, 0) + row["credit_minor"]
-    return str(max(totals, key=lambda name: (totals[name], name)))
+        totals[name] = totals.get(name, 0.0) + row["weight"]
+    most, words = max(totals.values()), line_words()
+    return tuple(words.get(name, name) for name in sorted(totals) if totals[name] > most - _SAME)
 
 
 def _save(job: Work, deal_id: int | None) -> int:
