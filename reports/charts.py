@@ -91,8 +91,10 @@ def roi_by_model(table: pa.Table, *, words: Words | None = None, locale: Spec | 
     layers = [
         _layer("zero", _rule(color="#888888", strokeDash=[4, 3]), {"x": x}),
         _layer("rows", _rule(strokeWidth=2, opacity=0.55), place | span),
-        _layer("rows", _point(60), place | {"x": x, "shape": shape, "tooltip": told}),
     ]
+    if any(row["roi"] is not None for row in rows):
+        # Marks of which there is none would be a group without a name.
+        layers.append(_layer("rows", _point(60), place | {"x": x, "shape": shape, "tooltip": told}))
     height = max(80, max(_LEAST_ROWS, _ROW * len(models) + 6) * len(campaigns))
     return _finished(layers, {"zero": [{"roi back": 1}], "rows": rows}, height, locale)
 
