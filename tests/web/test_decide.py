@@ -280,6 +280,13 @@ def test_key_figures_stand_with_formula_unit_and_source_and_targets_with_actuals
     assert "Customer lifetime value (LTV) €3,000" in page, "1,000 a sale, once a year, three years"
     assert "average order × orders per customer per year × customer lifetime" in page
     assert "Fair brand searches 2026 1,000 800 – – 80.0 % – – metric" in page
+    assert re.search(r"Not enough data yet to judge the pace of targets\. ROI: -7\.7\s?%", page), "of a level"
+    with db.transaction(engine) as session:
+        campaigns.change(
+            session, campaigns.get(session, "Fair"), targets={"leads": 400, "brand searches": 1000}
+        )
+    page = text(signed_in("marketer").get(f"/key-figures?{YEAR}").text)
+    assert "1 of 2 targets is behind: Fair (leads)." in page
 
 
 def test_advice_names_a_verdict_with_chance_and_what_it_is_worth(signed_in: Enter, engine: Engine) -> None:

@@ -70,7 +70,7 @@ def conclusion(rows: Sequence[Mapping[str, Any]]) -> str:
         return str(gettext("No campaign has targets yet."))
     judged = [row for row in rows if row["ahead"] is not None]
     if not judged:
-        return str(gettext("Too early to tell whether targets will be met."))
+        return str(gettext("Not enough data yet to judge the pace of targets."))
     late = [f"{row['campaign']} ({row['measure']})" for row in judged if row["ahead"] < 0]
     if not late:
         return str(gettext("All targets are on pace or ahead."))
