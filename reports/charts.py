@@ -25,16 +25,22 @@ _LEAST_ROWS = 22
 _APART = 8
 _LABEL = 220
 _NOTE_LINES = 6
+# Of what each 1 brought back: from ROI -90 % on, with break-even (1) among them.
+_BACKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+_ENDS = {"roi": "roi", "low": "roi_low", "high": "roi_high"}
 
 
 def roi_by_model(table: pa.Table, *, words: Words | None = None, locale: Spec | None = None) -> Spec:
     """Draw each campaign's ROI under each model as a mark, with its interval as a line.
 
+    The axis is that of :mod:`reports.scale`: logarithmic in what each 1 spent brought back, so that one
+    large return does not press all others together.
+
     Parameters
     ----------
     table : pyarrow.Table
         Rows of :data:`reports.roi.ROI`; with columns ``roi_low`` and ``roi_high`` intervals are drawn.
-        Lines in brackets, such as ``(total)``, and rows without an ROI are left out.
+        Lines in brackets, such as ``(total)``, and rows without either are left out.
     words : mapping of str to str, optional
         Translations of the headings ``Campaign``, ``Model`` and ``ROI`` and of names of models; what is not
         in it stands as it is.
@@ -51,12 +57,11 @@ def roi_by_model(table: pa.Table, *, words: Words | None = None, locale: Spec | 
         {
             "campaign": row["campaign"],
             "model": say(row["model"]),
-            "roi": row["roi"],
-            "low": row.get("roi_low"),
-            "high": row.get("roi_high"),
         }
+        | {name: _short(row.get(column)) for name, column in _ENDS.items()}
+        | {f"{name} back": _back(row.get(column)) for name, column in _ENDS.items()}
         for row in table.to_pylist()
-        if row["roi"] is not None and not row["campaign"].startswith("(")
+        if (row["roi"], row.get("roi_low")) != (None, None) and not row["campaign"].startswith("(")
     ]
     models = list(dict.fromkeys(row["model"] for row in rows))
     campaigns = list(dict.fromkeys(row["campaign"] for row in rows))
@@ -74,15 +79,33 @@ def roi_by_model(table: pa.Table, *, words: Words | None = None, locale: Spec | 
         _field("high", _AMOUNT, title=say("to"), format=",.0%"),
     ]
     shape = _named("model", models, SHAPES, title=say("Model"))
-    x = _field("roi", _AMOUNT, title=say("ROI"), axis={"format": ",.0%", "labelSeparation": _APART})
-    span = {"x": _field("low", _AMOUNT, title=say("ROI")), "x2": {"field": "high"}}
+    axis = {
+        "values": list(_BACKS),
+        "labelExpr": f"(datum.value > {_BACKS[0]} ? '' : '≤ ') + format(datum.value - 1, ',.0%')",
+        "labelSeparation": _APART,
+        "labelOverlap": "greedy",
+    }
+    scale = {"type": "log", "nice": False, "padding": 12}
+    x = _field("roi back", _AMOUNT, title=say("ROI"), axis=axis, scale=scale)
+    span = {"x": x | {"field": "low back"}, "x2": {"field": "high back"}}
     layers = [
-        _layer("zero", _rule(color="#888888", strokeDash=[4, 3]), {"x": _field("roi", _AMOUNT)}),
+        _layer("zero", _rule(color="#888888", strokeDash=[4, 3]), {"x": x}),
         _layer("rows", _rule(strokeWidth=2, opacity=0.55), place | span),
-        _layer("rows", _point(60), place | {"x": x, "shape": shape, "tooltip": told}),
     ]
+    if any(row["roi"] is not None for row in rows):
+        # Marks of which there is none would be a group without a name.
+        layers.append(_layer("rows", _point(60), place | {"x": x, "shape": shape, "tooltip": told}))
     height = max(80, max(_LEAST_ROWS, _ROW * len(models) + 6) * len(campaigns))
-    return _finished(layers, {"zero": [{"roi": 0}], "rows": rows}, height, locale)
+    return _finished(layers, {"zero": [{"roi back": 1}], "rows": rows}, height, locale)
+
+
+def _short(roi: float | None) -> float | None:
+    return None if roi is None else round(roi, 4)
+
+
+def _back(roi: float | None) -> float | None:
+    """Return what each 1 brought back; what lies below the scale, as its lowest mark."""
+    return None if roi is None else round(max(roi + 1, _BACKS[0]), 4)
 
 
 def trend(

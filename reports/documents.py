@@ -4,7 +4,7 @@ import base64
 import io
 import json
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -13,9 +13,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from reports import charts, extras, fonts
+from reports import charts, extras, fonts, scale
 from reports.logo import for_typst
-from reports.parts import Block, Chart, Column, Document, Figure, Points, Table, cell
+from reports.parts import Block, Chapter, Chart, Column, Document, Figure, Figures, Points, Table, cell
 
 _CLASSES: Mapping[str, str] = MappingProxyType(
     {
@@ -24,7 +24,10 @@ _CLASSES: Mapping[str, str] = MappingProxyType(
         "day": ' class="whole"',
         "moment": ' class="whole"',
         "total": ' class="total"',
+        "title": ' class="decision"',
         "soft": ' class="soft"',
+        "figures": ' class="figures"',
+        "opening": ' class="opening"',
     }
 )
 # Mail programs drop style sheets, so what a mail looks like stands on its elements.
@@ -75,14 +78,15 @@ def body(document: Document, draw: Callable[[Chart, str], str]) -> str:
     document : Document
         What to write.
     draw : callable
-        Returns the HTML of a chart; is given an id for it. A table that follows has that id and ``-table``.
+        Returns the HTML of a chart; is given an id for it. The id of its table is ``table-`` and the
+        table's name.
 
     Returns
     -------
     str
-        HTML without style and script.
+        HTML without style and script. The annex is folded away, and shows when printed.
     """
-    return str(_template("document_body.html").render(**_parts(document, _CLASSES, draw)))
+    return str(_template("document_body.html").render(folded=True, top=2, **_parts(document, _CLASSES, draw)))
 
 
 def mail(document: Document) -> str:
@@ -114,9 +118,15 @@ def text(document: Document) -> str:
     str
         Lines ended by line feeds.
     """
-    lines = [*filter(None, [document.supplier]), document.title, document.subtitle]
-    for chapter in document.chapters:
-        lines += ["", chapter.title, "-" * _width(chapter.title)]
+    lines = [
+        *filter(None, [document.supplier]),
+        document.title,
+        document.subtitle,
+        *(["", document.headline] if document.headline else []),
+    ]
+    for chapter in [*document.chapters, *document.annex]:
+        if chapter.title:
+            lines += ["", chapter.title, "-" * _width(chapter.title)]
         for block in chapter.blocks:
             lines += ["", *_lines(document, block)]
     return "\n".join(lines) + "\n"
@@ -140,15 +150,20 @@ def pdf(document: Document) -> bytes:
     reports.extras.DocumentsMissing
         If the extra ``documents`` is not installed.
     """
-    chapters = [
-        {"title": chapter.title, "blocks": [_laid_out(document, block) for block in chapter.blocks]}
-        for chapter in document.chapters
-    ]
+
+    def laid_out(chapters: Sequence[Chapter]) -> list[dict[str, Any]]:
+        return [
+            {"title": c.title, "blocks": [_laid_out(document, block) for block in c.blocks]} for c in chapters
+        ]
+
     told = {
         "title": document.title,
+        "headline": document.headline,
         "subtitle": document.subtitle,
         "language": document.language.partition("-")[0],
-        "chapters": chapters,
+        "chapters": laid_out(document.chapters),
+        "annex": laid_out(document.annex),
+        "annex_title": document.annex_title,
     }
     source = files("reports").joinpath("document.typ").read_bytes()
     made = extras.load("typst").compile(
@@ -215,7 +230,7 @@ def _template(name: str) -> Any:
 
 def _page(document: Document, look: Mapping[str, str], *, style: str, attributes: str) -> str:
     parts = _parts(document, look, _embedded)
-    return str(_template("document.html").render(style=style, attributes=attributes, **parts))
+    return str(_template("document.html").render(style=style, attributes=attributes, top=1, **parts))
 
 
 def _embedded(chart: Chart, _: str) -> str:
@@ -225,11 +240,13 @@ def _embedded(chart: Chart, _: str) -> str:
 
 
 def _parts(document: Document, look: Mapping[str, str], draw: Callable[[Chart, str], str]) -> dict[str, Any]:
-    kinds = {Points: "points", Table: "table", Chart: "chart"}
+    kinds = {Points: "points", Figures: "figures", Table: "table", Chart: "chart"}
     return {
         "document": document,
         "kind": lambda block: kinds.get(type(block), "text"),
-        "written": lambda column, row: _written(document, cell(column, row)),
+        "written": lambda column, row: _shown(document, cell(column, row)),
+        "figure": lambda figure: _written(document, figure),
+        "axis": lambda: Markup(_axis(document)),  # noqa: S704  # our own figures
         "is_figure": _is_figure,
         "draw": draw,
         "look": lambda name: look.get(name, ""),
@@ -242,8 +259,23 @@ def _written(document: Document, figure: Figure) -> str:
     return document.write(figure.unit, figure.value)
 
 
+def _shown(document: Document, figure: Figure) -> str:
+    if figure.unit == "span":
+        return Markup(scale.row(figure.value, _steps(document)))  # noqa: S704  # nothing in it comes from a user
+    return _written(document, figure)
+
+
+def _axis(document: Document) -> str:
+    return scale.axis(lambda back: document.write("back", back), _steps(document))
+
+
+def _steps(document: Document) -> Sequence[float]:
+    drawn = ((t, column.name) for t in document.tables for column in t.columns if column.unit == "span")
+    return scale.steps_of(row[name] for table, name in drawn for row in table.rows)
+
+
 def _is_figure(column: Column) -> bool:
-    return column.unit not in ("text", "day", "moment")
+    return column.unit not in ("text", "span", "day", "moment")
 
 
 def _lines(document: Document, block: Block) -> Iterator[str]:
@@ -251,10 +283,15 @@ def _lines(document: Document, block: Block) -> Iterator[str]:
         case str():
             yield block
         case Points():
+            if block.title:
+                yield f"{block.title}:"
             yield from (f"* {point}" for point in block.texts)
+        case Figures():
+            for label, figure, words in block.items:
+                yield f"* {label}: {_written(document, figure)}{f' ({words})' if words else ''}"
         case Table():
             yield f"{block.title}:"
-            first, *others = block.columns
+            first, *others = block.told.columns
             for row in block.rows:
                 told = [(c.label, _written(document, cell(c, row))) for c in others]
                 # Of one figure the title has said what it is.
@@ -268,13 +305,19 @@ def _laid_out(document: Document, block: Block) -> dict[str, Any]:
         case str():
             return {"kind": "text", "text": block}
         case Points():
-            return {"kind": "points", "texts": list(block.texts)}
+            return {"kind": "points", "title": block.title, "texts": list(block.texts)}
+        case Figures():
+            items = [[label, _written(document, figure), words] for label, figure, words in block.items]
+            return {"kind": "figures", "items": items}
         case Chart():
             return {"kind": "chart", "svg": picture(block), "title": block.title, "note": block.note}
         case Table():
             heads = [column.label.replace(" %", "\N{NO-BREAK SPACE}%") for column in block.columns]
             right = [_is_figure(column) for column in block.columns]
-            rows = [[_written(document, cell(c, row)) for c in block.columns] for row in block.rows]
+            drawn = next((place for place, c in enumerate(block.columns) if c.unit == "span"), -1)
+            if drawn >= 0:
+                heads[drawn] = _axis(document)
+            rows = [[_shown(document, cell(c, row)) for c in block.columns] for row in block.rows]
             # A figure is never broken between its digits and its unit.
             rows = [
                 [w.replace(" ", "\N{NO-BREAK SPACE}") if r else w for w, r in zip(row, right, strict=True)]
@@ -285,6 +328,7 @@ def _laid_out(document: Document, block: Block) -> dict[str, Any]:
                 "title": block.title,
                 "heads": heads,
                 "right": right,
+                "drawn": drawn,
                 "rows": rows,
                 "total": block.total,
             }

@@ -8,10 +8,12 @@ from typing import Any, Literal
 from reports.charts import Spec
 from reports.logo import Logo
 
-Unit = Literal["text", "money", "share", "chance", "change", "ratio", "count", "months", "day", "moment"]
+Unit = Literal[
+    "text", "money", "share", "chance", "change", "ratio", "back", "span", "count", "months", "day", "moment"
+]
 """What a cell holds: words; minor units of the document's currency; a fraction; a probability; a fraction by
-which a figure rose or fell; a plain figure; a count that may be a fraction; months; a date; an aware
-datetime."""
+which a figure rose or fell; a plain figure; what each 1 spent brought back; a picture of that, a
+:class:`reports.scale.Span`; a count that may be a fraction; months; a date; an aware datetime."""
 
 Write = Callable[[Unit, Any], str]
 """Writes a figure as the reader's language does."""
@@ -68,8 +70,6 @@ class Table:
         Column name to value; None, or no such name, where nothing is known.
     total : bool, default False
         Whether the last row adds the others up.
-    detail : bool, default False
-        Whether it is left out of mails.
     """
 
     name: str
@@ -77,12 +77,16 @@ class Table:
     columns: Sequence[Column]
     rows: Sequence[Mapping[str, Any]]
     total: bool = False
-    detail: bool = False
+
+    @property
+    def told(self) -> "Table":
+        """Return the table without its pictures, for whatever shows none."""
+        return replace(self, columns=[column for column in self.columns if column.unit != "span"])
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A chart; the table that follows it in a chapter holds the same figures.
+    """A chart; a table of the document holds the same figures.
 
     Parameters
     ----------
@@ -90,12 +94,15 @@ class Chart:
         What it shows, for those who cannot see it too.
     spec : dict
         From `reports.charts`.
+    table : str
+        The name of the table that holds the same figures.
     note : str, default ""
         How to read it, where that needs to be said.
     """
 
     title: str
     spec: Spec
+    table: str
     note: str = ""
 
 
@@ -107,12 +114,28 @@ class Points:
     ----------
     texts : sequence of str
         One point each.
+    title : str, default ""
+        What they are about.
     """
 
     texts: Sequence[str]
+    title: str = ""
 
 
-Block = str | Points | Table | Chart
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A strip of the figures that matter.
+
+    Parameters
+    ----------
+    items : sequence of (str, Figure, str)
+        What it is, the figure, and words that set it right; "" where there are none.
+    """
+
+    items: Sequence[tuple[str, Figure, str]]
+
+
+Block = str | Points | Figures | Table | Chart
 """What a chapter is made of; a str is a paragraph."""
 
 
@@ -123,7 +146,7 @@ class Chapter:
     Parameters
     ----------
     title : str
-        Its heading.
+        Its heading; "" for what follows the title of the document.
     blocks : sequence of Block
         What it says, in order.
     """
@@ -156,6 +179,12 @@ class Document:
         Whose report it is; empty where nobody has said.
     logo : Logo, optional
         The supplier's logo.
+    headline : str, default ""
+        The answer in one sentence, the largest words of the document; "" where it has none.
+    annex : sequence of Chapter, default ()
+        What it rests on, for whoever wants to look it up: folded away on a page, left out of mails.
+    annex_title : str, default ""
+        What that is called.
     """
 
     title: str
@@ -168,26 +197,34 @@ class Document:
     write: Write
     supplier: str = ""
     logo: Logo | None = None
+    headline: str = ""
+    annex: Sequence[Chapter] = ()
+    annex_title: str = ""
 
     @property
     def tables(self) -> list[Table]:
-        """Return all tables, in the order of the story."""
-        return [b for chapter in self.chapters for b in chapter.blocks if isinstance(b, Table)]
+        """Return all tables, those of the story first."""
+        every = [*self.chapters, *self.annex]
+        return [block for chapter in every for block in chapter.blocks if isinstance(block, Table)]
 
     def brief(self) -> "Document":
-        """Return the document as mails tell it: without pictures and without tables of detail.
+        """Return the document as mails tell it: the story without pictures, and no annex.
 
         Returns
         -------
         Document
             Chapters that are empty then are gone.
         """
-
-        def told(block: Block) -> bool:
-            return not isinstance(block, Chart) and not (isinstance(block, Table) and block.detail)
-
-        kept = [replace(c, blocks=[b for b in c.blocks if told(b)]) for c in self.chapters]
-        return replace(self, chapters=[chapter for chapter in kept if chapter.blocks], logo=None)
+        kept = [
+            replace(
+                chapter,
+                blocks=[
+                    b.told if isinstance(b, Table) else b for b in chapter.blocks if not isinstance(b, Chart)
+                ],
+            )
+            for chapter in self.chapters
+        ]
+        return replace(self, chapters=[chapter for chapter in kept if chapter.blocks], annex=(), logo=None)
 
 
 def cell(column: Column, row: Mapping[str, Any]) -> Figure:

@@ -14,7 +14,7 @@ import xlsxwriter
 
 from reports.cells import harmless
 from reports.documents import photograph
-from reports.parts import Chart, Document, Figure, Points, Table, cell
+from reports.parts import Chart, Document, Figure, Figures, Points, Table, cell
 
 _LONGEST_NAME = 31
 _FORBIDDEN = re.compile(r"[\[\]:*?/\\\x00-\x1f]")
@@ -50,7 +50,7 @@ def csvs(document: Document, zone: ZoneInfo) -> bytes:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for table in document.tables:
             # Without the mark, spreadsheets take UTF-8 for something else.
-            content = "\N{ZERO WIDTH NO-BREAK SPACE}" + _csv(document, table, zone)
+            content = "\N{ZERO WIDTH NO-BREAK SPACE}" + _csv(document, table.told, zone)
             archive.writestr(zipfile.ZipInfo(f"{table.name}.csv", _EPOCH), content, zipfile.ZIP_DEFLATED)
     return out.getvalue()
 
@@ -110,7 +110,7 @@ def xlsx(document: Document, zone: ZoneInfo) -> bytes:
         names: set[str] = set()
         _story(book.add_worksheet(_name(document.title, names)), document, forms)
         for table in document.tables:
-            _sheet(book.add_worksheet(_name(table.title, names)), document, table, forms, zone)
+            _sheet(book.add_worksheet(_name(table.title, names)), document, table.told, forms, zone)
     return out.getvalue()
 
 
@@ -125,6 +125,7 @@ class _Forms:
             "chance": "0%",
             "change": "+0.0%;-0.0%;0.0%",
             "ratio": "#,##0.00",
+            "back": "#,##0.00",
             "months": "#,##0.0",
             "whole": "#,##0",
             "count": "#,##0.0#",
@@ -149,16 +150,23 @@ def _story(sheet: Any, document: Document, forms: _Forms) -> None:
     sheet.write_string(0, 0, document.title, forms.of("title"))
     who = " · ".join(filter(None, (document.supplier, document.subtitle)))
     sheet.write_string(1, 0, who, forms.of("text"))
-    place = 3
-    for chapter in document.chapters:
-        sheet.write_string(place, 0, chapter.title, forms.of("chapter"))
-        place += 1
+    sheet.write_string(2, 0, document.headline, forms.of("chapter"))
+    place = 4
+    for chapter in [*document.chapters, *document.annex]:
+        if chapter.title:
+            sheet.write_string(place, 0, chapter.title, forms.of("chapter"))
+            place += 1
         for block in chapter.blocks:
             match block:
                 case str():
                     lines = [block]
                 case Points():
-                    lines = [f"• {point}" for point in block.texts]
+                    lines = [*filter(None, [block.title]), *(f"• {point}" for point in block.texts)]
+                case Figures():
+                    lines = [
+                        f"{label}: {document.write(figure.unit, figure.value)} {words}".strip()
+                        for label, figure, words in block.items
+                    ]
                 case Chart():
                     picture = photograph(block)
                     options = {

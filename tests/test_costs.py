@@ -124,3 +124,19 @@ def test_a_cost_that_cannot_be_is_refused_by_field_and_leaves_nothing(
 
 def test_a_currency_is_kept_in_capitals(session: Session) -> None:
     assert save(session, replace(STAND, currency="sek"))[0].currency == "SEK"
+
+
+def test_of_a_cost_over_an_interval_only_its_days_within_are_spent_then(session: Session) -> None:
+    """31 of the 62 days of December and January lie in 2026, and February in whole."""
+    campaign = campaigns.add(session, "Fair", "fair", at=moment("2026-01-01"))
+    for first, end, amount in (
+        (date(2025, 12, 1), date(2026, 2, 1), 620_00),
+        (date(2026, 2, 1), date(2026, 3, 1), 50_00),
+    ):
+        record = CostRecord(
+            period_start=first, period_end=end, currency="EUR", category="media", amount_minor=amount
+        )
+        costs.save(session, record, campaign=campaign)
+    assert costs.spent(session) == {campaign.id: [("EUR", 670_00)]}
+    assert costs.spent(session, date(2026, 1, 1), date(2027, 1, 1)) == {campaign.id: [("EUR", 360_00)]}
+    assert costs.spent(session, date(2027, 1, 1), date(2028, 1, 1)) == {}

@@ -72,6 +72,24 @@ def test_a_campaign_without_a_known_cost_has_no_mark() -> None:
     assert {row["campaign"] for row in drawn(spec) if "campaign" in row} == {"Mail"}
 
 
+def test_a_return_is_placed_by_what_each_1_brought_back_and_an_unsure_one_shown_by_its_interval_alone() -> (
+    None
+):
+    """ROI 100 % is 2 for each 1; nothing back at all lies at the end of the scale, which has no zero."""
+    table = roi(("Fair", "linear", 1.0), ("Mail", "linear", -1.0))
+    rows = {row["campaign"]: row for row in drawn(charts.roi_by_model(table)) if "campaign" in row}
+    assert rows["Fair"]["roi back"] == 2.0
+    assert rows["Mail"]["roi back"] == 0.1
+    place = table.column_names.index("roi")
+    unsure = table.set_column(place, table.schema.field("roi"), pa.nulls(2, table.schema.field("roi").type))
+    spec = charts.roi_by_model(unsure)
+    assert [(row["roi"], row["low"]) for row in drawn(spec) if "campaign" in row] == [
+        (None, 0.5),
+        (None, -1.5),
+    ]
+    assert "symbol mark container" not in charts.svg(spec), "a group of no marks has no name"
+
+
 def test_the_same_specification_becomes_a_picture_of_both_kinds_with_its_words() -> None:
     spec = charts.roi_by_model(roi(("Fair <b>", "linear", 1.0)), words={"linear": "jämn fördelning"})
     picture = charts.svg(spec)

@@ -18,7 +18,8 @@ import pytest
 from pypdf import PdfReader
 
 from reports import charts, documents, workbooks
-from reports.parts import Chapter, Chart, Column, Document, Figure, Points, Table, Unit
+from reports.parts import Chapter, Chart, Column, Document, Figure, Figures, Points, Table, Unit
+from reports.scale import Span, place
 from tests import workbooks as reader
 from tests.cast import CATALOGUE_NUMBER
 
@@ -72,7 +73,7 @@ def story(*names: str, words: str = "Six of twelve bought.") -> Document:
         )
     )
     table = Table("campaigns", "Campaigns: what they cost", COLUMNS, rows, total=True)
-    detail = Table("detail", "Detail", COLUMNS[:1], rows[:1], detail=True)
+    detail = Table("detail", "Detail", COLUMNS[:1], rows[:1])
     return Document(
         title="Which marketing pays off?",
         subtitle="2026",
@@ -81,9 +82,13 @@ def story(*names: str, words: str = "Six of twelve bought.") -> Document:
         decimals=2,
         made_at=datetime(2026, 11, 25, 12, 0, tzinfo=UTC),
         chapters=[
-            Chapter("1. The question", [words, Points(["Go on with it."]), Chart("By month", drawn), table]),
-            Chapter("2. Detail", [detail]),
+            Chapter(
+                "1. The question",
+                [words, Points(["Go on with it."]), Chart("By month", drawn, "campaigns"), table],
+            ),
         ],
+        annex=[Chapter("Everything", [detail])],
+        annex_title="Annex",
         write=write,
     )
 
@@ -189,6 +194,37 @@ def test_a_mail_has_no_style_sheet_and_leaves_out_charts_and_details() -> None:
     assert "Detail" not in documents.text(told)
 
 
+def test_the_annex_is_folded_on_a_page_and_begins_a_sheet_of_its_own_on_paper() -> None:
+    made = story("Fair")
+    page = documents.body(made, lambda _chart, _name: "")
+    assert page.index("Everything</summary>") > page.index("Campaigns: what they cost")
+    assert "<details" not in documents.html(made), "a file is printed too, and folds nothing away"
+    sheets = [sheet.extract_text() for sheet in PdfReader(io.BytesIO(documents.pdf(made))).pages]
+    assert ["Annex" in sheet for sheet in sheets] == [False] * (len(sheets) - 1) + [True]
+    assert "Detail" in sheets[-1]
+
+
+def test_figures_and_returns_stand_in_every_form_and_the_picture_of_a_return_where_there_are_any() -> None:
+    """Each 1 brought back 2, between 1 and 4: on a logarithmic scale the middle of the two."""
+    columns = [*COLUMNS[:1], Column("span", "Interval", "span"), Column("back", "Back", "back")]
+    span = Span(2.0, 1.0, 4.0)
+    rows = [{"campaign": "Fair", "span": span, "back": 2.0}, {"campaign": "New", "span": None, "back": None}]
+    blocks = [Figures([("Cost", Figure("money", 100_00), "of it")]), Table("returns", "Back", columns, rows)]
+    made = replace(story("Fair"), chapters=[Chapter("", blocks)], annex=())
+    assert place(2.0) == pytest.approx((place(1.0) + place(4.0)) / 2, abs=0.1)
+    assert (place(0.01), place(99.0)) == (place(0.2), place(10.0)), "beyond the scale, at its ends"
+    page = documents.html(made)
+    assert f'<rect x="{place(1.0)}"' in page
+    assert page.count('fill="#6b93c4"') == 1, "what nobody knows has no bar"
+    mailed = made.brief()
+    for told in (page, documents.text(mailed), documents.mail(mailed), words_of(documents.pdf(made))):
+        assert "€100.00" in told
+        assert "Fair" in told
+    assert "<svg" not in documents.mail(mailed)
+    assert tables_of(made)["returns"] == [["campaign", "back"], ["Fair", "2"], ["New", ""]]
+    assert reader.read(workbooks.xlsx(made, STOCKHOLM))["Back"][1] == ["Fair", 2.0]
+
+
 def test_a_row_may_hold_a_figure_of_another_unit() -> None:
     table = Table("mixed", "Mixed", COLUMNS[:2], [{"campaign": "ROI", "cost_minor": Figure("share", 0.25)}])
     made = replace(story("Fair"), chapters=[Chapter("One", [table])])
@@ -200,7 +236,7 @@ def test_a_row_may_hold_a_figure_of_another_unit() -> None:
 def test_sheets_with_the_same_long_or_strange_title_stay_apart() -> None:
     strange = ["[Sales]: north/south?" + "x" * 40] * 3 + ["'", "'quoted'"]
     tables = [Table(f"t{i}", title, COLUMNS[:1], []) for i, title in enumerate(strange)]
-    made = replace(story("Fair"), chapters=[Chapter("One", tables)])
+    made = replace(story("Fair"), chapters=[Chapter("One", tables)], annex=())
     names = list(reader.read(workbooks.xlsx(made, STOCKHOLM)))
     assert len(names) == len({name.casefold() for name in names}) == 6
     assert all(0 < len(name) <= 31 and not set(name) & set("[]:*?/\\") for name in names)
@@ -252,7 +288,7 @@ def test_words_of_a_table_on_paper_do_not_lie_over_each_other(tmp_path: Path) ->
     row: dict[str, Any] = {column.name: 1_234_567_89 for column in columns}
     row |= {"c0": "Ausstellung Prozesspumpen", "c1": "paid search", "c2": "Enquiries from companies"}
     table = Table("wide", "Wide", columns, [row] * 3, total=True)
-    made = replace(story("Fair"), chapters=[Chapter("1.", [table])])
+    made = replace(story("Fair"), chapters=[Chapter("1.", [table])], annex=())
     (tmp_path / "made.pdf").write_bytes(documents.pdf(made))
     boxes = subprocess.run(
         [pdftotext, "-bbox", tmp_path / "made.pdf", "-"], capture_output=True, text=True, check=True
@@ -271,7 +307,7 @@ def test_words_of_a_table_on_paper_do_not_lie_over_each_other(tmp_path: Path) ->
 
 
 def test_a_document_without_tables_is_a_document_too() -> None:
-    made = replace(story("Fair"), chapters=[Chapter("Nothing", ["Nothing was recorded."])])
+    made = replace(story("Fair"), chapters=[Chapter("Nothing", ["Nothing was recorded."])], annex=())
     assert "Nothing was recorded." in words_of(documents.pdf(made))
     assert list(reader.read(workbooks.xlsx(made, STOCKHOLM))) == ["Which marketing pays off"]
     assert tables_of(made) == {}

@@ -8,11 +8,12 @@ import tempfile
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from tests.conftest import KEY
 from tests.web.conftest import CHROMIUM, FLAGS, wait_for
 from tests.web.people import ADDRESSES, PASSWORD, hire
+from tests.web.ringing import ring
 from tracking import clock
 from tracking.access import jobs
 from tracking.demo import filling
@@ -20,7 +21,8 @@ from tracking.reporting import simulations
 from tracking.reporting.simulations import Archive
 from tracking.storage import db
 from tracking.storage.config import Settings
-from tracking.storage.vocabulary import JobState, Role
+from tracking.storage.models import Account, Call, Contact
+from tracking.storage.vocabulary import CallStatus, JobState, Role
 
 FOLDER = Path(__file__).parents[2] / "docs" / "screenshots"
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 375, "height": 760}
@@ -38,6 +40,7 @@ def main() -> None:
         engine = db.install(settings)
         filling.fill(engine, clock.now())
         hire(engine)
+        call_now(engine)
         simulation = simulated(settings, engine)
         engine.dispose()
         told = {"RINGTRAIL_DATA_DIR": folder, "RINGTRAIL_BASE_URL": url, "RINGTRAIL_KEY": KEY}
@@ -51,6 +54,16 @@ def main() -> None:
         finally:
             server.terminate()
             server.wait(20)
+
+
+def call_now(engine: Engine) -> None:
+    """Let a buyer who has called before ring the number of the catalogue."""
+    with db.reading(engine) as session:
+        known = (
+            select(Call).join(Call.contact).join(Contact.account).where(Account.name == "Hagström Food AB")
+        )
+        caller = session.scalars(known.where(Call.caller.is_not(None)).limit(1)).one().caller
+    ring(engine, "now", clock.now(), caller=caller, to="+46701740611", status=CallStatus.ringing, talk_s=None)
 
 
 def walk(url: str, simulation: int) -> None:

@@ -12,6 +12,7 @@ from tests.cast import BOREALIS, BOREALIS_BUYER, FAIR_NUMBER, moment
 from tests.conftest import ON_BOTH
 from tests.web.people import form
 from tests.web.ringing import CATALOGUE, FAIR, advertise, ring
+from tests.web.test_decide import text
 from tracking import clock
 from tracking.records import contacts
 from tracking.records.contacts import Clues
@@ -160,8 +161,17 @@ def test_a_deal_is_explained_touch_by_touch_under_each_model(
     assert page.count("€1,000.00") > 8
     assert "before the window" in page
     assert "after the deal was won" in page
-    assert f"first-touch: {CATALOGUE}" in page
-    assert f"last-touch: {FAIR}" in page
+    said = text(page)
+    # Under position-based both have half of it: neither is first, and the models that name one are told.
+    assert f"{CATALOGUE}, {FAIR} tie for the largest share under position-based" in said
+    assert re.search(rf"Other models differ: first-touch: {CATALOGUE}, last-touch: {FAIR}", said)
+    # Along time: before the window, two touches with their shares, the order, and what came after it.
+    journey = said.split("Share under position-based")[1].split("All models as a table")[0]
+    assert re.findall(r"50\.0 % [\d.]+ % – [\d.]+ %", journey) == ["50.0 % 0.0 % – 100.0 %"] * 2
+    assert (
+        journey.index("before the window") < journey.index("50.0 %") < journey.index("after the deal was won")
+    )
+    assert "days without a touch" in journey
 
 
 def test_models_that_learn_from_all_journeys_share_a_deal_over_campaigns(

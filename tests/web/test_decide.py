@@ -21,7 +21,7 @@ from tracking.records.touches import TouchRecord
 from tracking.reporting import roi
 from tracking.storage import db
 from tracking.storage.config import Settings
-from tracking.storage.models import Annotation, Indicator, SavedView
+from tracking.storage.models import Annotation, Campaign, Indicator, SavedView
 from tracking.storage.vocabulary import CallStatus, Direction, Medium, Stage, TouchKind
 from tracking.telephony import calls, numbers
 from tracking.telephony.calls import CallEvent
@@ -280,6 +280,13 @@ def test_key_figures_stand_with_formula_unit_and_source_and_targets_with_actuals
     assert "Customer lifetime value (LTV) €3,000" in page, "1,000 a sale, once a year, three years"
     assert "average order × orders per customer per year × customer lifetime" in page
     assert "Fair brand searches 2026 1,000 800 – – 80.0 % – – metric" in page
+    assert re.search(r"Not enough data yet to judge the pace of targets\. ROI: -7\.7\s?%", page), "of a level"
+    with db.transaction(engine) as session:
+        campaigns.change(
+            session, campaigns.get(session, "Fair"), targets={"leads": 400, "brand searches": 1000}
+        )
+    page = text(signed_in("marketer").get(f"/key-figures?{YEAR}").text)
+    assert "1 of 2 targets is behind: Fair (leads)." in page
 
 
 def test_advice_names_a_verdict_with_chance_and_what_it_is_worth(signed_in: Enter, engine: Engine) -> None:
@@ -438,3 +445,44 @@ def test_a_script_in_a_name_is_text_on_every_page_also_inside_the_data_of_charts
         assert page.status_code == 200, path
         assert SCRIPT not in page.text, path
         assert 'onload="alert' not in page.text, path
+
+
+def test_models_and_columns_that_a_user_has_chosen_are_kept_for_that_user_alone(
+    signed_in: Enter, engine: Engine
+) -> None:
+    supplier(engine)
+    client = signed_in("viewer")
+    chosen = {"model": ["last-touch", "guess"], "column": ["customers", "back"]}
+    assert client.post("/roi/choice", data=form(client.get("/roi").text) | chosen).status_code == 303
+    mine = text(client.get("/roi").text)
+    assert "last-touch range that chance alone could cause Campaign New customers" in mine
+    assert "Credited revenue" not in mine.split("Campaign New customers")[1].split("Models and columns")[0]
+    assert "linear range that chance alone could cause" in text(client.get("/roi?model=linear").text), (
+        "asked for now"
+    )
+    assert "/roi?model" not in client.get("/views").text, "a choice is no view with a name"
+    other = text(signed_in("marketer").get("/roi").text)
+    assert "Campaign Cost Credited revenue Leads" in other
+    # Emptied by hand is not the same as never chosen.
+    client.post("/roi/choice", data=form(client.get("/roi").text) | {"model": ["linear"]})
+    assert re.search(
+        r"linear range that chance alone could cause Campaign Return per €1 [€\d. ]+ Recommendations",
+        text(client.get("/roi").text),
+    )
+
+
+def test_a_campaigns_page_says_what_came_of_it_and_a_deals_share_leads_there(
+    signed_in: Enter, engine: Engine
+) -> None:
+    """The fair cost 2,000 and half of six orders of 1,000 is credited to it; too few to judge it by."""
+    supplier(engine)
+    client = signed_in("viewer")
+    with db.reading(engine) as session:
+        number = session.scalar(select(Campaign.id).where(Campaign.name == "Fair"))
+    page = client.get(f"/campaigns/{number}?{YEAR}").text
+    said = text(page)
+    assert "Credited revenue €3,000 position-based" in said
+    assert "Cost €2,000" in said
+    assert re.search(r"Leads [\d.]+ €[\d.]+ per lead", said)
+    assert "brought back €1.50" not in said, "too early to tell: no figure, only between what it lies"
+    assert page.count('href="/deals/') == 5

@@ -54,7 +54,7 @@ def test_from_the_first_call_to_a_saved_comparison_with_the_keyboard_alone(
     page.get_by_role("button", name="Show").press("Enter")
     page.wait_for_url("**model=markov**")
     expect(page.locator(".rt-legend", has_text="markov")).to_be_visible()
-    page.get_by_text("Save this view").press("Enter")
+    page.locator("summary", has_text="Save this view").press("Enter")
     page.get_by_label("Name", exact=True).fill("With Markov")
     page.get_by_role("button", name="Save", exact=True).press("Enter")
     expect(page.get_by_role("link", name="With Markov")).to_be_visible()

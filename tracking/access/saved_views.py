@@ -36,12 +36,29 @@ def save(session: Session, user_id: int, name: str, path: str, *, shared: bool) 
     return row
 
 
+def keep(session: Session, user_id: int, path: str) -> None:
+    """Keep what a user has chosen for the ROI page, in place of what was chosen before; it has no name."""
+    row = session.scalar(select(SavedView).where(SavedView.user_id == user_id, SavedView.name == ""))
+    if row is None:
+        row = SavedView(user_id=user_id, name="")
+        session.add(row)
+    row.path = path[:_LONGEST]
+    session.flush()
+
+
+def kept(session: Session, user_id: int) -> str:
+    """Return what a user has chosen for the ROI page; "" where nothing."""
+    return (
+        session.scalar(select(SavedView.path).where(SavedView.user_id == user_id, SavedView.name == "")) or ""
+    )
+
+
 def visible(session: Session, user_id: int, prefix: str = "/") -> list[SavedView]:
     """Return a user's own views and those shared by others, of pages whose address begins so, by name."""
     query = (
         select(SavedView)
         .where(or_(SavedView.user_id == user_id, SavedView.shared))
-        .where(SavedView.path.startswith(prefix, autoescape=True))
+        .where(SavedView.path.startswith(prefix, autoescape=True), SavedView.name != "")
         .options(joinedload(SavedView.user))
         .order_by(SavedView.name, SavedView.id)
     )

@@ -63,6 +63,9 @@ def register(app: Flask, settings: Settings) -> None:
         app.add_template_filter(function, name)
     app.jinja_env.globals.update(languages=LANGUAGES, settings=settings)
     app.add_template_global(lambda: _TAGS.get(str(_locale()), str(_locale())), "lang")
+    # A chart's figures go into the page as they are: each space and escaped letter would make it longer.
+    written = {"sort_keys": True, "separators": (",", ":"), "ensure_ascii": False}
+    app.jinja_env.policies["json.dumps_kwargs"] = written
     app.jinja_env.finalize = translate.translated
     app.add_template_global(lambda kept: translate.sentence(unpacked(kept)), "said")
     app.add_template_global(translate.why_unavailable, "why_unavailable")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
@@ -152,16 +153,31 @@ def _given(record: CostRecord, campaign: Campaign | None, material: AdMaterial |
     }
 
 
-def spent(session: Session) -> dict[int | None, list[tuple[str, int]]]:
-    """Return what was spent on each campaign so far, per currency in minor units; None: overhead."""
-    rows = session.execute(
-        select(Cost.campaign_id, Cost.currency, func.sum(Cost.amount_minor))
-        .group_by(Cost.campaign_id, Cost.currency)
-        .order_by(Cost.campaign_id, Cost.currency)
-    )
+def spent(
+    session: Session, first: date | None = None, end: date | None = None
+) -> dict[int | None, list[tuple[str, int]]]:
+    """Return what was spent on each campaign, per currency in minor units; None: overhead.
+
+    Of a cost over an interval that reaches beyond the days asked for counts the part of its days in them.
+    """
+    columns = (Cost.campaign_id, Cost.currency)
+    whole = select(*columns, func.sum(Cost.amount_minor)).group_by(*columns)
+    sums: dict[tuple[int | None, str], int] = {}
+    if first is not None and end is not None:
+        within = (Cost.period_start >= first) & (Cost.period_end <= end)
+        whole = whole.where(within)
+        crossing = select(*columns, Cost.amount_minor, Cost.period_start, Cost.period_end).where(
+            ~within, Cost.period_start < end, Cost.period_end > first
+        )
+        for campaign_id, currency, amount, start, last in session.execute(crossing):
+            days = (min(last, end) - max(start, first)).days
+            part = round(Fraction(amount * days, (last - start).days))
+            sums[campaign_id, currency] = sums.get((campaign_id, currency), 0) + part
+    for campaign_id, currency, total in session.execute(whole):
+        sums[campaign_id, currency] = sums.get((campaign_id, currency), 0) + int(total)
     found: dict[int | None, list[tuple[str, int]]] = {}
-    for campaign_id, currency, total in rows:
-        found.setdefault(campaign_id, []).append((currency, int(total)))
+    for (campaign_id, currency), total in sorted(sums.items(), key=lambda item: item[0][1]):
+        found.setdefault(campaign_id, []).append((currency, total))
     return found
 
 

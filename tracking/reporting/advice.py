@@ -19,14 +19,20 @@ _FEW_DEALS = 300
 
 
 def judged(found: Comparison, query: ReportQuery) -> list[Advice]:
-    """Return what to do with each campaign; one that does not aim at sales is not judged by them."""
+    """Return what to do with each campaign; one that does not aim at sales is not judged by them.
+
+    Every page judges by the models of the usual comparison, besides those that it shows: a campaign has the
+    same verdict on each.
+    """
+    models = tuple(dict.fromkeys((*found.question.models, *query.deciding.compared)))
+    whole = found if models == found.question.models else found.under(models)
     deals: dict[str, dict[str, float]] = {}
-    for row in found.table.to_pylist():
+    for row in whole.table.to_pylist():
         deals.setdefault(row["campaign"], {})[row["model"]] = row["deals"]
     other = frozenset(
         name for name, fact in query.facts.items() if fact.targets and not _SALES & measures(fact.targets)
     )
-    return advise(found.drawn, deals, found.maturity.campaigns, found.evidence, other)
+    return advise(whole.drawn, deals, whole.maturity.campaigns, whole.evidence, other)
 
 
 def conclusion(found: Comparison, judged: Sequence[Advice]) -> list[str]:

@@ -1,6 +1,6 @@
 """The charts of reports, in the language that is being spoken."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -17,13 +17,19 @@ MOST_DRAWN = 7
 """More models than this make a chart that nobody can read; the table shows all."""
 
 
-def roi_by_model(found: Comparison) -> charts.Spec | None:
-    """Return the chart of a comparison; None where no campaign has an ROI."""
-    shown = found.models[:MOST_DRAWN]
-    rows = [row for row in found.table.to_pylist() if row["model"] in shown]
+def roi_by_model(
+    found: Comparison, campaigns: Collection[str], unsure: Collection[str] = ()
+) -> charts.Spec | None:
+    """Return the chart of some campaigns of a comparison; None where none of them has an ROI.
+
+    Of those of which it is too early to tell only the intervals are drawn.
+    """
+    models = found.models[:MOST_DRAWN]
+    rows = [row for row in found.table.to_pylist() if row["model"] in models and row["campaign"] in campaigns]
     if not any(row["roi"] is not None and not row["campaign"].startswith("(") for row in rows):
         return None
-    table = type(found.table).from_pylist(rows, schema=found.table.schema)
+    known = [row | {"roi": None} if row["campaign"] in unsure else row for row in rows]
+    table = type(found.table).from_pylist(known, schema=found.table.schema)
     return charts.roi_by_model(table, words=chart_words(), locale=chart_locale())
 
 

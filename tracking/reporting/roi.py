@@ -1,6 +1,6 @@
 """The ROI report as every edge gives it: one snapshot of the data, the same defaults everywhere."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -190,6 +190,8 @@ class Comparison:
     stale: bool
     evidence: Evidence
     """What is connected, whichever campaigns are asked for: the gate before every verdict."""
+    under: "Callable[[tuple[str, ...]], Comparison]"
+    """The same question under other models."""
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -270,6 +272,7 @@ def _compare(
         taken.taken_at,
         taken.stale,
         evidence(taken, settings, replace(question, models=drawn.models)),
+        lambda models: compare(taken, settings, replace(question, models=models), at=at),
     )
 
 

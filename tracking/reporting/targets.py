@@ -1,10 +1,11 @@
 """Targets against actuals, for campaigns that do not aim at sales alone, with their pace and the trend."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 from sqlalchemy.orm import Session
 
 from reports.kpis import Period
@@ -57,9 +58,31 @@ def reached(
                 same = (r.value for r in readings if r.name.lower() == measure.strip().lower())
                 level = Pace(target, next(same, None), 1.0)
                 rest: dict[str, Any] = {"source": gettext("metric"), "behind": ("web.beside", {})}
-                rest |= {"expected": None, "pace": formatting.NONE, "whole_year": None, "note": ""}
+                rest |= {"expected": None, "pace": formatting.NONE, "ahead": None}
+                rest |= {"whole_year": None, "note": ""}
                 rows.append(_row(name, measure, level, (first, last)) | rest)
     return rows
+
+
+def conclusion(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return in one sentence how targets are coming along."""
+    if not rows:
+        return str(gettext("No campaign has targets yet."))
+    judged = [row for row in rows if row["ahead"] is not None]
+    if not judged:
+        return str(gettext("Not enough data yet to judge the pace of targets."))
+    late = [f"{row['campaign']} ({row['measure']})" for row in judged if row["ahead"] < 0]
+    if not late:
+        return str(gettext("All targets are on pace or ahead."))
+    return str(
+        ngettext(
+            "%(num)d of %(all)s targets is behind: %(names)s.",
+            "%(num)d of %(all)s targets are behind: %(names)s.",
+            len(late),
+            all=len(rows),
+            names=", ".join(late),
+        )
+    )
 
 
 def plan(
@@ -119,6 +142,7 @@ def _row(name: str, measure: str, pace: Pace, days: tuple[date, date]) -> dict[s
         "actual": pace.so_far,
         "expected": pace.expected,
         "pace": words[pace.ahead],
+        "ahead": pace.ahead,
         "part": pace.reached,
         "last_year": pace.last_year,
         "whole_year": pace.whole_year,

@@ -1,7 +1,11 @@
 """Calls with what people want to see of them: who called, on which material, and what he answered."""
 
+import itertools
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
 from flask_babel import gettext
-from sqlalchemy import Select, select
+from sqlalchemy import Select, and_, case, func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 
@@ -55,3 +59,23 @@ def answer_of(call: Call) -> str:
     """Return in words what came of asking where the caller heard of us; the latest correction counts."""
     answer = latest_answer(call)
     return answer_words(answer) if answer else "–"
+
+
+def by_month(session: Session, campaign_id: int, today: date, zone: ZoneInfo) -> dict[int, list[int]]:
+    """Return how many calls each ad material of a campaign had in each of the last twelve months."""
+    last = today.year * 12 + today.month
+    firsts = [datetime(month // 12, month % 12 + 1, 1, tzinfo=zone) for month in range(last - 12, last + 1)]
+    spans = itertools.pairwise(firsts)
+    counts = [
+        func.sum(case((and_(Call.started_at >= first, Call.started_at < end), 1), else_=0))
+        for first, end in spans
+    ]
+    rows = session.execute(
+        select(NumberAssignment.ad_material_id, *counts)
+        .join(Call, Call.assignment_id == NumberAssignment.id)
+        .join(NumberAssignment.ad_material)
+        .where(AdMaterial.campaign_id == campaign_id, Call.spam.is_(False))
+        .where(Call.started_at >= firsts[0])
+        .group_by(NumberAssignment.ad_material_id)
+    )
+    return {row[0]: [int(count) for count in row[1:]] for row in rows}

@@ -10,14 +10,24 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 from werkzeug.wrappers import Response as AnyResponse
 
+from reports.scale import place
 from tracking import clock
 from tracking.errors import Conflict, Invalid, NotFound
 from tracking.language import channels, formatting
 from tracking.language.words import call_state_words
 from tracking.records import campaigns, costs
-from tracking.reporting import targets
+from tracking.reporting import advice, returns, targets
 from tracking.reporting.snapshots import Preparing
-from tracking.storage.models import AdMaterial, Call, Campaign, Cost, MaterialPicture, NumberAssignment, Touch
+from tracking.storage.models import (
+    AdMaterial,
+    Call,
+    Campaign,
+    Cost,
+    Deal,
+    MaterialPicture,
+    NumberAssignment,
+    Touch,
+)
 from tracking.storage.vocabulary import Direction, Medium
 from tracking.telephony import call_details, numbers
 from tracking.web import forms, pages
@@ -55,6 +65,8 @@ def campaign_list() -> str:
                 .group_by(AdMaterial.campaign_id),
             ),
             spent=costs.spent(session),
+            this_year=costs.spent(session, date(day.year, 1, 1), date(day.year + 1, 1, 1)),
+            year=day.year,
             state=lambda campaign: _state(campaign, day),
         )
 
@@ -100,11 +112,16 @@ def campaign_page(campaign_id: int) -> str:
             calls=[(call, call_details.company_of(session, call)) for call in recent],
             call_states=call_state_words(),
             costs=spent,
-            total=costs.spent(session).get(row.id, []),
+            **_money(session, row),
+            result=_result(session, row.name),
+            months=call_details.by_month(session, row.id, pages.today(), pages.settings().zone),
             pictures=set(session.scalars(select(MaterialPicture.ad_material_id)).all()),
             free=session.scalar(numbers.free(at=clock.now()).limit(1)),
             words=words(),
             today=pages.today(),
+            place=place,
+            back_words=lambda back: formatting.per_unit(back, pages.settings().currency),
+            verdict_words=advice.verdict_words(),
         )
 
 
@@ -233,6 +250,31 @@ def _state(campaign: Campaign, day: date) -> Any:
     if campaign.ends_on and campaign.ends_on < day:
         return gettext("ended")
     return gettext("active")
+
+
+def _money(session: Session, row: Campaign) -> dict[str, Any]:
+    """Return what was spent of the budget: on the campaign's own days where they end, else in this year."""
+    year = pages.today().year
+    if row.ends_on:
+        return {"total": costs.spent(session).get(row.id, []), "year": None}
+    this_year = costs.spent(session, date(year, 1, 1), date(year + 1, 1, 1))
+    return {"total": this_year.get(row.id, []), "year": str(year)}
+
+
+def _result(session: Session, name: str) -> dict[str, Any] | None:
+    """Return what came of a campaign in the last year; while figures are being made, nothing."""
+    with suppress(Preparing, Invalid):
+        asked, snapshot = pages.report_query(session), pages.current_snapshot(session)
+        found = returns.of_campaign(pages.settings(), snapshot, asked, name, at=clock.now())
+        if found is not None:
+            ids = [int(each["conversion_id"].split()[1]) for each in found.deals]
+            query = select(Deal).where(Deal.id.in_(ids)).options(joinedload(Deal.account))
+            return {
+                "found": found,
+                "asked": asked,
+                "deals": {deal.id: deal for deal in session.scalars(query)},
+            }
+    return None
 
 
 def _counts(session: Session, query: Any) -> dict[int, int]:

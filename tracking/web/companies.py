@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
 from flask_babel import gettext
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 from werkzeug.wrappers import Response
 
 from tracking.errors import Invalid, NotFound
+from tracking.language import formatting
 from tracking.language.words import answer_words
 from tracking.records import contacts
 from tracking.reporting import quality
@@ -23,7 +25,7 @@ from tracking.storage.models import (
     NumberAssignment,
     Touch,
 )
-from tracking.storage.vocabulary import TouchKind
+from tracking.storage.vocabulary import Stage, TouchKind
 from tracking.web import forms, pages
 from tracking.web.pages import EVERYONE, MARKETERS, REPS, Work, sees_numbers, some_of
 
@@ -98,6 +100,7 @@ def _show(company_id: int, *, shown: int | None = None) -> str:
             .limit(200)
         ).all()
         lines, more = _timeline(session, family, people, kind, skip)
+        traded = session.scalars(select(Deal).where(Deal.account_id.in_([one.id for one in family]))).all()
         return render_template(
             "companies/company.html",
             company=row,
@@ -105,6 +108,7 @@ def _show(company_id: int, *, shown: int | None = None) -> str:
             parts=[one for one in family if one.id != main.id],
             people=people,
             shown=shown,
+            deals=_traded(traded),
             lines=lines,
             kind=kind,
             kinds=kind_words(),
@@ -112,6 +116,21 @@ def _show(company_id: int, *, shown: int | None = None) -> str:
             newer=max(skip - _PAGE, 0) if skip else None,
             older=skip + _PAGE if more else None,
         )
+
+
+def _traded(found: Sequence[Deal]) -> dict[str, Any]:
+    """Return how many deals are won and open, and what those won are worth in each currency."""
+    won = [deal for deal in found if deal.stage is Stage.won]
+    sums: dict[str, int] = {}
+    for deal in won:
+        if deal.amount_minor is not None:
+            sums[deal.currency] = sums.get(deal.currency, 0) + deal.amount_minor
+    return {
+        "count": len(won),
+        "open": sum(deal.stage not in (Stage.won, Stage.lost) for deal in found),
+        "sums": " + ".join(formatting.amount(minor, currency) for currency, minor in sorted(sums.items())),
+        "last": max((deal.closed_at for deal in won if deal.closed_at), default=None),
+    }
 
 
 @pages.page("/companies/<int:company_id>/change", MARKETERS, methods=("POST",))

@@ -1,42 +1,48 @@
 """ROI by campaign, side by side under several models, and the deals and leads behind each figure."""
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
 
-from flask import abort, render_template, request
+from flask import abort, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from sqlalchemy import select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import Session, joinedload
+from werkzeug.datastructures import MultiDict
+from werkzeug.wrappers import Response
 
 from attribution import UNATTRIBUTED
-from reports.evidence import Standing
+from reports import scale
 from reports.roi import OVERHEAD, TOTAL, UNKNOWN
 from tracking import clock
 from tracking.access import saved_views
 from tracking.errors import Invalid
 from tracking.language import formatting
-from tracking.language.words import line_words, model_word
-from tracking.reporting import advice, deciding
+from tracking.language.words import line_words
+from tracking.reporting import advice, deciding, questions
 from tracking.reporting import roi as reporting
-from tracking.reporting.questions import ReportQuery
+from tracking.reporting.questions import ReportQuery, deciding_first
+from tracking.reporting.returns import returns
 from tracking.reporting.roi import Comparison
 from tracking.reporting.snapshots import Preparing, Snapshot
 from tracking.storage.models import Account, Deal
 from tracking.web import pages
-from tracking.web.pages import EVERYONE, user
+from tracking.web.pages import EVERYONE, Work, user
 
 _PAGE = 100
+# What the table can show beside the campaign, its scale and the advice, and what it shows at first.
+_COLUMNS = ("cost", "revenue", "leads", "customers", "acquisition", "roi", "back", "others")
+_AT_FIRST = ("cost", "revenue", "leads", "back", "others")
 _GOALS = ("won", "customers", "lead", "qualified")
-_SCALE = 240
-_CLOSE, _FAR = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0), (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 
 
 @pages.page("/roi", EVERYONE)
 def roi() -> tuple[str, int]:
     with pages.reading() as session:
-        asked = pages.report_query(session)
+        chosen = urlsplit(saved_views.kept(session, user().id)).query
+        kept = parse_qs(chosen, keep_blank_values=True)
+        asked = _asked(session, [name for name in kept.get("model", []) if name in reporting.REPORTED])
         problem: Exception | None = asked.problem
         try:
             snapshot = pages.current_snapshot(session)
@@ -45,25 +51,25 @@ def roi() -> tuple[str, int]:
             return render_template("decide/preparing.html"), 200
         problem = problem or problem_now
         judged = advice.judged(found, asked)
-        rows = returns(found)
-        steps = steps_of(rows)
+        rows = returns(found, judged, pages.settings().currency)
+        steps = scale.steps_of(row.span for row in rows)
         page = render_template(
             "decide/roi.html",
             asked=asked,
             found=found,
             lines=found.lines,
             conclusion=advice.conclusion(found, judged),
-            unconnected={each.campaign for each in judged if each.standing is Standing.unconnected},
             why=deciding.reason(asked.deciding),
             warnings=deciding.warnings(asked.deciding, found.models),
             words=line_words(),
             rows=rows,
-            verdicts={each.campaign: each for each in judged},
             verdict_words=advice.verdict_words(),
             steps=steps,
-            place=partial(place, steps),
+            place=partial(scale.place, steps=steps),
             back_words=back_words,
             all_models=reporting.REPORTED,
+            columns=[name for name in _COLUMNS if name in kept.get("column", _AT_FIRST)],
+            all_columns=_COLUMNS,
             saved=saved_views.visible(session, user().id, "/roi"),
             problem=problem,
             constants={
@@ -76,67 +82,30 @@ def roi() -> tuple[str, int]:
     return page, pages.status_of(problem)
 
 
-@dataclass(frozen=True, slots=True)
-class Return:
-    """What each 1 that a campaign cost brought back: under the model in front, and under the others."""
+@pages.page("/roi/choice", EVERYONE, methods=("POST",))
+def keep_choice() -> Response:
+    """Keep which models and columns a user wants to see on the ROI page."""
+    models = [name for name in request.form.getlist("model") if name in reporting.REPORTED]
+    columns = [name for name in _COLUMNS if name in request.form.getlist("column")]
+    # One that is empty has been emptied by hand, and is none that was never chosen.
+    query = urlencode({"model": models, "column": columns or [""]}, doseq=True)
 
-    campaign: str
-    model: str
-    cost_minor: int
-    revenue_minor: int
-    back: float | None
-    low: float | None
-    high: float | None
-    others: list[tuple[str, float]]
+    def save(work: Work) -> None:
+        saved_views.keep(work.session, user().id, f"/roi?{query}")
+        work.note("view save", "/roi")
 
-    @property
-    def told(self) -> str:
-        """Return what the picture shows, in words."""
-        name = line_words().get(self.campaign, self.campaign)
-        if self.back is None:
-            return str(gettext("%(campaign)s: return unknown", campaign=name))
-        shown = [(self.model, self.back), *self.others]
-        parts = ", ".join(f"{model_word(model)} {back_words(back)}" for model, back in shown)
-        return f"{name}: {parts}"
+    pages.change(save)
+    flash(gettext("Saved. You will see this choice whenever you return."))
+    days: dict[str, Any] = {name: request.form[name] for name in ("from", "to") if request.form.get(name)}
+    return redirect(url_for("web.roi", **days), 303)
 
 
-def returns(found: Comparison) -> list[Return]:
-    """Return the campaigns, the best return under the model in front first, those without a return last."""
-    rows = []
-    front = found.models[0]
-    for campaign, by_model in found.lines.items():
-        first = by_model.get(front)
-        if campaign in (UNATTRIBUTED, UNKNOWN, OVERHEAD) or first is None:
-            continue
-        back = {model: row["roi"] + 1 for model, row in by_model.items() if row and row["roi"] is not None}
-        low, high = (first[name] for name in ("roi_low", "roi_high"))
-        rows.append(
-            Return(
-                campaign,
-                front,
-                first["cost_minor"],
-                first["credited_minor"] if campaign == TOTAL else first["revenue_minor"],
-                back.get(front),
-                None if low is None else low + 1,
-                None if high is None else high + 1,
-                [(model, back[model]) for model in found.models[1:] if model in back],
-            )
-        )
-    return sorted(rows, key=lambda row: (row.campaign == TOTAL, row.back is None, -(row.back or 0)))
-
-
-def steps_of(rows: Sequence[Return]) -> Sequence[float]:
-    """Return the marks of the scale: the closer ones where they reach as far as the campaigns do."""
-    far = any(row.back is not None and row.back > _CLOSE[-1] for row in rows)
-    return _FAR if far else _CLOSE
-
-
-def place(steps: Sequence[float], back: float) -> float:
-    """Return where on the scale what each 1 brought back lies, from 0 to 240; beyond its ends, at them."""
-    least, most = steps[0], steps[-1]
-    clipped = min(max(back, least), most)
-    part = math.log(clipped / least) / math.log(most / least)
-    return round(8 + part * (_SCALE - 16), 1)
+def _asked(session: Session, models: list[str]) -> ReportQuery:
+    """Read the address; where it names no model, those that the user has chosen stand in."""
+    if "model" in request.args or not models:
+        return pages.report_query(session)
+    args = MultiDict([*request.args.items(multi=True), *(("model", name) for name in models)])
+    return deciding_first(questions.read(session, pages.settings(), pages.today(), args))
 
 
 def back_words(back: float) -> str:

@@ -12,10 +12,12 @@ from sqlalchemy.orm import Session, joinedload
 from werkzeug.wrappers import Response as AnyResponse
 
 from attribution import UNATTRIBUTED
+from reports.advice import Advice
 from reports.definitions import KPIS
-from reports.evidence import is_campaign
+from reports.evidence import Standing, is_campaign
 from reports.kpis import Period
 from reports.roi import TOTAL
+from reports.scale import place
 from reports.trends import preceding
 from tracking import clock
 from tracking.access import saved_views
@@ -24,8 +26,9 @@ from tracking.language import formatting
 from tracking.language.words import line_words
 from tracking.records import annotations, campaigns
 from tracking.reporting import advice, charts, pipeline, roi, targets
-from tracking.reporting.conclusion import YEARS_KEPT
+from tracking.reporting.period_figures import YEARS_KEPT
 from tracking.reporting.questions import ReportQuery
+from tracking.reporting.returns import Return, returns
 from tracking.reporting.roi import Question
 from tracking.reporting.snapshots import Snapshot
 from tracking.storage.models import Call, Campaign, NumberAssignment
@@ -51,6 +54,7 @@ def home() -> tuple[str, int]:
         question = Question((model,), asked.period, float(pages.settings().lookback_days))
         against = asked.other_period or preceding(asked.period)
         found = roi.compare(snapshot, pages.settings(), question, at=clock.now(), against=against)
+        judged = advice.judged(found, asked)
         attended = roi.attended(snapshot, asked.period)
         months = roi.trend_of(snapshot, pages.settings(), question, "month")
         events = annotations.events(session, first=asked.period.start, last=asked.last_day)
@@ -64,7 +68,10 @@ def home() -> tuple[str, int]:
             model=model,
             now=found.lines[TOTAL][model],
             before=found.before[model],
-            conclusion=advice.conclusion(found, advice.judged(found, asked)),
+            conclusion=advice.conclusion(found, judged),
+            judged=found.evidence.whole() is Standing.enough,
+            verdict_words=advice.verdict_words(),
+            place=place,
             attended=attended,
             spec=charts.revenue_and_cost(months, pages.settings().currency, "month", events),
             trend=months.to_pylist(),
@@ -72,8 +79,8 @@ def home() -> tuple[str, int]:
             waiting=waiting,
             steps_left=steps.left(session) if may("web.new_campaign") else (0, 0),
             todo=_todo(found, attended, waiting),
-            campaigns=(shown := _campaigns(found)),
-            most=max([1, *(max(row["revenue_minor"], row["cost_minor"]) for row in shown)]),
+            campaigns=(shown := _campaigns(found, judged)),
+            most=max([1, *(max(row.revenue_minor, row.cost_minor) for row in shown)]),
             back_words=lambda back: formatting.per_unit(back, pages.settings().currency),
         )
     return page, pages.status_of(asked.problem)
@@ -94,6 +101,7 @@ def key_figures() -> tuple[str, int]:
             now, before = _both(snapshot, plain, years)
         open_deals = pipeline.by_campaign(session, pages.settings(), snapshot, asked, at=clock.now())
         next_year, plan = targets.plan(pages.settings(), snapshot, asked, at=clock.now())
+        aims = targets.reached(pages.settings(), snapshot, asked, session, at=clock.now())
         page = render_template(
             "decide/key_figures.html",
             asked=asked,
@@ -107,7 +115,8 @@ def key_figures() -> tuple[str, int]:
             next_year=next_year,
             pipeline=open_deals,
             words=line_words(),
-            targets=targets.reached(pages.settings(), snapshot, asked, session, at=clock.now()),
+            targets=aims,
+            conclusion=targets.conclusion(aims),
             lost=roi.unattributed(
                 snapshot, pages.settings(), replace(asked.question, models=asked.question.models[:1])
             ),
@@ -200,11 +209,11 @@ def _years() -> float:
     return years
 
 
-def _campaigns(found: roi.Comparison) -> list[dict[str, Any]]:
+def _campaigns(found: roi.Comparison, judged: list[Advice]) -> list[Return]:
     """Return the campaigns that cost or earned something, what earned most first."""
-    rows = [by_model[found.models[0]] for name, by_model in found.lines.items() if is_campaign(name)]
-    rows = [row for row in rows if row["cost_minor"] or row["revenue_minor"]]
-    return sorted(rows, key=lambda row: -row["revenue_minor"])[:_FEW]
+    rows = returns(found, judged, pages.settings().currency)
+    told = [row for row in rows if is_campaign(row.campaign) and (row.cost_minor or row.revenue_minor)]
+    return sorted(told, key=lambda row: -row.revenue_minor)[:_FEW]
 
 
 def _waiting(session: Session) -> list[Call]:

@@ -36,6 +36,10 @@ EXPLAINED = (
     "full-path",
     "time-decay",
 )
+_LONG_DAYS = 60
+"""A time without a touch that is worth a word."""
+_SAME = 1e-6
+"""Shares closer than this are tied: they are sums of fractions."""
 LEARNING = ("markov", "shapley", "self-reported", "hybrid")
 
 
@@ -91,6 +95,8 @@ def deal_page(deal_id: int) -> str:
     with pages.reading() as session:
         row = _deal(session, deal_id)
         found = _explained(session, row) if row.stage is Stage.won else None
+        front = pages.report_query(session).deciding.model
+        steps = _steps(row, found["lines"], front) if found else _steps(row, _touches(session, row), front)
         return render_template(
             "deals/deal.html",
             deal=row,
@@ -98,7 +104,8 @@ def deal_page(deal_id: int) -> str:
             stages=dict(stage_words()),
             found=found,
             learnt=_learnt(session, row) if found and "learnt" in request.args else None,
-            models=EXPLAINED,
+            steps=steps,
+            front=front,
             lines=line_words(),
             lookback=pages.settings().lookback_days,
             half_life=pages.settings().half_life_days,
@@ -110,6 +117,54 @@ def _deal(session: Session, deal_id: int) -> Deal:
     if row is None:
         raise NotFound(gettext("Deal %(n)d not found.", n=deal_id))
     return row
+
+
+def _touches(session: Session, deal: Deal) -> list[dict[str, Any]]:
+    """Return the touches of the company of a deal that shares no revenue, as far as the tables know them."""
+    tables = pages.current_snapshot(session).tables
+    account = contacts.root(session, deal.account).id
+    mine = tables.touches.filter(pc.equal(tables.touches["account_id"], account)).sort_by("occurred_at")
+    return [
+        touch | {"campaign": touch["campaign"] or UNKNOWN, "why": "", "shares": {}}
+        for touch in mine.to_pylist()
+        if deal.closed_at is None or touch["occurred_at"] <= deal.closed_at
+    ]
+
+
+def _steps(deal: Deal, touches: list[dict[str, Any]], front: str) -> list[dict[str, Any]]:
+    """Return what led to a deal along time: touches with their shares, the stages it reached, long gaps."""
+    steps: list[dict[str, Any]] = []
+    for touch in touches:
+        weights = {model: share["weight"] if share else 0.0 for model, share in touch["shares"].items()}
+        others = [weight for model, weight in weights.items() if model != front]
+        counts = bool(weights) and not touch["why"]
+        steps.append(
+            {
+                "at": touch["occurred_at"],
+                "touch": touch,
+                "share": weights.get(front) if counts else None,
+                "others": (min(others), max(others)) if counts and others else None,
+            }
+        )
+    words = dict(stage_words())
+    reached = {
+        Stage.lead: deal.lead_at,
+        Stage.qualified: deal.qualified_at,
+        Stage.opportunity: deal.opportunity_at,
+    }
+    if deal.stage in (Stage.won, Stage.lost):
+        reached[deal.stage] = deal.closed_at
+    steps += [
+        {"at": at, "stage": stage, "label": words[stage]} for stage, at in reached.items() if at is not None
+    ]
+    steps.sort(key=lambda step: step["at"])
+    told: list[dict[str, Any]] = []
+    for step in steps:
+        gap = (step["at"] - told[-1]["at"]).days if told else 0
+        if gap >= _LONG_DAYS:
+            told.append({"at": step["at"], "gap": gap})
+        told.append(step)
+    return told
 
 
 def _explained(session: Session, deal: Deal) -> dict[str, Any] | None:
@@ -196,13 +251,14 @@ def _outside(at: datetime, opens: datetime, converted: datetime) -> str:
     return late if at > converted else early if at < opens else ""
 
 
-def _most(rows: dict[str | None, dict[str, Any]]) -> str:
-    """Return the campaign to which a model gives most of the deal."""
-    totals: dict[str, int] = {}
+def _most(rows: dict[str | None, dict[str, Any]]) -> tuple[str, ...]:
+    """Return the campaigns to which a model gives most of the deal: several where they are tied."""
+    totals: dict[str, float] = {}
     for row in rows.values():
         name = row["campaign"] or UNKNOWN
-        totals[name] = totals.get(name, 0) + row["credit_minor"]
-    return str(max(totals, key=lambda name: (totals[name], name)))
+        totals[name] = totals.get(name, 0.0) + row["weight"]
+    most, words = max(totals.values()), line_words()
+    return tuple(words.get(name, name) for name in sorted(totals) if totals[name] > most - _SAME)
 
 
 def _save(job: Work, deal_id: int | None) -> int:

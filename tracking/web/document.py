@@ -61,4 +61,6 @@ def _language() -> str:
 
 def _live(chart: Chart, name: str) -> str:
     """Return a chart as pages draw it, by a script of ours: no page waits for a picture to be made."""
-    return render_template("decide/_chart.html", id=name, spec=chart.spec, label=chart.title)
+    return render_template(
+        "decide/_chart.html", id=name, spec=chart.spec, label=chart.title, table=f"table-{chart.table}"
+    )

@@ -96,6 +96,11 @@ def number_page(number_id: int) -> str:
             calls=[(call, call_details.company_of(session, call)) for call in calls],
             call_states=call_state_words(),
             newest=calls[0].id if calls else 0,
+            recent=session.scalar(
+                select(func.count())
+                .select_from(Call)
+                .where(Call.tracking_number_id == row.id, Call.started_at >= at - _STRAYS)
+            ),
         )
 
 

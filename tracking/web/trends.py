@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pyarrow as pa
 from flask import render_template, request
@@ -12,14 +13,15 @@ from attribution import UNATTRIBUTED
 from reports.advice import what_if
 from reports.charts import Spec
 from reports.evidence import Standing
-from reports.trends import Step
+from reports.trends import Step, preceding
 from tracking import clock
 from tracking.access import saved_views
 from tracking.errors import Invalid
 from tracking.records import annotations
 from tracking.reporting import advice as advising
 from tracking.reporting import charts, deciding, roi
-from tracking.reporting.roi import Comparison
+from tracking.reporting.roi import Comparison, Question
+from tracking.reporting.snapshots import Snapshot
 from tracking.storage import money
 from tracking.storage.models import Annotation, Indicator
 from tracking.web import pages
@@ -55,6 +57,8 @@ def trends() -> tuple[str, int]:
             nothing=not any(row[name] for row in rows for name in _SHOWN),
             lost=roi.unattributed(snapshot, pages.settings(), question),
             rows=rows,
+            sums={name: sum(row[name] or 0 for row in rows) for name in _SHOWN},
+            grown=_grown(snapshot, question, rows),
             partial=not all(charts.is_complete(row, asked.step) for row in rows),
             other=other,
             alike=roi.recorded(snapshot, asked.other_period) if asked.other_period else {},
@@ -68,6 +72,16 @@ def trends() -> tuple[str, int]:
             timedelta=timedelta,
         )
     return page, pages.status_of(problem)
+
+
+def _grown(snapshot: Snapshot, question: Question, rows: list[dict[str, Any]]) -> float | None:
+    """Return by what part revenue has grown since the period before; None where not all of that is known."""
+    before = preceding(question.period)
+    if not roi.recorded(snapshot, before)["revenue_minor"]:
+        return None
+    [then] = roi.totals(snapshot, pages.settings(), replace(question, period=before)).values()
+    revenue = sum(row["revenue_minor"] for row in rows)
+    return revenue / then["revenue_minor"] - 1 if then["revenue_minor"] else None
 
 
 @pages.page("/roi/advice", EVERYONE)

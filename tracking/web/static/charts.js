@@ -16,8 +16,11 @@ const darkConfig = {
 };
 const draw = () => {
   for (const place of document.querySelectorAll(".chart[data-spec]")) {
-    const spec = JSON.parse(document.getElementById(place.dataset.spec).textContent);
-    if (place.clientWidth < 480) spec.config.legend.columns = 2;
+    const text = document.getElementById(place.dataset.spec).textContent;
+    // On a telephone names at the side may take a third of the width, and legends stand below each other.
+    const narrow = (key, value) => key === "labelLimit" ? Math.min(value, place.clientWidth / 3) : value;
+    const spec = JSON.parse(text, place.clientWidth < 480 ? narrow : undefined);
+    if (place.clientWidth < 480) spec.config.legend.columns = text.includes('"yOffset"') ? 1 : 2;
     vegaEmbed(place, spec, options()).catch((error) => console.error(error));
   }
 };
