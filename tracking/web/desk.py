@@ -255,7 +255,7 @@ def _ringing(at: datetime) -> Select[Call]:
 
 
 def _said_by(answer: Answer) -> str:
-    return f"{answer.asked_by or gettext('somebody')}: {answer_words(answer)}"
+    return f"{answer.asked_by or gettext('someone')}: {answer_words(answer)}"
 
 
 def _dialled(call: Call) -> str:
