@@ -163,9 +163,9 @@ def test_money_shares_and_numbers_are_written_as_the_language_writes_them(
     ("language", "told"),
     [
         ("en", "Amount: 'a lot' is not an amount; enter digits such as 1234.50, without the currency"),
-        ("sv", "Belopp: 'a lot' är inget belopp; skriv siffror, till exempel 1234.50, och valutan för sig"),
-        ("ru", "Сумма: 'a lot' – не сумма; напишите цифры, например 1234.50, валюту отдельно"),
-        ("zh", "金额：'a lot' 不是金额；请写数字，如 1234.50，货币另写"),
+        ("sv", "Belopp: 'a lot' är inget belopp; ange siffror som 1234.50, utan valuta"),
+        ("ru", "Сумма: 'a lot' — не сумма; введите цифры, например 1234.50, без валюты"),
+        ("zh", "金额：'a lot' 不是金额；请只输入数字，如 1234.50，不带货币"),
     ],
 )
 def test_a_refusal_of_the_domain_is_told_in_the_language_of_the_page(
@@ -184,7 +184,7 @@ def test_what_a_refusal_names_is_never_taken_for_a_message(office: Flask) -> Non
                      campaign="%(name)s", name="100 %")  # fmt: skip
     with office.test_request_context(headers={"Accept-Language": "sv"}):
         assert translate.translated(error) == (
-            "kampanjen '%(name)s' har redan annonsmaterial med namnet '100 %'; välj ett annat namn"
+            "kampanjen '%(name)s' har redan ett material med namnet '100 %'"
         )
         assert translate.translated(Conflict("50 % off")) == "50 % off"
 
@@ -220,9 +220,9 @@ def test_what_was_written_down_in_one_language_is_read_in_another(
         failed = session.scalars(select(ReportSchedule.last_error)).all()
     assert failed[0].startswith("mail: the mail server rejected it: ConnectionRefusedError"), failed
     for page in ("/schedules", "/jobs/2"):
-        assert "E-post: e-postservern tog inte emot den: ConnectionRefusedError" in swedish.get(page).text
+        assert "E-post: e-postservern avvisade meddelandet: ConnectionRefusedError" in swedish.get(page).text
         assert (
-            "Электронная почта: почтовый сервер не принял письмо: ConnectionRefusedError"
+            "Электронная почта: почтовый сервер отклонил письмо: ConnectionRefusedError"
             in russian.get(page).text
         )
     listed = swedish.get("/jobs").text
@@ -278,7 +278,7 @@ def test_a_mail_is_in_the_language_of_who_gets_it(settings: Settings, engine: En
         server.stop()
         app.extensions["ringtrail"]["inbox"].close()
     words = [letter.get_payload(decode=True).decode().strip() for letter in letters.got]  # type: ignore[union-attr]
-    assert words[0].startswith("Выберите пароль в течение трёх дней на http")
-    assert words[1].startswith("Välj ditt lösenord inom tre dagar på http"), (
+    assert words[0].startswith("Задайте пароль в течение трёх дней: http")
+    assert words[1].startswith("Välj ditt lösenord inom tre dagar: http"), (
         "who has chosen none reads as he asked"
     )
