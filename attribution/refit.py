@@ -1,7 +1,8 @@
 """Fitted models within resamples: what the fit would have been, had other accounts come.
 
 A chain or a game is fitted to counts, and counts add up over accounts. Kept apart by account, they can be
-added up again with each account counted 0, 1, 2, ... times, the model fitted to them, the deals shared anew.
+added up again with each account counted 0, 1, 2, ... times, the model fitted to them, and the same deals
+shared by what it learned then.
 """
 
 from __future__ import annotations
@@ -23,18 +24,19 @@ from attribution.paths import Journeys, Names, Whole, encode
 from attribution.rules import Model
 
 Source = tuple[str | None, str]
+Hashes = npt.NDArray[np.uint64]
 
 # Probabilities that a Poisson variable of mean 1 is at most 0, 1, 2, ...; beyond 18 they are 1 in doubles.
 _POISSON = np.cumsum([np.exp(-1.0) / factorial(k) for k in range(18)])
 
 
-def hashes_of(accounts: Sequence[Any]) -> npt.NDArray[np.uint64]:
+def hashes_of(accounts: Sequence[Any]) -> Hashes:
     """Give 64 bits for each account, the same wherever and whenever it is asked about."""
     digests = [int.from_bytes(blake2b(str(account).encode(), digest_size=8).digest()) for account in accounts]
     return np.array(digests, dtype=np.uint64)
 
 
-def poisson_weights(hashes: npt.NDArray[np.uint64], replicates: range, seed: int) -> Floats:
+def poisson_weights(hashes: Hashes, replicates: range, seed: int) -> Floats:
     """Give how often each account counts in each replicate: Poisson of mean 1, by hash.
 
     A hash of account, replicate and seed: the same on every engine, in every order of rows, for every model.
@@ -45,7 +47,7 @@ def poisson_weights(hashes: npt.NDArray[np.uint64], replicates: range, seed: int
     return np.searchsorted(_POISSON, uniform, side="right").astype(np.float64)
 
 
-def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def _mix(x: Hashes) -> Hashes:
     """Scatter 64 bits (the finaliser of SplitMix64)."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -75,12 +77,10 @@ def deals(journeys: Journeys, model: Model, by: str, schema: pa.Schema) -> pa.Ta
 
         columns = [
             journeys.conversion_ids.take(pa.array(order)).cast(pa.string()),
-            journeys.name_accounts().take(pa.array(journeys.owner[order])),
             named(journeys.currencies, journeys.currency[order]),
             named(journeys.names[key], source),
             named(journeys.names[by], cell % names),
             times,
-            journeys.value[order],
         ]
         tables.append(pa.table(columns, schema=schema))
     return pa.concat_tables([schema.empty_table(), *tables])
@@ -114,7 +114,6 @@ class Refit:
         self._owner, self._cell = owner - 1, cell - 1
         self._figures = np.array(figures(counts))
         self.hashes = hashes_of(accounts[1:])
-        place = {account: i for i, account in enumerate(accounts[1:])}
         deal, ids = encode(shared["conversion_id"])
         source, sources = encode(shared["source"])
         name, names = encode(shared["name"])
@@ -132,10 +131,6 @@ class Refit:
         ]
         self._deal, self._deals = deal - 1, len(ids) - 1
         self._touches = shared["touches"].to_numpy().astype(float)
-        self._value, self._buyer = np.zeros(self._deals), np.zeros(self._deals, np.int64)
-        self._value[self._deal] = shared["value"].to_numpy()
-        owners = shared["account_id"].cast(pa.string()).to_pylist()
-        self._buyer[self._deal] = [place[account] for account in owners]
         # The touches of one source in one path may share its weight.
         alike = np.unique(self._deal.astype(np.int64) * len(sources) + source, return_inverse=True)[1]
         self._alike = np.bincount(alike, self._touches)[alike]
@@ -158,20 +153,20 @@ class Refit:
         self._shares = model.shared
         return np.array([model.weights.get(source or UNKNOWN, 0.0) for source, _, _ in self._parts])
 
-    def credit(self, sources: Sequence[Source], times: Floats) -> Floats:
-        """Give credit in minor units, unrounded, per source and resample.
+    def deals(self, sources: Sequence[Source], times: Floats) -> Floats:
+        """Share the deals as they are under the fits to other accounts.
 
         Parameters
         ----------
         sources : sequence of (str or None, str)
             Key and currency, K pairs.
         times : ndarray of float, shape (A, R)
-            How often each account counts in each resample, in the order of `hashes`.
+            How often each account counts in each fit, in the order of `hashes`.
 
         Returns
         -------
         ndarray of float, shape (K, R)
-            Credit from touches; what no touch explains is not in it.
+            Deals with touches, in parts, per source and fit.
         """
         place = {source: i for i, source in enumerate(sources)}
         where = np.array([place[key, currency] for _, key, currency in self._parts], np.int64)[self._part]
@@ -182,9 +177,7 @@ class Refit:
             together = np.bincount(self._deal, pull, self._deals)
             # A deal whose sources all weigh nothing is shared equally by its touches.
             pull = np.where(together[self._deal] > 0, pull, self._touches)
-            together = np.bincount(self._deal, pull, self._deals)
-            value = self._value * times[self._buyer, r]
-            found[:, r] = np.bincount(where, pull * (value / together)[self._deal], len(sources))
+            found[:, r] = np.bincount(where, pull / np.bincount(self._deal, pull)[self._deal], len(sources))
         return found
 
 
@@ -192,8 +185,8 @@ def refits(feeder: Any, models: Sequence[Model], by: str, account: pa.DataType) 
     """Prepare the models among `models` whose fit varies with the accounts that came."""
     text, whole = pa.string(), pa.int64()
     counts = pa.schema([("account_id", account), *COUNTS])
-    names = ("conversion_id", "account_id", "currency", "source", "name", "touches", "value")
-    kinds = (text, account, text, text, text, whole, whole)
+    names = ("conversion_id", "currency", "source", "name", "touches")
+    kinds = (text, text, text, text, whole)
     shared = pa.schema(list(zip(names, kinds, strict=True)))
     return {
         i: Refit(

@@ -1,17 +1,12 @@
-"""How far the figures can be trusted: which other accounts might have come, and what they would change.
-
-The Poisson bootstrap counts each account 0, 1, 2, ... times, at random with mean 1. Credit is added up per
-account and key in one pass; the replicates are then sums of these rows.
-"""
+"""How far the figures can be trusted: what other buyers would have changed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from statistics import NormalDist
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,18 +18,21 @@ from attribution.engine import By, fitted, identifiers
 from attribution.feeders import opened
 from attribution.journeys import UNATTRIBUTED
 from attribution.models import ModelLike, resolve
-from attribution.paths import Lookback
+from attribution.paths import Lookback, Whole
+from attribution.posterior import posterior, resamples
 from attribution.refit import Refit, hashes_of, poisson_weights, refits
 from attribution.rules import Model
 from attribution.sources import Source, read, read_all
 
-# How often each account counts in some replicates, worked out at a time: 8 MB of doubles.
-_AT_ONCE = 1_000_000
+REFITS = 100
+"""How often a fitted model is fitted anew, at most: enough for the standard deviation of a logarithm."""
+
+Pair = tuple[str | None, str]  # source, currency
 
 
 @dataclass(frozen=True)
-class Bootstrap:
-    """Credit per model and source, with its replicates.
+class Draws:
+    """Credit per model and source, and what it would be had other buyers come.
 
     Attributes
     ----------
@@ -46,10 +44,10 @@ class Bootstrap:
         Source and currency, K pairs, sorted.
     credit : ndarray of float, shape (M, K)
         Credit in minor units.
+    expected : ndarray of float, shape (M, K)
+        What the draws are centred on: the same credit with each source's mean deal drawn towards that of all.
     replicates : ndarray of float, shape (M, K, R)
-        Credit in minor units in each of R replicates.
-    skewness : ndarray of float, shape (M, K)
-        The acceleration of BCa intervals, from the accounts' third moments.
+        Credit in minor units in each of R draws.
     cost : ndarray of float, shape (K,)
         Cost in minor units of the same currency; NaN where none is known.
     """
@@ -58,51 +56,47 @@ class Bootstrap:
     by: str
     sources: tuple[tuple[str | None, str], ...]
     credit: Floats
+    expected: Floats
     replicates: Floats
-    skewness: Floats
     cost: Floats
 
-    def intervals(self, level: float = 0.9, method: Literal["percentile", "bca"] = "percentile") -> pa.Table:
+    def intervals(self, level: float = 0.9) -> pa.Table:
         """Give credit, return and rank of every source with intervals.
 
         Parameters
         ----------
         level : float, default 0.9
             Nominal coverage, above 0 and below 1.
-        method : {"percentile", "bca"}, default "percentile"
-            How the ends are found. ``"bca"`` corrects for bias and skewness; ranks are always percentiles.
 
         Returns
         -------
         pyarrow.Table
             One row per model, source and currency: ``model``, the key, ``currency``, ``credit_minor`` with
-            ``credit_low`` and ``credit_high`` (float64, minor units), ``roi``, ``roi_low``, ``roi_high``
-            ((credit - cost) / cost; null without cost), ``rank`` with ``rank_low`` and ``rank_high`` (int64,
-            1 is the most credit within model and currency).
+            ``credit_expected``, ``credit_low`` and ``credit_high`` (float64, minor units), ``roi``,
+            ``roi_low``, ``roi_high`` ((credit - cost) / cost; null without cost), ``rank`` with ``rank_low``
+            and ``rank_high`` (int64, 1 is the most credit within model and currency). Where one deal is far
+            larger than the others, the credit itself can lie outside: ``credit_expected`` is what the
+            interval is about.
 
         Raises
         ------
         ValueError
-            For a level outside 0 to 1 or an unknown method.
+            For a level outside 0 to 1.
 
         Notes
         -----
         An interval says how much the figure depends on which accounts happened to come. It knows nothing of
         touches that were never recorded, nor of a rule that misjudges them. Markov and shapley-coalitions
-        are fitted anew to every resample; self-reported and hybrid keep the fit to all accounts.
+        are fitted anew to resamples; self-reported and hybrid keep the fit to all accounts.
         """
         if not 0 < level < 1:
             raise ValueError(f"level is {level}; use a number between 0 and 1, such as 0.9")
-        if method not in ("percentile", "bca"):
-            raise ValueError(f"method is {method!r}; use 'percentile' or 'bca'")
         ends = np.array([(1 - level) / 2, (1 + level) / 2])
         rows: list[dict[str, Any]] = []
         ranks, rank_replicates = self._ranks(self.credit[:, :, None]), self._ranks(self.replicates)
         for m, model in enumerate(self.models):
             for k, (source, currency) in enumerate(self.sources):
-                sample = self.replicates[m, k]
-                places = ends if method == "percentile" else self._bca(m, k, ends)
-                low, high = np.quantile(sample, places)
+                low, high = np.quantile(self.replicates[m, k], ends)
                 rank_low, rank_high = np.quantile(rank_replicates[m, k], ends, method="inverted_cdf")
                 cost = self.cost[k]
                 paid = bool(np.isfinite(cost) and cost > 0)
@@ -112,6 +106,7 @@ class Bootstrap:
                         self.by: source,
                         "currency": currency,
                         "credit_minor": round(self.credit[m, k]),
+                        "credit_expected": float(self.expected[m, k]),
                         "credit_low": float(low),
                         "credit_high": float(high),
                         "roi": float((self.credit[m, k] - cost) / cost) if paid else None,
@@ -123,8 +118,8 @@ class Bootstrap:
                     }
                 )
         whole, real = pa.int64(), pa.float64()
-        kinds = [pa.string()] * 3 + [whole] + [real] * 5 + [whole] * 3
-        names = ["model", self.by, "currency", "credit_minor", "credit_low", "credit_high"]
+        kinds = [pa.string()] * 3 + [whole] + [real] * 6 + [whole] * 3
+        names = ["model", self.by, "currency", "credit_minor", "credit_expected", "credit_low", "credit_high"]
         names += ["roi", "roi_low", "roi_high", "rank", "rank_low", "rank_high"]
         return pa.Table.from_pylist(rows, pa.schema(list(zip(names, kinds, strict=True))))
 
@@ -216,17 +211,8 @@ class Bootstrap:
                 ranks[:, k] = 1 + (credit[:, mine] > credit[:, k : k + 1]).sum(axis=1)
         return ranks
 
-    def _bca(self, m: int, k: int, ends: Floats) -> Floats:
-        sample, point = self.replicates[m, k], self.credit[m, k]
-        below = np.mean(sample < point) + np.mean(sample == point) / 2
-        count = len(sample)
-        normal = NormalDist()
-        shift = normal.inv_cdf(float(np.clip(below, 0.5 / count, 1 - 0.5 / count)))
-        z = shift + np.array([normal.inv_cdf(float(end)) for end in ends])
-        return np.array([normal.cdf(place) for place in shift + z / (1 - self.skewness[m, k] * z)])
 
-
-def bootstrap(
+def draws(
     touches: Any,
     conversions: Any,
     models: Sequence[ModelLike],
@@ -239,8 +225,8 @@ def bootstrap(
     half_life_days: float | None = None,
     answers: Any = None,
     engine: Any = "duckdb",
-) -> Bootstrap:
-    """Attribute, and attribute again to accounts drawn at random, as often as wished.
+) -> Draws:
+    """Attribute, and draw what would be credited had other accounts come, as often as wished.
 
     Parameters
     ----------
@@ -257,8 +243,8 @@ def bootstrap(
 
     Returns
     -------
-    Bootstrap
-        Credits and replicates, with methods for intervals, comparisons and a plain sentence.
+    Draws
+        Credits and draws, with methods for intervals, comparisons and a plain sentence.
 
     Raises
     ------
@@ -269,7 +255,8 @@ def bootstrap(
 
     Notes
     -----
-    Accounts are drawn, not touches or deals: what one buyer does hangs together.
+    An account counts once, with all its deals: what one buyer does hangs together. See
+    `attribution.posterior` for what is drawn.
 
     Examples
     --------
@@ -281,7 +268,7 @@ def bootstrap(
     ...     "campaign": ["fair"] * 30 + ["mail"] * 10, "channel": ["x"] * 40, "kind": ["event"] * 40})
     >>> won = pa.table({"conversion_id": names, "account_id": names, "converted_at": [day(9)] * 40,
     ...     "value_minor": [100] * 40, "currency": ["EUR"] * 40})
-    >>> drawn = bootstrap(touches, won, ["linear"], replicates=200)
+    >>> drawn = draws(touches, won, ["linear"], replicates=200)
     >>> drawn.beats("fair", "mail", "linear", "EUR")
     1.0
     >>> drawn.decision("EUR")
@@ -298,11 +285,11 @@ def bootstrap(
     with opened(engine, sources, chosen, lookback_days, [by]) as feeder:
         rows = credit_by_account(feeder, sources, fitted(feeder, chosen), by)
         refitted = refits(feeder, chosen, by, identifiers(sources)["account_id"])
-    return draw(rows, [model.shown for model in chosen], by, replicates, seed, costs, refitted)
+    return draws_of(rows, [model.shown for model in chosen], by, replicates, seed, costs, refitted)
 
 
 def credit_by_account(feeder: Any, sources: Sequence[Source], models: Sequence[Model], by: str) -> pa.Table:
-    """Add credit up as `draw` wants it, under models that are ready to share."""
+    """Add credit up as `draws_of` wants it, under models that are ready to share."""
     for model in models:
         if getattr(model, "total", False):
             raise ValueError(f"{model.shown}: allocation='total' belongs to no account; use 'journey'")
@@ -315,7 +302,7 @@ def credit_by_account(feeder: Any, sources: Sequence[Source], models: Sequence[M
     return feeder.apply(partial(kernel.by_account, models=models, schema=schema), schema)
 
 
-def draw(
+def draws_of(
     rows: pa.Table,
     models: Sequence[str],
     by: str,
@@ -323,8 +310,9 @@ def draw(
     seed: int,
     costs: Any = None,
     refitted: Mapping[int, Refit] = MappingProxyType({}),
-) -> Bootstrap:
-    """Draw accounts at random from credit that has been added up per account already.
+    also: Sequence[Pair] = (),
+) -> Draws:
+    """Draw from credit that has been added up per account already.
 
     Parameters
     ----------
@@ -334,54 +322,62 @@ def draw(
     models : sequence of str
         Labels of the models.
     by, replicates, seed, costs
-        As in `bootstrap`.
+        As in `draws`.
     refitted : mapping of int to Refit, default empty
-        Models, by their place, that are fitted anew to each draw; the others keep their weights.
+        Models, by their place, whose fit varies with the accounts; the others keep their weights.
+    also : sequence of (str or None, str), default empty
+        Sources and currencies to draw for although nothing is credited to them.
 
     Returns
     -------
-    Bootstrap
-        Credits and replicates.
+    Draws
+        Credits and draws.
     """
-    sources, columns = _sources(rows, by)
+    sources, source = _sources(rows, by, also)
     accounts = rows["account_id"].dictionary_encode().combine_chunks()
-    index = accounts.indices.to_numpy()
     hashes = hashes_of(accounts.dictionary.to_pylist())
-    # One table for all models, so that it is sorted once, and a draw of the accounts serves all of them.
-    amounts = np.array([rows[f"c{m}"].to_numpy().astype(float) for m in range(len(models))])
-    # A rule such as the last touch credits few of the campaigns that others credit.
-    model, row = np.nonzero(amounts)
+    # Buyers by their hashes, and rows by buyer and source: sums of doubles depend on their order.
+    place = np.empty(len(hashes), np.int64)
+    place[np.argsort(hashes, kind="stable")] = np.arange(len(hashes))
+    hashes, buyer = np.sort(hashes), place[accounts.indices.to_numpy()]
+    order = np.lexsort((source, buyer))
+    buyer, source = buyer[order], source[order]
     shape = (len(models), len(sources))
-    cells = len(models) * len(sources)
-    cell, amount = columns[row] + model * len(sources), amounts[model, row]
-    order = np.lexsort((index[row], cell))
-    cell, amount, account = cell[order], amount[order], index[row][order]
-    starts = np.flatnonzero(np.diff(cell, prepend=-1))
-    credit: Floats = np.bincount(cell, amount, cells).astype(float).reshape(shape)
-    square, cube = (
-        np.bincount(cell, power, cells).reshape(shape) for power in (amount**2, amount * amount**2)
-    )
-    skewness = np.divide(cube, 6 * square**1.5, out=np.zeros(shape), where=square > 0)
-    drawn = np.zeros((*shape, replicates))
-    # Some replicates at a time: accounts x replicates stay near the processor so.
-    largest = max(len(hashes), 1, *(len(refit.hashes) for refit in refitted.values()))
-    step = max(1, min(replicates, _AT_ONCE // max(largest, len(cell))))
-    unexplained = np.array([source == UNATTRIBUTED for source, _ in sources])[:, None]
-    for start in range(0, replicates, step):
-        rounds = range(start, min(start + step, replicates))
-        credited = np.zeros((cells, len(rounds)))
-        if len(cell):
-            times = poisson_weights(hashes, rounds, seed)
-            credited[cell[starts]] = np.add.reduceat(amount[:, None] * times[account], starts)
-        mine = drawn[:, :, start : start + len(rounds)]
-        mine[:] = credited.reshape(mine.shape)
-        for m, refit in refitted.items():
-            anew = refit.credit(sources, poisson_weights(refit.hashes, rounds, seed))
-            mine[m] = np.where(unexplained, mine[m], anew)
-    return Bootstrap(tuple(models), by, tuple(sources), credit, drawn, skewness, _costs(costs, by, sources))
+    credit, expected, drawn = np.zeros(shape), np.zeros(shape), np.zeros((*shape, replicates))
+    money = np.array([currency for _, currency in sources])
+    times = resamples(hashes, replicates, seed)
+    for m in range(len(models)):
+        amount = rows[f"c{m}"].to_numpy().astype(float)[order]
+        credit[m] = np.bincount(source, amount, len(sources))
+        extra = _varying(refitted[m], sources, replicates, seed) if m in refitted else None
+        for currency in dict.fromkeys(money.tolist()):
+            here = np.flatnonzero(money == currency)
+            mine = (money == currency)[source] & (amount != 0)
+            expected[m, here], drawn[m, here] = posterior(
+                buyer[mine],
+                np.searchsorted(here, source[mine]),
+                amount[mine],
+                hashes,
+                [f"{currency} {sources[k][0] or ''}" for k in here],
+                replicates,
+                seed,
+                None if extra is None else extra[here],
+                times,
+            )
+    return Draws(tuple(models), by, tuple(sources), credit, expected, drawn, _costs(costs, by, sources))
 
 
-def _sources(rows: pa.Table, by: str) -> tuple[list[tuple[str | None, str]], npt.NDArray[np.int64]]:
+def _varying(refit: Refit, sources: Sequence[Pair], replicates: int, seed: int) -> Floats:
+    """Return how far the logarithm of each source's number of deals varies with the fit."""
+    times = poisson_weights(refit.hashes, range(min(replicates, REFITS)), seed)
+    deals = refit.deals(sources, times)
+    mean = deals.mean(axis=1)
+    apart = np.divide(deals.std(axis=1), mean, out=np.zeros(len(mean)), where=mean > 0)
+    found: Floats = np.sqrt(np.log1p(apart**2))
+    return found
+
+
+def _sources(rows: pa.Table, by: str, also: Sequence[Pair]) -> tuple[list[Pair], Whole]:
     """Return the sources with their currencies, what has none last, and for each row the place of its own."""
     names, currencies = (
         rows[name].cast(pa.string()).combine_chunks().dictionary_encode(null_encoding="encode")
@@ -392,15 +388,15 @@ def _sources(rows: pa.Table, by: str) -> tuple[list[tuple[str | None, str]], npt
     met, place = np.unique(codes, return_inverse=True)
     name, currency = names.dictionary.to_pylist(), currencies.dictionary.to_pylist()
     found = [(name[code // width], currency[code % width]) for code in met.tolist()]
-    order = sorted(range(len(found)), key=lambda i: (found[i][0] is None, found[i][0] or "", found[i][1]))
-    return [found[i] for i in order], np.argsort(order)[place]
+    every = sorted({*found, *also}, key=lambda pair: (pair[0] is None, pair[0] or "", pair[1]))
+    return every, np.array([every.index(pair) for pair in found], np.int64)[place]
 
 
-def _costs(costs: Any, by: str, sources: Sequence[tuple[str | None, str]]) -> Floats:
+def _costs(costs: Any, by: str, sources: Sequence[Pair]) -> Floats:
     if costs is None:
         return np.full(len(sources), np.nan)
     rows = read(costs, "costs").rows()
-    spent: dict[tuple[str | None, str], int] = {}
+    spent: dict[Pair, int] = {}
     for source, currency, amount in zip(
         *(rows[name].to_pylist() for name in (by, "currency", "amount_minor")), strict=True
     ):

@@ -13,7 +13,7 @@ from reports.maturity import ToCome
 RIPE = 0.3
 """With a larger share of its revenue still to come a campaign that does not pay yet is not judged (an
 assumption)."""
-SURE = 0.9
+SURE = 0.95
 """Least chance for "invest", "keep" and "stop" (docs/verdicts.md)."""
 LIKELY = 0.7
 """Least chance of earning more on its cost than all campaigns together, for "invest" (an assumption)."""
@@ -173,7 +173,7 @@ def _overall(drawn: Resampled, m: int) -> float:
 
 def _surely_less(drawn: Resampled, campaign: str, rest: ToCome | None, evidence: Evidence) -> bool:
     """Tell whether a campaign earns less than its cost even with all that was not seen of it."""
-    # That no deal came in this period does not say that none could: resamples of nothing are nothing.
+    # That no deal came in this period does not say that none could: so many more chance can have kept away.
     whole = evidence.coverage
     unseen = UNSEEN_DEALS * whole.revenue.connected / whole.deals.connected
     more = unseen + (rest.high if rest else 0.0)

@@ -9,12 +9,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.uncertainty import draw
+from attribution.uncertainty import draws_of
 from reports.kpis import Period
 from reports.roi import Credited, by_table
 
 Floats = npt.NDArray[np.float64]
 REPLICATES = 200
+_MONEY = "-"  # all amounts are in the currency of the report
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Resampled:
     credit : ndarray of float, shape (M, K)
         Credited revenue in minor units.
     replicates : ndarray of float, shape (M, K, R)
-        The same in each of R resamples of the buying companies.
+        The same in each of R draws of buying companies (:mod:`attribution.posterior`).
     cost : ndarray of float, shape (K,)
         Cost in minor units; NaN where none is known.
     """
@@ -130,7 +131,7 @@ def resampled(
     replicates: int = REPLICATES,
     seed: int = 0,
 ) -> Resampled:
-    """Draw the buying companies of a period again and again, and add up what each model credits.
+    """Draw what each model would credit in a period had other companies bought.
 
     Parameters
     ----------
@@ -168,22 +169,10 @@ def resampled(
             won = won.filter(pc.is_in(won["campaign"].cast(pa.string()), kept))
         parts.append((won, some))
     rows = _by_account(parts, models)
-    boot = draw(rows, models, "campaign", replicates, seed)
-    names |= {source or "" for source, _ in boot.sources}
-    order = tuple(sorted(names))
-    place = {name: k for k, name in enumerate(order)}
-    shape = (len(tables), len(order))
-    whole = Resampled(
-        tuple(tables),
-        order,
-        np.zeros(shape),
-        np.zeros((*shape, replicates)),
-        np.array([float(costs.get(name, np.nan)) for name in order]),
-    )
-    found = [place[source or ""] for source, _ in boot.sources]
-    whole.credit[:, found] = boot.credit
-    whole.replicates[:, found] = boot.replicates
-    return whole
+    found = draws_of(rows, models, "campaign", replicates, seed, also=[(name, _MONEY) for name in names])
+    order = tuple(source or "" for source, _ in found.sources)
+    cost = np.array([float(costs.get(name, np.nan)) for name in order])
+    return Resampled(tuple(tables), order, found.credit, found.replicates, cost)
 
 
 def _by_account(parts: Sequence[tuple[pa.Table, list[str]]], models: Sequence[str]) -> pa.Table:
@@ -197,7 +186,7 @@ def _by_account(parts: Sequence[tuple[pa.Table, list[str]]], models: Sequence[st
     columns = {
         "account_id": accounts.dictionary.take(pa.array(found // width)).cast(pa.string()),
         "campaign": campaigns.dictionary.take(pa.array(found % width)),
-        "currency": pa.repeat(pa.scalar("-"), len(found)),
+        "currency": pa.repeat(pa.scalar(_MONEY), len(found)),
     }
     start = 0
     for won, some in parts:

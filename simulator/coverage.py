@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import pyarrow as pa
 
-from attribution.uncertainty import bootstrap
+from attribution.uncertainty import draws
 from simulator.market import World
 from simulator.parameters import Scenario
 from simulator.runs import Mapper
@@ -49,7 +48,6 @@ def measure(
     population: int = 40_000,
     replicates: int = 300,
     level: float = 0.9,
-    method: Literal["percentile", "bca"] = "percentile",
 ) -> list[Coverage]:
     """Measure the coverage of the engine's intervals of credit.
 
@@ -68,11 +66,9 @@ def measure(
     population : int, default 40,000
         Companies of the market that stands for the long run.
     replicates : int, default 300
-        Bootstrap replicates per market.
+        Draws per market.
     level : float, default 0.9
         Nominal coverage.
-    method : {"percentile", "bca"}, default "percentile"
-        How the ends are found.
 
     Returns
     -------
@@ -91,7 +87,7 @@ def measure(
     held = {model: [0, 0, 0] for model in models}
     for seed in range(markets):
         seen = tables(World(scenario, accounts, scenario.days, seed), spread)
-        found = intervals(seen, models, replicates, seed, level, method)
+        found = intervals(seen, models, replicates, seed, level)
         for model in models:
             for campaign in scenario.campaigns:
                 expected = long_run[model].get(campaign, 0) * size
@@ -111,7 +107,6 @@ def intervals(
     replicates: int,
     seed: int,
     level: float,
-    method: Literal["percentile", "bca"],
 ) -> dict[tuple[str, str], tuple[float, float]]:
     """Give the intervals of the margin that models credit to campaigns.
 
@@ -122,20 +117,18 @@ def intervals(
     models : sequence of str
         Names of models.
     replicates : int
-        Bootstrap replicates, 1 or more.
+        Draws, 2 or more.
     seed : int
         Decides the replicates.
     level : float
         Nominal coverage, above 0 and below 1.
-    method : {"percentile", "bca"}
-        How the ends are found.
 
     Returns
     -------
     dict of (str, str) to (float, float)
         Ends in minor units of margin per model and campaign; none where a campaign is never credited.
     """
-    drawn = bootstrap(
+    drawn = draws(
         seen["touches"],
         orders_at_margin(seen),
         models,
@@ -146,7 +139,7 @@ def intervals(
     )
     return {
         (row["model"], row["campaign"]): (row["credit_low"], row["credit_high"])
-        for row in drawn.intervals(level, method).to_pylist()
+        for row in drawn.intervals(level).to_pylist()
     }
 
 

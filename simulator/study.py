@@ -174,7 +174,7 @@ def score(
     if resampled:
         true = scoring.true_margin(report)
         for place, each in enumerate(scores):
-            ends = intervals(tables, [each.model], _REPLICATES, world.seed, 0.9, "percentile")
+            ends = intervals(tables, [each.model], _REPLICATES, world.seed, 0.9)
             scores[place] = replace(each, covered=holding(ends, each.model, true))
             progress("intervals", (place + 1) / len(scores))
     return report, scores

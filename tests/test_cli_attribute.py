@@ -105,7 +105,7 @@ def test_returns_and_intervals(files, tmp_path):
     assert rows["call"]["roi"] is None
     result = run(*with_costs, "--intervals", 50)
     drawn = {row["campaign"]: row for row in json.loads(result.stdout)}
-    assert drawn["fair"]["credit_low"] == 0 < drawn["fair"]["credit_high"]
+    assert 0 < drawn["fair"]["credit_low"] < 10001 < drawn["fair"]["credit_high"]
     assert "Every model puts" in result.stderr
     assert run(*with_costs, "--by", "kind").exit_code == 2
 

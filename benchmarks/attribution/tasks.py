@@ -24,6 +24,7 @@ THREADS = 2
 def connection(folder: Path, memory: str = "3GB") -> Any:
     import duckdb
     import pyarrow as pa
+    import pyarrow.parquet
 
     pa.scalar(0)  # where pandas is installed, the first value loads it: no part of the work
     return duckdb.connect(

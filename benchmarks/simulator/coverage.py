@@ -22,18 +22,10 @@ def main() -> None:
     for name in ("one-touch", "supplier"):
         scenario = load(name, {"desk.reps": 0})
         for accounts in arguments.accounts:
-            for method in ("percentile", "bca"):
-                with mapper() as spread:
-                    found = measure(
-                        scenario,
-                        spread,
-                        accounts=accounts,
-                        markets=arguments.markets,
-                        models=MODELS,
-                        method=method,
-                    )
-                for each in found:
-                    print(f"{name}, {accounts} companies, {method}, {each}", flush=True)
+            with mapper() as spread:
+                found = measure(scenario, spread, accounts=accounts, markets=arguments.markets, models=MODELS)
+            for each in found:
+                print(f"{name}, {accounts} companies, {each}", flush=True)
 
 
 if __name__ == "__main__":

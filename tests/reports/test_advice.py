@@ -47,7 +47,7 @@ def shop() -> World:
     for name in ("fair", "mail", "print"):
         add(world, 20, name, 1_000_00, lead="2026-01-10", days=30)
     world.path("one passer-by", "radio").path("another", "poster")
-    world.cost("fair", 1_000_00).cost("mail", 12_000_00).cost("print", 20_000_00)
+    world.cost("fair", 1_000_00).cost("mail", 13_000_00).cost("print", 20_000_00)
     return world.cost("radio", 5_000_00).cost("poster", 2_000_00)
 
 

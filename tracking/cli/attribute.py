@@ -21,7 +21,7 @@ from attribution import MODELS, UNATTRIBUTED, JourneyError, Markov, Positions, a
 from attribution.engine import By
 from attribution.rules import full_path, inverse_j, j_shaped, position_based, u_shaped, w_shaped
 from attribution.sources import read
-from attribution.uncertainty import bootstrap
+from attribution.uncertainty import draws
 from tracking.cli.installation import fail
 
 FORMATS = ("table", "json", "csv", "parquet")
@@ -214,9 +214,7 @@ def attribute_command(
     }
     with _told(f"{', '.join(models)} on {engine}"):
         if intervals:
-            drawn = bootstrap(
-                touches, conversions, chosen, by=by, replicates=intervals, costs=costs, **options
-            )
+            drawn = draws(touches, conversions, chosen, by=by, replicates=intervals, costs=costs, **options)
             table = drawn.intervals()
             earning = {currency for source, currency in drawn.sources if source != UNATTRIBUTED}
             said = [f"{currency}: {drawn.decision(currency)}" for currency in sorted(earning)]

@@ -109,7 +109,7 @@ def run(archive: Archive, arguments: Arguments, progress: Progress) -> Mapping[s
         gains = scoring.moves(world, spread, _part(progress, 40, 85)) if movable > 1 else None
     credit, unavailable = _credits(seen)
     progress(95, 100)
-    spans = intervals(seen, tuple(credit), _RESAMPLES, arguments["seed"], LEVEL, "percentile")
+    spans = intervals(seen, tuple(credit), _RESAMPLES, arguments["seed"], LEVEL)
     caused, whole = scoring.true_margin(truth), truth["all_campaigns"]["margin_minor"]
     campaigns = []
     for name, (fixed, variable) in zip(world.campaigns, spend_minor(world), strict=True):
