@@ -18,7 +18,9 @@ from tracking.telephony import numbers
 @click.command("add")
 @click.argument("name")
 @click.option(
-    "--channel", required=True, help="Channel, such as search, directory, fair, print, email or referral."
+    "--channel",
+    required=True,
+    help="Channel, such as search, directory, trade show, print, email or referral.",
 )
 @click.option(
     "--direction",

@@ -237,8 +237,8 @@ def worth_words(model: str) -> list[str]:
     """Return what the simulator found advice by a model to be worth, or that it has not studied it."""
     sentences = [
         gettext(
-            "In simulated markets, where the true effect is known, moving a fifth of the budget by "
-            "the %(model)s model missed %(lost)s of the margin the best move would have added "
+            "In simulated markets, where the true effect is known, we moved a fifth of the budget by "
+            "the %(model)s model. It missed %(lost)s of the margin the best move would have added "
             "(%(worst)s in the worst market). This is a result about simulated markets, not about "
             "ours.",
             model=model_word(model),
