@@ -88,10 +88,9 @@ TERMS = {
     r"metrics?": ("mått", "показател", "指标"),
     r"misattribut\w+": ("felaktigt", "неверно", "归因错误"),
     r"overhead": ("gemensamma kostnader", "общие расходы", "公共费用"),
-    r"pays? off": ("löna", "окуп", "盈利"),
+    r"pays? off": ("löna|lönsam", "окуп", "盈利"),
     r"recommendations?": ("rekommend", "рекоменд", "建议"),
     r"rejected rows?|rows? (is|are) still rejected": ("avvisa", "отклон", "拒绝"),
-    r"resample\w*": ("omsampl", "повторн\\w+ выбор", "重抽样"),
     r"revenue": ("intäkt|affärer värda", "выручк|выиграно", "收入|赢单金额"),
     r"seed": ("slumpfrö", "начальн\\w+ числ", "种子"),
     r"touch|touches": ("kontaktpunkt", "касани", "触点"),
@@ -284,3 +283,8 @@ def test_no_translation_uses_a_word_of_another_trade_or_sign(language: str, word
         if wrong.search(re.sub(r"`[^`]*`", "", said))
     ]
     assert found == [], f"write: {NOT_SAID[language][word]}"
+
+
+def test_channels_are_shown_in_the_language_of_the_page() -> None:
+    shown = re.compile(r"\{\{ [\w.]*\bchannel\b(?!\|channel)[^}]*\}\}")
+    assert [found for page in TEMPLATES for found in shown.findall(page.read_text())] == []

@@ -16,7 +16,7 @@ from flask_login import current_user
 from jinja2 import pass_context
 
 from tracking.errors import Invalid, unpacked
-from tracking.language import translate, words
+from tracking.language import channels, translate, words
 from tracking.storage import money, phone
 from tracking.storage.config import Settings
 
@@ -70,6 +70,7 @@ def register(app: Flask, settings: Settings) -> None:
     app.jinja_env.finalize = translate.translated
     app.add_template_global(lambda kept: translate.sentence(unpacked(kept)), "said")
     app.add_template_global(translate.why_unavailable, "why_unavailable")
+    app.add_template_filter(channels.word, "channel")
     app.add_template_filter(words.model_word, "model")
     app.add_template_filter(words.stage_word, "stage")
     app.add_template_filter(words.touch_word, "touch")

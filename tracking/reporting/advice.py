@@ -96,8 +96,7 @@ def _first(found: Comparison, judged: Sequence[Advice]) -> list[str]:
         ahead = "; ".join(f"{words[each]} ({', '.join(map(model_word, sides[each]))})" for each in sides)
         return [
             gettext(
-                "The highest ROI is too close to call. Ahead: %(sides)s, in as little as %(share)s "
-                "of random resamples of your customers.",
+                "The highest ROI is too close to call. Ahead: %(sides)s, with a chance as low as %(share)s.",
                 sides=ahead,
                 share=formatting.share(sure),
             )
@@ -105,8 +104,7 @@ def _first(found: Comparison, judged: Sequence[Advice]) -> list[str]:
     if len(best) == 1:
         return [
             gettext(
-                "Highest ROI under %(model)s: %(campaign)s, first in %(share)s of random resamples of your "
-                "customers.",
+                "Highest ROI under %(model)s: %(campaign)s. The chance that it comes first is %(share)s.",
                 model=model_word(next(iter(best))),
                 campaign=next(iter(words.values())),
                 share=formatting.share(sure),
@@ -115,16 +113,16 @@ def _first(found: Comparison, judged: Sequence[Advice]) -> list[str]:
     if len(sides) == 1:
         return [
             gettext(
-                "%(campaign)s has the highest ROI whichever model you choose. It comes first in at "
-                "least %(share)s of random resamples of your customers.",
+                "%(campaign)s has the highest ROI whichever model you choose. The chance that it comes "
+                "first is at least %(share)s.",
                 campaign=next(iter(words.values())),
                 share=formatting.share(sure),
             )
         ]
     return [
         gettext(
-            "The model you choose changes the answer. Highest ROI: %(sides)s. Each comes first in "
-            "at least %(share)s of random resamples of your customers.",
+            "The model you choose changes the answer. Highest ROI: %(sides)s. Each comes first with a "
+            "chance of at least %(share)s.",
             sides="; ".join(f"{words[each]} ({', '.join(map(model_word, sides[each]))})" for each in sides),
             share=formatting.share(sure),
         )

@@ -261,8 +261,8 @@ def _asked_for(asked: ReportQuery, found: Comparison, judged: Sequence[Advice]) 
         Points(points),
         Table("advice", gettext("Recommendations by campaign"), columns, rows),
         gettext(
-            "The chance that a campaign pays off is how often random resamples of your customers "
-            "credit it with more than it cost. The range covers all models; the least favourable "
+            "A campaign pays off if it is credited with more than it cost. The chance allows for other "
+            "buyers and deals that might have come. The range covers all models; the least favourable "
             "one decides. Credit is not effect: in simulated markets where no campaign has any "
             "effect, some were still credited with more than they cost."
         ),

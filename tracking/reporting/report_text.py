@@ -14,7 +14,7 @@ from reports.definitions import KPIS
 from reports.evidence import is_campaign
 from reports.parts import Chapter, Chart, Column, Document, Figure, Points, Table, Unit
 from reports.roi import TOTAL, UNKNOWN
-from tracking.language import formatting
+from tracking.language import channels, formatting
 from tracking.language.words import line_words, model_word, unit_words
 from tracking.records import annotations
 from tracking.reporting import charts, conclusion, quality, quality_text, roi
@@ -232,7 +232,7 @@ def _filters(asked: ReportQuery) -> str:
     directions = {Direction.inbound: gettext("inbound"), Direction.outbound: gettext("outbound")}
     chosen = [
         ", ".join(asked.campaigns),
-        asked.channel and gettext("channel %(name)s", name=asked.channel),
+        asked.channel and gettext("channel %(name)s", name=channels.word(asked.channel)),
         asked.direction and directions[Direction(asked.direction)],
     ]
     return "; ".join(filter(None, chosen)) or gettext("all")
@@ -296,7 +296,12 @@ def _spent(asked: ReportQuery, found: Comparison) -> Table:
     for name, by_model in found.lines.items():
         fact = asked.facts.get(name)
         rows.append(
-            by_model[model] | {"campaign": words.get(name, name), "objective": fact.objective if fact else ""}
+            by_model[model]
+            | {
+                "campaign": words.get(name, name),
+                "channel": channels.word(by_model[model]["channel"]),
+                "objective": fact.objective if fact else "",
+            }
         )
     columns = [
         Column("campaign", gettext("Campaign")),
