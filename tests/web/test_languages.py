@@ -179,6 +179,18 @@ def test_a_refusal_of_the_domain_is_told_in_the_language_of_the_page(
 
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_british_english_writes_days_its_own_way_on_pages_and_in_files(engine: Engine, office: Flask) -> None:
+    choose(engine, "viewer", "en-GB")
+    client = enter(office.test_client(), Role.viewer)
+    for page in ("/report", "/report/html", "/report/xlsx", "/key-figures"):
+        answer = client.get(f"{page}?from=2026-03-17&to=2026-03-22")
+        assert answer.status_code == 200, page
+        if not page.endswith("xlsx"):
+            assert "17 Mar 2026" in answer.text, page
+            assert 'lang="en-GB"' in answer.text, page
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 def test_what_a_refusal_names_is_never_taken_for_a_message(office: Flask) -> None:
     error = Conflict("campaign %(campaign)r already has an asset named %(name)r",
                      campaign="%(name)s", name="100 %")  # fmt: skip
@@ -254,6 +266,7 @@ class _Letters(Inbox):
 def test_a_mail_is_in_the_language_of_who_gets_it(settings: Settings, engine: Engine) -> None:
     hire(engine)
     choose(engine, "rep", "ru")
+    choose(engine, "marketer", "en-GB")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -272,6 +285,8 @@ def test_a_mail_is_in_the_language_of_who_gets_it(settings: Settings, engine: En
         client.post("/password", data=fields, headers={"Accept-Language": "sv"})
         fields = form(client.get("/password").text, email=ADDRESSES[Role.viewer])
         client.post("/password", data=fields, headers={"Accept-Language": "sv"})
+        fields = form(client.get("/password").text, email=ADDRESSES[Role.marketer])
+        client.post("/password", data=fields, headers={"Accept-Language": "sv"})
         enter(client, Role.administrator)
         outbox.deliver(engine, told, signin.composer(engine, told), at=moment("2100-01-01"))
     finally:
@@ -282,3 +297,4 @@ def test_a_mail_is_in_the_language_of_who_gets_it(settings: Settings, engine: En
     assert words[1].startswith("Välj ditt lösenord inom tre dagar: http"), (
         "who has chosen none reads as he asked"
     )
+    assert words[2].startswith("Choose your password within three days: http")

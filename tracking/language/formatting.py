@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date, datetime
 from functools import cache, lru_cache
 from pathlib import Path
@@ -77,6 +77,12 @@ def register(app: Flask, settings: Settings) -> None:
     app.add_template_filter(words.measure_word, "measure")
 
 
+def spoken(language: str) -> AbstractContextManager[None]:
+    """Speak a language by the name that a user or a browser has for it, British English as en-GB."""
+    found: AbstractContextManager[None] = force_locale(language.replace("-", "_"))
+    return found
+
+
 @contextmanager
 def speaking(settings: Settings, language: str) -> Iterator[None]:
     """Speak a language where no request says which: in the worker and on the command line."""
@@ -85,7 +91,7 @@ def speaking(settings: Settings, language: str) -> Iterator[None]:
         raise Invalid(
             "language", "%(told)r is not an option; use one of: %(known)s", told=language, known=known
         )
-    with _voice(settings.timezone).app_context(), force_locale(language.replace("-", "_")):
+    with _voice(settings.timezone).app_context(), spoken(language):
         yield
 
 
@@ -138,7 +144,7 @@ def _amount(minor: int, currency: str, tag: str) -> str:
 @cache
 def _percent(locale: str, decimals: int) -> str:
     """Return a language's own pattern of percentages, as of CLDR, with so many decimals."""
-    pattern = Locale.parse(locale).percent_formats[None].pattern
+    pattern: str = Locale.parse(locale).percent_formats[None].pattern
     return pattern.replace("0", f"0.{'0' * decimals}") if decimals else pattern
 
 
