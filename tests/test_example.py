@@ -40,7 +40,7 @@ def test_an_empty_installation_is_filled_once(engine: Engine) -> None:
         assert {Stage.won, Stage.lost, Stage.opportunity} <= stages
         assert set(session.scalars(select(Answer.outcome))) == set(Outcome)
         assert session.scalar(select(func.min(Cost.period_start))) is not None
-    with pytest.raises(Conflict, match="already has data"):
+    with pytest.raises(Conflict, match="not empty"):
         example.load(engine, NOW)
 
 

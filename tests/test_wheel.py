@@ -67,7 +67,7 @@ def test_what_is_installed_from_it_serves_the_demo_where_nothing_was(wheel: Path
         wait_for(url, server, tmp_path / "log")
         with urlopen(f"{url}/sign-in", timeout=120) as answer:
             assert "<h1" in answer.read().decode()
-        assert "Acme Pumps is here: 10 campaigns" in (tmp_path / "log").read_text()
+        assert "Loaded Acme Pumps: 10 campaigns" in (tmp_path / "log").read_text()
     finally:
         server.terminate()
         server.wait(600)

@@ -87,7 +87,7 @@ def test_by_keyboard_from_a_file_to_mended_rows_and_the_refused_ones(
     expect(page.get_by_role("link", name="Download rejected rows")).to_be_visible()
     assert facts(page)[:4] == ["3", "0", "0", "1"]
     mark_buttons(page)
-    tab_to(page, "main a[data-test='Download the rejected rows']")
+    tab_to(page, "main a[data-test='Download rejected rows']")
     with page.expect_download() as download:
         page.keyboard.press("Enter")
     assert download.value.suggested_filename == "angebote-refused.csv"

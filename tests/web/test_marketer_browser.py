@@ -27,7 +27,7 @@ def test_by_keyboard_from_a_new_campaign_to_a_sheet_and_its_test_call(
     page = open_page("marketer", "/numbers/new", accept_downloads=True)
     page.keyboard.type(NUMBER)
     press(page, "button", "Add all")
-    expect(page.get_by_text("1 numbers are added")).to_be_visible()
+    expect(page.get_by_text("1 number added")).to_be_visible()
     page.goto("/campaigns")
     press(page, "link", "Add campaign")
     expect(page.get_by_label("Name")).to_be_focused()
@@ -41,7 +41,7 @@ def test_by_keyboard_from_a_new_campaign_to_a_sheet_and_its_test_call(
     page.keyboard.type("Back cover")
     page.keyboard.press("Enter")
     press(page, "button", "Assign")
-    expect(page.get_by_text(f"Back cover now has the number {NUMBER} now")).to_be_visible()
+    expect(page.get_by_text(f"Back cover now has the number {NUMBER}.")).to_be_visible()
     with page.expect_download() as download:
         press(page, "link", "Print number sheets")
     download.value.save_as(tmp_path / "sheets.pdf")

@@ -134,7 +134,7 @@ def test_typing_a_part_of_a_name_finds_it_and_the_arrows_choose_it(open_page: Op
     page.keyboard.press("w")
     page.keyboard.type("fair")
     options = page.get_by_role("listbox", name="Matching answers").get_by_role("option")
-    expect(options).to_have_text([FAIR, "Trade fair channel"])
+    expect(options).to_have_text([FAIR, "Trade show channel"])
     page.keyboard.press("ArrowDown")
     expect(options.first).to_have_attribute("aria-selected", "true")
     page.keyboard.press("Enter")

@@ -93,7 +93,7 @@ def test_a_rep_logs_where_the_caller_heard_of_us(open_page: Open, service: Servi
     ring(service.engine, f"call {look}", clock.now(), status=CallStatus.ringing, talk_s=None)
     expect(page.get_by_role("heading", name="Borealis Foods")).to_be_visible()
     expect(page.locator("#log")).to_be_focused()
-    digit = page.locator("[data-pick='Trade fair']").get_attribute("data-digit")
+    digit = page.locator("[data-pick='Trade show']").get_attribute("data-digit")
     assert digit is not None
     # The commonest case, with the judgement: three keys of the four that it may take.
     for key in (digit, "g", "Enter"):
@@ -123,7 +123,7 @@ def test_a_marketer_puts_a_number_on_new_material(open_page: Open, look: str) ->
     page.keyboard.type("Back cover")
     page.keyboard.press("Enter")
     follow(page, "button", "Assign")
-    expect(page.get_by_text(f"Back cover now has the number {number} now")).to_be_visible()
+    expect(page.get_by_text(f"Back cover now has the number {number}.")).to_be_visible()
 
 
 def test_whoever_decides_compares_models_and_keeps_the_view(open_page: Open, look: str) -> None:

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from flask import Response, flash, redirect, render_template, request, url_for
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 from werkzeug.wrappers import Response as AnyResponse
@@ -186,7 +186,7 @@ def bulk_material(campaign_id: int) -> Page:
     """Add many pieces at once, each with a number: the pages of a catalogue."""
     made, problem = pages.submitted(lambda job: _bulk(job, campaign_id))
     if made:
-        flash(gettext("%(n)d assets added with numbers.", n=made))
+        flash(ngettext("%(num)d asset added with a number.", "%(num)d assets added with numbers.", made))
         return redirect(url_for("web.campaign_page", campaign_id=campaign_id), 303)
     with pages.reading() as session:
         row = _campaign(session, campaign_id)

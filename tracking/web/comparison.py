@@ -1,7 +1,9 @@
 """ROI by campaign, side by side under several models, and the deals and leads behind each figure."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from flask import abort, render_template, request
 from flask_babel import gettext
@@ -25,9 +27,10 @@ from tracking.storage.models import Account, Deal
 from tracking.web import pages
 from tracking.web.pages import EVERYONE, user
 
-_LEAST_BACK, _MOST_BACK, _SCALE = 0.2, 10.0, 240
 _PAGE = 100
 _GOALS = ("won", "customers", "lead", "qualified")
+_SCALE = 240
+_CLOSE, _FAR = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0), (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 
 
 @pages.page("/roi", EVERYONE)
@@ -42,6 +45,8 @@ def roi() -> tuple[str, int]:
             return render_template("decide/preparing.html"), 200
         problem = problem or problem_now
         judged = advice.judged(found, asked)
+        rows = returns(found)
+        steps = steps_of(rows)
         page = render_template(
             "decide/roi.html",
             asked=asked,
@@ -52,10 +57,11 @@ def roi() -> tuple[str, int]:
             why=deciding.reason(asked.deciding),
             warnings=deciding.warnings(asked.deciding, found.models),
             words=line_words(),
-            rows=returns(found),
+            rows=rows,
             verdicts={each.campaign: each for each in judged},
             verdict_words=advice.verdict_words(),
-            place=place,
+            steps=steps,
+            place=partial(place, steps),
             back_words=back_words,
             all_models=reporting.REPORTED,
             saved=saved_views.visible(session, user().id, "/roi"),
@@ -119,10 +125,17 @@ def returns(found: Comparison) -> list[Return]:
     return sorted(rows, key=lambda row: (row.campaign == TOTAL, row.back is None, -(row.back or 0)))
 
 
-def place(back: float) -> float:
+def steps_of(rows: Sequence[Return]) -> Sequence[float]:
+    """Return the marks of the scale: the closer ones where they reach as far as the campaigns do."""
+    far = any(row.back is not None and row.back > _CLOSE[-1] for row in rows)
+    return _FAR if far else _CLOSE
+
+
+def place(steps: Sequence[float], back: float) -> float:
     """Return where on the scale what each 1 brought back lies, from 0 to 240; beyond its ends, at them."""
-    clipped = min(max(back, _LEAST_BACK), _MOST_BACK)
-    part = math.log(clipped / _LEAST_BACK) / math.log(_MOST_BACK / _LEAST_BACK)
+    least, most = steps[0], steps[-1]
+    clipped = min(max(back, least), most)
+    part = math.log(clipped / least) / math.log(most / least)
     return round(8 + part * (_SCALE - 16), 1)
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from flask import Response, flash, jsonify, redirect, render_template, request, url_for
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 from werkzeug.wrappers import Response as AnyResponse
@@ -70,7 +70,7 @@ def number_list() -> Page:
 def new_numbers() -> Page:
     count, problem = pages.submitted(_add)
     if count:
-        flash(gettext("%(n)d numbers added.", n=count))
+        flash(ngettext("%(num)d number added.", "%(num)d numbers added.", count))
         return redirect(url_for("web.number_list"), 303)
     page = render_template("numbers/new.html", problem=problem)
     return page, 422 if problem else 200
