@@ -23,7 +23,7 @@ FORBIDDEN = {
     r"beside": "next to, outside",
     r"lies|stands": "is",
     r"the moment|moments": "time, date",
-    r"is no|are no|there is no|there are no": "is not a …, … not found, no … yet",
+    r"is no(?! longer)|are no(?! longer)|there is no|there are no": "is not a …, … not found, no … yet",
     r"somebody|nobody": "a person, or the passive",
     r"of whom|of whose": "a sentence of its own",
     r"taken out|take out": "delete",
@@ -43,7 +43,7 @@ FORBIDDEN = {
     r"judgement": "lead status",
     r"indicators?": "metric",
     r"advice": "recommendation",
-    r"spend": "cost",
+    r"(ad|total|the|your) spend": "cost",
     r"made-up": "fictitious, simulated",
     r"telephone exchange|exchanges": "phone system",
 }
