@@ -53,10 +53,11 @@ EXCEPTIONS = {
 }
 # What a button of the pages begins with.
 BUTTONS = {
-    "Activate", "Add", "Apply", "Assign", "Calculate", "Calibrate", "Check", "Close", "Continue", "Create",
-    "Deactivate", "Delete", "Discard", "Download", "Edit", "Import", "Invite", "Merge", "More", "Preview",
-    "Reactivate", "Release", "Rename", "Reset", "Revoke", "Save", "Search", "Send", "Set", "Show", "Sign",
-    "Simulate", "Stop", "Test", "Turn", "Undo", "Upload",
+    "Activate", "Add", "Allow", "Apply", "Assign", "Calculate", "Calibrate", "Call", "Check", "Clear",
+    "Close", "Connect", "Continue", "Create", "Deactivate", "Delete", "Discard", "Download", "Edit", "End",
+    "Erase", "Import", "Invite", "Make", "Merge", "More", "Mute", "Preview", "Reactivate", "Release",
+    "Remove", "Rename", "Reset", "Revoke", "Save", "Search", "Send", "Set", "Show", "Sign", "Simulate",
+    "Start", "Stop", "Take", "Test", "Turn", "Undo", "Unmute", "Upload",
 }  # fmt: skip
 LONGEST_SENTENCE = 25
 
@@ -212,6 +213,8 @@ def test_buttons_begin_with_a_verb() -> None:
     )
     labels = {label for page in TEMPLATES for label in button.findall(page.read_text())}
     assert len(labels) > 30
+    # What a rep says of the own desk, and what rings when it is pressed.
+    labels -= {"I am away", "I am back", "Practice call"}
     assert sorted(label for label in labels if re.split(r"[ ,]", label)[0] not in BUTTONS) == []
     assert sorted(label for label in labels if label.endswith(".")) == []
 
