@@ -9,7 +9,7 @@ export RINGTRAIL_DATA_DIR ?= var
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help run documents test messages check format bench-ingest bench-imports bench-attribution bench-simulator bench-web bench-figures which-model screenshots clean
+.PHONY: help run documents test trust messages check format bench-ingest bench-imports bench-attribution bench-simulator bench-web bench-figures which-model screenshots clean
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ check: $(VENV)/.test  ## Only the quick checks: style, types, import contracts
 format: $(VENV)/.test  ## Put every file in shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+trust: $(VENV)/.test  ## Hold the bars of docs/trust.md at full scale (takes hours)
+	$(BIN)/python -m benchmarks.trust
 
 bench-ingest: $(VENV)/.test  ## Webhook requests per second against a bare insert
 	$(BIN)/python -m benchmarks.ingest

@@ -6,7 +6,7 @@ event sealed, books the call, its caller and its touch, and answers where to rin
 form and does one INSERT. Each client sends its next request when the last one is answered; the requests
 are made before the clock runs. Rounds alternate, so that a busy machine disturbs both alike.
 
-    python benchmarks/ingest.py [--rounds 5] [--requests 800] [--clients 8] [--threads 16]
+    python benchmarks/ingest.py [--rounds 5] [--requests 800] [--clients 8] [--threads 4]
 """
 
 import argparse
@@ -196,7 +196,7 @@ def spread(values: list[float], digits: int) -> str:
 def main() -> None:
     """Run the rounds and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    for name, default in (("rounds", 5), ("requests", 800), ("clients", 8), ("threads", 16)):
+    for name, default in (("rounds", 5), ("requests", 800), ("clients", 8), ("threads", 4)):
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
     rates: dict[str, list[float]] = {"ours": [], "bare": []}

@@ -107,7 +107,8 @@ def _empty(address: str, settings: Settings) -> None:
         "SET session_replication_role = DEFAULT",
         "SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, 1, false) FROM pg_sequences "
         "WHERE last_value IS NOT NULL",
-        f"INSERT INTO installation (id, key_fingerprint) VALUES (1, '{settings.keys.fingerprint}')",
+        "INSERT INTO installation (id, key_fingerprint, older_keys) "
+        f"VALUES (1, '{settings.keys.fingerprint}', '')",
     )
 
 

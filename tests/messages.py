@@ -22,10 +22,17 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "tracking" / "language" / "translations"
 LANGUAGES = ("sv", "ru", "zh")
 # Errors of these never reach a page: they end a command, or stop an installation from starting.
-_NOT_IN_PAGES = {"storage/config.py", "storage/db.py", "demo/replay.py", "storage/vault.py"}
+_NOT_IN_PAGES = {
+    "storage/config.py",
+    "storage/db.py",
+    "demo/replay.py",
+    "storage/vault.py",
+    "storage/keys.py",
+    "keeping/rekeying.py",
+}
 # Where each function that takes a message has it.
 _FIRST = {"gettext", "_", "Conflict", "NotFound", "Skip", "say"}
-_SECOND = {"Invalid"}
+_SECOND = {"Invalid", "Held"}
 Found = tuple[str, int, str | tuple[str, str]]
 """File, line and message; a message with a plural is a pair."""
 

@@ -8,6 +8,7 @@ java -version >/dev/null 2>&1 || missing="openjdk-17-jre-headless"
 need chromium chromium
 need pdftoppm poppler-utils
 need zbarimg zbar-tools
+PATH="$PATH:/usr/sbin" need nginx nginx-light
 [ -n "$(find /usr/share/fonts "${HOME:-/root}/.fonts" -iname 'NotoSansCJK*' 2>/dev/null | head -n 1)" ] || missing="$missing fonts-noto-cjk"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then

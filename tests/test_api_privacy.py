@@ -1,11 +1,14 @@
 """What the JSON API shows of people: a caller's number in part, unless the token may see it in full."""
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from tests.api_client import EVERYTHING, Api, fair
 from tests.cast import BOREALIS, COBALT, DRIFT, FAIR_NUMBER
+from tests.conftest import ON_BOTH
+from tracking.storage import db
 from tracking.storage.config import Settings
+from tracking.storage.models import AuditEntry
 
 EMAIL = "buyer@borealis.example"
 
@@ -65,6 +68,21 @@ def test_the_scope_opens_the_number(api: Api) -> None:
     assert points is not None
     assert points["points"] == [{"kind": "phone", "value": BOREALIS}]
     assert api.get("/contacts/1")["points"] == [{"kind": "phone", "value": "…001"}]
+
+
+@ON_BOTH
+def test_whoever_sees_numbers_in_full_is_put_on_record(api: Api, engine: Engine) -> None:
+    fair(api)
+    full = api.issue(["read", "read:personal"])
+    api.get("/calls")
+    for path in ("/calls?spam=false", "/contacts/1", "/accounts/1", "/campaigns", "/calls/999"):
+        api.ask("GET", path, token=full)
+    with db.reading(engine) as session:
+        seen = select(AuditEntry.action, AuditEntry.subject).where(AuditEntry.action.endswith("in full"))
+        assert [tuple(row) for row in session.execute(seen.order_by(AuditEntry.id))] == [
+            ("list calls in full", "/api/v1/calls"),
+            ("get contact in full", "/api/v1/contacts/1"),
+        ]
 
 
 def test_a_withheld_number_is_shown_as_such(api: Api) -> None:

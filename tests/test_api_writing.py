@@ -9,7 +9,7 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import OperationalError
 
 from tests.api_client import Api, fair
-from tests.cast import FAIR_NUMBER
+from tests.cast import ACME_DESK, FAIR_NUMBER
 from tracking.api import problems, routes
 from tracking.errors import Invalid
 from tracking.storage import db
@@ -179,3 +179,20 @@ def test_a_transaction_that_fails_leaves_nothing(api: Api, engine: Engine) -> No
     with db.reading(engine) as session:
         assert session.scalar(select(func.count()).select_from(Campaign)) == 1
     assert api.get("/ad-materials")["total_records"] == 0
+
+
+def test_a_number_is_given_for_the_past_and_the_main_line_is_told(api: Api) -> None:
+    fair(api)
+    api.post("/ad-materials", {"campaign": "Fair 2026", "name": "Wall", "medium": "fair"})
+    wall = {"number": FAIR_NUMBER, "campaign": "Fair 2026", "ad_material": "Wall"}
+    wall |= {"starts_at": "2026-02-12T00:00:00Z"}
+    problem = api.refused("POST", "/assignments", wall)
+    assert problem["status"] == 409
+    assert "close_others" in problem["detail"]
+    held = api.post("/assignments", wall | {"close_others": True})
+    first = api.get("/assignments")["items"][1]
+    assert first["ends_at"] == held["starts_at"] == "2026-02-12T00:00:00Z"
+    main = api.post("/tracking-numbers", {"number": ACME_DESK, "provider": "cdr", "main_line": True})
+    assert main["main_line"]
+    assert api.get(f"/tracking-numbers/{main['id']}/standing")["life"] == "main_line"
+    assert not api.patch(f"/tracking-numbers/{main['id']}", {"main_line": False})["main_line"]

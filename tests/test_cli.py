@@ -231,3 +231,38 @@ def test_without_a_database_the_command_that_makes_one_is_named(
 
 def test_a_key_for_the_settings_can_be_made(terminal: Terminal) -> None:
     assert terminal.run("key").stdout != terminal.run("key").stdout
+
+
+def test_a_number_is_given_for_the_past_and_what_it_was_on_ends_the_day_before(terminal: Terminal) -> None:
+    with_catalogue(terminal)
+    terminal.run("material add Catalogue Autumn --medium print")
+    later = f"number assign {CATALOGUE_NUMBER} --campaign Catalogue --material Autumn --from 2026-03-01"
+    refused = terminal.run(later, code=1)
+    assert "--close-others" in str(refused.exception)
+    assert "assigned to 'Autumn'" in terminal.run(f"{later} --close-others").stdout
+    (row,) = terminal.json("number list --json")  # type: ignore[misc]  # a list of rows
+    assert row["material"] == "Autumn"
+
+
+def test_the_main_line_is_named_in_the_terminal(terminal: Terminal) -> None:
+    assert (
+        "added as the main line" in terminal.run(f"number add {ACME_DESK} --provider cdr --main-line").stdout
+    )
+    assert "no longer the main line" in terminal.run(f"number main-line {ACME_DESK} --off").stdout
+    terminal.run(f"number main-line {ACME_DESK}")
+    (row,) = terminal.json("number list --json")  # type: ignore[misc]  # a list of rows
+    assert row["state"] == "main_line"
+
+
+def test_an_import_is_listed_and_undone_after_it_was_shown(terminal: Terminal, tmp_path: Path) -> None:
+    path = tmp_path / "costs.csv"
+    path.write_text("campaign,period,amount,currency\nFair,2026-03,100,EUR\n")
+    assert "ringtrail import undo 1" in terminal.run(f"import costs {path}").stdout
+    shown = terminal.run("import undo 1 --dry-run").stdout
+    assert "costs: 1 deleted" in shown
+    assert "campaigns: 1 deleted" in shown
+    done = terminal.json("import undo 1 --json")
+    assert done["going"] == {"cost": 1, "campaign": 1}  # type: ignore[index]  # an object
+    (row,) = terminal.json("import list --json")  # type: ignore[misc]  # a list of rows
+    assert (row["import"], row["can_be_undone"], row["undone"] is None) == (1, False, False)
+    assert terminal.json("campaign list --json") == []

@@ -68,11 +68,19 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
         TRUSTED_HOSTS="intranet",
         TRUSTED_PROXIES="10.0.0.1",
         RESERVED_BYTES="0",
+        METRICS_TOKEN="a token",
+        BACKUP_DIR="/mnt/backups",
+        BACKUP_AT="03:30",
+        BACKUP_KEEP="14, 8, 24",
+        KEEP_EVENTS_DAYS="400",
+        KEEP_NUMBERS_DAYS="Forever",
     )
     assert settings.model_fields_set == set(Settings.model_fields) - {"providers"}
     assert settings.url == "postgresql://acme@db/ringtrail"
     assert settings.base_url == "https://calls.acme.example/tracking"
     assert settings.default_destination == ACME_DESK
+    assert settings.backup_keep == "14,8,24"
+    assert (settings.keep_events_days, settings.keep_numbers_days) == ("400", "forever")
     assert settings.keys == vault.Keys.from_text(KEY)
 
 

@@ -137,3 +137,18 @@ def test_an_update_that_cannot_be_leaves_the_deal_as_it_was(session: Session) ->
 
 def test_a_currency_is_kept_in_capitals(session: Session) -> None:
     assert save(session, replace(OPEN, currency="sek"))[0].currency == "SEK"
+
+
+def test_an_amount_that_is_not_known_is_none_and_no_zero(session: Session) -> None:
+    deal, _ = save(session, replace(OPEN, amount_minor=None))
+    assert deal.amount_minor is None
+    with pytest.raises(Invalid, match="enter the value of this won deal"):
+        save(session, replace(WON, amount_minor=None))
+    save(session, replace(OPEN, amount_minor=0))
+    assert deal.amount_minor == 0
+    save(session, replace(WON, amount_minor=None))
+    assert (deal.stage, deal.amount_minor) == (Stage.won, 0), "a sample, given away"
+    with pytest.raises(Invalid, match="enter the value of this won deal"):
+        deals.change(session, deal, replace(WON, amount_minor=None), at=NOW)
+    deals.change(session, deal, replace(OPEN, amount_minor=None), at=NOW)
+    assert deal.amount_minor is None

@@ -147,3 +147,35 @@ def test_what_a_spreadsheet_writes_is_read_back(rows: list[list[str]], separator
     text = "".join(separator.join(map(quoted, row)) + "\r\n" for row in [["a", "b", "c"], *rows])
     file = table(text.encode(encoding), encoding=encoding, separator=separator)
     assert [row.cells for row in file.rows(width=3)] == [["a", "b", "c"], *(r for r in rows if any(r))]
+
+
+@given(
+    lines=st.lists(
+        st.sampled_from(
+            [
+                "a,b,c",
+                'a,"b, and more",c',
+                '"a","b ""quoted""","c"',
+                'a,b" stray,c',
+                'a,"open,c',
+                '"two',
+                'lines",b,c',
+                "",
+                " , ,",
+                ",,",
+                "a,b\0,c",
+                "a,b",
+                "Åkeri,b,c",
+            ]
+        ),
+        max_size=30,
+    ),
+    width=st.sampled_from([None, 3]),
+)
+def test_lines_read_together_give_what_lines_read_one_by_one_give(
+    lines: list[str], width: int | None
+) -> None:
+    text = "\n".join(["one,two,three", *lines, ""])
+    together, alone = table(text), table(text)
+    alone._whole = lambda block: None  # type: ignore[method-assign]
+    assert list(together.rows(width=width)) == list(alone.rows(width=width))

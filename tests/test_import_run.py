@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, func, select
 
 from tests.imports import DATA, import_calls
-from tracking.imports import run
+from tracking.imports import writing
 from tracking.storage import db
 from tracking.storage.models import Account, Call, ImportRun
 
@@ -120,7 +120,7 @@ def test_every_row_is_created_updated_skipped_or_refused(engine: Engine, lines: 
 
 
 def test_batches_do_not_show(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "BATCH", 2)
+    monkeypatch.setattr(writing, "BATCH", 2)
     result = import_calls(engine, FREEPBX)
     assert (result.created, result.refused) == (3, 0)
     assert stored(engine) == (3, 1)

@@ -11,7 +11,7 @@ from tests.imports import DATA, NOW, ON_SQLITE, STOCKHOLM, import_calls, import_
 from tracking.errors import Invalid
 from tracking.imports import supplier
 from tracking.storage import db
-from tracking.storage.models import AdMaterial, Cost, Deal, NumberAssignment, Touch
+from tracking.storage.models import AdMaterial, Cost, Deal, NumberAssignment, Touch, TrackingNumber
 from tracking.storage.vocabulary import Medium, Stage
 
 SUPPLIER = DATA / "worked_100" / "supplier.yaml"
@@ -92,3 +92,13 @@ def test_the_second_worked_figure_comes_from_its_files(engine: Engine) -> None:
     ]
     assert [(r.created, r.refused) for r in results] == [(4, 0), (4, 0), (4, 0)]
     assert money_of(engine) == (2_575_000, 8_700_000, {"Pump fair 2026"})
+
+
+def test_a_main_line_is_known_by_the_file(engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "supplier.yaml"
+    path.write_text('main_lines: ["070-174 06 90"]\n' + SUPPLIER.read_text())
+    assert load(engine, path)["numbers"] == 2
+    assert load(engine, path)["numbers"] == 0
+    with Session(engine) as session:
+        mains = select(TrackingNumber.number).where(TrackingNumber.main_line)
+        assert session.scalars(mains).all() == ["+46701740690"]

@@ -162,6 +162,9 @@ def test_mitel_names_no_year_and_often_no_caller(engine: Engine) -> None:
     assert (answered.caller_state, answered.dialled, answered.talk_s) == ("withheld", CALLED, 155)
     assert (answered.started_at.month, answered.started_at.day) == (3, 2)
     assert missed.status is CallStatus.missed
+    assert any(
+        "the dates have no year; the most recent such date is assumed" in note for note in result.notes
+    )
 
 
 @ON_SQLITE

@@ -46,7 +46,7 @@ def test_hubspots_deals_need_no_mapping_but_for_stages_of_ones_own(engine: Engin
     assert (won.account.name, won.account.external_id) == ("Borealis Foods", "501")
     assert lost.account_id == won.account_id
     assert (open_.stage, open_.closed_at) == (Stage.opportunity, None), "the close date is but a hope"
-    assert (lost.stage, lost.amount_minor) == (Stage.lost, 0)
+    assert (lost.stage, lost.amount_minor) == (Stage.lost, None), "nobody wrote what it was worth"
     assert own.stage is Stage.opportunity
 
 
@@ -112,7 +112,7 @@ def test_the_day_of_a_deal_is_found_under_the_names_that_people_give_it(engine: 
     ("row", "column", "reason"),
     [
         ("1,won,,Borealis,2026-05-01,EUR", "amount", "enter the value of this won deal"),
-        ("1,won,12.345.6,Borealis,2026-05-01,EUR", "amount", "enter it as 1234.50"),
+        ("1,won,12.345.6,Borealis,2026-05-01,EUR", "amount", "enter it as 1234,50"),
         ("1,won,12,Borealis,,EUR", "closed_at", "enter the close date"),
         ("1,won,12,,2026-05-01,EUR", "company", "this deal has no company"),
         ("1,won,12,Borealis,2026-05-01,XXY", "currency", "is not a currency code"),
@@ -251,3 +251,13 @@ def test_a_bad_touch_names_its_column(engine: Engine, old: str, new: str, column
     assert (result.created, result.refused) == (2, 1)
     assert (result.refusals[0].line, result.refusals[0].column) == (2, column)
     assert reason in result.refusals[0].reason
+
+
+@ON_SQLITE
+def test_a_refused_row_leaves_no_campaign_behind(engine: Engine) -> None:
+    rows = "Old,2026-03,1\nNew,2026-03,--\nnew,2026-04,\nBoth,2026-03,\nBoth,2026-04,5\n"
+    result = import_table(engine, "costs", f"campaign,period,amount\n{rows}")
+    with Session(engine) as session:
+        names = session.scalars(select(Campaign.name)).all()
+    assert (result.refused, sorted(result.campaigns_created)) == (3, ["Both", "Old"])
+    assert sorted(names) == ["Both", "Old"]

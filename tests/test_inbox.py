@@ -286,7 +286,7 @@ def test_one_report_the_domain_refuses_does_not_hold_up_the_others(acme: Setting
     inbox = Inbox(engine, acme, Routing(acme), {"twilio": interpret}, lambda: NEXT_YEAR)
     told = story(acme, sid(1), answered=True)
     with db.transaction(engine) as session:
-        store(session, told)
+        session.add_all(store(session, told))
     assert inbox.replay() == len(told)
     with db.reading(engine) as session:
         errors = session.scalars(select(InboxEvent.error).where(InboxEvent.error.is_not(None))).all()

@@ -16,7 +16,7 @@ from tracking.storage.models import AdMaterial, Call, NumberAssignment, Tracking
 from tracking.storage.vocabulary import CallStatus, Medium
 from tracking.telephony import calls, numbers
 from tracking.telephony.calls import CallEvent
-from tracking.telephony.numbers import NumberLife
+from tracking.telephony.numbers import Held, NumberLife
 
 NEW_YEAR = moment("2026-01-01")
 NUMBER = "+46701740605"
@@ -85,6 +85,107 @@ def test_a_release_told_afterwards_takes_the_later_calls_back(session: Session) 
     assert campaign_of(early) == "Search"
     assert campaign_of(late) is None
     assert late.touch.campaign_id is None
+
+
+def test_a_number_given_for_the_past_ends_what_it_was_on_where_that_is_asked(session: Session) -> None:
+    number = numbers.add(session, NUMBER, at=NEW_YEAR, provider="cdr")
+    old, new = material(session, "Catalogue 2025", "Old"), material(session, "Catalogue 2026", "New")
+    before = numbers.assign(session, number, old, starts_at=NEW_YEAR)
+    january, march = ring(session, "2026-01-15 09:00"), ring(session, "2026-03-15 09:00")
+    with pytest.raises(Held, match="has been assigned to 'Old'") as refused:
+        numbers.assign(session, number, new, starts_at=moment("2026-03-01"))
+    assert refused.value.other == before.id
+    held = numbers.assign(session, number, new, starts_at=moment("2026-03-01"), close_others=True)
+    assert before.ends_at == moment("2026-03-01")
+    assert before.quarantined_until == moment("2026-03-01") + timedelta(days=730)
+    for call, campaign in ((january, "Catalogue 2025"), (march, "Catalogue 2026")):
+        session.refresh(call)
+        assert campaign_of(call) == campaign
+        assert call.touch.campaign is not None
+        assert call.touch.campaign.name == campaign
+    assert numbers.calls_of(session, held) == 1
+
+
+def test_a_number_that_rests_was_put_on_other_material_early_where_that_is_said(session: Session) -> None:
+    number = numbers.add(session, NUMBER, at=NEW_YEAR, provider="cdr")
+    old, new = material(session, "2025", "Old"), material(session, "2026", "New")
+    numbers.assign(session, number, old, starts_at=moment("2025-01-01"), ends_at=moment("2025-06-01"))
+    with pytest.raises(Held, match="is cooling off until 2027-06-01"):
+        numbers.assign(session, number, new, starts_at=NEW_YEAR)
+    numbers.assign(session, number, new, starts_at=NEW_YEAR, close_others=True)
+    assert campaign_of(ring(session, "2026-02-01 09:00")) == "2026"
+
+
+def test_nothing_is_closed_that_would_lose_days_unsaid(session: Session) -> None:
+    number = numbers.add(session, NUMBER, at=NEW_YEAR, provider="cdr")
+    old, new = material(session, "2025", "Old"), material(session, "2026", "New")
+    held = numbers.assign(session, number, old, starts_at=moment("2026-02-01"))
+    for start, end, reason in (
+        ("2026-01-01", None, "cannot end the day before"),
+        ("2026-02-01", None, "cannot end the day before"),
+        ("2026-03-01", "2026-04-01", "until after the new end"),
+    ):
+        with pytest.raises(Conflict, match=reason):
+            numbers.assign(
+                session,
+                number,
+                new,
+                starts_at=moment(start),
+                ends_at=moment(end) if end else None,
+                close_others=True,
+            )
+    assert held.ends_at is None
+
+
+def test_the_main_line_is_neither_stray_nor_credited_and_its_share_is_known(session: Session) -> None:
+    main = numbers.add(session, OTHER, at=NEW_YEAR, provider="cdr", main_line=True)
+    number = numbers.add(session, NUMBER, at=NEW_YEAR, provider="cdr", destination=OTHER)
+    piece = material(session, "Catalogue 2026", "Spring")
+    numbers.assign(session, number, piece, starts_at=NEW_YEAR)
+    ring(session, "2026-01-10 09:00")
+    unspecific = ring(session, "2026-01-11 09:00", OTHER)
+    stranger = ring(session, "2026-01-12 09:00", "+46701740699")
+    whole = (NEW_YEAR, moment("2026-02-01"))
+    assert [stray.dialled for stray in numbers.strays(session, *whole)] == [stranger.dialled]
+    assert campaign_of(unspecific) is None
+    assert numbers.by_main_line(session, *whole) == (1, 3)
+    assert numbers.standing(main, [], NEW_YEAR).life is NumberLife.main_line
+    with pytest.raises(Conflict, match="is the main line"):
+        numbers.assign(session, main, piece, starts_at=NEW_YEAR)
+    with pytest.raises(Conflict, match="no tracking number is available"):
+        numbers.assign_next_free(session, piece, at=NEW_YEAR)
+    with pytest.raises(Conflict, match="assigned to 'Spring'; release it first"):
+        numbers.make_main_line(session, number, True)
+    for change in (
+        lambda: numbers.make_main_line(session, main, False),
+        lambda: numbers.forward_to(session, main, DESK),
+    ):
+        with pytest.raises(Conflict, match="forwards to the main line"):
+            change()
+    numbers.forward_to(session, number, DESK)
+    numbers.make_main_line(session, main, False)
+    assert numbers.by_main_line(session, *whole) == (0, 0)
+
+
+def test_a_call_that_names_both_came_by_the_tracking_number(session: Session) -> None:
+    numbers.add(session, OTHER, at=NEW_YEAR, provider="cdr", main_line=True)
+    number = numbers.add(session, NUMBER, at=NEW_YEAR, provider="cdr")
+    numbers.assign(session, number, material(session, "Catalogue", "Spring"), starts_at=NEW_YEAR)
+
+    def leg(at: str, *dialled: str) -> Call:
+        event = CallEvent(
+            provider="cdr",
+            provider_call_id="1",
+            dialled=dialled,
+            caller="+442079460001",
+            started_at=moment(at),
+            status=CallStatus.completed,
+        )
+        return calls.record(session, [event], region="SE")[0].call
+
+    assert leg("2026-02-01 09:00", OTHER).dialled == OTHER
+    assert campaign_of(leg("2026-02-01 09:01", OTHER, NUMBER)) == "Catalogue", "whichever leg came first"
+    assert campaign_of(leg("2026-02-01 08:59", OTHER)) == "Catalogue"
 
 
 @pytest.mark.parametrize(

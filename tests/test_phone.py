@@ -287,3 +287,16 @@ def test_what_was_meant_for_a_number_and_cannot_be_read_is_told(written: str, re
 )
 def test_names_extensions_and_unknown_plans_are_no_mistakes(written: str) -> None:
     phone.check(written, "SE", "caller")
+
+
+def test_a_number_in_full_is_read_by_its_plan_as_the_parser_of_all_forms_reads_it() -> None:
+    read = 0
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
+        for example in examples(region):
+            whole = phonenumbers.format_number(example, PhoneNumberFormat.E164)
+            last = str((int(whole[-1]) + 1) % 10)
+            for raw in (whole, whole[:-1], f"{whole}0", whole[:-1] + last, f"{whole[:-3]}000", whole[:-4]):
+                if (found := phone._in_full(raw)) is not None:
+                    read += 1
+                    assert found == phone._in_any_form(raw, "SE") == phone._in_any_form(raw, "US")
+    assert read > 1000

@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from flask import Flask
+from pydantic import SecretStr
 from sqlalchemy import Engine, func, select, text
 
 from tests.cast import ACME_DESK, BOREALIS, CATALOGUE_NUMBER, FAIR_NUMBER, SEARCH_NUMBER, moment
@@ -208,7 +209,7 @@ def test_what_is_on_the_disk_meanwhile_shows_no_caller(file_settings: Settings) 
     engine.dispose()
     written = [path for path in file_settings.data_dir.rglob("*") if path.is_file()]
     assert file_settings.data_dir / "routing.json" in written
-    assert len(written) == 3, "the database put away, the routing and the spooled event"
+    assert len(written) == 4, "the database put away, who waits for it, the routing, the spooled event"
     for path in written:
         assert BOREALIS.strip("+").encode() not in path.read_bytes()
 
@@ -366,3 +367,37 @@ def test_calls_ring_while_postgresql_is_frozen_stopped_and_started_again(tmp_pat
             assert session.scalar(select(func.count()).select_from(TrackingNumber)) == 2
         engine.dispose()
         server.cleanup()
+
+
+# --- What a monitor reads --------------------------------------------------------------------------------
+
+
+def test_a_monitor_reads_what_waits_also_while_the_database_is_gone(file_settings: Settings) -> None:
+    settings = file_settings.model_copy(update={"metrics_token": SecretStr("a token")})
+    (settings.data_dir / "ringtrail.db").rename(settings.data_dir / "elsewhere.db")
+    engine = db.connect(settings)
+    app = create_app(settings, engine)
+    ring(app, sid(1))
+    client = app.test_client()
+    for wrong in ({}, {"Authorization": "Bearer another"}, {"Authorization": "Bearer é"}):
+        assert client.get("/metrics", headers=wrong).status_code == 404
+    shown = client.get("/metrics", headers={"Authorization": "Bearer a token"})
+    assert shown.mimetype == "text/plain"
+    lines = shown.text.splitlines()
+    for line in (
+        'ringtrail_requests_total{asked_by="telephone",status="200"} 1.0',
+        'ringtrail_requests_total{asked_by="page",status="404"} 3.0',
+        'ringtrail_request_seconds_count{asked_by="telephone"} 1.0',
+        'ringtrail_events_waiting{why="spooled"} 1.0',
+        "ringtrail_database_up 0.0",
+    ):
+        assert line in lines
+    assert BOREALIS.strip("+") not in shown.text
+    inbox(app).close()
+    engine.dispose()
+
+
+def test_without_a_token_there_are_no_metrics(acme: Settings, engine: Engine) -> None:
+    client = create_app(acme, engine).test_client()
+    for header in ({}, {"Authorization": "Bearer "}, {"Authorization": ""}):
+        assert client.get("/metrics", headers=header).status_code == 404

@@ -344,7 +344,10 @@ class Office:
         number = self.some(TrackingNumber)
         with suppress(Conflict, Invalid):
             since = self.at - timedelta(days=self.chance.randrange(60))
-            numbers.assign(self.session, number, self.some(AdMaterial), starts_at=since)
+            over = since + timedelta(days=9) if self.chance.randrange(4) == 0 else None
+            close = self.chance.randrange(3) > 0
+            piece = self.some(AdMaterial)
+            numbers.assign(self.session, number, piece, starts_at=since, ends_at=over, close_others=close)
 
     def cost(self) -> None:
         day = self.at.date()

@@ -23,7 +23,7 @@ from tracking.access import audit
 from tracking.errors import Invalid, say
 from tracking.imports.values import content_key
 from tracking.records import contacts
-from tracking.storage import db, vault
+from tracking.storage import db, turns, vault
 from tracking.storage.config import Settings
 from tracking.storage.models import AuditEntry, Call, Campaign, ContactPoint, InboxEvent, Job
 from tracking.storage.vocabulary import Base, JobState, PointKind
@@ -167,6 +167,25 @@ def test_a_reader_keeps_no_writer_waiting(engine: Engine, settings: Settings) ->
     with db.reading(engine) as session:
         assert session.scalars(select(Campaign)).all() == []
         assert can_write_now(settings.data_dir / "ringtrail.db")
+
+
+@only_sqlite
+def test_who_waits_to_write_is_seen_by_who_has_more_to_write(engine: Engine) -> None:
+    def write() -> None:
+        with db.transaction(engine) as session:
+            session.add(campaign("Fair"))
+
+    assert not turns._somebody_waits(engine)
+    with ThreadPoolExecutor(1) as pool:
+        with db.transaction(engine) as session:
+            session.connection()
+            waiting = pool.submit(write)
+            while not turns._somebody_waits(engine):
+                assert not waiting.done(), "it wrote beside another"
+        waiting.result()
+    assert not turns._somebody_waits(engine)
+    with db.reading(engine) as session:
+        assert session.scalar(select(func.count(Campaign.id))) == 1
 
 
 def test_a_reader_sees_one_moment_even_while_others_write(engine: Engine) -> None:

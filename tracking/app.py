@@ -1,19 +1,21 @@
 """The web application: opens the database and joins the parts that answer requests."""
 
 import gc
+import hmac
 import logging
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, cast
 
-from flask import Flask, Request, Response
+from flask import Flask, Request, Response, abort, request
 from flask_openapi.openapi import OpenAPI
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from tracking import api, clock, web
-from tracking.front import NamedProxies, OneName
+from tracking.front import NamedProxies, Switchboard
+from tracking.metrics import KIND, Metrics
 from tracking.storage import db
 from tracking.storage.config import PROVIDERS_PATH, Settings
 from tracking.storage.vault import Draft
@@ -48,15 +50,24 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
     Whoever gives the ``engine`` closes it.
     """
     app = OpenAPI("tracking", doc_ui=False)
-    app.request_class = type("Request", (_Request,), {"drafts": settings.data_dir})
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
+    telephone = Flask("telephone", static_folder=None)
+    for one in (app, telephone):
+        one.request_class = type("Request", (_Request,), {"drafts": settings.data_dir})
+        one.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     app.config["TRUSTED_HOSTS"] = settings.hosts
-    telephone = OneName(app.wsgi_app, PROVIDERS_PATH, settings.hosts[0])
-    app.wsgi_app = NamedProxies(telephone, settings.trusted_proxies)  # type: ignore[method-assign]  # as Flask's documentation does
+    switchboard = Switchboard(app.wsgi_app, telephone.wsgi_app, PROVIDERS_PATH, settings.hosts[0])
     engine = engine or db.connect(settings)
     routing = Routing(settings)
     inbox = Inbox(engine, settings, routing, providers.interpreters(), clock.now)
-    app.extensions["ringtrail"] = {"settings": settings, "engine": engine, "inbox": inbox}
+    metrics = Metrics(settings, engine, inbox)
+    watched = metrics.watch(NamedProxies(switchboard, settings.trusted_proxies))
+    app.wsgi_app = watched  # type: ignore[method-assign,assignment]  # as Flask does it
+    app.extensions["ringtrail"] = {
+        "settings": settings,
+        "engine": engine,
+        "inbox": inbox,
+        "telephone": telephone,
+    }
     try:
         with db.reading(engine) as session:
             routing.refresh(session)
@@ -64,7 +75,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
         _log.error("the database is away (%s); calls ring by the last known routing", type(error).__name__)
     # Beside the first calls, however much lies there: none of them waits for it.
     inbox.start()
-    providers.register(app, settings, inbox, routing)
+    providers.register(telephone, settings, inbox, routing)
     api.register(app, engine, settings)
     web.register(app, engine, settings)
 
@@ -95,6 +106,14 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
         if at != wanted:
             return {"status": "the schema is not this program's; run `ringtrail db upgrade`"}, 503
         return {"status": "ok", "inbox": backlog}, 200
+
+    @app.get("/metrics")
+    def show_metrics() -> Response:
+        token = settings.metrics_token.get_secret_value()
+        shown = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if not token or not hmac.compare_digest(token.encode(), shown.encode()):
+            abort(404)
+        return Response(metrics.page(), content_type=KIND)
 
     if settings.base_url.startswith("https:"):
 

@@ -41,20 +41,22 @@ class NamedProxies:
         return _is_address(address) and any(ip_address(address) in network for network in self._proxies)
 
 
-class OneName:
-    """Takes requests of telephone providers by whatever name they came.
+class Switchboard:
+    """Hands requests of telephone providers to an application of their own, whatever name they came by.
 
-    Their signature says whose they are, and is checked over the configured address. A proxy that hands on
-    another name must not silence the telephone.
+    Nothing that pages need (sessions, languages, forms) is then in their way. Their signature says whose they
+    are, and is checked over the configured address: a proxy that hands on another name must not silence the
+    telephone.
     """
 
-    def __init__(self, app: "WSGIApplication", prefix: str, name: str) -> None:
-        self._app, self._prefix, self._name = app, f"{prefix}/", name
+    def __init__(self, app: "WSGIApplication", telephone: "WSGIApplication", prefix: str, name: str) -> None:
+        self._app, self._telephone, self._prefix, self._name = app, telephone, f"{prefix}/", name
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
         """Answer a request."""
         if str(environ.get("PATH_INFO", "")).startswith(self._prefix):
             environ["HTTP_HOST"] = self._name
+            return self._telephone(environ, start_response)
         return self._app(environ, start_response)
 
 

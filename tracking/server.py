@@ -33,8 +33,8 @@ from tracking.storage.vault import Draft
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-TELEPHONE_THREADS = 8
-"""Threads that only requests of telephone providers get. Each waits for the database 2 s at most."""
+TELEPHONE_THREADS = 16
+"""Threads for requests of telephone providers alone. Each waits at most half a second for the database."""
 _MOST_CONNECTIONS = 1000
 """Connections at once; past it the one that has been silent longest makes room."""
 _MOST_OF_ONE = 200

@@ -8,22 +8,28 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from types import FrameType
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from tracking import clock
 from tracking.access import jobs
 from tracking.access.jobs import Arguments, Kind, Progress
-from tracking.errors import Conflict
+from tracking.errors import Conflict, Invalid, say
 from tracking.imports import kinds
 from tracking.imports.uploads import UploadStore
+from tracking.keeping import backups, erasure, people, rekeying, retention
 from tracking.reporting import journeys, mail, mailing, outbox, schedules, simulations, snapshots
 from tracking.storage import db
 from tracking.storage.config import Settings
+from tracking.storage.models import Job
+from tracking.telephony import providers
+from tracking.telephony.inbox import Inbox
+from tracking.telephony.routing import Routing
 from tracking.web import signin
 
 _LOOK_EVERY_S = 30.0
@@ -64,7 +70,34 @@ def known(engine: Engine, settings: Settings) -> Mapping[str, Kind]:
     def send_report(arguments: Arguments, _progress: Progress) -> Mapping[str, Any] | None:
         return mailing.send(engine, settings, arguments, at=clock.now())
 
+    def back_up(_arguments: Arguments, progress: Progress) -> Mapping[str, Any]:
+        path = backups.create(engine, settings, at=clock.now(), progress=progress)
+        erasure.note_beside(engine, settings)
+        gone = backups.thin_out(settings)
+        return {"file": str(path), "bytes": path.stat().st_size, "thinned_out": len(gone)}
+
+    def forget(arguments: Arguments, _progress: Progress) -> Mapping[str, Any]:
+        def find(session: Session) -> people.Person:
+            return people.by_contacts(session, [arguments["contact"]])
+
+        box = Inbox(engine, settings, Routing(settings), providers.interpreters(), clock.now)
+        row = erasure.erase(engine, settings, find, by=arguments["by"], at=clock.now(), drain=box.drain)
+        return {"receipt": row.receipt}
+
+    def tidy_up(arguments: Arguments, progress: Progress) -> Mapping[str, Any]:
+        return retention.apply(
+            engine,
+            settings,
+            at=clock.now(),
+            by=arguments["by"],
+            confirmed=arguments.get("confirmed"),
+            progress=progress,
+        )
+
     return {
+        "backup": back_up,
+        "erasure": forget,
+        "retention": tidy_up,
         "import": bring_in,
         "simulate": lambda arguments, progress: simulations.run(archive, arguments, progress),
         "calibrate": fit,
@@ -98,6 +131,41 @@ def look(engine: Engine, settings: Settings, *, at: datetime) -> None:
     db.commit(engine, lambda session: schedules.line_up(session, at=at, zone=settings.zone))
 
 
+class Nightly:
+    """Puts the backup of the night in line, and with it what is kept for longer than was chosen."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine, self._settings = engine, settings
+        self._looked = -_LOOK_EVERY_S
+        self._tidied: date | None = None
+
+    def __call__(self) -> None:
+        """Look, unless it was done a moment ago."""
+        if time.monotonic() - self._looked < _LOOK_EVERY_S:
+            return
+        self._looked = time.monotonic()
+        try:
+            if backups.is_due(self._settings, at=clock.now()):
+                self._line_up("backup", say("Backup"))
+            today = clock.now().astimezone(self._settings.zone).date()
+            if any(retention.chosen(self._settings).values()) and self._tidied != today:
+                self._tidied = today
+                self._line_up("retention", say("Delete data past its retention period"))
+        except (SQLAlchemyError, OSError) as error:
+            _log.error("backup and retention wait: %s", type(error).__name__)
+
+    def _line_up(self, kind: str, label: str) -> None:
+        def work(session: Session) -> None:
+            newest = session.scalar(select(Job).where(Job.kind == kind).order_by(Job.id.desc()).limit(1))
+            # One that failed is tried again after an hour, not at every look.
+            if newest is None or not (
+                jobs.is_open(newest) or clock.now() - newest.created_at < _TIDIES_EVERY
+            ):
+                jobs.enqueue(session, kind, label, {"by": "worker"}, by="worker", at=clock.now())
+
+        db.commit(self._engine, work)
+
+
 def run(engine: Engine, settings: Settings, *, parent: int | None = None) -> None:
     """Do jobs until a signal comes, or until the process ``parent`` that started this one is gone."""
     told = threading.Event()
@@ -113,16 +181,18 @@ def run(engine: Engine, settings: Settings, *, parent: int | None = None) -> Non
     def between() -> None:
         nonlocal tidied
         due_reports()
+        nightly()
         if tidied is None or clock.now() - tidied > _TIDIES_EVERY:
             tidied = clock.now()
             store.tidy(tidied)
 
-    due_reports = DueReports(engine, settings)
+    due_reports, nightly = DueReports(engine, settings), Nightly(engine, settings)
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
     if mail.is_possible(settings):
         # Beside the jobs: who waits for a link does not wait for an import.
         threading.Thread(target=_post, args=(engine, settings, told), name="post", daemon=True).start()
+    threading.Thread(target=_rekey, args=(engine, told), name="rekey", daemon=True).start()
     jobs.work_until(engine, known(engine, settings), ends, between)
 
 
@@ -136,6 +206,17 @@ def _post(engine: Engine, settings: Settings, over: threading.Event) -> None:
         except SQLAlchemyError as error:
             _log.error("the database is away (%s); mails wait", type(error).__name__)
             pause = _LOOK_EVERY_S
+
+
+def _rekey(engine: Engine, over: threading.Event) -> None:
+    """See a change of key through, beside the jobs."""
+    while not over.is_set():
+        try:
+            db.commit(engine, lambda session: rekeying.adopt(session, by="worker", at=clock.now()))
+            rekeying.run(engine, at=clock.now, pause=over.wait)
+        except (SQLAlchemyError, Conflict, Invalid) as error:
+            _log.error("the change of key waits: %s", type(error).__name__)
+        over.wait(_LOOK_EVERY_S)
 
 
 class Beside:

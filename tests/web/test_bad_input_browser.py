@@ -68,6 +68,7 @@ OURS = {
     "audit_entry.seal", "audit_head.seal", "open_session.token_hash", "outgoing_mail.kind",
     "outgoing_mail.language", "tries.account", "tries.key",
     "idempotency_key.key", "idempotency_key.request_hash", "import_mapping.header_hash",
+    "import_change.table_name", "import_hold.table_name",
     "import_mapping.kind", "import_run.kind", "inbox_event.body_hash", "inbox_event.error",
     "inbox_event.event_key", "inbox_event.provider", "installation.key_fingerprint", "job.kind",
     "material_picture.content_type", "report_schedule.cadence", "report_schedule.language",

@@ -18,6 +18,7 @@ from tracking.records.annotations import Event, Reading
 from tracking.reporting import schedules
 from tracking.reporting.simulations import Archive
 from tracking.storage import db
+from tracking.storage.models import ImportRun
 from tracking.storage.vocabulary import JobState
 
 Open = Callable[..., Page]
@@ -69,6 +70,8 @@ def furnish(service: Service) -> dict[str, str]:
             job.state, job.finished_at = JobState.done, clock.now()
             session.flush()
             numbers.append(str(job.id))
+        counts = dict.fromkeys(("created", "updated", "skipped", "refused"), 0)
+        session.add(ImportRun(kind="deals", file_name="deals.csv", finished_at=clock.now(), **counts))
         annotations.save_event(session, Event(title="A competitor cut prices", starts_on=date(2026, 3, 5)))
         annotations.save_reading(
             session, Reading(name="Customer satisfaction", day=date(2026, 3, 5), value=4.2, unit="of 5")

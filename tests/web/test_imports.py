@@ -4,9 +4,10 @@
 
 import io
 import re
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import xlsxwriter
@@ -14,14 +15,14 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, func, select
 
 from tests.cast import CATALOGUE_NUMBER, moment
-from tests.imports import DATA, advertise
+from tests.imports import DATA
 from tests.web.people import form
 from tracking import clock, worker
 from tracking.access import jobs
 from tracking.imports.uploads import UploadStore
 from tracking.storage import db
 from tracking.storage.config import Settings
-from tracking.storage.models import Campaign, Cost, Deal, ImportMapping, ImportRun, Touch
+from tracking.storage.models import Campaign, Cost, Deal, ImportMapping, ImportRun
 from tracking.storage.vocabulary import JobState
 from tracking.telephony import numbers
 
@@ -385,51 +386,66 @@ def test_costs_and_campaigns_come_by_the_same_way(
     assert "is not YAML" in tried(client, engine, settings, path)
 
 
+DAY = date(2026, 3, 20)
+# Of each firm its deals, costs and calls, as its Excel writes them: words and forms of its own, days as
+# days or as text, a title above, a sum below, an offer without an amount, calls that went out.
 FIRMS = {
     "de": (
-        [["Aufträge, Stand 31.03.2026"], ["Auftragsnr.", "Kunde", "Telefon", "Phase", "Auftragswert (EUR)", "Auftragsdatum"], [1, "Borealis", "070-174 06 40", "Auftrag erhalten", 1000.5, "20.03.2026"], ["Summe", "", "", "", 1000.5, ""]],
-        [["Kampagne", "Monat", "Kosten"], ["Catalogue 2026", "März 2026", 400.25], ["Gesamt", "", 400.25]],
-        [["Datum", "Uhrzeit", "Anrufer", "Angerufene Nummer", "Gesprächsdauer", "Status"], ["02.03.2026", "09:00", "0701740640", CATALOGUE_NUMBER, "2:00", "angenommen"]],
+        [["Aufträge, Stand 31.03.2026"], ["Auftragsnr.", "Kunde", "Telefon", "Phase", "Auftragswert (EUR)", "Auftragsdatum"], ["A-1", "Borealis", "070-174 06 40", "Auftrag erhalten", 1000.5, DAY], ["A-2", "Cobalt", "070-174 06 41", "Angebot", None, None], ["A-3", "Drift", "", "Verloren", 50, DAY], ["Summe", "", "", "", 1050.5, None]],
+        [["Kampagne", "Monat", "Kosten"], ["Katalog", "Februar 2026", 400.25], ["Katalog", "März 2026", 100], ["Messe", "März 2026", 200], ["Gesamt", "", 700.25]],
+        [["Datum", "Uhrzeit", "Anrufer", "Angerufene Nummer", "Gesprächsdauer", "Status", "Richtung"], ["02.03.2026", "09:00", "0701740640", "0701740605", "2:00", "angenommen", "eingehend"], ["03.03.2026", "09:00", "0701740605", "0701740640", "1:00", "angenommen", "ausgehend"], ["04.03.2026", "09:00", "0701740641", "0701740605", "0:00", "verpasst", "eingehend"]],
     ),
     "sv": (
-        [["Ordernummer", "Kund", "Telefon", "Status", "Ordersumma (EUR)", "Orderdatum"], [1, "Borealis", "070-174 06 40", "Vunnen", 1000.5, "2026-03-20"], ["Totalt", "", "", "", 1000.5, ""]],
-        [["Reklam 2026"], [], ["Kampanj", "Månad", "Kostnad"], ["Catalogue 2026", "mars 2026", 400.25], ["Summa", "", 400.25]],
-        [["Datum", "Tid", "Uppringande", "Uppringt nummer", "Samtalstid", "Status"], ["2026-03-02", "09:00", "0701740640", CATALOGUE_NUMBER, "2:00", "besvarat"]],
+        [["Ordernummer", "Kund", "Telefon", "Status", "Ordersumma (EUR)", "Orderdatum"], [1, "Borealis", "070-174 06 40", "Vunnen", 1000.5, DAY], [2, "Cobalt", "070-174 06 41", "Offert", None, None], [3, "Drift", "", "Förlorad", None, DAY], ["Totalt", "", "", "", 1000.5, None]],
+        [["Reklam 2026"], [], ["Kampanj", "Månad", "Kostnad"], ["Katalog", "februari 2026", 400.25], ["Katalog", "mars 2026", 100], ["Mässa", "mars 2026", 200], ["Summa", "", 700.25]],
+        [["Datum", "Tid", "Uppringande", "Uppringt nummer", "Samtalstid", "Status", "Riktning"], [date(2026, 3, 2), "09:00", "0701740640", "0701740605", "2:00", "besvarat", "inkommande"], [date(2026, 3, 3), "09:00", "0701740605", "0701740640", "1:00", "besvarat", "utgående"], [date(2026, 3, 4), "09:00", "0701740641", "0701740605", "0:00", "missat", "inkommande"]],
     ),
     "ru": (
-        [["Номер сделки", "Клиент", "Телефон", "Этап", "Сумма (EUR)", "Дата закрытия"], [1, "Borealis", "+46 70 174 06 40", "Успешно реализовано", 1000.5, "20.03.2026"], ["Итого", "", "", "", 1000.5, ""]],
-        [["Кампания", "Месяц", "Расход"], ["Catalogue 2026", "март 2026", 400.25], ["Всего", "", 400.25]],
-        [["Дата", "Время", "Номер абонента", "Набранный номер", "Длительность разговора", "Статус"], ["02.03.2026", "09:00", "+46701740640", CATALOGUE_NUMBER, "2:00", "отвечен"]],
+        [["Номер сделки", "Клиент", "Телефон", "Этап", "Сумма (EUR)", "Дата закрытия"], [1, "Borealis", "+46 70 174 06 40", "Успешно реализовано", "1 000,50", "20.03.2026"], [2, "Cobalt", "+46 70 174 06 41", "Переговоры", "", ""], [3, "Drift", "", "Проиграна", "50,00", "20.03.2026"], ["Итого", "", "", "", "1 050,50", ""]],
+        [["Кампания", "Месяц", "Расход"], ["Katalog", "февраль 2026", "400,25"], ["Katalog", "март 2026", "100,00"], ["Выставка", "март 2026", "200,00"], ["Всего", "", "700,25"]],
+        [["Дата", "Время", "Номер абонента", "Набранный номер", "Длительность разговора", "Статус", "Тип звонка"], ["02.03.2026", "09:00", "+46701740640", "+46701740605", "2:00", "отвечен", "входящий"], ["03.03.2026", "09:00", "+46701740605", "+46701740640", "1:00", "отвечен", "исходящий"], ["04.03.2026", "09:00", "+46701740641", "+46701740605", "0:00", "пропущен", "входящий"]],
     ),
 }  # fmt: skip
+TAKEN = (3, 3, 2)
+"""Deals, monthly costs and calls that come in."""
+
+
+def workbook(rows: Sequence[Sequence[Any]]) -> bytes:
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out, {"in_memory": True, "default_date_format": "dd.mm.yyyy"}) as book:
+        sheet = book.add_worksheet("2026")
+        for place, cells in enumerate(rows):
+            sheet.write_row(place, 0, cells)
+    return out.getvalue()
 
 
 @pytest.mark.parametrize("language", FIRMS)
-def test_a_firms_three_workbooks_come_in_by_the_page_and_join(
+def test_from_nothing_a_firms_three_workbooks_come_in_by_the_page_and_give_its_roi(
     language: str, signed_in: Enter, engine: Engine, settings: Settings
 ) -> None:
-    advertise(engine)
     client = signed_in("marketer")
-    for rows in FIRMS[language]:
-        out = io.BytesIO()
-        with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
-            sheet = book.add_worksheet("2026")
-            for place, cells in enumerate(rows):
-                sheet.write_row(place, 0, cells)
-        status, path = give(client, out.getvalue(), "firm.xlsx")
+    for rows, taken in zip(FIRMS[language], TAKEN, strict=True):
+        # Four clicks: the file, Look at it, Try it, Import.
+        status, path = give(client, workbook(rows), "firm.xlsx")
         assert status == 303, path
         page = tried(client, engine, settings, path)
-        assert (counts(page)[0], counts(page)[3]) == (1, 0), page
+        assert (counts(page)[0], counts(page)[3]) == (taken, 0), page
         started(client, path)
         assert jobs.work(engine, worker.known(engine, settings))
+    said = form(client.get("/account").text)
+    client.post("/numbers/new", data=said | {"numbers": "070-174 06 05", "provider": "cdr"})
     with db.reading(engine) as session:
-        (deal,) = session.scalars(select(Deal)).all()
-        (cost,) = session.scalars(select(Cost)).all()
-        (touch,) = session.scalars(select(Touch)).all()
-        assert (deal.amount_minor, deal.currency, cost.amount_minor) == (100_050, "EUR", 40_025)
-        assert touch.contact.account_id == deal.account_id, "by the telephone number"
-        # (1,000.50 - 400.25) / 400.25: the catalogue's revenue, and its cost.
-        assert touch.campaign_id == cost.campaign_id
+        campaign = session.scalars(select(Campaign.id).where(Campaign.name == "Katalog")).one()
+    client.post(f"/campaigns/{campaign}/material", data=said | {"name": "Katalog", "medium": "print"})
+    since = {"number": "1", "material": "1", "since": "2026-01-01"}
+    assert client.post("/numbers/assign", data=said | since).status_code == 303
+    page = client.get("/roi?from=2026-01-01&to=2026-12-31&models=linear").text
+    rows = re.findall(r"<tr.*?</tr>", page, re.S)
+    lines = [" ".join(re.sub("<[^>]+>", " ", row).split()) for row in rows]
+    # By hand: 1,000.50 was won through the catalogue, which cost 400.25 + 100.00: as much again came back.
+    assert any(line.startswith("Katalog €500.25 2 2 1 €1,000 100.0 %") for line in lines), lines
+    # (1,000.50 - 700.25) / 700.25 = 42.9 %
+    assert any(line.startswith("Total €700.25 2 2 1 €1,000 42.9 %") for line in lines), lines
 
 
 def test_scripts_in_files_are_text(signed_in: Enter, engine: Engine, settings: Settings) -> None:
@@ -487,3 +503,45 @@ def test_what_an_extension_stands_for_is_told_on_the_page_once(
     _, later = give(client, records.replace("Call 47", "Call 57"), "later.log")
     page = tried(client, engine, settings, later, kind="cdr")
     assert (counts(page), "no row has" in page) == ([2, 0, 2, 0], False)
+
+
+def test_an_import_is_undone_after_it_was_shown_what_goes_and_what_stays(
+    signed_in: Enter, engine: Engine, settings: Settings
+) -> None:
+    client = signed_in("marketer")
+    _, path = give(client, deals(good=2, bad=0))
+    tried(client, engine, settings, path)
+    started(client, path)
+    assert jobs.work(engine, worker.known(engine, settings))
+    with db.transaction(engine) as session:
+        session.scalars(select(Deal).where(Deal.name == "Pump 1")).one().name = "Pump 1, mended"
+    [address] = re.findall(r'href="(/imports/runs/\d+/undo)"', client.get("/imports").text)
+    page = client.get(address).text
+    rows = re.findall(r'<th scope="row">(\w+)</th>' + r'<td class="figure">(\d+)</td>' * 3, page)
+    assert ("Deals", "1", "0", "1") in rows
+    assert "Pump 1, mended" in page
+    assert "changed since" in page
+    assert total(engine) == 2
+    assert client.post(address, data=form(client.get("/account").text)).status_code == 303
+    assert total(engine) == 1
+    page = client.get("/imports").text
+    assert "undone " in page
+    assert address not in page
+    assert client.get(address).status_code == 409
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_all_rows_are_taken_or_none_where_that_is_asked(
+    signed_in: Enter, engine: Engine, settings: Settings
+) -> None:
+    client = signed_in("marketer")
+    _, path = give(client, deals(good=1, bad=1))
+    page = tried(client, engine, settings, path)
+    assert "All rows or none" in page
+    told = form(client.get("/account").text, strict="1")
+    assert client.post(f"{path}/start", data=told).status_code == 409
+    assert total(engine) == 0
+    mended(client, path, (2, "b0,Pump 0,won,50,Nordic Paper,2026-03-01"))
+    assert client.post(f"{path}/start", data=told).status_code == 303
+    assert jobs.work(engine, worker.known(engine, settings))
+    assert total(engine) == 2

@@ -229,3 +229,18 @@ def test_a_worker_ends_when_its_server_is_killed(engine: Engine, settings: Setti
         server.kill()
         server.wait(600)
     until(lambda: not Path(f"/proc/{found}").exists())
+
+
+def test_a_running_import_shows_its_rows_and_how_long_it_will_go_on(engine: Engine, signed_in: Enter) -> None:
+    begun = clock.now()
+    with db.transaction(engine) as session:
+        job = jobs.enqueue(session, "import", "Import calls.csv", {}, by="mikael@acme.example", at=begun)
+        job.state, job.started_at, job.heartbeat_at, job.total = JobState.running, begun, begun, 400_000
+    client = signed_in("marketer")
+    assert "left" not in client.get(f"/jobs/{job.id}").text, "nothing is known before the first rows"
+    with db.transaction(engine) as session:
+        job = jobs.get(session, job.id)
+        job.done, job.heartbeat_at = 100_000, begun + timedelta(seconds=60)
+    page = client.get(f"/jobs/{job.id}").text
+    assert "100,000 of about 400,000 rows · about 3 minutes left" in page
+    assert jobs.left(job) == timedelta(minutes=3)

@@ -19,7 +19,7 @@ from tests.web.people import form
 from tests.web.ringing import CATALOGUE, advertise, ring
 from tracking import clock
 from tracking.storage import db
-from tracking.storage.models import AdMaterial, Campaign, Cost, NumberAssignment, TrackingNumber
+from tracking.storage.models import AdMaterial, Call, Campaign, Cost, NumberAssignment, TrackingNumber
 from tracking.storage.vocabulary import Medium, NumberStatus
 from tracking.telephony import numbers
 
@@ -342,3 +342,65 @@ def test_scripts_in_names_are_text(signed_in: Enter, engine: Engine) -> None:
         page = client.get(path).text
         assert "<script>alert" not in page, path
         assert '" onload="alert' not in page, path
+
+
+def test_a_number_that_has_been_on_material_for_a_while_brings_its_calls(
+    signed_in: Enter, engine: Engine
+) -> None:
+    now = clock.now()
+    advertise(engine, now - timedelta(days=90))
+    ring(engine, "early", now - timedelta(days=60))
+    ring(engine, "late", now - timedelta(days=5))
+    client = signed_in("marketer")
+    sent(client, "/campaigns/new", **FAIR)
+    row = campaign_id(engine, "Fair 2027")
+    sent(client, f"/campaigns/{row}/material", name="Stand wall", medium="fair")
+    with db.reading(engine) as session:
+        number = numbers.get(session, CATALOGUE_NUMBER).id
+        piece = session.scalars(select(AdMaterial.id).where(AdMaterial.name == "Stand wall")).one()
+    assert f"/numbers/assign?material={piece}" in client.get(f"/campaigns/{row}").text
+    assert f"/numbers/assign?number={number}" in client.get(f"/numbers/{number}").text
+    since = (now - timedelta(days=30)).date().isoformat()
+    told = {"number": str(number), "material": str(piece), "since": since}
+    status, page = sent(client, "/numbers/assign", **told)
+    assert status == 409
+    assert f"{CATALOGUE_NUMBER} has been assigned to {CATALOGUE}, {CATALOGUE}, first" in page
+    assert "End it the day before and assign" in page
+    status, page = sent(client, "/numbers/assign", **told, close_others="1")
+    assert status == 303
+    assert held(engine)["Stand wall"] == CATALOGUE_NUMBER
+    page = client.get(f"/numbers/{number}").text
+    assert "assigned to Stand wall from" in page
+    assert "; 1 call credited" in page
+    with db.reading(engine) as session:
+        rung = {call.provider_call_id: call.touch.campaign for call in session.scalars(select(Call))}
+        names = {key: campaign.name if campaign else None for key, campaign in rung.items()}
+    assert names == {"early": CATALOGUE, "late": "Fair 2027"}
+    for wrong, words in (
+        ({"since": ""}, "enter the first day"),
+        ({"material": ""}, "choose one"),
+        ({"last_day": "2020-01-01"}, "before the first day"),
+    ):
+        status, page = sent(client, "/numbers/assign", **(told | wrong))
+        assert status == 422
+        assert words in page
+
+
+def test_the_main_line_is_told_on_its_page_and_its_calls_are_not_called_stray(
+    signed_in: Enter, engine: Engine
+) -> None:
+    client = signed_in("marketer")
+    sent(client, "/numbers/new", numbers=FAIR_NUMBER, provider="cdr", main_line="1")
+    ring(engine, "main", clock.now() - timedelta(days=1), to=FAIR_NUMBER)
+    page = client.get("/numbers").text
+    assert "main line" in page
+    assert "1 call to" not in page
+    with db.reading(engine) as session:
+        number = numbers.get(session, FAIR_NUMBER).id
+    quality = client.get("/quality").text
+    assert "Calls to the main line" in quality
+    assert "1 of 1 (100" in quality
+    assert sent(client, f"/numbers/{number}", do="no-main-line")[0] == 303
+    assert "1 call to" in client.get("/numbers").text
+    assert sent(client, f"/numbers/{number}", do="main-line")[0] == 303
+    assert "1 call to" not in client.get("/numbers").text

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 from sqlalchemy import select
 
-from tests.cast import COBALT
+from tests.cast import BOREALIS, COBALT
 from tests.twilio_requests import incoming, sid, signature
 from tests.web.accessibility import findings, reflows, unseen_focus
 from tests.web.conftest import Service
@@ -246,3 +246,18 @@ def too_small(page: Page) -> list[str]:
         .map(e => e.outerHTML.slice(0, 120))"""
     found: list[str] = page.evaluate(look)
     return found
+
+
+def test_a_number_is_shown_where_it_is_asked_for_and_what_was_typed_stays(
+    open_page: Open, service: Service
+) -> None:
+    older = ring(service.engine, "older", clock.now() - timedelta(hours=2))
+    newer = ring(service.engine, "newer", clock.now() - timedelta(hours=1), caller=COBALT)
+    page = open_page("rep", f"/desk?call={newer}")
+    page.keyboard.press("0")
+    page.wait_for_url(f"**/desk?call={older}*")
+    # The page of the next call was exchanged by the script, and its buttons work all the same.
+    page.locator("#note").fill("wants pumps")
+    page.get_by_role("button", name="Show number").click()
+    expect(page.get_by_role("link", name=BOREALIS)).to_be_focused()
+    expect(page.locator("#note")).to_have_value("wants pumps")

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from tracking.storage import vault
 from tracking.storage.db import to_micros
-from tracking.storage.models import AuditEntry, AuditHead
+from tracking.storage.models import AuditEntry, AuditHead, Installation
 
 _WAITING = "audit entries without a seal"
 _FIRST = "0" * 64
@@ -44,7 +44,7 @@ def _seal(session: Session) -> None:
         except IntegrityError:
             head = session.scalars(select(AuditHead).with_for_update()).one()
     for entry in entries:
-        entry.place, entry.seal = head.place + 1, _link(head.seal, head.place + 1, entry)
+        entry.place, entry.seal = head.place + 1, _links(head.seal, head.place + 1, entry)[-1]
         head.place, head.seal = entry.place, entry.seal
         session.add(entry)
 
@@ -56,18 +56,23 @@ def _forget(session: Session) -> None:
 
 def broken(session: Session) -> str:
     """Return where the chain does not hold, in words; empty where all of it does."""
-    seal, place = _FIRST, 0
+    seal, place, age = _FIRST, 0, 0
     wanted = select(AuditEntry).where(AuditEntry.place.is_not(None)).order_by(AuditEntry.place)
     with session.scalars(wanted.execution_options(yield_per=1000)) as entries:
         for entry in entries:
             place += 1
             if entry.place != place:
                 return f"entry {place} is missing"
-            if entry.seal != (seal := _link(seal, place, entry)):
+            # By the key of its day: an older one, which others may know by now, seals nothing after it.
+            links = _links(seal, place, entry)
+            if entry.seal not in links[age:]:
                 return f"entry {place} is not what was written"
+            seal, age = str(entry.seal), links.index(str(entry.seal))
     head = session.scalar(select(AuditHead))
     if (head.place, head.seal) != (place, seal) if head else place:
         return f"the trail ends at entry {place}, not at entry {head.place if head else 0}"
+    if place and age < len(vault.installed().all) - 1 and not _waits_for_key(session):
+        return "the last entry is sealed with an older key"
     late = select(AuditEntry.id).where(AuditEntry.place.is_(None))
     first = select(AuditEntry.id).where(AuditEntry.place == 1)
     if session.scalar(late.where(AuditEntry.id > first.scalar_subquery()).limit(1)) is not None:
@@ -75,7 +80,13 @@ def broken(session: Session) -> str:
     return ""
 
 
-def _link(before: str, place: int, entry: AuditEntry) -> str:
+def _links(before: str, place: int, entry: AuditEntry) -> list[str]:
     told = [before, str(place), str(to_micros(entry.at)), entry.actor, entry.action, entry.subject]
     # Each part with its length, so that no two entries are written alike.
-    return vault.lookup_hash("audit", "".join(f"{len(part)}:{part}" for part in told))
+    return vault.chain_hashes("audit", "".join(f"{len(part)}:{part}" for part in told))
+
+
+def _waits_for_key(session: Session) -> bool:
+    """Tell whether a new key is there of which the database does not know yet."""
+    held = session.scalar(select(Installation.key_fingerprint))
+    return held != vault.installed().fingerprint

@@ -25,6 +25,8 @@ SILENCE = timedelta(seconds=60)
 """Without a heartbeat for so long, a worker counts as dead."""
 _BEAT_S = 10.0
 _WRITE_EVERY_S = 0.5
+_TELLING = timedelta(seconds=3)
+"""So long a job must have run before its speed tells anything."""
 _ATTEMPTS = 3
 _OPEN = (JobState.waiting, JobState.running)
 _log = logging.getLogger(__name__)
@@ -91,6 +93,14 @@ def enqueue(session: Session, kind: str, label: str, arguments: Arguments, *, by
     session.add(job)
     session.flush()
     return job
+
+
+def left(job: Job) -> timedelta | None:
+    """Return about how long a running job will go on; None where it cannot be told yet."""
+    if not (job.total and job.done and job.started_at and job.heartbeat_at):
+        return None
+    so_far = job.heartbeat_at - job.started_at
+    return so_far * max(job.total - job.done, 0) / job.done if so_far >= _TELLING else None
 
 
 def get(session: Session, job_id: int) -> Job:

@@ -97,14 +97,14 @@ def forget(session: Session, account: str) -> None:
 
 
 def _of(account: str) -> str:
-    return vault.lookup_hash("tries", account.strip().casefold())
+    return vault.mark("tries", account.strip().casefold())
 
 
 def _counters(what: str, account: str, origin: Origin) -> Iterator[tuple[str, Limit]]:
     name = account.strip().casefold()
 
     def key(*parts: str) -> str:
-        return vault.lookup_hash("tries", "|".join((what, *parts)))
+        return vault.mark("tries", "|".join((what, *parts)))
 
     if origin.device:
         yield key("device", name, origin.device), _SOON

@@ -54,6 +54,13 @@ def token() -> ApiToken:
     return found
 
 
-def sees_personal() -> bool:
-    """Tell whether this request may see telephone numbers and e-mail addresses in full."""
-    return Scope.read_personal in token().scopes
+def shows_in_full(*values: object) -> bool:
+    """Tell whether this request may see numbers and addresses in full, and remember whether it sees any."""
+    may = Scope.read_personal in token().scopes
+    g.in_full = g.get("in_full", False) or (may and any(values))
+    return may
+
+
+def has_shown() -> bool:
+    """Tell whether this request has seen numbers or addresses in full."""
+    return bool(g.get("in_full", False))

@@ -27,13 +27,12 @@ from tracking.api.forms import (
     Words,
     e164,
     page,
-    partly,
-    without_number,
 )
 from tracking.api.problems import naming
 from tracking.api.routes import Context, Section
 from tracking.errors import Invalid, NotFound
 from tracking.records.import_outcome import ImportOutcome
+from tracking.storage import phone
 from tracking.storage.models import AdMaterial, Answer, Call, Campaign, NumberAssignment, Touch
 from tracking.storage.phone import NumberState
 from tracking.storage.vocabulary import CallStatus, LeadStatus
@@ -206,15 +205,15 @@ def find(context: Context, call_id: int) -> Call:
 
 
 def _show(row: Call) -> ShownCall:
-    full, held = access.sees_personal(), row.assignment
+    full, held = access.shows_in_full(row.caller), row.assignment
     return ShownCall(
         ad_material_id=held.ad_material_id if held else None,
         ad_material=held.ad_material.name if held else None,
         campaign_id=held.ad_material.campaign_id if held else None,
         campaign=held.ad_material.campaign.name if held else None,
         account_id=row.contact.account_id,
-        caller=row.caller if full else partly(row.caller),
-        caller_name=row.caller_name if full else without_number(row.caller_name),
+        caller=row.caller if full else phone.partly(row.caller),
+        caller_name=row.caller_name if full else phone.without_number(row.caller_name),
         **{
             field: getattr(row, field)
             for field in ShownCall.model_fields

@@ -71,7 +71,9 @@ class NewDeal(Body):
 
     account: Whose
     stage: Stage
-    amount_minor: SignedMinor
+    amount_minor: SignedMinor | None = Field(
+        None, description="Without it what is known stays; needed where the stage is won."
+    )
     currency: Currency
     external_id: Line | None = Field(None, description="The deal's id in your CRM; without it each is new.")
     name: Words = ""
@@ -95,7 +97,7 @@ class ShownDeal(Shown):
     qualified_at: datetime | None
     opportunity_at: datetime | None
     closed_at: datetime | None
-    amount_minor: int
+    amount_minor: int | None
     margin_minor: int | None
     currency: str
     created_at: datetime

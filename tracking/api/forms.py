@@ -1,6 +1,5 @@
 """The shapes of requests and replies that resources share: texts, moments, amounts, pages."""
 
-import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Generic, TypeVar
@@ -141,19 +140,3 @@ def e164(text: str, region: str, field: str) -> str:
             field, "is no telephone number; write it in full, with + (in a query %2B) and country code"
         )
     return number
-
-
-def partly(text: str | None) -> str | None:
-    """Show of a telephone number its last three digits, of an e-mail address its domain."""
-    if not text:
-        return None
-    return f"…@{text.rpartition('@')[2]}" if "@" in text else phone.mask(text)
-
-
-# Some exchanges send the number where a name should be.
-_LIKE_A_NUMBER = re.compile(r"[+\d\s().-]*\d[\d\s().-]{5,}")
-
-
-def without_number(name: str | None) -> str | None:
-    """Show a name; where a telephone number stands in its place, show it in part."""
-    return partly(name) if name and _LIKE_A_NUMBER.fullmatch(name) else name

@@ -51,6 +51,10 @@ class NewNumber(Body):
     provider: Line
     destination: PhoneText | None = Field(None, description="The number that rings.")
     label: Words = ""
+    main_line: bool = Field(
+        False,
+        description="The firm's own number, on no ad material; its calls are neither stray nor credited.",
+    )
 
 
 class ChangedNumber(Body):
@@ -59,6 +63,7 @@ class ChangedNumber(Body):
     destination: PhoneText | None = None
     label: Words | None = None
     status: NumberStatus | None = None
+    main_line: bool | None = None
 
 
 class ShownNumber(Shown):
@@ -69,6 +74,7 @@ class ShownNumber(Shown):
     destination: str | None
     provider: str
     status: NumberStatus
+    main_line: bool
     label: str
     created_at: datetime
 
@@ -137,6 +143,11 @@ class NewAssignment(MaterialNamed):
     ends_at: Moment | None = Field(
         None, description="Only for what is over already: it records who held the number then."
     )
+    close_others: bool = Field(
+        False,
+        description="End what the number is on where this begins, and use it though it rests; without it "
+        "that is a conflict.",
+    )
 
 
 class NextFree(MaterialNamed):
@@ -201,6 +212,7 @@ def add_tracking_number(context: Context, body: NewNumber) -> ShownNumber:
             provider=body.provider,
             destination=body.destination and e164(body.destination, region, "destination"),
             label=body.label,
+            main_line=body.main_line,
         )
     )
 
@@ -214,6 +226,8 @@ def change_tracking_number(context: Context, path: ById, body: ChangedNumber) ->
         numbers.forward_to(context.session, row, target)
     row.label = row.label if body.label is None else body.label
     row.status = body.status or row.status
+    if body.main_line is not None:
+        numbers.make_main_line(context.session, row, body.main_line)
     context.session.flush()
     return ShownNumber.model_validate(row)
 
@@ -246,13 +260,17 @@ def assign_number(context: Context, body: NewAssignment) -> ShownAssignment:
     """Put a number on ad material; calls since then are credited to it."""
     with pointing_at("number"):
         number = numbers.get(context.session, e164(body.number, context.settings.region, "number"))
-    row = numbers.assign(
-        context.session,
-        number,
-        _material(context, body),
-        starts_at=body.starts_at or context.at,
-        ends_at=body.ends_at,
-    )
+    try:
+        row = numbers.assign(
+            context.session,
+            number,
+            _material(context, body),
+            starts_at=body.starts_at or context.at,
+            ends_at=body.ends_at,
+            close_others=body.close_others,
+        )
+    except numbers.Held as held:
+        raise Conflict("%(reason)s; or end that with close_others", reason=held.whole) from None
     return ShownAssignment.model_validate(row)
 
 

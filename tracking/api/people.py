@@ -19,12 +19,11 @@ from tracking.api.forms import (
     Shown,
     one,
     page,
-    partly,
-    without_number,
 )
 from tracking.api.problems import pointing_at
 from tracking.api.routes import Context, Section
 from tracking.records import contacts
+from tracking.storage import phone
 from tracking.storage.models import Account, Contact
 from tracking.storage.vocabulary import PointKind
 
@@ -175,17 +174,19 @@ def unmerge_contact(context: Context, path: ById) -> ShownContact:
 
 
 def _show_account(row: Account) -> ShownAccount:
-    shown = ShownAccount.model_validate(row)
-    return shown if access.sees_personal() else shown.model_copy(update={"name": without_number(row.name)})
+    shown, name = ShownAccount.model_validate(row), phone.without_number(row.name)
+    return shown if access.shows_in_full(name != row.name) else shown.model_copy(update={"name": name})
 
 
 def _show_contact(row: Contact) -> ShownContact:
     shown = ShownContact.model_validate(row)
-    if access.sees_personal():
+    if access.shows_in_full(*(p.value for p in shown.points if p.kind is not PointKind.external)):
         return shown
     points = [
         # A foreign id says nothing outside the system that gave it.
-        point if point.kind is PointKind.external else point.model_copy(update={"value": partly(point.value)})
+        point
+        if point.kind is PointKind.external
+        else point.model_copy(update={"value": phone.partly(point.value)})
         for point in shown.points
     ]
-    return shown.model_copy(update={"name": without_number(row.name), "points": points})
+    return shown.model_copy(update={"name": phone.without_number(row.name), "points": points})

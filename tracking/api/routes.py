@@ -78,7 +78,11 @@ class Section:
 
         def work(view: _View, context: Callable[[Session], Context], arguments: dict[str, Any]) -> Response:
             with db.reading(_engine()) as session:
-                return _reply(view(context(session), **arguments), 200)
+                made = context(session)
+                reply = _reply(view(made, **arguments), 200)
+            if access.has_shown():
+                db.commit(_engine(), lambda session: _note(session, f"{_name(view)} in full", made.at))
+            return reply
 
         return self._declare("get", rule, scope, work, {200})
 
@@ -192,10 +196,16 @@ def _seal(response: Response) -> Response:
 
 def _noted(view: Callable[..., Any], context: Context, arguments: dict[str, Any], status: int) -> Response:
     reply = _reply(view(context, **arguments), status)
-    token = access.token()
-    actor = f"token {token.name}"[:200]
-    audit.note(context.session, actor, view.__name__.replace("_", " "), request.path, at=context.at)
+    _note(context.session, _name(view) + (" in full" if access.has_shown() else ""), context.at)
     return reply
+
+
+def _note(session: Session, action: str, at: datetime) -> None:
+    audit.note(session, f"token {access.token().name}", action, request.path, at=at)
+
+
+def _name(view: Callable[..., Any]) -> str:
+    return view.__name__.replace("_", " ")
 
 
 def _reply(result: BaseModel | tuple[BaseModel, ImportOutcome], status: int) -> Response:
@@ -240,4 +250,4 @@ def _fingerprint() -> str:
     # Keyed, because the body may hold a caller's number, which a plain hash would give away to trial.
     body = json.dumps(request.get_json(silent=True), sort_keys=True)
     asked = "\n".join([request.method, request.full_path, hashlib.sha256(body.encode()).hexdigest()])
-    return vault.lookup_hash("request", asked)
+    return vault.mark("request", asked)

@@ -56,6 +56,14 @@ def _purpose(place: str | Commands) -> str:
     return next((ast.get_docstring(node) or "" for node in written if node.name == function), "")
 
 
+@click.pass_context
+def _new_key(context: click.Context) -> None:
+    from tracking.storage.keys import new_master_key
+
+    if context.invoked_subcommand is None:
+        click.echo(new_master_key())
+
+
 ringtrail = Commands(
     """Find out which marketing makes the phone ring, and what it earns.
 
@@ -64,6 +72,10 @@ ringtrail = Commands(
     """,
     {
         "attribute": "attribute:attribute_command",
+        "backup": Commands(
+            "Create, verify and restore encrypted backups.",
+            {name: f"backup:{name}" for name in ("create", "restore", "verify")},
+        ),
         "calibrate": "simulate:calibrate",
         "campaign": Commands(
             "Manage campaigns.",
@@ -83,20 +95,37 @@ ringtrail = Commands(
             {
                 name: f"imports:{name}"
                 for name in ("calls", "cdr", "costs", "deals", "supplier", "template", "touches")
-            },
+            }
+            | {"list": "undo:list_command", "undo": "undo:undo_command"},
         ),
         "inbox": Commands(
             "Manage stored provider events.",
             {"drain": "admin:inbox_drain", "replay": "admin:inbox_replay"},
         ),
-        "key": "admin:key",
+        "key": Commands(
+            """Print a new master key for RINGTRAIL_KEY, or change the key of an installation.
+
+            Store it separately from the database and its backups.
+            """,
+            {name: f"keys:{name}" for name in ("reseal", "retire", "rotate")},
+            invoke_without_command=True,
+            callback=_new_key,
+        ),
         "material": Commands(
             "Manage assets, the pieces of a campaign that carry numbers.", {"add": "numbers:material_add"}
         ),
         "number": Commands(
             "Manage tracking numbers and their assignment to assets.",
-            {name: f"numbers:number_{name}" for name in ("add", "assign", "list", "release", "strays")},
+            {
+                name: f"numbers:number_{name.replace('-', '_')}"
+                for name in ("add", "assign", "list", "main-line", "release", "strays")
+            },
         ),
+        "person": Commands(
+            "Export or erase the personal data of one person.",
+            {name: f"people:person_{name}" for name in ("erase", "export")},
+        ),
+        "privacy": "people:privacy",
         "rate": "report:rate_command",
         "replay": "replay:replay_command",
         "report": Commands(
@@ -108,6 +137,7 @@ ringtrail = Commands(
                 "roi": "report:roi_command",
             },
         ),
+        "retention": "people:retention_command",
         "score": "simulate:score",
         "serve": "admin:serve",
         "simulate": "simulate:simulate",

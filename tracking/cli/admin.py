@@ -1,26 +1,31 @@
 """Running an installation: its database, its keys, its server, its health."""
 
+import logging
 import os
 import platform
 import sys
 from contextlib import ExitStack, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from tracking import clock
 from tracking.access import audit, tokens
 from tracking.access.tokens import Scope
 from tracking.cli.installation import Installation, Moment, json_option, pass_installation
 from tracking.errors import Conflict, Invalid
-from tracking.storage import db, vault
+from tracking.keeping import backups, rekeying, retention
+from tracking.storage import db
+from tracking.storage.config import Settings
 from tracking.storage.models import ApiToken, Call, Campaign, InboxEvent
 from tracking.telephony import providers
 from tracking.telephony.inbox import Inbox
 from tracking.telephony.routing import Routing
+from tracking.telephony.spool import Spool
 
 
 @click.command("upgrade")
@@ -37,15 +42,6 @@ def upgrade(installation: Installation) -> None:
             "%(words)s. Restore a backup or repair it by hand before you run `ringtrail serve`", words=words
         )
     click.echo(f"{db.redact(installation.settings.url)} is at schema {db.revision(engine)[0]}")
-
-
-@click.command()
-def key() -> None:
-    """Print a new master key for RINGTRAIL_KEY.
-
-    Store it separately from the database and its backups.
-    """
-    click.echo(vault.new_master_key())
 
 
 @click.command()
@@ -69,12 +65,13 @@ def serve(
 
     SIGHUP restarts the program, for example after an upgrade, without losing a request.
     """
-    from tracking import server
+    from tracking import logs, server
     from tracking.app import create_app, settle
     from tracking.web.pages import largest_of
     from tracking.worker import Beside
 
     # Opened here so that a wrong setting or an old schema is told at once, not in a worker's log.
+    logs.begin(logging.WARNING)
     settings = installation.settings
     for provider in providers.every().values():
         provider.obstacle(settings)
@@ -94,6 +91,7 @@ def serve(
         )
         engine = db.connect(settings)
     app = create_app(settings, engine)
+    app.extensions["ringtrail"]["inbox"].prepare()
     settle()
     serving = server.Server(
         app.wsgi_app, listening, threads=threads, largest=largest_of(app), drafts=settings.data_dir
@@ -227,10 +225,13 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
             safe,
             version if safe else f"{version} can lose WAL writes, so WAL is off; use 3.51.3 or newer",
         )
+    note("backup", *_last_backup(settings))
     try:
         engine = installation.engine
         with db.reading(engine) as session:
+            note("retention", *_kept(session, settings))
             note("key", True, "matches the database")
+            note("key change", *_change_of_key(session))
             waiting = session.scalar(
                 select(func.count(InboxEvent.id)).where(InboxEvent.processed_at.is_(None))
             )
@@ -243,14 +244,49 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
         note("database", True, f"{db.redact(settings.url)} at schema {db.revision(engine)[0]}")
     except Exception as error:  # a doctor reports whatever ails the patient
         note("database", False, str(error).splitlines()[0])
-    spool = list(settings.spool_dir.glob("*")) if settings.spool_dir.exists() else []
-    note("spool", not spool, f"{len(spool)} files waiting for the database" if spool else "empty")
+    spool = Spool(settings.spool_dir)
+    spooled, unreadable = spool.count()
+    waits = f"{spooled} events waiting; start `ringtrail serve`, or run `ringtrail inbox drain`"
+    closed = f"{unreadable} files in {settings.spool_dir} cannot be opened; set RINGTRAIL_KEY to their key"
+    note("spool", not spooled + unreadable, (unreadable and closed) or (spooled and waits) or "empty")
+    there = spool.has_reserve()
+    note("reserve", there, "set aside" if there else "none for a full disk; `ringtrail serve` sets it aside")
     mode = os.stat(settings.data_dir).st_mode & 0o077 if settings.data_dir.exists() else 0
     open_to_others = f"{settings.data_dir} is readable by others; run `chmod 700 {settings.data_dir}`"
     note("data folder", not mode, open_to_others if mode else str(settings.data_dir))
     room = settings.room() if settings.data_dir.exists() else 0
     note("free space", room >= 0, f"{max(room, 0):,} bytes before imports stop (RINGTRAIL_RESERVED_BYTES)")
     return findings
+
+
+def _last_backup(settings: Settings) -> tuple[bool, str]:
+    made = backups.proved(settings)
+    if not made:
+        return False, f"no verified backup in {settings.backups}; run `ringtrail backup create`"
+    age = clock.now() - made[0].made_at
+    told = f"{made[0].path}, made {age.days * 24 + age.seconds // 3600} hours ago and verified"
+    if age > timedelta(hours=48):
+        return False, f"{told}; run `ringtrail backup create` and check the log of `ringtrail work`"
+    if settings.data_dir.exists() and os.stat(settings.backups).st_dev == os.stat(settings.data_dir).st_dev:
+        told += "; it is on the same disk as the data: copy it elsewhere or set RINGTRAIL_BACKUP_DIR"
+    return True, told
+
+
+def _kept(session: Session, settings: Settings) -> tuple[bool, str]:
+    every = retention.plan(session, settings, at=clock.now())
+    words = {None: "forever (not chosen yet)", 0: "forever"}
+    told = ", ".join(f"{one.name} {words.get(one.days) or f'{one.days} days'}" for one in every)
+    if any(one.is_much for one in every):
+        return False, f"{told}; much is due for deletion at once: see `ringtrail retention`"
+    return True, told
+
+
+def _change_of_key(session: Session) -> tuple[bool, str]:
+    if not rekeying.is_going_on(session):
+        return True, "none running"
+    held = rekeying.progress(session)
+    done = f"{held.total - held.left:,} of {held.total:,} values use the new key"
+    return True, f"{done}; `ringtrail work` continues, and `ringtrail key reseal` does it now"
 
 
 def _open_inbox(installation: Installation) -> Inbox:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table as Printed
 
 from tracking import clock
@@ -311,6 +311,7 @@ def _run(
         bar = Progress(
             "{task.description}",
             BarColumn(),
+            TextColumn("{task.fields[rows]:,} rows"),
             DownloadColumn(),
             TimeRemainingColumn(),
             console=Console(stderr=True),
@@ -318,7 +319,7 @@ def _run(
             disable=not sys.stderr.isatty(),
         )
         with bar:
-            task = bar.add_task(table.name, total=table.size)
+            task = bar.add_task(table.name, total=table.size, rows=0)
             result = run.run(
                 installation.engine,
                 table,
@@ -327,7 +328,7 @@ def _run(
                 dry_run=dry_run,
                 strict=strict,
                 refused=refused,
-                progress=lambda done: bar.update(task, completed=done),
+                progress=lambda done, rows: bar.update(task, completed=done, rows=rows),
             )
     finally:
         table.close()
@@ -366,6 +367,8 @@ def _show(result: Result, refused: Path | None) -> None:
             console.print(
                 f"  and {result.refused - _SHOWN} more; --refused FILE saves them all", markup=False
             )
+    if result.taken and result.run_id is not None and (result.created or result.updated):
+        console.print(f"  to undo: ringtrail import undo {result.run_id}", markup=False)
     if refused is not None and result.refused:
         console.print(f"rejected rows saved in {refused}", soft_wrap=True, markup=False)
     if not result.taken and not result.dry_run:

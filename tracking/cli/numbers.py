@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from tracking import clock
 from tracking.cli.installation import Day, Installation, Moment, json_option, pass_installation
+from tracking.errors import Conflict
 from tracking.records import campaigns as domain
 from tracking.storage import db
 from tracking.storage.models import AdMaterial, Campaign, TrackingNumber
@@ -92,10 +93,16 @@ def material_add(installation: Installation, /, campaign_name: str, name: str, *
     help="Phone provider; cdr for imported phone system records.",
 )
 @click.option("--label", default="", help="Name of the number for people.")
+@click.option("--main-line", is_flag=True, help="The company's own number; its calls are not credited.")
 @json_option
 @pass_installation
 def number_add(
-    installation: Installation, e164: str, destination: str | None, provider: str, label: str
+    installation: Installation,
+    e164: str,
+    destination: str | None,
+    provider: str,
+    label: str,
+    main_line: bool,
 ) -> None:
     """Add NUMBER to the inventory."""
     with db.transaction(installation.engine) as session:
@@ -107,8 +114,24 @@ def number_add(
             destination=destination,
             label=label,
             region=installation.settings.region,
+            main_line=main_line,
         )
-    installation.tell(f"{row.number} added to the inventory", number=row.number)
+    what = "added as the main line" if main_line else "added to the inventory"
+    installation.tell(f"{row.number} {what}", number=row.number, main_line=main_line)
+
+
+@click.command("main-line")
+@click.argument("e164", metavar="NUMBER")
+@click.option("--off", is_flag=True, help="No longer the main line.")
+@json_option
+@pass_installation
+def number_main_line(installation: Installation, e164: str, off: bool) -> None:
+    """Make NUMBER the main line; calls to it are neither stray nor credited."""
+    with db.transaction(installation.engine) as session:
+        row = numbers.get(session, e164, installation.settings.region)
+        numbers.make_main_line(session, row, not off)
+    what = "no longer the main line" if off else "the main line"
+    installation.tell(f"{row.number} is {what}", number=row.number, main_line=not off)
 
 
 @click.command("list")
@@ -181,6 +204,7 @@ def number_strays(installation: Installation, since: datetime | None, until: dat
     help="Start (default: now). An earlier time also credits the calls since then.",
 )
 @click.option("--to", "ends_at", type=Moment(), help="End, for past assignments.")
+@click.option("--close-others", is_flag=True, help="End other assignments by then, even while cooling off.")
 @json_option
 @pass_installation
 def number_assign(
@@ -190,6 +214,7 @@ def number_assign(
     material_name: str,
     starts_at: datetime | None,
     ends_at: datetime | None,
+    close_others: bool,
 ) -> None:
     """Assign NUMBER (default: the next available one) to an asset."""
     now = clock.now()
@@ -199,10 +224,25 @@ def number_assign(
             row = numbers.assign_next_free(session, piece, at=starts_at or now)
         else:
             found = numbers.get(session, e164, installation.settings.region)
-            row = numbers.assign(session, found, piece, starts_at=starts_at or now, ends_at=ends_at)
-        name = row.tracking_number.number
+            try:
+                row = numbers.assign(
+                    session,
+                    found,
+                    piece,
+                    starts_at=starts_at or now,
+                    ends_at=ends_at,
+                    close_others=close_others,
+                )
+            except numbers.Held as held:
+                raise Conflict(
+                    "%(reason)s; or end that one the day before with --close-others", reason=held.whole
+                ) from None
+        name, credited = row.tracking_number.number, numbers.calls_of(session, row)
     installation.tell(
-        f"{name} assigned to {material_name!r} of {campaign_name!r} from {row.starts_at}", number=name
+        f"{name} assigned to {material_name!r} of {campaign_name!r} from {row.starts_at}; "
+        f"{credited} calls credited",
+        number=name,
+        calls=credited,
     )
 
 

@@ -164,6 +164,8 @@ def export(installation: Installation, folder: Path) -> None:
     with db.reading(installation.engine) as session:
         tables = journeys.export(session, currency=currency)
         tables = journeys.with_opportunities(session, tables, currency=currency)
+    with db.transaction(installation.engine) as session:
+        audit.note(session, "terminal", "journeys export", at=clock.now())
     folder.mkdir(parents=True, exist_ok=True)
     for name in tables.__slots__:
         table: pa.Table = getattr(tables, name)

@@ -4,7 +4,7 @@ import logging
 
 import click
 
-from tracking import worker
+from tracking import logs, worker
 from tracking.cli.installation import Installation, pass_installation
 
 
@@ -18,5 +18,5 @@ def work(installation: Installation, beside: int | None) -> None:
 
     `ringtrail serve` starts a worker of its own. With PostgreSQL, several workers share the jobs.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.begin(logging.INFO)
     worker.run(installation.engine, installation.settings, parent=beside)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from tracking.errors import Invalid
 from tracking.imports import values
+from tracking.imports import words as tables
 from tracking.imports.call_words import COURSES, STATUSES
 from tracking.imports.headed import NO_CHANNEL, Headed
 from tracking.imports.legs import join, record_rows
@@ -28,6 +29,7 @@ from tracking.storage.vocabulary import Outcome as Asked
 from tracking.telephony.calls import CallEvent, Course
 
 _STATUS = STATUSES | values.words(CallStatus)
+_NOBODY = (CallStatus.missed, CallStatus.voicemail)
 _LEAD = values.words(LeadStatus) | {
     "qualified lead": LeadStatus.good_lead,
     "qualified": LeadStatus.good_lead,
@@ -37,14 +39,12 @@ _LEAD = values.words(LeadStatus) | {
     "not a qualified lead": LeadStatus.not_a_lead,
 }
 _UNJUDGED = frozenset({"", "not scored", "unscored", "none", "previously marked good lead"})
-_ASKED = values.words(Asked) | {
-    "yes": Asked.answered,
-    "no": Asked.not_asked,
-    "refused": Asked.declined,
-    "would not say": Asked.declined,
-    "does not know": Asked.unknown,
-    "did not know": Asked.unknown,
-}
+_YES = frozenset(tables.listed("yes"))
+_ASKED = (
+    dict.fromkeys(_YES, Asked.answered)
+    | dict.fromkeys(tables.listed("no"), Asked.not_asked)
+    | values.words(Asked, "asked")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,11 +220,18 @@ class CallLog(Headed):
                 talk=talk,
                 duration=duration,
             )
-        status = values.choice(cell("status"), "status", _STATUS) if cell("status") else None
+        said, course = cell("status"), self._direction(cell("direction"))
+        if course is None and fold(said) not in _STATUS and (course := COURSES.get(fold(said))):
+            said = ""  # what stands there is the direction
+        status = values.choice(said, "status", _STATUS) if said else None
+        if status is None and (implied := STATUSES.get(fold(cell("direction")))) in _NOBODY:
+            status = implied
         if status is CallStatus.answered:
             status = CallStatus.completed
         if whole and status is None:
-            if talk is None:
+            if talk is None and course in (Course.outgoing, Course.internal):
+                talk = duration
+            elif talk is None:
                 raise Invalid(
                     "status", "empty, and talk_s is empty too; enter completed, missed or voicemail"
                 )
@@ -258,7 +265,7 @@ class CallLog(Headed):
             currency=currency if value is not None else None,
             note=cell("note"),
             tags=tuple(part.strip() for part in re.split(r"[,|]", cell("tags")) if part.strip()),
-            course=self._direction(cell("direction")),
+            course=course,
         ), whole
 
     def _direction(self, word: str) -> Course | None:
@@ -276,6 +283,8 @@ class CallLog(Headed):
                 "%(outcome)s, but heard_from has an answer; correct one of them",
                 outcome=outcome,
             )
+        if outcome is Asked.answered and not words and fold(asked) in _YES:
+            return Asked.unknown, None  # somebody asked; what was said is nowhere
         if outcome is Asked.answered and not words:
             raise Invalid("heard_from", 'empty although asked is "answered"; enter the caller\'s answer')
         return outcome, words or None

@@ -168,10 +168,17 @@ class CallRecords:
 
     def remarks(self) -> Sequence[Sentence]:
         """Return what should be known of the file as a whole."""
+        assumed = [
+            say(
+                "the dates have no year; the most recent such date is assumed, in %(years)s",
+                years=", ".join(map(str, sorted(self._reading.years))),
+            )
+        ] * bool(self._reading.years)
         if self._named or not self._unnamed:
-            return ()
+            return assumed
         seen = ", ".join(number for number, _ in self._unnamed.most_common(5))
         return (
+            *assumed,
             say(
                 "no row has one of your tracking numbers; dialled: %(seen)s. If an extension or "
                 "queue belongs to a tracking number, enter it as 800=+46701740690 (command line: "
@@ -214,7 +221,7 @@ class CallRecords:
             row.mapping = self._map
 
     def _map_key(self) -> str:
-        return vault.lookup_hash("import headers", self.name)
+        return vault.mark("import headers", self.name)
 
 
 def _recognise(head: Sequence[Row], reading: Reading) -> "_Records | Exchange":

@@ -308,7 +308,9 @@ class Costs(Headed):
                 )
             return costs.save(session, spent.record, campaign=campaign, material=piece)[1]
 
-        return each(session, records, one)
+        outcomes = each(session, records, one)
+        self.campaigns.keep(session, found, zip((r.campaign for r in records), outcomes, strict=True))
+        return outcomes
 
     def _days(self, cells: Sequence[str]) -> tuple[date, date]:
         def cell(name: str) -> str:

@@ -7,8 +7,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from tracking.errors import Invalid
+from tracking.errors import Invalid, Sentence, say
 from tracking.imports import values
+from tracking.imports import words as tables
 from tracking.imports.headed import NO_CHANNEL, Headed, Occurrences
 from tracking.imports.mapping import Told
 from tracking.imports.outcomes import Outcome
@@ -38,6 +39,8 @@ _SEEN = {
     "other campaigns": ("other", TouchKind.visit),
     "ai referrals": ("ai_referral", TouchKind.visit),
 }
+_SOURCES = tables.values("sources")
+_WEBSITE, _NOTHING = "website", "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ class _Sold:
     record: DealRecord
     more_numbers: Sequence[str]
     heard_from: str | None
+    noted: str | None
+    """What the seller noted as the source, other than where the system saw the buyer."""
     seen: tuple[str, TouchKind] | None
     campaign: str | None
     begun: datetime | None
@@ -157,9 +162,9 @@ class Deals(Headed):
             **moments,
         )
         heard = values.text(cell("heard_from"), "heard_from", answers.LONGEST_VERBATIM)
-        seen = _SEEN.get(values.fold(cell("source")))
+        noted, seen = _source(values.text(cell("source"), "source"))
         campaign = values.text(cell("campaign"), "campaign")
-        return _Sold(record, tuple(dict.fromkeys(numbers))[1:], heard, seen, campaign, begun)
+        return _Sold(record, tuple(dict.fromkeys(numbers))[1:], heard, noted, seen, campaign, begun)
 
     def save(self, session: Session, records: Sequence[_Sold], at: datetime) -> Sequence[Outcome]:
         """Add the deals, or bring them up to date."""
@@ -170,14 +175,19 @@ class Deals(Headed):
             contacts.also_reached(session, contacts.root(session, deal.account), sold.more_numbers, at=at)
             campaign = found.get(sold.campaign or "")
             before = sold.begun or deal.opportunity_at or deal.closed_at or at
-            if sold.heard_from:
+            for told, kind in ((sold.heard_from, "deal"), (sold.noted, "deal's noted source")):
+                if not told:
+                    continue
+                meant = self._meaning(session, told)
                 answers.log(
                     session,
                     Asked.answered,
                     asked_at=before,
                     contact=contacts.contact_for(session, _who(deal, sold.record.clues), at=at),
-                    verbatim=sold.heard_from,
-                    source_key=values.content_key("deal", sold.record.external_id, sold.heard_from),
+                    campaign=meant.campaign if meant else None,
+                    channel=meant.channel if meant else None,
+                    verbatim=told,
+                    source_key=values.content_key(kind, sold.record.external_id, told),
                 )
             if sold.seen or campaign:
                 channel, kind = sold.seen or (None, TouchKind.other)
@@ -195,7 +205,27 @@ class Deals(Headed):
                 )
             return effect
 
-        return each(session, records, one)
+        outcomes = each(session, records, one)
+        self.campaigns.keep(session, found, zip((r.campaign for r in records), outcomes, strict=True))
+        return outcomes
+
+    def remarks(self) -> Sequence[Sentence]:
+        """Say what a file without ids leads to."""
+        if "deal_id" in self.columns:
+            return ()
+        return (
+            say(
+                "no column has deal IDs, so a row that changes counts as a new deal in the next file; "
+                "export the deals with their IDs"
+            ),
+        )
+
+    def _meaning(self, session: Session, told: str) -> answers.Source | None:
+        """Return the campaign or channel of this name, or the channel that the word commonly stands for."""
+        if found := answers.understand(session, told):
+            return found
+        channel = _SOURCES.get(values.fold(told))
+        return None if channel in (None, _WEBSITE, _NOTHING) else answers.Source(told, channel=channel)
 
     def _stage(self, cells: Sequence[str]) -> Stage:
         """Read how far a deal came: its outcome, where it is won or lost, else the stage it is in."""
@@ -238,6 +268,20 @@ class Deals(Headed):
             person=person,
             person_id=known("person_id"),
         )
+
+
+def _source(told: str | None) -> tuple[str | None, tuple[str, TouchKind] | None]:
+    """Return what a source is: an answer that somebody noted, or where the system saw the buyer.
+
+    That somebody called, or that nobody knows, is no source.
+    """
+    folded = values.fold(told or "")
+    meant = _SOURCES.get(folded)
+    if folded in _SEEN:
+        return None, _SEEN[folded]
+    if meant == _WEBSITE:
+        return None, (_WEBSITE, TouchKind.form)
+    return (None if meant == _NOTHING else told), None
 
 
 def forms_of(word: str) -> tuple[str, ...]:

@@ -121,14 +121,26 @@ class Decision:
             self.reasons.append(reason)
 
 
+def days_in(lines: Iterable[str]) -> Days:
+    """Return what the days in lines of text say together."""
+    found = Days()
+    for line in lines:
+        for each in _SLASHED.finditer(line[:500]):
+            found.add(each[0])
+    return found
+
+
 def decide(
     dialect: Dialect,
     header: Sequence[str],
     amounts: dict[str, Amounts],
     days: dict[str, Days],
     names: dict[str, str],
+    above: Days,
 ) -> Decision:
     """Decide how the columns are written; what was told counts, then the column, then the file's others.
+
+    ``above`` are the days in the lines above the names.
 
     ``names`` gives the columns their names, by field. An amount's field may have a currency behind it: then
     only rows in that currency are meant, and where they do not tell, the whole column does.
@@ -136,7 +148,7 @@ def decide(
     made = Decision()
     language = words.language(header)
     _decide_marks(made, dialect, language, amounts, names)
-    _decide_orders(made, dialect, language, days, names)
+    _decide_orders(made, dialect, language, days, names, above)
     return made
 
 
@@ -167,11 +179,16 @@ def _decide_marks(
 
 
 def _decide_orders(
-    made: Decision, dialect: Dialect, language: str, days: dict[str, Days], names: dict[str, str]
+    made: Decision,
+    dialect: Dialect,
+    language: str,
+    days: dict[str, Days],
+    names: dict[str, str],
+    above: Days,
 ) -> None:
     told = dialect.day_first
     orders = {name: column.order() if told is None else told for name, column in days.items()}
-    agreed = _agreed(orders.values())
+    agreed = _agreed([*orders.values(), above.order()])
     for name, column in days.items():
         order = orders[name] if orders[name] is not None else agreed
         if order is None and column.either and language in _DAY_FIRST:

@@ -6,6 +6,7 @@ The layout is told from the content: a header by its names, a file without one b
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from tracking.errors import Invalid
 from tracking.imports import values
@@ -43,6 +44,7 @@ _MACHINES = frozenset(
     }
 )
 _LOST = frozenset({"LOSE_RACE", "PICKED_OFF"})
+_MINUTES = 2000
 _NEVER = "0000-00-00 00:00:00"
 
 _STATUS = {
@@ -74,6 +76,7 @@ class Exchange:
             self._layout = self._by_content(head)
         self.name = self._layout.name
         self.joins = True
+        self._ahead: dict[str, timedelta] = {}
         self.second_legs: dict[str, str] = {}
         """Of the calls read last, the leg that a call's first one names, and that first one."""
 
@@ -204,14 +207,26 @@ class Exchange:
 
     def _moment(self, text: str, field: str) -> datetime:
         # By far most of a large file's time would go into the reader of all notations.
-        if STAMP.fullmatch(text):
+        if len(text) == 19 and STAMP.fullmatch(text):
             try:
-                found = datetime.fromisoformat(text)
+                # What the clocks show is how far they are ahead, which calls of a minute ask the zone once.
+                shown = datetime.fromisoformat(f"{text}+00:00")
+                if (ahead := self._ahead.get(text[:16])) is not None:
+                    return shown - ahead
             except ValueError:
                 raise Invalid(field, "not a valid date and time; fix it in the source system") from None
-            if 1970 <= found.year <= 2100:
-                return found.replace(tzinfo=self._reading.zone).astimezone(UTC)
+            if 1970 <= shown.year <= 2100:
+                return self._ahead_of(shown.replace(tzinfo=self._reading.zone), text[:16])
         return values.moment(text, field, self._reading.dialect).astimezone(UTC)
+
+    def _ahead_of(self, local: datetime, minute: str) -> datetime:
+        """Return a moment in UTC, and remember how far ahead the clocks are in its minute."""
+        ahead, last = (local.replace(second=second).utcoffset() for second in (0, 59))
+        if ahead is not None and ahead == last:
+            if len(self._ahead) >= _MINUTES:
+                self._ahead.clear()
+            self._ahead[minute] = ahead
+        return local.astimezone(UTC)
 
     def _by_content(self, head: Sequence[Row]) -> Layout:
         first = head[0].cells if head else ()
@@ -239,7 +254,7 @@ def _status(disposition: str, result: str, talked: bool) -> CallStatus:
         return found
     if not disposition:
         return CallStatus.completed if talked else CallStatus.missed
-    status = _STATUS.get(disposition.upper())
+    status = _STATUS.get(disposition) or _STATUS.get(disposition.upper())
     if status is None:
         raise Invalid(
             "disposition",
@@ -266,11 +281,12 @@ def _check_lengths(duration: int | None, talk: int | None) -> None:
 
 
 def _after(started: datetime, moment: datetime, within: int | None, field: str) -> datetime:
+    wait = (moment - started).total_seconds()
+    longest = None if within is None else within + 1
     # Local clocks go back and forth an hour twice a year, between the start of a call and its end.
-    for shift in (timedelta(0), timedelta(hours=1), timedelta(hours=-1)):
-        wait = moment + shift - started
-        if wait >= timedelta(0) and (within is None or wait <= timedelta(seconds=within + 1)):
-            return moment + shift
+    for shift in (0, 3600, -3600):
+        if wait + shift >= 0 and (longest is None or wait + shift <= longest):
+            return moment + timedelta(seconds=shift) if shift else moment
     if moment < started:
         raise Invalid(field, "earlier than the start of the call; correct one of them")
     raise Invalid(
@@ -278,7 +294,14 @@ def _after(started: datetime, moment: datetime, within: int | None, field: str) 
     )
 
 
+@lru_cache(maxsize=4096)
+def _numbers_within(text: str) -> list[str]:
+    return _NUMBER_WITHIN.findall(text)
+
+
 def _candidates(did: str, dst: str, userfield: str, lastdata: str, caller: str) -> tuple[str, ...]:
-    within = [found for text in (userfield, lastdata) if text for found in _NUMBER_WITHIN.findall(text)]
+    within = [found for text in (userfield, lastdata) if text for found in _numbers_within(text)]
+    if not (did or within):
+        return (dst,) if (dst := dst.strip()) else ()
     within = [found for found in within if found != caller.strip()]
     return tuple(dict.fromkeys(d for d in (did.strip(), dst.strip(), *within) if d))

@@ -1,7 +1,7 @@
 """What the files with a header line have in common: columns by name, campaigns by name, rows without id."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from tracking.errors import Invalid, Sentence, say
 from tracking.imports import values, words
-from tracking.imports.deciding import Amounts, Days, Decision, decide
+from tracking.imports.deciding import Amounts, Days, Decision, days_in, decide
 from tracking.imports.mapping import Aliases, Columns, Told
-from tracking.imports.outcomes import Skip
+from tracking.imports.outcomes import Outcome, Skip
 from tracking.imports.reading import Broken, Table
 from tracking.imports.values import Dialect, content_key
 from tracking.records import campaigns
@@ -131,8 +131,11 @@ class Headed:
             for name, column in days.items():
                 column.add(self.columns.cell(row.cells, name))
         self.amounts = amounts
-        names = {name: self.columns.column(name.partition(" ")[0]) for name in (*amounts, *days)}
-        return decide(dialect, self.columns.header, amounts, days, names)
+        names = {name: self.columns.column(name) for name in days}
+        for name in amounts:
+            whole, _, code = name.partition(" ")
+            names[name] = f"{self.columns.column(whole)} {code}".rstrip()
+        return decide(dialect, self.columns.header, amounts, days, names, days_in(table.preamble))
 
     def begin(self, session: Session) -> None:
         """Nothing is needed beforehand."""
@@ -224,20 +227,34 @@ def resembles(header: Sequence[str]) -> Sentence | None:
     return None
 
 
+Named = tuple[str | None, Outcome]
+"""The campaign that a row names, and what came of the row."""
+
+
 class CampaignBook:
     """Campaigns by name; one that a file names first is added, and remembered for the summary."""
 
     def __init__(self) -> None:
         self.added: dict[str, None] = {}
+        self._fresh: set[str] = set()
 
     def find(self, session: Session, wanted: Mapping[str, str | None], at: datetime) -> dict[str, Campaign]:
         """Return the campaigns of a batch; ``wanted`` gives the channel of each, for those to be added."""
-        found = campaigns.named(session, wanted)
+        found, self._fresh = campaigns.named(session, wanted), set[str]()
         for name, channel in wanted.items():
             if name not in found:
                 found[name] = campaigns.add(session, name, channel or NO_CHANNEL, at=at)
                 self.added[name] = None
+                self._fresh.add(name)
         return found
+
+    def keep(self, session: Session, found: Mapping[str, Campaign], outcomes: Iterable[Named]) -> None:
+        """Leave nothing behind of campaigns that a batch added for rows which were then all refused."""
+        used = {name for name, outcome in outcomes if not isinstance(outcome, Invalid)}
+        for name in self._fresh - used:
+            session.delete(found[name])
+            del self.added[name]
+        session.flush()
 
 
 class Occurrences:

@@ -14,8 +14,8 @@ from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 
 from tracking import clock
-from tracking.errors import Invalid, Sentence, unpacked
-from tracking.imports import run, supplier, words
+from tracking.errors import Conflict, Invalid, Sentence, unpacked
+from tracking.imports import run, supplier, undo, words
 from tracking.imports.call_log import CallLog
 from tracking.imports.cdr import CallRecords, refuse_bill
 from tracking.imports.costs import Costs
@@ -28,7 +28,7 @@ from tracking.imports.run import Format
 from tracking.imports.touches import Touches
 from tracking.imports.uploads import Upload, UploadStore
 from tracking.imports.values import Dialect, fold
-from tracking.storage import money, vault
+from tracking.storage import db, money, vault
 from tracking.storage.config import Settings
 from tracking.storage.models import ImportMapping, ImportRun
 
@@ -300,7 +300,10 @@ def take(
     dry_run: bool,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Mapping[str, Any]:
-    """Import an upload, or try it; what was found stays sealed beside it, the counts are returned."""
+    """Import an upload, or try it; what was found stays sealed beside it, the counts are returned.
+
+    ``progress`` is told the rows read and about how many there are in all.
+    """
     store = UploadStore(settings.data_dir)
     found = store.found(upload.token)
     if dry_run or found is None or not found.get("imported"):
@@ -406,12 +409,21 @@ def _rows(
             piecemeal=True,
             refused=refused,
             shown=_REFUSALS_KEPT,
-            progress=lambda done: progress(done, table.size),
+            progress=lambda done, rows: progress(rows, round(rows * table.size / max(done, 1))),
         )
         store.drop(upload.token, "refused")
         if refused.exists():
             with refused.open("rb") as kept:
                 store.seal(upload.token, "refused", kept)
+    if not dry_run and upload.options.get("strict") and result.refused and result.run_id is not None:
+        # One transaction for the whole file would keep this job's own progress from being written.
+        run_id = result.run_id
+        db.commit(engine, lambda session: undo.undo(session, run_id, at=clock.now()))
+        raise Conflict(
+            "nothing from %(name)s was imported: all rows or none was chosen, and line %(line)s is rejected",
+            name=upload.name,
+            line=result.refusals[0].line,
+        )
     if result.rows == 0:
         raise Invalid("file", "%(name)s has a header but no rows; choose a file with data", name=upload.name)
     return as_found(result, form.header)
@@ -454,4 +466,4 @@ def _supplier(
 
 
 def _hash(header: Sequence[str]) -> str:
-    return vault.lookup_hash("import headers", "\x1f".join(map(fold, header)))
+    return vault.mark("import headers", "\x1f".join(map(fold, header)))

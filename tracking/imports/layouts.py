@@ -161,6 +161,7 @@ FIELDS = (
 )
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d")
+_STARTS = (4, 8, 9)
 _UNIQUE = re.compile(r"(?:[\w.-]+-)?\d{9,11}\.\d+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -191,9 +192,15 @@ class Layouts:
     def of(self, cells: Sequence[str]) -> Layout:
         """Return the layout of a row, or raise Invalid."""
         width = len(cells)
-        start = next((at for at in (4, 8, 9) if at < width and STAMP.fullmatch(cells[at])), None)
+        start = None
+        for at in _STARTS:
+            if at < width and len(cells[at]) == 19 and STAMP.fullmatch(cells[at]):
+                start = at
+                break
         unique = start == 9 and width in (17, 20) and bool(_UNIQUE.fullmatch(cells[16]))
-        switch = start == 9 and width in (17, 18) and bool(_UUID.fullmatch(cells[16]))
+        switch = (
+            start == 9 and width in (17, 18) and len(cells[16]) == 36 and bool(_UUID.fullmatch(cells[16]))
+        )
         key = (start, width, unique, switch)
         layout = self._known.get(key)
         if layout is None:

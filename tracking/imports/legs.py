@@ -1,16 +1,16 @@
 """Reports about calls from a file: the legs of one conversation put together, an outcome for each row."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracking.imports.outcomes import KNOWN, Skip
 from tracking.records.import_outcome import ImportOutcome
-from tracking.storage import phone, vault
+from tracking.storage import phone, rows, vault
 from tracking.storage.models import Call
 from tracking.storage.vocabulary import CallStatus, PointKind
 from tracking.telephony import bulk
@@ -58,23 +58,22 @@ def join(session: Session, events: Sequence[CallEvent], region: str, own: set[st
     A leg to a number that is none of ours belongs to the caller's call to a number of ours during which it
     begins. Of records without an id, those of one caller to one number within two seconds are one.
     """
-    callers = {event: e164 for event in events if (e164 := phone.parse(event.caller, region).e164)}
-    by_caller: dict[tuple[str, str], list[CallEvent]] = defaultdict(list)
-    for event, e164 in callers.items():
-        by_caller[event.provider, e164].append(event)
-    talks = _stored(session, callers.values(), events, own) if by_caller else {}
-    ids: dict[CallEvent, str] = {}
+    by_caller: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for at, event in enumerate(events):
+        if e164 := phone.parse(event.caller, region).e164:
+            by_caller[event.provider, e164].append(at)
+    talks = _stored(session, {e164 for _, e164 in by_caller}, events) if by_caller else {}
+    joined = list(events)
     for key, group in by_caller.items():
         known = talks.get(key, [])
+        if len(group) == 1 and not known:
+            continue
         # Those to a number of ours first: the others look for the one that they belong to.
-        for event in sorted(group, key=lambda e: (not _ours(e, region, own), e.started_at)):
-            ids[event] = _placed(session, event, known, region, own)
-    return [
-        replace(event, provider_call_id=ids[event])
-        if ids.get(event, event.provider_call_id) != event.provider_call_id
-        else event
-        for event in events
-    ]
+        for at in sorted(group, key=lambda at: (not _ours(events[at], region, own), events[at].started_at)):
+            call_id = _placed(session, events[at], known, region, own)
+            if call_id != events[at].provider_call_id:
+                joined[at] = replace(events[at], provider_call_id=call_id)
+    return joined
 
 
 def absorb(session: Session, events: Sequence[CallEvent], second: Mapping[str, str]) -> None:
@@ -88,11 +87,7 @@ def absorb(session: Session, events: Sequence[CallEvent], second: Mapping[str, s
     ).all()
     for provider, leg in stored:
         if leg in pairs and (provider, pairs[leg]) not in stored:
-            session.execute(
-                update(Call)
-                .where(Call.provider == provider, Call.provider_call_id == leg)
-                .values(provider_call_id=pairs[leg])
-            )
+            _rename(session, provider, leg, pairs[leg])
 
 
 def _placed(session: Session, event: CallEvent, known: list[_Talk], region: str, own: set[str]) -> str:
@@ -107,15 +102,19 @@ def _placed(session: Session, event: CallEvent, known: list[_Talk], region: str,
     if this.ours and not host.ours and host.call_id != this.call_id:
         # What was taken for a call of its own is a leg of this one.
         if host.stored:
-            session.execute(
-                update(Call)
-                .where(Call.provider == event.provider, Call.provider_call_id == host.call_id)
-                .values(provider_call_id=this.call_id)
-            )
+            _rename(session, event.provider, host.call_id, this.call_id)
         host.call_id = this.call_id
     host.ours, host.end = host.ours or this.ours, max(host.end, this.end)
     host.start = min(host.start, this.start)
     return host.call_id
+
+
+def _rename(session: Session, provider: str, before: str, after: str) -> None:
+    # By the row, so that what changed is on record if the import is undone.
+    named = select(Call).where(Call.provider == provider, Call.provider_call_id == before)
+    if (call := session.scalar(named)) is not None:
+        call.provider_call_id = after
+        session.flush()
 
 
 def _one(a: _Talk, b: _Talk) -> bool:
@@ -134,9 +133,9 @@ def _ours(event: CallEvent, region: str, own: set[str]) -> bool:
 
 
 def _stored(
-    session: Session, callers: Iterable[str], events: Sequence[CallEvent], own: set[str]
+    session: Session, callers: Collection[str], events: Sequence[CallEvent]
 ) -> dict[tuple[str, str], list[_Talk]]:
-    hashes = {vault.lookup_hash(PointKind.phone, e164): e164 for e164 in set(callers)}
+    hashes = {h: e164 for e164 in callers for h in vault.lookup_hashes(PointKind.phone, e164)}
     moments = [event.started_at for event in events]
     query = select(
         Call.provider,
@@ -148,11 +147,11 @@ def _stored(
         Call.tracking_number_id,
         Call.dialled,
     ).where(
-        Call.caller_hash.in_(hashes),
-        Call.provider.in_({event.provider for event in events}),
+        rows.among(session, Call.caller_hash, hashes),
         Call.started_at.between(min(moments) - timedelta(hours=12), max(moments) + timedelta(hours=12)),
     )
     found: dict[tuple[str, str], list[_Talk]] = defaultdict(list)
+    # Asked for here, the provider would have all of its calls read.
     for provider, call_id, value_hash, start, ended, duration, number, dialled in session.execute(query):
         end = ended or start + timedelta(seconds=duration or 0)
         talk = _Talk(call_id, start, end, number is not None, dialled, True)
@@ -182,4 +181,4 @@ def _summed(events: Sequence[CallEvent]) -> list[CallEvent]:
             first = min(leg.started_at for leg in legs)
             lasted = max(int((until - first).total_seconds()) if until else 0, longest.duration_s or 0)
             whole[longest] = replace(longest, talk_s=total, duration_s=lasted)
-    return [whole.get(event, event) for event in events]
+    return [whole.get(event, event) for event in events] if whole else list(events)

@@ -69,6 +69,8 @@ class Result:
     campaigns_created: list[str] = field(default_factory=list)
     notes: list[Sentence] = field(default_factory=list)
     """What was found out about the file, and what follows from it."""
+    run_id: int | None = None
+    """The number of the import, by which it can be undone."""
     passed_over: list[Sentence] = field(default_factory=list)
     """The first rows that are none: of totals, or below the table."""
 
@@ -102,6 +104,7 @@ class Result:
             "separator": self.separator,
             "dry_run": self.dry_run,
             "taken": self.taken,
+            "import": self.run_id if self.taken else None,
             "rows": self.rows,
             "created": self.created,
             "updated": self.updated,

@@ -48,8 +48,8 @@ PLATFORMS = (
         "linkedin",
         "LinkedIn Ads",
         "social",
-        _names("total spent|spent"),
-        _names("campaign group name|campaign group|account name|campaign type"),
+        _names("total spent"),
+        _names("campaign group name|campaign group|account name|campaign type|start date|start date in utc"),
         month_first=True,
     ),
     Platform(

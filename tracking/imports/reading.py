@@ -27,6 +27,8 @@ LONGEST_LINE = 65_536
 LONGEST_RECORD_LINES = 100
 UNBALANCED = say('unclosed quotation mark; write quotes inside a cell twice ("")').template
 SEPARATORS = (",", ";", "\t", "|")
+# Lines that are read at one go: a broken one among them has all read one by one.
+_TOGETHER = 200
 # Lines in which the header is looked for: reports have up to a dozen above it.
 _LOOKED_AT = 40
 # Lines of a row of names.
@@ -36,7 +38,7 @@ _TOLD = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 _FIGURE = re.compile(r"[+\-\u2212(]?[^\w\s]{0,2}\d[\d\s.,:/\-'+()]*(?:%|[TZ][\d:.+\-Z]*)?")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Row:
     """The cells of one record, and the physical line it starts on."""
 
@@ -158,17 +160,41 @@ class Table:
         """
         lines = self._lines()
         waiting: deque[tuple[int, str]] = deque()
-        while found := waiting.popleft() if waiting else next(lines, None):
-            number, line = found
-            if number < self._first or not line.strip("\r\n"):
+        while block := list(islice(lines, _TOGETHER)):
+            if (rows := self._whole(block)) is not None:
+                yield from rows
                 continue
-            cells = self._plain(line)
-            if cells is None and (width or number == self._first) and line.count('"') % 2:
-                cells = self._record(line, lines, waiting, width or self._width)
-            if cells is None:
-                yield self._broken(number, line)
-            elif any(cells):
-                yield Row(number, cells)
+            waiting.extend(block)
+            while waiting:
+                number, line = waiting.popleft()
+                if number < self._first or not line.strip("\r\n"):
+                    continue
+                cells = self._plain(line)
+                if cells is None and (width or number == self._first) and line.count('"') % 2:
+                    cells = self._record(line, lines, waiting, width or self._width)
+                if cells is None:
+                    yield self._broken(number, line)
+                elif any(cells):
+                    yield Row(number, cells)
+
+    def _whole(self, block: Sequence[tuple[int, str]]) -> list[Row] | None:
+        """Read lines at one go; None where one of them is no row by itself, or has to be looked at closer."""
+        if block[0][0] < self._first:
+            return None
+        texts = [text for _, text in block]
+        together = "".join(texts)
+        if "\0" in together or max(map(len, texts)) > LONGEST_LINE or encodings.unreadable(together):
+            return None
+        if not together.isascii() and self.encoding in encodings.SINGLE_BYTE:
+            return None
+        try:
+            read = list(csv.reader(texts, delimiter=self.separator, strict=True, skipinitialspace=True))
+        except csv.Error:
+            return None
+        # A record of several lines leaves fewer records than lines.
+        if len(read) != len(texts):
+            return None
+        return [Row(number, cells) for (number, _), cells in zip(block, read, strict=True) if any(cells)]
 
     def _record(
         self, text: str, lines: Iterator[tuple[int, str]], waiting: deque[tuple[int, str]], width: int

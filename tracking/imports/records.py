@@ -51,6 +51,8 @@ class Reading:
     utc: bool = False
     own: set[str] = field(default_factory=set)
     """Our tracking numbers, known once the import has begun."""
+    years: set[int] = field(default_factory=set)
+    """Assumed for days that name none."""
 
     @property
     def zone(self) -> tzinfo:
@@ -262,6 +264,9 @@ def course_of(word: str) -> Course | None:
     if not word:
         return None
     if (course := COURSES.get(fold(word))) is None:
+        if STATUSES.get(fold(word)) in (CallStatus.missed, CallStatus.voicemail):
+            # Some systems call only those missed that came in.
+            return Course.incoming
         raise Invalid("direction", "unknown direction; use inbound, outbound or internal")
     return course
 

@@ -1,10 +1,10 @@
 """One import of a file: in batches, every row accounted for as created, updated, skipped or refused."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -13,27 +13,16 @@ from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from tracking.errors import Conflict, Invalid, NotFound, Sentence, say
+from tracking.imports import undo, writing
 from tracking.imports.outcomes import REFUSALS_SHOWN, Outcome, Refusal, RefusedFile, Result, Skip, returned
 from tracking.imports.reading import UNBALANCED, Broken, Row, Table
 from tracking.records.import_outcome import ImportOutcome
-from tracking.storage import db
-from tracking.storage.models import ImportRun
+from tracking.storage import db, rows, turns
 
-# Large enough to spread a commit over many rows, small enough that live calls get their turn in between.
-BATCH = 500
-# Rows of the first batch, before anything is known of this database's speed, and of the smallest,
-# in which the commit outweighs the rows.
-_FIRST = 100
-_FEWEST = 10
-_LONG_S = 0.5
-"""A batch that takes longer keeps other writers waiting too long."""
 _NAMED = 20
 """Rows passed over that the result names."""
-_TURN_S = 0.12
-"""Who waits to write to SQLite looks every tenth of a second; without a pause the next batch is first."""
-
-
 _Record = TypeVar("_Record")
+Progress = Callable[[int, int], None]
 
 
 class Format(Protocol[_Record]):
@@ -84,16 +73,33 @@ def run(
     piecemeal: bool = False,
     refused: Path | None = None,
     shown: int = REFUSALS_SHOWN,
-    progress: Callable[[int], None] = lambda done: None,
+    progress: Progress = lambda done, rows: None,
 ) -> Result:
     """Import the rows of ``table``; the good ones are all taken or, with ``strict``, all or none.
 
     A dry run does everything and takes it back at the end. It and ``strict`` need one transaction for the
     whole file and keep other writers waiting for as long; otherwise each batch is one. A ``piecemeal`` dry
     run takes back batch after batch and lets others write in between; a row that repeats one of an earlier
-    batch then counts as created once more. ``progress`` is told the bytes read; where it raises, what was
-    taken so far stays, and is on record. Of the refused rows, the first ``shown`` are returned.
+    batch then counts as created once more. ``progress`` is told the bytes and the rows read; where it
+    raises, what was taken so far stays, and is on record. Of the refused rows, the first ``shown`` are
+    returned.
     """
+    with writing.seldom_collected():
+        return _run(engine, table, form, at, dry_run, strict, piecemeal, refused, shown, progress)
+
+
+def _run(
+    engine: Engine,
+    table: Table,
+    form: Format[Any],
+    at: datetime,
+    dry_run: bool,
+    strict: bool,
+    piecemeal: bool,
+    refused: Path | None,
+    shown: int,
+    progress: Progress,
+) -> Result:
     result = Result(form.kind, table.name, form.name, table.encoding, table.separator, dry_run, shown=shown)
     result.notes = list(form.notes)
     kept = RefusedFile(refused, table, form.header) if refused else None
@@ -102,42 +108,56 @@ def run(
             result.taken = False
             with db.reading(engine) as reader:
                 form.begin(reader)
-            pace = _Pace(engine)
+            pace = writing.Pace()
             for batch in _batches(table, form, pace):
-                with pace:
-                    _take(batch, lambda work: _try(engine, work), form, at, result, kept)
-                progress(table.done)
+                turns.let_others_write(engine)
+                outcomes = writing.attempt(engine, partial(_save, form, batch, at), pace, len(batch))
+                _count(batch, outcomes, form, result, kept)
+                progress(table.done, result.rows)
             result.conclude(form.added(), form.remarks())
             return result
         if dry_run or strict:
-            with Session(engine, expire_on_commit=False) as session, session.begin() as whole:
+            with (
+                Session(engine, expire_on_commit=False) as session,
+                session.begin() as whole,
+                undo.recording(session, result, at) as log,
+            ):
                 form.begin(session)
-                for batch in _batches(table, form):
-                    _take(batch, lambda work: work(session), form, at, result, kept)
+                for batch in _batches(table, form, writing.Pace()):
+                    _count(batch, _save(form, batch, at, session), form, result, kept)
+                    rows.write(session)
                     # What is flushed need not be remembered; a large file would fill the memory.
                     session.expunge_all()
-                    progress(table.done)
+                    progress(table.done, result.rows)
                 result.conclude(form.added(), form.remarks())
                 if dry_run or result.refused:
                     result.taken = False
                     whole.rollback()
                 else:
-                    session.add(_log(result, at))
+                    log(session)
             return result
         with db.reading(engine) as reader:
             form.begin(reader)
-        try:
-            pace = _Pace(engine)
-            for batch in _batches(table, form, pace):
-                with pace:
-                    _take(batch, lambda work: db.commit(engine, work), form, at, result, kept)
-                progress(table.done)
-        except Exception:
-            with suppress(SQLAlchemyError):
-                db.commit(engine, lambda session: session.add(_log(result, at)))
-            raise
-        result.conclude(form.added(), form.remarks())
-        db.commit(engine, lambda session: session.add(_log(result, at)))
+        with undo.recording(engine, result, at) as log:
+            try:
+                with writing.Writer[_Batch](engine) as writer:
+                    try:
+                        for batch in _batches(table, form, writer.pace):
+                            # The database writes a batch while the next one is read.
+                            if (done := writer.finish()) is not None:
+                                _count(*done, form, result, kept)
+                                progress(table.done, result.rows)
+                            writer.begin(batch, len(batch), partial(_save, form, batch, at))
+                    finally:
+                        if (done := writer.finish()) is not None:
+                            _count(*done, form, result, kept)
+                progress(table.done, result.rows)
+            except Exception:
+                with suppress(SQLAlchemyError):
+                    db.commit(engine, log)
+                raise
+            result.conclude(form.added(), form.remarks())
+            db.commit(engine, log)
         return result
     finally:
         if kept:
@@ -182,25 +202,7 @@ class _Batch:
         return len(self.rows) + len(self.refused) + len(self.skipped)
 
 
-class _Pace:
-    """How many rows the next batch takes, and the pause after each in which others write."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._pauses = engine.dialect.name == "sqlite"
-        self._begun = 0.0
-        self.rows = _FIRST
-
-    def __enter__(self) -> None:
-        self._begun = time.monotonic()
-
-    def __exit__(self, *_: object) -> None:
-        took = time.monotonic() - self._begun
-        self.rows = max(self.rows // 2, _FEWEST) if took > _LONG_S else min(self.rows * 2, BATCH)
-        if self._pauses:
-            time.sleep(min(took, _TURN_S))
-
-
-def _batches(table: Table, form: Format[Any], pace: _Pace | None = None) -> Iterator[_Batch]:
+def _batches(table: Table, form: Format[Any], pace: writing.Pace) -> Iterator[_Batch]:
     header = form.header
     rows = table.rows(width=len(header) if header is not None else None)
     if header is not None:
@@ -215,7 +217,7 @@ def _batches(table: Table, form: Format[Any], pace: _Pace | None = None) -> Iter
         for each in (*below, row):
             _admit(each, form, batch, table.separator)
         below.clear()
-        if len(batch) >= (pace.rows if pace else BATCH):
+        if len(batch) >= pace.rows:
             yield batch
             batch = _Batch()
     for last in below:
@@ -247,7 +249,15 @@ def _unquoted(row: Broken, form: Format[Any]) -> Sequence[str] | None:
 
 def _lone(row: Row, header: Sequence[str] | None) -> bool:
     """Tell whether a row has but one filled cell, as a line of text below a table has."""
-    return header is not None and len(header) > 2 and sum(1 for cell in row.cells if cell.strip()) == 1
+    if header is None or len(header) <= 2:
+        return False
+    filled = 0
+    for cell in row.cells:
+        if cell and not cell.isspace():
+            filled += 1
+            if filled > 1:
+                return False
+    return filled == 1
 
 
 def _read(row: Row, form: Format[Any], batch: _Batch) -> None:
@@ -279,16 +289,17 @@ def _read(row: Row, form: Format[Any], batch: _Batch) -> None:
         batch.rows.append((row, record))
 
 
-def _take(
+def _save(form: Format[Any], batch: _Batch, at: datetime, session: Session) -> Sequence[Outcome]:
+    return form.save(session, [record for _, record in batch.rows], at) if batch.rows else ()
+
+
+def _count(
     batch: _Batch,
-    transact: Callable[[Callable[[Session], Sequence[Outcome]]], Sequence[Outcome]],
+    outcomes: Sequence[Outcome],
     form: Format[Any],
-    at: datetime,
     result: Result,
     kept: RefusedFile | None,
 ) -> None:
-    records = [record for _, record in batch.rows]
-    outcomes = transact(lambda session: form.save(session, records, at)) if records else []
     for (row, _), outcome in zip(batch.rows, outcomes, strict=True):
         if isinstance(outcome, Invalid):
             batch.refused.append((row.cells, _refusal(row, form, outcome)))
@@ -309,25 +320,6 @@ def _take(
             kept.write(cells, refusal)
 
 
-def _try(engine: Engine, work: Callable[[Session], Sequence[Outcome]]) -> Sequence[Outcome]:
-    with Session(engine, expire_on_commit=False) as session, session.begin() as whole:
-        outcomes = work(session)
-        whole.rollback()
-        return outcomes
-
-
 def _refusal(row: Row, form: Format[Any], error: Invalid) -> Refusal:
     column, value = form.place(row.cells, error.field)
     return Refusal(row.line, column, value, error.reason, tuple(row.cells))
-
-
-def _log(result: Result, at: datetime) -> ImportRun:
-    return ImportRun(
-        kind=result.kind,
-        file_name=result.file[:200],
-        finished_at=at,
-        created=result.created,
-        updated=result.updated,
-        skipped=result.skipped,
-        refused=result.refused,
-    )

@@ -256,6 +256,7 @@ def mitel(cells: Cells, reading: Reading) -> CallEvent | Skip:
     day = f"{cells['month']}-{cells['day']}"
     if day > f"{reading.today:%m-%d}":
         year -= 1
+    reading.years.add(year)
     started = reading.required(f"{year}-{day} {hour}:{rest}", "month")
     talk = values.seconds(cells["talk"], "talk") or 0
     answered = bool(talk) and cells["wait"] != "***"

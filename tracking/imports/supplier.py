@@ -65,7 +65,9 @@ class Document(_Part):
 
     provider: _Words = "file"
     destination: _Words | None = None
-    campaigns: list[_Campaign]
+    main_lines: list[_Words] = []
+    """The firm's own numbers, which stand on no ad material."""
+    campaigns: list[_Campaign] = []
 
 
 def read(path: Path) -> Document:
@@ -99,6 +101,8 @@ def save(
     released there.
     """
     added = {"campaigns": 0, "materials": 0, "numbers": 0, "assignments": 0}
+    for written in document.main_lines:
+        _main_line(session, written, document.provider, at, region, added)
     known = campaigns.named(session, [entry.name for entry in document.campaigns])
     for entry in document.campaigns:
         campaign = known.get(entry.name)
@@ -149,6 +153,18 @@ def _number(
         provider=held.provider or document.provider,
         destination=_in_full(target, "destination", region) if target else None,
     )
+
+
+def _main_line(
+    session: Session, written: str, provider: str, at: datetime, region: str, added: dict[str, int]
+) -> None:
+    e164 = _in_full(written, "main_lines", region)
+    found = session.scalar(select(TrackingNumber).where(TrackingNumber.number == e164))
+    if found is None:
+        numbers.add(session, e164, at=at, provider=provider, main_line=True)
+        added["numbers"] += 1
+    elif not found.main_line:
+        numbers.make_main_line(session, found, True)
 
 
 def _assign(session: Session, number: TrackingNumber, piece: AdMaterial, held: _Held, zone: tzinfo) -> int:

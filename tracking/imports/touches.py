@@ -122,4 +122,6 @@ class Touches(Headed):
             )
             return effect
 
-        return each(session, records, one)
+        outcomes = each(session, records, one)
+        self.campaigns.keep(session, found, zip((r.campaign for r in records), outcomes, strict=True))
+        return outcomes

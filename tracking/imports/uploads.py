@@ -5,16 +5,20 @@ import json
 import os
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import python_calamine
 
 from tracking.errors import Invalid, NotFound
 from tracking.storage import vault
 
 KEPT = timedelta(days=1)
 _CHUNK = 1 << 20
+_WORKBOOKS = (b"PK", b"\xd0\xcf\x11\xe0")
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 
 
@@ -116,6 +120,34 @@ class UploadStore:
             except FileNotFoundError:
                 continue
 
+    def every(self) -> list[Path]:
+        """Return all files of all uploads."""
+        return sorted(path for path in self._folder.glob("*.*") if _TOKEN.fullmatch(path.name[:32]))
+
+    def as_text(self, path: Path) -> str:
+        """Return what a file of an upload says: of a workbook its cells, of what cannot be opened nothing."""
+        token, _, part = path.name.partition(".")
+        with suppress(ValueError, OSError, NotFound):
+            return json.dumps(self._note(token, part), ensure_ascii=False)
+        try:
+            with self.open(token, part) as file:
+                content = file.read()
+        except (ValueError, OSError, NotFound):
+            return ""
+        if not content.startswith(_WORKBOOKS):
+            return content.replace(b"\0", b"").decode(errors="replace")
+        try:
+            book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content))
+            cells = (
+                cell
+                for name in book.sheet_names
+                for row in book.get_sheet_by_name(name).to_python()
+                for cell in row
+            )
+            return "\n".join(f"{cell:.0f}" if isinstance(cell, float) else str(cell) for cell in cells)
+        except (python_calamine.CalamineError, OSError, ValueError):
+            return ""
+
     def _note(self, token: str, part: str) -> dict[str, Any] | None:
         path = self._path(token, part)
         if not path.exists():
@@ -141,8 +173,10 @@ class _Sealed(io.RawIOBase):
         super().__init__()
         self._file = path.open("rb")
         self._purpose = purpose
-        whole, rest = divmod(os.fstat(self._file.fileno()).st_size, _CHUNK + vault.SEAL)
-        self._size = whole * _CHUNK + max(rest - vault.SEAL, 0)
+        added = vault.overhead(self._file.read(vault.PREFIX))
+        self._step = _CHUNK + added
+        whole, rest = divmod(os.fstat(self._file.fileno()).st_size, self._step)
+        self._size = whole * _CHUNK + max(rest - added, 0)
         self._at = 0
         self._held = (-1, b"")
 
@@ -165,8 +199,8 @@ class _Sealed(io.RawIOBase):
         if self._at >= self._size:
             return 0
         if self._held[0] != place:
-            self._file.seek(place * (_CHUNK + vault.SEAL))
-            sealed = self._file.read(_CHUNK + vault.SEAL)
+            self._file.seek(place * self._step)
+            sealed = self._file.read(self._step)
             self._held = (place, vault.unseal_bytes(sealed, f"{self._purpose} {place}"))
         part = self._held[1][skip : skip + len(into)]
         into[: len(part)] = part

@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from babel import Locale
-from babel.dates import format_date, format_time
+from babel.dates import format_date, format_time, format_timedelta
 from babel.numbers import format_currency, format_decimal, format_percent
 from flask import Flask, current_app, has_request_context, request
 from flask_babel import Babel, force_locale, get_locale
@@ -45,7 +45,7 @@ def register(app: Flask, settings: Settings) -> None:
     Babel(
         app, locale_selector=lambda: language().replace("-", "_"), timezone_selector=lambda: settings.timezone
     )
-    filters: dict[str, Callable[..., str]] = {
+    filters: dict[str, Callable[..., str | None]] = {
         "amount": pass_context(
             lambda here, minor, currency=settings.currency: amount(minor, currency, here.get("locale"))
         ),
@@ -56,8 +56,11 @@ def register(app: Flask, settings: Settings) -> None:
         "count": pass_context(lambda here, number: count(number, here.get("locale"))),
         "day": day,
         "moment": lambda at: moment(at, settings),
+        "lasting": lambda time: format_timedelta(time, threshold=1.5, locale=_locale()),
         "clock": lambda at: format_time(at.astimezone(settings.zone), "HH:mm", locale=_locale()),
         "mask": phone.mask,
+        "partly": phone.partly,
+        "name_only": phone.without_number,
         "decimal": lambda figure: NONE if figure is None else format_decimal(figure, "#,##0.00", _locale()),
         "ratio": lambda figure: NONE if figure is None else format_decimal(figure, "#,##0.0", _locale()),
     }

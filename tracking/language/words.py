@@ -338,6 +338,31 @@ def job_state_words() -> list[tuple[str, str]]:
     ]
 
 
+def record_words() -> list[tuple[str, str]]:
+    """Return what the tables are called whose rows an import makes."""
+    return [
+        ("call", gettext("Calls")),
+        ("answer", gettext("Answers")),
+        ("deal", gettext("Deals")),
+        ("cost", gettext("Costs")),
+        ("touch", gettext("Touches")),
+        ("campaign", gettext("Campaigns")),
+        ("account", gettext("Companies")),
+        ("contact", gettext("Contacts")),
+        ("contact_point", gettext("Contact numbers and email addresses")),
+    ]
+
+
+def stay_words() -> dict[str, str]:
+    """Return why a record stays when the import that made it is undone."""
+    return {
+        "edited": gettext("changed since"),
+        "imported": gettext("changed by a later import"),
+        "needed": gettext("belongs to a record that is kept"),
+        "value": gettext("changed since, so not reverted"),
+    }
+
+
 def import_kind_words() -> dict[str, str]:
     """Return the kinds of files with their names."""
     return {

@@ -55,7 +55,9 @@ class Clues:
 
 def recognise(session: Session, points: Collection[Point]) -> dict[Point, Contact]:
     """Return the contacts that are known by these points, in one query."""
-    by_hash = {(kind, vault.lookup_hash(kind, value)): (kind, value) for kind, value in points}
+    by_hash = {
+        (kind, known): (kind, value) for kind, value in points for known in vault.lookup_hashes(kind, value)
+    }
     if not by_hash:
         return {}
     rows = session.scalars(
@@ -181,20 +183,23 @@ def named_like(text: str) -> ColumnElement[bool]:
     return and_(Account.name_key >= key, Account.name_key < f"{key}\U0010ffff")
 
 
-def matching(text: str, region: str) -> Select[Account]:
-    """Return the companies that a text names: by their name's beginning, domain, id elsewhere or a number."""
+def matching(text: str, region: str, *, by_number: bool = True) -> Select[Account]:
+    """Return the companies that a text names: by their name's beginning, domain, id elsewhere or a number.
+
+    Who may not see numbers finds nobody ``by_number``: a hit would tell that it is there.
+    """
     conditions: list[ColumnElement[bool]] = [
         named_like(text),
         Account.domain == text.casefold(),
         Account.external_id == text,
     ]
-    if e164 := phone.parse(text, region).e164:
+    if by_number and (e164 := phone.parse(text, region).e164):
         known = (
             select(Contact.account_id)
             .join(ContactPoint)
             .where(
                 ContactPoint.kind == PointKind.phone,
-                ContactPoint.value_hash == vault.lookup_hash(PointKind.phone, e164),
+                ContactPoint.value_hash.in_(vault.lookup_hashes(PointKind.phone, e164)),
             )
         )
         conditions.append(Account.id.in_(known))
@@ -323,7 +328,7 @@ def _take_turn(session: Session, clues: Clues) -> bool:
     if not named or session.get_bind().dialect.name != "postgresql":
         return False
     for clue in named:
-        key = int(vault.lookup_hash("company", clue)[:15], 16)
+        key = int(vault.mark("company", clue)[:15], 16)
         session.execute(select(func.pg_advisory_xact_lock(key)))
     return True
 

@@ -24,7 +24,7 @@ class DealRecord:
     clues: Clues
     stage: Stage
     amount_minor: int | None
-    """None: nothing is said, and what is known stays; a new deal is then worth 0 until it is won."""
+    """None: nothing is said, and what is known stays; a deal that is won needs one."""
     currency: str | None
     """None: that of the deal as it is known."""
     currency_named: bool = True
@@ -61,7 +61,7 @@ def save(session: Session, record: DealRecord, *, at: datetime) -> tuple[Deal, I
     effect = ImportOutcome.unchanged
     if deal is None:
         account = contacts.account_for(session, record.clues, at=at)
-        deal = Deal(external_id=record.external_id, account=account, created_at=at, amount_minor=0)
+        deal = Deal(external_id=record.external_id, account=account, created_at=at)
         session.add(deal)
         effect = ImportOutcome.created
     elif record.clues != Clues():
@@ -156,8 +156,10 @@ def change(session: Session, deal: Deal, record: DealRecord, *, at: datetime) ->
             raise Conflict(
                 "a deal with ID %(external_id)r already exists; edit that one", external_id=record.external_id
             )
-    if record.amount_minor is None or record.currency is None:
-        raise Invalid("amount", "enter the deal value, or 0")
+    if record.stage is Stage.won and record.amount_minor is None:
+        raise Invalid("amount", "enter the value of this won deal, or 0")
+    if record.currency is None:
+        raise Invalid("currency", "enter a currency code such as EUR")
     code = money.currency(record.currency)
     if record.clues != Clues():
         deal.account = contacts.account_for(session, record.clues, at=at)
@@ -196,8 +198,8 @@ def _check(record: DealRecord, deal: Deal | None) -> None:
         raise Invalid(
             "external_id", "must be 1 to 200 characters (now %(length)s)", length=len(record.external_id)
         )
-    # A deal that was worth nothing known so far has 0, which is no answer when it is won.
-    if record.stage is Stage.won and record.amount_minor is None and not (deal and deal.amount_minor):
+    known = record.amount_minor is not None or (deal is not None and deal.amount_minor is not None)
+    if record.stage is Stage.won and not known:
         raise Invalid("amount", "enter the value of this won deal, or 0")
     for name in ("amount_minor", "margin_minor"):
         if abs(getattr(record, name) or 0) > money.LARGEST_MINOR:

@@ -30,6 +30,7 @@ from tracking.storage.models import (
     ReportSchedule,
 )
 from tracking.storage.vocabulary import JobState, Stage
+from tracking.telephony import numbers
 
 STALE_AFTER = timedelta(days=35)
 """An import that was once made and has not been repeated for so long is stale (an assumption)."""
@@ -138,9 +139,15 @@ def _stray_calls(session: Session, period: Period) -> Iterable[Finding]:
     # Both conditions begin with a column that an index serves: (tracking number, moment), and assignment.
     real = (Call.spam.is_(False), Call.started_at >= period.since, Call.started_at < period.until)
     unknown = select(Call.id).where(Call.tracking_number_id.is_(None), *real)
-    nobodys = select(Call.id).where(Call.tracking_number_id.is_not(None), Call.assignment_id.is_(None), *real)
+    nobodys = select(Call.id).where(
+        Call.tracking_number_id.is_not(None),
+        Call.tracking_number_id.not_in(numbers.main_lines()),
+        Call.assignment_id.is_(None),
+        *real,
+    )
     yield Finding("unknown_numbers", _counted(session, unknown))
     yield Finding("nobodys_numbers", _counted(session, nobodys))
+    yield Finding("main_line", *numbers.by_main_line(session, period.since, period.until))
 
 
 def _expired(session: Session, settings: Settings, at: datetime) -> Finding:
@@ -243,7 +250,8 @@ def _without_rate(session: Session, settings: Settings) -> tuple[int, None, tupl
 
 
 def _stale(session: Session, at: datetime) -> tuple[int, None, tuple[str, ...]]:
-    last = select(ImportRun.kind, func.max(ImportRun.finished_at)).group_by(ImportRun.kind)
+    standing = select(ImportRun.kind, func.max(ImportRun.finished_at)).where(ImportRun.undone_at.is_(None))
+    last = standing.group_by(ImportRun.kind)
     old = sorted(kind for kind, ended in session.execute(last) if ended < at - STALE_AFTER)
     return len(old), None, tuple(old)
 

@@ -29,6 +29,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         _("Calls to tracking numbers that were not assigned at the time"),
         _("They count as unknown source. A released number may still be printed on old material."),
     ),
+    "main_line": (
+        _("Calls to the main line"),
+        _("These calls are not credited to any campaign. Only asking the callers shows what made them call."),
+    ),
     "still_ringing": (
         _("Expired assets that still get calls"),
         _("The campaign is still credited correctly, but the number cannot be reused yet."),
@@ -143,6 +147,8 @@ def _amount(finding: Finding) -> str:
     number = formatting.count(finding.count)
     if finding.of:
         number = gettext("%(count)s of %(all)s", count=number, all=formatting.count(finding.of))
+    if finding.kind == "main_line" and finding.of:
+        number += f" ({formatting.share(finding.count / finding.of)})"
     names = finding.names
     if finding.kind == "stale":
         known = import_kind_words()

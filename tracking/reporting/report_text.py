@@ -42,7 +42,7 @@ def report(
         session, settings, asked.period, at=at, snapshot=snapshot, found=all_campaigns
     )
     chapters = [
-        _beginning(settings, snapshot, asked, found),
+        _beginning(settings, snapshot, asked, found, findings),
         _middle(session, settings, snapshot, asked, found),
         conclusion.chapter(session, settings, snapshot, asked, found, at),
         Chapter(gettext("4. Data quality"), _trust(findings)),
@@ -93,7 +93,13 @@ def _span(first: Any, last: Any) -> str:
 # --- 1. The beginning ------------------------------------------------------------------------------------
 
 
-def _beginning(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found: Comparison) -> Chapter:
+def _beginning(
+    settings: Settings,
+    snapshot: Snapshot,
+    asked: ReportQuery,
+    found: Comparison,
+    findings: Sequence[quality.Finding],
+) -> Chapter:
     model = found.models[0]
     now = found.lines[TOTAL][model]
     named = [name for name in found.lines if is_campaign(name)]
@@ -117,7 +123,7 @@ def _beginning(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found
             situation,
             question,
             _headline(settings, snapshot, asked, found),
-            _made_of(settings, snapshot, asked, found),
+            _made_of(settings, snapshot, asked, found, findings),
         ],
     )
 
@@ -179,7 +185,13 @@ def _change(now: float | None, before: float | None) -> float | None:
     return None if now is None or not before else (now - before) / before
 
 
-def _made_of(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found: Comparison) -> Table:
+def _made_of(
+    settings: Settings,
+    snapshot: Snapshot,
+    asked: ReportQuery,
+    found: Comparison,
+    findings: Sequence[quality.Finding],
+) -> Table:
     model = found.models[0]
     days = f"{asked.question.lookback_days:g}"
     facts: list[tuple[str, str, Figure | str]] = [
@@ -200,6 +212,11 @@ def _made_of(settings: Settings, snapshot: Snapshot, asked: ReportQuery, found: 
         ("revenue_connected", gettext("Revenue connected"), Figure("share", whole.revenue.share)),
         ("calls_connected", gettext("Calls connected"), Figure("share", whole.calls.share)),
         ("deals_connected", gettext("Deals connected"), Figure("share", whole.deals.share)),
+        *(
+            ("main_line", gettext("Calls to the main line"), Figure("share", (each.count or 0) / each.of))
+            for each in findings
+            if each.kind == "main_line" and each.of
+        ),
     ]
     if not asked.filtered:
         lost, unknown = found.share_of(UNATTRIBUTED, model), found.share_of(UNKNOWN, model)

@@ -33,7 +33,9 @@ _COLUMNS = {
 }  # fmt: skip
 # A new row of these changes no journey before other rows point to it.
 _POINTED_TO = frozenset({"account", "ad_material", "campaign", "contact"})
-_BY_CONTACT = frozenset({"answer", "call", "touch"})
+BY_CONTACT = frozenset({"answer", "call", "touch"})
+WITHOUT_MARK = frozenset({"account", "contact", "contact_point"})
+"""Tables whose new rows change no journey before others point to them."""
 _SMALL = frozenset({"cost", "exchange_rate", "visit_count"})
 NOTED = "changes_noted"
 """Execution option of a statement whose changes its author notes, since they cannot be told from it."""
@@ -42,6 +44,7 @@ _MARKS = 10_000
 # A transaction with a lower number may be committed after one with a higher, but not after so many.
 _LATE = 1000
 _NEWEST = "FROM data_change WHERE id > (SELECT max(id) FROM data_change) - :late"
+_MARK = text("INSERT INTO data_change (nonce, scope) VALUES (:nonce, :scope) RETURNING id")
 # Past this a change is no smaller than the whole.
 _MOST = 20_000
 
@@ -187,7 +190,7 @@ def _note_row(noting: _Noting, row: Any, table: str, *, is_new: bool, is_deleted
         return
     if not (is_new or is_deleted or any(history(name).has_changes() for name in _COLUMNS[table])):
         return
-    if table in _BY_CONTACT:
+    if table in BY_CONTACT:
         noting.contacts |= ids("contact_id")
     elif table == "contact":
         noting.contacts |= {row.id} | ids("merged_into_id")
@@ -213,7 +216,7 @@ def _executed(state: ORMExecuteState) -> None:
         return
     given: Any = state.parameters
     rows: list[dict[str, Any]] = given if isinstance(given, list) else [given or {}]
-    if state.is_insert and table in _BY_CONTACT and all("contact_id" in row for row in rows):
+    if state.is_insert and table in BY_CONTACT and all("contact_id" in row for row in rows):
         noting.contacts |= {row["contact_id"] for row in rows}
     else:
         noting.everything = True
@@ -228,10 +231,8 @@ def _mark(session: Session) -> None:
     noting = session.info.pop("noting", None)
     if noting is None:
         return
-    mark = session.execute(
-        text("INSERT INTO data_change (nonce, scope) VALUES (:nonce, :scope) RETURNING id"),
-        {"nonce": secrets.randbits(62), "scope": noting.scope()},
-    ).scalar_one()
+    values = {"nonce": secrets.randbits(62), "scope": noting.scope()}
+    mark = session.connection().execute(_MARK, values).scalar_one()
     if mark % _LATE == 0:
         session.execute(text("DELETE FROM data_change WHERE id <= :old"), {"old": mark - _MARKS})
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterable
+from datetime import time
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -39,6 +40,30 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def _time_of_day(text: str) -> str:
+    try:
+        return text and time.fromisoformat(text).strftime("%H:%M")
+    except ValueError:
+        raise ValueError(f"{text!r} is not a time of day; enter one such as 02:00") from None
+
+
+def _periods(text: str) -> str:
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != 3 or not all(part.isdecimal() and len(part) < 5 for part in parts) or int(parts[0]) < 1:
+        raise ValueError(
+            f"{text!r} is not three counts of days, weeks and months; enter three such as 7,4,12"
+        )
+    return ",".join(parts)
+
+
+def _days_kept(text: str) -> str:
+    said = text.strip().casefold()
+    if said and said != _FOREVER and (not said.isdecimal() or not 1 <= int(said) <= 36_500):
+        raise ValueError(f"{text!r} is no number of days; write one such as 400, or {_FOREVER}")
+    return said
+
+
+_FOREVER = "forever"
 LONGEST_LOOKBACK_DAYS = 3650
 """The widest lookback window, wherever one is given: ten years."""
 PROVIDERS_PATH = "/providers"
@@ -100,7 +125,8 @@ class Settings(_Environment, env_prefix="RINGTRAIL_"):
     )
     key: SecretStr = Field(
         SecretStr(""),
-        description="Master key, 32 bytes in base64; empty: the file data_dir/ringtrail.key.",
+        description="Master key, 32 bytes in base64; while it changes, the new and the old one, a space "
+        "between; empty: the file data_dir/ringtrail.key.",
     )
     base_url: str = Field(
         "http://127.0.0.1:8000",
@@ -156,10 +182,30 @@ class Settings(_Environment, env_prefix="RINGTRAIL_"):
     max_request_bytes: int = Field(
         262_144, ge=1024, description="Largest request body that is read, in bytes."
     )
+    metrics_token: SecretStr = Field(
+        SecretStr(""),
+        description="What a monitor shows as its bearer token to read /metrics; empty: there are no metrics.",
+    )
     reserved_bytes: int = Field(
         200_000_000,
         ge=0,
         description="Free space, in bytes, that uploads and imports leave on the disk of data_dir for calls.",
+    )
+    backup_dir: str = Field(
+        "", description="Folder of the backups, best on another disk; empty: data_dir/backups."
+    )
+    backup_at: Annotated[str, AfterValidator(_time_of_day)] = Field(
+        "02:00", description="Local time of the daily backup; empty: the worker makes none."
+    )
+    backup_keep: Annotated[str, AfterValidator(_periods)] = Field(
+        "7,4,12", description="How many backups stay: the last of so many days, weeks and months."
+    )
+    keep_events_days: Annotated[str, AfterValidator(_days_kept)] = Field(
+        "", description="Days for which what telephone providers sent is kept as it came, or forever."
+    )
+    keep_numbers_days: Annotated[str, AfterValidator(_days_kept)] = Field(
+        "",
+        description="Days for which callers' numbers and names are kept after their last sign, or forever.",
     )
     providers: Annotated[tuple[ProviderSettings, ...], NoDecode] = Field(
         (), repr=False, description="Settings of providers that are not to be read from the environment."
@@ -232,6 +278,11 @@ class Settings(_Environment, env_prefix="RINGTRAIL_"):
         return shutil.disk_usage(self.data_dir).free - self.reserved_bytes
 
     @property
+    def backups(self) -> Path:
+        """Return the folder of the backups."""
+        return Path(self.backup_dir) if self.backup_dir else self.data_dir / "backups"
+
+    @property
     def spool_dir(self) -> Path:
         """Return the folder that holds events while the database cannot take them."""
         return self.data_dir / "spool"
@@ -248,3 +299,8 @@ class Settings(_Environment, env_prefix="RINGTRAIL_"):
         return (
             vault.Keys.from_text(secret) if secret else vault.Keys.from_file(self.data_dir / "ringtrail.key")
         )
+
+    @property
+    def key_file(self) -> Path | None:
+        """Return the file that holds the keys, where no setting does."""
+        return None if self.key.get_secret_value() else self.data_dir / "ringtrail.key"

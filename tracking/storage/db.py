@@ -1,5 +1,6 @@
 """The database, SQLite or PostgreSQL, set up to lose nothing acknowledged; column types; transactions."""
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -33,7 +34,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from tracking.errors import Invalid, Sentence, unpacked
-from tracking.storage import changes, vault
+from tracking.storage import changes, origins, turns, vault
 from tracking.storage.config import Settings
 
 if TYPE_CHECKING:
@@ -121,23 +122,42 @@ def _micros_sqlite(element: micros, compiler: SQLCompiler, **kw: Any) -> str:
     return str(compiler.process(column, **kw))
 
 
-class Sealed(TypeDecorator[str]):
-    """Text that the database holds only encrypted; ``purpose`` binds the value to its column."""
+class Sealed(TypeDecorator[Any]):
+    """Text that the database holds only encrypted; ``purpose`` binds the value to its column.
+
+    Where it is found by its keyed hash, ``hash_in`` names the column of that hash, and ``kind``, or the
+    column ``kind_in``, what it is hashed as. A change of key finds columns by this type.
+    """
 
     impl = LargeBinary
     cache_ok = True
 
-    def __init__(self, purpose: str) -> None:
+    def __init__(self, purpose: str, *, hash_in: str = "", kind: str = "", kind_in: str = "") -> None:
         super().__init__()
-        self.purpose = purpose
+        self.purpose, self.hash_in, self.kind, self.kind_in = purpose, hash_in, kind, kind_in
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
+    def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:
         """Encrypt."""
         return None if value is None else vault.seal(value, self.purpose)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         """Decrypt."""
         return None if value is None else vault.unseal(bytes(value), self.purpose)
+
+
+class SealedList(Sealed):
+    """A list of texts that the database holds only encrypted."""
+
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:
+        """Encrypt."""
+        return super().process_bind_param(None if value is None else json.dumps(value), dialect)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """Decrypt."""
+        text = super().process_result_value(value, dialect)
+        return None if text is None else json.loads(text)
 
 
 # SQLite numbers rows only in a column of type INTEGER.
@@ -156,7 +176,7 @@ def sqlite_is_safe(version: tuple[int, int, int]) -> bool:
 def connect(settings: Settings) -> Engine:
     """Open the database of an installation, on the conditions this product relies on."""
     _keep_private(settings.data_dir)
-    vault.install(settings.keys)
+    vault.install(settings.keys, settings.key_file)
     url = make_url(settings.url)
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(settings.url)
@@ -209,6 +229,8 @@ def _sqlite_engine(url: str) -> Engine:
         "synchronous": 2,
         "trusted_schema": 0,
         "busy_timeout": 5000,
+        # What is changed or deleted leaves no copy in the file, or an erasure would not be one.
+        "secure_delete": 1,
     }
 
     @event.listens_for(engine, "connect")
@@ -224,15 +246,17 @@ def _sqlite_engine(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # A deferred transaction that reads and then writes fails at once when another wrote in between,
-        # whatever the busy timeout; an immediate one waits its turn.
+        # A deferred transaction that reads and then writes fails at once when another wrote in between.
         mode = connection.get_execution_options().get("sqlite_begin", "IMMEDIATE")
-        connection.exec_driver_sql(f"BEGIN {mode}")
+        with turns.waiting(connection.info):
+            connection.exec_driver_sql(f"BEGIN {mode}")
 
+    turns.watch(engine)
     return engine
 
 
 changes.watch(Session)
+origins.watch(Session)
 
 
 @contextmanager
@@ -265,6 +289,18 @@ def commit(engine: Engine, work: Callable[[Session], _Result]) -> _Result:
             return work(session)
 
 
+def leave_no_copy(engine: Engine) -> None:
+    """Let what was deleted before go from SQLite's log of changes too; it waits for whoever still reads."""
+    if engine.dialect.name != "sqlite":
+        return
+    connection = engine.raw_connection()
+    try:
+        # Beside any transaction, in which a checkpoint is refused.
+        connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    finally:
+        connection.close()
+
+
 def _alembic(connection: Connection) -> "Config":
     from alembic.config import Config
 
@@ -277,11 +313,16 @@ def _alembic(connection: Connection) -> "Config":
 
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Bring the schema up to ``revision``, in one transaction."""
+    with engine.begin() as connection:
+        migrate(connection, revision)
+
+
+def migrate(connection: Connection, revision: str = "head") -> None:
+    """Bring the schema up to ``revision`` within somebody's transaction."""
     # Alembic takes as long to load as all else here, and only a change of the schema needs it.
     from alembic import command
 
-    with engine.begin() as connection:
-        command.upgrade(_alembic(connection), revision)
+    command.upgrade(_alembic(connection), revision)
 
 
 def downgrade(engine: Engine, revision: str) -> None:
@@ -298,9 +339,14 @@ def revision(engine: Engine) -> tuple[str | None, str | None]:
         at = None
         if inspect(session.connection()).has_table("alembic_version"):
             at = session.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return at, max(revisions())
+
+
+def revisions() -> set[str]:
+    """Return the schema revisions that this program knows."""
     # Migrations are a row without branches, and each file is named after its number.
     files = resources.files("tracking.migrations").joinpath("versions").iterdir()
-    return at, max(file.name.partition("_")[0] for file in files if file.name[:1].isdigit())
+    return {file.name.partition("_")[0] for file in files if file.name[:1].isdigit()}
 
 
 def mend(engine: Engine) -> tuple[list[str], list[str]]:
@@ -357,9 +403,12 @@ def install(settings: Settings) -> Engine:
     engine = connect(settings)
     upgrade(engine)
     with engine.begin() as connection:
-        if _fingerprint(connection) is None:
-            mark = "INSERT INTO installation (id, key_fingerprint) VALUES (1, :fingerprint)"
+        if not sealed_with(connection):
+            mark = "INSERT INTO installation (id, key_fingerprint, older_keys) VALUES (1, :fingerprint, '')"
             connection.execute(text(mark), {"fingerprint": settings.keys.fingerprint})
+        # Also of one that was made before this was written down.
+        first = "UPDATE installation SET first_key = :first WHERE first_key IS NULL"
+        connection.execute(text(first), {"first": vault.mark("installation", "")})
     return engine
 
 
@@ -380,18 +429,25 @@ def _check_installed(engine: Engine, settings: Settings) -> None:
         state = "has no tables yet" if at is None else f"is at schema {at}, this program wants {wanted}"
         raise Invalid("database", f"{redact(settings.url)} {state}; run `ringtrail db upgrade`")
     with engine.connect() as connection:
-        sealed_with = _fingerprint(connection)
-    if sealed_with != settings.keys.fingerprint:
+        needed = sealed_with(connection)
+        first = connection.execute(text("SELECT first_key FROM installation")).scalar()
+    ring = vault.installed()
+    if missing := [fingerprint for fingerprint in needed if ring.of(fingerprint) is None]:
         raise Invalid(
             "key",
-            f"{redact(settings.url)} is sealed with key {sealed_with}, this is {settings.keys.fingerprint}; "
+            f"{redact(settings.url)} is sealed with key {missing[0]}, this is {ring.fingerprint}; "
             "restore the key that belongs to it",
+        )
+    if first is not None and first != vault.mark("installation", ""):
+        raise Invalid(
+            "key", "the oldest key is not the one it was; write the newest first and the oldest last"
         )
 
 
-def _fingerprint(connection: Connection) -> str | None:
-    found: str | None = connection.execute(text("SELECT key_fingerprint FROM installation")).scalar()
-    return found
+def sealed_with(connection: Connection) -> list[str]:
+    """Return the fingerprints of the keys that a database needs, that of the one which seals first."""
+    row = connection.execute(text("SELECT key_fingerprint, older_keys FROM installation")).one_or_none()
+    return [] if row is None else [row.key_fingerprint, *filter(None, row.older_keys.split(","))]
 
 
 def redact(url: str) -> str:

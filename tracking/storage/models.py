@@ -4,7 +4,6 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     CheckConstraint,
     ForeignKey,
@@ -13,12 +12,14 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
-from tracking.storage.db import Said, Sealed
+from tracking.storage import origins
+from tracking.storage.db import Said, Sealed, SealedList
 from tracking.storage.names import folded_id
 from tracking.storage.phone import NumberState
 from tracking.storage.vocabulary import (
@@ -27,6 +28,7 @@ from tracking.storage.vocabulary import (
     CurrencyCode,
     Direction,
     Hash,
+    Imported,
     JobState,
     Key,
     LeadStatus,
@@ -49,6 +51,10 @@ class Installation(Base):
     __tablename__ = "installation"
     id: Mapped[Key]
     key_fingerprint: Mapped[str] = mapped_column(String(16))
+    first_key: Mapped[Hash | None]
+    """Tells whether the oldest key is the one it was: hashes that never change are made with it."""
+    older_keys: Mapped[str] = mapped_column(Text, default="")
+    """Fingerprints of keys that still seal values here, by commas, until all are sealed anew."""
     deciding_model: Mapped[str | None] = mapped_column(String(40))
     """The attribution model to decide by; without it, what the study recommends."""
 
@@ -61,6 +67,7 @@ class Campaign(Base):
 
     __tablename__ = "campaign"
     id: Mapped[Key]
+    imported_by: Mapped[Imported]
     name: Mapped[Name] = mapped_column(unique=True)
     channel: Mapped[Name]
     direction: Mapped[Direction] = mapped_column(default=Direction.inbound)
@@ -111,6 +118,8 @@ class TrackingNumber(Base):
     destination: Mapped[str | None] = mapped_column(String(16))
     provider: Mapped[Name]
     status: Mapped[NumberStatus] = mapped_column(default=NumberStatus.active)
+    main_line: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """The firm's own number, on no ad material: nothing tells what made somebody call it."""
     label: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime]
     assignments: Mapped[list["NumberAssignment"]] = relationship(
@@ -156,6 +165,7 @@ class Account(Base):
 
     __tablename__ = "account"
     id: Mapped[Key]
+    imported_by: Mapped[Imported]
     name: Mapped[Name | None]
     name_key: Mapped[str | None] = mapped_column(MatchedName, index=True)
     """The name as it is matched: NFKC, case folded, single spaces; ordered by code points."""
@@ -179,6 +189,7 @@ class Contact(Base):
 
     __tablename__ = "contact"
     id: Mapped[Key]
+    imported_by: Mapped[Imported]
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
     name: Mapped[Name | None]
     merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("contact.id"))
@@ -202,9 +213,10 @@ class ContactPoint(Base):
 
     __tablename__ = "contact_point"
     id: Mapped[Key]
+    imported_by: Mapped[Imported]
     contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"), index=True)
     kind: Mapped[PointKind]
-    value: Mapped[str] = mapped_column(Sealed("contact_point.value"))
+    value: Mapped[str] = mapped_column(Sealed("contact_point.value", hash_in="value_hash", kind_in="kind"))
     value_hash: Mapped[Hash]
     contact: Mapped[Contact] = relationship(back_populates="points")
     __table_args__ = (UniqueConstraint("kind", "value_hash"),)
@@ -221,7 +233,7 @@ class InboxEvent(Base):
     provider: Mapped[Name]
     event_key: Mapped[Name]
     received_at: Mapped[datetime] = mapped_column(index=True)
-    body: Mapped[str] = mapped_column(Sealed("inbox_event.body"))
+    body: Mapped[str] = mapped_column(Sealed("inbox_event.body", hash_in="body_hash"))
     body_hash: Mapped[Hash]
     processed_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
@@ -246,6 +258,7 @@ class Call(Base):
 
     __tablename__ = "call"
     id: Mapped[Key]
+    imported_by: Mapped[Imported]
     provider: Mapped[Name]
     provider_call_id: Mapped[Name]
     dialled: Mapped[str] = mapped_column(String(80), index=True)
@@ -253,8 +266,10 @@ class Call(Base):
     tracking_number_id: Mapped[int | None] = mapped_column(ForeignKey("tracking_number.id"))
     assignment_id: Mapped[int | None] = mapped_column(ForeignKey("number_assignment.id"))
     contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"))
-    caller: Mapped[str | None] = mapped_column(Sealed("call.caller"))
-    caller_hash: Mapped[Hash | None] = mapped_column(index=True)
+    caller: Mapped[str | None] = mapped_column(
+        Sealed("call.caller", hash_in="caller_hash", kind=PointKind.phone)
+    )
+    caller_hash: Mapped[Hash | None]
     caller_state: Mapped[NumberState]
     caller_name: Mapped[Name | None]
     started_at: Mapped[datetime] = mapped_column(index=True)
@@ -280,6 +295,7 @@ class Call(Base):
         Index("ix_call_number_time", "tracking_number_id", "started_at"),
         Index("ix_call_assignment_time", "assignment_id", "started_at"),
         Index("ix_call_contact_time", "contact_id", "started_at"),
+        Index("ix_call_caller_time", "caller_hash", "started_at"),
         Index("ix_call_status_time", "status", "started_at"),
         Index("ix_call_lead_time", "lead_status", "started_at"),
         Index(
@@ -298,6 +314,7 @@ class Touch(Base):
 
     __tablename__ = "touch"
     id: Mapped[Key]
+    imported_by: Mapped[Imported]
     contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"))
     occurred_at: Mapped[datetime] = mapped_column(index=True)
     kind: Mapped[TouchKind]
@@ -325,6 +342,7 @@ class Answer(Base):
 
     __tablename__ = "answer"
     id: Mapped[Key]
+    imported_by: Mapped[Imported]
     contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"), index=True)
     call_id: Mapped[int | None] = mapped_column(ForeignKey("call.id"), index=True)
     asked_at: Mapped[datetime] = mapped_column(index=True)
@@ -350,6 +368,7 @@ class Deal(Base):
 
     __tablename__ = "deal"
     id: Mapped[Key]
+    imported_by: Mapped[Imported]
     external_id: Mapped[Name | None] = mapped_column(unique=True)
     external_key: Mapped[Name | None] = mapped_column(index=True)
     """The id without capitals and blanks, by which it is found however it is written."""
@@ -360,13 +379,15 @@ class Deal(Base):
     qualified_at: Mapped[datetime | None]
     opportunity_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None] = mapped_column(index=True)
-    amount_minor: Mapped[Minor]
+    amount_minor: Mapped[Minor | None]
+    """None: not known yet, which no deal that is won may be."""
     margin_minor: Mapped[Minor | None]
     currency: Mapped[CurrencyCode]
     created_at: Mapped[datetime]
     account: Mapped[Account] = relationship()
     __table_args__ = (
         CheckConstraint("stage NOT IN ('won', 'lost') OR closed_at IS NOT NULL", "closed_deals_have_a_date"),
+        CheckConstraint("stage <> 'won' OR amount_minor IS NOT NULL", "won_deals_have_an_amount"),
     )
 
     @validates("external_id")
@@ -380,6 +401,7 @@ class Cost(Base):
 
     __tablename__ = "cost"
     id: Mapped[Key]
+    imported_by: Mapped[Imported]
     campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaign.id"), index=True)
     ad_material_id: Mapped[int | None] = mapped_column(ForeignKey("ad_material.id"))
     period_start: Mapped[date] = mapped_column(index=True)
@@ -489,12 +511,37 @@ class ImportRun(Base):
     __tablename__ = "import_run"
     id: Mapped[Key]
     kind: Mapped[Name]
-    file_name: Mapped[Name]
+    file_name: Mapped[str] = mapped_column(Sealed("import_run.file_name"))
+    """Sealed: files are named after whom they tell of."""
     finished_at: Mapped[datetime]
     created: Mapped[int]
     updated: Mapped[int]
     skipped: Mapped[int]
     refused: Mapped[int]
+    undone_at: Mapped[datetime | None]
+
+
+class ImportChange(Base):
+    """What an import changed of a row that it has not made: the values before and after; see `origins`."""
+
+    __tablename__ = "import_change"
+    id: Mapped[Key]
+    run_id: Mapped[int] = mapped_column(ForeignKey("import_run.id"), index=True)
+    table_name: Mapped[str] = mapped_column(String(40))
+    row_id: Mapped[int] = mapped_column(BigInteger)
+    body: Mapped[str] = mapped_column(Sealed(origins.PURPOSE))
+    __table_args__ = (Index("ix_import_change_row", "table_name", "row_id"),)
+
+
+class ImportHold(Base):
+    """A row that an import has made and that something else has changed since."""
+
+    __tablename__ = "import_hold"
+    id: Mapped[Key]
+    run_id: Mapped[int] = mapped_column(index=True)
+    table_name: Mapped[str] = mapped_column(String(40))
+    row_id: Mapped[int] = mapped_column(BigInteger)
+    __table_args__ = (UniqueConstraint("table_name", "row_id"),)
 
 
 # --- Who works here, who did what, what is stored for whom ------------------------------------------------
@@ -519,11 +566,12 @@ class User(Base):
     fs_uniquifier: Mapped[str] = mapped_column(String(64), unique=True)
     """What a session names; a new one ends all sessions of the user."""
     tf_primary_method: Mapped[str | None] = mapped_column(String(64))
-    tf_totp_secret: Mapped[str | None] = mapped_column(String(255))
-    """Encrypted with a key outside the database."""
+    tf_totp_secret: Mapped[str | None] = mapped_column(Sealed("app_user.tf_totp_secret"))
     tf_last_counter: Mapped[int | None] = mapped_column(BigInteger)
     """The half minute whose code was taken last; none is taken twice."""
-    mf_recovery_codes: Mapped[list[str] | None] = mapped_column(MutableList.as_mutable(JSON()))
+    mf_recovery_codes: Mapped[list[str] | None] = mapped_column(
+        MutableList.as_mutable(SealedList("app_user.mf_recovery_codes"))
+    )
     created_at: Mapped[datetime]
     last_login_at: Mapped[datetime | None]
     current_login_at: Mapped[datetime | None]
@@ -590,6 +638,20 @@ class AuditHead(Base):
     id: Mapped[Key]
     place: Mapped[int]
     seal: Mapped[Hash]
+
+
+class Erasure(Base):
+    """A person who was taken out, by keyed hashes, so that a restored backup forgets him too."""
+
+    __tablename__ = "erasure"
+    id: Mapped[Key]
+    receipt: Mapped[str] = mapped_column(String(32), unique=True)
+    at: Mapped[datetime]
+    by: Mapped[Name]
+    hashes: Mapped[list[str]]
+    """Of each of his numbers and addresses, by each key of that day: kind and keyed hash."""
+    removed: Mapped[dict[str, Any]]
+    """How much of each kind went."""
 
 
 class CallDesk(Base):

@@ -67,8 +67,9 @@ def to_minor(text: str, code: str, field: str = "amount", *, decimal: str | None
         shown = text if len(text) <= _LONGEST else text[:20] + "…"
         raise Invalid(
             field,
-            "%(shown)r is not an amount; enter digits such as 1234.50, without the currency",
+            "%(shown)r is not an amount; enter digits such as %(example)s, without the currency",
             shown=shown,
+            example=example(decimal),
         )
     digits, places = found[2], exponent(code)
     mark = decimal or _decimal_mark(digits, places)
@@ -76,9 +77,9 @@ def to_minor(text: str, code: str, field: str = "amount", *, decimal: str | None
     groupings = [grouped for sep, grouped in _GROUPED.items() if sep != mark]
     # A mark that neither groups nor divides is misplaced; to pass over it could multiply the sum.
     if not whole.isdigit() and not any(grouped.fullmatch(whole) for grouped in groupings):
-        raise Invalid(field, "%(text)r is ambiguous; enter it as 1234.50", text=text)
+        raise _unclear(text, field, decimal)
     if part and not part.isdigit():
-        raise Invalid(field, "%(text)r is ambiguous; enter it as 1234.50", text=text)
+        raise _unclear(text, field, decimal)
     part = part.rstrip("0")
     if len(part) > places:
         raise Invalid(
@@ -97,6 +98,28 @@ def to_minor(text: str, code: str, field: str = "amount", *, decimal: str | None
             most=LARGEST_MINOR,
         )
     return -minor if found[1] == "-" else minor
+
+
+def example(decimal: str | None) -> str:
+    """Return an amount as it is to be written where a mark is known to divide."""
+    return f"1234{decimal or '.'}50"
+
+
+def _unclear(text: str, field: str, decimal: str | None) -> Invalid:
+    if decimal is None:
+        return Invalid(
+            field,
+            "%(text)r is ambiguous; enter it as %(example)s",
+            text=text,
+            example=example(decimal),
+        )
+    return Invalid(
+        field,
+        "%(text)r does not fit this column, where %(mark)s is the decimal mark; enter it as %(example)s",
+        text=text,
+        mark=decimal,
+        example=example(decimal),
+    )
 
 
 def to_major(minor: int, code: str) -> Decimal:

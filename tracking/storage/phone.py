@@ -5,6 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import Any
 
 import phonenumbers
 from phonenumbers import PhoneNumberFormat, ValidationResult
@@ -51,6 +52,7 @@ _WITHHELD = frozenset(
 )
 # What is typed where no number is known. Short runs of one digit are real numbers in closed plans.
 _PLACEHOLDER = re.compile(r"\+?(?:(\d)\1{8,}|1?([2-9])\2{9}|1234567890|9876543210)")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _SEPARATORS = str.maketrans("", "", " ().-")
 _MASKED = re.compile(r"\+?[\d\s().\-]*[*•xX]{2,}\d{0,4}")
 _SIP = re.compile(r"^(?:sips?|tel):([^@;>]*)(?:@[^;>]*)?(?:;.*)?$", re.IGNORECASE)
@@ -75,6 +77,107 @@ def parse(raw: str | None, region: str) -> Parsed:
 
 @lru_cache(maxsize=65536)
 def _parse(raw: str, region: str) -> Parsed:
+    return _in_full(raw) or _in_any_form(raw, region)
+
+
+def _in_full(raw: str) -> Parsed | None:
+    """Read a number in E.164; None where that needs more than its country's patterns.
+
+    Most callers come so, and by the parser for every form each costs ten times as much.
+    """
+    if not _E164.fullmatch(raw) or _PLACEHOLDER.fullmatch(raw) or raw[1:] in _WITHHELD:
+        return None
+    plan = next((plan for end in (2, 3, 4) if (plan := _plan(raw[1:end])) is not None), None)
+    if plan is None:
+        return None
+    rest = raw[plan.code_ends :]
+    # A prefix or a leading zero may belong to the number or not; the parser decides.
+    if rest[0] == "0" or (plan.prefix is not None and plan.prefix.match(rest)):
+        return None
+    for leading, ways in plan.regions:
+        if leading is not None and not leading.match(rest):
+            continue
+        way = ways.get(len(rest))
+        if way is not None and way.fullmatch(rest):
+            return Parsed(raw, raw, NumberState.valid)
+        if leading is not None or len(plan.regions) == 1:
+            break
+    return Parsed(raw, raw, NumberState.possible) if len(rest) in plan.possible else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """The numbers of a country code, as the library's metadata describe them."""
+
+    code_ends: int
+    prefix: re.Pattern[str] | None
+    regions: list[tuple[re.Pattern[str] | None, dict[int, re.Pattern[str]]]]
+    """Of each region the digits it begins with, if that tells it, and by length what is valid."""
+    possible: frozenset[int]
+    """Lengths that a subscriber's number may have, and no short number."""
+
+
+@lru_cache(maxsize=1200)
+def _plan(code: str) -> _Plan | None:
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(code), ()) if code[0] != "0" else ()
+    if not regions or regions[0] == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY:
+        return None
+    library: Any = phonenumbers.PhoneMetadata
+    found = [library.metadata_for_region(region, None) for region in regions]
+    short = [library.short_metadata_for_region(region) for region in regions]
+    main = found[0]
+    lengths = set(main.general_desc.possible_length) - set(main.general_desc.possible_length_local_only)
+    for brief in filter(None, short):
+        lengths -= set(brief.general_desc.possible_length)
+    return _Plan(
+        code_ends=1 + len(code),
+        prefix=re.compile(main.national_prefix_for_parsing) if main.national_prefix_for_parsing else None,
+        regions=[
+            (
+                re.compile(plan.leading_digits) if plan.leading_digits and len(regions) > 1 else None,
+                _valid_by_length(plan),
+            )
+            for plan in found
+        ],
+        possible=frozenset(
+            length for length in lengths if _SHORTEST_UNPLANNED <= length < _LONGEST - len(code)
+        ),
+    )
+
+
+_KINDS = (
+    "premium_rate",
+    "toll_free",
+    "shared_cost",
+    "voip",
+    "personal_number",
+    "pager",
+    "uan",
+    "voicemail",
+    "fixed_line",
+    "mobile",
+)
+
+
+def _valid_by_length(plan: Any) -> dict[int, re.Pattern[str]]:
+    found: dict[int, re.Pattern[str]] = {}
+    whole = plan.general_desc
+    kinds = [getattr(plan, name) for name in _KINDS]
+    for length in whole.possible_length:
+        fitting = [
+            kind.national_number_pattern
+            for kind in kinds
+            if kind is not None
+            and kind.national_number_pattern
+            and (not kind.possible_length or length in kind.possible_length)
+        ]
+        if fitting:
+            within = "|".join(f"(?:{pattern})" for pattern in dict.fromkeys(fitting))
+            found[length] = re.compile(f"(?=(?:{whole.national_number_pattern})$)(?:{within})")
+    return found
+
+
+def _in_any_form(raw: str, region: str) -> Parsed:
     text = split(raw)[1]
     if sip := _SIP.match(text):
         # A local number says in its context which country and area it is local to (RFC 3966).
@@ -206,6 +309,11 @@ def national(e164: str, region: str) -> str:
     return phonenumbers.format_number(number, style)
 
 
+def significant(e164: str) -> str:
+    """Return a number without the code of its country, as it is written everywhere."""
+    return phonenumbers.national_significant_number(phonenumbers.parse(e164, None))
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A number as people dial it at home and from abroad."""
@@ -223,6 +331,26 @@ def show(e164: str) -> Shown:
     )
 
 
+SHOWN = 3
+"""How many digits of a caller's number everybody sees, the last ones."""
+
+
 def mask(e164: str | None) -> str:
     """Show a caller's number by its last three digits, as lists and logs do."""
-    return "withheld" if not e164 else f"…{e164[-3:]}"
+    return "withheld" if not e164 else f"…{e164[-SHOWN:]}"
+
+
+# Some exchanges send the number where a name should be.
+_LIKE_A_NUMBER = re.compile(r"[+\d\s().-]*\d[\d\s().-]{5,}")
+
+
+def partly(text: str | None) -> str | None:
+    """Show of a telephone number its last three digits, of an e-mail address its domain."""
+    if not text:
+        return None
+    return f"…@{text.rpartition('@')[2]}" if "@" in text else mask(text)
+
+
+def without_number(name: str | None) -> str | None:
+    """Show a name; where a telephone number stands in its place, show it in part."""
+    return partly(name) if name and _LIKE_A_NUMBER.fullmatch(name) else name

@@ -1,108 +1,90 @@
 """Callers' numbers at rest: sealed with AES-GCM, found again by a keyed hash, keys outside the database."""
 
-import base64
-import hashlib
 import hmac
 import io
+import logging
 import os
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from tracking.errors import Invalid
+from tracking.storage.keys import PREFIX, Key, Keys, new_master_key
+
+__all__ = ["PREFIX", "Keys", "new_master_key"]
 
 # Bytes: what AES-GCM takes without hashing it first (NIST SP 800-38D, 5.2.1.1).
 _NONCE = 12
-SEAL = _NONCE + 16
-"""Bytes that sealing adds: a nonce and a tag."""
+_TAG = 16
+SEAL = PREFIX + _NONCE + _TAG
+"""Bytes that sealing adds: which key it was, a nonce and a tag."""
+OLD_SEAL = _NONCE + _TAG
+"""Bytes that it added before each kind of value had a key of its own."""
+# Callers come again and again; some ten megabytes.
+_REMEMBERED, _SHORT = 32_768, 100
+_log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """Keys derived from one master key, each for one purpose."""
+class _Ring:
+    """The keys of this process; where they lie in a file, as the file has them now."""
 
-    sealing: bytes
-    lookup: bytes
-    session: bytes
-    fingerprint: str
+    def __init__(self, keys: Keys, file: Path | None) -> None:
+        self.known, self._file = keys, file
+        self._seen: tuple[int, int, int] | None = None  # read once more: it may have changed since
 
-    @classmethod
-    def derive(cls, master: bytes) -> Self:
-        """Derive all keys from 32 random bytes (HKDF-SHA256, RFC 5869)."""
-        if len(master) != 32:
-            raise Invalid(
-                "key", f"the master key has {len(master)} bytes, not 32; make one with `ringtrail key`"
-            )
+    def now(self) -> Keys:
+        # A change of key must be known to all processes before the first value is found by it alone.
+        if self._file is not None and (stamp := self._stamp()) != self._seen:
+            self._seen = stamp
+            self._read_again()
+        return self.known
 
-        def subkey(purpose: bytes) -> bytes:
-            return HKDF(SHA256(), 32, salt=None, info=b"ringtrail|" + purpose).derive(master)
-
-        return cls(
-            subkey(b"sealing"), subkey(b"lookup"), subkey(b"session"), subkey(b"fingerprint").hex()[:16]
-        )
-
-    @classmethod
-    def from_text(cls, text: str) -> Self:
-        """Read the master key from base64."""
+    def _stamp(self) -> tuple[int, int, int] | None:
         try:
-            master = base64.b64decode(text.strip(), validate=True)
-        except ValueError:
-            raise Invalid("key", "the master key is not base64; make one with `ringtrail key`") from None
-        return cls.derive(master)
+            about = os.stat(self._file) if self._file is not None else None
+        except OSError:
+            return None  # gone, or not to be read: what is known stays
+        return about and (about.st_ino, about.st_mtime_ns, about.st_size)
 
-    @classmethod
-    def from_file(cls, path: Path) -> Self:
-        """Read the master key from a file, written on first use and readable by its owner only."""
-        if not path.exists():
-            _write_once(path, new_master_key() + "\n")
-        return cls.from_text(path.read_text())
-
-
-def new_master_key() -> str:
-    """Make a master key: 32 random bytes in base64."""
-    return base64.b64encode(os.urandom(32)).decode()
-
-
-def _write_once(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.urandom(6).hex()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        # The link appears whole or not at all, and for the first of two processes starting at once only:
-        # neither a crash nor the other one ever shows half a key.
-        with suppress(FileExistsError):
-            os.link(draft, path)
-    finally:
-        draft.unlink()
+    def _read_again(self) -> None:
+        assert self._file is not None
+        try:
+            keys = Keys.from_text(self._file.read_text())
+            if keys.first.lookup != self.known.first.lookup:
+                raise Invalid("key", "these are the keys of another installation")
+        except (Invalid, OSError) as error:
+            _log.error("%s has changed and cannot be used (%s); the keys of before stay", self._file, error)
+        else:
+            self.known = keys
 
 
-_keys: Keys | None = None
+_ring: _Ring | None = None
 
 
-def install(keys: Keys) -> None:
-    """Make ``keys`` the ones that this process seals and looks up with."""
+def install(keys: Keys, file: Path | None = None) -> None:
+    """Make ``keys`` the ones that this process seals and looks up with; a ``file`` of theirs is watched."""
     # A column type sees neither session nor settings, so the keys are the process's.
-    global _keys
-    _keys = keys
+    global _ring
+    _ring = _Ring(keys, file)
 
 
-def _installed() -> Keys:
-    if _keys is None:
+def installed() -> Keys:
+    """Return the keys of this process."""
+    return _held().now()
+
+
+def _held() -> _Ring:
+    if _ring is None:
         raise RuntimeError("no keys installed; tracking.db.connect() installs them")
-    return _keys
+    return _ring
 
 
 def seal(text: str, purpose: str) -> bytes:
@@ -110,10 +92,27 @@ def seal(text: str, purpose: str) -> bytes:
     return seal_bytes(text.encode(), purpose)
 
 
+def seal_again(text: str, purpose: str) -> bytes:
+    """Encrypt as :func:`seal` does, the same text mostly to the same bytes.
+
+    For columns that hold one number in many rows, each with its keyed hash beside it, which says as much.
+    """
+    return _sealed_again(installed().current, text, purpose)
+
+
 def seal_bytes(clear: bytes, purpose: str) -> bytes:
     """Encrypt bytes as :func:`seal` does text; the result is ``SEAL`` bytes longer."""
+    return _sealed(installed().current, clear, purpose)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _sealed_again(key: Key, text: str, purpose: str) -> bytes:
+    return _sealed(key, text.encode(), purpose)
+
+
+def _sealed(key: Key, clear: bytes, purpose: str) -> bytes:
     nonce = os.urandom(_NONCE)
-    return nonce + AESGCM(_installed().sealing).encrypt(nonce, clear, purpose.encode())
+    return key.mark + nonce + key.cipher(purpose).encrypt(nonce, clear, purpose.encode())
 
 
 def unseal(sealed: bytes, purpose: str) -> str:
@@ -122,18 +121,65 @@ def unseal(sealed: bytes, purpose: str) -> str:
 
 
 def unseal_bytes(sealed: bytes, purpose: str) -> bytes:
-    """Decrypt what :func:`seal_bytes` made for the same purpose."""
-    try:
-        return AESGCM(_installed().sealing).decrypt(sealed[:_NONCE], sealed[_NONCE:], purpose.encode())
-    except (InvalidTag, ValueError):
-        raise Invalid(
-            "key", "this key did not seal these data; restore the key file that belongs to them"
-        ) from None
+    """Decrypt what :func:`seal_bytes` made for the same purpose, with whichever key that was."""
+    known = _held().known
+    clear = _opened(known, sealed, purpose)
+    if clear is None and (now := installed()) is not known:
+        clear = _opened(now, sealed, purpose)
+    if clear is None:
+        raise Invalid("key", "this key did not seal these data; restore the key file that belongs to them")
+    return clear
+
+
+def _opened(keys: Keys, sealed: bytes, purpose: str) -> bytes | None:
+    mark, bound = sealed[:PREFIX], purpose.encode()
+    for key in keys.masters:
+        if key.mark == mark:
+            with suppress(InvalidTag, ValueError):  # by chance an older value begins like one of this key's
+                nonce, rest = sealed[PREFIX : PREFIX + _NONCE], sealed[PREFIX + _NONCE :]
+                return key.cipher(purpose).decrypt(nonce, rest, bound)
+    for key in keys.masters:
+        with suppress(InvalidTag, ValueError):
+            return AESGCM(key.sealing).decrypt(sealed[:_NONCE], sealed[_NONCE:], bound)
+    return None
+
+
+def overhead(sealed: bytes) -> int:
+    """Return how many bytes sealing added to a value, by its beginning."""
+    return SEAL if any(sealed.startswith(key.mark) for key in installed().masters) else OLD_SEAL
 
 
 def lookup_hash(kind: str, value: str) -> str:
     """Return the keyed hash by which a sealed value is found again (HMAC-SHA256, hexadecimal)."""
-    return hmac.new(_installed().lookup, f"v1|{kind}|{value}".encode(), hashlib.sha256).hexdigest()
+    return _hash(installed().current.lookup, kind, value)
+
+
+def lookup_hashes(kind: str, value: str) -> list[str]:
+    """Return the hashes by which a value may be kept: while the key changes, by either."""
+    return [_hash(key.lookup, kind, value) for key in installed().masters]
+
+
+def mark(kind: str, value: str) -> str:
+    """Return a keyed hash that never changes, of what is kept nowhere and could not be hashed anew."""
+    return _hash(installed().first.lookup, kind, value)
+
+
+def chain_hashes(kind: str, value: str) -> list[str]:
+    """Return the hashes of a link by each key there ever was, the oldest first."""
+    return [_hash(key.lookup, kind, value) for key in reversed(installed().all)]
+
+
+def _hash(key: bytes, kind: str, value: str) -> str:
+    # Numbers and addresses come again; the bodies of reports do not, and are large.
+    make = _hashed if len(value) > _SHORT else _hashed_again
+    return make(key, f"v1|{kind}|{value}")
+
+
+def _hashed(key: bytes, text: str) -> str:
+    return hmac.digest(key, text.encode(), "sha256").hex()
+
+
+_hashed_again = lru_cache(maxsize=_REMEMBERED)(_hashed)
 
 
 class Draft(io.RawIOBase):

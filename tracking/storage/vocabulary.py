@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from sqlalchemy import JSON, BigInteger, Date, Enum, MetaData, String
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
+from tracking.storage import origins
 from tracking.storage.db import Moment, RowId
 from tracking.storage.phone import NumberState
 
@@ -115,6 +116,8 @@ class JobState(StrEnum):
     stopped = "stopped"
 
 
+Imported = Annotated[int | None, mapped_column(default=origins.current)]
+"""The import that has made a row, if one has."""
 Key = Annotated[int, mapped_column(RowId, primary_key=True)]
 Name = Annotated[str, mapped_column(String(200))]
 MatchedName = String(200).with_variant(String(200, collation="C"), "postgresql")

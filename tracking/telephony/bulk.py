@@ -1,30 +1,29 @@
-"""Many calls at once: an import's reports about new calls, written without an object for each row.
+"""Many calls at once: reports about new calls, live or of an import, written without an object for each row.
 
-What a report means is decided in :mod:`tracking.telephony.calls`; here it only goes into the database in five
-statements a batch. Through the ORM the same rows take several times as long (``benchmarks/imports.py``).
+What a report means is decided in :mod:`tracking.telephony.calls`; here it only goes into the database, by
+columns. Through the ORM the same rows take several times as long (``benchmarks/imports.py``).
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, insert, literal, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracking.records.import_outcome import ImportOutcome
-from tracking.storage import phone
+from tracking.storage import phone, rows, vault
 from tracking.storage.models import Account, Call, Contact, ContactPoint, Touch
-from tracking.storage.vocabulary import Base, PointKind, TouchKind
+from tracking.storage.vocabulary import PointKind, TouchKind
 from tracking.telephony import calls, numbers
-from tracking.telephony.calls import CallEvent, Draft
+from tracking.telephony.calls import CallEvent, Draft, Opening
+from tracking.telephony.numbers import Ours
 
 CallKey = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Filed:
+class Filed(NamedTuple):
     """Where a call is stored, and what the reports about it did."""
 
     call_id: int
@@ -32,8 +31,13 @@ class Filed:
     effect: ImportOutcome
 
 
-def record(session: Session, events: Iterable[CallEvent], *, region: str) -> dict[CallKey, Filed]:
-    """Take reports about calls as :func:`tracking.telephony.calls.record` does, with the same outcome."""
+def record(
+    session: Session, events: Iterable[CallEvent], *, region: str, stock: Mapping[str, Ours] | None = None
+) -> dict[CallKey, Filed]:
+    """Take reports about calls as :func:`tracking.telephony.calls.record` does, with the same outcome.
+
+    ``stock`` is who holds the numbers dialled, where it has been read already.
+    """
     by_call = calls.gather(events)
     known = _known(session, by_call)
     again = [event for key in known for event in by_call[key]]
@@ -41,132 +45,118 @@ def record(session: Session, events: Iterable[CallEvent], *, region: str) -> dic
         (r.call.provider, r.call.provider_call_id): Filed(r.call.id, r.call.started_at, r.effect)
         for r in (calls.record(session, again, region=region) if again else ())
     }
-    new = {key: group for key, group in by_call.items() if key not in known}
-    return filed | (_add(session, new, region) if new else {})
+    new = {key: group for key, group in by_call.items() if key not in known} if known else by_call
+    return filed | (_add(session, new, region, stock) if new else {})
 
 
 def _known(session: Session, keys: Iterable[CallKey]) -> set[CallKey]:
     found: set[CallKey] = set()
     for provider, group in groupby(keys, key=lambda key: key[0]):
-        ids = select(Call.provider_call_id).where(
-            Call.provider == provider, Call.provider_call_id.in_([call_id for _, call_id in group])
-        )
-        found |= {(provider, call_id) for call_id in session.scalars(ids)}
+        ids = rows.among(session, Call.provider_call_id, [call_id for _, call_id in group])
+        told = session.scalars(select(Call.provider_call_id).where(Call.provider == provider, ids))
+        found |= {(provider, call_id) for call_id in told}
     return found
 
 
-def _add(session: Session, new: dict[CallKey, list[CallEvent]], region: str) -> dict[CallKey, Filed]:
-    dialled = {
-        e164 for g in new.values() for e in g for d in e.dialled if (e164 := phone.parse(d, region).e164)
-    }
-    stock = numbers.inventory(session, dialled - {None})
+def _add(
+    session: Session, new: dict[CallKey, list[CallEvent]], region: str, stock: Mapping[str, Ours] | None
+) -> dict[CallKey, Filed]:
+    if stock is None:
+        candidates = {d for group in new.values() for event in group for d in event.dialled}
+        stock = numbers.holdings(
+            session, {e164 for d in candidates if (e164 := phone.parse(d, region).e164) is not None}
+        )
     openings = [calls.opening(group, stock, region) for group in new.values()]
-    names = [next((e.caller_name for e in group if e.caller_name), None) for group in new.values()]
-    contacts = _contacts(session, openings, names)
-    filed: dict[CallKey, Filed] = {}
-    call_rows: list[dict[str, Any]] = []
-    touch_rows: list[dict[str, Any]] = []
-    ids = zip(_free_ids(session, Call, len(new)), _free_ids(session, Touch, len(new)), strict=True)
-    for (key, group), opening, contact_id, (call_id, touch_id) in zip(
-        new.items(), openings, contacts, ids, strict=True
-    ):
-        draft = Draft(opening["started_at"])
-        for event in group:
-            calls.advance(draft, event)
-        history = stock[opening["dialled"]][1] if opening["dialled"] in stock else []
-        held = numbers.holder(history, draft.started_at)
-        call_rows.append(
-            opening
-            | {name: getattr(draft, name) for name in Draft.__slots__}
-            | {
-                "id": call_id,
-                "contact_id": contact_id,
-                "assignment_id": held.id if held else None,
-                "spam": False,
-            }
-        )
-        touch_rows.append(
-            {
-                "id": touch_id,
-                "contact_id": contact_id,
-                "occurred_at": draft.started_at,
-                "kind": TouchKind.call,
-                "call_id": call_id,
-                "campaign_id": held.ad_material.campaign_id if held else None,
-                "ad_material_id": held.ad_material_id if held else None,
-            }
-        )
-        filed[key] = Filed(call_id, draft.started_at, ImportOutcome.created)
-    _insert(session, Call, call_rows)
-    _insert(session, Touch, touch_rows)
-    return filed
-
-
-def _contacts(session: Session, openings: Sequence[dict[str, Any]], names: Sequence[str | None]) -> list[int]:
-    """Return the contact of each call; callers not known yet are added with a company of their own."""
-    hashes = {opening["caller_hash"] for opening in openings} - {None}
-    points = select(ContactPoint.value_hash, ContactPoint.contact_id)
-    rows = session.execute(
-        points.where(ContactPoint.kind == PointKind.phone, ContactPoint.value_hash.in_(hashes))
-    )
-    people: dict[str, int] = dict(rows.all())
-    # Withheld and malformed numbers are nobody in particular: each such caller stays a person apart.
-    strangers = [
-        at
-        for at, opening in enumerate(openings)
-        if (value_hash := opening["caller_hash"]) is None
-        or (value_hash not in people and people.setdefault(value_hash, -1) == -1)
+    drafts = [
+        calls.drafted(opening.started_at, group)
+        for opening, group in zip(openings, new.values(), strict=True)
     ]
-    account_ids = _free_ids(session, Account, len(strangers))
-    contact_ids = _free_ids(session, Contact, len(strangers))
-    accounts: list[dict[str, Any]] = []
-    contacts: list[dict[str, Any]] = []
-    new_points: list[dict[str, Any]] = []
-    apart: dict[int, int] = {}
-    for at, account_id, contact_id in zip(strangers, account_ids, contact_ids, strict=True):
-        since = openings[at]["started_at"]
-        accounts.append({"id": account_id, "created_at": since})
-        contacts.append(
-            {
-                "id": contact_id,
-                "account_id": account_id,
-                "name": names[at],
-                "created_at": since,
-            }
-        )
-        apart[at] = contact_id
-        if (value_hash := openings[at]["caller_hash"]) is not None:
-            people[value_hash] = contact_id
-            new_points.append(
-                {
-                    "contact_id": contact_id,
-                    "kind": PointKind.phone,
-                    "value": openings[at]["caller"],
-                    "value_hash": value_hash,
-                }
-            )
-    _insert(session, Account, accounts)
-    _insert(session, Contact, contacts)
-    _insert(session, ContactPoint, new_points)
-    return [apart.get(at) or people[opening["caller_hash"]] for at, opening in enumerate(openings)]
+    held = []
+    for opening, draft in zip(openings, drafts, strict=True):
+        known = stock.get(opening.dialled)
+        held.append(numbers.holder(known.history, draft.started_at) if known else None)
+    names = [next((e.caller_name for e in group if e.caller_name), None) for group in new.values()]
+    call_ids = rows.free_ids(session, Call, len(new))
+    touch_ids = rows.free_ids(session, Touch, len(new))
+    contact_ids = _contacts(session, openings, names)
+    started = [draft.started_at for draft in drafts]
+    opened = dict(zip(Opening._fields, zip(*openings, strict=True), strict=True))
+    moved = {name: [getattr(draft, name) for draft in drafts] for name in Draft.__slots__}
+    # A judgement, which hardly any telephone system knows, need not be written as nothing.
+    moved = {name: column for name, column in moved.items() if any(value is not None for value in column)}
+    rows.insert(
+        session,
+        Call,
+        opened
+        | moved
+        | {
+            "id": call_ids,
+            "contact_id": contact_ids,
+            "assignment_id": [one and one.id for one in held],
+        },
+    )
+    rows.insert(
+        session,
+        Touch,
+        {
+            "id": touch_ids,
+            "contact_id": contact_ids,
+            "occurred_at": started,
+            "kind": [TouchKind.call] * len(new),
+            "call_id": call_ids,
+            "campaign_id": [one and one.campaign_id for one in held],
+            "ad_material_id": [one and one.ad_material_id for one in held],
+        },
+    )
+    created = ImportOutcome.created
+    return {key: Filed(call_id, at, created) for key, call_id, at in zip(new, call_ids, started, strict=True)}
 
 
-def _insert(session: Session, table: type[Base], rows: list[dict[str, Any]]) -> None:
-    if rows:
-        session.execute(insert(table.__table__), rows)  # type: ignore[arg-type]  # mapped tables are tables
-
-
-def _free_ids(session: Session, table: type[Base], count: int) -> Sequence[int]:
-    """Reserve row numbers, so that rows which point to one another go in together."""
-    if not count:
-        return ()
-    if session.get_bind().dialect.name == "postgresql":
-        # Others insert meanwhile: only numbers from the sequence are never given twice. One past the largest
-        # row would be theirs as well, and its insert would fail after ours, or ours after theirs.
-        sequence = func.pg_get_serial_sequence(literal(f'"{table.__tablename__}"'), literal("id"))
-        return session.scalars(
-            select(func.nextval(sequence)).select_from(func.generate_series(1, count))
-        ).all()
-    # The transaction is the only one that writes until it ends (BEGIN IMMEDIATE).
-    last = session.scalar(select(func.max(table.__table__.c.id))) or 0
-    return range(last + 1, last + 1 + count)
+def _contacts(session: Session, openings: Sequence[Opening], names: Sequence[str | None]) -> list[int]:
+    """Return the contact of each call; callers not known yet are added with a company of their own."""
+    hashes = [opening.caller_hash for opening in openings]
+    now = {
+        known: opening.caller_hash
+        for opening in openings
+        if opening.caller_hash is not None and opening.caller is not None
+        for known in vault.lookup_hashes(PointKind.phone, opening.caller)
+    }
+    points = select(ContactPoint.value_hash, ContactPoint.contact_id).where(
+        ContactPoint.kind == PointKind.phone, rows.among(session, ContactPoint.value_hash, now)
+    )
+    people: dict[str, int] = {now[known]: contact_id for known, contact_id in session.execute(points)}
+    # Withheld and malformed numbers are nobody in particular: each such caller stays a person apart.
+    strangers: list[int] = []
+    first: dict[str, int] = {}
+    for at, value_hash in enumerate(hashes):
+        if value_hash is None or (value_hash not in people and first.setdefault(value_hash, at) == at):
+            strangers.append(at)
+    account_ids = rows.free_ids(session, Account, len(strangers))
+    contact_ids = rows.free_ids(session, Contact, len(strangers))
+    since = [openings[at].started_at for at in strangers]
+    rows.insert(session, Account, {"id": account_ids, "created_at": since})
+    rows.insert(
+        session,
+        Contact,
+        {
+            "id": contact_ids,
+            "account_id": account_ids,
+            "name": [names[at] for at in strangers],
+            "created_at": since,
+        },
+    )
+    apart = dict(zip(strangers, contact_ids, strict=True))
+    # In one order everywhere: two processes that meet the same two callers must not block each other.
+    numbered: list[Any] = [(apart[first[key]], key, openings[first[key]].caller) for key in sorted(first)]
+    people |= {value_hash: contact_id for contact_id, value_hash, _ in numbered}
+    rows.insert(
+        session,
+        ContactPoint,
+        {
+            "contact_id": [contact_id for contact_id, _, _ in numbered],
+            "kind": [PointKind.phone] * len(numbered),
+            "value": [caller for _, _, caller in numbered],
+            "value_hash": [value_hash for _, value_hash, _ in numbered],
+        },
+    )
+    return [apart[at] if value_hash is None else people[value_hash] for at, value_hash in enumerate(hashes)]

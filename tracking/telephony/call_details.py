@@ -8,6 +8,7 @@ from sqlalchemy.orm.interfaces import ORMOption
 from tracking.errors import NotFound
 from tracking.language.words import answer_words
 from tracking.records import contacts
+from tracking.storage import phone
 from tracking.storage.models import AdMaterial, Answer, Call, Contact, NumberAssignment
 
 
@@ -41,7 +42,7 @@ def company_of(session: Session, call: Call) -> str:
 
 def caller_of(session: Session, call: Call) -> str:
     """Return the company or person who calls, as far as known."""
-    return company_of(session, call) or call.contact.name or call.caller_name or ""
+    return phone.without_number(company_of(session, call) or call.contact.name or call.caller_name) or ""
 
 
 def latest_answer(call: Call) -> Answer | None:

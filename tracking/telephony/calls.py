@@ -1,11 +1,11 @@
 """Calls: reports from providers and files, in any order and number, become one Call and one Touch."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import groupby
-from typing import Any
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Select, delete, exists, select
 from sqlalchemy.orm import Session, aliased, joinedload
@@ -19,6 +19,7 @@ from tracking.storage.phone import NumberState
 from tracking.storage.vocabulary import CallStatus, LeadStatus, PointKind, TouchKind
 from tracking.telephony import numbers
 
+_Measure = TypeVar("_Measure", datetime, int)
 MANUAL = "manual"
 """The provider of a call that a person or another program entered."""
 
@@ -31,7 +32,7 @@ class Course(StrEnum):
     internal = "internal"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class CallEvent:
     """One report about a call, in our words; every provider and file format is turned into these.
 
@@ -39,6 +40,7 @@ class CallEvent:
     it in more than one field). ``status`` is None where the report says nothing about it. A report may
     carry what another system's users noted on the call; it fills what is empty and overwrites nothing.
     Only incoming calls are kept; ``course`` is None where the report does not say which way it goes.
+    Nobody changes one; said by ``frozen``, making it would take four times as long, for each row of a file.
     """
 
     provider: str
@@ -286,13 +288,12 @@ def _check(event: CallEvent) -> None:
             "%(started_at)s has no time zone; add an offset such as +01:00",
             started_at=event.started_at.isoformat(),
         )
-    for name in ("duration_s", "talk_s"):
-        value = getattr(event, name)
+    for name, value in (("duration_s", event.duration_s), ("talk_s", event.talk_s)):
         if value is not None and value < 0:
             raise Invalid(
                 name, "must be 0 or more seconds, not %(value)s; fix it in the source system", value=value
             )
-    if not event.provider_call_id or len(event.provider_call_id) > 200:
+    if not 0 < len(event.provider_call_id) <= 200:
         raise Invalid("provider_call_id", "enter an ID of 1 to 200 characters")
 
 
@@ -305,44 +306,80 @@ def gather(events: Iterable[CallEvent]) -> dict[tuple[str, str], list[CallEvent]
     return dict(sorted(by_call.items()))
 
 
-def opening(group: Sequence[CallEvent], stock: Inventory, region: str) -> dict[str, Any]:
-    """Return what the reports about a new call say of it for good: which it is, who rang which number.
+class Opening(NamedTuple):
+    """What the reports about a new call say of it for good: which it is, who rang which number."""
+
+    provider: str
+    provider_call_id: str
+    dialled: str
+    tracking_number_id: int | None
+    caller: str | None
+    caller_hash: str | None
+    caller_state: NumberState
+    started_at: datetime
+
+
+def opening(group: Sequence[CallEvent], own: Mapping[str, numbers.Ours], region: str) -> Opening:
+    """Return what the reports about a new call say of it for good; ``own`` has our numbers.
 
     The earliest report counts that names a number of ours; for the caller, the earliest that names one.
     """
 
-    def rank(event: CallEvent) -> tuple[bool, datetime]:
-        return _ours(event, stock, region) is None, event.started_at
+    def rank(event: CallEvent) -> tuple[int, datetime]:
+        return _rank_of(_ours(event, own, region), own), event.started_at
 
-    event = min(group, key=rank)
-    told = [e for e in group if phone.parse(e.caller, region).e164]
-    caller = (min(told, key=lambda e: e.started_at) if told else event).caller
-    parsed = phone.parse(caller, region)
-    e164s = [e164 for d in event.dialled if (e164 := phone.parse(d, region).e164)]
-    ours = _ours(event, stock, region)
-    return {
-        "provider": event.provider,
-        "provider_call_id": event.provider_call_id,
-        "dialled": ours or next(iter(e164s), None) or next((d for d in event.dialled if d), "")[:80],
-        "tracking_number_id": stock[ours][0].id if ours else None,
-        "caller": parsed.e164 or (caller if parsed.state is NumberState.malformed else None),
-        "caller_hash": vault.lookup_hash(PointKind.phone, parsed.e164) if parsed.e164 else None,
-        "caller_state": parsed.state,
-        "started_at": event.started_at,
-    }
+    event = told = group[0]
+    if len(group) > 1:
+        event = min(group, key=rank)
+        named = [e for e in group if phone.parse(e.caller, region).e164]
+        told = min(named, key=lambda e: e.started_at) if named else event
+    caller = phone.parse(told.caller, region)
+    ours = _ours(event, own, region)
+    dialled = ours
+    if dialled is None:
+        e164s = (phone.parse(d, region).e164 for d in event.dialled)
+        dialled = next(filter(None, e164s), None) or next(filter(None, event.dialled), "")[:80]
+    return Opening(
+        event.provider,
+        event.provider_call_id,
+        dialled,
+        own[ours].id if ours else None,
+        caller.e164 or (told.caller if caller.state is NumberState.malformed else None),
+        vault.lookup_hash(PointKind.phone, caller.e164) if caller.e164 else None,
+        caller.state,
+        event.started_at,
+    )
 
 
-def _ours(event: CallEvent, stock: Inventory, region: str) -> str | None:
-    e164s = (phone.parse(d, region).e164 for d in event.dialled)
-    return next((e164 for e164 in e164s if e164 in stock), None)
+def _ours(event: CallEvent, own: Mapping[str, numbers.Ours], region: str) -> str | None:
+    """Return the first tracking number among those that were dialled, else the main line."""
+    main = None
+    for dialled in event.dialled:
+        if (e164 := phone.parse(dialled, region).e164) and (known := own.get(e164)) is not None:
+            if not known.main_line:
+                return e164
+            main = main or e164
+    return main
+
+
+def _rank_of(ours: str | None, own: Mapping[str, numbers.Ours]) -> int:
+    """Rank what a number says of a call: a tracking number most, then the main line, least none of ours."""
+    return 2 if ours is None else int(own[ours].main_line)
+
+
+def _without_rows(stock: Inventory) -> dict[str, numbers.Ours]:
+    return {number: numbers.Ours(row.id, row.main_line) for number, (row, _) in stock.items()}
 
 
 def _aim(call: Call, event: CallEvent, stock: Inventory, region: str) -> bool:
     """Take over the number of ours that a report names, where none before it or a later leg named one."""
-    ours = _ours(event, stock, region)
+    own = _without_rows(stock)
+    ours = _ours(event, own, region)
     if ours is None or ours == call.dialled:
         return False
-    if call.tracking_number_id is not None and event.started_at >= call.started_at:
+    known = _rank_of(call.dialled if call.tracking_number_id is not None else None, own)
+    told = _rank_of(ours, own)
+    if told > known or (told == known and event.started_at >= call.started_at):
         return False
     call.dialled, call.tracking_number_id = ours, stock[ours][0].id
     return True
@@ -364,47 +401,72 @@ def _open(
     people: dict[contacts.Point, Contact],
     region: str,
 ) -> Call:
-    first = opening(group, stock, region)
-    known = first["caller_hash"] is not None
-    point = (PointKind.phone, first["caller"] or "")
+    first = opening(group, _without_rows(stock), region)
+    known = first.caller_hash is not None
+    point = (PointKind.phone, first.caller or "")
     contact = people.get(point) if known else None
     if contact is None:
         # Withheld and malformed numbers are nobody in particular: each such caller stays a person apart.
         name = next((event.caller_name for event in group if event.caller_name), None)
-        contact = contacts.introduce(session, [point] if known else [], at=first["started_at"], name=name)
+        contact = contacts.introduce(session, [point] if known else [], at=first.started_at, name=name)
         if known:
             people[point] = contact
-    call = Call(**first, contact=contact, status=CallStatus.ringing, note="", tags=[])
+    call = Call(**first._asdict(), contact=contact, status=CallStatus.ringing, note="", tags=[])
     call.touch = Touch(contact=contact, kind=TouchKind.call, occurred_at=call.started_at)
     session.add(call)
     return call
 
 
-def advance(call: Call | Draft, event: CallEvent) -> bool:
+def advance(call: Call, event: CallEvent) -> bool:
     """Let a report move a call forward; tell whether it changed anything."""
     before = _state(call)
-    call.started_at = min(call.started_at, event.started_at)
-    call.answered_at = min(filter(None, (call.answered_at, event.answered_at)), default=None)
-    call.ended_at = max(filter(None, (call.ended_at, event.ended_at)), default=None)
-    for name in ("duration_s", "talk_s"):
-        values = [v for v in (getattr(call, name), getattr(event, name)) if v is not None]
-        setattr(call, name, max(values, default=None))
-    reached = [call.status, event.status or CallStatus.ringing]
-    if call.ended_at is not None:
-        # Over, and nothing yet proves that anybody picked up; a later report may.
-        reached.append(CallStatus.missed)
-    call.status = max(reached, key=_RANK.__getitem__)
-    if call.status is CallStatus.answered and call.ended_at is not None:
-        call.status = CallStatus.completed
-    for name in ("caller_name", "lead_status", "note"):
-        setattr(call, name, getattr(call, name) or getattr(event, name))
-    call.tags = call.tags or sorted(set(event.tags))
-    if call.value_minor is None and event.value_minor is not None:
-        call.value_minor, call.currency = event.value_minor, event.currency
+    _move(call, event)
     return _state(call) != before
 
 
-def _state(call: Call | Draft) -> tuple[object, ...]:
+def drafted(started_at: datetime, group: Sequence[CallEvent]) -> Draft:
+    """Return how far the reports about a new call move it."""
+    draft = Draft(started_at)
+    for event in group:
+        _move(draft, event)
+    return draft
+
+
+def _move(call: Call | Draft, event: CallEvent) -> None:
+    if event.started_at < call.started_at:
+        call.started_at = event.started_at
+    call.answered_at = _least(call.answered_at, event.answered_at)
+    call.ended_at = _most(call.ended_at, event.ended_at)
+    call.duration_s = _most(call.duration_s, event.duration_s)
+    call.talk_s = _most(call.talk_s, event.talk_s)
+    reached = call.status
+    if event.status is not None and _RANK[event.status] > _RANK[reached]:
+        reached = event.status
+    if call.ended_at is not None:
+        # Over, and nothing yet proves that anybody picked up; a later report may.
+        if reached is CallStatus.ringing:
+            reached = CallStatus.missed
+        elif reached is CallStatus.answered:
+            reached = CallStatus.completed
+    call.status = reached
+    call.caller_name = call.caller_name or event.caller_name
+    call.lead_status = call.lead_status or event.lead_status
+    call.note = call.note or event.note
+    if not call.tags:
+        call.tags = sorted(set(event.tags)) if event.tags else []
+    if call.value_minor is None and event.value_minor is not None:
+        call.value_minor, call.currency = event.value_minor, event.currency
+
+
+def _least(one: _Measure | None, other: _Measure | None) -> _Measure | None:
+    return other if one is None else one if other is None else min(one, other)
+
+
+def _most(one: _Measure | None, other: _Measure | None) -> _Measure | None:
+    return other if one is None else one if other is None else max(one, other)
+
+
+def _state(call: Call) -> tuple[object, ...]:
     return (
         call.started_at,
         call.answered_at,

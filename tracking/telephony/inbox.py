@@ -1,8 +1,8 @@
 """What providers send, kept before it is interpreted, for ever, and interpreted as often as need be.
 
-An arrival is durable when :meth:`Inbox.take` returns: in the database or, while that is away, in the
-spool. Arrivals that come at the same time share one transaction, so that they also share its wait for
-the disk.
+An arrival is durable when :meth:`Inbox.take` returns True: in the database or, while that is away, in the
+spool or its reserve. What no disk takes is held in memory until one does. Arrivals that come at the same
+time share one transaction, so that they also share its wait for the disk.
 """
 
 import json
@@ -10,14 +10,15 @@ import logging
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import Engine, Select, func, or_, select, tuple_
+from sqlalchemy import Engine, Select, bindparam, func, insert, or_, select, tuple_
 from sqlalchemy import exc as sql
 from sqlalchemy.orm import Session
 
@@ -26,18 +27,21 @@ from tracking.records.import_outcome import ImportOutcome
 from tracking.storage import db, phone, vault
 from tracking.storage.config import Settings
 from tracking.storage.models import Call, InboxEvent
-from tracking.telephony import calls, numbers
+from tracking.telephony import bulk, numbers
 from tracking.telephony.calls import CallEvent, Course
+from tracking.telephony.numbers import Ours
 from tracking.telephony.routing import Routing
-from tracking.telephony.spool import Spool
+from tracking.telephony.spool import Kept, Spool
 
 _log = logging.getLogger(__name__)
 
-# How long an arrival waits for the database, in seconds: the strictest telephone provider hangs up after
-# five. A judgement.
-PATIENCE_S = 2.0
+# How long an arrival waits for the database, in seconds, before it goes to the spool. The strictest telephone
+# provider hangs up after five; a caller hears nothing until the answer. A judgement.
+PATIENCE_S = 0.5
 # How long the database is left alone after it failed, in seconds, before spooled arrivals are tried again.
 _PAUSE_S = 1.0
+# Arrivals that are held in memory while no disk takes them. Bounds what that costs: some 30 MB.
+_MOST_HELD = 10_000
 # Arrivals that share a transaction and its wait for the disk. Bounds how many are done again, each by itself,
 # when one of them is bad.
 _BATCH = 64
@@ -47,7 +51,16 @@ _AWAY = (sql.OperationalError, sql.InterfaceError, sql.TimeoutError)
 
 _Item = TypeVar("_Item")
 _WAITING = (InboxEvent.processed_at.is_(None), InboxEvent.error.is_(None))
-_ANY_WAITING = select(InboxEvent.id).where(*_WAITING).limit(1)
+# Of the table rather than its class, and made once: the telephone waits for these.
+_TABLE = InboxEvent.metadata.tables[InboxEvent.__tablename__]
+_KNOWN = select(_TABLE.c.id).where(
+    tuple_(_TABLE.c.provider, _TABLE.c.event_key).in_(bindparam("wanted", expanding=True))
+)
+_INSERT = insert(_TABLE)
+_ANY_WAITING = select(_TABLE.c.id).where(_TABLE.c.processed_at.is_(None), _TABLE.c.error.is_(None)).limit(1)
+_COLUMNS = [column.key for column in _TABLE.c if column.key != "id"]
+ERASED = "erased"
+"""Stands as the reason why a report is done with, and as its body's hash: its body was taken out."""
 # Stands as the reason why a report that is done with made no call.
 _NOT_INCOMING = "no incoming call"
 
@@ -88,18 +101,19 @@ class Backlog:
 
 
 def store(session: Session, arrivals: Sequence[Arrival]) -> list[InboxEvent]:
-    """Keep arrivals; return the rows that need interpreting.
+    """Return the rows of arrivals that need interpreting; those without a number are to be written.
 
     Of two bodies with the same key the first counts, and the other is counted as a conflict. A repetition
     that came earlier than the one we know (it lay in the spool) takes the moment back to its own.
     """
     wanted = {(a.provider, a.event_key) for a in arrivals}
-    key = tuple_(InboxEvent.provider, InboxEvent.event_key)
-    rows = {(r.provider, r.event_key): r for r in session.scalars(select(InboxEvent).where(key.in_(wanted)))}
+    known = session.connection().scalars(_KNOWN, {"wanted": list(wanted)}).all()
+    held = session.scalars(select(InboxEvent).where(InboxEvent.id.in_(known))) if known else ()
+    rows = {(row.provider, row.event_key): row for row in held}
     news: dict[tuple[str, str], InboxEvent] = {}
     for arrival in arrivals:
         name = (arrival.provider, arrival.event_key)
-        digest = vault.lookup_hash("inbox_event.body", arrival.body)
+        digests = vault.lookup_hashes("inbox_event.body", arrival.body)
         row = rows.get(name)
         if row is None:
             row = rows[name] = news[name] = InboxEvent(
@@ -107,12 +121,13 @@ def store(session: Session, arrivals: Sequence[Arrival]) -> list[InboxEvent]:
                 event_key=arrival.event_key,
                 received_at=arrival.received_at,
                 body=arrival.body,
-                body_hash=digest,
+                body_hash=digests[0],
                 attempts=0,
                 conflicts=0,
             )
-            session.add(row)
-        elif row.body_hash != digest:
+        elif row.body_hash == ERASED:
+            continue
+        elif row.body_hash not in digests:
             row.conflicts += 1
         elif arrival.received_at < row.received_at:
             row.received_at = arrival.received_at
@@ -139,13 +154,19 @@ class Inbox:
         self._spool = Spool(settings.spool_dir)
         self._state = threading.Condition()
         self._queue: list[tuple[Arrival, Future[None]]] = []
+        self._held: deque[Arrival] = deque()
+        self._putting = threading.Lock()
         self._clerk: threading.Thread | None = None
         self._busy_since: float | None = None
         self._away = False
         self._closed = False
 
     def take(self, arrival: Arrival) -> bool:
-        """Keep an arrival within a bounded time; False if neither database nor spool could."""
+        """Keep an arrival within a bounded time; False if neither database nor spool could.
+
+        Then it is held in memory, and kept as soon as there is room. Whoever can be asked to send it again
+        is, since it would be lost with this process.
+        """
         if (kept := self._hand_over(arrival)) is not None:
             try:
                 kept.result(PATIENCE_S)
@@ -157,8 +178,7 @@ class Inbox:
         try:
             self._put_aside(arrival)
         except OSError as error:
-            _log.error("an event of %s is lost: neither database nor spool: %s", arrival.provider, error)
-            return False
+            return self._hold(arrival, error)
         return True
 
     def drain(self) -> int:
@@ -167,6 +187,13 @@ class Inbox:
         while some := self._drain_some():
             taken += some
         return taken
+
+    def prepare(self) -> None:
+        """Set room aside for what arrives on a full disk."""
+        try:
+            self._spool.prepare()
+        except OSError as error:
+            _log.error("no reserve for a full disk could be set aside: %s", error)
 
     def start(self) -> None:
         """Begin to take what lies in the spool, behind whatever arrives meanwhile."""
@@ -178,7 +205,8 @@ class Inbox:
         """Interpret the events that are not processed yet, or all of them again; return how many."""
         last, done = 0, 0
         while True:
-            wanted = select(InboxEvent.id).where(InboxEvent.id > last).order_by(InboxEvent.id).limit(_BATCH)
+            wanted = select(InboxEvent.id).where(InboxEvent.id > last, InboxEvent.body_hash != ERASED)
+            wanted = wanted.order_by(InboxEvent.id).limit(_BATCH)
             if not everything:
                 wanted = wanted.where(InboxEvent.processed_at.is_(None))
             with db.reading(self._engine) as session:
@@ -194,7 +222,12 @@ class Inbox:
         with db.reading(self._engine) as session:
             failed = session.scalar(open_.where(InboxEvent.error.is_not(None))) or 0
             waiting = session.scalar(open_.where(InboxEvent.error.is_(None))) or 0
-        return Backlog(failed, waiting, *self._spool.count())
+        return Backlog(failed, waiting, *self.spooled())
+
+    def spooled(self) -> tuple[int, int]:
+        """Count what waits for the database, and what cannot be read; the database is not asked."""
+        spooled, unreadable = self._spool.count()
+        return spooled + len(self._held), unreadable
 
     def turned_away(self) -> int:
         """Count the reports that were read and speak of outgoing or internal calls."""
@@ -212,6 +245,9 @@ class Inbox:
             clerk = self._clerk
         if clerk is not None:
             clerk.join()
+        self._put_down()
+        if self._held:
+            _log.error("%s events that no disk took are lost with this process", len(self._held))
 
     # --- One clerk a process writes, so that waiting for the database has an end for those who ask. ------
 
@@ -228,10 +264,30 @@ class Inbox:
         return kept
 
     def _put_aside(self, arrival: Arrival) -> None:
-        text = {**asdict(arrival), "received_at": arrival.received_at.isoformat()}
-        self._spool.put(f"{db.to_micros(arrival.received_at):020d}", json.dumps(text))
+        self._write(arrival)
         with self._state:
             self._wake_clerk()
+
+    def _write(self, arrival: Arrival) -> None:
+        text = {**asdict(arrival), "received_at": arrival.received_at.isoformat()}
+        self._spool.put(f"{db.to_micros(arrival.received_at):020d}", json.dumps(text))
+
+    def _hold(self, arrival: Arrival, error: OSError) -> bool:
+        with self._state:
+            if len(self._held) >= _MOST_HELD:
+                _log.error("an event of %s is lost: no disk takes it: %s", arrival.provider, error)
+            else:
+                _log.error("an event of %s is held in memory: no disk takes it: %s", arrival.provider, error)
+                self._held.append(arrival)
+            self._wake_clerk()
+        return False
+
+    def _put_down(self) -> None:
+        """Bring what is held in memory to the spool, as far as there is room."""
+        with self._putting, suppress(OSError):
+            while self._held:
+                self._write(self._held[0])
+                self._held.popleft()
 
     def _wake_clerk(self) -> None:
         if self._clerk is None and not self._closed:
@@ -246,7 +302,8 @@ class Inbox:
                 self._busy_since = None
                 batch = [item for item in self._queue[:_BATCH] if item[1].set_running_or_notify_cancel()]
                 del self._queue[:_BATCH]
-                if not batch and not self._queue and (self._closed or self._spool.is_empty()):
+                idle = self._closed or (self._spool.is_empty() and not self._held)
+                if not batch and not self._queue and idle:
                     self._clerk, self._away = None, False
                     return
                 self._busy_since = time.monotonic()
@@ -278,7 +335,8 @@ class Inbox:
             kept.set_result(None)
 
     def _drain_some(self) -> int:
-        found: dict[Path, Arrival] = {}
+        self._put_down()
+        found: dict[Kept, Arrival] = {}
         for path, text in self._spool.some(_BATCH):
             try:
                 said = json.loads(text)
@@ -289,7 +347,15 @@ class Inbox:
         if found:
             self._keep(list(found.values()))
             self._spool.discard(found)
-        return len(found)
+            return len(found)
+        with self._putting:
+            # The disk beside us is full, and the database may have one of its own.
+            held = [self._held[at] for at in range(min(len(self._held), _BATCH))]
+            if held:
+                self._keep(held)
+            for _ in held:
+                self._held.popleft()
+        return len(held)
 
     # --- Interpreting ------------------------------------------------------------------------------------
 
@@ -324,8 +390,10 @@ class Inbox:
         return self._interpret(session, store(session, arrivals))
 
     def _store_and_mark(self, session: Session, arrival: Arrival, error: Exception) -> None:
-        for row in store(session, [arrival]):
+        rows = store(session, [arrival])
+        for row in rows:
             _mark_failed(row, error)
+        _write(session, rows)
 
     def _again(self, session: Session, ids: Sequence[int]) -> Sequence[int]:
         rows = select(InboxEvent).where(InboxEvent.id.in_(ids)).order_by(InboxEvent.id)
@@ -344,7 +412,9 @@ class Inbox:
                 _mark_failed(row, error)
         # A report that names no number of ours cannot open a call; it waits for one that does.
         first = [event for _, event in read if event.dialled]
-        outward = self._outward(session, first)
+        parsed = {event: self._numbers(event) for event in first}
+        stock = numbers.holdings(session, {e164 for pair in parsed.values() for e164 in pair[0] | pair[1]})
+        outward = self._outward(parsed, stock)
         called = {_key(event) for event in first} - outward
         later = {_key(event) for _, event in read if not event.dialled} - called - outward
         if later:
@@ -363,25 +433,25 @@ class Inbox:
         for row, event in read:
             if _key(event) in outward:
                 row.processed_at, row.error = self._now(), _NOT_INCOMING
+        _write(session, rows)
         settled = {_key(event) for event in first} & outward
         if ready:
             with session.no_autoflush:
-                recorded = calls.record(session, [event for _, event in ready], region=self._region)
-            settled |= {_key(r.call) for r in recorded if r.effect is ImportOutcome.created}
-        return self._waiting(session, settled) if settled and session.scalar(_ANY_WAITING) else []
-
-    def _outward(self, session: Session, events: Sequence[CallEvent]) -> set[tuple[str, str]]:
-        """Return the calls that nobody made to us: by their course, or from a number of ours to another's."""
-        said = {_key(event) for event in events if event.course not in (None, Course.incoming)}
-        parsed = {event: self._numbers(event) for event in events}
-        ours = numbers.inventory(
-            session, {number for pair in parsed.values() for number in pair[0] | pair[1]}
+                told = [event for _, event in ready]
+                filed = bulk.record(session, told, region=self._region, stock=stock)
+            settled |= {key for key, call in filed.items() if call.effect is ImportOutcome.created}
+        return (
+            self._waiting(session, settled) if settled and session.connection().scalar(_ANY_WAITING) else []
         )
-        shown = {
-            _key(e)
-            for e, (caller, dialled) in parsed.items()
-            if caller & ours.keys() and not dialled & ours.keys()
-        }
+
+    @staticmethod
+    def _outward(
+        parsed: Mapping[CallEvent, tuple[set[str], set[str]]], stock: Mapping[str, Ours]
+    ) -> set[tuple[str, str]]:
+        """Return the calls that nobody made to us: by their course, or from a number of ours to another's."""
+        ours = stock.keys()
+        said = {_key(event) for event in parsed if event.course not in (None, Course.incoming)}
+        shown = {_key(e) for e, (caller, dialled) in parsed.items() if caller & ours and not dialled & ours}
         return said | shown
 
     def _numbers(self, event: CallEvent) -> tuple[set[str], set[str]]:
@@ -395,6 +465,13 @@ class Inbox:
             for provider, call_id in settled
         ]
         return session.scalars(select(InboxEvent.id).where(*_WAITING, or_(*theirs))).all()
+
+
+def _write(session: Session, rows: Iterable[InboxEvent]) -> None:
+    """Write those rows that are not in the database yet, without what an object of the session costs."""
+    if new := [row for row in rows if row.id is None]:
+        values = [{name: getattr(row, name) for name in _COLUMNS} for row in new]
+        session.connection().execute(_INSERT, values)
 
 
 def _key(call: CallEvent | Call) -> tuple[str, str]:

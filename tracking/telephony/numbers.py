@@ -5,15 +5,18 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from tracking.errors import Conflict, Invalid, NotFound
-from tracking.storage import changes, phone
+from tracking.storage import changes, phone, rows
 from tracking.storage.models import AdMaterial, Call, NumberAssignment, Touch, TrackingNumber
 from tracking.storage.vocabulary import Medium, NumberStatus
+
+_Held = TypeVar("_Held", NumberAssignment, "Holding")
 
 # How long a released number rests before it may carry something else. A judgement, not a finding: what is
 # printed stays on desks for years, what is online is gone when it is taken down.
@@ -25,6 +28,15 @@ QUARANTINE_DAYS = {
     Medium.other: 365,
 }
 
+# Made once: each call that rings waits for these.
+_THESE = select(TrackingNumber).where(TrackingNumber.number.in_(bindparam("numbers", expanding=True)))
+_HELD = (
+    select(NumberAssignment)
+    .where(NumberAssignment.tracking_number_id.in_(bindparam("ids", expanding=True)))
+    .order_by(NumberAssignment.tracking_number_id, NumberAssignment.starts_at)
+    .options(joinedload(NumberAssignment.ad_material))
+)
+
 
 class NumberLife(StrEnum):
     """Where a number stands at a moment."""
@@ -33,6 +45,15 @@ class NumberLife(StrEnum):
     assigned = "assigned"
     quarantined = "quarantined"
     disabled = "disabled"
+    main_line = "main_line"
+
+
+class Held(Conflict):
+    """The number is, or was of late, on other material: ``other`` is the id of that assignment."""
+
+    def __init__(self, other: NumberAssignment, template: str, /, **values: Any) -> None:
+        self.other = other.id
+        super().__init__(template, **values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +86,20 @@ def add(
     destination: str | None = None,
     label: str = "",
     region: str = "ZZ",
+    main_line: bool = False,
 ) -> TrackingNumber:
-    """Put a number into the inventory; calls that were recorded for it before are joined to it."""
+    """Put a number into the inventory; calls that were recorded for it before are joined to it.
+
+    The firm's main line is known, so that calls to it are told from stray ones; it is on no material.
+    """
     e164 = phone.require(number, region, "number")
     target = phone.require(destination, region, "destination") if destination else None
     if target is not None:
-        _refuse_loop(session, e164, target)
+        _refuse_loop(session, e164, target, main_line=main_line)
     if session.scalar(select(TrackingNumber.id).where(TrackingNumber.number == e164)) is not None:
         raise Conflict("%(e164)s is already in the inventory", e164=e164)
     row = TrackingNumber(number=e164, destination=target, provider=provider, label=label, created_at=at)
+    row.main_line = main_line
     session.add(row)
     session.flush()
     earlier = update(Call).where(Call.dialled == e164, Call.tracking_number_id.is_(None))
@@ -85,8 +111,28 @@ def add(
 def forward_to(session: Session, number: TrackingNumber, destination: str, *, region: str = "ZZ") -> None:
     """Let a number ring somewhere else from now on."""
     target = phone.require(destination, region, "destination")
-    _refuse_loop(session, number.number, target)
+    _refuse_loop(session, number.number, target, main_line=number.main_line)
+    if number.main_line:
+        _nobody_rings_at(session, number)
     number.destination = target
+
+
+def make_main_line(session: Session, number: TrackingNumber, main_line: bool) -> None:
+    """Say that a number is the firm's own main line, or that it is none."""
+    history = _history(session, [number.id]).get(number.id, [])
+    if main_line and (held := next((a for a in history if a.ends_at is None), None)):
+        raise Conflict(
+            "%(number)s is assigned to %(name)r; release it first, since the main line cannot be on an asset",
+            number=number.number,
+            name=held.ad_material.name,
+        )
+    if main_line and number.destination is not None:
+        _refuse_loop(session, number.number, number.destination, main_line=True)
+    if number.main_line and not main_line:
+        _nobody_rings_at(session, number)
+    number.main_line = main_line
+    changes.note(session)  # nobody's journey, but what is counted as stray
+    session.flush()
 
 
 def get(session: Session, number: str, region: str = "ZZ") -> TrackingNumber:
@@ -107,10 +153,19 @@ def assign(
     *,
     starts_at: datetime,
     ends_at: datetime | None = None,
+    close_others: bool = False,
 ) -> NumberAssignment:
     """Put a number on ad material from ``starts_at`` on; calls since then are credited to the material.
 
     An assignment that lies in the past, with ``ends_at``, records what was true before Ringtrail came.
+    What the number was on before may be closed: it then ends where this begins, and no longer rests.
+
+    Raises
+    ------
+    Held
+        If the number is on other material then, or rests after it. ``close_others`` ends that.
+    Conflict
+        If it is not in service, is the main line, or what it is on cannot end there.
     """
     # The row is locked first, so that of two workers the second sees the first one's assignment.
     session.execute(select(TrackingNumber.id).where(TrackingNumber.id == number.id).with_for_update())
@@ -120,6 +175,11 @@ def assign(
             number=number.number,
             status=number.status,
         )
+    if number.main_line:
+        raise Conflict(
+            "%(number)s is the main line and cannot be on an asset; choose another number",
+            number=number.number,
+        )
     if ends_at is not None and ends_at <= starts_at:
         raise Invalid(
             "ends_at",
@@ -127,36 +187,30 @@ def assign(
             ends_at=ends_at.isoformat(),
             starts_at=starts_at.isoformat(),
         )
-    for other in _history(session, [number.id]).get(number.id, ()):
-        if (other.ends_at is None or other.ends_at > starts_at) and (
-            ends_at is None or ends_at > other.starts_at
-        ):
-            held = {"number": number.number, "name": other.ad_material.name}
-            held["start"] = other.starts_at.isoformat()
-            if other.ends_at is None:
-                raise Conflict(
-                    "%(number)s has been assigned to %(name)r since %(start)s; release it first or "
-                    "choose other dates",
-                    **held,
-                )
-            raise Conflict(
-                "%(number)s is assigned to %(name)r from %(start)s to %(end)s; release it first or "
-                "choose other dates",
-                end=other.ends_at.isoformat(),
-                **held,
-            )
+    history = _history(session, [number.id]).get(number.id, [])
+    overlapping = [
+        other
+        for other in history
+        if (other.ends_at is None or other.ends_at > starts_at)
+        and (ends_at is None or ends_at > other.starts_at)
+    ]
+    for other in overlapping:
+        _make_room(number, other, starts_at, ends_at, close=close_others)
+    for other in history:
         # What is given with its end is history: it happened, resting or not.
         resting = (
             other.ends_at and other.quarantined_until and other.ends_at <= starts_at < other.quarantined_until
         )
-        if resting and ends_at is None:
-            raise Conflict(
+        if resting and ends_at is None and not close_others:
+            raise Held(
+                other,
                 "%(number)s is cooling off until %(until)s because calls for %(name)r may still "
                 "come in; use another number",
                 number=number.number,
                 until=f"{other.quarantined_until:%Y-%m-%d}",
                 name=other.ad_material.name,
             )
+    session.flush()
     row = NumberAssignment(
         tracking_number=number,
         ad_material=material,
@@ -170,10 +224,56 @@ def assign(
     return row
 
 
+def _make_room(
+    number: TrackingNumber,
+    other: NumberAssignment,
+    starts_at: datetime,
+    ends_at: datetime | None,
+    *,
+    close: bool,
+) -> None:
+    """End another assignment where a new one begins, or refuse: never may a stretch of it be lost unsaid."""
+    held = {"number": number.number, "name": other.ad_material.name}
+    held["start"] = other.starts_at.isoformat()
+    if other.starts_at >= starts_at:
+        raise Conflict(
+            "%(number)s is assigned to %(name)r from %(start)s, after the new start, so it cannot end the "
+            "day before; end the new assignment by then, or start it later",
+            **held,
+        )
+    if ends_at is not None and (other.ends_at is None or other.ends_at > ends_at):
+        raise Conflict(
+            "%(number)s is assigned to %(name)r from %(start)s until after the new end, %(end)s; release it "
+            "first, then assign it again from there",
+            end=ends_at.isoformat(),
+            **held,
+        )
+    if close:
+        # Worked out first: looking up the material flushes, and half a release breaks the row's own rule.
+        until = _quarantine(other.ad_material, starts_at)
+        other.ends_at, other.quarantined_until = starts_at, until
+    elif other.ends_at is None:
+        raise Held(
+            other,
+            "%(number)s has been assigned to %(name)r since %(start)s; release it first or choose "
+            "other dates",
+            **held,
+        )
+    else:
+        raise Held(
+            other,
+            "%(number)s is assigned to %(name)r from %(start)s to %(end)s; release it first or "
+            "choose other dates",
+            end=other.ends_at.isoformat(),
+            **held,
+        )
+
+
 def free(*, at: datetime, provider: str | None = None) -> Select[TrackingNumber]:
     """Return the query for the numbers that are free at a moment, the longest idle first."""
     rows = select(TrackingNumber).where(
         TrackingNumber.status == NumberStatus.active,
+        TrackingNumber.main_line.is_(False),
         ~exists().where(NumberAssignment.tracking_number_id == TrackingNumber.id, _busy(at)),
     )
     if provider is not None:
@@ -228,7 +328,7 @@ def release(session: Session, assignment: NumberAssignment, *, at: datetime) -> 
     return assignment
 
 
-def holder(history: Sequence[NumberAssignment], at: datetime) -> NumberAssignment | None:
+def holder(history: Sequence[_Held], at: datetime) -> _Held | None:
     """Return the assignment whose interval holds ``at``; ``history`` is one number's, by start."""
     index = bisect_right(history, at, key=lambda a: a.starts_at) - 1
     if index < 0:
@@ -243,6 +343,8 @@ def standing(number: TrackingNumber, history: Sequence[NumberAssignment], at: da
         return Standing(NumberLife.disabled, None)
     if (held := holder(history, at)) is not None:
         return Standing(NumberLife.assigned, held)
+    if number.main_line:
+        return Standing(NumberLife.main_line, None)
     for past in reversed(history):
         if past.ends_at and past.quarantined_until and past.ends_at <= at < past.quarantined_until:
             return Standing(NumberLife.quarantined, past)
@@ -253,9 +355,55 @@ def inventory(
     session: Session, dialled: Collection[str]
 ) -> dict[str, tuple[TrackingNumber, list[NumberAssignment]]]:
     """Return those of our numbers that are among ``dialled`` (E.164), each with its history by start."""
-    rows = session.scalars(select(TrackingNumber).where(TrackingNumber.number.in_(set(dialled)))).all()
-    histories = _history(session, [row.id for row in rows])
-    return {row.number: (row, histories.get(row.id, [])) for row in rows}
+    found = session.scalars(_THESE, {"numbers": list(set(dialled))}).all()
+    histories = _history(session, [row.id for row in found]) if found else {}
+    return {row.number: (row, histories.get(row.id, [])) for row in found}
+
+
+class Holding(NamedTuple):
+    """An assignment without its row: who holds a number from when to when."""
+
+    id: int
+    starts_at: datetime
+    ends_at: datetime | None
+    ad_material_id: int
+    campaign_id: int
+
+
+class Ours(NamedTuple):
+    """A number of ours without its row: which it is, and who held it, by start."""
+
+    id: int
+    main_line: bool
+    history: Sequence[Holding] = ()
+
+
+def holdings(session: Session, dialled: Collection[str]) -> dict[str, Ours]:
+    """Return what :func:`inventory` does, as bare values."""
+    found: dict[str, Ours] = {}
+    histories: dict[str, list[Holding]] = {}
+    held = NumberAssignment
+    for number, number_id, main_line, first, *rest in session.execute(
+        select(
+            TrackingNumber.number,
+            TrackingNumber.id,
+            TrackingNumber.main_line,
+            held.id,
+            held.starts_at,
+            held.ends_at,
+            held.ad_material_id,
+            AdMaterial.campaign_id,
+        )
+        .outerjoin(held, held.tracking_number_id == TrackingNumber.id)
+        .outerjoin(AdMaterial, AdMaterial.id == held.ad_material_id)
+        .where(rows.among(session, TrackingNumber.number, dialled))
+        .order_by(TrackingNumber.id, held.starts_at)
+    ):
+        history = histories.setdefault(number, [])
+        found.setdefault(number, Ours(number_id, main_line, history))
+        if first is not None:
+            history.append(Holding(first, *rest))  # type: ignore[arg-type]  # the columns are those of one
+    return found
 
 
 def strays(session: Session, since: datetime, until: datetime) -> list[Stray]:
@@ -264,6 +412,7 @@ def strays(session: Session, since: datetime, until: datetime) -> list[Stray]:
         select(Call.dialled, func.count(Call.id), func.max(Call.started_at))
         .where(Call.assignment_id.is_(None), Call.spam.is_(False))
         .where(Call.started_at >= since, Call.started_at < until)
+        .where(or_(Call.tracking_number_id.is_(None), Call.tracking_number_id.not_in(main_lines())))
         .group_by(Call.dialled)
         .order_by(func.count(Call.id).desc(), Call.dialled)
     ).all()
@@ -275,6 +424,30 @@ def strays(session: Session, since: datetime, until: datetime) -> list[Stray]:
             Stray(dialled, calls, last_at, known.life if known else None, known.assignment if known else None)
         )
     return found
+
+
+def calls_of(session: Session, held: NumberAssignment) -> int:
+    """Return how many calls are credited to an assignment."""
+    rings = select(func.count(Call.id)).where(Call.assignment_id == held.id)
+    return session.scalar(rings) or 0
+
+
+def main_lines() -> Select[int]:
+    """Return the query for the ids of the firm's own main lines."""
+    return select(TrackingNumber.id).where(TrackingNumber.main_line.is_(True))
+
+
+def by_main_line(session: Session, since: datetime, until: datetime) -> tuple[int, int]:
+    """Return how many calls of a period came by the main line, and how many in all; spam is none of them.
+
+    Nothing tells what made those callers ring: the other calls are all that number tracking can see.
+    """
+    real = (Call.spam.is_(False), Call.started_at >= since, Call.started_at < until)
+    theirs = session.scalars(main_lines()).all()
+    if not theirs:
+        return 0, 0
+    mains = session.scalar(select(func.count(Call.id)).where(Call.tracking_number_id.in_(theirs), *real))
+    return mains or 0, session.scalar(select(func.count(Call.id)).where(*real)) or 0
 
 
 def credit_anew(session: Session, number: TrackingNumber, *, since: datetime) -> None:
@@ -310,13 +483,8 @@ def _busy(at: datetime) -> ColumnElement[bool]:
 
 
 def _history(session: Session, number_ids: Collection[int]) -> dict[int, list[NumberAssignment]]:
-    rows = session.scalars(
-        select(NumberAssignment)
-        .where(NumberAssignment.tracking_number_id.in_(number_ids))
-        .order_by(NumberAssignment.tracking_number_id, NumberAssignment.starts_at)
-    )
     found: dict[int, list[NumberAssignment]] = {}
-    for row in rows:
+    for row in session.scalars(_HELD, {"ids": list(number_ids)}):
         found.setdefault(row.tracking_number_id, []).append(row)
     return found
 
@@ -325,11 +493,23 @@ def _quarantine(material: AdMaterial, ends_at: datetime | None) -> datetime | No
     return None if ends_at is None else ends_at + timedelta(days=QUARANTINE_DAYS[material.medium])
 
 
-def _refuse_loop(session: Session, number: str, destination: str) -> None:
-    ours = session.scalar(select(TrackingNumber.id).where(TrackingNumber.number == destination))
-    if destination == number or ours is not None:
+def _refuse_loop(session: Session, number: str, destination: str, *, main_line: bool) -> None:
+    ours = session.scalar(select(TrackingNumber).where(TrackingNumber.number == destination))
+    # Tracking numbers commonly ring at the main line, which is carried elsewhere.
+    ends_there = ours is not None and ours.main_line and ours.destination is None and not main_line
+    if destination == number or (ours is not None and not ends_there):
         raise Invalid(
             "destination",
             "%(destination)s is a tracking number; calls would loop. Enter a real destination",
             destination=destination,
+        )
+
+
+def _nobody_rings_at(session: Session, main_line: TrackingNumber) -> None:
+    rings_here = select(TrackingNumber.number).where(TrackingNumber.destination == main_line.number)
+    if (other := session.scalar(rings_here.limit(1))) is not None:
+        raise Conflict(
+            "%(other)s forwards to the main line, %(number)s; forward it elsewhere first",
+            other=other,
+            number=main_line.number,
         )

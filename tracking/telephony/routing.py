@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from tracking.storage import phone
@@ -18,7 +18,10 @@ _log = logging.getLogger(__name__)
 # How old the copy on the disk may grow while calls or health checks come in, in seconds.
 _WHOLE_EVERY_S = 60.0
 
-_ALL = select(TrackingNumber.number, TrackingNumber.destination)
+# The main line that is carried elsewhere is where calls end, and leads nowhere.
+_ALL = select(TrackingNumber.number, TrackingNumber.destination).where(
+    or_(TrackingNumber.main_line.is_(False), TrackingNumber.destination.is_not(None))
+)
 _THESE = _ALL.where(TrackingNumber.number.in_(bindparam("asked", expanding=True)))
 
 

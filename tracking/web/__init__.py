@@ -3,6 +3,7 @@
 from flask import Flask
 from sqlalchemy import Engine
 
+from tracking.access.jobs import left
 from tracking.demo import filling
 from tracking.language import formatting
 from tracking.storage import db
@@ -23,6 +24,7 @@ from tracking.web import (
     imports,
     jobs,
     numbers,
+    privacy,
     quality,
     saved_views,
     schedules,
@@ -52,6 +54,7 @@ PAGE_MODULES = (
     imports,
     jobs,
     numbers,
+    privacy,
     quality,
     saved_views,
     schedules,
@@ -77,6 +80,7 @@ def register(app: Flask, engine: Engine, settings: Settings) -> None:
         guard.exempt(each)
     app.add_template_global(asset, "asset")
     app.add_template_global(may, "may")
+    app.add_template_global(left, "time_left")
     app.add_template_global(lambda: _is_demo(engine), "is_demo")
     app.after_request(protect)
     app.after_request(squeeze)

@@ -17,6 +17,8 @@ from tracking.storage import db, phone, vault
 from tracking.storage.config import Settings
 from tracking.storage.models import Account, AdMaterial, Answer, Call, Campaign, Contact, NumberAssignment
 from tracking.storage.vocabulary import CallStatus, LeadStatus, Outcome, PointKind
+from tracking.telephony import numbers
+from tracking.web.pages import sees_numbers
 
 PAGE = 50
 _FEW = 5000
@@ -56,6 +58,7 @@ def search(session: Session, settings: Settings, args: Args) -> CallSearch:
             wanted = wanted.where(Call.assignment_id.is_(None))
         elif campaign == "--":
             wanted = wanted.where(Call.assignment_id.is_(None), Call.tracking_number_id.is_not(None))
+            wanted = wanted.where(Call.tracking_number_id.not_in(numbers.main_lines()))
         else:
             held = (
                 select(NumberAssignment.id)
@@ -114,14 +117,23 @@ def _standing(session: Session, condition: ColumnElement[bool]) -> ColumnElement
 def _caller(session: Session, wanted: Select[Call], text: str, region: str) -> CallSearch:
     e164 = phone.parse(text, region).e164
     if e164:
-        caller = _few(session, Call.caller_hash, [vault.lookup_hash(PointKind.phone, e164)])
-        return CallSearch(wanted.where(or_(caller, _few(session, Call.dialled, [e164]))))
+        rung = _few(session, Call.dialled, [e164])
+        if not sees_numbers():
+            return CallSearch(wanted.where(rung))  # a hit would tell whose number it is
+        caller = _few(session, Call.caller_hash, vault.lookup_hashes(PointKind.phone, e164))
+        return CallSearch(wanted.where(or_(caller, rung)))
     digits = text.replace(" ", "").removeprefix("…").removeprefix("...")
     if digits.isdecimal() and 2 <= len(digits) <= 15:
         # Numbers are sealed: a whole one is found by its hash, its last digits only by opening it.
         newest = wanted.order_by(Call.started_at.desc()).limit(_TAILS)
         rows = session.execute(newest.with_only_columns(Call.id, Call.caller, Call.dialled))
-        ids = [row.id for row in rows if (row.caller or "").endswith(digits) or row.dialled.endswith(digits)]
+        # Who sees three digits of a number finds by three.
+        known = slice(None) if sees_numbers() else slice(-phone.SHOWN, None)
+        ids = [
+            row.id
+            for row in rows
+            if (row.caller or "")[known].endswith(digits) or row.dialled.endswith(digits)
+        ]
         return CallSearch(wanted.where(Call.id.in_(ids[:_FEW])), tails=True)
     company = select(Account.id).where(Account.name_key.contains(contacts.name_key(text), autoescape=True))
     theirs = or_(Account.id.in_(company), Account.merged_into_id.in_(company))

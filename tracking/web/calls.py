@@ -25,7 +25,7 @@ from tracking.telephony import call_details
 from tracking.telephony import calls as telephony
 from tracking.web import forms, pages
 from tracking.web.call_search import PAGE, CallSearch, mark, page_of, search
-from tracking.web.pages import EVERYONE, REPS, Work, sees_numbers
+from tracking.web.pages import EVERYONE, REPS, Work
 
 _MOST_ROWS = 100_000
 """Rows of one CSV file; more are had by period."""
@@ -60,7 +60,6 @@ def calls() -> tuple[str, int]:
             statuses=call_state_words(),
             leads=judgement_words(),
             said=call_details.answer_of,
-            full=sees_numbers(),
             problem=problem,
         )
     return page, pages.status_of(problem)
@@ -69,6 +68,21 @@ def calls() -> tuple[str, int]:
 @pages.page("/calls/<int:call_id>", EVERYONE, methods=("GET",))
 def call_page(call_id: int) -> str:
     return _show(call_id)
+
+
+@pages.page("/calls/<int:call_id>/number", REPS, methods=("POST",))
+def show_caller(call_id: int) -> str:
+    """Show a caller's number in full, as a part of the page that asks for it or on the page of the call."""
+
+    def work(job: Work) -> None:
+        call_details.get(job.session, call_id)
+        job.note("number show", f"call {call_id}")
+
+    pages.change(work)
+    if not request.headers.get("HX-Request"):
+        return _show(call_id, shown=True)
+    with pages.reading() as session:
+        return render_template("calls/_number.html", call=call_details.get(session, call_id))
 
 
 @pages.page("/calls/<int:call_id>/judge", REPS, methods=("POST",))
@@ -91,10 +105,21 @@ def judge_call(call_id: int) -> AnyResponse | tuple[str, int]:
 
 @pages.page("/calls.csv", EVERYONE)
 def calls_csv() -> Response:
+    return _file_of_calls("calls export", full=False)
+
+
+@pages.page("/calls.csv", REPS, methods=("POST",))
+def calls_csv_in_full() -> Response:
+    return _file_of_calls("calls export in full", full=True)
+
+
+def _file_of_calls(action: str, *, full: bool) -> Response:
     with pages.reading() as session:
         wanted = search(session, pages.settings(), request.args).query
     newest = wanted.order_by(Call.started_at.desc(), Call.id.desc()).limit(_MOST_ROWS)
-    full = sees_numbers()
+    # Which calls, and not who was looked for: that may be a number.
+    told = ", ".join(f"{name} {value}" for name, value in request.args.items() if name != "q" and value)
+    pages.change(lambda job: job.note(action, told))
 
     def lines() -> Iterator[str]:
         # Without the mark, spreadsheets take UTF-8 for something else.
@@ -106,7 +131,7 @@ def calls_csv() -> Response:
     return Response(stream_with_context(lines()), mimetype="text/csv", headers=name)
 
 
-def _show(call_id: int, *, problem: Invalid | None = None) -> str:
+def _show(call_id: int, *, problem: Invalid | None = None, shown: bool = False) -> str:
     with pages.reading() as session:
         row = call_details.get(session, call_id)
         account = contacts.account_of(session, row.contact)
@@ -126,7 +151,7 @@ def _show(call_id: int, *, problem: Invalid | None = None) -> str:
                 (code, code) for code in rates.currencies(session, row.currency or pages.settings().currency)
             ],
             in_words=answer_words,
-            full=sees_numbers(),
+            shown=shown,
             typed=request.form if problem else None,
             problem=problem,
         )
@@ -143,8 +168,13 @@ def _csv(session: Session, wanted: Select[Call], *, full: bool) -> Iterator[str]
         yield as_row(
             (
                 call.started_at.isoformat(),
-                call_details.company_of(session, call),
-                call.contact.name or call.caller_name or "",
+                *(
+                    (name or "") if full else (phone.without_number(name) or "")
+                    for name in (
+                        call_details.company_of(session, call),
+                        call.contact.name or call.caller_name,
+                    )
+                ),
                 (call.caller or "") if full else phone.mask(call.caller),
                 call.dialled,
                 held.campaign.name if held else "",

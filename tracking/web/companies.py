@@ -25,7 +25,7 @@ from tracking.storage.models import (
 )
 from tracking.storage.vocabulary import TouchKind
 from tracking.web import forms, pages
-from tracking.web.pages import EVERYONE, MARKETERS, Work, sees_numbers, some_of
+from tracking.web.pages import EVERYONE, MARKETERS, REPS, Work, sees_numbers, some_of
 
 _PAGE = 50
 
@@ -65,6 +65,25 @@ def company_list() -> str:
 
 @pages.page("/companies/<int:company_id>", EVERYONE)
 def company_page(company_id: int) -> str:
+    return _show(company_id)
+
+
+@pages.page("/contacts/<int:contact_id>/numbers", REPS, methods=("POST",))
+def show_contact(contact_id: int) -> str:
+    """Show a contact's numbers and addresses in full, as a part of the page or on that of the company."""
+
+    def work(job: Work) -> int:
+        job.note("number show", f"contact {contact_id}")
+        return _contact(job.session, contact_id).account_id
+
+    company_id = pages.change(work)
+    if not request.headers.get("HX-Request"):
+        return _show(company_id, shown=contact_id)
+    with pages.reading() as session:
+        return render_template("companies/_points.html", person=_contact(session, contact_id))
+
+
+def _show(company_id: int, *, shown: int | None = None) -> str:
     kind = request.args.get("kind", "")
     skip = pages.skipped()
     with pages.reading() as session:
@@ -85,7 +104,7 @@ def company_page(company_id: int) -> str:
             main=main,
             parts=[one for one in family if one.id != main.id],
             people=people,
-            full=sees_numbers(),
+            shown=shown,
             lines=lines,
             kind=kind,
             kinds=kind_words(),
@@ -152,9 +171,7 @@ def change_contact(contact_id: int) -> Response:
     """Rename a person, let one count as another, or part them again."""
 
     def work(job: Work) -> int:
-        row = job.session.get(Contact, contact_id)
-        if row is None:
-            raise NotFound(gettext("Contact %(n)d not found.", n=contact_id))
+        row = _contact(job.session, contact_id)
         match request.form.get("do"):
             case "merge":
                 contacts.merge(job.session, Contact, contact_id, forms.whole("into") or 0)
@@ -199,12 +216,19 @@ def _company(session: Session, company_id: int) -> Account:
     return row
 
 
+def _contact(session: Session, contact_id: int) -> Contact:
+    row = session.get(Contact, contact_id)
+    if row is None:
+        raise NotFound(gettext("Contact %(n)d not found.", n=contact_id))
+    return row
+
+
 def _search(text: str, region: str) -> Select[Account]:
     wanted = select(Account)
     if not text:
         listed = wanted.where(Account.merged_into_id.is_(None), Account.name_key.is_not(None))
         return listed.order_by(Account.name_key, Account.id)
-    return contacts.matching(text, region)
+    return contacts.matching(text, region, by_number=sees_numbers())
 
 
 def _twins(session: Session) -> Sequence[tuple[str, int]]:

@@ -66,7 +66,7 @@ def _known() -> dict[str, str]:
 
 
 def _account(email: str) -> str:
-    return vault.lookup_hash("known device", email.strip().casefold())[:32]
+    return vault.mark("known device", email.strip().casefold())[:32]
 
 
 def origin(email: str) -> Origin:
@@ -269,14 +269,14 @@ class Codes(Totp):
 
 
 class RecoveryCodes(MfRecoveryCodesUtil):
-    """Recovery codes, sealed in the database, each good once."""
+    """Recovery codes, sealed in the database by the type of their column, each good once."""
 
-    def _encrypt_codes(self, codes: list[str]) -> list[str]:
-        return [vault.seal(code, "recovery code").hex() for code in codes]
-
-    def _decrypt_codes(self, codes: list[str]) -> list[str]:
-        # A code of before they were sealed has 12 digits and two hyphens.
-        return [vault.unseal(bytes.fromhex(c), "recovery code") if len(c) > 20 else c for c in codes]
+    def create_recovery_codes(self, user: Any) -> list[str]:
+        """Make new codes in the place of those before, and put that on record."""
+        made: list[str] = super().create_recovery_codes(user)
+        people = current_app.extensions["ringtrail"]["people"]
+        audit.note(people(), user.email, "recovery codes new", f"from {request.remote_addr}", at=clock.now())
+        return made
 
     def check_recovery_code(self, user: Any, code: str) -> bool:
         """Tell whether a code is right, and take it: of two requests with one code the second finds none."""
@@ -284,8 +284,7 @@ class RecoveryCodes(MfRecoveryCodesUtil):
         with db.transaction(_engine()) as session:
             row = session.scalars(select(User).where(User.id == user.id).with_for_update()).one()
             kept = list(row.mf_recovery_codes or [])
-            clear = self._decrypt_codes(kept)
-            right = [i for i, c in enumerate(clear) if hmac.compare_digest(c.encode(), given)]
+            right = [i for i, c in enumerate(kept) if hmac.compare_digest(c.encode(), given)]
             if right:
                 row.mf_recovery_codes = [c for i, c in enumerate(kept) if i not in right]
         return bool(right)

@@ -99,9 +99,7 @@ def key_figures() -> tuple[str, int]:
             problem, years = error, YEARS_KEPT
             plain = replace(asked, question=replace(asked.question, models=("linear",)))
             now, before = _both(snapshot, plain, years)
-        in_the_pipeline, unrated = pipeline.by_campaign(
-            session, pages.settings(), snapshot, asked, at=clock.now()
-        )
+        open_deals = pipeline.by_campaign(session, pages.settings(), snapshot, asked, at=clock.now())
         next_year, plan = targets.plan(pages.settings(), snapshot, asked, at=clock.now())
         page = render_template(
             "decide/key_figures.html",
@@ -114,8 +112,7 @@ def key_figures() -> tuple[str, int]:
             problem=problem,
             plan=plan,
             next_year=next_year,
-            pipeline=in_the_pipeline,
-            unrated=unrated,
+            pipeline=open_deals,
             words=line_words(),
             targets=targets.reached(pages.settings(), snapshot, asked, session, at=clock.now()),
             lost=roi.unattributed(

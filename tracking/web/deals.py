@@ -208,12 +208,12 @@ def _most(rows: dict[str | None, dict[str, Any]]) -> str:
 def _save(job: Work, deal_id: int | None) -> int:
     currency = (forms.text("currency") or pages.settings().currency).upper()
     zone = pages.settings().zone
-    amount = forms.amount("amount_minor", currency)
-    if amount is None:
+    amount, stage = forms.amount("amount_minor", currency), forms.one_of(Stage, "stage")
+    if amount is None and stage is Stage.won:
         raise Invalid("amount_minor", gettext("enter the deal value"))
     record = DealRecord(
         clues=Clues(company=forms.text("company")),
-        stage=forms.one_of(Stage, "stage"),
+        stage=stage,
         amount_minor=amount,
         currency=currency,
         external_id=forms.text("external_id"),

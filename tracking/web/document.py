@@ -47,6 +47,7 @@ def report_file(form: str) -> Response | tuple[str, int]:
         if problem:
             raise problem
         content = documents.FORMATS[form].make(made, pages.settings())
+    pages.change(lambda job: job.note("report export", documents.file_name(asked, form)))
     answer = Response(content, mimetype=documents.FORMATS[form].mimetype)
     answer.headers.set("Content-Disposition", "attachment", filename=documents.file_name(asked, form))
     return answer

@@ -1,6 +1,7 @@
 """Imports by file: given once, told what is what, tried, mended row by row, then brought in by a job."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from tracking import clock
 from tracking.access import jobs
 from tracking.errors import Conflict, Invalid, NotFound, Sentence, say, unpacked
-from tracking.imports import kinds, templates
+from tracking.imports import kinds, templates, undo
 from tracking.imports.encoding import decoder
 from tracking.imports.mapping import distinct
 from tracking.imports.reading import Table
@@ -21,7 +22,9 @@ from tracking.language.words import (
     column_words,
     import_kind_words,
     job_state_words,
+    record_words,
     stage_words,
+    stay_words,
     template_words,
     touch_kind_words,
 )
@@ -71,11 +74,13 @@ def import_list() -> Page:
     with pages.reading() as session:
         runs = session.scalars(select(ImportRun).order_by(ImportRun.id.desc()).limit(_RUNS)).all()
         last = session.execute(
-            select(ImportRun.kind, func.max(ImportRun.finished_at)).group_by(ImportRun.kind)
+            select(ImportRun.kind, func.max(ImportRun.finished_at))
+            .where(ImportRun.undone_at.is_(None))
+            .group_by(ImportRun.kind)
         )
         page = render_template(
             "imports/list.html",
-            runs=runs,
+            runs=[(run, undo.can_be_undone(run, clock.now())) for run in runs],
             ages=[
                 (import_kind_words()[kind], at, _age(at)) for kind, at in last if kind in import_kind_words()
             ],
@@ -86,6 +91,35 @@ def import_list() -> Page:
             problem=problem,
         )
     return (page, 422) if problem else page
+
+
+@pages.page("/imports/runs/<int:run_id>/undo", MARKETERS, methods=("GET", "POST"))
+def undo_import(run_id: int) -> Page:
+    """Show what undoing an import would do; then do it."""
+    if request.method == "POST":
+
+        def work(job: Work) -> str:
+            plan = undo.undo(job.session, run_id, at=job.at)
+            job.note("import undo", f"{plan.run.kind}: {plan.run.file_name}")
+            return plan.run.file_name
+
+        flash(gettext("Import of %(name)s undone.", name=pages.change(work)))
+        return redirect(url_for("web.import_list"), 303)
+    with pages.reading() as session:
+        plan = undo.plan(session, run_id, at=clock.now())
+        words = record_words()
+        return render_template(
+            "imports/undo.html",
+            run=plan.run,
+            rows=[
+                (word, plan.going.get(key, 0), plan.restored.get(key, 0), plan.staying.get(key, 0))
+                for key, word in words
+                if key in plan.going or key in plan.restored or key in plan.staying
+            ],
+            named=[(dict(words)[stay.table], stay.name, stay_words()[stay.why]) for stay in plan.named],
+            more=sum(plan.staying.values()) - len(plan.named),
+            any=bool(plan.going or plan.restored),
+        )
 
 
 @pages.page("/imports/template/<kind>.xlsx", MARKETERS)
@@ -179,6 +213,7 @@ def refused_rows(token: str) -> Response:
     upload = _store().get(token)
     with _store().open(token, "refused") as file:
         content = file.read()
+    pages.change(lambda job: job.note("import export", f"{_named(upload)}, rejected rows"))
     stem = "".join(c for c in upload.name.rpartition(".")[0] if c.isalnum() or c in "-_ ") or "rows"
     answer = Response(content, mimetype="text/csv")
     answer.headers.set("Content-Disposition", "attachment", filename=f"{stem}-refused.csv")
@@ -188,12 +223,18 @@ def refused_rows(token: str) -> Response:
 @pages.page("/imports/<token>/start", MARKETERS, methods=("POST",))
 def start_import(token: str) -> AnyResponse:
     upload = _waiting(token)
-    if _store().found(token) is None:
+    found = _store().found(token)
+    if found is None:
         raise Conflict(gettext("Preview this file first."))
+    upload.options.pop("strict", None)
+    if forms.flag("strict"):
+        if found["refused"]:
+            raise Conflict(gettext('Some rows are rejected. Fix them first, or clear "All rows or none".'))
+        upload.options["strict"] = "yes"
 
     def work(job: Work) -> int:
         row = _enqueue(job, upload, dry_run=False)
-        job.note("import start", f"{upload.kind}: {upload.name}")
+        job.note("import start", _named(upload))
         return row
 
     upload.import_job = pages.change(work)
@@ -204,7 +245,7 @@ def start_import(token: str) -> AnyResponse:
 @pages.page("/imports/<token>/drop", MARKETERS, methods=("POST",))
 def drop_import(token: str) -> AnyResponse:
     upload = _store().get(token)
-    pages.change(lambda job: job.note("import drop", upload.name))
+    pages.change(lambda job: job.note("import drop", _named(upload)))
     _store().drop(token)
     flash(gettext("File discarded."))
     return redirect(url_for("web.import_list"), 303)
@@ -275,6 +316,11 @@ def option_from_form() -> dict[str, str]:
     return {name: value for name, value in told.items() if value}
 
 
+def _named(upload: Upload) -> str:
+    # By its token: files are named after whom they tell of, and the trail is kept for longer than they are.
+    return f"{upload.kind} file {upload.token[:8]}"
+
+
 def _age(at: datetime) -> int:
     return (clock.now() - at).days
 
@@ -289,7 +335,7 @@ def _receive() -> Upload:
     who: dict[str, str] = {}
 
     def work(job: Work) -> None:
-        job.note("import upload", str(given.filename)[:200])
+        job.note("import upload", f"{Path(str(given.filename)).suffix[:10]} file")
         who["by"] = job.user.email
 
     pages.change(work)
@@ -364,7 +410,7 @@ def _try(upload: Upload, header: list[str] | None = None) -> None:
     def work(job: Work) -> int:
         if header is not None:
             kinds.remember(job.session, upload, header)
-        job.note("import try", f"{upload.kind}: {upload.name}")
+        job.note("import try", _named(upload))
         return _enqueue(job, upload, dry_run=True)
 
     _store().drop(upload.token, "found", "refused")
@@ -422,7 +468,7 @@ def _mend(upload: Upload, found: dict[str, Any]) -> int:
     found["mended"] = found.get("mended", 0) + len(rows) - len(still)
     for name in ("created", "updated", "skipped"):
         found[name] += getattr(result, name)
-    pages.change(lambda job: job.note("import mend", f"{len(rows) - len(still)} rows of {upload.name}"))
+    pages.change(lambda job: job.note("import mend", f"{len(rows) - len(still)} rows of {_named(upload)}"))
     kinds.rewrite_refused(_store(), upload, found["header"], {line: still.get(line) for line in rows})
     _store().save(upload)
     _store().keep(upload.token, "found", found)

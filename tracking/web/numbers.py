@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from flask import Response, flash, jsonify, redirect, render_template, request, url_for
@@ -15,10 +15,11 @@ from reports import sheets
 from reports.sheets import Sheet
 from tracking import clock
 from tracking.errors import Conflict, Invalid, NotFound
+from tracking.language import formatting
 from tracking.language.words import call_state_words
 from tracking.reporting import questions, roi
 from tracking.storage import phone
-from tracking.storage.models import AdMaterial, Call, NumberAssignment, TrackingNumber
+from tracking.storage.models import AdMaterial, Call, Campaign, NumberAssignment, TrackingNumber
 from tracking.storage.vocabulary import NumberStatus
 from tracking.telephony import call_details, numbers
 from tracking.web import forms, pages
@@ -122,6 +123,12 @@ def change_number(number_id: int) -> AnyResponse:
                 row.status = NumberStatus.active
                 job.note("number enable", row.number)
                 return gettext("%(number)s activated.", number=row.number)
+            case "main-line" | "no-main-line" as told:
+                numbers.make_main_line(job.session, row, told == "main-line")
+                job.note(f"number {told}", row.number)
+                if row.main_line:
+                    return gettext("%(number)s is now the main line.", number=row.number)
+                return gettext("%(number)s is no longer the main line.", number=row.number)
             case "forward":
                 target = forms.text("destination") or ""
                 numbers.forward_to(job.session, row, target, region=pages.settings().region)
@@ -135,6 +142,74 @@ def change_number(number_id: int) -> AnyResponse:
 
     flash(pages.change(work))
     return redirect(url_for("web.number_page", number_id=number_id), 303)
+
+
+@pages.page("/numbers/assign", MARKETERS, methods=("GET", "POST"))
+def assign_number() -> Page:
+    """Put a number on material since a day, which may be long past; its calls since then are credited."""
+    told, problem = pages.submitted(_assign)
+    if told:
+        flash(told)
+        return redirect(url_for("web.number_page", number_id=request.form["number"]), 303)
+    conflict = problem.other if isinstance(problem, numbers.Held) else None
+    with pages.reading() as session:
+        in_service = select(TrackingNumber).where(
+            TrackingNumber.status == NumberStatus.active, TrackingNumber.main_line.is_(False)
+        )
+        pieces = select(AdMaterial).join(AdMaterial.campaign).order_by(Campaign.name, AdMaterial.name)
+        page = render_template(
+            "numbers/assign.html",
+            problem=problem,
+            conflict=conflict and session.get(NumberAssignment, conflict),
+            numbers=[
+                (row.id, row.number) for row in session.scalars(in_service.order_by(TrackingNumber.number))
+            ],
+            material=session.scalars(pieces.options(joinedload(AdMaterial.campaign))).all(),
+            today=pages.today(),
+        )
+    return page, pages.status_of(problem)
+
+
+def _assign(job: Work) -> str:
+    row = _number(job.session, _chosen("number"))
+    piece = job.session.get(AdMaterial, _chosen("material"))
+    if piece is None:
+        raise Invalid("material", gettext("no longer exists; choose another"))
+    since, last = forms.day("since"), forms.day("last_day")
+    if since is None:
+        raise Invalid("since", gettext("enter the first day"))
+    if last is not None and last < since:
+        raise Invalid("last_day", "before the first day, %(start)s; swap them or correct one", start=since)
+    held = numbers.assign(
+        job.session,
+        row,
+        piece,
+        starts_at=_begins(since),
+        ends_at=_begins(last + timedelta(days=1)) if last else None,
+        close_others=forms.flag("close_others"),
+    )
+    calls = numbers.calls_of(job.session, held)
+    job.note("number assign", f"{row.number} since {since}: {piece.campaign.name}, {piece.name}")
+    said = ngettext(
+        "%(number)s assigned to %(name)s from %(day)s; %(num)d call credited.",
+        "%(number)s assigned to %(name)s from %(day)s; %(num)d calls credited.",
+        calls,
+        number=row.number,
+        name=piece.name,
+        day=formatting.day(since),
+    )
+    return str(said)
+
+
+def _chosen(name: str) -> int:
+    told = forms.whole(name)
+    if told is None:
+        raise Invalid(name, gettext("choose one"))
+    return told
+
+
+def _begins(day: date) -> datetime:
+    return datetime.combine(day, time(), pages.settings().zone).astimezone(UTC)
 
 
 @pages.page("/numbers/<int:number_id>/calls", EVERYONE)
@@ -186,6 +261,7 @@ def lives() -> dict[str, str]:
         "assigned": gettext("in use"),
         "quarantined": gettext("cooling off"),
         "disabled": gettext("inactive"),
+        "main_line": gettext("main line"),
     }
 
 
@@ -246,6 +322,7 @@ def _add(job: Work) -> int:
             provider=provider,
             destination=forms.text("destination"),
             region=pages.settings().region,
+            main_line=forms.flag("main_line"),
         )
     job.note("number add", f"{len(given)}: {', '.join(given[:5])}{' …' if len(given) > 5 else ''}")
     return len(given)

@@ -43,7 +43,7 @@ from tracking.reporting import questions, roi
 from tracking.reporting.questions import ReportQuery
 from tracking.reporting.snapshots import Preparing, Snapshot
 from tracking.storage import db
-from tracking.storage.config import Settings
+from tracking.storage.config import PROVIDERS_PATH, Settings
 from tracking.storage.models import Account, Call, Deal, Job, User
 from tracking.storage.vocabulary import Role
 
@@ -268,7 +268,7 @@ def follow(page: str, job: Job) -> Response:
 
 
 def sees_numbers() -> bool:
-    """Tell whether who has signed in sees callers' numbers in full."""
+    """Tell whether who has signed in may have callers' numbers shown in full."""
     return user().role is not Role.viewer
 
 
@@ -305,6 +305,8 @@ def largest_of(app: Flask) -> Callable[[str, str, str], int]:
     found: Settings = app.extensions["ringtrail"]["settings"]
 
     def most(method: str, path: str, cookies: str) -> int:
+        if path.startswith(f"{PROVIDERS_PATH}/"):
+            return found.max_request_bytes
         try:
             endpoint, _ = app.url_map.bind("").match(path, method=method)
         except HTTPException:

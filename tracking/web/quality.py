@@ -37,6 +37,7 @@ _REMEDIES: Mapping[str, _Remedy] = {
     "unasked": _Remedy("web.calls", _("Log calls"), {"asked": "missing"}, days=True),
     "unknown_numbers": _Remedy("web.number_list", _("Add the numbers"), days=True),
     "nobodys_numbers": _Remedy("web.calls", _("Show calls"), {"campaign": "--", "spam": "no"}, days=True),
+    "main_line": _Remedy("web.calls", _("Log calls"), {"asked": "missing"}, days=True),
     "still_ringing": _Remedy("web.number_list", _("Show numbers")),
     "nameless": _Remedy("web.company_list", _("Name or merge"), {"unnamed": "yes"}, days=True),
     "alike": _Remedy("web.company_list", _("Merge")),

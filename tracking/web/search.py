@@ -9,7 +9,7 @@ from tracking.records import contacts
 from tracking.storage.models import AdMaterial, Call, Campaign, Deal, TrackingNumber
 from tracking.telephony import call_details
 from tracking.web import call_search, pages
-from tracking.web.pages import EVERYONE
+from tracking.web.pages import EVERYONE, sees_numbers
 
 _FEW = 8
 _LEAST_DIGITS = 3
@@ -49,7 +49,9 @@ def _found(session: Session, text: str) -> dict[str, object]:
     newest = calls.order_by(Call.started_at.desc()).limit(_FEW)
     rows = session.scalars(call_details.loaded(newest)).all()
     return {
-        "companies": session.scalars(contacts.matching(text, region).limit(_FEW)).all(),
+        "companies": session.scalars(
+            contacts.matching(text, region, by_number=sees_numbers()).limit(_FEW)
+        ).all(),
         "campaigns": session.scalars(campaigns.limit(_FEW)).all(),
         "materials": session.scalars(materials.limit(_FEW)).all(),
         "numbers": session.scalars(numbers.limit(_FEW)).all() if only_digits else [],

@@ -104,7 +104,9 @@ class _Mail(MailUtil):
 
 def register(app: Flask, engine: Engine, settings: Settings) -> CSRFProtect:
     """Give the application sign-in, and return the guard against forged forms."""
-    secret = settings.keys.session
+    # What people prove themselves by outlasts a change of key; cookies and links do not: who knows the old
+    # key could make some.
+    secret, lasting = settings.keys.current.session, settings.keys.first.session
     secure = settings.base_url.startswith("https:")
     app.config.update(
         SECRET_KEY=secret.hex(),
@@ -118,8 +120,8 @@ def register(app: Flask, engine: Engine, settings: Settings) -> CSRFProtect:
         REMEMBER_COOKIE_DURATION=sessions.LASTS,
         # A form may stand open for a day beside the telephone; the session bounds it.
         WTF_CSRF_TIME_LIMIT=None,
-        SECURITY_PASSWORD_SALT=_derived(secret, "password"),
-        SECURITY_TOTP_SECRETS={"1": _derived(secret, "totp")},
+        SECURITY_PASSWORD_SALT=_derived(lasting, "password"),
+        SECURITY_TOTP_SECRETS={"1": _derived(lasting, "totp")},
         SECURITY_TOTP_ISSUER="Ringtrail",
         SECURITY_PASSWORD_HASH="argon2",
         SECURITY_PASSWORD_LENGTH_MIN=12,

@@ -32,13 +32,33 @@ def _tables() -> Mapping[str, Mapping[str, Any]]:
     return {name: tomllib.loads((folder / f"{name}.toml").read_text("utf-8")) for name in LANGUAGES}
 
 
+# In words that end so, the abbreviation means the same: Auftragsnummer, Auftragsnr.
+_SHORT = (("nummer", "nr"), ("number", "no"), ("number", "nr"), ("номер", "№"))
+
+
+def _spelt(names: Iterable[str]) -> tuple[str, ...]:
+    """Return names, each also with what it ends or begins with abbreviated."""
+    found = list(names)
+    for name in names:
+        for whole, short in _SHORT:
+            if name.endswith(whole) and name != whole:
+                found.append(name.removesuffix(whole) + short)
+            if name.startswith(f"{whole} "):
+                found.append(short + name.removeprefix(whole))
+    return tuple(dict.fromkeys(found))
+
+
 @cache
 def aliases(kind: str) -> dict[str, tuple[str, ...]]:
     """Return what the columns of a kind of file are called, by field, in all languages."""
     found: dict[str, tuple[str, ...]] = {}
     for table in _tables().values():
         for field, names in table.get(kind, {}).items():
-            found[field] = (*found.get(field, ()), *names)
+            found[field] = (*found.get(field, ()), *_spelt(names))
+        if kind == "calls":
+            # The same question is asked of callers as of buyers.
+            asked = _spelt(table["deals"]["heard_from"])
+            found["heard_from"] = (*found.get("heard_from", ()), *asked)
     return found
 
 
@@ -94,7 +114,7 @@ def _headers() -> Mapping[str, frozenset[str]]:
     for language, table in _tables().items():
         for kind in ("deals", "costs", "touches", "calls"):
             for field, names in table[kind].items():
-                for name in (field, *names):
+                for name in (field, *_spelt(names)):
                     found.setdefault(fold(name), set()).add(language)
     return {name: frozenset(languages) for name, languages in found.items()}
 

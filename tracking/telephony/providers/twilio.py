@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Annotated
 from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree as ET
@@ -32,7 +33,7 @@ from tracking.telephony.routing import Routing
 
 PROVIDER = "twilio"
 
-_HASHES = {"HMAC_SHA1": hashlib.sha1, "HMAC_SHA256": hashlib.sha256}
+_HASHES = {"HMAC_SHA1": "sha1", "HMAC_SHA256": "sha256"}
 _FORM = "application/x-www-form-urlencoded"
 _WORD = re.compile(r"[A-Za-z0-9_-]{0,64}")
 
@@ -116,7 +117,7 @@ def is_signed(
 def sign(url: str, form: Mapping[str, Sequence[str]], key: str, algorithm: str = "HMAC_SHA1") -> str:
     """Return the signature of a form that is sent to an address."""
     told = "".join(name + value for name in sorted(form) for value in sorted(set(form[name])))
-    digest = hmac.new(key.encode(), (url + told).encode(), _HASHES[algorithm.upper()]).digest()
+    digest = hmac.digest(key.encode(), (url + told).encode(), _HASHES[algorithm.upper()])
     return base64.b64encode(digest).decode()
 
 
@@ -255,7 +256,8 @@ def _word(form: Mapping[str, Sequence[str]], name: str, *, required: bool = Fals
 
 def _said(form: Mapping[str, Sequence[str]], name: str) -> str:
     # Control characters have no place in what a person reads, and PostgreSQL takes no NUL.
-    return "".join(c for c in next(iter(form.get(name, ())), "") if c.isprintable())
+    said = next(iter(form.get(name, ())), "")
+    return said if said.isprintable() else "".join(c for c in said if c.isprintable())
 
 
 def _seconds(form: Mapping[str, Sequence[str]], name: str) -> int | None:
@@ -313,6 +315,10 @@ def routes(pages: Blueprint, settings: Settings, inbox: Inbox, routing: Routing)
     """Add the three addresses that Twilio calls."""
     own = settings.of(TwilioSettings)
 
+    @lru_cache(maxsize=1000)
+    def ringing(destination: str | None) -> bytes:
+        return _written(forwarding(destination, settings))
+
     def received(endpoint: str) -> Arrival:
         return receive(request, settings.base_url, own, endpoint, clock.now())
 
@@ -321,14 +327,14 @@ def routes(pages: Blueprint, settings: Settings, inbox: Inbox, routing: Routing)
         arrival = received("voice")
         # Whatever becomes of the event, the telephone rings; taking it also refreshes the routing.
         inbox.take(arrival)
-        return _twiml(forwarding(routing.destination(arrival.dialled), settings))
+        return _twiml(ringing(routing.destination(arrival.dialled)))
 
     @pages.post("/dial")
     def dial() -> Response:
         inbox.take(received("dial"))
         response = ET.Element("Response")
         ET.SubElement(response, "Hangup")
-        return _twiml(response)
+        return _twiml(_written(response))
 
     @pages.post("/status")
     def status() -> tuple[str, int]:
@@ -336,5 +342,10 @@ def routes(pages: Blueprint, settings: Settings, inbox: Inbox, routing: Routing)
         return ("", 204) if kept else ("the event could not be kept\n", 503)
 
 
-def _twiml(response: ET.Element) -> Response:
-    return Response(ET.tostring(response, encoding="utf-8", xml_declaration=True), content_type="text/xml")
+def _written(response: ET.Element) -> bytes:
+    written: bytes = ET.tostring(response, encoding="utf-8", xml_declaration=True)
+    return written
+
+
+def _twiml(written: bytes) -> Response:
+    return Response(written, content_type="text/xml")

@@ -54,6 +54,7 @@
     document.title = page.title;
     document.querySelector('meta[name="csrf-token"]').content = page.querySelector('meta[name="csrf-token"]').content;
     main.replaceChildren(...page.getElementById("main").childNodes);
+    htmx.process(main);
     history.replaceState(null, "", address);
     window.scrollTo(0, 0);
     begin();

@@ -1,0 +1,1 @@
+"""Bars of trust: each prints its figure and fails below it. See docs/trust.md."""

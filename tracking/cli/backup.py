@@ -1,0 +1,94 @@
+"""Backups: made, verified, restored."""
+
+from pathlib import Path
+
+import click
+
+from tracking import clock
+from tracking.cli.installation import Installation, json_option, pass_installation
+from tracking.errors import Conflict
+from tracking.keeping import backups, erasure
+from tracking.keeping.backups import Contents
+from tracking.storage import db, vault
+from tracking.storage.config import Settings
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.option(
+    "-o", "--output", type=_FILE, help="Write to this file (default: a new file in RINGTRAIL_BACKUP_DIR)."
+)
+@json_option
+@pass_installation
+def create(installation: Installation, output: Path | None) -> None:
+    """Back up the running service to an encrypted file and verify it.
+
+    The master key is not in the file: keep a copy of the key file elsewhere.
+    """
+    settings = installation.settings
+    path = backups.create(installation.engine, settings, at=clock.now(), to=output)
+    erasure.note_beside(installation.engine, settings)
+    size = path.stat().st_size
+    installation.tell(f"{path} created and verified ({size:,} bytes)", file=str(path), bytes=size)
+
+
+@click.command()
+@click.argument("file", type=_FILE)
+@json_option
+@pass_installation
+def verify(installation: Installation, file: Path) -> None:
+    """Check every byte, row and encrypted value of FILE. Needs the key, but neither database nor service."""
+    settings = installation.settings
+    _need_keys(settings)
+    _tell(installation, file, backups.prove(file, at=clock.now()), "is intact")
+
+
+@click.command()
+@click.argument("file", type=_FILE)
+@click.option("--replace", is_flag=True, help="Overwrite existing data.")
+@json_option
+@pass_installation
+def restore(installation: Installation, file: Path, replace: bool) -> None:
+    """Restore everything from FILE, or change nothing if that fails.
+
+    Put the key file into the data folder first. People erased since the backup was made are erased again.
+    Events in the spool stay and are processed when the service starts.
+    """
+    settings = installation.settings
+    _need_keys(settings)
+    engine = db.connect(settings)
+    try:
+        found, again = erasure.restore(engine, settings, file, at=clock.now(), replace=replace)
+    finally:
+        engine.dispose()
+    _tell(installation, file, found, "restored")
+    if again and not installation.as_json:
+        click.echo(f"{again} people erased since then were erased again")
+
+
+def _need_keys(settings: Settings) -> None:
+    if settings.key_file is not None and not settings.key_file.exists():
+        # A new key would be made otherwise, which opens nothing.
+        raise Conflict(
+            "%(path)s not found; put the backup's key file there first",
+            path=str(settings.key_file),
+        )
+    vault.install(settings.keys, settings.key_file)
+
+
+def _tell(installation: Installation, file: Path, found: Contents, state: str) -> None:
+    rows, files = sum(found.rows.values()), sum(found.files.values())
+    installation.tell(
+        f"{file} {state}: made {found.made_at:%Y-%m-%d %H:%M} UTC by Ringtrail {found.program}, schema "
+        f"{found.schema}, key {found.key}; {rows:,} rows of {len(found.rows)} tables, {files:,} files, "
+        f"{found.sealed:,} encrypted values readable",
+        file=str(file),
+        made_at=found.made_at,
+        program=found.program,
+        schema=found.schema,
+        key=found.key,
+        rows=found.rows,
+        files=found.files,
+        sealed=found.sealed,
+    )

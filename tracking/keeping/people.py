@@ -1,0 +1,246 @@
+"""One person in all that is kept: found by number, address or contact, and handed out as one file."""
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import or_, select, tuple_
+from sqlalchemy.orm import Session
+
+from tracking.errors import Conflict, Invalid, NotFound
+from tracking.records import contacts
+from tracking.storage import phone, vault
+from tracking.storage.models import (
+    Account,
+    Answer,
+    Call,
+    Contact,
+    ContactPoint,
+    InboxEvent,
+    Touch,
+    TrackingNumber,
+)
+from tracking.storage.vocabulary import PointKind
+
+_BETWEEN = r"(?:[\s().\-/+]|%20|%2B)*"
+_LEAST_DIGITS = 6
+_COMPANYS = "account "
+"""How the point begins that stands for a company's unnamed contact; it names nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody, or several, by what is kept of them."""
+
+    contacts: frozenset[int]
+    calls: frozenset[int]
+    hashes: frozenset[tuple[str, str]]
+    """Kind and keyed hash of each number and address, by each key."""
+    values: frozenset[str]
+    """The numbers and addresses in clear."""
+
+    @property
+    def is_anybody(self) -> bool:
+        """Tell whether anything is kept."""
+        return bool(self.contacts or self.calls)
+
+    def in_text(self) -> re.Pattern[str] | None:
+        """Return what finds the numbers and addresses in a text, however they are spaced."""
+        found = [pattern for value in sorted(self.values) if (pattern := _pattern(value))]
+        return re.compile("|".join(found), re.IGNORECASE) if found else None
+
+    def tails(self) -> list[str]:
+        """Return a few signs of each, which any text that holds it holds too."""
+        return sorted({v[-2:] if v.startswith("+") else v.partition("@")[0] for v in self.values})
+
+
+def _pattern(value: str) -> str:
+    if "@" in value:
+        return re.escape(value).replace("@", "(?:@|%40)")
+    if not value.startswith("+"):
+        return ""
+    national = phone.significant(value)
+    if len(national) < _LEAST_DIGITS:
+        return ""
+    # With what stands before it at home or abroad, and not within a longer number.
+    before = rf"(?:(?:\+|%2B|00)?{value[1 : len(value) - len(national)]}{_BETWEEN}(?:\(0\))?|\(?0\)?)?"
+    return rf"(?<!\d){before}{_BETWEEN}{_BETWEEN.join(national)}(?!\d)"
+
+
+def by_text(session: Session, text: str, region: str) -> Person:
+    """Return who is meant by a number, an e-mail address, or ``contact 17``.
+
+    Raises
+    ------
+    Invalid
+        If it is none of these.
+    NotFound
+        If nothing is kept of such a person.
+    Conflict
+        If it is a number of ours.
+    """
+    said = " ".join(text.split())
+    word, _, number = said.partition(" ")
+    if word.casefold() == "contact" and number.isdecimal() and len(number) < 16:
+        found = by_contacts(session, [int(number)])
+    elif "@" in said:
+        found = by_points(session, [(PointKind.email, said.casefold())])
+    elif e164 := phone.parse(said, region).e164:
+        if session.scalar(select(TrackingNumber.id).where(TrackingNumber.number == e164)):
+            raise Conflict("this is one of your tracking numbers, not a person's number")
+        found = by_points(session, [(PointKind.phone, e164)])
+    else:
+        raise Invalid(
+            "person",
+            'enter a phone number such as +46701740605, an email address or a contact such as "contact 17"',
+        )
+    if not found.is_anybody:
+        raise NotFound("no personal data found for this person")
+    return found
+
+
+def by_points(session: Session, points: Iterable[contacts.Point]) -> Person:
+    """Return who has some numbers or addresses."""
+    known = list(points)
+    hashes = {(kind, hashed) for kind, value in known for hashed in vault.lookup_hashes(kind, value)}
+    return by_hashes(session, hashes, values={value for _, value in known})
+
+
+def by_contacts(session: Session, ids: Collection[int]) -> Person:
+    """Return the persons of some contacts."""
+    return _all_of(session, set(ids), set(), set())
+
+
+def by_hashes(
+    session: Session, hashes: Collection[tuple[str, str]], *, values: Collection[str] = ()
+) -> Person:
+    """Return who has numbers or addresses of some keyed hashes."""
+    point = tuple_(ContactPoint.kind, ContactPoint.value_hash)
+    ids = session.scalars(select(ContactPoint.contact_id).where(point.in_(list(hashes)))).all()
+    return _all_of(session, set(ids), set(hashes), set(values))
+
+
+def _all_of(session: Session, ids: set[int], hashes: set[tuple[str, str]], values: set[str]) -> Person:
+    ids = _family(session, ids)
+    points = session.scalars(select(ContactPoint).where(ContactPoint.contact_id.in_(ids))).all()
+    for point in points:
+        if point.kind is not PointKind.external:
+            values.add(point.value)
+        if not is_companys(point):
+            hashes |= {(point.kind, hashed) for hashed in vault.lookup_hashes(point.kind, point.value)}
+    phones = [hashed for kind, hashed in hashes if kind == PointKind.phone]
+    called = select(Call).where(or_(Call.contact_id.in_(ids), Call.caller_hash.in_(phones)))
+    calls = session.scalars(called).all()
+    for call in calls:
+        if call.caller:
+            values.add(call.caller)
+            if call.caller_hash:
+                told = vault.lookup_hashes(PointKind.phone, call.caller)
+                hashes |= {(PointKind.phone, hashed) for hashed in told}
+    plain = frozenset((str(kind), hashed) for kind, hashed in hashes)
+    return Person(frozenset(ids), frozenset(call.id for call in calls), plain, frozenset(values))
+
+
+def is_companys(point: ContactPoint) -> bool:
+    """Tell whether a point stands for a company's unnamed contact, and so for nobody."""
+    return point.kind is PointKind.external and point.value.startswith(_COMPANYS)
+
+
+def _family(session: Session, ids: set[int]) -> set[int]:
+    """Return contacts with all that count as the same person."""
+    found: set[int] = set()
+    for contact in session.scalars(select(Contact).where(Contact.id.in_(ids))):
+        found.add(contacts.root(session, contact).id)
+    step = set(found)
+    while step:
+        step = set(session.scalars(select(Contact.id).where(Contact.merged_into_id.in_(step)))) - found
+        found |= step
+    return found
+
+
+def summary(session: Session, person: Person) -> dict[str, Any]:
+    """Return how much is kept of a person, and of which companies he is."""
+    people = session.scalars(select(Contact).where(Contact.id.in_(person.contacts))).all()
+    firms = {contacts.account_of(session, one) for one in people}
+    answers = select(Answer.id).where(_answered(person))
+    touches = select(Touch.id).where(Touch.contact_id.in_(person.contacts))
+    return {
+        "contacts": len(people),
+        "names": sorted({one.name for one in people if one.name}),
+        "companies": sorted((firm.id, firm.name or "") for firm in firms),
+        "calls": len(person.calls),
+        "answers": len(session.scalars(answers).all()),
+        "touches": len(session.scalars(touches).all()),
+    }
+
+
+def _answered(person: Person) -> Any:
+    return or_(Answer.contact_id.in_(person.contacts), Answer.call_id.in_(person.calls))
+
+
+def export(session: Session, person: Person, events: Sequence[int]) -> dict[str, Any]:
+    """Return all that is kept of a person; ``events`` are the reports that name him."""
+
+    def all_of(kind: Any, condition: Any) -> Sequence[Any]:
+        return session.scalars(select(kind).where(condition).order_by(kind.id)).all()
+
+    people = all_of(Contact, Contact.id.in_(person.contacts))
+    firms = {contacts.account_of(session, one) for one in people}
+    return {
+        "contacts": [
+            {
+                "id": one.id,
+                "name": one.name,
+                "since": one.created_at.isoformat(),
+                "known_by": [{"kind": p.kind, "value": p.value} for p in one.points if not is_companys(p)],
+            }
+            for one in people
+        ],
+        "companies": [_company(firm) for firm in sorted(firms, key=lambda firm: firm.id)],
+        "calls": [_call(call) for call in all_of(Call, Call.id.in_(person.calls))],
+        "answers": [
+            {
+                "asked_at": one.asked_at.isoformat(),
+                "outcome": one.outcome,
+                "campaign": one.campaign.name if one.campaign else None,
+                "channel": one.channel,
+                "words": one.verbatim,
+            }
+            for one in all_of(Answer, _answered(person))
+        ],
+        "touches": [
+            {
+                "at": one.occurred_at.isoformat(),
+                "kind": one.kind,
+                "campaign": one.campaign.name if one.campaign else None,
+                "ad_material": one.ad_material.name if one.ad_material else None,
+            }
+            for one in all_of(Touch, Touch.contact_id.in_(person.contacts))
+        ],
+        "as_received": [
+            {"provider": one.provider, "received_at": one.received_at.isoformat(), "body": one.body}
+            for one in all_of(InboxEvent, InboxEvent.id.in_(events))
+        ],
+    }
+
+
+def _company(firm: Account) -> dict[str, Any]:
+    return {"id": firm.id, "name": firm.name, "domain": firm.domain}
+
+
+def _call(call: Call) -> dict[str, Any]:
+    moments = ("started_at", "answered_at", "ended_at")
+    told = {name: at.isoformat() if (at := getattr(call, name)) else None for name in moments}
+    plain = (
+        "dialled",
+        "caller",
+        "caller_name",
+        "duration_s",
+        "talk_s",
+        "status",
+        "lead_status",
+        "note",
+        "tags",
+    )
+    return told | {name: getattr(call, name) for name in plain}
