@@ -254,6 +254,18 @@ def test_russian_counts_in_three_forms(office: Flask, n: int, said: str) -> None
         assert text.render(n=n) == said
 
 
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("leads", "said"), [(21.0, "21 лид"), (21.3, "21,3 лида"), (5.02, "5 лидов"), (5.7, "5,7 лида")]
+)
+def test_a_fraction_takes_the_form_of_two_in_russian(office: Flask, leads: float, said: str) -> None:
+    with office.test_request_context(headers={"Accept-Language": "ru"}):
+        text = office.jinja_env.from_string(
+            "{{ ngettext('%(n)s lead', '%(n)s leads', leads|counted, n=leads|count) }}"
+        )
+        assert text.render(leads=leads) == said
+
+
 class _Letters(Inbox):
     def __init__(self) -> None:
         super().__init__()

@@ -54,6 +54,7 @@ def register(app: Flask, settings: Settings) -> None:
         "share": pass_context(lambda here, fraction: share(fraction, here.get("locale"))),
         "chance": chance,
         "count": pass_context(lambda here, number: count(number, here.get("locale"))),
+        "counted": lambda number: counted(float(number)),
         "day": day,
         "moment": lambda at: moment(at, settings),
         "lasting": lambda time: format_timedelta(time, threshold=1.5, locale=_locale()),
@@ -195,6 +196,15 @@ def chance(probability: float | None) -> str:
 def count(number: float | None, locale: str | None = None) -> str:
     """Write a count, with one decimal where it is no whole number."""
     return NONE if number is None else _count(number or 0, locale or str(_locale()))
+
+
+def counted(number: float) -> int:
+    """Return the number whose form of a counted word goes with a figure as it is written.
+
+    A fraction takes the plural, in Russian that of two: 21 лид, but 21,3 лида.
+    """
+    written = round(number, 1)
+    return int(written) if written.is_integer() else 2
 
 
 def day(value: date | None) -> str:
