@@ -54,7 +54,6 @@ def register(app: Flask, settings: Settings) -> None:
         "share": pass_context(lambda here, fraction: share(fraction, here.get("locale"))),
         "chance": chance,
         "count": pass_context(lambda here, number: count(number, here.get("locale"))),
-        "counted": lambda number: counted(float(number)),
         "day": day,
         "moment": lambda at: moment(at, settings),
         "lasting": lambda time: format_timedelta(time, threshold=1.5, locale=_locale()),
@@ -74,6 +73,7 @@ def register(app: Flask, settings: Settings) -> None:
     app.jinja_env.finalize = translate.translated
     app.add_template_global(lambda kept: translate.sentence(unpacked(kept)), "said")
     app.add_template_global(translate.why_unavailable, "why_unavailable")
+    app.add_template_filter(counted, "counted")
     app.add_template_filter(channels.word, "channel")
     app.add_template_filter(words.model_word, "model")
     app.add_template_filter(words.stage_word, "stage")
@@ -203,7 +203,7 @@ def counted(number: float) -> int:
 
     A fraction takes the plural, in Russian that of two: 21 лид, but 21,3 лида.
     """
-    written = round(number, 1)
+    written = round(float(number), 1)
     return int(written) if written.is_integer() else 2
 
 
