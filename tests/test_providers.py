@@ -170,7 +170,7 @@ def test_the_recipe_in_contributing_makes_a_provider(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
-    recipe = (ROOT / "CONTRIBUTING.md").read_text().split("## A new telephone provider")[1].split("\n## ")[0]
+    recipe = (ROOT / "CONTRIBUTING.md").read_text().split("## A new phone provider")[1].split("\n## ")[0]
     where, name = re.findall(r"`(tracking/telephony/providers)/(\w+)\.py`", recipe)[-1]
     (code,) = re.findall(r"```python\n(.*?)```", recipe, re.DOTALL)
     (tmp_path / f"{name}.py").write_text(code)

@@ -134,7 +134,7 @@ def test_every_figure_leads_to_what_stands_behind_it(signed_in: Enter, engine: E
     assert "6 records" in behind
     assert "€3,000.00" in behind, "the same as in the comparison"
     assert "Order 0" in behind
-    assert "50.0 %" in behind
+    assert "50.0%" in behind
 
 
 def test_a_cost_leads_to_the_costs_of_its_days_and_campaign(signed_in: Enter, engine: Engine) -> None:
@@ -172,7 +172,7 @@ def test_every_report_says_what_it_was_made_with_and_each_link_of_it_leads_somew
         for words in ("Data as of", "365 days", "position-based"):
             assert words in told, (report, words)
         # No company of the example is without a touch.
-        assert re.search(r"0\.0 % of revenue is unattributed|Unattributed revenue:[^.]* 0\.0 %", told), report
+        assert re.search(r"0\.0% of revenue is unattributed|Unattributed revenue:[^.]* 0\.0%", told), report
         seen |= set(re.findall(r'<a [^>]*href="(/[^"]+)"', page.split("<main")[1]))
     assert len(seen) > 60
     for link in sorted(seen):
@@ -206,8 +206,8 @@ def test_the_overview_takes_its_period_and_comparison_from_the_address(
         calls.record(session, [event], region="SE")
     client = signed_in("viewer")
     days = "from=2026-03-17&to=2026-03-22"
-    assert "▲ 50.0 %" in text(client.get(f"/?{days}").text), "three orders after two"
-    assert "▲ 50.0 %" not in text(client.get(f"/?{days}&against=year").text)
+    assert "▲ 50.0%" in text(client.get(f"/?{days}").text), "three orders after two"
+    assert "▲ 50.0%" not in text(client.get(f"/?{days}&against=year").text)
     page = client.get("/?from=soon")
     assert page.status_code == 422
     assert "is not a date" in page.text
@@ -220,7 +220,7 @@ def test_a_period_is_compared_with_the_one_before_and_with_last_year(
     client = signed_in("viewer")
     days = "from=2026-03-17&to=2026-03-22&model=linear"
     before = text(client.get(f"/roi?{days}&against=previous").text)
-    assert "▲ 50.0 %" in before, "three orders after two"
+    assert "▲ 50.0%" in before, "three orders after two"
     assert "€2,000" in before
     assert "▲" not in text(client.get(f"/roi?{days}&against=year").text), "nothing a year ago to grow from"
 
@@ -279,7 +279,7 @@ def test_key_figures_stand_with_formula_unit_and_source_and_targets_with_actuals
     page = text(signed_in("marketer").get(f"/key-figures?{YEAR}&years=3&against=year").text)
     assert "Customer lifetime value (LTV) €3,000" in page, "1,000 a sale, once a year, three years"
     assert "average order × orders per customer per year × customer lifetime" in page
-    assert "Fair brand searches 2026 1,000 800 – – 80.0 % – – metric" in page
+    assert "Fair brand searches 2026 1,000 800 – – 80.0% – – metric" in page
     assert re.search(r"Not enough data yet to judge the pace of targets\. ROI: -7\.7\s?%", page), "of a level"
     with db.transaction(engine) as session:
         campaigns.change(

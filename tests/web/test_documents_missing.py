@@ -49,7 +49,7 @@ def test_a_page_says_so_in_the_readers_language(
         numbers.add(session, CATALOGUE_NUMBER, at=moment("2026-01-01"), provider="twilio")
     answer = client.get(path, headers={"Accept-Language": "sv"})
     assert answer.status_code == 501
-    assert "PDF-filer och diagram som bilder kräver" in answer.text
+    assert "PDF-filer och diagrambilder kräver" in answer.text
     assert COMMAND.replace("'", "&#39;") in answer.text
 
 

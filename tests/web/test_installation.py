@@ -151,7 +151,7 @@ def test_a_secret_is_never_shown_again_stays_when_left_empty_and_can_be_cleared(
     ]
     page = client.get("/settings/phone").text
     assert "https://calls.acme.example/providers/twilio/voice" in page
-    assert "A request was refused on" in page
+    assert "A request was rejected on" in page
     assert "The last report came on" in page
 
 

@@ -141,10 +141,10 @@ def test_whoever_has_chosen_none_gets_the_best_that_the_browser_asks_for(
 @pytest.mark.parametrize(
     ("language", "price", "part", "many"),
     [
-        ("en", "€1,234.50", "12.5 %", "1,234"),
+        ("en", "€1,234.50", "12.5%", "1,234"),
         ("sv", "1 234,50 €", "12,5 %", "1 234"),
         ("ru", "1 234,50 €", "12,5 %", "1 234"),
-        ("zh", "€1,234.50", "12.5 %", "1,234"),
+        ("zh", "€1,234.50", "12.5%", "1,234"),
     ],
 )
 def test_money_shares_and_numbers_are_written_as_the_language_writes_them(
@@ -163,9 +163,9 @@ def test_money_shares_and_numbers_are_written_as_the_language_writes_them(
     ("language", "told"),
     [
         ("en", "Amount: 'a lot' is not an amount; enter digits such as 1234.50, without the currency"),
-        ("sv", "Belopp: 'a lot' är inget belopp; skriv siffror, till exempel 1234.50, och valutan för sig"),
-        ("ru", "Сумма: 'a lot' – не сумма; напишите цифры, например 1234.50, валюту отдельно"),
-        ("zh", "金额：'a lot' 不是金额；请写数字，如 1234.50，货币另写"),
+        ("sv", "Belopp: 'a lot' är inget belopp; ange siffror som 1234.50, utan valuta"),
+        ("ru", "Сумма: 'a lot' — не сумма; введите цифры, например 1234.50, без валюты"),
+        ("zh", "金额：'a lot' 不是金额；请只输入数字，如 1234.50，不带货币"),
     ],
 )
 def test_a_refusal_of_the_domain_is_told_in_the_language_of_the_page(
@@ -179,12 +179,24 @@ def test_a_refusal_of_the_domain_is_told_in_the_language_of_the_page(
 
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_british_english_writes_days_its_own_way_on_pages_and_in_files(engine: Engine, office: Flask) -> None:
+    choose(engine, "viewer", "en-GB")
+    client = enter(office.test_client(), Role.viewer)
+    for page in ("/report", "/report/html", "/report/xlsx", "/key-figures"):
+        answer = client.get(f"{page}?from=2026-03-17&to=2026-03-22")
+        assert answer.status_code == 200, page
+        if not page.endswith("xlsx"):
+            assert "17 Mar 2026" in answer.text, page
+            assert 'lang="en-GB"' in answer.text, page
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 def test_what_a_refusal_names_is_never_taken_for_a_message(office: Flask) -> None:
     error = Conflict("campaign %(campaign)r already has an asset named %(name)r",
                      campaign="%(name)s", name="100 %")  # fmt: skip
     with office.test_request_context(headers={"Accept-Language": "sv"}):
         assert translate.translated(error) == (
-            "kampanjen '%(name)s' har redan annonsmaterial med namnet '100 %'; välj ett annat namn"
+            "kampanjen '%(name)s' har redan ett material med namnet '100 %'"
         )
         assert translate.translated(Conflict("50 % off")) == "50 % off"
 
@@ -220,9 +232,9 @@ def test_what_was_written_down_in_one_language_is_read_in_another(
         failed = session.scalars(select(ReportSchedule.last_error)).all()
     assert failed[0].startswith("mail: the mail server rejected it: ConnectionRefusedError"), failed
     for page in ("/schedules", "/jobs/2"):
-        assert "E-post: e-postservern tog inte emot den: ConnectionRefusedError" in swedish.get(page).text
+        assert "E-post: e-postservern avvisade meddelandet: ConnectionRefusedError" in swedish.get(page).text
         assert (
-            "Электронная почта: почтовый сервер не принял письмо: ConnectionRefusedError"
+            "Электронная почта: почтовый сервер отклонил письмо: ConnectionRefusedError"
             in russian.get(page).text
         )
     listed = swedish.get("/jobs").text
@@ -242,6 +254,18 @@ def test_russian_counts_in_three_forms(office: Flask, n: int, said: str) -> None
         assert text.render(n=n) == said
 
 
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("leads", "said"), [(21.0, "21 лид"), (21.3, "21,3 лида"), (5.02, "5 лидов"), (5.7, "5,7 лида")]
+)
+def test_a_fraction_takes_the_form_of_two_in_russian(office: Flask, leads: float, said: str) -> None:
+    with office.test_request_context(headers={"Accept-Language": "ru"}):
+        text = office.jinja_env.from_string(
+            "{{ ngettext('%(n)s lead', '%(n)s leads', leads|counted, n=leads|count) }}"
+        )
+        assert text.render(leads=leads) == said
+
+
 class _Letters(Inbox):
     def __init__(self) -> None:
         super().__init__()
@@ -254,6 +278,7 @@ class _Letters(Inbox):
 def test_a_mail_is_in_the_language_of_who_gets_it(settings: Settings, engine: Engine) -> None:
     hire(engine)
     choose(engine, "rep", "ru")
+    choose(engine, "marketer", "en-GB")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -272,13 +297,16 @@ def test_a_mail_is_in_the_language_of_who_gets_it(settings: Settings, engine: En
         client.post("/password", data=fields, headers={"Accept-Language": "sv"})
         fields = form(client.get("/password").text, email=ADDRESSES[Role.viewer])
         client.post("/password", data=fields, headers={"Accept-Language": "sv"})
+        fields = form(client.get("/password").text, email=ADDRESSES[Role.marketer])
+        client.post("/password", data=fields, headers={"Accept-Language": "sv"})
         enter(client, Role.administrator)
         outbox.deliver(engine, told, signin.composer(engine, told), at=moment("2100-01-01"))
     finally:
         server.stop()
         app.extensions["ringtrail"]["inbox"].close()
     words = [letter.get_payload(decode=True).decode().strip() for letter in letters.got]  # type: ignore[union-attr]
-    assert words[0].startswith("Выберите пароль в течение трёх дней на http")
-    assert words[1].startswith("Välj ditt lösenord inom tre dagar på http"), (
+    assert words[0].startswith("Задайте пароль в течение трёх дней: http")
+    assert words[1].startswith("Välj ditt lösenord inom tre dagar: http"), (
         "who has chosen none reads as he asked"
     )
+    assert words[2].startswith("Choose your password within three days: http")

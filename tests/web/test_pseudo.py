@@ -183,7 +183,7 @@ def test_a_page_that_cannot_be_made_says_so_in_the_language_of_its_reader(
     monkeypatch.setitem(app.view_functions, "web.saved_views", broken)
     answer = client.get("/views", headers={"Accept-Language": "sv"})
     assert answer.status_code == 500
-    assert "Sidan kunde inte göras" in answer.text
+    assert "Sidan kunde inte laddas" in answer.text
     assert "a defect" not in answer.text
 
 

@@ -45,7 +45,7 @@ def text(page: str) -> str:
 
 
 def percent(share: float) -> str:
-    return f"{share * 100:.1f} %"
+    return f"{share * 100:.1f}%"
 
 
 def last(engine: Engine) -> Job:

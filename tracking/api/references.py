@@ -39,7 +39,7 @@ def source(
     """Return the campaign and the ad material of these names."""
     if campaign is None:
         if material is not None:
-            raise Invalid("campaign", "is missing; ad material is named together with its campaign")
+            raise Invalid("campaign", "enter the asset's campaign")
         return None, None
     with pointing_at("campaign"):
         found = campaigns.get(context.session, campaign)

@@ -181,7 +181,7 @@ def _read_body() -> None:
     except (ValueError, RecursionError) as error:
         raise BadRequest("the body is not JSON (RFC 8259, UTF-8)") from error
     if not isinstance(body, dict):
-        raise Invalid("body", "is not a JSON object; write {...}")
+        raise Invalid("body", "not a JSON object; write {...}")
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -24,7 +24,7 @@ from tracking.telephony import numbers
 @click.option(
     "--channel",
     required=True,
-    help="Channel, such as search, fair, print or referral; your own is possible.",
+    help="Channel, such as search, directory, trade show, print, email or referral.",
 )
 @click.option(
     "--direction",

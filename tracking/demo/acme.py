@@ -71,7 +71,7 @@ PLANS = {
     "directory": Plan(
         "Industry directory",
         Direction.inbound,
-        "Be found where buyers of the trade look suppliers up",
+        "Be found where buyers look up suppliers",
         600_000,
         (
             ("Premium entry", "directory entry", Medium.online),
@@ -80,17 +80,17 @@ PLANS = {
         ("in the directory", "the trade directory, I think"),
     ),
     "trade_fair": Plan(
-        "Pump fair Gothenburg",
+        "Gothenburg Pump Expo",
         Direction.outbound,
         "Meet buyers of capital equipment",
         4_500_000,
-        (("Stand B12", "stand", Medium.fair), ("Brochure of the fair", "brochure", Medium.fair)),
-        ("met you at the fair", "your stand in Gothenburg"),
+        (("Stand B12", "stand", Medium.fair), ("Show brochure", "brochure", Medium.fair)),
+        ("met you at the Pump Expo", "your stand in Gothenburg"),
     ),
     "print_catalogue": Plan(
         "Product catalogue",
         Direction.outbound,
-        "Stay on the desks of purchasing",
+        "Stay on purchasing's desk",
         2_500_000,
         (
             ("Catalogue, first edition", "catalogue", Medium.print),
@@ -101,15 +101,15 @@ PLANS = {
     "email": Plan(
         "Service newsletter",
         Direction.outbound,
-        "Repeat orders of parts",
+        "Repeat parts orders",
         300_000,
-        (("Monthly letter", "newsletter", Medium.email),),
-        ("your newsletter", "you sent me a mail"),
+        (("Monthly newsletter", "newsletter", Medium.email),),
+        ("your newsletter", "you sent me an email"),
     ),
     "display": Plan(
-        "Banners in the trade press",
+        "Trade press banners",
         Direction.outbound,
-        "Be known before the need",
+        "Brand awareness",
         800_000,
         (),
         ("a banner",),
@@ -117,49 +117,49 @@ PLANS = {
     "webinar": Plan(
         "Webinar: pumps that save energy",
         Direction.outbound,
-        "Show what the new series can do",
+        "Present the new series",
         500_000,
         (("Invitation", "landing page", Medium.online),),
-        ("I was in your webinar",),
+        ("I attended your webinar",),
     ),
     "whatsapp": Plan(
-        "Messages to parts buyers",
+        "Parts offers by message",
         Direction.outbound,
-        "Orders of parts",
+        "Parts orders",
         200_000,
-        (("Message with offer", "message", Medium.online),),
-        ("you wrote to me",),
+        (("Offer by message", "message", Medium.online),),
+        ("you sent me a message",),
     ),
     "website": Plan(
-        "Own web site",
+        "Website",
         Direction.inbound,
         "Be found by name and by product",
         600_000,
-        (("Number in the page's head", "web site", Medium.online),),
-        ("on your web site", "the internet"),
+        (("Website header", "website", Medium.online),),
+        ("on your website", "the internet"),
     ),
     "referral": Plan(
         "Customer referrals",
         Direction.inbound,
-        "Customers bring customers",
+        "Customers refer customers",
         150_000,
         (),
-        ("a customer of yours told me",),
+        ("one of your customers recommended you",),
     ),
 }
 NEVER_RAN = "I saw you on television"
 """What is said by who names a campaign that never ran."""
-WAGES = "Marketing department, its hours"
+WAGES = "Marketing department hours"
 """What the hours that are no campaign's are for."""
 
 
 _SEASONS = (
-    ("Summer holidays", 7, 8, "Plants stand still, and companies order less until everybody is back."),
-    ("Budgets for equipment close", 10, 11, "What is planned for the year is ordered in autumn."),
-    ("Year's end", 12, 12, "Fewer parts are ordered at the turn of the year."),
+    ("Summer holidays", 7, 8, "Plants shut down and companies order less."),
+    ("Equipment budgets close", 10, 11, "Equipment planned for the year is ordered in autumn."),
+    ("Year end", 12, 12, "Fewer parts are ordered."),
 )
 """Months in which the simulated companies need less, or more, than in others: title, first, last, note."""
-_RIVAL = ("Borealis Pumps cuts its prices", timedelta(days=70), timedelta(days=27))
+_RIVAL = ("Borealis Pumps cuts prices", timedelta(days=70), timedelta(days=27))
 """A competitor's campaign: title, how long before the end of the demo it begins, and how long it runs."""
 _LEGAL = re.compile(r"\b(ab|ltd|gmbh|inc)\b")
 
@@ -252,8 +252,8 @@ def brand_searches(visits: Sequence[Mapping[str, Any]], first: date, last: date)
                 name="Brand searches",
                 day=month,
                 value=counted[month],
-                unit="visits a month",
-                source="Visits to our site by a search for our name",
+                unit="visits per month",
+                source="Website visits from searches for our name",
             )
         )
         month = following
@@ -278,7 +278,7 @@ def events(at: datetime) -> list[Event]:
         title=title,
         starts_on=last - before,
         ends_on=last - before + lasted,
-        note="A competitor's offer for spare parts. The simulated market knows nothing of it.",
+        note="Competitor's spare parts offer (not part of the simulation).",
     )
     return [event for event in (*seasons, rival) if first <= event.starts_on <= last]
 

@@ -105,7 +105,7 @@ def wipe(session: Session) -> None:
         If the installation holds no demo, so that live data are never taken for one.
     """
     if not is_here(session):
-        raise Conflict("there is no demo data to delete; live data is never deleted")
+        raise Conflict("no demo data to delete; live data is never deleted")
     # Rows that point to rows of their own table would be in each other's way.
     for row in (Account, Contact):
         session.execute(update(row).values(merged_into_id=None))

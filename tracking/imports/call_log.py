@@ -132,7 +132,7 @@ class CallLog(Headed):
         asked, words = self._answer(cell("asked"), cell("heard_from"))
         campaign, channel = (values.text(cell(name), name) for name in ("heard_campaign", "heard_channel"))
         if asked is not Asked.answered and (campaign or channel):
-            raise Invalid("heard_campaign", "has a source but no answer; fill in heard_from")
+            raise Invalid("heard_campaign", "no answer for this source; fill in heard_from")
         event, whole = self._event(cells)
         course = course_between(event, self._own, self._desks, self._region) if whole else Course.incoming
         if course is not Course.incoming and not self._keep_outgoing:
@@ -280,7 +280,7 @@ class CallLog(Headed):
         if words and outcome is not Asked.answered:
             raise Invalid(
                 "asked",
-                "is %(outcome)s but heard_from has an answer; correct one of them",
+                "%(outcome)s, but heard_from has an answer; correct one of them",
                 outcome=outcome,
             )
         if outcome is Asked.answered and not words and fold(asked) in _YES:

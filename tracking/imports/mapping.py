@@ -116,7 +116,7 @@ class Columns:
             if places and names[places[0]] in self._twice:
                 raise Invalid(
                     "file",
-                    'has two columns %(column)s; remove one, or choose one with --map %(field)s="%(first)s"',
+                    'two columns %(column)s; remove one, or choose one with --map %(field)s="%(first)s"',
                     column=_TWIN.sub("", self.header[places[0]]),
                     field=wanted,
                     first=self.header[places[0]],

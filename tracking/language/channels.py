@@ -232,6 +232,39 @@ def answers() -> tuple[Channel, ...]:
     return tuple(each for each in STANDARD if each.is_answer)
 
 
+_WORDS = {
+    "direct": _("direct"),
+    "directory": _("directory"),
+    "display": _("display ads"),
+    "email": _("email"),
+    "existing customer": _("existing customer"),
+    "fair": _("trade show"),
+    "messaging": _("messaging"),
+    "organic search": _("organic search"),
+    "other": _("other"),
+    "paid search": _("paid search"),
+    "phone": _("phone"),
+    "print": _("print"),
+    "recommendation": _("referral"),
+    "referral": _("referral"),
+    "search": _("web search"),
+    "social": _("social media"),
+    "social media": _("social media"),
+    "trade fair": _("trade show"),
+    "trade show": _("trade show"),
+    "webinar": _("webinar"),
+    "website": _("website"),
+}
+
+
+def word(channel: str | None) -> str:
+    """Return a channel of the usual ones in the language of the page, any other as it was typed."""
+    if not channel:
+        return ""
+    known = _WORDS.get(channel.casefold())
+    return str(known) if known else label(channel)
+
+
 def label(channel: str) -> str:
     """Return what a channel is called on a page: the standard channel's name, or its own."""
     return next((str(each.label) for each in STANDARD if each.channel == channel), channel)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date, datetime
 from functools import cache, lru_cache
 from pathlib import Path
@@ -20,14 +20,18 @@ from tracking.language import channels, translate, words
 from tracking.storage import money, phone
 from tracking.storage.config import Settings
 
-LANGUAGES = {"en": "English", "sv": "Svenska", "ru": "Русский", "zh": "简体中文"}
-"""Languages of the pages, each in its own words."""
+LANGUAGES = {
+    "en": "English",
+    "en-GB": "English (UK)",
+    "sv": "Svenska",
+    "ru": "Русский",
+    "zh": "简体中文",
+}
+"""Languages of the pages, each in its own words; British English writes days and times its own way."""
 TRANSLATIONS = Path(__file__).parent / "translations"
-_TAGS = {"zh": "zh-Hans"}
-"""Tags for browsers where they differ from the names of the catalogs; simplified signs need their fonts."""
+_TAGS = {"zh": "zh-Hans", "en_GB": "en-GB"}
+"""Tags for browsers where they differ from the names of the locales; simplified signs need their fonts."""
 NONE = "–"
-# The sign of percent never begins a line.
-_ONE_DECIMAL, _NO_DECIMALS = "#,##0.0\N{NO-BREAK SPACE}%", "#,##0\N{NO-BREAK SPACE}%"
 _WHOLE_FROM = 1000
 _WHOLE_SHARE_FROM = 10
 _HARDLY, _ALMOST = 0.01, 0.99
@@ -37,7 +41,10 @@ _DECIMALS = re.compile(r"\.0+")
 def register(app: Flask, settings: Settings) -> None:
     """Teach the templates to speak."""
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(TRANSLATIONS)
-    Babel(app, locale_selector=language, timezone_selector=lambda: settings.timezone)
+    app.config["BABEL_DEFAULT_TIMEZONE"] = settings.timezone
+    Babel(
+        app, locale_selector=lambda: language().replace("-", "_"), timezone_selector=lambda: settings.timezone
+    )
     filters: dict[str, Callable[..., str | None]] = {
         "amount": pass_context(
             lambda here, minor, currency="": amount(minor, currency or settings.currency, here.get("locale"))
@@ -69,11 +76,18 @@ def register(app: Flask, settings: Settings) -> None:
     app.jinja_env.finalize = translate.translated
     app.add_template_global(lambda kept: translate.sentence(unpacked(kept)), "said")
     app.add_template_global(translate.why_unavailable, "why_unavailable")
+    app.add_template_filter(counted, "counted")
+    app.add_template_filter(channels.word, "channel")
     app.add_template_filter(words.model_word, "model")
-    app.add_template_filter(lambda name: channels.label(name) if name else "", "channel")
     app.add_template_filter(words.stage_word, "stage")
     app.add_template_filter(words.touch_word, "touch")
     app.add_template_filter(words.measure_word, "measure")
+
+
+def spoken(language: str) -> AbstractContextManager[None]:
+    """Speak a language by the name that a user or a browser has for it, British English as en-GB."""
+    found: AbstractContextManager[None] = force_locale(language.replace("-", "_"))
+    return found
 
 
 @contextmanager
@@ -84,7 +98,7 @@ def speaking(settings: Settings, language: str) -> Iterator[None]:
         raise Invalid(
             "language", "%(told)r is not an option; use one of: %(known)s", told=language, known=known
         )
-    with _voice(settings.timezone).app_context(), force_locale(language):
+    with _voice(settings.timezone).app_context(), spoken(language):
         yield
 
 
@@ -134,10 +148,17 @@ def _amount(minor: int, currency: str, tag: str) -> str:
     return format_currency(major, currency, _DECIMALS.sub("", pattern), locale, currency_digits=False)
 
 
+@cache
+def _percent(locale: str, decimals: int) -> str:
+    """Return a language's own pattern of percentages, as of CLDR, with so many decimals."""
+    pattern: str = Locale.parse(locale).percent_formats[None].pattern
+    return pattern.replace("0", f"0.{'0' * decimals}") if decimals else pattern
+
+
 @_written
 def _share(fraction: float, locale: str) -> str:
-    pattern = _ONE_DECIMAL if abs(fraction) < _WHOLE_SHARE_FROM else _NO_DECIMALS
-    return format_percent(fraction, pattern, locale=locale)
+    decimals = 1 if abs(fraction) < _WHOLE_SHARE_FROM else 0
+    return format_percent(fraction, _percent(locale, decimals), locale=locale)
 
 
 @_written
@@ -162,7 +183,7 @@ def per_unit(back: float | None, currency: str) -> str:
 
 
 def share(fraction: float | None, locale: str | None = None) -> str:
-    """Write a fraction as a percentage with one decimal; from 1,000 % on with none."""
+    """Write a fraction as a percentage with one decimal; from 1,000% on with none."""
     # A negative zero is equal to zero, and so remembered under the same key.
     return NONE if fraction is None else _share(fraction or 0.0, locale or str(_locale()))
 
@@ -171,16 +192,22 @@ def chance(probability: float | None) -> str:
     """Write a probability as a percentage; near its ends as a bound, since resamples show no certainty."""
     if probability is None:
         return NONE
-    if probability > _ALMOST:
-        return f"> {format_percent(_ALMOST, _NO_DECIMALS, locale=_locale())}"
-    if probability < _HARDLY:
-        return f"< {format_percent(_HARDLY, _NO_DECIMALS, locale=_locale())}"
-    return format_percent(probability, _NO_DECIMALS, locale=_locale())
+    sign = "> " if probability > _ALMOST else "< " if probability < _HARDLY else ""
+    return sign + format_percent(min(max(probability, _HARDLY), _ALMOST), locale=_locale())
 
 
 def count(number: float | None, locale: str | None = None) -> str:
     """Write a count, with one decimal where it is no whole number."""
     return NONE if number is None else _count(number or 0, locale or str(_locale()))
+
+
+def counted(number: float) -> int:
+    """Return the number whose form of a counted word goes with a figure as it is written.
+
+    A fraction takes the plural, in Russian that of two: 21 лид, but 21,3 лида.
+    """
+    written = round(float(number), 1)
+    return int(written) if written.is_integer() else 2
 
 
 def day(value: date | None) -> str:

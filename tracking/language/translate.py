@@ -40,8 +40,8 @@ _ON_PAGES = {
     "%(mark)s could be a decimal or a thousands separator; use --decimal , or --decimal .": _(
         "%(mark)s could be a decimal or a thousands separator; choose the decimal mark"
     ),
-    'has two columns %(column)s; remove one, or choose one with --map %(field)s="%(first)s"': _(
-        "has two columns %(column)s; choose one of them below, or neither"
+    'two columns %(column)s; remove one, or choose one with --map %(field)s="%(first)s"': _(
+        "two columns %(column)s; choose one of them below, or neither"
     ),
     'no column for %(wanted)s. Columns in the file: %(known)s. Set it with --map %(first)s="COLUMN"': _(
         "no column for %(wanted)s. Columns in the file: %(known)s. Choose one below"

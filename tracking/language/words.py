@@ -277,7 +277,7 @@ def chart_locale() -> dict[str, Any]:
             "thousands": get_group_symbol(locale),
             "grouping": [3],
             "currency": ["", ""],
-            "percent": "\N{NO-BREAK SPACE}%",
+            "percent": locale.percent_formats[None].pattern.rpartition("0")[2],
             "minus": get_minus_sign_symbol(locale),
         },
         "time": {

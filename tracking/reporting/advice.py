@@ -102,8 +102,7 @@ def _first(found: Comparison, judged: Sequence[Advice]) -> list[str]:
         ahead = "; ".join(f"{words[each]} ({', '.join(map(model_word, sides[each]))})" for each in sides)
         return [
             gettext(
-                "The highest ROI is too close to call. Ahead: %(sides)s, in as little as %(share)s "
-                "of random resamples of your customers.",
+                "The highest ROI is too close to call. Ahead: %(sides)s, with a chance as low as %(share)s.",
                 sides=ahead,
                 share=formatting.share(sure),
             )
@@ -111,8 +110,7 @@ def _first(found: Comparison, judged: Sequence[Advice]) -> list[str]:
     if len(best) == 1:
         return [
             gettext(
-                "Highest ROI under %(model)s: %(campaign)s, first in %(share)s of random resamples of your "
-                "customers.",
+                "Highest ROI under %(model)s: %(campaign)s. The chance that it comes first is %(share)s.",
                 model=model_word(next(iter(best))),
                 campaign=next(iter(words.values())),
                 share=formatting.share(sure),
@@ -121,16 +119,16 @@ def _first(found: Comparison, judged: Sequence[Advice]) -> list[str]:
     if len(sides) == 1:
         return [
             gettext(
-                "%(campaign)s has the highest ROI whichever model you choose. It comes first in at "
-                "least %(share)s of random resamples of your customers.",
+                "%(campaign)s has the highest ROI whichever model you choose. The chance that it comes "
+                "first is at least %(share)s.",
                 campaign=next(iter(words.values())),
                 share=formatting.share(sure),
             )
         ]
     return [
         gettext(
-            "The model you choose changes the answer. Highest ROI: %(sides)s. Each comes first in "
-            "at least %(share)s of random resamples of your customers.",
+            "The model you choose changes the answer. Highest ROI: %(sides)s. Each comes first with a "
+            "chance of at least %(share)s.",
             sides="; ".join(f"{words[each]} ({', '.join(map(model_word, sides[each]))})" for each in sides),
             share=formatting.share(sure),
         )
@@ -243,8 +241,8 @@ def worth_words(model: str) -> list[str]:
     """Return what the simulator found advice by a model to be worth, or that it has not studied it."""
     sentences = [
         gettext(
-            "In simulated markets, where the true effect is known, moving a fifth of the budget by "
-            "the %(model)s model missed %(lost)s of the margin the best move would have added "
+            "In simulated markets, where the true effect is known, we moved a fifth of the budget by "
+            "the %(model)s model. It missed %(lost)s of the margin the best move would have added "
             "(%(worst)s in the worst market). This is a result about simulated markets, not about "
             "ours.",
             model=model_word(model),

@@ -12,6 +12,7 @@ from reports.advice import Advice
 from reports.definitions import KPIS
 from reports.parts import Block, Chapter, Chart, Column, Table
 from reports.roi import OVERHEAD
+from tracking.language import channels
 from tracking.language.words import line_words, model_word, unit_words
 from tracking.records import annotations
 from tracking.reporting import advice, charts, period_figures, quality, roi
@@ -75,8 +76,8 @@ def _how_shared() -> str:
 def _how_judged() -> str:
     return str(
         gettext(
-            "The chance that a campaign pays off is how often random resamples of your customers "
-            "credit it with more than it cost. The range covers all models; the least favourable "
+            "A campaign pays off if it is credited with more than it cost. The chance allows for other "
+            "buyers and deals that might have come. The range covers all models; the least favourable "
             "one decides. Credit is not effect: in simulated markets where no campaign has any "
             "effect, some were still credited with more than they cost."
         )
@@ -89,7 +90,12 @@ def _spent(asked: ReportQuery, found: Comparison) -> Table:
     for name, by_model in found.lines.items():
         fact = asked.facts.get(name)
         rows.append(
-            by_model[model] | {"campaign": words.get(name, name), "objective": fact.objective if fact else ""}
+            by_model[model]
+            | {
+                "campaign": words.get(name, name),
+                "channel": channels.word(by_model[model]["channel"]),
+                "objective": fact.objective if fact else "",
+            }
         )
     columns = [
         Column("campaign", gettext("Campaign")),

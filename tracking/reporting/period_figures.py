@@ -10,7 +10,7 @@ from attribution import UNATTRIBUTED
 from reports.definitions import KPIS, Kpi
 from reports.parts import Column, Figure, Table, Unit
 from reports.roi import TOTAL, UNKNOWN
-from tracking.language import formatting
+from tracking.language import channels, formatting
 from tracking.language.words import model_word, unit_words
 from tracking.reporting import quality, roi
 from tracking.reporting.questions import ReportQuery
@@ -151,7 +151,7 @@ def _filters(asked: ReportQuery) -> str:
     directions = {Direction.inbound: gettext("inbound"), Direction.outbound: gettext("outbound")}
     chosen = [
         ", ".join(asked.campaigns),
-        asked.channel and gettext("channel %(name)s", name=asked.channel),
+        asked.channel and gettext("channel %(name)s", name=channels.word(asked.channel)),
         asked.direction and directions[Direction(asked.direction)],
     ]
     return "; ".join(filter(None, chosen)) or gettext("all")

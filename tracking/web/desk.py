@@ -301,4 +301,4 @@ def _source(session: Session, words: str, at: datetime) -> Source | None:
 
 
 def _said_by(answer: Answer) -> str:
-    return f"{answer.asked_by or gettext('somebody')}: {answer_words(answer)}"
+    return f"{answer.asked_by or gettext('someone')}: {answer_words(answer)}"

@@ -1,7 +1,6 @@
 """The report for stakeholders: chosen by its address, looked at as a page, taken away as a file."""
 
 from flask import Response, abort, render_template, request
-from flask_babel import force_locale
 
 from reports.documents import body as html_body
 from reports.parts import Chart
@@ -18,7 +17,7 @@ def report() -> tuple[str, int]:
     with pages.reading() as session:
         asked = documents.read(session, pages.settings(), pages.today(), request.args)
         snapshot = pages.current_snapshot(session)
-        with force_locale(language):
+        with formatting.spoken(language):
             made, problem = documents.make(session, pages.settings(), snapshot, asked, at=clock.now())
             body = html_body(made, _live)
         page = render_template(
@@ -39,7 +38,7 @@ def report_file(form: str) -> Response | tuple[str, int]:
     if form not in documents.FORMATS:
         abort(404)
     language = _language()
-    with pages.reading() as session, force_locale(language):
+    with pages.reading() as session, formatting.spoken(language):
         asked = documents.read(session, pages.settings(), pages.today(), request.args)
         if asked.problem:
             raise asked.problem

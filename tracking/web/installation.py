@@ -380,7 +380,7 @@ def send_test_mail() -> AnyResponse:
         flash(gettext("The email was not sent (%(why)s).", why=str(error)), "error")
     else:
         if refused:
-            flash(gettext("The mail server refused %(to)s.", to=pages.user().email), "error")
+            flash(gettext("The mail server rejected %(to)s.", to=pages.user().email), "error")
         else:
             flash(
                 gettext(

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from flask import Flask, abort, current_app, g, redirect, request, session, url_for
-from flask_babel import force_locale, get_locale, gettext
+from flask_babel import get_locale, gettext
 from flask_login import current_user, user_logged_in, user_logged_out
 from flask_security import (
     MailUtil,
@@ -299,7 +299,7 @@ def composer(engine: Engine, settings: Settings) -> outbox.Compose:
             user = reading.scalar(select(User).where(User.email == row.address.casefold(), User.active))
         if user is None:
             return None
-        with app.app_context(), force_locale(row.language):
+        with app.app_context(), formatting.spoken(row.language):
             if row.kind == outbox.LINK:
                 return invitation(user, link_for(user, settings.base_url))
             return _changed(user, settings.base_url)
@@ -321,8 +321,7 @@ def _changed(user: User, base_url: str) -> EmailMessage:
 
 def in_language_of(user: User) -> AbstractContextManager[None]:
     """Speak the language that a user has chosen, whoever asks; else that of the page."""
-    found: AbstractContextManager[None] = force_locale(user.language or str(get_locale() or "en"))
-    return found
+    return formatting.spoken(user.language or str(get_locale() or "en"))
 
 
 def invitation(user: User, link: str) -> EmailMessage:

@@ -285,7 +285,7 @@ def _moment(form: Mapping[str, Sequence[str]]) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
     except ValueError:
-        raise Invalid("Timestamp", "is not a moment in the form of RFC 2822") from None
+        raise Invalid("Timestamp", "not a date and time as in RFC 2822") from None
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
