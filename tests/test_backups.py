@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, select, text, update
+from sqlalchemy import Engine, inspect, select, text, update
 
 from tests.api_client import Api, fair
 from tests.cast import BOREALIS, moment
@@ -234,14 +234,18 @@ def test_a_backup_of_before_a_change_of_key_is_restored_and_sealed_anew(
 
 @ON_BOTH
 def test_a_backup_of_an_older_program_is_brought_up_to_this_one_and_one_of_a_newer_is_refused(
-    settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     fill(settings, engine)
     # As the program of schema 0008 would have written it: without what came later.
-    old = {name: dict(columns) for name, columns in tables.kinds().items()}
-    del old["erasure"]
-    for column in ("older_keys", "first_key"):
-        del old["installation"][column]
+    first = db.connect(Settings(data_dir=tmp_path / "0008", key=KEY))
+    db.upgrade(first, "0008")
+    old = {
+        name: {column["name"]: columns[column["name"]] for column in inspect(first).get_columns(name)}
+        for name, columns in tables.kinds().items()
+        if inspect(first).has_table(name)
+    }
+    first.dispose()
     old["app_user"] |= {"tf_totp_secret": "text", "mf_recovery_codes": "json"}
     old["import_run"]["file_name"] = "text"
     with db.transaction(engine) as session:

@@ -56,7 +56,7 @@ def fill(engine: Engine) -> None:
     with db.transaction(engine) as session:
         calls.record(session, events, region="SE")
         arrival = inbox.Arrival(provider="cdr", call_id="x", report="over", body="{}", received_at=now())
-        inbox.store(session, [arrival])
+        session.add_all(inbox.store(session, [arrival]))
         moments = {"created_at": now(), "not_before": now()}
         session.add(OutgoingMail(kind="k", address="anna@acme.example", language="en", **moments))
         user = User(

@@ -36,7 +36,9 @@ def fill(engine: Engine, days: list[int], caller: str = "") -> None:
             arrival = Arrival(
                 provider="cdr", call_id=f"{number} {ago} {n}", report="over", body=number, received_at=at
             )
-            store(session, [arrival])[0].processed_at = at
+            (row,) = store(session, [arrival])
+            row.processed_at = at
+            session.add(row)
 
 
 def keeping(settings: Settings, **days: int | str) -> Settings:

@@ -32,7 +32,7 @@ def put(session: Session, name: str, text: str | None) -> None:
     """Keep what a variable's setting is from now on; None leaves it to its default."""
     session.execute(delete(Setting).where(Setting.name == name))
     if text is not None:
-        session.add(Setting(name=name, value=text))
+        session.add(Setting(name=name, value=f"{name}={text}"))
     session.flush()
 
 
@@ -41,7 +41,11 @@ def read(database: Session | Connection) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, sealed in database.execute(select(Setting.name, type_coerce(Setting.value, LargeBinary))):
         try:
-            found[name] = vault.unseal(bytes(sealed), _PURPOSE)
+            # The name is sealed with it, so that it opens in its own place only.
+            whose, _, text = vault.unseal(bytes(sealed), _PURPOSE).partition("=")
+            if whose != name:
+                raise Invalid(name, "this is the value of another setting")
+            found[name] = text
         except (Invalid, ValueError):
             _log.error("%s, as set on the pages, is left out: the key did not seal it", name)
     return found
