@@ -47,7 +47,6 @@ TEXTS: dict[str, set[str]] = {
     "contact": {"name"},
     "cost": {"category", "note"},
     "deal": {"name", "external_id"},
-    "import_run": {"file_name"},
     "indicator": {"name", "unit", "source"},
     "job": {"label", "error", "created_by"},
     "report_schedule": {"name", "last_error", "created_by"},
@@ -64,7 +63,8 @@ OURS = {
     "app_user.tf_totp_secret", "call.caller_hash", "call.currency", "call.dialled", "call.provider",
     "call.provider_call_id", "campaign.currency", "contact_point.value_hash", "cost.currency",
     "cost.source_key", "data_change.scope", "deal.currency", "deal.external_key",
-    "installation.deciding_model", "exchange_rate.currency",
+    "installation.deciding_model", "installation.first_key", "installation.logo_type",
+    "installation.older_keys", "erasure.by", "erasure.receipt", "exchange_rate.currency", "setting.name",
     "audit_entry.seal", "audit_head.seal", "open_session.token_hash", "outgoing_mail.kind",
     "outgoing_mail.language", "tries.account", "tries.key",
     "idempotency_key.key", "idempotency_key.request_hash", "import_mapping.header_hash",
@@ -119,7 +119,9 @@ def poisoned(service: Service) -> dict[str, str]:
         job = jobs.enqueue(session, "import", "x", {"token": upload.token, "dry_run": True}, by="x", at=at)
         job.state, job.error, job.finished_at = JobState.failed, "x", at
         counts = dict.fromkeys(("created", "updated", "skipped", "refused"), 0)
-        session.add(ImportRun(kind="deals", file_name="x", finished_at=at, **counts))
+        # It is sealed, so it too is written with the code in it.
+        file_name = f"import_run.file_name.1{CODE}"
+        session.add(ImportRun(kind="deals", file_name=file_name, finished_at=at, **counts))
         # What is on record cannot be changed, so it is written with the code in it.
         session.add(
             AuditEntry(at=at, **{name: f"audit_entry.{name}.1{CODE}" for name in TEXTS["audit_entry"]})

@@ -18,7 +18,7 @@ from tracking.records.annotations import Event, Reading
 from tracking.reporting import schedules
 from tracking.reporting.simulations import Archive
 from tracking.storage import db
-from tracking.storage.models import ImportRun
+from tracking.storage.models import Erasure, ImportRun
 from tracking.storage.vocabulary import JobState
 
 Open = Callable[..., Page]
@@ -87,6 +87,8 @@ def furnish(service: Service) -> dict[str, str]:
         monthly = schedules.Wanted(
             name="Monthly", recipients=["anna@acme.example"], cadence="monthly", language="en"
         )
+        erased = {"by": "anna@acme.example", "removed": {"calls": 1}, "hashes": []}
+        session.add(Erasure(receipt="1", at=clock.now(), **erased))
         schedules.save(session, monthly, by="anna@acme.example", today=date(2026, 3, 5))
     return {"simulation": numbers[0], "fit": numbers[1]}
 

@@ -26,6 +26,7 @@ from tracking.storage.vocabulary import CallStatus, Role
 
 Open = Callable[..., Page]
 WORKER = False
+GIVEN = {"RINGTRAIL_BASE_URL": "http://calls.acme.example"}
 MOST_TABS = 150
 # How many stops of Tab lie between the focus and an element, or 1 where it lies before it.
 STOPS = """wanted => {

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from flask_babel import gettext
@@ -11,7 +12,7 @@ from attribution import UNATTRIBUTED
 from reports.advice import Advice, Verdict
 from reports.evidence import Standing
 from reports.roi import OVERHEAD, TOTAL, UNKNOWN
-from reports.scale import Span
+from reports.scale import Span, place, steps_of
 from tracking.language import formatting
 from tracking.language.words import line_words, model_word
 from tracking.reporting import advice, roi
@@ -81,6 +82,12 @@ def of_campaign(
     deals = roi.behind(snapshot, settings, question, "won", name).slice(0, _MOST_DEALS).to_pylist()
     reason = advice.reason(own, asked.numbered)
     return Result(line, own, reason, found.lines[name][line.model], deals)
+
+
+def scale_of(rows: Sequence[Return]) -> dict[str, Any]:
+    """Return what a page draws rows on: the marks of the scale, and where a return lies on it."""
+    steps = steps_of(row.span for row in rows)
+    return {"steps": steps, "place": partial(place, steps=steps)}
 
 
 def words(span: Span, currency: str) -> str:

@@ -10,7 +10,6 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 from werkzeug.wrappers import Response as AnyResponse
 
-from reports.scale import place
 from tracking import clock
 from tracking.errors import Conflict, Invalid, NotFound
 from tracking.language import channels, formatting
@@ -104,6 +103,7 @@ def campaign_page(campaign_id: int) -> str:
         spent = session.scalars(
             select(Cost).where(Cost.campaign_id == row.id).order_by(Cost.period_start.desc()).limit(8)
         ).all()
+        result = _result(session, row.name)
         return render_template(
             "campaigns/campaign.html",
             campaign=row,
@@ -113,13 +113,13 @@ def campaign_page(campaign_id: int) -> str:
             call_states=call_state_words(),
             costs=spent,
             **_money(session, row),
-            result=_result(session, row.name),
+            result=result,
             months=call_details.by_month(session, row.id, pages.today(), pages.settings().zone),
             pictures=set(session.scalars(select(MaterialPicture.ad_material_id)).all()),
             free=session.scalar(numbers.free(at=clock.now()).limit(1)),
             words=words(),
             today=pages.today(),
-            place=place,
+            **returns.scale_of([result["found"].line] if result else []),
             back_words=lambda back: formatting.per_unit(back, pages.settings().currency),
             verdict_words=advice.verdict_words(),
         )

@@ -1,7 +1,6 @@
 """ROI by campaign, side by side under several models, and the deals and leads behind each figure."""
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -13,7 +12,6 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from attribution import UNATTRIBUTED
-from reports import scale
 from reports.roi import OVERHEAD, TOTAL, UNKNOWN
 from tracking import clock
 from tracking.access import saved_views
@@ -23,7 +21,7 @@ from tracking.language.words import line_words
 from tracking.reporting import advice, deciding, questions
 from tracking.reporting import roi as reporting
 from tracking.reporting.questions import ReportQuery, deciding_first
-from tracking.reporting.returns import returns
+from tracking.reporting.returns import returns, scale_of
 from tracking.reporting.roi import Comparison
 from tracking.reporting.snapshots import Preparing, Snapshot
 from tracking.storage.models import Account, Deal
@@ -52,7 +50,6 @@ def roi() -> tuple[str, int]:
         problem = problem or problem_now
         judged = advice.judged(found, asked)
         rows = returns(found, judged, pages.settings().currency)
-        steps = scale.steps_of(row.span for row in rows)
         page = render_template(
             "decide/roi.html",
             asked=asked,
@@ -64,8 +61,7 @@ def roi() -> tuple[str, int]:
             words=line_words(),
             rows=rows,
             verdict_words=advice.verdict_words(),
-            steps=steps,
-            place=partial(scale.place, steps=steps),
+            **scale_of(rows),
             back_words=back_words,
             all_models=reporting.REPORTED,
             columns=[name for name in _COLUMNS if name in kept.get("column", _AT_FIRST)],

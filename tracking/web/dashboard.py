@@ -17,7 +17,6 @@ from reports.definitions import KPIS
 from reports.evidence import Standing, is_campaign
 from reports.kpis import Period
 from reports.roi import TOTAL
-from reports.scale import place
 from reports.trends import preceding
 from tracking import clock
 from tracking.access import saved_views
@@ -71,7 +70,6 @@ def home() -> tuple[str, int]:
             conclusion=advice.conclusion(found, judged),
             judged=found.evidence.whole() is Standing.enough,
             verdict_words=advice.verdict_words(),
-            place=place,
             attended=attended,
             spec=charts.revenue_and_cost(months, pages.settings().currency, "month", events),
             trend=months.to_pylist(),
