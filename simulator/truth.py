@@ -258,7 +258,7 @@ def find(
     everyone = (1 << players) - 1
     removals = [everyone & ~(1 << player) for player in range(players)]
     singles = [1 << player for player in range(players)]
-    orders = orders_of_joining(players, permutations, world.seed) if permutations else []
+    orders = orders_of_joining(world.campaigns, permutations, world.seed) if permutations else []
     wanted = [everyone, *removals, *singles, 0, *(mask for order in orders for mask in masks_along(order))]
     if exact_shapley:
         wanted += range(1 << players)

@@ -244,4 +244,11 @@ def test_shapley_values_are_efficient_and_give_a_dummy_nothing(worths):
 
 def test_coalitions_along_an_order_grow_by_one():
     assert masks_along([2, 0, 1]) == [0b000, 0b100, 0b101, 0b111]
-    assert all(sorted(order) == [0, 1, 2, 3] for order in orders_of_joining(4, 5, seed=3))
+    assert all(sorted(order) == [0, 1, 2, 3] for order in orders_of_joining("abcd", 5, seed=3))
+
+
+def test_who_joins_too_leaves_the_order_of_the_others_as_it_was():
+    for few, more in zip(
+        orders_of_joining("abcd", 6, seed=3), orders_of_joining("axbcd", 6, seed=3), strict=True
+    ):
+        assert ["abcd"[place] for place in few] == ["axbcd"[place] for place in more if place != 1]
