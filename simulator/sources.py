@@ -57,7 +57,7 @@ def remember(shard: Shard, active: Flags, enquiries: Enquiries) -> Memory:
     key = enquiries.key[enquiry]
 
     def least(draws: Floats) -> Integers:
-        found = begin.copy()
+        found: Integers = begin.copy()
         if met.any():
             lowest = np.minimum.reduceat(draws, (np.cumsum(count) - count)[met])
             drawn = np.flatnonzero(draws == np.repeat(lowest, count[met]))[::-1]
@@ -102,7 +102,8 @@ def pick(seed: int, account: Integers, concern: str, key: Integers, names: list[
     ndarray of int64
         Positions in `names`.
     """
-    return np.argmax([uniform(seed, account, f"{concern}.{name}", key) for name in names], axis=0)
+    draws = [uniform(seed, account, f"{concern}.{name}", key) for name in names]
+    return np.asarray(np.argmax(draws, axis=0), dtype=np.int64)
 
 
 def arrive(shard: Shard, enquiries: Enquiries, memory: Memory) -> Integers:
