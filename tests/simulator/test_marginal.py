@@ -57,36 +57,42 @@ def market(seed, accounts=1500):
     return World(alone, accounts, 365, seed)
 
 
-def slope(scale=1.0):
-    """Margin per unit of spend: needs, each met at least once with a chance of 1 - exp(-0.5 scale)."""
-
-    # In a year 345 days in which a need has its 20 days, and 20 in which it has half of them on average.
-    def met(share):
-        return 1 - math.exp(-PER_YEAR * scale * share)
-
-    tail = np.mean(
-        [PER_YEAR * share * math.exp(-PER_YEAR * scale * share) for share in np.linspace(0, 1, 2001)]
-    )
-    by_scale = (345 * PER_YEAR * math.exp(-PER_YEAR * scale) + 20 * tail) / 365
+def worth(scale):
+    """Margin a company and year: needs, each met at least once with a chance of 1 - exp(-0.5 scale)."""
+    # In 345 days of the year a need has all of its 20 days, in the last 20 it has half of them on average.
+    met = 1 - math.exp(-PER_YEAR * scale)
+    met_late = np.mean([1 - math.exp(-PER_YEAR * scale * share) for share in np.linspace(0, 1, 2001)])
     demand = 0.6 * 0.7 + 0.3 * 1.2 + 0.1 * 2.2
-    return 4.0 * demand * 5_000 * by_scale / 100
+    return 4.0 * demand * 5_000 * (345 * met + 20 * met_late) / 365
 
 
-def test_the_return_is_the_known_slope_and_its_error_is_what_markets_show():
-    scores, errors, found = [], [], []
+def slope(step):
+    """Margin per unit of spend, between so much less and so much more than the 100 of a company and year."""
+    return (worth(1 + step) - worth(1 - step)) / (2 * step * 100)
+
+
+@pytest.mark.parametrize(("accounts", "usual"), [(1500, 0.02), (300, 0.1), (90, 0.4)])
+def test_the_return_is_the_known_slope_and_its_error_is_what_markets_show(accounts, usual):
+    scores, errors, found, steps = [], [], [], []
     with mapper() as spread:
         for seed in range(60):
-            world = market(seed)
+            world = market(seed, accounts)
             variable = [cost for _, cost in spend_minor(world)]
             (each,) = marginal(world, variable, spread)
             assert each.moved >= ENOUGH
-            found.append(each.returns)
+            found.append(each.returns - slope(each.step))
             errors.append(each.error)
-            scores.append((each.returns - slope()) / each.error)
+            scores.append(found[-1] / each.error)
+            steps.append(each.step)
+    assert max(steps, key=steps.count) == usual
     # The mean of 60 z-scores has a standard error of 0.13, their variance times 59 is a chi-squared.
     assert abs(np.mean(scores)) * np.sqrt(60) < 3.5
     assert 0.001 < stats.chi2.sf(np.var(scores, ddof=1) * 59, 59) < 0.999
     assert 0.001 < stats.chi2.sf(np.var(found, ddof=1) / np.mean(np.square(errors)) * 59, 59) < 0.999
+
+
+def test_a_wide_step_gives_the_mean_slope_which_is_near_that_at_its_middle():
+    assert slope(0.4) == pytest.approx(slope(0.02), rel=0.02)
 
 
 def test_the_step_is_the_smallest_at_which_enough_companies_order_otherwise():
