@@ -79,6 +79,7 @@ def measure(
     -----
     The long run is a sample too: with few companies in `population` its own error lowers the measured
     coverage. An interval about chance need not hold the truth: it knows nothing of what the model gets wrong.
+    The truth is removals scaled to the joint effect: see `simulator.score.true_margin`.
     """
     large = World(scenario, population, scenario.days, seed=1_000_000)
     long_run = credits(tables(large, spread), models, None)

@@ -18,7 +18,18 @@ from typing import Final
 
 import numpy as np
 
-from simulator.chance import Flags, Floats, Integers, choose, exponential, lognormal, poisson, ragged, uniform
+from simulator.chance import (
+    Flags,
+    Floats,
+    Integers,
+    choose,
+    exponential,
+    lognormal,
+    poisson,
+    ragged,
+    uniform,
+    words,
+)
 from simulator.hazard import NEVER, Stage, pairs
 from simulator.market import DAY, YEAR_DAYS, Shard
 
@@ -32,6 +43,9 @@ WON, LOST, NO_DECISION, OPEN = range(4)
 _REPEATS: Final = 24
 # An enquiry without a need follows its meeting within this many days, evenly. Assumption.
 _IDLE_DAYS: Final = 3.0
+# Keys of enquiries without a need: below those of customers' calls (`simulator.desk`), and too many to meet.
+_IDLE_KEYS: Final = np.int64(2**41)
+_IDLE_BITS: Final = np.uint64(2**48 - 1)
 
 
 @dataclass(frozen=True)
@@ -188,9 +202,8 @@ class Cycle:
 
     def _idle(self, active: Flags) -> list[Enquiries]:
         exposures, seed = self.shard.exposures, self.world.seed
-        campaigns = list(self.world.scenario.campaigns.items())
         parts = []
-        for position, (name, campaign) in enumerate(campaigns):
+        for position, (name, campaign) in enumerate(self.world.scenario.campaigns.items()):
             if not campaign.idle_enquiry:
                 continue
             rows = np.flatnonzero(active & (exposures.campaign == position))
@@ -200,7 +213,10 @@ class Cycle:
             wait = uniform(seed, account, f"idle.{name}.wait", key) * _IDLE_DAYS * DAY
             mode = choose(uniform(seed, account, f"idle.{name}.mode", key), self._shares)
             nobody = np.full(len(account), -1, dtype=np.int64)
-            unique = -1 - (key * len(campaigns) + position)
+            # By name, not by position: another campaign must not change who this enquiry is.
+            unique = -_IDLE_KEYS - (words(seed, account, f"idle.{name}.key", key) & _IDLE_BITS).astype(
+                np.int64
+            )
             none = np.zeros(0, dtype=np.int64)
             parts.append(
                 Enquiries(account, nobody, unique, mode, at + 1 + np.floor(wait).astype(np.int64), none, none)
@@ -290,8 +306,10 @@ class Cycle:
         pair_need, pair_exposure = self._pairs
         exposures = self.shard.exposures
         growth = np.zeros(len(won))
-        for position, campaign in enumerate(self.world.scenario.campaigns.values()):
+        # In the order of names, since sums of fractions depend on it.
+        for name, campaign in sorted(self.world.scenario.campaigns.items()):
             if campaign.value_lift:
+                position = self.world.campaigns.index(name)
                 met = (exposures.campaign[pair_exposure] == position) & active[pair_exposure]
                 met &= exposures.at[pair_exposure] <= won[pair_need]
                 grew = np.zeros(len(won), dtype=bool)

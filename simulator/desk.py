@@ -434,7 +434,8 @@ def background_calls(world: World, period: int) -> Calls:
         at = week.wall(day * DAY + np.floor(share * DAY).astype(np.int64))
         customer = np.floor(uniform(seed, day, f"desk.{name}.who", index) * world.accounts).astype(np.int64)
         account = customer if purpose == CUSTOMER else -1 - day
-        # Keys below any enquiry's: a customer's call must not share draws with the same company's enquiry.
+        # Between the keys of enquiries with and without a need (`simulator.cycle`): a customer's call must
+        # not share draws with the same company's enquiry.
         key = -(2**40) - day * 2**20 - index
         talk = _talk(desk, uniform(seed, account, "desk.talk", key * _KEYS))
         parts.append(np.column_stack((account, key, np.full(len(day), purpose), at, talk)))

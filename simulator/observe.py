@@ -24,7 +24,19 @@ from simulator.hazard import NEVER
 from simulator.market import DAY, Shard, Week, World
 from simulator.pool import NO_NUMBER
 from simulator.runs import Job
-from simulator.sources import BRAND, COLLEAGUE, DIRECT, INTERNET, ORGANIC, Memory, arrive, remember, tell
+from simulator.sources import (
+    BRAND,
+    COLLEAGUE,
+    DIRECT,
+    INTERNET,
+    ORGANIC,
+    Memory,
+    arrive,
+    pick,
+    remember,
+    source_names,
+    tell,
+)
 from simulator.tables import (
     CALL,
     FORM,
@@ -282,7 +294,8 @@ def observe_background(world: World, calls: Calls, numbers: Integers) -> Tables:
     known = ~junk & (draw("see.withheld") >= observer.withheld)
     own = [i for i, campaign in enumerate(world.scenario.campaigns.values()) if campaign.number == "own"]
     dialled = np.array([*own, count + DIRECT], dtype=np.int64)
-    random = dialled[np.floor(draw("see.dialled") * len(dialled)).astype(np.int64)]
+    dials = [source_names(world)[source] for source in dialled]
+    random = dialled[pick(world.seed, calls.account, "see.dialled", calls.key, dials)]
     source = np.where(junk, random, count + DIRECT)
     stranger = words(world.seed, calls.account, "see.stranger", calls.key).astype(np.int64) & (2**40 - 1)
     rows = np.flatnonzero(reported)

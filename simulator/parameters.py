@@ -131,7 +131,8 @@ class Campaign(_Part):
     )
     number: Literal["own", "pool", "none"] = Field(description="what number the material carries")
     salience: NonNegative = Field(
-        default=1.0, description="weight in the memory of a caller who names what stands out"
+        default=1.0,
+        description="weight in the memory of a caller naming what stands out; 0 = never named or dialled",
     )
     fixed_minor: NonNegative = Field(
         default=0.0, description="booked cost a year in minor units, whatever the reach"

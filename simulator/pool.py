@@ -14,6 +14,7 @@ import numpy as np
 
 from simulator.chance import Floats, Integers, lognormal, poisson, ragged, uniform
 from simulator.market import WEEK, World
+from simulator.sources import pick, source_names
 
 # What a caller is taken for who was shown the main number because all others were on lease.
 NO_NUMBER: Final = -1
@@ -185,7 +186,8 @@ def _views(world: World, others: Integers, period: int, buyers: Integers) -> Int
     owner, index = ragged(poisson(uniform(seed, hours, "pool.count"), mean))
     hour = hours[owner]
     at = hour * _HOUR + np.floor(uniform(seed, hour, "pool.at", index) * _HOUR).astype(np.int64)
-    source = others[np.floor(uniform(seed, hour, "pool.source", index) * len(others)).astype(np.int64)]
+    names = source_names(world)
+    source = others[pick(seed, hour, "pool.source", index, [names[other] for other in others])]
     nobody = np.full(len(at), -1, dtype=np.int64)
     zero = np.zeros(len(at), dtype=np.int64)
     own = buyers[:, 0] * 0

@@ -21,19 +21,14 @@ import pyarrow.parquet as pq
 from attribution import MODELS, attribute
 from simulator.chance import Floats
 from simulator.market import World
+from simulator.moves import Move, advised, best, worth
+from simulator.moves import moves as moves
 from simulator.parameters import Scenario
-from simulator.runs import Mapper, OnProgress, silent
 from simulator.shapley_exact import shares_that_add_up
-from simulator.truth import spend_minor, values
 
 # Every model of the engine but the one whose weights the user chooses.
 SCORED: Final = tuple(model for model in MODELS if model != "custom")
 HALF_LIFE_DAYS: Final = 30.0
-# Share of the variable budget that a move shifts at most. Assumption: what a cautious supplier would try in a
-# year.
-MOVED: Final = 0.2
-
-Move = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -61,10 +56,17 @@ class Score:
         Campaigns left out of `log_error`.
     by_channel : dict of str to float
         Credited less true share, per channel; above 0 is too much credit.
+    allocation : str
+        Which of several true effects it is compared with, see `allocation`.
     move : (str, str) or None
         Where the model would take budget from and give it to; None if it sees no difference.
     regret_minor : int or None
         Margin lost by this move compared with the best one, in minor units; None where moves were not run.
+    regret_elsewhere_minor : int or None
+        The same in another market of the same world, against the move that was best in this one; can be below
+        0. None where moves were not run there.
+    beats_leaving : bool or None
+        Whether its move gains anything in that other market; None as above.
     covered : float or None
         Share of campaigns whose true margin lies within the model's 90 % interval; None where none was drawn.
     """
@@ -78,9 +80,29 @@ class Score:
     log_error: float | None
     unmeasured: int
     by_channel: dict[str, float]
+    allocation: str
     move: Move | None
     regret_minor: int | None
+    regret_elsewhere_minor: int | None
+    beats_leaving: bool | None
     covered: float | None = None
+
+
+def allocation(report: Mapping[str, Any]) -> str:
+    """Name the allocation by which `true_margin` says what each campaign caused.
+
+    Parameters
+    ----------
+    report : mapping
+        What `truth.json` holds.
+
+    Returns
+    -------
+    str
+        ``"shapley"`` where Shapley values were found, else ``"scaled removal"``.
+    """
+    known = all("shapley" in entry for entry in report["campaigns"].values())
+    return "shapley" if known else "scaled removal"
 
 
 def true_margin(report: Mapping[str, Any]) -> dict[str, int]:
@@ -102,7 +124,7 @@ def true_margin(report: Mapping[str, Any]) -> dict[str, int]:
     convention.
     """
     campaigns, total = report["campaigns"], int(report["incremental"]["margin_minor"])
-    if all("shapley" in entry for entry in campaigns.values()):
+    if allocation(report) == "shapley":
         return {name: int(entry["shapley"]["margin_minor"]) for name, entry in campaigns.items()}
     removals = [int(entry["removal"]["margin_minor"]) for entry in campaigns.values()]
     whole = sum(removals)
@@ -164,75 +186,13 @@ def credits(
     return found
 
 
-def moves(world: World, spread: Mapper, on_progress: OnProgress = silent) -> dict[Move, int]:
-    """Try every shift of budget from one campaign to another.
-
-    Parameters
-    ----------
-    world : World
-        The market to try it in.
-    spread : Mapper
-        Where to run it.
-    on_progress : callable, optional
-        Is given the share done so far, 0 to 1; an exception that it raises stops the work.
-
-    Returns
-    -------
-    dict of (str, str) to int
-        Margin gained in the window, in minor units, by taking budget from the first and giving it to the
-        second. A move shifts `MOVED` of all variable spend, but no more than the giver has and no more than
-        doubles the taker. Only campaigns with variable cost take part; a booked stand cannot be moved.
-    """
-    spend = [variable for _, variable in spend_minor(world)]
-    open_ones = [position for position, amount in enumerate(spend) if amount > 0]
-    limit = MOVED * sum(spend)
-    pairs = [(giver, taker) for giver in open_ones for taker in open_ones if giver != taker]
-    scales = [np.ones(len(spend))]
-    for giver, taker in pairs:
-        amount = min(limit, spend[giver], spend[taker])
-        scale = np.ones(len(spend))
-        scale[giver] -= amount / spend[giver]
-        scale[taker] += amount / spend[taker]
-        scales.append(scale)
-    margin = values(world, np.array(scales), spread, on_progress).window[:, 2]
-    names = world.campaigns
-    return {
-        (names[giver], names[taker]): int(gain - margin[0])
-        for (giver, taker), gain in zip(pairs, margin[1:], strict=True)
-    }
-
-
-def advised(credit: Mapping[str | None, int], world: World) -> Move | None:
-    """Return which move a table of credits suggests: from the lowest return on spend to the highest.
-
-    Parameters
-    ----------
-    credit : mapping of str to int
-        Margin credited per campaign, in minor units.
-    world : World
-        Whose costs count.
-
-    Returns
-    -------
-    (str, str) or None
-        Giver and taker among the campaigns with variable cost; None if all returns are equal.
-    """
-    returns = {
-        name: credit.get(name, 0) / (fixed + variable)
-        for name, (fixed, variable) in zip(world.campaigns, spend_minor(world), strict=True)
-        if variable > 0
-    }
-    if not returns or min(returns.values()) == max(returns.values()):
-        return None
-    return min(returns, key=lambda name: returns[name]), max(returns, key=lambda name: returns[name])
-
-
 def compare(
     model: str,
     credit: Mapping[str | None, int],
     report: Mapping[str, Any],
     world: World,
     gains: Mapping[Move, int] | None = None,
+    gains_elsewhere: Mapping[Move, int] | None = None,
 ) -> Score:
     """Compare one model's credits with the truth.
 
@@ -246,13 +206,13 @@ def compare(
         What `truth.json` holds.
     world : World
         The market.
-    gains : mapping, optional
-        What `moves` returned.
+    gains, gains_elsewhere : mapping, optional
+        What `moves` returned for this market, and for that of `simulator.moves.elsewhere`.
 
     Returns
     -------
     Score
-        All measures; the regret only with `gains`.
+        All measures; the regrets only with the gains.
     """
     truth = true_margin(report)
     total = int(report["all_campaigns"]["margin_minor"])
@@ -267,9 +227,12 @@ def compare(
         by_channel[channel] = by_channel.get(channel, 0.0) + float(gap)
     by_channel["(no campaign)"] = float(gaps[-1])
     move = advised(credit, world)
-    regret = None
+    regret = regret_elsewhere = beats = None
     if gains is not None:
-        regret = max(0, *gains.values()) - (gains[move] if move else 0)
+        regret = worth(gains, best(gains)) - worth(gains, move)
+    if gains is not None and gains_elsewhere is not None:
+        regret_elsewhere = worth(gains_elsewhere, best(gains)) - worth(gains_elsewhere, move)
+        beats = worth(gains_elsewhere, move) > 0
     return Score(
         model=model,
         share_error=float(np.abs(gaps).mean()),
@@ -280,8 +243,11 @@ def compare(
         log_error=float(np.abs(np.log(given[both] / right[both])).mean()) if both.any() else None,
         unmeasured=int((~both).sum()),
         by_channel=by_channel,
+        allocation=allocation(report),
         move=move,
         regret_minor=regret,
+        regret_elsewhere_minor=regret_elsewhere,
+        beats_leaving=beats,
     )
 
 
@@ -336,6 +302,7 @@ def score(
     models: Sequence[str] = SCORED,
     lookback_days: float | None = 365.0,
     gains: Mapping[Move, int] | None = None,
+    gains_elsewhere: Mapping[Move, int] | None = None,
 ) -> list[Score]:
     """Run models on what the tracker saw and compare each with the truth.
 
@@ -351,8 +318,8 @@ def score(
         Names of models.
     lookback_days : float or None, default 365
         How far back a touch earns credit, in days.
-    gains : mapping, optional
-        What `moves` returned, for the regret.
+    gains, gains_elsewhere : mapping, optional
+        As for `compare`.
 
     Returns
     -------
@@ -366,5 +333,5 @@ def score(
     market and seed, so with few deals part of the difference is chance.
     """
     found = credits(tables, models, lookback_days)
-    scores = [compare(model, found[model], report, world, gains) for model in models]
+    scores = [compare(model, found[model], report, world, gains, gains_elsewhere) for model in models]
     return sorted(scores, key=lambda each: each.total_variation)

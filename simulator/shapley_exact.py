@@ -6,9 +6,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from math import factorial
 
-import numpy as np
-
-from simulator.chance import uniform
+from simulator.chance import uniform_one
 
 
 def shares_that_add_up(parts: Sequence[Fraction], total: int) -> list[int]:
@@ -75,13 +73,13 @@ def shapley(worth: dict[int, int], players: int) -> list[Fraction]:
     return shares
 
 
-def orders_of_joining(players: int, permutations: int, seed: int) -> list[list[int]]:
+def orders_of_joining(players: Sequence[str], permutations: int, seed: int) -> list[list[int]]:
     """Draw orders in which players join, in pairs of an order and its reverse.
 
     Parameters
     ----------
-    players : int
-        Number of players, 0 or more.
+    players : sequence of str
+        Their names. The order among some is the same whoever else joins.
     permutations : int
         Number of orders, 0 or more.
     seed : int
@@ -90,17 +88,18 @@ def orders_of_joining(players: int, permutations: int, seed: int) -> list[list[i
     Returns
     -------
     list of list of int
-        Permutations of 0 to players - 1.
+        Permutations of the positions in `players`.
 
     Examples
     --------
-    >>> first, second = orders_of_joining(4, 2, seed=1)
+    >>> first, second = orders_of_joining(["fair", "mail", "print"], 2, seed=1)
     >>> first == second[::-1]
     True
     """
     drawn = []
     for number in range((permutations + 1) // 2):
-        order = np.argsort(uniform(seed, number, "shapley.order", np.arange(players))).tolist()
+        places = [uniform_one(seed, number, f"shapley.order.{player}") for player in players]
+        order = sorted(range(len(places)), key=lambda position: places[position])
         drawn += [order, order[::-1]]
     return drawn[:permutations]
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from simulator.chance import Flags, Integers, choose, uniform
+from simulator.chance import Flags, Floats, Integers, choose, exponential, ragged, uniform, words
 from simulator.cycle import MODES, PHONE, Enquiries
 from simulator.market import DAY, Shard, World
 
@@ -40,7 +40,9 @@ class Memory:
 def remember(shard: Shard, active: Flags, enquiries: Enquiries) -> Memory:
     """Look up for each enquiry what its company had met in the year before."""
     exposures, seed = shard.exposures, shard.world.seed
-    rows = np.flatnonzero(active)
+    weights = np.array([campaign.salience for campaign in shard.world.scenario.campaigns.values()] or [0.0])
+    # What has no weight in memory is neither named nor dialled.
+    rows = np.flatnonzero(active & (weights[exposures.campaign] > 0))
     rows = rows[np.lexsort((exposures.campaign[rows], exposures.at[rows], exposures.owner[rows]))]
     keys = exposures.owner[rows] * _BIG + exposures.at[rows]
     owner = enquiries.account - shard.accounts[0]
@@ -48,14 +50,23 @@ def remember(shard: Shard, active: Flags, enquiries: Enquiries) -> Memory:
     end = np.searchsorted(keys, owner * _BIG + enquiries.at, side="right")
     count = end - begin
     met = count > 0
-    older = begin + np.floor(uniform(seed, enquiries.account, "see.older", enquiries.key) * count).astype(
-        np.int64
-    )
-    weights = np.array([campaign.salience for campaign in shard.world.scenario.campaigns.values()] or [0.0])
-    mass = np.concatenate(([0.0], np.cumsum(weights[exposures.campaign[rows]]))) if len(rows) else np.zeros(1)
-    share = uniform(seed, enquiries.account, "see.salient", enquiries.key)
-    target = mass[begin] + share * (mass[end] - mass[begin])
-    salient = np.clip(np.searchsorted(mass, target, side="right") - 1, begin, np.maximum(begin, end - 1))
+    # Each meeting has a lot of its own in each enquiry, so that one more does not draw the others anew.
+    enquiry, index = ragged(count)
+    position = begin[enquiry] + index
+    lot = _lots(shard, rows)[position]
+    key = enquiries.key[enquiry]
+
+    def least(draws: Floats) -> Integers:
+        found: Integers = begin.copy()
+        if met.any():
+            lowest = np.minimum.reduceat(draws, (np.cumsum(count) - count)[met])
+            drawn = np.flatnonzero(draws == np.repeat(lowest, count[met]))[::-1]
+            found[enquiry[drawn]] = position[drawn]
+        return found
+
+    older = least(uniform(seed, lot, "see.older", key))
+    weight = weights[exposures.campaign[rows[position]]]
+    salient = least(exponential(uniform(seed, lot, "see.salient", key)) / weight)
 
     def meeting(position: Integers) -> Integers:
         found = np.full(len(owner), -1, dtype=np.int64)
@@ -63,6 +74,36 @@ def remember(shard: Shard, active: Flags, enquiries: Enquiries) -> Memory:
         return found
 
     return Memory(meeting(begin), meeting(end - 1), meeting(older), meeting(salient))
+
+
+def _lots(shard: Shard, rows: Integers) -> Integers:
+    """Return a number for each of some meetings that no other meeting changes."""
+    exposures, seed = shard.exposures, shard.world.seed
+    lots = np.zeros(len(rows), dtype=np.int64)
+    for position, name in enumerate(shard.world.campaigns):
+        own = np.flatnonzero(exposures.campaign[rows] == position)
+        account, key = exposures.account[rows[own]], exposures.key[rows[own]]
+        lots[own] = words(seed, account, f"see.memory.{name}", key).astype(np.int64)
+    return lots
+
+
+def pick(seed: int, account: Integers, concern: str, key: Integers, names: list[str]) -> Integers:
+    """Choose for each key one of some names, evenly; a name more takes some choices and changes no others.
+
+    Parameters
+    ----------
+    seed, account, concern, key
+        Whose choice it is, as for `simulator.chance.uniform`.
+    names : list of str
+        What is chosen from, not empty.
+
+    Returns
+    -------
+    ndarray of int64
+        Positions in `names`.
+    """
+    draws = [uniform(seed, account, f"{concern}.{name}", key) for name in names]
+    return np.asarray(np.argmax(draws, axis=0), dtype=np.int64)
 
 
 def arrive(shard: Shard, enquiries: Enquiries, memory: Memory) -> Integers:
@@ -111,6 +152,11 @@ def arrive(shard: Shard, enquiries: Enquiries, memory: Memory) -> Integers:
     source = np.where(unprompted, nothing + ORGANIC, source)
     lost = by_form & (uniform(seed, account, "see.form_cookie", key) < observer.cookie_loss)
     return np.where(lost, nothing + DIRECT, source)
+
+
+def source_names(world: World) -> list[str]:
+    """Return the names of campaigns and of traffic without one, by source position."""
+    return [*world.campaigns, *OTHER_CAMPAIGNS]
 
 
 def site_sources(world: World) -> Integers:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from simulator.market import World
 from simulator.runs import Engine, OnProgress, mapper
@@ -18,10 +18,13 @@ from simulator.truth import EXACT, find
 from simulator.write import write, write_truth
 
 if TYPE_CHECKING:
+    from simulator.nulls import Null
     from simulator.score import Score
 
 STEPS: Final = ("tables", "truth", "moves", "models", "intervals")
 _REPLICATES: Final = 200
+# Orders of joining for Shapley values: with nine campaigns some 95 runs of the market instead of 20.
+PERMUTATIONS: Final = 16
 TRUTH_FILES: Final = ("truth.json", "truth_deals.parquet")
 
 Progress = Callable[[str, float], None]
@@ -46,6 +49,14 @@ class Simulated:
     report: dict[str, Any] | None
 
 
+class Scored(NamedTuple):
+    """What `score` found: the truth, the models, and the rules without a model that they have to beat."""
+
+    report: dict[str, Any]
+    scores: list[Score]
+    nulls: list[Null]
+
+
 def _ignore(_step: str, _share: float) -> None: ...
 
 
@@ -57,8 +68,8 @@ def simulate(
     world: World,
     directory: Path,
     *,
-    truth: Literal["removal", "shapley", "none"] = "removal",
-    permutations: int = 64,
+    truth: Literal["removal", "shapley", "none"] = "shapley",
+    permutations: int = PERMUTATIONS,
     workers: int = 1,
     engine: Engine = "local",
     progress: Progress = _ignore,
@@ -71,9 +82,10 @@ def simulate(
         Scenario, companies, days and seed.
     directory : Path
         Where to write; made if need be. Files of the same names are replaced once all of them are whole.
-    truth : {"removal", "shapley", "none"}, default "removal"
-        What to find out about each campaign.
-    permutations : int, default 64
+    truth : {"removal", "shapley", "none"}, default "shapley"
+        What to find out about each campaign: Shapley values, removals and what each brings alone; the same
+        without Shapley values; or nothing.
+    permutations : int, default `PERMUTATIONS`
         Orders of joining sampled for Shapley values where campaigns are more than `simulator.truth.EXACT`.
     workers : int, default 1
         Processes, or Spark cores.
@@ -129,7 +141,7 @@ def score(
     resampled: bool = False,
     workers: int = 1,
     progress: Progress = _ignore,
-) -> tuple[dict[str, Any], list[Score]]:
+) -> Scored:
     """Score every model on a market that `simulate` wrote with its truth.
 
     Parameters
@@ -139,7 +151,8 @@ def score(
     lookback_days : float or None, default 365
         How far back a touch earns credit, in days.
     regret : bool, default True
-        Whether to run the market again for every move of budget, which takes longest.
+        Whether to run the market, and another one of the same world, again for every move of budget, which
+        takes longest.
     resampled : bool, default False
         Whether to draw the buyers anew, to see how many of each model's 90 % intervals hold the truth.
     workers : int, default 1
@@ -149,10 +162,9 @@ def score(
 
     Returns
     -------
-    report : dict
-        What `truth.json` holds.
-    scores : list of Score
-        One per model, the nearest to the truth first.
+    Scored
+        What `truth.json` holds, a score per model with the nearest to the truth first, and the rules without
+        a model.
 
     Raises
     ------
@@ -162,14 +174,19 @@ def score(
     # The engine, which simulating does without, takes longer to load than all else here.
     from simulator import score as scoring
     from simulator.coverage import holding, intervals
+    from simulator.moves import elsewhere, moves
+    from simulator.nulls import nulls
 
     world, tables, report = scoring.read(directory)
-    gains = None
+    gains = afar = None
     if regret:
         with mapper(workers) as spread:
-            gains = scoring.moves(world, spread, _of("moves", progress))
+            gains = moves(world, spread, lambda share: progress("moves", share / 2))
+            afar = moves(elsewhere(world), spread, lambda share: progress("moves", (1 + share) / 2))
     progress("models", 0.0)
-    scores = scoring.score(world, tables, report, lookback_days=lookback_days, gains=gains)
+    scores = scoring.score(
+        world, tables, report, lookback_days=lookback_days, gains=gains, gains_elsewhere=afar
+    )
     progress("models", 1.0)
     if resampled:
         true = scoring.true_margin(report)
@@ -177,4 +194,4 @@ def score(
             ends = intervals(tables, [each.model], _REPLICATES, world.seed, 0.9)
             scores[place] = replace(each, covered=holding(ends, each.model, true))
             progress("intervals", (place + 1) / len(scores))
-    return report, scores
+    return Scored(report, scores, nulls(world, report, gains, afar))

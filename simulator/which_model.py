@@ -72,7 +72,8 @@ def study() -> dict[str, Any]:
     -------
     dict
         ``markets`` (drawn per number of deals), ``accounts`` of the population whose truth counts, and
-        ``worlds``: per world its ``description``, the share of the margin ``caused`` by campaigns, and per
+        ``worlds``: per world its ``description``, the share of the margin ``caused`` by campaigns, ``nulls``
+        (what rules without a model get wrong and lose, here and in ``elsewhere`` other populations), and per
         number of deals (as text) and model ``wrong``, ``wrong_se``, ``lost``, ``ranks`` and ``credited``.
     """
     text = (resources.files("simulator") / "which_model.json").read_text(encoding="utf-8")
@@ -209,6 +210,89 @@ def trust(deals: int) -> list[Trust]:
             )
         )
     return sorted(found, key=lambda each: each.mean.wrong)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a rule without any model does in the worlds of `trust`; shares of the whole margin.
+
+    Attributes
+    ----------
+    name : str
+        ``"leave"``, ``"random"`` or ``"spend"``, see `simulator.nulls.nulls`.
+    usual_wrong, mean_wrong, worst_wrong : float or None
+        Margin given to the wrong place; None for a rule that gives no credit.
+    usual_lost, mean_lost, worst_lost : float
+        Margin lost against the best move, in the population in which that move was found.
+    usual_elsewhere, usual_elsewhere_se : float
+        The same in other populations of the supplier's world, and its standard error over them.
+    """
+
+    name: str
+    usual_wrong: float | None
+    mean_wrong: float | None
+    worst_wrong: float | None
+    usual_lost: float
+    mean_lost: float
+    worst_lost: float
+    usual_elsewhere: float
+    usual_elsewhere_se: float
+
+
+def rules() -> list[Rule]:
+    """Return what the rules without a model do, whatever the number of deals: they look at none.
+
+    Returns
+    -------
+    list of Rule
+        Over the same worlds as `trust`.
+    """
+    worlds = {name: world["nulls"] for name, world in study()["worlds"].items() if name != CHANCE}
+    found = []
+    for name, usual in worlds[USUAL].items():
+        wrong = [world[name]["wrong"] for world in worlds.values() if world[name]["wrong"] is not None]
+        lost = [world[name]["lost"] for world in worlds.values()]
+        found.append(
+            Rule(
+                name,
+                usual["wrong"],
+                sum(wrong) / len(wrong) if wrong else None,
+                max(wrong, default=None),
+                usual["lost"],
+                sum(lost) / len(lost),
+                max(lost),
+                usual["lost_elsewhere"],
+                usual["lost_elsewhere_se"],
+            )
+        )
+    return found
+
+
+def no_better_than_leaving(deals: int, world: str = USUAL) -> list[str]:
+    """Return those models whose moves lose at least as much in a world as leaving the budget as it is.
+
+    Parameters
+    ----------
+    deals : int
+        Deals at hand; looked up by `studied`.
+    world : str, default `USUAL`
+        Name of a studied world.
+
+    Returns
+    -------
+    list of str
+        Models of `covered`, in their order.
+    """
+    leave = study()["worlds"][world]["nulls"]["leave"]["lost"]
+    size = studied(deals)
+    return [model for model in covered(size) if _figure(world, size, model).lost >= leave]
+
+
+def worlds_better_than_leaving(deals: int) -> dict[str, int]:
+    """Return in how many of the worlds of `trust` each model's moves lose less than leaving the budget."""
+    worlds = [name for name in study()["worlds"] if name != CHANCE]
+    worse = [no_better_than_leaving(deals, world) for world in worlds]
+    return {model: sum(model not in each for each in worse) for model in covered(deals)}
 
 
 WRONG_SOMEWHERE: Final = 0.9

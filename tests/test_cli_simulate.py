@@ -114,9 +114,47 @@ def test_models_are_scored_on_what_was_written(run, tmp_path):
     assert "first-touch" in table.output
     assert "trade fair" in table.output
     assert "Regret" not in table.output
-    scores = json.loads(run("score", tmp_path, "--json").output)
-    assert len(scores) == 16
-    assert all(entry["regret_minor"] >= 0 for entry in scores)
+    found = json.loads(run("score", tmp_path, "--json").output)
+    assert found["allocation"] == "shapley"
+    assert found["shapley"] == "16 permutations"
+    assert len(found["models"]) == 16
+    assert all(entry["regret_minor"] >= 0 for entry in found["models"])
+    assert [entry["name"] for entry in found["nulls"]] == ["leave", "random", "spend"]
+
+
+def test_what_needs_no_model_stands_beside_the_models(run, tmp_path):
+    run("simulate", "placebo", "--out", tmp_path, *QUICK)
+    told = run("score", tmp_path).output
+    assert "divided among them by Shapley values, 16 permutations" in told
+    for row in ("(leave the budget as it is)", "(a random move)", "(by share of spend)"):
+        assert row in told
+    # Where campaigns do nothing, no move gains anything.
+    assert "On another seed no model's move beats leaving the budget as it is." in told
+
+
+def test_without_shapley_values_the_score_says_what_it_goes_by(run, tmp_path):
+    assert run("simulate", "one-touch", "--out", tmp_path, "--truth", "removal", *QUICK).exit_code == 0
+    told = run("score", tmp_path, "--no-regret").output
+    assert "removals scaled to their joint effect, since no Shapley values were simulated" in told
+    assert (
+        json.loads(run("score", tmp_path, "--no-regret", "--json").output)["allocation"] == "scaled removal"
+    )
+
+
+def test_an_effect_below_zero_is_told_with_its_cause_in_figures(run, tmp_path):
+    crowded = ["--set", "desk.reps=1", "--set", "desk.lines=1", "--set", "campaigns.email.idle_enquiry=1.0"]
+    crowded += ["--set", "campaigns.email.lift={}", "--set", "campaigns.email.per_year=60", "--set"]
+    small = ["--accounts", "400", *QUICK[2:], "--truth", "removal"]
+    result = run("simulate", "supplier", "--out", tmp_path, *small, *crowded, "contact.phone=0.65")
+    assert result.exit_code == 0, result.output
+    email = json.loads((tmp_path / "truth.json").read_text(encoding="utf-8"))["campaigns"]["email"]
+    loss = email["removal"]["margin_minor"]
+    assert loss < 0
+    assert email["below_zero"]["removal"]["waiting"]["margin_minor"] == loss
+    words = " ".join(result.output.split())
+    told = f"email, removal: {loss / 100:+,.2f}, of which {loss / 100:+,.2f} because callers wait"
+    assert told in words
+    assert "and +0.00 also with every caller answered at once" in words
 
 
 def test_scoring_an_empty_directory_names_what_is_missing(run, tmp_path):

@@ -2,7 +2,7 @@
 
 Run with ``python -m benchmarks.simulator.which_model``; it rewrites simulator/which_model.json and, from it,
 docs/data/which-model.csv. Everything is seeded: the same code gives the same figures. With names of worlds
-only these are run again.
+only these are run again; ``--nulls`` finds only what rules without a model do, which needs no markets.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ import numpy as np
 
 from simulator import which_model
 from simulator.market import World
+from simulator.moves import Move, elsewhere, moves
+from simulator.nulls import nulls
 from simulator.runs import Mapper, mapper
 from simulator.scenario import load, names
-from simulator.score import SCORED, Move, Score, compare, credits, moves
+from simulator.score import SCORED, Score, compare, credits
 from simulator.truth import find
 from simulator.write import tables
 
@@ -29,6 +31,8 @@ from simulator.write import tables
 SIZES = {100: 6, 300: 4, 1_000: 2, 10_000: 1}
 POPULATION = 10_000
 PERMUTATIONS = 16
+# Populations in which the move that is best in the first one is valued again.
+ELSEWHERE = 4
 TABLE = Path(__file__).parents[2] / "docs" / "data" / "which-model.csv"
 FIGURES = Path(which_model.__file__).with_suffix(".json")
 
@@ -42,6 +46,7 @@ def study(name: str, spread: Mapper) -> dict[str, Any]:
     report, gains = known(large, spread)
     margin = report["all_campaigns"]["margin_minor"]
     per_account = report["all_campaigns"]["orders"] / POPULATION
+    without = rules(large, spread)
     deals: dict[str, dict[str, Any]] = {}
     caused = 0.0
     for size, markets in SIZES.items():
@@ -57,7 +62,12 @@ def study(name: str, spread: Mapper) -> dict[str, Any]:
         caused = scores[SCORED[0]][0].caused
         deals[str(size)] = {model: summary(each, margin) for model, each in scores.items()}
         print(f"{name}: {size} deals done", flush=True)
-    return {"description": scenario.description, "caused": round(caused, 4), "deals": deals}
+    return {
+        "description": scenario.description,
+        "caused": round(caused, 4),
+        "nulls": without,
+        "deals": deals,
+    }
 
 
 _KNOWN: dict[str, tuple[dict[str, Any], dict[Move, int]]] = {}
@@ -73,8 +83,36 @@ def known(large: World, spread: Mapper) -> tuple[dict[str, Any], dict[Move, int]
         exact = 2**players <= PERMUTATIONS * players
         permutations = 0 if exact else PERMUTATIONS
         found = find(large, spread, permutations=permutations, exact_shapley=exact)
-        _KNOWN[world] = found.report, moves(large, spread)
+        _KNOWN[world] = found.report, _gains(large, spread)
     return _KNOWN[world]
+
+
+def rules(large: World, spread: Mapper) -> dict[str, dict[str, float | None]]:
+    """Say what rules without a model put in the wrong place and lose in a population."""
+    report, gains = known(large, spread)
+    margin = report["all_campaigns"]["margin_minor"]
+    others = [_gains(elsewhere(large, number), spread) for number in range(1, ELSEWHERE + 1)]
+    found = [nulls(large, report, gains, each) for each in others]
+    return {
+        first.name: {
+            "wrong": None if first.total_variation is None else round(first.total_variation, 4),
+            "lost": round((first.regret_minor or 0.0) / margin, 4),
+            "lost_elsewhere": round(float(np.mean(lost)), 4),
+            "lost_elsewhere_se": round(float(np.std(lost, ddof=1) / math.sqrt(len(lost))), 4),
+        }
+        for first, *more in zip(*found, strict=True)
+        for lost in [[(each.regret_elsewhere_minor or 0.0) / margin for each in (first, *more)]]
+    }
+
+
+_GAINS: dict[str, dict[Move, int]] = {}
+
+
+def _gains(large: World, spread: Mapper) -> dict[Move, int]:
+    world = large.scenario.model_dump_json(exclude={"name", "description", "observer"}) + str(large.seed)
+    if world not in _GAINS:
+        _GAINS[world] = moves(large, spread)
+    return _GAINS[world]
 
 
 def summary(scores: list[Score], margin: float) -> dict[str, float | None]:
@@ -108,11 +146,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("worlds", nargs="*", help="all shipped worlds by default")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--nulls", action="store_true", help="only the rules without a model")
     arguments = parser.parse_args()
     with mapper(arguments.workers) as spread:
         for name in arguments.worlds or names():
             # World by world, so that a run that is broken off keeps what it found.
-            keep(name, study(name, spread))
+            keep(name, nulls_only(name, spread) if arguments.nulls else study(name, spread))
+
+
+def nulls_only(name: str, spread: Mapper) -> dict[str, Any]:
+    """Return a world's figures as they stand, with what rules without a model do found anew."""
+    scenario = load(name, {"desk.reps": 0})
+    held: dict[str, Any] = which_model.study()["worlds"][name]
+    return held | {"nulls": rules(World(scenario, POPULATION, scenario.days, seed=1_000), spread)}
 
 
 def keep(name: str, found: dict[str, Any]) -> None:
@@ -127,6 +173,7 @@ def keep(name: str, found: dict[str, Any]) -> None:
         "made_by": "python -m benchmarks.simulator.which_model",
         "accounts": POPULATION,
         "permutations": PERMUTATIONS,
+        "elsewhere": ELSEWHERE,
         "markets": {str(size): markets for size, markets in SIZES.items()},
         "worlds": worlds,
     }

@@ -6,7 +6,20 @@ import pytest
 
 from benchmarks.simulator.which_model import SIZES, TABLE, table
 from simulator.scenario import load, names
-from simulator.which_model import CHANCE, chance, covered, studied, study, trust, uncovered
+from simulator.which_model import (
+    CHANCE,
+    PLACEBO,
+    USUAL,
+    chance,
+    covered,
+    no_better_than_leaving,
+    rules,
+    studied,
+    study,
+    trust,
+    uncovered,
+    worlds_better_than_leaving,
+)
 
 
 def test_the_table_beside_the_document_is_what_the_command_makes_of_the_figures():
@@ -47,6 +60,33 @@ def test_trust_is_the_mean_and_the_worst_over_the_worlds_where_a_model_can_err(d
         assert each.usual.wrong == worlds["supplier"][model]["wrong"]
     means = [each.mean.wrong for each in trust(deals)]
     assert means == sorted(means)
+
+
+def test_every_world_says_what_the_rules_without_a_model_do():
+    for world in study()["worlds"].values():
+        assert list(world["nulls"]) == ["leave", "random", "spend"]
+        # Sharing out by spend sees equal returns everywhere, so it moves nothing.
+        for each in ("lost", "lost_elsewhere", "lost_elsewhere_se"):
+            assert world["nulls"]["leave"][each] == world["nulls"]["spend"][each] >= 0
+        assert world["nulls"]["leave"]["wrong"] is None
+        assert 0 <= world["nulls"]["spend"]["wrong"] <= 1
+    worlds = [world["nulls"] for name, world in study()["worlds"].items() if name != CHANCE]
+    for rule in rules():
+        assert rule.mean_lost == pytest.approx(statistics.mean(world[rule.name]["lost"] for world in worlds))
+        assert rule.worst_lost == max(world[rule.name]["lost"] for world in worlds)
+        assert rule.usual_lost == study()["worlds"][USUAL]["nulls"][rule.name]["lost"]
+
+
+@pytest.mark.parametrize("deals", SIZES)
+def test_models_are_told_apart_by_whether_they_beat_leaving_the_budget(deals):
+    size, worlds = str(deals), {n: w for n, w in study()["worlds"].items() if n != CHANCE}
+    for model, count in worlds_better_than_leaving(deals).items():
+        lost = {name: world["deals"][size][model]["lost"] for name, world in worlds.items()}
+        better = {name for name, world in worlds.items() if lost[name] < world["nulls"]["leave"]["lost"]}
+        assert count == len(better)
+        assert (model in no_better_than_leaving(deals)) == (USUAL not in better)
+    # Where campaigns do nothing, nothing beats leaving them.
+    assert no_better_than_leaving(deals, PLACEBO) == covered(deals)
 
 
 def test_fewer_deals_than_were_studied_are_answered_for_by_the_fewest():

@@ -93,6 +93,17 @@ def test_a_market_is_simulated_by_the_worker_and_shown_against_its_truth(
         assert row["roi"] == pytest.approx((row["margin_minor"] - row["spend_minor"]) / row["spend_minor"])
         assert name.replace("_", " ") in page
     assert "(0.0" in text(page)
+    # What needs no model stands beside them, valued here and on another seed.
+    rules = {rule["name"]: rule for rule in result["nulls"]}
+    assert set(rules) == {"leave", "random", "spend"}
+    leave = " ".join(percent(rules["leave"][each]) for each in ("regret", "regret_elsewhere"))
+    assert f"Leave the budget as it is {leave}" in text(page)
+    assert "On another seed," in page
+    assert result["allocation"] == "shapley"
+    assert "Shapley values: the market is run again" in text(page)
+    for row in truth.values():
+        # Each industry has one campaign: nothing is done jointly, so all allocations agree.
+        assert row["removal"] == row["first_in"] == row["share"]
     assert page.count('type="application/json"') == 2
     assert client.get(started.location + "?model=markov").text.count("markov") > page.count("markov")
     # Everybody sees it; the viewer cannot start one.
@@ -227,10 +238,44 @@ def test_which_model_to_trust_is_looked_up_for_our_number_of_deals(signed_in: En
     best = which_model.trust(6)[0]
     figures = (best.mean.wrong, best.usual.wrong, best.worst.wrong)
     assert " ".join([best.model, *map(percent, figures)]) in page
+    leave = which_model.rules()[0]
+    figures = (leave.usual_lost, leave.mean_lost, leave.worst_lost)
+    assert " ".join(["Leave the budget as it is", *map(percent, figures)]) in page
+    figures = (best.usual.lost, best.mean.lost, best.worst.lost)
+    held = which_model.worlds_better_than_leaving(6)[best.model]
+    assert " ".join([best.model, *map(percent, figures), f"{held} of 13"]) in page
+    beaten = which_model.no_better_than_leaving(6)
+    told = f"the budget moves of {len(beaten)} of {len(which_model.covered(6))} models do not beat leaving"
+    assert f"In the pump supplier scenario, {told} the budget as it is: {', '.join(beaten)}." in page
     assert "We won 0 deals" in text(viewer.get("/simulator/which-model?from=2025-01-01&to=2025-12-31").text)
     assert viewer.get("/simulator/which-model?from=soon").status_code == 422
     for report in ("/roi", "/roi/advice"):
         assert "/simulator/which-model?from=2026-01-01" in viewer.get(f"{report}?{YEAR}").text
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_a_result_from_before_the_rules_were_scored_is_still_shown(
+    signed_in: Enter, engine: Engine, settings: Settings
+) -> None:
+    client = signed_in("marketer")
+    started = post(client, "/simulator/run", **SMALL)
+    assert jobs.work(engine, worker.known(engine, settings))
+    token = last(engine).arguments["token"]
+    archive = Archive(settings.data_dir)
+    result = archive.get(token)
+    assert result is not None
+    for new in ("nulls", "allocation", "orders_of_joining"):
+        del result[new]
+    for row in result["campaigns"]:
+        for new in ("removal", "first_in", "below_zero"):
+            del row[new]
+    for score in result["models"]:
+        for new in ("regret_elsewhere", "regret_elsewhere_minor", "beats_leaving", "allocation"):
+            del score[new]
+    archive.put(token, result)
+    page = text(client.get(started.location).text)
+    assert "the effects are scaled to add up to their joint effect" in page
+    assert "Leave the budget as it is" not in page
 
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)

@@ -138,7 +138,7 @@ ringtrail = Commands(
             },
         ),
         "retention": "people:retention_command",
-        "score": "simulate:score",
+        "score": "score:score",
         "serve": "admin:serve",
         "simulate": "simulate:simulate",
         "size-desk": "sizing:size_desk",

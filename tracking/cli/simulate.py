@@ -1,9 +1,8 @@
-"""The simulated market on the command line: make one, score models on it, fit it to one's own data."""
+"""The simulated market on the command line: make one, and fit it to one's own data."""
 
 import math
 import tomllib
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -67,14 +66,14 @@ def _settings(pairs: Sequence[str]) -> dict[str, object]:
 @click.option(
     "--truth",
     type=click.Choice(["removal", "shapley", "none"]),
-    default="removal",
+    default="shapley",
     show_default=True,
-    help="How to measure the true effect of each campaign; shapley needs many more runs.",
+    help="How to measure the true effect of each campaign; removal leaves out Shapley values (fewer runs).",
 )
 @click.option(
     "--permutations",
     type=click.IntRange(2),
-    default=64,
+    default=study.PERMUTATIONS,
     show_default=True,
     help=f"Number of sampled orders for shapley with more than {EXACT} campaigns.",
 )
@@ -148,115 +147,73 @@ def _show_truth(installation: Installation, report: dict[str, Any]) -> None:
         {
             "campaign": name,
             "spend": sum(entry["spend_minor"].values()) / 100,
+            "fair": entry["shapley"]["margin_minor"] / 100 if "shapley" in entry else None,
             "margin": entry["removal"]["margin_minor"] / 100,
             "error": entry["removal_margin_se_minor"] / 100,
+            "alone": entry["first_in"]["margin_minor"] / 100,
             "needed": entry["deals"]["needed"],
             "earlier": entry["deals"]["earlier"],
-            "roi": entry["incremental_roi"],
+            "roi": _roi(entry, report["allocation"]),
             "next": _with_error(entry),
-            "fair": entry["shapley"]["margin_minor"] / 100 if "shapley" in entry else None,
         }
         for name, entry in report["campaigns"].items()
     ]
+    fair = {"fair": "Shapley value"} if report["allocation"] == "shapley" else {}
     columns = {
         "campaign": "Campaign",
         "spend": "Cost",
+        **fair,
         "margin": "Margin lost without it",
         "error": "Standard error",
+        "alone": "Margin it brings alone",
         "needed": "Deals it caused",
         "earlier": "Only came earlier",
-        "roi": "True ROI",
+        "roi": f"True ROI ({_ALLOCATIONS[report['allocation']]})",
         "next": "Return of the next 1.00",
     }
-    if any("shapley" in entry for entry in report["campaigns"].values()):
-        columns["fair"] = "Shapley value"
-    installation.show(rows, columns, f"True effect of each campaign, {currency}:")
-    if any(entry["removal"]["margin_minor"] < 0 for entry in report["campaigns"].values()):
-        click.echo("A value below 0 means that its calls kept more valuable callers waiting.")
+    installation.show(rows, columns, f"True effect of each campaign, gross margin in {currency}:")
+    click.echo(
+        f"Shapley values: {report['shapley']}. Margin lost without it (removal) is what stopping a campaign "
+        "loses; standard error and deals go by it. Alone (first-in) is compared with no campaign at all."
+    )
+    for name, entry in report["campaigns"].items():
+        if entry.get("marginal_reason"):
+            click.echo(f"{name}: the return of the next 1.00 is not known: {entry['marginal_reason']}.")
+        for allocation, causes in entry.get("below_zero", {}).items():
+            click.echo(f"{name}, {_ALLOCATIONS[allocation]}: {_causes(entry[allocation], causes)}.")
+
+
+_ALLOCATIONS = {"shapley": "Shapley value", "removal": "removal", "first_in": "first-in"}
+
+
+def _causes(effect: dict[str, Any], causes: dict[str, dict[str, int]]) -> str:
+    """Say what part of an effect below 0 waiting callers explain, and what is left."""
+
+    def fates(cause: dict[str, int]) -> str:
+        return (
+            f"won or lost for good {cause['never'] / 100:+,.2f}, "
+            f"moved to or from before the window {cause['before_window'] / 100:+,.2f}, "
+            f"to or from after it {cause['after_window'] / 100:+,.2f}"
+        )
+
+    waiting, rest = causes["waiting"], causes["answered_at_once"]
+    return (
+        f"{effect['margin_minor'] / 100:+,.2f}, of which {waiting['margin_minor'] / 100:+,.2f} because "
+        f"callers wait or go unanswered ({fates(waiting)}), and {rest['margin_minor'] / 100:+,.2f} also with "
+        f"every caller answered at once ({fates(rest)})"
+    )
+
+
+def _roi(entry: dict[str, Any], allocation: str) -> float | None:
+    cost = sum(entry["spend_minor"].values())
+    return (entry[allocation]["margin_minor"] - cost) / cost if cost else None
 
 
 def _with_error(entry: dict[str, Any]) -> str | None:
     found = entry.get("marginal_margin_per_spend")
-    return None if found is None else f"{found:.2f} ± {entry['marginal_margin_per_spend_se']:.2f}"
-
-
-@click.command("score")
-@click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option(
-    "--lookback",
-    type=click.FloatRange(0, min_open=True),
-    default=365.0,
-    show_default=True,
-    help="Lookback window in days.",
-)
-@click.option(
-    "--regret/--no-regret",
-    default=True,
-    show_default=True,
-    help="Run the market again for each suggested budget move.",
-)
-@click.option(
-    "--intervals",
-    is_flag=True,
-    help="Check by resampling how many of a model's 90% intervals contain the true value (slow).",
-)
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Number of processes.")
-@json_option
-@pass_installation
-def score(
-    installation: Installation, directory: Path, lookback: float, regret: bool, intervals: bool, workers: int
-) -> None:
-    """Score every attribution model on a simulated market with known effects.
-
-    DIR is the output folder of `simulate`. Shares are of gross margin. Regret is the margin lost by moving a
-    fifth of the variable budget as the model suggests, compared with the best move.
-    """
-    try:
-        report, scores = study.score(
-            directory, lookback_days=lookback, regret=regret, resampled=intervals, workers=workers
-        )
-    except FileNotFoundError as error:
-        fail(str(error))
-    if installation.as_json:
-        installation.tell_json([asdict(each) for each in scores])
-        return
-    caused, currency = scores[0].caused, report["currency"]
-    click.echo(f"The campaigns caused {caused:.1%} of the margin. Results by model:")
-    rows = [
-        {
-            "model": each.model,
-            "wrong": f"{each.total_variation:.1%}",
-            "mean": f"{each.share_error:.1%}",
-            "credited": f"{each.credited:.1%}",
-            "ranks": each.rank_agreement,
-            "log": each.log_error,
-            "move": " → ".join(each.move) if each.move else None,
-            "regret": None if each.regret_minor is None else each.regret_minor / 100,
-            "covered": None if each.covered is None else f"{each.covered:.0%}",
-        }
-        for each in scores
-    ]
-    columns = {
-        "model": "Model",
-        "wrong": "Misattributed margin",
-        "mean": "Average error",
-        "credited": "Credited to campaigns",
-        "ranks": "Rank agreement",
-        "log": "Log error of ROI",
-    }
-    # What was not asked for has no column.
-    if regret:
-        columns |= {"move": "Suggested budget move", "regret": f"Regret, {currency}"}
-    if intervals:
-        columns["covered"] = "Intervals containing the true value"
-    installation.show(rows, columns)
-    channels = list(scores[0].by_channel)
-    signed = [
-        {"model": each.model} | {name: f"{each.by_channel[name] * 100:+.1f}" for name in channels}
-        for each in scores
-    ]
-    title = "Credited minus true share of the margin by channel, in percentage points (above 0 = too much):"
-    installation.show(signed, {"model": "Model"} | {name: name for name in channels}, title)
+    if found is None:
+        return None
+    return f"{found:.2f} ± {entry['marginal_margin_per_spend_se']:.2f} (±{entry['marginal_step']:.0%})"
 
 
 @click.command("calibrate")

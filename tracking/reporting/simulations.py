@@ -92,21 +92,32 @@ def run(archive: Archive, arguments: Arguments, progress: Progress) -> Mapping[s
     from simulator import score as scoring
     from simulator.coverage import intervals
     from simulator.market import World
+    from simulator.moves import elsewhere, moves
+    from simulator.nulls import nulls
     from simulator.runs import counted, mapper, results
-    from simulator.truth import find, spend_minor
+    from simulator.study import PERMUTATIONS
+    from simulator.truth import EXACT, find, spend_minor
     from simulator.write import tables
 
     source = arguments["scenario"]
     scenario = scenarios.load(source if source in scenarios.names() else archive.scenario(source))
     world = World(scenario, arguments["accounts"], arguments["days"], arguments["seed"])
-    movable = sum(variable > 0 for _, variable in spend_minor(world))
+    movable = sum(variable > 0 for _, variable in spend_minor(world)) > 1
+    orders = 0 if len(world.campaigns) <= EXACT else PERMUTATIONS
     with mapper() as spread:
         # Taking in what came of the desk is a second result for each shard.
         seen = tables(world, counted(spread, _part(progress, 0, 10), 2 * results(world, 0)))
-        truth = find(world, spread, on_progress=_part(progress, 10, 40)).report
+        truth = find(
+            world,
+            spread,
+            permutations=orders,
+            exact_shapley=not orders,
+            on_progress=_part(progress, 10, 50),
+        ).report
         if truth["all_campaigns"]["margin_minor"] <= 0:
             raise Invalid("accounts", "too few: there were no buyers. Use more companies or more days")
-        gains = scoring.moves(world, spread, _part(progress, 40, 85)) if movable > 1 else None
+        gains = moves(world, spread, _part(progress, 50, 68)) if movable else None
+        afar = moves(elsewhere(world), spread, _part(progress, 68, 85)) if movable else None
     credit, unavailable = _credits(seen)
     progress(95, 100)
     spans = intervals(seen, tuple(credit), _RESAMPLES, arguments["seed"], LEVEL)
@@ -121,6 +132,13 @@ def run(archive: Archive, arguments: Arguments, progress: Progress) -> Mapping[s
                 "margin_minor": caused[name],
                 "error_minor": truth["campaigns"][name]["removal_margin_se_minor"],
                 "needed": truth["campaigns"][name]["deals"]["needed"],
+                "removal": truth["campaigns"][name]["removal"]["margin_minor"] / whole,
+                "first_in": truth["campaigns"][name]["first_in"]["margin_minor"] / whole,
+                "below_zero": {
+                    by: {"margin_minor": truth["campaigns"][name][by]["margin_minor"]}
+                    | {cause: part["margin_minor"] for cause, part in causes.items()}
+                    for by, causes in truth["campaigns"][name].get("below_zero", {}).items()
+                },
                 "share": caused[name] / whole,
                 "roi": _roi(caused[name], fixed + variable),
                 "models": {
@@ -134,11 +152,11 @@ def run(archive: Archive, arguments: Arguments, progress: Progress) -> Mapping[s
         )
     models = []
     for model, given in credit.items():
-        score = asdict(scoring.compare(model, given, truth, world, gains))
+        score = asdict(scoring.compare(model, given, truth, world, gains, afar))
         ends = [(spans.get((model, name), (0.0, 0.0)), caused[name]) for name in world.campaigns]
         score["held"] = sum(low <= true <= high for (low, high), true in ends)
-        score["regret"] = None if score["regret_minor"] is None else score["regret_minor"] / whole
-        models.append(score)
+        models.append(score | _regrets(score, whole))
+    rules = [asdict(each) for each in nulls(world, truth, gains, afar)]
     result = {
         "scenario": scenario.name,
         "fitted": None if source in scenarios.names() else source,
@@ -151,6 +169,9 @@ def run(archive: Archive, arguments: Arguments, progress: Progress) -> Mapping[s
         "anyway_minor": truth["baseline"]["margin_minor"],
         "campaigns": campaigns,
         "models": sorted(models, key=lambda score: score["total_variation"]),
+        "nulls": [rule | _regrets(rule, whole) for rule in rules],
+        "allocation": scoring.allocation(truth),
+        "orders_of_joining": orders,
         "unavailable": unavailable,
     }
     archive.put(arguments["token"], result)
@@ -208,6 +229,12 @@ def _credits(seen: Mapping[str, pa.Table]) -> tuple[dict[str, dict[str | None, i
         except JourneyError as error:
             unavailable[model] = str(error)
     return found, unavailable
+
+
+def _regrets(score: Mapping[str, Any], whole: int) -> dict[str, float | None]:
+    """Return the margin lost by a move as a share of the whole, here and on another seed."""
+    lost = {"regret": score["regret_minor"], "regret_elsewhere": score["regret_elsewhere_minor"]}
+    return {name: None if amount is None else amount / whole for name, amount in lost.items()}
 
 
 def _roi(margin: int, spend: int) -> float | None:

@@ -1,0 +1,161 @@
+"""What was ordered in a world under several spend vectors: sums over its companies, run by run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from simulator.chance import Floats, Integers
+from simulator.hazard import NEVER
+from simulator.market import Week, World
+from simulator.runs import Job, Mapper, OnProgress, counted, paired, results, silent
+
+MEASURES: Final = ("orders", "revenue_minor", "margin_minor")
+MARGIN: Final = MEASURES.index("margin_minor")
+LABELS: Final = ("anyway", "needed", "earlier", "grew")
+ANYWAY, NEEDED, EARLIER, GREW = range(4)
+# Runs computed together, beside the one they are compared with: bounds memory, and how long a stop waits.
+# Even, so that two runs that follow each other from an odd place on stay together.
+_TOGETHER: Final = 32
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Sums over a shard, one row per run.
+
+    Attributes
+    ----------
+    window : ndarray of int64, shape (runs, 3)
+        Orders, revenue and margin inside the reporting window.
+    before : ndarray of int64, shape (runs, 3)
+        The same before it, in the warm-up.
+    late : ndarray of int64, shape (runs, 3)
+        The same after it, up to the end of the tail.
+    squares : ndarray of float64, shape (runs,)
+        Sum over companies of the squared difference in window margin to the first run.
+    steps : ndarray of float64, shape (runs,)
+        The same to the run before.
+    moved : ndarray of int64, shape (runs,)
+        Companies whose window margin differs from that in the run before.
+    deals : list of ndarray of int64
+        Per deal won in the window of the first run: company id, need number, and a label per further run.
+    """
+
+    window: Integers
+    before: Integers
+    late: Integers
+    squares: Floats
+    steps: Floats
+    moved: Integers
+    deals: Integers
+
+
+# What adds up over shards: a row per run each.
+_SUMS: Final = ("window", "before", "late", "squares", "steps", "moved")
+
+
+def tally(job: Job) -> Tally:
+    """Run a shard under all its spend vectors and add up what was ordered.
+
+    Parameters
+    ----------
+    job : Job
+        The shard; its first spend vector is what the others are compared with.
+
+    Returns
+    -------
+    Tally
+        Sums and per-deal labels. A deal is `needed` if without the campaign it is not won by the end of the
+        tail, `earlier` if it is won later without, `grew` if it is won at the same moment for less, else
+        `anyway`.
+    """
+    week, world = Week(job.world), job.world
+    window: list[list[int]] = []
+    before: list[list[int]] = []
+    late: list[list[int]] = []
+    squares, steps, moved = [], [], []
+    base = last = np.zeros(job.count)
+    rows = np.zeros(0, dtype=np.int64)
+    deals: list[Integers] = []
+    first_won, first_value = rows, rows
+    for number, (cycle, scale, outcome, _, reached) in enumerate(job.courses()):
+        full, orders = cycle.finish(scale, outcome, reached)
+        needs = cycle.shard.needs
+        at = week.wall(orders.at)
+        inside = (at >= world.opens) & (at < world.closes)
+        after = at >= world.closes
+        columns = (np.ones(len(at), dtype=np.int64), orders.value_minor, orders.margin_minor)
+        for sums, rows_of in ((window, inside), (before, at < world.opens), (late, after)):
+            sums.append([int(column[rows_of].sum()) for column in columns])
+        owner = needs.owner[orders.need[inside]]
+        margin = np.bincount(owner, weights=orders.margin_minor[inside], minlength=job.count).astype(
+            np.float64
+        )
+        value = np.zeros(len(needs), dtype=np.int64)
+        value[orders.need[orders.repeat == 0]] = orders.value_minor[orders.repeat == 0]
+        if number == 0:
+            base = last = margin
+            rows = np.sort(orders.need[inside & (orders.repeat == 0)])
+            first_won, first_value = full.won_at[rows], value[rows]
+            deals = [needs.account[rows], needs.index[rows]]
+        else:
+            label = np.full(len(rows), ANYWAY)
+            label[value[rows] < first_value] = GREW
+            label[full.won_at[rows] > first_won] = EARLIER
+            label[full.won_at[rows] == NEVER] = NEEDED
+            deals.append(label)
+        squares.append(float(((margin - base) ** 2).sum()))
+        steps.append(float(((margin - last) ** 2).sum()))
+        moved.append(int((margin != last).sum()))
+        last = margin
+    by_run = [np.array(sums, dtype=np.int64).reshape(-1, 3) for sums in (window, before, late)]
+    return Tally(
+        by_run[0],
+        by_run[1],
+        by_run[2],
+        np.array(squares),
+        np.array(steps),
+        np.array(moved, dtype=np.int64),
+        np.column_stack(deals) if deals else np.zeros((0, 2), dtype=np.int64),
+    )
+
+
+def values(world: World, scales: Floats, spread: Mapper, on_progress: OnProgress = silent) -> Tally:
+    """Run a world under several spend vectors.
+
+    Parameters
+    ----------
+    world : World
+        What to run.
+    scales : ndarray of float64, shape (runs, campaigns)
+        Spend per run and campaign as a multiple of the scenario's; the first row is compared with.
+    spread : Mapper
+        Where to run it.
+    on_progress : callable, optional
+        Is given the share done so far, 0 to 1; an exception that it raises stops the work.
+
+    Returns
+    -------
+    Tally
+        Sums over all companies.
+    """
+    first, rest = scales[:1], scales[1:]
+    groups = [rest[begin : begin + _TOGETHER] for begin in range(0, max(1, len(rest)), _TOGETHER)]
+    together = [np.vstack([first, group]) for group in groups]
+    watched = counted(spread, on_progress, sum(results(world, len(each)) for each in together))
+    found: list[Tally] = []
+    for group in together:
+        parts = list(paired(world, group, tally, watched))
+        sums: dict[str, Any] = {
+            name: np.sum([getattr(part, name) for part in parts], axis=0) for name in _SUMS
+        }
+        found.append(Tally(**sums, deals=np.concatenate([part.deals for part in parts])))
+    # Every group repeats the run that its others are compared with.
+    joined: dict[str, Any] = {
+        name: np.concatenate([getattr(found[0], name)[:1], *(getattr(each, name)[1:] for each in found)])
+        for name in _SUMS
+    }
+    deals = np.column_stack([found[0].deals[:, :2], *(each.deals[:, 2:] for each in found)])
+    return Tally(**joined, deals=deals)

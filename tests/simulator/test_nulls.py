@@ -1,0 +1,98 @@
+"""What any model has to beat, by pencil and in a market."""
+
+import pytest
+
+from simulator.market import World
+from simulator.moves import best, elsewhere, moves, worth
+from simulator.nulls import by_spend, nulls
+from simulator.runs import mapper
+from simulator.scenario import load
+from simulator.score import compare
+from simulator.truth import find, spend_minor
+
+HERE = {("display", "email"): 70, ("email", "display"): -30, ("display", "search_ads"): 110}
+THERE = {("display", "email"): 60, ("email", "display"): -40, ("display", "search_ads"): 10}
+
+
+@pytest.fixture(scope="module")
+def world():
+    return World(load("supplier", {"desk.reps": 0, "warmup_days": 60, "tail_days": 0}), 300, 120, 2)
+
+
+def report_of(caused, total=1000, baseline=400):
+    return {
+        "all_campaigns": {"margin_minor": total},
+        "incremental": {"margin_minor": total - baseline},
+        "campaigns": {name: {"shapley": {"margin_minor": margin}} for name, margin in caused.items()},
+    }
+
+
+def test_the_regret_of_no_move_and_of_a_random_one(world):
+    found = {each.name: each for each in nulls(world, report_of({"email": 600}), HERE, THERE)}
+    # The best move gains 110; leaving gains 0; a random move (70 - 30 + 110) / 3 = 50.
+    assert found["leave"].regret_minor == 110
+    assert found["random"].regret_minor == 60
+    # On another seed that move gains 10, not the 60 of the move that is best there; a random one gains 10.
+    assert found["leave"].regret_elsewhere_minor == 10
+    assert found["random"].regret_elsewhere_minor == 0
+    assert found["spend"].regret_minor == 110
+
+
+def test_where_every_move_loses_the_best_is_to_leave_it(world):
+    losing = {("display", "email"): -10, ("email", "display"): -30}
+    assert best(losing) is None
+    assert worth(losing, best(losing)) == 0
+    found = {each.name: each for each in nulls(world, report_of({"email": 600}), losing, losing)}
+    assert found["leave"].regret_minor == 0
+    assert found["random"].regret_minor == 20
+
+
+def test_without_moves_there_is_no_regret_and_without_credit_no_share(world):
+    leave, random, spend = nulls(world, report_of({"email": 600}))
+    assert leave.regret_minor is leave.regret_elsewhere_minor is None
+    assert leave.total_variation is random.total_variation is None
+    assert 0 < spend.total_variation <= 1
+
+
+def test_by_share_of_spend_the_whole_margin_goes_to_the_campaigns(world):
+    costs = {name: sum(each) for name, each in zip(world.campaigns, spend_minor(world), strict=True)}
+    shared = by_spend(world, 1_000_000)
+    assert sum(shared.values()) == pytest.approx(1_000_000, abs=len(costs))
+    dearest = max(costs, key=costs.get)
+    assert shared[dearest] == round(1_000_000 * costs[dearest] / sum(costs.values()))
+
+
+def test_a_model_beats_leaving_only_if_its_move_gains_on_another_seed(world):
+    costs = {name: sum(each) for name, each in zip(world.campaigns, spend_minor(world), strict=True)}
+    report = report_of({"email": 600})
+
+    def scored(low, high):
+        credit = costs | {low: 1, high: 100 * costs[high]}
+        return compare("linear", credit, report, world, HERE, THERE)
+
+    good, bad = scored("display", "email"), scored("email", "display")
+    assert good.move == ("display", "email")
+    assert (good.regret_minor, good.regret_elsewhere_minor, good.beats_leaving) == (40, -50, True)
+    assert (bad.regret_minor, bad.regret_elsewhere_minor, bad.beats_leaving) == (140, 50, False)
+
+
+def test_the_best_of_many_moves_gains_less_on_a_seed_on_which_it_was_not_chosen(world):
+    promised = kept = 0
+    with mapper() as spread:
+        for seed in range(6):
+            here = World(world.scenario, 300, 120, seed)
+            found, other = moves(here, spread), moves(elsewhere(here), spread)
+            promised += worth(found, best(found))
+            kept += worth(other, best(found))
+            # Nothing but the seed differs.
+            assert set(found) == set(other)
+    assert kept < promised
+
+
+def test_in_a_placebo_world_nothing_is_lost_by_any_rule():
+    calm = World(load("placebo", {"warmup_days": 60, "tail_days": 0}), 200, 90, 1)
+    with mapper() as spread:
+        found = nulls(calm, find(calm, spread).report, moves(calm, spread), moves(elsewhere(calm), spread))
+    assert all(each.regret_minor == each.regret_elsewhere_minor == 0 for each in found)
+    # No campaign caused anything, so that sharing the margin out by spend is wrong throughout.
+    assert found[2].total_variation == pytest.approx(1.0)
