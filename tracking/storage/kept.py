@@ -44,7 +44,7 @@ def read(database: Session | Connection) -> dict[str, str]:
             # The name is sealed with it, so that it opens in its own place only.
             whose, _, text = vault.unseal(bytes(sealed), _PURPOSE).partition("=")
             if whose != name:
-                raise Invalid(name, "this is the value of another setting")
+                raise ValueError(name)
             found[name] = text
         except (Invalid, ValueError):
             _log.error("%s, as set on the pages, is left out: the key did not seal it", name)
