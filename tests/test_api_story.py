@@ -245,7 +245,7 @@ BAD = [
     ("/costs", {"minutes": 5, "amount_minor": None}, "hourly_rate_minor", "enter both hours and rate"),
     ("/costs", {"amount_minor": None}, "amount_minor", "enter an amount"),
     ("/costs", {"campaign": "Nobody's"}, "campaign", "not found"),
-    ("/costs", {"ad_material": "Stand"}, "campaign", "is missing"),
+    ("/costs", {"ad_material": "Stand"}, "campaign", "enter the asset's campaign"),
     ("/deals", {"stage": "won"}, "closed_at", "enter the close date"),
     ("/deals", {"account": {}}, "account", "this deal has no company"),
     ("/answers", {"outcome": "declined"}, "call_id", "the call or the contact this answer belongs to"),

@@ -102,6 +102,7 @@ OUTSIDE = {
     "static": "files that everybody may read",
     "livez": "says only that the process runs",
     "readyz": "says only whether the service is ready",
+    "is_reachable": "proves by the key that this installation answers",
     "show_metrics": "asks for the token of RINGTRAIL_METRICS_TOKEN",
 }
 

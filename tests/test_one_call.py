@@ -96,7 +96,9 @@ def test_a_call_from_the_catalogue_becomes_its_line_of_the_roi_page(
     page = enter(client, "viewer").get("/roi", query_string=days).text
     row = next(row for row in page.split("<tr")[1:] if "Catalogue 2026" in row and "€2,000" in row)
     assert "€1,000" in row
-    assert 'data-label="Return per €1"><strong>€2</strong>' in row
+    # One deal is too few to rank it by; the figure itself stands in the table of all models.
+    assert "Too early to tell" in row
+    assert "<td>100.0%" in page
 
 
 def test_an_outsider_who_cannot_sign_is_turned_away_and_leaves_no_trace(

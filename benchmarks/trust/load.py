@@ -31,7 +31,7 @@ def run(database: str, scale: float) -> list[Bar]:
         at_rate(acme.port, Told(), range(max(50, int(rate * WARM_S * min(1, scale)))), rate)
         over, pages = threading.Event(), Counter[bool]()
         others = [
-            threading.Thread(target=_ask, args=(acme.port, jar, ("/desk/now",), 2.0, over, pages))
+            threading.Thread(target=_ask, args=(acme.port, jar, ("/bell",), 2.0, over, pages))
             for _ in range(desks)
         ]
         others += [

@@ -32,7 +32,7 @@ for most in (100, 0):
 
 
 def steps():
-    blocks = re.findall(r"```python\n(.*?)```", DOCS[DOCS.index("## A model of your own") :], re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", DOCS[DOCS.index("## Your own model") :], re.DOTALL)
     return textwrap.dedent(blocks[0]), blocks[1].strip()
 
 

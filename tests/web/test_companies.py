@@ -167,9 +167,9 @@ def test_a_deal_is_explained_touch_by_touch_under_each_model(
     assert re.search(rf"Other models differ: first-touch: {CATALOGUE}, last-touch: {FAIR}", said)
     # Along time: before the window, two touches with their shares, the order, and what came after it.
     journey = said.split("Share under position-based")[1].split("All models as a table")[0]
-    assert re.findall(r"50\.0 % [\d.]+ % – [\d.]+ %", journey) == ["50.0 % 0.0 % – 100.0 %"] * 2
+    assert re.findall(r"50\.0% [\d.]+% – [\d.]+%", journey) == ["50.0% 0.0% – 100.0%"] * 2
     assert (
-        journey.index("before the window") < journey.index("50.0 %") < journey.index("after the deal was won")
+        journey.index("before the window") < journey.index("50.0%") < journey.index("after the deal was won")
     )
     assert "days without a touch" in journey
 

@@ -241,7 +241,8 @@ def test_a_number_is_shown_where_it_is_asked_for_and_what_was_typed_stays(
     open_page: Open, service: Service
 ) -> None:
     with db.transaction(service.engine) as session:
-        session.execute(update(Call).values(spam=True))  # what other tests have left to log
+        # What other tests have left to log.
+        session.execute(update(Call).values(started_at=clock.now() - timedelta(days=60)))
     older = ring(service.engine, "older", clock.now() - timedelta(hours=2))
     newer = ring(service.engine, "newer", clock.now() - timedelta(hours=1), caller=COBALT)
     page = open_page("rep", f"/desk?call={newer}")

@@ -154,6 +154,8 @@ def pages_of(app: Flask) -> list[tuple[str, Role]]:
     """Return every page that needs no further word, and a role that may open it."""
     found = []
     for rule in app.url_map.iter_rules():
+        if rule.endpoint == "web.logo":
+            continue  # there is none
         if rule.endpoint.startswith("web.") and "GET" in (rule.methods or ()) and not rule.arguments:
             roles = app.view_functions[rule.endpoint].roles  # type: ignore[attr-defined]  # every page has them
             found.append((rule.rule, next(one for one in Role if one in roles or roles == PUBLIC)))

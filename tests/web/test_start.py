@@ -92,12 +92,12 @@ def test_whoever_waits_for_the_first_call_sees_that_it_was_refused(office: Flask
     client, outside = signed_in("administrator"), office.test_client()
     send(client, "/settings/company", base_url="https://calls.acme.example")
     send(client, "/settings/phone", twilio_auth_tokens=TOKEN[::-1], default_destination=ACME_DESK)
-    assert "was refused" not in client.get("/first-call").text
+    assert "was rejected" not in client.get("/first-call").text
     assert post(outside, "voice", incoming(sid(1))).status_code == 403
     assert "Compare the secret with the provider" in client.get("/first-call").text
-    assert "was refused" in client.get("/settings/phone").text
+    assert "was rejected" in client.get("/settings/phone").text
     send(client, "/settings/phone", twilio_auth_tokens=TOKEN)
-    assert "was refused" not in client.get("/first-call").text, "it was another secret that did not fit"
+    assert "was rejected" not in client.get("/first-call").text, "it was another secret that did not fit"
     assert post(outside, "voice", incoming(sid(1))).status_code == 200
 
 
