@@ -62,7 +62,7 @@ def test_a_model_made_by_the_recipe_is_known_to_memory_and_buckets(tmp_path):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_has_its_words(name):
-    assert f"`{name}`" in DOCS[: DOCS.index("## What holds for all")]
+    assert f"`{name}`" in DOCS[: DOCS.index("## Common to all models")]
     assert re.search(rf"^### .*\b{name}\b", DOCS, re.MULTILINE)
     assert name in words._MODELS
     assert name in CATALOG
