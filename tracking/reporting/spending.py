@@ -35,7 +35,7 @@ def costs(session: Session, *, currency: str) -> pa.Table:
 
 def visits(session: Session) -> pa.Table:
     """Read the visits of each day, by campaign."""
-    channel: ColumnElement[str | None] = func.coalesce(VisitCount.channel, Campaign.channel)
+    channel: ColumnElement[str | None] = func.coalesce(Campaign.channel, VisitCount.channel)
     columns = (VisitCount.id, VisitCount.day, Campaign.name, channel.label("channel"), VisitCount.visits)
     query = select(*columns).outerjoin(Campaign, Campaign.id == VisitCount.campaign_id)
     kinds = {"day": pa.date32(), "name": pa.string(), "channel": pa.string()}
