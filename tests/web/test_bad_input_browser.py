@@ -73,7 +73,8 @@ OURS = {
     "import_mapping.kind", "import_run.kind", "inbox_event.body_hash", "inbox_event.error",
     "inbox_event.event_key", "inbox_event.provider", "installation.key_fingerprint", "job.kind",
     "material_picture.content_type", "report_schedule.cadence", "report_schedule.language",
-    "saved_view.path", "touch.source_key", "visit_count.breakdown", "visit_count.told", "tracking_number.destination", "tracking_number.number",
+    "saved_view.path", "touch.source_key", "visit_count.breakdown", "visit_count.told",
+    "tracking_number.destination", "tracking_number.number",
 }  # fmt: skip
 # Known to reports, filters and imports; no page of this installation shows it by itself.
 UNSEEN = {
