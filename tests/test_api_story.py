@@ -313,3 +313,19 @@ def test_a_touch_finds_its_campaign_by_its_tags_and_keeps_its_click_ids(api: Api
     ):
         problem = api.refused("POST", "/touches", touch | wrong)
         assert field in str(problem), problem
+
+
+def test_visits_of_a_day_replace_those_of_the_same_source(api: Api) -> None:
+    api.post("/campaigns", {"name": "Pumps", "channel": "paid search", "utm_campaign": "pumps-2026"})
+    day = {"day": "2026-03-01", "visits": 40}
+    tags = {"utm_source": "google", "utm_medium": "cpc", "utm_campaign": "PUMPS-2026"}
+    shown = api.post("/visits", day | tags)
+    assert (shown["campaign"], shown["channel"], shown["visits"]) == ("Pumps", "paid search", 40)
+    api.post("/visits", day | {"channel": "Direct", "visits": 5})
+    assert api.post("/visits", day | tags | {"visits": 44})["id"] == shown["id"]
+    assert [row["visits"] for row in api.get("/visits?from=2026-03-01&to=2026-03-02")["items"]] == [44, 5]
+    assert api.get("/visits?campaign=Pumps")["total_records"] == 1
+    assert "day" in str(api.refused("POST", "/visits", day | {"counted_by": "GA4"})), "it would count twice"
+    for wrong in ({"visits": -1}, {"visits": 1.5}, {"day": "1 March"}, {"channel": "(total)"}):
+        problem = api.refused("POST", "/visits", day | wrong)
+        assert next(iter(wrong)) in str(problem), problem

@@ -175,9 +175,8 @@ class Deals(Headed):
         source, came = values.text(cell("source"), "source", 2000), self.trace(cells)
         if source and "utm_" in source.casefold():
             # An address, or its query alone.
-            came = trace(
-                source if "?" in source or "/" in source else f"?{source}", told=came and _told(came)
-            )
+            address = source if "?" in source or "/" in source else f"?{source}"
+            came = trace(address, told=_told(came) if came else None)
             source = None
         noted, seen = _source(values.text(source or "", "source"))
         if came is not None and not (came.tagged or came.click_ids or came.referrer):

@@ -234,9 +234,7 @@ def resembles(header: Sequence[str]) -> Sentence | None:
     if any(
         name.startswith(("session primary channel group", "session default channel group")) for name in names
     ) or ({"label", "visits"} <= names or {"visitors", "bounce rate"} <= names or "nb visits" in names):
-        return say(
-            "totals of web visits, not single visits of buyers; import single visits, or the campaign costs"
-        )
+        return say("totals of web visits, not single visits of buyers; import them as visits")
     return None
 
 

@@ -105,6 +105,22 @@ _ONLINE: Mapping[str, str] = {
 """By channel, what media, advertising systems and web analytics call it, divided by bars."""
 
 
+_LABELS = {
+    PAID_SEARCH: _("Paid search"),
+    ORGANIC_SEARCH: _("Organic search"),
+    PAID_SOCIAL: _("Paid social"),
+    ORGANIC_SOCIAL: _("Organic social"),
+    AI: _("AI assistant"),
+    "display": _("Display ads"),
+    "video": _("Video"),
+    "messaging": _("Messaging"),
+    "affiliate": _("Affiliate"),
+    REFERRAL: _("Link from another site"),
+    DIRECT: _("Direct"),
+    OTHER: _("Other"),
+}
+
+
 def folded(word: str) -> str:
     """Return a name as it is compared: case folded, with one blank for each run of signs."""
     return " ".join(re.findall(r"\w+", unicodedata.normalize("NFKC", word).casefold().replace("_", " ")))
@@ -131,7 +147,10 @@ def one_name(channel: str) -> str:
 
 def label(channel: str) -> str:
     """Return what a channel is called on a page: the standard answer's name, or its own."""
-    return next((str(each.label) for each in STANDARD if each.channel == channel), channel)
+    named = _LABELS.get(channel)
+    return next(
+        (str(each.label) for each in STANDARD if each.channel == channel), str(named) if named else channel
+    )
 
 
 def named(words: str) -> StandardAnswer | None:

@@ -76,6 +76,12 @@ class Trace:
     contradicts: tuple[str, ...] = ()
     """Tags that the address gives twice, each time another value."""
 
+    @classmethod
+    def of_tags(cls, tags: Mapping[str, str | None]) -> "Trace":
+        """Return a trace that holds UTM tags and nothing else."""
+        source, medium, campaign = (tags.get(name) for name in UTM)
+        return cls(utm_source=source, utm_medium=medium, utm_campaign=campaign)
+
     @property
     def tagged(self) -> bool:
         """Tell whether a tag says whose visit it is."""

@@ -33,6 +33,7 @@ from tracking.web import (
     simulator,
     staff,
     trends,
+    visits,
     worklist,
 )
 from tracking.web.pages import asset, bp, make_room, may, protect, squeeze
@@ -62,6 +63,7 @@ PAGE_MODULES = (
     simulator,
     staff,
     trends,
+    visits,
     worklist,
 )
 

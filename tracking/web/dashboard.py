@@ -21,7 +21,7 @@ from tracking.access import saved_views
 from tracking.errors import Invalid
 from tracking.language import formatting
 from tracking.language.words import line_words
-from tracking.records import annotations, campaigns
+from tracking.records import annotations, campaigns, visits
 from tracking.reporting import advice, charts, pipeline, roi, targets
 from tracking.reporting.conclusion import YEARS_KEPT
 from tracking.reporting.questions import ReportQuery
@@ -115,6 +115,7 @@ def key_figures() -> tuple[str, int]:
             pipeline=open_deals,
             words=line_words(),
             targets=targets.reached(pages.settings(), snapshot, asked, session, at=clock.now()),
+            counted=visits.counted(session, asked.period.start, asked.period.end),
             lost=roi.unattributed(
                 snapshot, pages.settings(), replace(asked.question, models=asked.question.models[:1])
             ),
