@@ -229,3 +229,13 @@ def test_an_import_of_visits_can_be_undone(engine: Engine) -> None:
     with db.transaction(engine) as session:
         undo.undo(session, 1, at=NOW)
     assert counted(engine) == {}
+
+
+@ON_SQLITE
+def test_a_months_row_is_spread_and_said_so_and_may_not_hold_a_day_that_has_its_own(engine: Engine) -> None:
+    text = "month,channel,visits\n2026-02,email,28\n2026-03,email,31\n"
+    result = import_table(engine, "visits", text, columns=["period=month"])
+    assert "some rows cover several days" in " ".join(result.notes)
+    assert sum(counted(engine).values()) == 59
+    with pytest.raises(Invalid, match="2026-03-07 is counted by two rows of the same source"):
+        import_table(engine, "visits", text + "2026-03-07,Email,1\n", columns=["period=month"])

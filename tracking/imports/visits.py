@@ -86,8 +86,10 @@ class Visits(Headed):
         self._range: tuple[date, date] | None = None
         if days or "period" not in self.columns:
             self._range = self._days_told(table, days, dialect, notes)
-        self.notes = [*self.notes, *notes]
         self._add_up(table)
+        if self._range is None and any((end - start).days > 1 for start, end, _ in self._sums):
+            notes.append(say("some rows cover several days: their visits are spread evenly over them"))
+        self.notes = [*self.notes, *notes]
 
     def _by(self) -> str:
         named = {
@@ -186,6 +188,18 @@ class Visits(Headed):
                     self._count += 1
                 self._sums[key] += count
 
+        self._refuse_overlaps()
+
+    def _refuse_overlaps(self) -> None:
+        """Refuse a file that counts a day of one source in two rows, such as its week and its month."""
+        until: dict[visits.Key, date] = {}
+        for start, end, source in sorted(self._sums):
+            if start < until.get(source, start):
+                raise Invalid(
+                    "period", "%(day)s is counted by two rows of the same source; export by day", day=start
+                )
+            until[source] = end
+
     def _says(self, cells: Sequence[str]) -> bool:
         """Tell whether a row names what its visits are of, if only that it is not known."""
         there = [at for name in _DIMENSIONS if (at := self.columns.index(name)) is not None]
@@ -193,9 +207,9 @@ class Visits(Headed):
 
     def _begins_another(self, cells: Sequence[str]) -> bool:
         """Tell whether a second table begins: its comments, or its names."""
-        first = cells[0].strip() if cells else ""
-        return first.startswith("# -") or (
-            len(cells) > 1 and all(words.is_header(cell) for cell in cells if cell.strip()) and any(cells)
+        said = [cell.strip() for cell in cells if cell.strip()]
+        return bool(said) and (
+            said[0].startswith("# -") or (len(said) > 1 and all(words.is_header(cell) for cell in said))
         )
 
     def passed_over(self, cells: Sequence[str]) -> Skip | None:
