@@ -9,12 +9,14 @@ from sqlalchemy import Engine, select
 
 from tests.cast import moment
 from tests.web.people import form
+from tests.web.test_imports import counts, give, tried
 from tracking import clock
 from tracking.records import campaigns, contacts, visits
 from tracking.records.contacts import Clues
 from tracking.records.sources import Sources
 from tracking.records.visits import VisitRecord
 from tracking.storage import db
+from tracking.storage.config import Settings
 from tracking.storage.models import Campaign, SourceRule, Touch, VisitCount
 from tracking.storage.vocabulary import TouchKind
 
@@ -30,6 +32,28 @@ def count(engine: Engine, day: date, number: int, **more: str) -> None:
 def sent(client: FlaskClient, path: str, **fields: str) -> tuple[int, str]:
     answer = client.post(path, data=form(client.get("/account").text, **fields))
     return answer.status_code, answer.text
+
+
+SAMPLE = (
+    "# ---\n# Traffic acquisition\n# Start date: 20260301\n# End date: 20260302\n"
+    "Session primary channel group (Default Channel Group),Sessions\n"
+    "Grand total,10\nOrganic Search,6\nPaid Search,4\n"
+)
+
+
+def test_a_report_of_visits_is_known_as_one_and_comes_in_by_its_page(
+    signed_in: Enter, engine: Engine, settings: Settings
+) -> None:
+    client = signed_in("marketer")
+    status, path = give(client, SAMPLE, "ga4.csv")
+    assert status == 303
+    page = client.get(path).text
+    assert '<option value="visits" selected>' in page
+    assert "visits are spread evenly over the 2 days" in page
+    assert counts(tried(client, engine, settings, path)) == [2, 0, 1, 0]
+    status, other = give(client, "Label,Visits,Actions\npumps,10,20\n", "campaigns.csv")
+    assert "the file does not say which days it covers; enter them" in client.get(other).text
+    assert counts(tried(client, engine, settings, other, days="2026-03", site="shop")) == [1, 0, 0, 0]
 
 
 TAGS = {"utm_source": "google", "utm_medium": "cpc", "utm_campaign": "spring"}

@@ -408,6 +408,7 @@ def template_words() -> dict[str, str]:
         "costs": gettext("costs"),
         "calls": gettext("calls"),
         "touches": gettext("touches"),
+        "visits": gettext("visits"),
         "answers": gettext("answers"),
     }
 
