@@ -6,10 +6,12 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from tests.cast import CATALOGUE_NUMBER, COBALT, moment
+from tests.cast import CATALOGUE_NUMBER, COBALT, DRIFT, moment
 from tests.imports import ON_SQLITE, advertise, import_table
+from tracking.keeping import erasure, people
 from tracking.records import campaigns
 from tracking.storage import db
+from tracking.storage.config import Settings
 from tracking.storage.models import Answer, Call, Cost, Deal, Touch
 from tracking.storage.vocabulary import CallStatus
 
@@ -325,3 +327,23 @@ def test_a_deals_source_that_holds_tags_is_a_visit_of_their_campaign(
     for _ in range(2):
         assert import_table(engine, "deals", text).refusals == []
     assert told(engine) == ([], [("visit", "Pumps")])
+
+
+@ON_SQLITE
+def test_the_click_ids_of_a_person_who_is_taken_out_go_and_the_touch_stays(
+    engine: Engine, settings: Settings
+) -> None:
+    text = (
+        "touch_id,company,phone,occurred_at,kind,gclid\n"
+        f"1,Borealis,{COBALT},2026-05-01T08:00:00Z,visit,Cj0\n2,Drift,{DRIFT},2026-05-01T08:00:00Z,visit,Cj1\n"
+    )
+    assert import_table(engine, "touches", text).refusals == []
+    erasure.erase(
+        engine,
+        settings,
+        lambda session: people.by_text(session, COBALT, "SE"),
+        by="anna@acme.example",
+        at=moment("2026-06-01"),
+    )
+    with Session(engine) as session:
+        assert session.scalars(select(Touch.click_ids).order_by(Touch.id)).all() == [None, {"gclid": "Cj1"}]

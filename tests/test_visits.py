@@ -124,6 +124,18 @@ def test_rows_of_one_day_and_source_are_added_up(engine: Engine) -> None:
             ("organic search", None),
         ),
         ("sources.csv", "name,visitors,bounce_rate\nGoogle,120,40\n", "Plausible", ("organic search", None)),
+        (
+            "websites.csv",
+            "label,nb_visits,nb_actions\nwww.journal.example,120,1\n",
+            "Matomo",
+            ("referral", None),
+        ),
+        (
+            "sources.csv",
+            "name,visitors,bounce_rate\nwww.bing.com,120,40\n",
+            "Plausible",
+            ("organic search", None),
+        ),
         ("sources.csv", "name,visitors,bounce_rate\nDirect / None,120,40\n", "Plausible", ("direct", None)),
         (
             "visitors.csv",
@@ -239,3 +251,9 @@ def test_a_months_row_is_spread_and_said_so_and_may_not_hold_a_day_that_has_its_
     assert sum(counted(engine).values()) == 59
     with pytest.raises(Invalid, match="2026-03-07 is counted by two rows of the same source"):
         import_table(engine, "visits", text + "2026-03-07,Email,1\n", columns=["period=month"])
+
+
+def test_visits_that_came_before_their_campaign_was_entered_are_its_too(engine: Engine) -> None:
+    import_table(engine, "visits", "date,utm_campaign,visits\n2026-03-01,Late%20Spring,9\n")
+    add(engine, "Spring", utm_campaign="late spring")
+    assert counted(engine) == {("paid search", "Spring"): 9}

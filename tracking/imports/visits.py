@@ -18,7 +18,7 @@ from tracking.imports.outcomes import Outcome, Skip
 from tracking.imports.reading import Broken, Table
 from tracking.imports.values import Dialect
 from tracking.language import channels
-from tracking.records import visits
+from tracking.records import referrers, visits
 from tracking.records.sources import UTM, Sources, Trace, tag
 from tracking.records.visits import VisitRecord
 
@@ -271,6 +271,10 @@ class Visits(Headed):
                 tags[name] = None
                 said = said or (bracketed[1] if bracketed else "direct")
         channel = channel or said
+        source = tags["utm_source"]
+        if not channel and self._label == "utm_source" and source and "." in source:
+            # A report of sites that link here names them by their hosts.
+            channel = site.channel if (site := referrers.named(source)) else channels.REFERRAL
         folded = words.fold(channel)
         known = None if folded in _NO_CHANNEL or not folded else channels.online(channel) or channel
         start, end = self._range or self._days(cell("period"))

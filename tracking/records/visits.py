@@ -329,7 +329,8 @@ def rematch(session: Session) -> tuple[int, int]:
                 execution_options={"synchronize_session": False},
             )
             moved[place] += one.visits or one.touches
-    session.expire_all()
+    if any(moved):
+        session.expire_all()
     return moved[0], moved[1]
 
 
