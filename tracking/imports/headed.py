@@ -250,8 +250,15 @@ class CampaignBook:
         self._fresh: set[str] = set()
 
     def find(self, session: Session, wanted: Mapping[str, str | None], at: datetime) -> dict[str, Campaign]:
-        """Return the campaigns of a batch; ``wanted`` gives the channel of each, for those to be added."""
+        """Return the campaigns of a batch; ``wanted`` gives the channel of each, for those to be added.
+
+        Advertising systems name a campaign by its UTM tag: what is no name is looked for there.
+        """
         found, self._fresh = campaigns.named(session, wanted), set[str]()
+        if found.keys() != wanted.keys():
+            known = Sources(session)
+            tagged = {name: known.called(name) for name in wanted.keys() - found.keys()}
+            found |= {name: campaign for name, campaign in tagged.items() if campaign is not None}
         for name, channel in wanted.items():
             if name not in found:
                 found[name] = campaigns.add(session, name, channel or NO_CHANNEL, at=at)

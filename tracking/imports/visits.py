@@ -271,10 +271,10 @@ class Visits(Headed):
                 tags[name] = None
                 said = said or (bracketed[1] if bracketed else "direct")
         channel = channel or said
-        source = tags["utm_source"]
-        if not channel and self._label == "utm_source" and source and "." in source:
+        host = tags["utm_source"]
+        if not channel and self._label == "utm_source" and host and "." in host:
             # A report of sites that link here names them by their hosts.
-            channel = site.channel if (site := referrers.named(source)) else channels.REFERRAL
+            channel = site.channel if (site := referrers.named(host)) else channels.REFERRAL
         folded = words.fold(channel)
         known = None if folded in _NO_CHANNEL or not folded else channels.online(channel) or channel
         start, end = self._range or self._days(cell("period"))

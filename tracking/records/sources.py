@@ -244,6 +244,18 @@ class Sources:
             self._found[key] = tuple(dict.fromkeys(campaign for fit, campaign in fits if fit == best))
         return self._found[key]
 
+    def called(self, name: str) -> Campaign | None:
+        """Return the one campaign whose UTM fields or rules, not whose name, say that it is tagged so."""
+        wanted = fold(name)
+        found = {
+            rule.campaign.id: rule.campaign
+            for rule in self.rules
+            if wanted
+            and rule.tags[2] == wanted
+            and (rule.explicit or fold(rule.campaign.utm_campaign) == wanted)
+        }
+        return next(iter(found.values())) if len(found) == 1 else None
+
     def of(self, seen: Trace) -> Source:
         """Return where a visit came from."""
         channel, rule = channel_of(seen)
