@@ -1,10 +1,11 @@
 """Visits to the supplier's site, counted by day, campaign and channel: nobody's, and never touches."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, delete, func, or_, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from tracking.errors import Invalid
@@ -20,6 +21,7 @@ ONLY_CAMPAIGNS = "campaigns only"
 LOOKED_AT = 1000
 """So many of the latest visits a preview looks at."""
 _MOST = 1_000_000_000
+_AT_ONCE = 500
 _UNPAID = frozenset(
     {
         channels.ORGANIC_SEARCH,
@@ -63,8 +65,21 @@ def save(
 ) -> list[ImportOutcome | Invalid]:
     """Add counts, or replace those of the same day, site, system, campaign and channel."""
     known = known or Sources(session)
-    there = _there(session, records)
-    return [_save_one(session, record, known, there) for record in records]
+    taken = [_checked_or_why_not(record) for record in records]
+    there = _there(session, [record for record in taken if isinstance(record, VisitRecord)])
+    outcomes = [
+        _save_one(session, record, known, there) if isinstance(record, VisitRecord) else record
+        for record in taken
+    ]
+    session.flush()
+    return outcomes
+
+
+def _checked_or_why_not(record: VisitRecord) -> VisitRecord | Invalid:
+    try:
+        return checked(record)
+    except Invalid as error:
+        return error
 
 
 _Place = tuple[date, str]
@@ -73,7 +88,7 @@ Key = tuple[str, ...]
 
 @dataclass(slots=True)
 class _There:
-    rows: dict[tuple[date, Key], VisitCount]
+    rows: dict[_Place, VisitCount]
     counted: dict[_Place, set[tuple[str, str]]]
     """By which system and by what each day of a site is counted."""
 
@@ -88,15 +103,22 @@ def key(row: VisitCount | VisitRecord) -> Key:
     )
 
 
+def _told(record: VisitRecord) -> str:
+    return hashlib.sha256("\x1f".join(key(record)).encode()).hexdigest()
+
+
 def _there(session: Session, records: Iterable[VisitRecord]) -> _There:
-    spans = {(record.start, record.end) for record in records}
     found = _There({}, {})
-    if not spans:
+    wanted = sorted({(day, _told(record)) for record in records for day, _ in record.by_day()})
+    if not wanted:
         return found
-    first, end = min(start for start, _ in spans), max(end for _, end in spans)
-    for row in session.scalars(select(VisitCount).where(VisitCount.day >= first, VisitCount.day < end)):
-        found.rows[row.day, key(row)] = row
-        found.counted.setdefault((row.day, row.site), set()).add((row.counted_by, row.breakdown))
+    for start in range(0, len(wanted), _AT_ONCE):
+        some = tuple_(VisitCount.day, VisitCount.told).in_(wanted[start : start + _AT_ONCE])
+        found.rows |= {(row.day, row.told): row for row in session.scalars(select(VisitCount).where(some))}
+    columns = (VisitCount.day, VisitCount.site, VisitCount.counted_by, VisitCount.breakdown)
+    within = _within(wanted[0][0], wanted[-1][0] + timedelta(days=1))
+    for day, site, counted_by, breakdown in session.execute(select(*columns).where(*within).distinct()):
+        found.counted.setdefault((day, site), set()).add((counted_by, breakdown))
     return found
 
 
@@ -104,7 +126,6 @@ def _save_one(
     session: Session, record: VisitRecord, known: Sources, there: _There
 ) -> ImportOutcome | Invalid:
     try:
-        record = checked(record)
         mine = (record.counted_by, record.breakdown)
         for day, _ in record.by_day():
             for other in there.counted.get((day, record.site), set()) - {mine}:
@@ -120,13 +141,14 @@ def _save_one(
         return error
     tags = {name: getattr(record, name) for name in UTM}
     campaign = known.of(Trace.of_tags(tags)).campaign
-    effect = ImportOutcome.unchanged
+    effect, told = ImportOutcome.unchanged, _told(record)
     for day, visits in record.by_day():
-        place = (day, key(record))
+        place = (day, told)
         row = there.rows.get(place)
         if row is None:
             row = VisitCount(
                 day=day,
+                told=told,
                 site=record.site,
                 counted_by=record.counted_by,
                 breakdown=record.breakdown,
@@ -142,7 +164,6 @@ def _save_one(
         else:
             given = {"visits": visits, "campaign_id": campaign.id if campaign else None}
             effect = import_outcome.apply(row, given, effect)
-    session.flush()
     return effect
 
 
