@@ -11,7 +11,7 @@ from tests.cast import moment
 from tests.imports import NOW, ON_SQLITE, import_table
 from tracking.errors import Invalid
 from tracking.imports import undo
-from tracking.records import campaigns, visits
+from tracking.records import campaigns, matching, visits
 from tracking.storage import db
 from tracking.storage.models import Campaign, Touch, VisitCount
 
@@ -211,18 +211,18 @@ def test_visits_of_no_campaign_are_listed_tried_and_matched(engine: Engine) -> N
     touch = "touch_id,account_id,occurred_at,kind,utm_campaign\n1,A-1,2026-03-02T08:00:00Z,visit,SPRING\n"
     import_table(engine, "touches", touch)
     with Session(engine) as session:
-        first, *others = visits.unmatched(session)
+        first, *others = matching.unmatched(session)
         assert (first.words, first.visits, first.channel) == ("google / cpc / Spring", 212, "paid search")
         assert [(one.words, one.touches) for one in others] == [("SPRING", 1)]
         pumps = session.scalars(select(Campaign)).one()
-        seen = visits.preview(session, {"utm_campaign": "spring"}, pumps)
+        seen = matching.preview(session, {"utm_campaign": "spring"}, pumps)
         assert (seen.looked_at, seen.before, seen.after) == (1000, 0, 100)
         assert (seen.visits, seen.touches) == (212, 1)
     with db.transaction(engine) as session:
         pumps = session.scalars(select(Campaign)).one()
-        assert visits.match(session, pumps, {"utm_campaign": "spring"}, at=NOW) == (212, 1)
+        assert matching.match(session, pumps, {"utm_campaign": "spring"}, at=NOW) == (212, 1)
     with Session(engine) as session:
-        assert visits.unmatched(session) == []
+        assert matching.unmatched(session) == []
         assert [touch.campaign.name for touch in session.scalars(select(Touch)) if touch.campaign] == [
             "Pumps"
         ]

@@ -7,7 +7,7 @@ import click
 from tracking import clock
 from tracking.cli.installation import Day, Installation, json_option, pass_installation
 from tracking.errors import Invalid
-from tracking.records import campaigns, visits
+from tracking.records import campaigns, matching, visits
 from tracking.records.sources import UTM
 from tracking.storage import db
 
@@ -51,7 +51,7 @@ def visits_unmatched(installation: Installation) -> None:
                 "touches": one.touches,
                 "candidates": ", ".join(one.candidates),
             }
-            for one in visits.unmatched(session)
+            for one in matching.unmatched(session)
         ]
     named = {name: name for name in UTM} | {
         "channel": "Channel",
@@ -80,7 +80,7 @@ def visits_match(
     if dry_run:
         with db.reading(installation.engine) as session:
             found = None if channel else campaigns.get(session, campaign_name)
-            seen = visits.preview(session, tags, found)
+            seen = matching.preview(session, tags, found)
         installation.tell(
             f"{seen.visits} visits and {seen.touches} touches would get campaign {campaign_name!r}; of the "
             f"latest {seen.looked_at} visits, {seen.after} would have a campaign (now {seen.before})",
@@ -95,7 +95,7 @@ def visits_match(
         if channel:
             campaigns.add(session, campaign_name, channel, at=clock.now())
         row = campaigns.get(session, campaign_name)
-        counted, touches = visits.match(session, row, tags, at=clock.now())
+        counted, touches = matching.match(session, row, tags, at=clock.now())
     installation.tell(
         f"{counted} visits and {touches} touches matched with campaign {campaign_name!r}",
         visits=counted,

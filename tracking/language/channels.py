@@ -79,18 +79,19 @@ PAID_SOCIAL, ORGANIC_SOCIAL = "paid social", "organic social"
 REFERRAL, EMAIL, AI = "referral", "email", "ai assistant"
 
 _ONLINE: Mapping[str, str] = {
-    PAID_SEARCH: "cpc|ppc|sem|sea|paidsearch|search ads|google ads|googleads|adwords"
-    "|bing ads|microsoft ads|yandex direct|paid shopping|performance max|cross network"
+    PAID_SEARCH: "betald sökning|bezahlte suche|cpc|ppc|sem|sea|paidsearch|search ads|google ads|googleads"
+    "|adwords|bing ads|microsoft ads|yandex direct|paid shopping|performance max|cross network"
     "|поисковая реклама|付费搜索",
     ORGANIC_SEARCH: "organic|seo|search engine|search engines|organic shopping|sökmotorer|suchmaschinen"
-    "|поисковые системы|переходы из поисковых систем|搜索引擎|自然搜索",
+    "|organisk sökning|organische suche|органический поиск|поисковые системы"
+    "|переходы из поисковых систем|搜索引擎|自然搜索",
     PAID_SOCIAL: "paidsocial|cpsocial|social ads|social paid|social cpc|facebook ads|linkedin ads|meta ads",
     ORGANIC_SOCIAL: "social|socialmedia|social media|social network|social networks|social organic|sm"
     "|sociala nätverk|soziale netzwerke|социальные сети|переходы из социальных сетей|社交网络|社交媒体",
     AI: "ai|ai chat|ai referral|ai referrals|ai assistants|organic ai|переходы из чатов с ии|人工智能助手",
     "display": "banner|banners|cpm|retargeting|remarketing|display ads|programmatic|native",
     "video": "organic video|paid video|youtube ads",
-    EMAIL: "mail|mailing|newsletter|emails|e mail|e mails|email marketing|nyhetsbrev|рассылка"
+    EMAIL: "e post|epost|mail|mailing|newsletter|emails|e mail|e mails|email marketing|nyhetsbrev|рассылка"
     "|переходы с почтовых рассылок",
     "messaging": "sms|mms|whatsapp|viber|telegram|text message|push|mobile push|mobile push notifications",
     "affiliate": "affiliates|affiliate marketing|partner link",

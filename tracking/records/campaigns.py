@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracking.errors import Conflict, Invalid, NotFound
-from tracking.records import visits
+from tracking.records import matching
 from tracking.records.sources import UTM
 from tracking.storage import money
 from tracking.storage.models import AdMaterial, Campaign
@@ -57,7 +57,7 @@ def change(session: Session, campaign: Campaign, **details: Any) -> Campaign:
 def _rematch(session: Session, details: Mapping[str, Any]) -> None:
     # What came before the campaign was told to be known by these tags is its too.
     if any(details.get(name) for name in UTM):
-        visits.rematch(session)
+        matching.rematch(session)
 
 
 def named(session: Session, names: Iterable[str]) -> dict[str, Campaign]:

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from tracking import clock
 from tracking.errors import Invalid, NotFound
 from tracking.language import channels
-from tracking.records import campaigns, visits
+from tracking.records import campaigns, matching, visits
 from tracking.records.sources import UTM
 from tracking.storage.models import Campaign, SourceRule
 from tracking.web import forms, pages
@@ -27,7 +27,7 @@ def visit_list() -> Page:
         asked = pages.report_query(session)
         start, end = asked.period.start, asked.period.end
         rows = visits.by_source(session, start, end)
-        unmatched = visits.unmatched(session)
+        unmatched = matching.unmatched(session)
         page = render_template(
             "visits/list.html",
             asked=asked,
@@ -37,7 +37,7 @@ def visit_list() -> Page:
             unmatched=unmatched[:_SHOWN],
             more=max(0, len(unmatched) - _SHOWN),
             without=sum(one.visits for one in unmatched),
-            rules=visits.rules(session),
+            rules=matching.rules(session),
             label=channels.label,
             problem=asked.problem,
         )
@@ -59,7 +59,7 @@ def match_visits() -> Page:
         return redirect(url_for("web.visit_list"), 303)
     with pages.reading() as session:
         chosen = _chosen(session, request.values.get("campaign", ""))
-        seen = visits.preview(session, tags, chosen) if any(tags.values()) else None
+        seen = matching.preview(session, tags, chosen) if any(tags.values()) else None
         page = render_template(
             "visits/match.html",
             tags=tags,
@@ -105,4 +105,4 @@ def _match(job: Work, tags: Mapping[str, str | None]) -> tuple[int, int]:
     else:
         raise Invalid("campaign", "choose a campaign, or enter the name of a new one")
     job.note("visits match", row.name)
-    return visits.match(job.session, row, tags, at=clock.now())
+    return matching.match(job.session, row, tags, at=clock.now())
