@@ -119,7 +119,7 @@ KPIS: tuple[Kpi, ...] = (
     Kpi(
         "visitor_to_lead_rate",
         "Visitor-to-lead rate",
-        "leads / website visits in the period",
+        "leads / website visits, both from the first to the last day with a count in the period",
         "share",
         "one buyer may visit many times, and many leads never visit",
         "visit counts, calls, forms and messages",

@@ -93,6 +93,7 @@ def figures(
     outbound: Mapping[str, float],
     *,
     visits: int,
+    leads_counted: float | None = None,
     revenue_before_minor: int | None,
     habit: Buying,
     years_kept: float,
@@ -104,7 +105,9 @@ def figures(
     total, inbound, outbound : mapping
         Rows of :data:`reports.roi.ROI`: all, and the sums over campaigns of each direction.
     visits : int
-        Visits to the site in the period.
+        Visits to the site in the period; 0 where none were counted, which leaves their rate unknown.
+    leads_counted : float or None
+        Leads of the days on which visits were counted; None where those are all days of the period.
     revenue_before_minor : int or None
         Revenue of the same days a year before; None where it was not recorded then.
     habit : Buying
@@ -139,7 +142,7 @@ def figures(
         "acquisition_cost_minor": acquisition,
         "inbound_acquisition_cost_minor": _acquisition(inbound),
         "outbound_acquisition_cost_minor": _acquisition(outbound),
-        "visitor_to_lead_rate": ratio(total["leads"], visits),
+        "visitor_to_lead_rate": ratio(total["leads"] if leads_counted is None else leads_counted, visits),
         "lead_to_customer_rate": ratio(customers, total["leads"]),
         "lifetime_value_minor": value,
         "lifetime_to_acquisition": ratio(value, acquisition) if value is not None and acquisition else None,

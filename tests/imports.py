@@ -20,6 +20,7 @@ from tracking.imports.reading import Table
 from tracking.imports.run import Format
 from tracking.imports.touches import Touches
 from tracking.imports.values import Dialect
+from tracking.imports.visits import Visits
 from tracking.records import campaigns
 from tracking.storage import db
 from tracking.storage.vocabulary import Medium
@@ -59,8 +60,10 @@ def advertise(engine: Engine) -> None:
 
 
 def import_table(engine: Engine, kind: str, file: str | bytes | Path, **options: Any) -> Result:
-    """Import a file with a header: calls, deals, costs or touches."""
-    source = table(file.read_bytes(), file.name) if isinstance(file, Path) else table(file)
+    """Import a file with a header: calls, deals, costs, touches or visits."""
+    name = options.pop("name", "file.csv")
+    source = table(file.read_bytes(), file.name) if isinstance(file, Path) else table(file, name)
+    days, site = options.pop("days", ""), options.pop("site", "")
     told = mapping.load(options.pop("mapping", None), options.pop("columns", ()), options.pop("stages", ()))
     dialect = options.pop("dialect", LOCAL if kind != "touches" else replace(LOCAL, zone=None))
     form: Format[Any] = {
@@ -68,5 +71,6 @@ def import_table(engine: Engine, kind: str, file: str | bytes | Path, **options:
         "deals": lambda: Deals(source, dialect, "SE", told),
         "costs": lambda: Costs(source, dialect, told),
         "touches": lambda: Touches(source, dialect, "SE", told),
+        "visits": lambda: Visits(source, dialect, told, days=days, site=site),
     }[kind]()
     return run.run(engine, source, form, at=NOW, **options)

@@ -5,6 +5,7 @@ from sqlalchemy import Engine, event
 
 from tests.api_client import Api, fair
 from tests.cast import BOREALIS, FAIR_NUMBER, SEARCH_NUMBER
+from tests.imports import ON_SQLITE
 from tracking.storage.config import Settings
 
 
@@ -282,3 +283,49 @@ def test_a_name_that_is_taken_is_a_conflict(api: Api) -> None:
     assert api.refused("POST", "/campaigns", {"name": "Fair 2026", "channel": "x"})["status"] == 409
     assert api.refused("PATCH", f"/campaigns/{other['id']}", {"name": "Fair 2026"})["status"] == 409
     assert api.patch(f"/campaigns/{other['id']}", {"name": "Search ads"})["channel"] == "search"
+
+
+@ON_SQLITE
+def test_a_touch_finds_its_campaign_by_its_tags_and_keeps_its_click_ids(api: Api) -> None:
+    api.post("/campaigns", {"name": "Pumps", "channel": "paid search", "utm_campaign": "pumps-2026"})
+    touch = {
+        "source_key": "t1",
+        "account": {"external_id": "A-1"},
+        "occurred_at": "2026-05-01T08:00:00Z",
+        "kind": "visit",
+    }
+    shown = api.post(
+        "/touches", touch | {"landing_page": "https://acme.example/?utm_campaign=PUMPS-2026&gclid=x"}
+    )
+    assert (shown["campaign"], shown["click_ids"], shown["landing_page"]) == (
+        "Pumps",
+        {"gclid": "x"},
+        "acme.example/",
+    )
+    by_tag = touch | {"source_key": "t2", "utm_campaign": "pumps-2026", "click_ids": {"msclkid": "y"}}
+    assert api.post("/touches", by_tag)["campaign"] == "Pumps"
+    direct = touch | {"source_key": "t3", "landing_page": "https://acme.example/", "referrer": ""}
+    assert (api.post("/touches", direct)["channel"], api.get("/touches/3")["campaign"]) == ("direct", None)
+    for wrong, field in (
+        ({"referrer": "http://[::1"}, "referrer"),
+        ({"click_ids": {"fooclid": "1"}}, "click_ids"),
+        ({"landing_page": "http://[::1"}, "landing_page"),
+    ):
+        problem = api.refused("POST", "/touches", touch | wrong)
+        assert field in str(problem), problem
+
+
+def test_visits_of_a_day_replace_those_of_the_same_source(api: Api) -> None:
+    api.post("/campaigns", {"name": "Pumps", "channel": "paid search", "utm_campaign": "pumps-2026"})
+    day = {"day": "2026-03-01", "visits": 40}
+    tags = {"utm_source": "google", "utm_medium": "cpc", "utm_campaign": "PUMPS-2026"}
+    shown = api.post("/visits", day | tags)
+    assert (shown["campaign"], shown["channel"], shown["visits"]) == ("Pumps", "paid search", 40)
+    api.post("/visits", day | {"channel": "Direct", "visits": 5})
+    assert api.post("/visits", day | tags | {"visits": 44})["id"] == shown["id"]
+    assert [row["visits"] for row in api.get("/visits?from=2026-03-01&to=2026-03-02")["items"]] == [44, 5]
+    assert api.get("/visits?campaign=Pumps")["total_records"] == 1
+    assert "day" in str(api.refused("POST", "/visits", day | {"counted_by": "GA4"})), "it would count twice"
+    for wrong in ({"visits": -1}, {"visits": 1.5}, {"day": "1 March"}, {"channel": "(total)"}):
+        problem = api.refused("POST", "/visits", day | wrong)
+        assert next(iter(wrong)) in str(problem), problem

@@ -145,7 +145,7 @@ def test_ad_material_names_its_campaign_and_contradicts_no_other(session: Sessio
         ("Suchmaschine", "search"),
         ("Google", "search"),
         ("Google Ads", "Google Ads"),
-        ("Organic search", "Organic search"),
+        ("Organic search", "organic search"),
         ("LinkedIn", "LinkedIn"),
         ("Nyhetsbrev", "email"),
         ("e-mail", "email"),

@@ -507,7 +507,7 @@ def test_what_hubspot_knows_of_the_source_becomes_an_answer_and_a_touch(engine: 
         (answer,) = session.scalars(select(Answer)).all()
         (touch,) = session.scalars(select(Touch)).all()
         assert answer.verbatim == "From a colleague"
-        assert (touch.kind, touch.channel) == (TouchKind.visit, "paid_search")
+        assert (touch.kind, touch.channel) == (TouchKind.visit, "paid search")
         assert touch.occurred_at == moment("2026-03-10 11:00")
 
 

@@ -6,8 +6,12 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from tests.cast import CATALOGUE_NUMBER, COBALT
+from tests.cast import CATALOGUE_NUMBER, COBALT, DRIFT, moment
 from tests.imports import ON_SQLITE, advertise, import_table
+from tracking.keeping import erasure, people
+from tracking.records import campaigns
+from tracking.storage import db
+from tracking.storage.config import Settings
 from tracking.storage.models import Answer, Call, Cost, Deal, Touch
 from tracking.storage.vocabulary import CallStatus
 
@@ -59,11 +63,11 @@ def test_what_was_noted_as_the_source_is_an_answer(
 @pytest.mark.parametrize(
     ("column", "cell", "touch"),
     [
-        ("Original Traffic Source", "Organic Search", ("visit", "organic_search")),
+        ("Original Traffic Source", "Organic Search", ("visit", "organic search")),
         ("Lead Source", "Web", ("form", "website")),
         ("Quelle", "Kontaktformular", ("form", "website")),
         ("Источник", "Веб-сайт", ("form", "website")),
-        ("utm_campaign", "valves", ("other", "valves")),
+        ("utm_campaign", "valves", ("visit", "other")),
     ],
 )
 def test_where_a_system_saw_the_buyer_is_a_touch(
@@ -245,3 +249,101 @@ def test_figures_and_signs_may_be_written_twice_as_wide(engine: Engine) -> None:
     assert result.refusals == []
     with Session(engine) as session:
         assert session.scalars(select(Deal.amount_minor)).all() == [123_450]
+
+
+def tagged(engine: Engine, name: str, **tags: str) -> None:
+    with db.transaction(engine) as session:
+        campaigns.add(session, name, "paid search", at=moment("2026-01-01"), **tags)
+
+
+TAGGED = (
+    "touch_id,account_id,occurred_at,kind,utm_source,utm_medium,utm_campaign,landing_page,referrer,gclid\n"
+    "1,A-1,2026-05-01T08:00:00Z,visit,google,cpc,PUMPS 2026,,,\n"
+    "2,A-1,2026-05-02T08:00:00Z,visit,,,,https://acme.example/p?utm_campaign=pumps%202026&gclid=Cj0,,\n"
+    "3,A-1,2026-05-03T08:00:00Z,visit,google,cpc,valves,,,Cj1\n"
+    "4,A-1,2026-05-04T08:00:00Z,visit,,,,https://acme.example/p,https://www.bing.com/,\n"
+)
+
+
+def test_touches_find_their_campaign_by_tags_and_keep_them_with_their_click_ids(engine: Engine) -> None:
+    tagged(engine, "Pumps", utm_source="google", utm_medium="cpc", utm_campaign="pumps 2026")
+    result = import_table(engine, "touches", TAGGED)
+    assert (result.created, result.refusals, result.campaigns_created) == (4, [], [])
+    assert "1 rows have tags of no campaign: google / cpc / valves." in " ".join(result.notes)
+    with Session(engine) as session:
+        rows = session.scalars(select(Touch).order_by(Touch.occurred_at)).all()
+        assert [row.campaign.name if row.campaign else row.channel for row in rows] == [
+            "Pumps",
+            "Pumps",
+            "paid search",
+            "organic search",
+        ]
+        assert [row.click_ids for row in rows] == [None, {"gclid": "Cj0"}, {"gclid": "Cj1"}, None]
+        assert (rows[1].landing_page, rows[2].utm_campaign) == ("acme.example/p", "valves")
+    assert import_table(engine, "touches", TAGGED).skipped == 4
+
+
+@ON_SQLITE
+def test_tags_of_several_campaigns_are_told_and_choose_none(engine: Engine) -> None:
+    for name in ("North", "South"):
+        tagged(engine, name, utm_campaign="pumps 2026")
+    result = import_table(engine, "touches", TAGGED)
+    assert "fits several campaigns equally well, so none is chosen: North, South" in " ".join(result.notes)
+    with Session(engine) as session:
+        assert session.scalars(select(Touch.campaign_id).where(Touch.campaign_id.is_not(None))).all() == []
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("old", "new", "column"),
+    [
+        ("https://acme.example/p,https", "http://[::1,https", "landing_page"),
+        ("https://www.bing.com/", "http://[::1", "referrer"),
+        ("Cj1", "C" * 501, "gclid"),
+    ],
+)
+def test_what_is_no_address_and_no_click_id_is_refused_by_name(
+    engine: Engine, old: str, new: str, column: str
+) -> None:
+    result = import_table(engine, "touches", TAGGED.replace(old, new))
+    assert (result.created, [refusal.column for refusal in result.refusals]) == (3, [column])
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("columns", "cells"),
+    [
+        ("utm_source;utm_medium;utm_campaign", "Google;CPC;Pumps%202026"),
+        ("Lead Source", "utm_source=google&utm_medium=cpc&utm_campaign=pumps+2026"),
+        ("Original Source", "https://acme.example/?utm_campaign=pumps%202026"),
+        ("landing page", "https://acme.example/?utm_campaign=pumps%202026"),
+    ],
+)
+def test_a_deals_source_that_holds_tags_is_a_visit_of_their_campaign(
+    engine: Engine, columns: str, cells: str
+) -> None:
+    tagged(engine, "Pumps", utm_campaign="pumps 2026")
+    text = f"deal_id;name;company;stage;amount;{columns};create date\n" + DEAL.format(id=1, cell=cells)
+    for _ in range(2):
+        assert import_table(engine, "deals", text).refusals == []
+    assert told(engine) == ([], [("visit", "Pumps")])
+
+
+@ON_SQLITE
+def test_the_click_ids_of_a_person_who_is_taken_out_go_and_the_touch_stays(
+    engine: Engine, settings: Settings
+) -> None:
+    text = (
+        "touch_id,company,phone,occurred_at,kind,gclid\n"
+        f"1,Borealis,{COBALT},2026-05-01T08:00:00Z,visit,Cj0\n2,Drift,{DRIFT},2026-05-01T08:00:00Z,visit,Cj1\n"
+    )
+    assert import_table(engine, "touches", text).refusals == []
+    erasure.erase(
+        engine,
+        settings,
+        lambda session: people.by_text(session, COBALT, "SE"),
+        by="anna@acme.example",
+        at=moment("2026-06-01"),
+    )
+    with Session(engine) as session:
+        assert session.scalars(select(Touch.click_ids).order_by(Touch.id)).all() == [None, {"gclid": "Cj1"}]

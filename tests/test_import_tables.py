@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session, joinedload
 from tests.cast import moment
 from tests.imports import DATA, ON_SQLITE, import_table
 from tracking.errors import Invalid
+from tracking.records import campaigns
+from tracking.storage import db
 from tracking.storage.models import Campaign, Cost, Deal, Touch
 from tracking.storage.vocabulary import Stage, TouchKind
 
@@ -261,3 +263,13 @@ def test_a_refused_row_leaves_no_campaign_behind(engine: Engine) -> None:
         names = session.scalars(select(Campaign.name)).all()
     assert (result.refused, sorted(result.campaigns_created)) == (3, ["Both", "Old"])
     assert sorted(names) == ["Both", "Old"]
+
+
+@ON_SQLITE
+def test_costs_that_name_a_campaign_by_its_utm_tag_are_its_costs(engine: Engine) -> None:
+    with db.transaction(engine) as session:
+        campaigns.add(session, "Pumps", "paid search", at=moment("2026-01-01"), utm_campaign="pumps-2026")
+    text = "Date,Cost,Currency,UTMCampaign\n2026-01-18,12.50,EUR,PUMPS-2026\n2026-01-18,1.00,EUR,other\n"
+    result = import_table(engine, "costs", text)
+    assert (result.created, result.campaigns_created) == (2, ["other"])
+    assert [cost.campaign.name for cost in costs_of(engine) if cost.campaign] == ["Pumps", "other"]

@@ -124,7 +124,7 @@ def test_channels_written_before_go_by_their_standard_names_and_figures_are_made
         "Fachmesse": "fair",
         "LinkedIn": "LinkedIn",
         "fair": "fair",
-        "Organic search": "Organic search",
+        "Organic search": "organic search",
     }
     assert told == [("referral", None), (None, "recommendation")]
 

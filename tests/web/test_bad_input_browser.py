@@ -51,9 +51,10 @@ TEXTS: dict[str, set[str]] = {
     "job": {"label", "error", "created_by"},
     "report_schedule": {"name", "last_error", "created_by"},
     "saved_view": {"name"},
-    "touch": {"channel"},
+    "source_rule": {"utm_source", "utm_medium", "utm_campaign"},
+    "touch": {"channel", "utm_source", "utm_medium", "utm_campaign", "landing_page"},
     "tracking_number": {"label", "provider"},
-    "visit_count": {"channel"},
+    "visit_count": {"channel", "site", "counted_by", "utm_source", "utm_medium", "utm_campaign"},
 }
 # Keys, hashes, codes and words of our own, which no form, file or call can fill with text.
 OURS = {
@@ -72,12 +73,16 @@ OURS = {
     "import_mapping.kind", "import_run.kind", "inbox_event.body_hash", "inbox_event.error",
     "inbox_event.event_key", "inbox_event.provider", "installation.key_fingerprint", "job.kind",
     "material_picture.content_type", "report_schedule.cadence", "report_schedule.language",
-    "saved_view.path", "touch.source_key", "tracking_number.destination", "tracking_number.number",
+    "saved_view.path", "touch.source_key", "visit_count.breakdown", "visit_count.told",
+    "tracking_number.destination", "tracking_number.number",
 }  # fmt: skip
 # Known to reports, filters and imports; no page of this installation shows it by itself.
 UNSEEN = {
     "account.external_id", "account.domain", "answer.asked_by", "report_schedule.created_by",
-    "visit_count.channel",
+    "visit_count.channel", "visit_count.site", "visit_count.counted_by", "visit_count.utm_source",
+    "visit_count.utm_medium", "visit_count.utm_campaign", "touch.utm_source", "touch.utm_medium",
+    "touch.utm_campaign", "touch.landing_page", "source_rule.utm_source", "source_rule.utm_medium",
+    "source_rule.utm_campaign",
 }  # fmt: skip
 
 

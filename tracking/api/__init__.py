@@ -19,11 +19,12 @@ from tracking.api import (
     problems,
     reports,
     touches,
+    visits,
 )
 from tracking.api.routes import EXTENSION, PREFIX
 from tracking.storage.config import Settings
 
-SECTIONS = (campaigns, numbers, calls, answers, people, deals, costs, touches, reports)
+SECTIONS = (campaigns, numbers, calls, answers, people, deals, costs, touches, visits, reports)
 
 
 def register(app: OpenAPI, engine: Engine, settings: Settings) -> None:

@@ -1,8 +1,10 @@
 """Touches in the API: the moments at which buying companies met the supplier's marketing."""
 
 from datetime import datetime
+from typing import Annotated, Literal
 
 from pydantic import AliasPath, Field
+from pydantic import StringConstraints as Text
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
@@ -13,9 +15,14 @@ from tracking.api.references import Whose, source
 from tracking.api.routes import Context, Section
 from tracking.records import contacts, touches
 from tracking.records.import_outcome import ImportOutcome
+from tracking.records.sources import UTM, Trace, trace
 from tracking.records.touches import TouchRecord
 from tracking.storage.models import Campaign, Touch
 from tracking.storage.vocabulary import TouchKind
+
+ClickId = Literal["gclid", "gbraid", "wbraid", "msclkid", "yclid", "li_fat_id", "ttclid", "fbclid"]
+Line500 = Annotated[str, Text(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Address = Annotated[str, Text(max_length=2000, pattern=r"^[^\x00-\x1f\x7f]*$")]
 
 routes = Section("touches", "All that attribution sees.", write=Scope.write_calls)
 
@@ -40,6 +47,17 @@ class NewTouch(Body):
     campaign: Line | None = Field(None, description="Name of the campaign.")
     ad_material: Line | None = Field(None, description="Name of the campaign's ad material.")
     channel: Line | None = Field(None, description="Where no campaign says it.")
+    utm_source: Line | None = Field(None, description="UTM tags find the campaign where none is named.")
+    utm_medium: Line | None = None
+    utm_campaign: Line | None = None
+    landing_page: Address | None = Field(
+        None,
+        description="Address of the first page; its UTM tags and click ids are read, its query is not kept.",
+    )
+    referrer: Address | None = Field(
+        None, description="Where the visitor came from; empty for nowhere, left out where it is not known."
+    )
+    click_ids: dict[ClickId, Line500] = Field({}, description="Such as gclid, by name.")
 
 
 class ShownTouch(Shown):
@@ -55,6 +73,11 @@ class ShownTouch(Shown):
     ad_material_id: int | None
     ad_material: NameOfAny
     channel: str | None
+    utm_source: str | None
+    utm_medium: str | None
+    utm_campaign: str | None
+    landing_page: str | None
+    click_ids: dict[str, str] | None
     call_id: int | None
     source_key: str | None
 
@@ -94,6 +117,7 @@ def save_touch(context: Context, body: NewTouch) -> tuple[ShownTouch, ImportOutc
         occurred_at=body.occurred_at,
         kind=body.kind,
         channel=body.channel,
+        trace=_trace(body),
     )
     with naming({"account_id": "account", "touch_id": "source_key"}):
         row, effect = touches.save(
@@ -101,3 +125,8 @@ def save_touch(context: Context, body: NewTouch) -> tuple[ShownTouch, ImportOutc
         )
     context.session.refresh(row)
     return ShownTouch.model_validate(row), effect
+
+
+def _trace(body: NewTouch) -> Trace | None:
+    told = {name: getattr(body, name) for name in UTM} | dict(body.click_ids)
+    return trace(body.landing_page, body.referrer, told=told) or None

@@ -87,14 +87,14 @@ ringtrail = Commands(
         "explain": "attribute:explain_command",
         "export": "report:export",
         "import": Commands(
-            """Import call records, call logs, deals, costs and touches.
+            """Import call records, call logs, deals, costs, touches and web visits.
 
             Use - as FILE for standard input. You can import a file again: existing records are skipped.
             Exit codes: 0 all rows imported, 1 rows rejected, 2 the file or an option is not valid.
             """,
             {
                 name: f"imports:{name}"
-                for name in ("calls", "cdr", "costs", "deals", "supplier", "template", "touches")
+                for name in ("calls", "cdr", "costs", "deals", "supplier", "template", "touches", "visits")
             }
             | {"list": "undo:list_command", "undo": "undo:undo_command"},
         ),
@@ -149,6 +149,10 @@ ringtrail = Commands(
         "user": Commands(
             "Manage users.",
             {name: f"users:user_{name}" for name in ("add", "list", "rescue")},
+        ),
+        "visits": Commands(
+            "Show where web visits come from, and match them with campaigns.",
+            {name: f"visits:visits_{name}" for name in ("match", "remove", "show", "unmatched")},
         ),
         "work": "work:work",
     },

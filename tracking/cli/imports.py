@@ -24,6 +24,7 @@ from tracking.imports.reading import Table
 from tracking.imports.run import Format
 from tracking.imports.touches import Touches
 from tracking.imports.values import Dialect
+from tracking.imports.visits import Visits
 from tracking.storage import db, money
 
 _SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
@@ -225,6 +226,37 @@ def touches(
     _run(
         installation,
         lambda table, dialect: Touches(table, dialect, installation.settings.region, told),
+        **options,
+    )
+
+
+@click.command("visits")
+@click.option(
+    "--days",
+    default="",
+    metavar="DAYS",
+    help="Days that a file without dates covers, such as 2026-03-01..2026-03-31 or 2026-03.",
+)
+@click.option("--site", default="", help="Name of the site, where you have several; their visits add up.")
+@_table_options
+@_file_options
+def visits(
+    installation: Installation,
+    /,
+    mapping_file: str | None,
+    columns: tuple[str, ...],
+    days: str,
+    site: str,
+    **options: Any,
+) -> None:
+    """Import numbers of web visits from GA4, Matomo, Plausible or a table of your own.
+
+    They are counts by day, campaign and channel; a day that you import again replaces the former count.
+    """
+    told = mapping.load(mapping_file, columns)
+    _run(
+        installation,
+        lambda table, dialect: Visits(table, dialect, told, days=days, site=site),
         **options,
     )
 

@@ -18,6 +18,7 @@ _TABLES = {
     "contact": "contacts",
     "contact_point": "contact numbers and email addresses",
     "cost": "costs",
+    "visit_count": "numbers of web visits",
     "deal": "deals",
     "touch": "touches",
 }

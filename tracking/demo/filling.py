@@ -344,7 +344,7 @@ class _Filling:
             place = (row["day"], campaign.id if campaign else None, None if campaign else row["channel"])
             counted[place] = counted.get(place, 0) + row["visits"]
         self.session.add_all(
-            VisitCount(day=day, campaign_id=campaign_id, channel=channel, visits=visits)
+            VisitCount(day=day, campaign_id=campaign_id, channel=channel, visits=visits, counted_by="Demo")
             for (day, campaign_id, channel), visits in counted.items()
         )
 

@@ -10,16 +10,18 @@ from sqlalchemy.orm import Session
 from tracking.errors import Invalid, Sentence, say
 from tracking.imports import values
 from tracking.imports import words as tables
-from tracking.imports.headed import NO_CHANNEL, Headed, Occurrences
+from tracking.imports.headed import NO_CHANNEL, TRACE, Headed, Occurrences, Unmatched
 from tracking.imports.mapping import Told
 from tracking.imports.outcomes import Outcome
 from tracking.imports.reading import Table
 from tracking.imports.run import each
 from tracking.imports.values import Dialect
+from tracking.language import channels
 from tracking.records import answers, contacts, deals, touches
 from tracking.records.contacts import Clues
 from tracking.records.deals import DealRecord
 from tracking.records.import_outcome import ImportOutcome
+from tracking.records.sources import UTM, Sources, Trace, trace
 from tracking.records.touches import TouchRecord
 from tracking.storage.models import Deal
 from tracking.storage.vocabulary import Outcome as Asked
@@ -29,15 +31,19 @@ _STAGES = values.words(Stage, "stages")
 _ENDED = (Stage.won, Stage.lost)
 # What HubSpot calls where a contact was first seen, as kinds of touch. Offline sources name none.
 _SEEN = {
-    "organic search": ("organic_search", TouchKind.visit),
-    "paid search": ("paid_search", TouchKind.visit),
-    "paid social": ("paid_social", TouchKind.visit),
-    "organic social": ("organic_social", TouchKind.visit),
-    "social media": ("organic_social", TouchKind.visit),
-    "email marketing": ("email", TouchKind.visit),
-    "referrals": ("referral", TouchKind.visit),
-    "other campaigns": ("other", TouchKind.visit),
-    "ai referrals": ("ai_referral", TouchKind.visit),
+    word: (channel, TouchKind.visit)
+    for word in (
+        "organic search",
+        "paid search",
+        "paid social",
+        "organic social",
+        "social media",
+        "email marketing",
+        "referrals",
+        "other campaigns",
+        "ai referrals",
+    )
+    if (channel := channels.online(word))
 }
 _SOURCES = tables.values("sources")
 _WEBSITE, _NOTHING = "website", "nothing"
@@ -51,6 +57,8 @@ class _Sold:
     noted: str | None
     """What the seller noted as the source, other than where the system saw the buyer."""
     seen: tuple[str, TouchKind] | None
+    trace: Trace | None
+    """What the visit brought along by which the buyer came, where the system kept it."""
     campaign: str | None
     begun: datetime | None
 
@@ -86,6 +94,7 @@ class Deals(Headed):
             "heard_from",
             "source",
             "campaign",
+            *TRACE,
         ),
         (),
     )
@@ -104,6 +113,7 @@ class Deals(Headed):
             for name, stage in (told.stages if told else {}).items()
         }
         self._occurrences = Occurrences()
+        self.unmatched = Unmatched()
         self.name = _system({values.fold(name) for name in self.columns.header})
 
     def read(self, cells: Sequence[str]) -> _Sold:
@@ -162,13 +172,23 @@ class Deals(Headed):
             **moments,
         )
         heard = values.text(cell("heard_from"), "heard_from", answers.LONGEST_VERBATIM)
-        noted, seen = _source(values.text(cell("source"), "source"))
+        source, came = values.text(cell("source"), "source", 2000), self.trace(cells)
+        if source and "utm_" in source.casefold():
+            # An address, or its query alone.
+            address = source if "?" in source or "/" in source else f"?{source}"
+            came = trace(address, told=_told(came) if came else None)
+            source = None
+        noted, seen = _source(values.text(source or "", "source"))
+        if came is not None and not (came.tagged or came.click_ids or came.referrer):
+            came = None
         campaign = values.text(cell("campaign"), "campaign")
-        return _Sold(record, tuple(dict.fromkeys(numbers))[1:], heard, noted, seen, campaign, begun)
+        more = tuple(dict.fromkeys(numbers))[1:]
+        return _Sold(record, more, heard, noted, seen, came, campaign, begun)
 
     def save(self, session: Session, records: Sequence[_Sold], at: datetime) -> Sequence[Outcome]:
         """Add the deals, or bring them up to date."""
         found = self.campaigns.find(session, {r.campaign: NO_CHANNEL for r in records if r.campaign}, at)
+        known = Sources(session) if any(sold.trace for sold in records) else None
 
         def one(sold: _Sold) -> ImportOutcome:
             deal, effect = deals.save(session, sold.record, at=at)
@@ -189,9 +209,9 @@ class Deals(Headed):
                     verbatim=told,
                     source_key=values.content_key(kind, sold.record.external_id, told),
                 )
-            if sold.seen or campaign:
-                channel, kind = sold.seen or (None, TouchKind.other)
-                touches.save(
+            if sold.seen or sold.trace or campaign:
+                channel, kind = sold.seen or (None, TouchKind.visit if sold.trace else TouchKind.other)
+                touch, _ = touches.save(
                     session,
                     TouchRecord(
                         source_key=values.content_key("deal's source", sold.record.external_id),
@@ -199,10 +219,14 @@ class Deals(Headed):
                         occurred_at=before,
                         kind=kind,
                         channel=None if campaign else channel,
+                        trace=sold.trace,
                     ),
                     at=at,
                     campaign=campaign,
+                    sources=known,
                 )
+                if known is not None and touch.campaign_id is None:
+                    self.unmatched.note(sold.trace, known)
             return effect
 
         outcomes = each(session, records, one)
@@ -210,10 +234,11 @@ class Deals(Headed):
         return outcomes
 
     def remarks(self) -> Sequence[Sentence]:
-        """Say what a file without ids leads to."""
+        """Say what a file without ids leads to, and whose tags name no campaign."""
         if "deal_id" in self.columns:
-            return ()
+            return self.unmatched.remarks()
         return (
+            *self.unmatched.remarks(),
             say(
                 "no column has deal IDs, so a row that changes counts as a new deal in the next file; "
                 "export the deals with their IDs"
@@ -268,6 +293,10 @@ class Deals(Headed):
             person=person,
             person_id=known("person_id"),
         )
+
+
+def _told(came: Trace) -> dict[str, str | None]:
+    return {name: getattr(came, name) for name in UTM} | dict(came.click_ids)
 
 
 def _source(told: str | None) -> tuple[str | None, tuple[str, TouchKind] | None]:

@@ -1,6 +1,7 @@
 """What the files with a header line have in common: columns by name, campaigns by name, rows without id."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,9 +17,13 @@ from tracking.imports.outcomes import Outcome, Skip
 from tracking.imports.reading import Broken, Table
 from tracking.imports.values import Dialect, content_key
 from tracking.records import campaigns
+from tracking.records.sources import CLICK_IDS, OWN_TAG, UTM, Sources, Trace, trace
 from tracking.storage.models import Campaign
 
 NO_CHANNEL = "other"
+TRACE = (*UTM, OWN_TAG, "landing_page", "referrer", *CLICK_IDS)
+"""What a visit brings along, as columns."""
+_NAMED_TAGS = 5
 
 
 # Rows that a guess looks at, and rows of a call log that decide how it is written: later ones that contradict
@@ -195,6 +200,14 @@ class Headed:
             return None
         return values.moment(cell, name, self.dialect_of(name), end_of_day=end_of_day).astimezone(UTC)
 
+    def trace(self, cells: Sequence[str]) -> Trace | None:
+        """Read what a visit brought along; None where the file has no column for it, or the row nothing."""
+        names = [name for name in TRACE if name in self.columns]
+        if not any(self.columns.cell(cells, name) for name in names):
+            return None
+        told = {name: values.clean(self.columns.cell(cells, name)) for name in names}
+        return trace(told.get("landing_page"), told.get("referrer"), told=told)
+
     def place(self, cells: Sequence[str], name: str) -> tuple[str, str]:
         """Return the column and value that an error speaks of."""
         at = self.columns.index(name)
@@ -221,9 +234,7 @@ def resembles(header: Sequence[str]) -> Sentence | None:
     if any(
         name.startswith(("session primary channel group", "session default channel group")) for name in names
     ) or ({"label", "visits"} <= names or {"visitors", "bounce rate"} <= names or "nb visits" in names):
-        return say(
-            "totals of web visits, not single visits of buyers; import single visits, or the campaign costs"
-        )
+        return say("totals of web visits, not single visits of buyers; import them as visits")
     return None
 
 
@@ -239,8 +250,15 @@ class CampaignBook:
         self._fresh: set[str] = set()
 
     def find(self, session: Session, wanted: Mapping[str, str | None], at: datetime) -> dict[str, Campaign]:
-        """Return the campaigns of a batch; ``wanted`` gives the channel of each, for those to be added."""
+        """Return the campaigns of a batch; ``wanted`` gives the channel of each, for those to be added.
+
+        Advertising systems name a campaign by its UTM tag: what is no name is looked for there.
+        """
         found, self._fresh = campaigns.named(session, wanted), set[str]()
+        if found.keys() != wanted.keys():
+            known = Sources(session)
+            tagged = {name: known.called(name) for name in wanted.keys() - found.keys()}
+            found |= {name: campaign for name, campaign in tagged.items() if campaign is not None}
         for name, channel in wanted.items():
             if name not in found:
                 found[name] = campaigns.add(session, name, channel or NO_CHANNEL, at=at)
@@ -255,6 +273,47 @@ class CampaignBook:
             session.delete(found[name])
             del self.added[name]
         session.flush()
+
+
+class Unmatched:
+    """Tags of a file that name no campaign, or several equally well."""
+
+    def __init__(self) -> None:
+        self._none: Counter[str] = Counter()
+        self._several: dict[str, tuple[str, ...]] = {}
+
+    def note(self, seen: Trace | None, known: Sources) -> None:
+        """Note a row that has got no campaign."""
+        if seen is None or not seen.tagged:
+            return
+        tags = " / ".join(filter(None, (getattr(seen, name) for name in UTM))) or f"{OWN_TAG}={seen.own_tag}"
+        several = known.of(seen).candidates
+        if several:
+            self._several[tags] = several
+        else:
+            self._none[tags] += 1
+
+    def remarks(self) -> list[Sentence]:
+        """Say which they are."""
+        found = [
+            say(
+                "%(tags)s fits several campaigns equally well, so none is chosen: %(campaigns)s",
+                tags=tags,
+                campaigns=", ".join(several),
+            )
+            for tags, several in list(self._several.items())[:_NAMED_TAGS]
+        ]
+        if self._none:
+            named = ", ".join(tags for tags, _ in self._none.most_common(_NAMED_TAGS))
+            found.append(
+                say(
+                    "%(rows)s rows have tags of no campaign: %(tags)s. Match them under Visits, or with "
+                    "`ringtrail visits match`",
+                    rows=self._none.total(),
+                    tags=named + ("…" if len(self._none) > _NAMED_TAGS else ""),
+                )
+            )
+        return found
 
 
 class Occurrences:

@@ -28,11 +28,18 @@ from tracking.imports.run import Format
 from tracking.imports.touches import Touches
 from tracking.imports.uploads import Upload, UploadStore
 from tracking.imports.values import Dialect, fold
+from tracking.imports.visits import Visits
 from tracking.storage import db, money, vault
 from tracking.storage.config import Settings
 from tracking.storage.models import ImportMapping, ImportRun
 
-HEADED: Mapping[str, type[Headed]] = {"deals": Deals, "costs": Costs, "calls": CallLog, "touches": Touches}
+HEADED: Mapping[str, type[Headed]] = {
+    "deals": Deals,
+    "costs": Costs,
+    "calls": CallLog,
+    "touches": Touches,
+    "visits": Visits,
+}
 KINDS = (*HEADED, "cdr", "supplier")
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
 _LARGEST_YAML = 10_000_000
@@ -211,6 +218,8 @@ def form_of(upload: Upload, table: Table, settings: Settings) -> Format[Any]:
             return Deals(table, dialect, region, mapping)
         case "touches":
             return Touches(table, dialect, region, mapping)
+        case "visits":
+            return Visits(table, dialect, mapping, days=told.get("days", ""), site=told.get("site", ""))
     raise Invalid(
         "kind", "%(kind)r is not a file type; use one of: %(known)s", kind=upload.kind, known=", ".join(KINDS)
     )

@@ -55,6 +55,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
         "phone",
         "email",
     ),
+    "visits": ("period", "channel", "campaign", "utm_source", "utm_medium", "utm_campaign", "visits"),
     "answers": ("call_id", "heard_from", "asked_by"),
 }
 KINDS = tuple(_FIELDS)
@@ -158,6 +159,20 @@ _EXAMPLES: Mapping[str, tuple[str, Mapping[str, str]]] = {
         "de": "Anruf, Besuch, Formular, Nachricht, Messe oder Sonstiges.",
         "ru": "звонок, посещение, форма, сообщение, выставка или другое.",
         "zh": "电话、访问、表单、消息、展会或其他。",
+    }),
+    "period": ("2026-03-01", {
+        "en": "The day; the same day again replaces the number.",
+        "sv": "Dagen; samma dag igen ersätter antalet.",
+        "de": "Der Tag; derselbe Tag noch einmal ersetzt die Zahl.",
+        "ru": "День; тот же день ещё раз заменит число.",
+        "zh": "日期；同一天再次导入会替换数字。",
+    }),
+    "visits": ("42", {
+        "en": "Visits of that day from that source.",
+        "sv": "Besök den dagen från den källan.",
+        "de": "Besuche dieses Tages aus dieser Quelle.",
+        "ru": "Посещения за этот день из этого источника.",
+        "zh": "当天来自该来源的访问次数。",
     }),
     "started_at": ("2026-03-02 09:30", {}),
     "occurred_at": ("2026-03-02 09:30", {}),

@@ -6,9 +6,9 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from tracking.errors import Invalid
+from tracking.errors import Invalid, Sentence
 from tracking.imports import values
-from tracking.imports.headed import Headed, Occurrences
+from tracking.imports.headed import TRACE, Headed, Occurrences, Unmatched
 from tracking.imports.mapping import Told
 from tracking.imports.outcomes import Outcome
 from tracking.imports.reading import Table
@@ -17,6 +17,7 @@ from tracking.imports.values import Dialect
 from tracking.records import campaigns, contacts, touches
 from tracking.records.contacts import Clues
 from tracking.records.import_outcome import ImportOutcome
+from tracking.records.sources import Sources
 from tracking.records.touches import TouchRecord
 from tracking.storage.vocabulary import TouchKind
 
@@ -51,6 +52,7 @@ class Touches(Headed):
             "person",
             "phone",
             "email",
+            *TRACE,
         ),
         (),
     )
@@ -61,6 +63,7 @@ class Touches(Headed):
         super().__init__(table, dialect, told, region)
         self._region = region
         self._occurrences = Occurrences()
+        self.unmatched = Unmatched()
         self._kinds = _KINDS | {
             values.fold(word): values.choice(kind, "kind", values.words(TouchKind))
             for word, kind in (told.stages if told else {}).items()
@@ -104,19 +107,25 @@ class Touches(Headed):
             occurred_at=occurred,
             kind=kind,
             channel=None if campaign else channel,
+            trace=self.trace(cells),
         )
         return _Met(record, campaign, channel, material, numbers[1:])
 
     def save(self, session: Session, records: Sequence[_Met], at: datetime) -> Sequence[Outcome]:
         """Add the touches, or bring them up to date."""
         found = self.campaigns.find(session, {r.campaign: r.channel for r in records if r.campaign}, at)
+        known = Sources(session) if any(met.record.trace for met in records) else None
 
         def one(met: _Met) -> ImportOutcome:
             campaign = found[met.campaign] if met.campaign else None
             piece = None
             if campaign and met.material:
                 piece = campaigns.material(session, campaign.name, met.material)
-            touch, effect = touches.save(session, met.record, at=at, campaign=campaign, material=piece)
+            touch, effect = touches.save(
+                session, met.record, at=at, campaign=campaign, material=piece, sources=known
+            )
+            if known is not None and touch.campaign_id is None:
+                self.unmatched.note(met.record.trace, known)
             contacts.also_reached(
                 session, contacts.account_of(session, touch.contact), met.more_numbers, at=at
             )
@@ -125,3 +134,7 @@ class Touches(Headed):
         outcomes = each(session, records, one)
         self.campaigns.keep(session, found, zip((r.campaign for r in records), outcomes, strict=True))
         return outcomes
+
+    def remarks(self) -> Sequence[Sentence]:
+        """Say whose tags name no campaign, or several."""
+        return self.unmatched.remarks()

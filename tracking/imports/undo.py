@@ -28,6 +28,7 @@ from tracking.storage.models import (
     ImportChange,
     ImportHold,
     ImportRun,
+    SourceRule,
     Touch,
     VisitCount,
 )
@@ -41,7 +42,7 @@ _MANY = 500
 
 # What an import makes, in the order in which it goes: nothing that stays may point to what has gone.
 _MADE: tuple[type[Base], ...] = (
-    Answer, Touch, Call, Deal, Cost, ContactPoint, Contact, Account, Campaign,
+    Answer, Touch, Call, Deal, Cost, VisitCount, ContactPoint, Contact, Account, Campaign,
 )  # fmt: skip
 _BY_NAME = {table.__tablename__: table for table in _MADE}
 # Which column of which table points to which.
@@ -62,6 +63,7 @@ _POINTERS: tuple[tuple[type[Base], str, type[Base]], ...] = (
     (Account, "merged_into_id", Account),
     (AdMaterial, "campaign_id", Campaign),
     (VisitCount, "campaign_id", Campaign),
+    (SourceRule, "campaign_id", Campaign),
 )
 # What is a part of what: it stays with it.
 _PARTS = ((Touch, "call_id", Call), (Answer, "call_id", Call), (ContactPoint, "contact_id", Contact))
@@ -345,6 +347,8 @@ def _name(session: Session, table: type[Base], row_id: int) -> str:
             return row.verbatim or f"{row.asked_at:%Y-%m-%d %H:%M} UTC"
         case Cost():
             return f"{row.campaign.name if row.campaign else row.category}, {row.period_start}"
+        case VisitCount():
+            return f"{row.day}, {row.utm_campaign or row.channel or row.counted_by}"
     return str(row_id)
 
 

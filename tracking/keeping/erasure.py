@@ -39,7 +39,16 @@ from tracking.keeping.backups import Contents
 from tracking.keeping.people import Person
 from tracking.storage import changes, db, keys, vault
 from tracking.storage.config import Settings
-from tracking.storage.models import Answer, Call, Contact, ContactPoint, Erasure, IdempotencyKey, InboxEvent
+from tracking.storage.models import (
+    Answer,
+    Call,
+    Contact,
+    ContactPoint,
+    Erasure,
+    IdempotencyKey,
+    InboxEvent,
+    Touch,
+)
 from tracking.storage.vocabulary import Base
 from tracking.telephony.inbox import ERASED
 from tracking.telephony.spool import Spool
@@ -206,6 +215,9 @@ def _take_out(session: Session, person: Person, found: Traces, at: datetime) -> 
         .where(Call.id.in_(person.calls))
         .values(caller=None, caller_hash=None, caller_name=None, note=""),
         update(Answer).where(Answer.id.in_(words)).values(verbatim=None),
+        update(Touch)
+        .where(Touch.contact_id.in_(person.contacts), Touch.click_ids.is_not(None))
+        .values(click_ids=None),
     ]
     for place in range(0, len(found.events), 500):
         some = found.events[place : place + 500]

@@ -215,6 +215,8 @@ def export(session: Session, person: Person, events: Sequence[int]) -> dict[str,
                 "kind": one.kind,
                 "campaign": one.campaign.name if one.campaign else None,
                 "ad_material": one.ad_material.name if one.ad_material else None,
+                "landing_page": one.landing_page,
+                "click_ids": one.click_ids,
             }
             for one in all_of(Touch, Touch.contact_id.in_(person.contacts))
         ],

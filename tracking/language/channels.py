@@ -5,6 +5,8 @@ is that channel, whoever writes it and in which language.
 """
 
 import re
+import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -227,12 +229,68 @@ _KINDS = {
 }
 
 
+DIRECT, OTHER = "direct", "other"
+PAID_SEARCH, ORGANIC_SEARCH = "paid search", "organic search"
+PAID_SOCIAL, ORGANIC_SOCIAL = "paid social", "organic social"
+LINK, EMAIL, AI = "referring site", "email", "ai assistant"
+
+_ONLINE: Mapping[str, str] = {
+    PAID_SEARCH: "betald sökning|bezahlte suche|cpc|ppc|sem|sea|paidsearch|search ads|google ads|googleads"
+    "|adwords|bing ads|microsoft ads|yandex direct|paid shopping|performance max|cross network"
+    "|поисковая реклама|付费搜索",
+    ORGANIC_SEARCH: "organic|seo|search engine|search engines|organic shopping|sökmotorer|suchmaschinen"
+    "|organisk sökning|organische suche|органический поиск|поисковые системы"
+    "|переходы из поисковых систем|搜索引擎|自然搜索",
+    PAID_SOCIAL: "paidsocial|cpsocial|social ads|social paid|social cpc|facebook ads|linkedin ads|meta ads",
+    ORGANIC_SOCIAL: "social|socialmedia|social media|social network|social networks|social organic|sm"
+    "|sociala nätverk|soziale netzwerke|социальные сети|переходы из социальных сетей|社交网络|社交媒体",
+    AI: "ai|ai chat|ai referral|ai referrals|ai assistants|organic ai|переходы из чатов с ии|人工智能助手",
+    "display": "banner|banners|cpm|retargeting|remarketing|display ads|programmatic|native",
+    "video": "organic video|paid video|youtube ads",
+    EMAIL: "e post|epost|mail|mailing|newsletter|emails|e mail|e mails|email marketing|nyhetsbrev|рассылка"
+    "|переходы с почтовых рассылок",
+    "messaging": "sms|mms|whatsapp|viber|telegram|text message|push|mobile push|mobile push notifications",
+    "affiliate": "affiliates|affiliate marketing|partner link",
+    LINK: "referral|referrals|website|websites|web sites|website referral|link|webbplatser|веб сайты"
+    "|переходы по ссылкам на сайтах|外部链接|引荐",
+    DIRECT: "none|direct entry|direct none|direct traffic|direkt|direktzugriffe|direkte zugriffe"
+    "|прямые заходы|直接访问|直接进入",
+    "print": "qr|qrcode|qr code|catalogue|catalog|brochure|flyer|offline print|print ad",
+    "fair": "trade show|tradeshow|trade fair|exhibition",
+    OTHER: "other campaigns|paid other|audio|campaigns|kampanjer|kampagnen|кампании|广告系列",
+}
+"""By channel, what media, advertising systems and web analytics call it, divided by bars."""
+
+
+def folded(word: str) -> str:
+    """Return a name as it is compared: case folded, with one blank for each run of signs."""
+    return " ".join(re.findall(r"\w+", unicodedata.normalize("NFKC", word).casefold().replace("_", " ")))
+
+
+_MEDIA = {
+    folded(word): channel for channel, words in _ONLINE.items() for word in (channel, *words.split("|"))
+}
+_STORED = {"ai referral": AI, "paidsearch": PAID_SEARCH, "paidsocial": PAID_SOCIAL}
+"""What systems write in place of the name; words of people stay as they are."""
+
+
+def online(word: str) -> str | None:
+    """Return the channel that a medium or a web analytics system calls so; None where it is none."""
+    return _MEDIA.get(folded(word))
+
+
 def answers() -> tuple[Channel, ...]:
     """Return those that stand among the answers of the desk from the start."""
     return tuple(each for each in STANDARD if each.is_answer)
 
 
 _WORDS = {
+    AI: _("AI assistant"),
+    "affiliate": _("affiliate"),
+    LINK: _("link from another site"),
+    ORGANIC_SOCIAL: _("organic social"),
+    PAID_SOCIAL: _("paid social"),
+    "video": _("video"),
     "direct": _("direct"),
     "directory": _("directory"),
     "display": _("display ads"),
@@ -277,9 +335,14 @@ def named(words: str) -> Channel | None:
 
 
 def canonical(channel: str) -> str:
-    """Return what a channel is called in data: the standard one by any of its names, or its own name."""
-    found = named(channel) or _by_name().get(_folded(channel))
-    return found.channel if found else channel
+    """Return what a channel is called in data: the standard one by any of its names, or its own name.
+
+    One of web analytics is written in one way, ``paid_search`` as ``paid search``.
+    """
+    if found := named(channel) or _by_name().get(_folded(channel)):
+        return found.channel
+    known = folded(channel)
+    return known if known in _ONLINE else _STORED.get(known, channel)
 
 
 def is_unknown(words: str) -> bool:

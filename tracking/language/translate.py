@@ -59,6 +59,13 @@ _ON_PAGES = {
         "looks like a spreadsheet day number (%(day)s); choose day numbers as the date format "
         "above the columns"
     ),
+    "the file does not say which days it covers; add --days 2026-03-01..2026-03-31": _(
+        "the file does not say which days it covers; enter them, as 2026-03-01..2026-03-31"
+    ),
+    "%(rows)s rows have tags of no campaign: %(tags)s. Match them under Visits, or with "
+    "`ringtrail visits match`": _(
+        "%(rows)s rows have tags of no campaign: %(tags)s. Match them under Visits"
+    ),
     "ambiguous date; write it as 2026-12-31, or use --dates dmy or --dates mdy": _(
         "ambiguous date; write it as 2026-12-31, or choose whether the day or the month comes first"
     ),

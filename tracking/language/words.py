@@ -81,6 +81,9 @@ def measure_word(measure: str) -> str:
     return str(_MEASURES.get(measure.strip().lower().replace("_", " "), measure))
 
 
+_CLICK_IDS = ("gclid", "gbraid", "wbraid", "msclkid", "yclid", "li_fat_id", "ttclid", "fbclid")
+
+
 def column_words() -> dict[str, str]:
     """Return what the columns of imported files are called, by the fields that they are read as."""
     return {
@@ -113,6 +116,8 @@ def column_words() -> dict[str, str]:
         "hourly_rate": gettext("rate per hour"),
         "hours": gettext("hours"),
         "kind": gettext("kind of touch"),
+        "label": gettext("visits: what the report is by"),
+        "landing_page": gettext("landing page"),
         "last_day": gettext("period: last day"),
         "lead_at": gettext("lead since"),
         "lead_status": gettext("qualified: yes or no"),
@@ -134,7 +139,11 @@ def column_words() -> dict[str, str]:
         "phone": gettext("phone number"),
         "provider": gettext("phone system"),
         "qualified_at": gettext("qualified since"),
+        "referrer": gettext("referrer"),
+        "rt": gettext("campaign: ID in the address (rt)"),
+        "site": gettext("website"),
         "source": gettext("original source (HubSpot)"),
+        "source_medium": gettext("source / medium"),
         "stage": gettext("stage"),
         "started_at": gettext("call time"),
         "started_time": gettext("call time: time of day"),
@@ -142,8 +151,13 @@ def column_words() -> dict[str, str]:
         "tags": gettext("tags"),
         "talk_s": gettext("talk time (seconds)"),
         "touch_id": gettext("touch: ID"),
+        "utm_campaign": gettext("UTM campaign"),
+        "utm_medium": gettext("UTM medium"),
+        "utm_source": gettext("UTM source"),
+        "visitors": gettext("visitors"),
+        "visits": gettext("visits"),
         "value": gettext("value"),
-    }
+    } | {name: gettext("click ID: %(name)s", name=name) for name in _CLICK_IDS}
 
 
 def field_words() -> dict[str, str]:
@@ -346,6 +360,7 @@ def record_words() -> list[tuple[str, str]]:
         ("answer", gettext("Answers")),
         ("deal", gettext("Deals")),
         ("cost", gettext("Costs")),
+        ("visit_count", gettext("Numbers of web visits")),
         ("touch", gettext("Touches")),
         ("campaign", gettext("Campaigns")),
         ("account", gettext("Companies")),
@@ -372,6 +387,7 @@ def import_kind_words() -> dict[str, str]:
         "calls": gettext("call log with answers"),
         "cdr": gettext("phone system call records (CDR)"),
         "touches": gettext("touches: visits, forms, messages, trade shows"),
+        "visits": gettext("numbers of web visits (GA4, Matomo, Plausible)"),
         "supplier": gettext("campaigns, assets and numbers (YAML)"),
     }
 
@@ -393,6 +409,7 @@ def template_words() -> dict[str, str]:
         "costs": gettext("costs"),
         "calls": gettext("calls"),
         "touches": gettext("touches"),
+        "visits": gettext("visits"),
         "answers": gettext("answers"),
     }
 

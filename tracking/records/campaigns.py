@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 
 from tracking.errors import Conflict, Invalid, NotFound
 from tracking.language import channels
+from tracking.records import matching
+from tracking.records.sources import UTM
 from tracking.storage import money
 from tracking.storage.models import AdMaterial, Campaign
 from tracking.storage.names import source_name, tidy
@@ -32,6 +34,7 @@ def add(
     campaign = Campaign(name=name, channel=channel, direction=direction, created_at=at, **details)
     session.add(campaign)
     session.flush()
+    _rematch(session, details)
     return campaign
 
 
@@ -50,7 +53,14 @@ def change(session: Session, campaign: Campaign, **details: Any) -> Campaign:
     for field, value in details.items():
         setattr(campaign, field, value)
     session.flush()
+    _rematch(session, details)
     return campaign
+
+
+def _rematch(session: Session, details: Mapping[str, Any]) -> None:
+    # What came before the campaign was told to be known by these tags is its too.
+    if any(details.get(name) for name in UTM):
+        matching.rematch(session)
 
 
 def named(session: Session, names: Iterable[str]) -> dict[str, Campaign]:

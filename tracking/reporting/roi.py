@@ -24,6 +24,7 @@ from tracking.errors import Invalid
 from tracking.reporting import snapshots
 from tracking.reporting.credit import Credit, Window
 from tracking.reporting.snapshots import Snapshot
+from tracking.reporting.spending import visits_in
 from tracking.storage.config import Settings
 
 DEFAULT_DAYS = 365
@@ -401,18 +402,18 @@ def key_figures(
         year_ago = summed(mine, taken.activity, year_before(question.period), currency=settings.currency)
         earlier = [row for row in year_ago.to_pylist() if row["campaign"] == TOTAL]
         grown = recorded(taken, year_before(question.period))["revenue_minor"]
-        visits = taken.tables.visits
-        days = visits["day"].to_pylist()
-        seen = sum(
-            count
-            for day, count in zip(days, visits["visits"].to_pylist(), strict=True)
-            if question.period.start <= day < question.period.end
-        )
+        seen, counted = visits_in(taken.tables.visits, question.period)
+        leads = None
+        if counted is not None and counted != question.period:
+            # Leads of days without a count would make visitors look better than they are.
+            part = summed(mine, taken.activity, counted, currency=settings.currency).to_pylist()
+            leads = next(row["leads"] for row in part if row["campaign"] == TOTAL)
         found = figures(
             next(row for row in rows if row["campaign"] == TOTAL),
             _sum_of(row for row in named if row["campaign"] not in outbound),
             _sum_of(row for row in named if row["campaign"] in outbound),
             visits=seen,
+            leads_counted=leads,
             revenue_before_minor=earlier[0]["revenue_minor"] if grown else None,
             habit=buying(taken.tables.conversions, question.period),
             years_kept=years_kept,

@@ -1,10 +1,14 @@
 """The journey tables that belong to no company: what was spent, and visits."""
 
+from datetime import timedelta
+
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from attribution import COSTS, VISITS
+from reports.kpis import Period
 from tracking.records import rates
 from tracking.storage.columns import in_form, read
 from tracking.storage.models import Campaign, Cost, VisitCount
@@ -35,7 +39,7 @@ def costs(session: Session, *, currency: str) -> pa.Table:
 
 def visits(session: Session) -> pa.Table:
     """Read the visits of each day, by campaign."""
-    channel: ColumnElement[str | None] = func.coalesce(VisitCount.channel, Campaign.channel)
+    channel: ColumnElement[str | None] = func.coalesce(Campaign.channel, VisitCount.channel)
     columns = (VisitCount.id, VisitCount.day, Campaign.name, channel.label("channel"), VisitCount.visits)
     query = select(*columns).outerjoin(Campaign, Campaign.id == VisitCount.campaign_id)
     kinds = {"day": pa.date32(), "name": pa.string(), "channel": pa.string()}
@@ -43,3 +47,13 @@ def visits(session: Session) -> pa.Table:
     return in_form(
         VISITS, day=rows["day"], campaign=rows["name"], channel=rows["channel"], visits=rows["visits"]
     )
+
+
+def visits_in(table: pa.Table, period: Period) -> tuple[int, Period | None]:
+    """Return the visits of a period, and its days from the first count to the last, if there is one."""
+    mine = pc.and_(pc.greater_equal(table["day"], period.start), pc.less(table["day"], period.end))
+    table = table.filter(mine)
+    if not table.num_rows:
+        return 0, None
+    days = pc.min_max(table["day"]).as_py()
+    return pc.sum(table["visits"]).as_py(), Period(days["min"], days["max"] + timedelta(days=1), period.zone)

@@ -160,6 +160,16 @@ class SealedList(Sealed):
         return None if text is None else json.loads(text)
 
 
+class SealedMapping(SealedList):
+    """Texts by name that the database holds only encrypted; none at all is null."""
+
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:
+        """Encrypt."""
+        return super().process_bind_param(value or None, dialect)
+
+
 # SQLite numbers rows only in a column of type INTEGER.
 RowId = BigInteger().with_variant(Integer, "sqlite")
 

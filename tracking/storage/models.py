@@ -1,5 +1,6 @@
 """Every table, in reading order: what was advertised, who called, what was said, who works here."""
 
+import hashlib
 from datetime import date, datetime
 from typing import Any
 
@@ -19,7 +20,7 @@ from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from tracking.storage import origins
-from tracking.storage.db import Said, Sealed, SealedList
+from tracking.storage.db import Said, Sealed, SealedList, SealedMapping
 from tracking.storage.names import folded_id
 from tracking.storage.phone import NumberState
 from tracking.storage.vocabulary import (
@@ -337,6 +338,13 @@ class Touch(Base):
     """Named only where no campaign says it."""
     call_id: Mapped[int | None] = mapped_column(ForeignKey("call.id"), unique=True)
     source_key: Mapped[Name | None] = mapped_column(unique=True)
+    utm_source: Mapped[Name | None]
+    utm_medium: Mapped[Name | None]
+    utm_campaign: Mapped[Name | None]
+    landing_page: Mapped[str | None] = mapped_column(String(1000))
+    """Host and path, without the query."""
+    click_ids: Mapped[dict[str, str] | None] = mapped_column(SealedMapping("touch.click_ids"))
+    """What advertising systems know the click by, such as gclid."""
     contact: Mapped[Contact] = relationship()
     campaign: Mapped[Campaign | None] = relationship()
     ad_material: Mapped[AdMaterial | None] = relationship()
@@ -446,19 +454,53 @@ class ExchangeRate(Base):
     __table_args__ = (UniqueConstraint("currency", "day"), CheckConstraint("rate > 0", "positive"))
 
 
+def _told_of_visits(context: Any) -> str:
+    given = context.get_current_parameters()
+    told = [
+        given.get(name)
+        for name in ("site", "counted_by", "channel", "utm_source", "utm_medium", "utm_campaign")
+    ]
+    by_tags = any(told[3:])
+    whole = [*(value or "" for value in told), "" if by_tags else str(given.get("campaign_id") or "")]
+    return hashlib.sha256("\x1f".join(whole).encode()).hexdigest()
+
+
 class VisitCount(Base):
-    """Visits to the supplier's site in a day, by campaign, for visitor-to-lead rates."""
+    """Visits to the supplier's site in a day, by campaign and channel: a sum, of nobody in particular."""
 
     __tablename__ = "visit_count"
     id: Mapped[Key]
+    imported_by: Mapped[Imported]
     day: Mapped[date]
-    campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaign.id"))
+    told: Mapped[Hash] = mapped_column(default=_told_of_visits)
+    """Of all that tells a row from others of its day: in one column, since no null equals another."""
+    site: Mapped[Name] = mapped_column(default="")
+    """Which of several sites; those of different sites add up."""
+    counted_by: Mapped[Name] = mapped_column(default="")
+    """The system that counted, such as GA4."""
+    breakdown: Mapped[str] = mapped_column(String(40), default="")
+    """By what it counted: a day of a site is counted once, not by channel and by campaign besides."""
+    campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaign.id"), index=True)
     channel: Mapped[Name | None]
+    utm_source: Mapped[Name | None]
+    utm_medium: Mapped[Name | None]
+    utm_campaign: Mapped[Name | None]
     visits: Mapped[int]
-    __table_args__ = (
-        UniqueConstraint("day", "campaign_id", "channel"),
-        CheckConstraint("visits >= 0", "not_negative"),
-    )
+    campaign: Mapped[Campaign | None] = relationship()
+    __table_args__ = (UniqueConstraint("day", "told"), CheckConstraint("visits >= 0", "not_negative"))
+
+
+class SourceRule(Base):
+    """Tags whose visits are a campaign's; an empty one may be anything."""
+
+    __tablename__ = "source_rule"
+    id: Mapped[Key]
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaign.id"), index=True)
+    utm_source: Mapped[Name]
+    utm_medium: Mapped[Name]
+    utm_campaign: Mapped[Name]
+    created_at: Mapped[datetime]
+    __table_args__ = (UniqueConstraint("utm_source", "utm_medium", "utm_campaign"),)
 
 
 class Indicator(Base):

@@ -42,6 +42,7 @@ from tracking.web import (
     start,
     steps,
     trends,
+    visits,
     worklist,
 )
 from tracking.web.pages import asset, bp, make_room, may, protect, squeeze
@@ -74,6 +75,7 @@ PAGE_MODULES = (
     staff,
     start,
     trends,
+    visits,
     worklist,
 )
 

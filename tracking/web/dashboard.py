@@ -23,7 +23,7 @@ from tracking.access import saved_views
 from tracking.errors import Invalid
 from tracking.language import formatting
 from tracking.language.words import line_words
-from tracking.records import annotations, campaigns
+from tracking.records import annotations, campaigns, visits
 from tracking.reporting import advice, charts, pipeline, roi, targets
 from tracking.reporting.period_figures import YEARS_KEPT
 from tracking.reporting.questions import ReportQuery
@@ -115,6 +115,7 @@ def key_figures() -> tuple[str, int]:
             words=line_words(),
             targets=aims,
             conclusion=targets.conclusion(aims),
+            counted=visits.counted(session, asked.period.start, asked.period.end),
             lost=roi.unattributed(
                 snapshot, pages.settings(), replace(asked.question, models=asked.question.models[:1])
             ),

@@ -58,6 +58,8 @@ _OPTIONS = (
     "period",
     "keep_outgoing",
     "map_dialled",
+    "days",
+    "site",
 )
 
 

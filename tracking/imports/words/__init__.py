@@ -112,7 +112,7 @@ def is_empty(cell: str) -> bool:
 def _headers() -> Mapping[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
     for language, table in _tables().items():
-        for kind in ("deals", "costs", "touches", "calls"):
+        for kind in ("deals", "costs", "touches", "visits", "calls"):
             for field, names in table[kind].items():
                 for name in (field, *_spelt(names)):
                     found.setdefault(fold(name), set()).add(language)
