@@ -243,8 +243,8 @@ def test_a_number_is_shown_where_it_is_asked_for_and_what_was_typed_stays(
     with db.transaction(service.engine) as session:
         # What other tests have left to log.
         session.execute(update(Call).values(started_at=clock.now() - timedelta(days=60)))
-    older = ring(service.engine, "older", clock.now() - timedelta(hours=2))
-    newer = ring(service.engine, "newer", clock.now() - timedelta(hours=1), caller=COBALT)
+    older = ring(service.engine, "number older", clock.now() - timedelta(hours=2))
+    newer = ring(service.engine, "number newer", clock.now() - timedelta(hours=1), caller=COBALT)
     page = open_page("rep", f"/desk?call={newer}")
     page.keyboard.press("0")
     page.wait_for_url(f"**/desk?call={older}*")
