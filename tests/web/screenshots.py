@@ -43,7 +43,9 @@ def main() -> None:
         call_now(engine)
         simulation = simulated(settings, engine)
         engine.dispose()
-        told = {"RINGTRAIL_DATA_DIR": folder, "RINGTRAIL_BASE_URL": url, "RINGTRAIL_KEY": KEY}
+        # No sheet is printed with an address that only this machine can open.
+        public = "http://calls.acme.example"
+        told = {"RINGTRAIL_DATA_DIR": folder, "RINGTRAIL_BASE_URL": public, "RINGTRAIL_KEY": KEY}
         log = Path(folder) / "server.log"
         with log.open("w") as out:
             command = [sys.executable, "-m", "tracking", "serve", "--port", str(port)]
@@ -142,7 +144,8 @@ def shot(page: Page, path: str | None, name: str | None) -> None:
     """Open a page, wait until its charts are drawn, and keep a picture of what fits the window."""
     if path is not None:
         page.goto(path)
-    page.wait_for_load_state("networkidle")
+    # Never idle: the bell is waited for on every page.
+    page.wait_for_load_state("load")
     page.wait_for_timeout(800)
     if name is not None:
         page.screenshot(path=FOLDER / f"{name}.png")
