@@ -636,3 +636,8 @@ def test_a_script_in_any_field_is_text(signed_in: Enter, engine: Engine, call_id
     page = client.get(path.format(unknown)).text
     assert "<script>alert" not in page
     assert '" onload="alert' not in page
+
+
+def test_a_practice_call_that_is_over_leads_back_to_the_desk(signed_in: Enter) -> None:
+    over = signed_in("rep").get("/desk?practice=99")
+    assert (over.status_code, over.location) == (303, "/desk")

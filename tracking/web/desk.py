@@ -45,6 +45,8 @@ def desk() -> Page:
             mine = ringing.practice_calls(at=clock.now()).where(PracticeCall.user_id == user().id)
             if row := session.scalar(mine.order_by(PracticeCall.id.desc()).limit(1)):
                 return _form(session, ringing.practised(row), practice=row)
+        if practice is not None:
+            return redirect(url_for("web.desk"), 303)
         call = call_details.get(session, asked_for) if asked_for else session.scalar(waiting.limit(1))
         return _form(session, call)
 

@@ -133,6 +133,8 @@
     else form.requestSubmit(other);
   });
 
+  // What has been logged here, which older news may still say is ringing.
+  const done = new Set();
   // --- Saving goes on until it has worked; the key in the form makes a repetition harmless.
   main.addEventListener("submit", async (event) => {
     if (event.target !== form) return;
@@ -152,7 +154,7 @@
         if (answer && answer.status < 500) {
           const ours = new URL(answer.url, location.href).pathname.startsWith(new URL(place.dataset.desk, location.href).pathname);
           if (answer.redirected && !ours) { trouble = { before: word("Out"), text: word("In"), href: `${place.dataset.signIn}?next=${encodeURIComponent(location.pathname + location.search)}` }; say(); return; }
-          if (answer.ok && key === form.elements.key.value) { kept.drop(mine); saving = false; exchange(text, answer.url); return; }
+          if (answer.ok && key === form.elements.key.value) { kept.drop(mine); saving = false; done.add(here()); exchange(text, answer.url); return; }
           if (answer.status === 409 || answer.status === 422) { kept.drop(mine); saving = false; exchange(text, location.href); keep(); return; }
           if (!answer.ok) { trouble = word("Refused"); say(); return; }
           continue; // changed while it was on its way
@@ -190,7 +192,7 @@
       trouble ??= { before: word("Gone"), text: word("In"), href: `${place.dataset.signIn}?next=${encodeURIComponent(location.pathname + location.search)}` };
     } else if (heard.trouble === "Lost") trouble ??= word("Lost");
     else if (!saving && (trouble === word("Lost") || trouble?.before === word("Gone"))) trouble = null;
-    const fresh = heard.ringing.filter((call) => call.id !== here());
+    const fresh = heard.ringing.filter((call) => call.id !== here() && !done.has(call.id));
     if (heard.ringing.some((call) => call.id === here() && call.alone)) take_call();
     // Nobody is at work on this page, so it may turn to the call by itself.
     const at_it = taken || heard.ringing.some((call) => call.id === here());
