@@ -31,7 +31,6 @@ _NAMED_TAGS = 5
 _GUESSED_FROM = 200
 _LOOKED_AT = 20_000
 _TOTAL = Skip("total row")
-_NAMED_ROWS = 10
 _MONEY = frozenset({"amount", "expected_amount", "margin", "hourly_rate", "value"})
 _PERIODS = frozenset({"period", "period_start", "period_end", "last_day"})
 

@@ -112,20 +112,17 @@ def _there(session: Session, records: Iterable[VisitRecord]) -> _There:
 def _save_one(
     session: Session, record: VisitRecord, known: Sources, there: _There
 ) -> ImportOutcome | Invalid:
-    try:
-        mine = (record.counted_by, record.breakdown)
-        for day, _ in record.by_day():
-            for other in there.counted.get((day, record.site), set()) - {mine}:
-                raise Invalid(
-                    "period",
-                    "%(day)s is counted already by %(before)s; counted by %(now)s too, its visits would "
-                    "count twice. Remove those first, or import this file as another site",
-                    day=day,
-                    before=_called(*other),
-                    now=_called(*mine),
-                )
-    except Invalid as error:
-        return error
+    mine = (record.counted_by, record.breakdown)
+    for day, _ in record.by_day():
+        for other in there.counted.get((day, record.site), set()) - {mine}:
+            return Invalid(
+                "period",
+                "%(day)s is counted already by %(before)s; counted by %(now)s too, its visits would "
+                "count twice. Remove those first, or import this file as another site",
+                day=day,
+                before=_called(*other),
+                now=_called(*mine),
+            )
     tags = {name: getattr(record, name) for name in UTM}
     campaign = known.of(Trace.of_tags(tags)).campaign
     effect, told = ImportOutcome.unchanged, _told(record)

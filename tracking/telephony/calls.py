@@ -124,6 +124,7 @@ def record(session: Session, events: Iterable[CallEvent], *, region: str) -> lis
     # Also what the calls already known were made to: not every report names the number dialled.
     dialled = {e164 for e164 in candidates.values() if e164} | {call.dialled for call in existing.values()}
     stock = numbers.inventory(session, dialled)
+    own = {number: numbers.Ours(row.id, row.main_line) for number, (row, _) in stock.items()}
     people = contacts.recognise(
         session,
         {
@@ -139,9 +140,9 @@ def record(session: Session, events: Iterable[CallEvent], *, region: str) -> lis
         call = existing.get(key)
         effect = ImportOutcome.unchanged
         if call is None:
-            call = _open(session, group, stock, people, region)
+            call = _open(session, group, own, people, region)
             effect = ImportOutcome.created
-        aimed = [_aim(call, event, stock, region) for event in group]
+        aimed = [_aim(call, event, own, region) for event in group]
         changed = aimed + [advance(call, event) for event in group]
         if effect is ImportOutcome.unchanged and any(changed):
             effect = ImportOutcome.updated
@@ -336,13 +337,8 @@ def _rank_of(ours: str | None, own: Mapping[str, numbers.Ours]) -> int:
     return 2 if ours is None else int(own[ours].main_line)
 
 
-def _without_rows(stock: Inventory) -> dict[str, numbers.Ours]:
-    return {number: numbers.Ours(row.id, row.main_line) for number, (row, _) in stock.items()}
-
-
-def _aim(call: Call, event: CallEvent, stock: Inventory, region: str) -> bool:
+def _aim(call: Call, event: CallEvent, own: Mapping[str, numbers.Ours], region: str) -> bool:
     """Take over the number of ours that a report names, where none before it or a later leg named one."""
-    own = _without_rows(stock)
     ours = _ours(event, own, region)
     if ours is None or ours == call.dialled:
         return False
@@ -350,7 +346,7 @@ def _aim(call: Call, event: CallEvent, stock: Inventory, region: str) -> bool:
     told = _rank_of(ours, own)
     if told > known or (told == known and event.started_at >= call.started_at):
         return False
-    call.dialled, call.tracking_number_id = ours, stock[ours][0].id
+    call.dialled, call.tracking_number_id = ours, own[ours].id
     return True
 
 
@@ -366,11 +362,11 @@ def _existing(session: Session, by_call: Iterable[tuple[str, str]]) -> dict[tupl
 def _open(
     session: Session,
     group: Sequence[CallEvent],
-    stock: Inventory,
+    own: Mapping[str, numbers.Ours],
     people: dict[contacts.Point, Contact],
     region: str,
 ) -> Call:
-    first = opening(group, _without_rows(stock), region)
+    first = opening(group, own, region)
     known = first.caller_hash is not None
     point = (PointKind.phone, first.caller or "")
     contact = people.get(point) if known else None

@@ -120,7 +120,7 @@ def campaign_page(campaign_id: int) -> str:
             words=words(),
             today=pages.today(),
             **returns.scale_of([result["found"].line] if result else []),
-            back_words=lambda back: formatting.per_unit(back, pages.settings().currency),
+            back_words=pages.back_words,
             verdict_words=advice.verdict_words(),
         )
 

@@ -16,7 +16,6 @@ from reports.roi import OVERHEAD, TOTAL, UNKNOWN
 from tracking import clock
 from tracking.access import saved_views
 from tracking.errors import Invalid
-from tracking.language import formatting
 from tracking.language.words import line_words
 from tracking.reporting import advice, deciding, questions
 from tracking.reporting import roi as reporting
@@ -62,7 +61,7 @@ def roi() -> tuple[str, int]:
             rows=rows,
             verdict_words=advice.verdict_words(),
             **scale_of(rows),
-            back_words=back_words,
+            back_words=pages.back_words,
             all_models=reporting.REPORTED,
             columns=[name for name in _COLUMNS if name in kept.get("column", _AT_FIRST)],
             all_columns=_COLUMNS,
@@ -102,11 +101,6 @@ def _asked(session: Session, models: list[str]) -> ReportQuery:
         return pages.report_query(session)
     args = MultiDict([*request.args.items(multi=True), *(("model", name) for name in models)])
     return deciding_first(questions.read(session, pages.settings(), pages.today(), args))
-
-
-def back_words(back: float) -> str:
-    """Return what each 1 brought back as an amount of the installation's currency."""
-    return formatting.per_unit(back, pages.settings().currency)
 
 
 @pages.page("/roi/behind", EVERYONE)

@@ -21,7 +21,6 @@ from reports.trends import preceding
 from tracking import clock
 from tracking.access import saved_views
 from tracking.errors import Invalid
-from tracking.language import formatting
 from tracking.language.words import line_words
 from tracking.records import annotations, campaigns, visits
 from tracking.reporting import advice, charts, pipeline, roi, targets
@@ -79,7 +78,7 @@ def home() -> tuple[str, int]:
             todo=_todo(found, attended, waiting),
             campaigns=(shown := _campaigns(found, judged)),
             most=max([1, *(max(row.revenue_minor, row.cost_minor) for row in shown)]),
-            back_words=lambda back: formatting.per_unit(back, pages.settings().currency),
+            back_words=pages.back_words,
         )
     return page, pages.status_of(asked.problem)
 

@@ -40,6 +40,7 @@ from reports import extras
 from tracking import clock
 from tracking.access import audit, jobs
 from tracking.errors import Conflict, Invalid, NotFound, documents_missing
+from tracking.language import formatting
 from tracking.reporting import questions, roi
 from tracking.reporting.questions import ReportQuery
 from tracking.reporting.snapshots import Preparing, Snapshot
@@ -206,6 +207,11 @@ def engine() -> Engine:
     """Return the database of this installation."""
     found: Engine = current_app.extensions["ringtrail"]["engine"]
     return found
+
+
+def back_words(back: float) -> str:
+    """Return what each 1 brought back as an amount of the installation's currency."""
+    return formatting.per_unit(back, settings().currency)
 
 
 def bell() -> Bell:
