@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, inspect, select, text, update
+from sqlalchemy.orm import Session
 
 from tests.api_client import Api, fair
 from tests.cast import BOREALIS, moment
@@ -135,12 +136,12 @@ def test_a_backup_is_of_one_moment_while_others_write(
     held = rows(engine)
     begin = tables.parts
 
-    def meanwhile(session: object, name: str) -> object:
+    def meanwhile(session: Session, name: str) -> Iterator[tuple[bytes, int]]:
         if name == "contact":
             api.post("/campaigns", {"name": "Later", "channel": "fair"})
             with db.transaction(engine) as other:
                 other.execute(update(Call).values(note="changed"))
-        return begin(session, name)  # type: ignore[arg-type]
+        return begin(session, name)
 
     monkeypatch.setattr(tables, "parts", meanwhile)
     path = backups.create(engine, settings, at=AT)
@@ -253,9 +254,9 @@ def test_a_backup_of_an_older_program_is_brought_up_to_this_one_and_one_of_a_new
         user.tf_totp_secret = '{"v":1}'
     write = tables.parts
 
-    def as_before(session: object, name: str) -> Iterator[tuple[bytes, int]]:
-        names = list(tables.kinds.__wrapped__()[name])  # type: ignore[attr-defined]
-        for part, count in write(session, name):  # type: ignore[arg-type]
+    def as_before(session: Session, name: str) -> Iterator[tuple[bytes, int]]:
+        names = list(tables.kinds.__wrapped__()[name])  # type: ignore[attr-defined]  # set below
+        for part, count in write(session, name):
             lines = []
             for line in part.decode().split("\n"):
                 row = dict(zip(names, json.loads(line), strict=True))
@@ -270,7 +271,7 @@ def test_a_backup_of_an_older_program_is_brought_up_to_this_one_and_one_of_a_new
     def kinds() -> dict[str, dict[str, str]]:
         return old
 
-    kinds.__wrapped__ = now  # type: ignore[attr-defined]
+    kinds.__wrapped__ = now  # type: ignore[attr-defined]  # read above
     known = db.revisions()
     monkeypatch.setattr(tables, "kinds", kinds)
     monkeypatch.setattr(tables, "parts", as_before)

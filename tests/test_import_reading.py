@@ -177,5 +177,5 @@ def test_lines_read_together_give_what_lines_read_one_by_one_give(
 ) -> None:
     text = "\n".join(["one,two,three", *lines, ""])
     together, alone = table(text), table(text)
-    alone._whole = lambda block: None  # type: ignore[method-assign]
+    alone._whole = lambda block: None  # type: ignore[method-assign]  # line by line
     assert list(together.rows(width=width)) == list(alone.rows(width=width))

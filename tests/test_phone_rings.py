@@ -15,6 +15,7 @@ from flask import Flask
 from pydantic import SecretStr
 from sqlalchemy import Engine, func, select, text
 
+from benchmarks.trust.faults import family
 from tests.cast import ACME_DESK, BOREALIS, CATALOGUE_NUMBER, FAIR_NUMBER, SEARCH_NUMBER, moment
 from tests.conftest import KEY
 from tests.twilio_requests import dial_ended, incoming, post, sid, with_twilio
@@ -314,19 +315,6 @@ def test_odd_files_in_the_spool_stop_neither_the_start_nor_the_others(acme: Sett
 
 
 # --- A real PostgreSQL that is stopped, frozen and started again -----------------------------------------
-
-
-def family(postmaster: int) -> list[int]:
-    """The processes of a PostgreSQL server."""
-    found = [postmaster]
-    for status in Path("/proc").glob("[0-9]*/status"):
-        try:
-            parent = next(line for line in status.read_text().splitlines() if line.startswith("PPid:"))
-        except (OSError, StopIteration):
-            continue
-        if int(parent.split()[1]) == postmaster:
-            found.append(int(status.parent.name))
-    return found
 
 
 def test_calls_ring_while_postgresql_is_frozen_stopped_and_started_again(tmp_path: Path, hasty: None) -> None:

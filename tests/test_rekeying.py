@@ -176,7 +176,7 @@ def test_values_of_before_each_kind_had_a_key_of_its_own_open_and_are_sealed_ane
     old = nonce + AESGCM(key.sealing).encrypt(nonce, BOREALIS.encode(), b"call.caller")
     assert vault.unseal(old, "call.caller") == BOREALIS
     with db.transaction(engine) as session:
-        raw = update(Call.__table__).where(Call.__table__.c.provider_call_id == "call 1")  # type: ignore[arg-type]
+        raw = update(Call.__table__).where(Call.__table__.c.provider_call_id == "call 1")  # type: ignore[arg-type]  # mapped tables are tables
         session.connection().execute(raw.values(caller=type_coerce(old, LargeBinary)))
     rekeying.rotate(engine, settings, by="terminal", at=now())
     rekeying.run(engine, at=now)

@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import ColumnElement, Engine, func, select
 
 from tests.cast import BOREALIS, CATALOGUE_NUMBER, COBALT, moment
 from tests.conftest import ON_BOTH
@@ -45,9 +45,9 @@ def keeping(settings: Settings, **days: int | str) -> Settings:
     return settings.model_copy(update={name: str(value) for name, value in days.items()})
 
 
-def count(engine: Engine, *what: object) -> int:
+def count(engine: Engine, *what: ColumnElement[bool]) -> int:
     with db.reading(engine) as session:
-        return session.scalar(select(func.count()).where(*what)) or 0  # type: ignore[arg-type]
+        return session.scalar(select(func.count()).where(*what)) or 0
 
 
 @ON_BOTH

@@ -67,7 +67,7 @@ def moved(acme: House) -> Iterator[None]:
 @contextmanager
 def frozen(acme: House) -> Iterator[None]:
     """Freeze every process of the PostgreSQL server."""
-    processes = _family(acme.server.get_pid())
+    processes = family(acme.server.get_pid())
     for process in processes:
         os.kill(process, signal.SIGSTOP)
     yield
@@ -167,7 +167,8 @@ def small_disk(size_mb: int = 48) -> Iterator[Path]:
             subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def _family(postmaster: int) -> list[int]:
+def family(postmaster: int) -> list[int]:
+    """Return the processes of a PostgreSQL server."""
     found = [postmaster]
     for status in Path("/proc").glob("[0-9]*/status"):
         try:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, select
+from werkzeug.test import TestResponse
 
 from tests.cast import BOREALIS, CATALOGUE_NUMBER, moment
 from tests.web.people import form
@@ -28,7 +29,7 @@ def test_a_person_is_found_handed_out_and_taken_out(office: Flask, engine: Engin
         contact = calls.record(session, [event], region="SE")[0].call.contact_id
     client = signed_in("administrator")
 
-    def post(path: str, **fields: str) -> object:
+    def post(path: str, **fields: str) -> TestResponse:
         return client.post(path, data=form(client.get("/account").text, **fields))
 
     assert client.post("/privacy", data=form(client.get("/privacy").text, person="nobody")).status_code == 422
@@ -36,9 +37,9 @@ def test_a_person_is_found_handed_out_and_taken_out(office: Flask, engine: Engin
     assert (wrong.status_code, "no personal data found for this person" in wrong.text) == (404, True)
     found = client.post("/privacy", data=form(client.get("/privacy").text, person=BOREALIS))
     assert "Ada" in found.text
-    told = json.loads(post(f"/privacy/people/{contact}/export").text)  # type: ignore[attr-defined]
+    told = json.loads(post(f"/privacy/people/{contact}/export").text)
     assert told["calls"][0]["caller"] == BOREALIS
-    assert post(f"/privacy/people/{contact}/erase").status_code == 303  # type: ignore[attr-defined]
+    assert post(f"/privacy/people/{contact}/erase").status_code == 303
     settings = office.extensions["ringtrail"]["settings"]
     assert jobs.work(engine, known(engine, settings))
     with db.reading(engine) as session:
@@ -49,7 +50,7 @@ def test_a_person_is_found_handed_out_and_taken_out(office: Flask, engine: Engin
     assert receipt in client.get("/privacy").text
     assert "phone numbers and email addresses" in client.get(f"/privacy/receipts/{receipt}").text
     assert client.get("/privacy/receipts/0").status_code == 404
-    assert post("/privacy/people/999/erase").status_code == 404  # type: ignore[attr-defined]
+    assert post("/privacy/people/999/erase").status_code == 404
 
 
 def test_the_record_of_processing_says_how_this_installation_is(signed_in: Enter) -> None:
