@@ -20,7 +20,7 @@ from reports.parts import Block, Chapter, Chart, Column, Document, Figure, Figur
 _CLASSES: Mapping[str, str] = MappingProxyType(
     {
         "table": ' class="sums"',
-        "figure": ' class="figure"',
+        "figure": " class=figure",
         "day": ' class="whole"',
         "moment": ' class="whole"',
         "total": ' class="total"',

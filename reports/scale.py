@@ -78,11 +78,10 @@ def row(span: Span | None, steps: Sequence[float] = CLOSE) -> str:
     str
         A picture without words and without style: nothing in it comes from a user.
     """
-    parts = [
-        f'<path d="M{place(step, steps)} 0v20" stroke="currentColor" '
-        + ('stroke-dasharray="3 2"/>' if step == 1 else 'stroke-opacity=".16"/>')
-        for step in steps
-    ]
+    grid = "".join(f"M{place(step, steps)} 0v20" for step in steps if step != 1)
+    parts = [f'<path d="{grid}" stroke="currentColor" stroke-opacity=".16"/>']
+    if 1 in steps:
+        parts.append(f'<path d="M{place(1, steps)} 0v20" stroke="currentColor" stroke-dasharray="3 2"/>')
     if span and span.low is not None and span.high is not None:
         first, last = place(span.low, steps), place(span.high, steps)
         parts.append(

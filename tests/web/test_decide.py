@@ -106,7 +106,7 @@ def test_models_are_chosen_in_the_address_and_their_disagreement_is_said(
     assert "of revenue is unattributed" in agreed
     alone = text(client.get(f"/roi?{YEAR}&model=linear").text)
     assert "model you choose" not in alone, "one model agrees with itself"
-    assert "Highest ROI under linear: Fair" in alone
+    assert "Fair has the highest ROI under linear" in alone
     assert "The study advises against last-touch" in page
 
 

@@ -102,15 +102,14 @@ def _first(found: Comparison, judged: Sequence[Advice]) -> list[str]:
         ahead = "; ".join(f"{words[each]} ({', '.join(map(model_word, sides[each]))})" for each in sides)
         return [
             gettext(
-                "The highest ROI is too close to call. Ahead: %(sides)s, with a chance as low as %(share)s.",
+                "The highest ROI is too close to call. Ahead: %(sides)s, by no more than chance could explain.",
                 sides=ahead,
-                share=formatting.share(sure),
             )
         ]
     if len(best) == 1:
         return [
             gettext(
-                "Highest ROI under %(model)s: %(campaign)s. The chance that it comes first is %(share)s.",
+                "%(campaign)s has the highest ROI under %(model)s, with %(share)s certainty.",
                 model=model_word(next(iter(best))),
                 campaign=next(iter(words.values())),
                 share=formatting.share(sure),
@@ -119,16 +118,16 @@ def _first(found: Comparison, judged: Sequence[Advice]) -> list[str]:
     if len(sides) == 1:
         return [
             gettext(
-                "%(campaign)s has the highest ROI whichever model you choose. The chance that it comes "
-                "first is at least %(share)s.",
+                "%(campaign)s has the highest ROI whichever model you choose, with at least %(share)s "
+                "certainty.",
                 campaign=next(iter(words.values())),
                 share=formatting.share(sure),
             )
         ]
     return [
         gettext(
-            "The model you choose changes the answer. Highest ROI: %(sides)s. Each comes first with a "
-            "chance of at least %(share)s.",
+            "The model you choose changes the answer. Highest ROI: %(sides)s. Each is at least %(share)s "
+            "certain.",
             sides="; ".join(f"{words[each]} ({', '.join(map(model_word, sides[each]))})" for each in sides),
             share=formatting.share(sure),
         )
