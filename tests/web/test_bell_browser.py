@@ -229,8 +229,11 @@ def test_the_form_of_a_call_says_by_itself_how_the_call_stands(open_page: Open, 
     page.get_by_label("Note").fill("wants a price")
     send(service.url, "status", destination(sid(7), "in-progress", clock.now(), 2))
     expect(state).to_have_text("on the line")
+    sign = page.locator(".rt-lead:has(#state) .rt-tile use")
+    expect(sign).to_have_attribute("href", re.compile("#phone-call$"))
     send(service.url, "status", destination(sid(7), "completed", clock.now(), 3, 60))
     expect(state).to_be_empty()
+    expect(sign).to_have_attribute("href", re.compile("#phone$"))
     expect(page.get_by_label("Note")).to_have_value("wants a price")
 
 

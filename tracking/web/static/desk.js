@@ -209,7 +209,11 @@
     const mine = heard.open?.[place.dataset.call], state = document.getElementById("state");
     if (mine?.state && state && state.dataset.is !== mine.state) {
       state.dataset.is = mine.state;
-      [state.textContent, state.className] = (state.dataset[mine.state] ?? "|").split("|");
+      let sign, tone;
+      [state.textContent, state.className, sign, tone] = (state.dataset[mine.state] ?? "||phone|none").split("|");
+      const tile = state.closest(".rt-lead").querySelector(".rt-tile"), use = tile.querySelector("use");
+      tile.className = tile.className.replace(/tone-\w+/, `tone-${tone}`);
+      use.setAttribute("href", use.getAttribute("href").replace(/#.*/, `#${sign}`));
       if (!["ringing", "answered"].includes(mine.state)) { delete place.dataset.live; state.closest(".card")?.classList.remove("live"); }
     }
     for (const name of mine?.others ?? []) news.push(`${name} ${word("Others")}`);
