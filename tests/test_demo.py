@@ -113,11 +113,11 @@ def test_what_happened_beside_the_marketing_lies_within_the_two_years(market: Se
     assert len(market.scalars(select(Indicator)).all()) == 23
 
 
-def test_numbers_are_in_use_free_and_at_rest(market: Session) -> None:
+def test_numbers_are_in_use_free_at_rest_or_the_main_line(market: Session) -> None:
     lives = {
         numbers.standing(row, row.assignments, NOW).life for row in market.scalars(select(TrackingNumber))
     }
-    assert lives == {NumberLife.assigned, NumberLife.available, NumberLife.quarantined}
+    assert lives == set(NumberLife) - {NumberLife.disabled}
 
 
 def test_it_ends_now_and_the_last_calls_are_still_to_log(market: Session) -> None:

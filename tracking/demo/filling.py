@@ -157,6 +157,7 @@ class _Filling:
             for index, (name, kind, medium) in enumerate(plan.pieces):
                 number = f"+46701740{next(next_number)}"
                 self._put(key, campaign, name, kind, medium, number, index)
+        numbers.add(self.session, acme.MAIN_NUMBER, at=self.begin, provider=PROVIDER, main_line=True)
         for _ in range(6):
             numbers.add(
                 self.session,
