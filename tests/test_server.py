@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPConnection
 from io import BytesIO
 from pathlib import Path
@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, func, select, text, update
 
 from tests.cast import ACME_DESK, CATALOGUE_NUMBER, moment
 from tests.conftest import KEY
@@ -43,7 +43,8 @@ SALES = "+46701740691"
 @contextmanager
 def running(app: Flask, folder: Path, **told: object) -> Iterator[int]:
     """Serve an application in this process; the port."""
-    listening = server.listen("127.0.0.1", 0)
+    listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    listening.setblocking(False)
     options = {"threads": 2, "drafts": folder} | (told or {"largest": largest_of(app)})
     served = server.Server(app.wsgi_app, listening, **options)  # type: ignore[arg-type]  # as the test says
     thread = threading.Thread(target=served.run)
@@ -324,7 +325,18 @@ def started(environment: dict[str, str], *options: str) -> Iterator[tuple[subpro
         process.stdout.close()
 
 
+def processes_of(folder: str) -> list[int]:
+    """Return the processes that serve or work for an installation."""
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if f"RINGTRAIL_DATA_DIR={folder}\0".encode() in environment.read_bytes():
+                found.append(int(environment.parent.name))
+    return found
+
+
 def test_a_service_that_begins_anew_fails_no_request(installed: dict[str, str]) -> None:
+    """While one process ends and begins, another one stands in for it on the same socket."""
     with started(installed, "--no-worker") as (process, port):
         ring(port, 0)
         over, calls, failed = threading.Event(), [0], []
@@ -344,9 +356,12 @@ def test_a_service_that_begins_anew_fails_no_request(installed: dict[str, str]) 
         for thread in providers:
             thread.start()
         for _ in range(2):
-            before = calls[0]
+            process.send_signal(signal.SIGHUP)
             process.send_signal(signal.SIGHUP)
             process.stdout.readline()  # type: ignore[union-attr]  # a pipe; the program says where it serves
+            while processes_of(installed["RINGTRAIL_DATA_DIR"]) != [process.pid] and not failed:
+                time.sleep(0.05)
+            before = calls[0]
             while calls[0] < before + 20 and not failed:
                 time.sleep(0.05)
         over.set()
@@ -354,6 +369,37 @@ def test_a_service_that_begins_anew_fails_no_request(installed: dict[str, str]) 
             thread.join()
         assert failed == []
         assert process.poll() is None
+
+
+def test_while_a_service_begins_anew_another_one_takes_the_calls(installed: dict[str, str]) -> None:
+    with started(installed, "--no-worker") as (process, port):
+        ring(port, 0)
+        process.send_signal(signal.SIGHUP)
+        while len(processes_of(installed["RINGTRAIL_DATA_DIR"])) < 2:
+            time.sleep(0.01)
+        # Held still, the process that was there before can answer nothing.
+        process.send_signal(signal.SIGSTOP)
+        ring(port, 1)
+        process.send_signal(signal.SIGCONT)
+        ring(port, 2)
+
+
+def test_a_version_that_does_not_start_replaces_nothing(installed: dict[str, str]) -> None:
+    folder = Path(installed["RINGTRAIL_DATA_DIR"])
+    with started(installed, "--no-worker") as (process, port):
+        ring(port, 0)
+        assert process.stdout is not None
+        process.stdout.readline()
+        (folder / "ringtrail.settings").unlink(missing_ok=True)
+        engine = db.connect(Settings(data_dir=folder, key=KEY))
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+        process.send_signal(signal.SIGHUP)
+        while "this one goes on" not in process.stdout.readline():
+            assert process.poll() is None
+        ring(port, 1)
+        assert processes_of(str(folder)) == [process.pid]
+        engine.dispose()
 
 
 def test_a_restart_by_whoever_holds_the_socket_fails_no_request(installed: dict[str, str]) -> None:

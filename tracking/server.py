@@ -2,21 +2,18 @@
 
 Requests of telephone providers have threads of their own. Whoever sends slowly, keeps connections open or
 sends what nobody asked for costs no thread and little memory, and makes room for others when there are many.
-A listening socket may be handed on: from systemd (sd_listen_fds(3)), or to the next version on SIGHUP.
 """
 
 import copy
 import logging
-import os
 import resource
 import signal
 import socket
-import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from waitress import wasyncore
@@ -27,6 +24,7 @@ from waitress.parser import HTTPRequestParser
 from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
+from tracking.handover import Post
 from tracking.storage.config import PROVIDERS_PATH
 from tracking.storage.vault import Draft
 from tracking.telephony.bell import Bell
@@ -51,7 +49,6 @@ _DRAIN_S = 5.0
 """How long requests that are being served may take when the service ends."""
 _LINGER_S = 0.5
 """How long a connection without a request is kept when the service ends."""
-_FIRST_FD = 3
 
 Largest = Callable[[str, str, str], int]
 """How many bytes of a body to read, given method, path and cookies: decided before the first of them."""
@@ -210,20 +207,8 @@ def _make_room(channels: "list[Any]") -> None:
         min(silent, key=lambda channel: channel.last_activity).handle_close()
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return the socket that was handed on to this process, or a new one."""
-    if os.environ.pop("LISTEN_PID", "") == str(os.getpid()) and os.environ.pop("LISTEN_FDS", "") == "1":
-        handed = socket.socket(fileno=_FIRST_FD)
-        handed.setblocking(False)
-        return handed
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.create_server((host, port), family=family, backlog=1024)
-    listening.setblocking(False)
-    return listening
-
-
-def serve(server: Server, listening: socket.socket, meanwhile: Callable[[], None]) -> None:
-    """Serve until SIGTERM or SIGINT; on SIGHUP begin this program anew on the same socket, losing no request.
+def serve(server: Server, post: Post, meanwhile: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT; on SIGHUP begin this program anew, while another one stands in for it.
 
     ``meanwhile`` ends what runs beside, before the program is begun anew.
     """
@@ -232,19 +217,32 @@ def serve(server: Server, listening: socket.socket, meanwhile: Callable[[], None
     resource.setrlimit(
         resource.RLIMIT_NOFILE, (wanted if most == resource.RLIM_INFINITY else min(wanted, most), most)
     )
-    again = False
+    renewing, again, over = threading.Lock(), False, False
 
-    def end(number: int, _frame: FrameType | None) -> None:
-        nonlocal again
-        again = number == signal.SIGHUP
+    def end(*_: object) -> None:
+        nonlocal over
+        over = True
         server.end()
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, end)
+    def renew() -> None:
+        nonlocal again
+        with renewing:
+            again = post.call_stand_in()
+        if again:
+            server.end()
+
+    def hang_up(*_: object) -> None:
+        # Two at once are one: both want what is there by now.
+        if not (renewing.locked() or again or post.stands_in):
+            threading.Thread(target=renew, daemon=True).start()
+
+    post.relieved = server.end
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGHUP, hang_up)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
+    post.serving()
     server.run()
-    if again:
+    if again and not over:
         meanwhile()
-        os.dup2(listening.fileno(), _FIRST_FD)
-        os.set_inheritable(_FIRST_FD, True)
-        os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}
-        os.execv(sys.executable, [sys.executable, "-m", "tracking", *sys.argv[1:]])  # noqa: S606 - our own program
+        post.begin_anew()
