@@ -31,7 +31,7 @@ from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import Call, User
 from tracking.storage.vault import Draft
-from tracking.telephony import numbers, ringing
+from tracking.telephony import inbox, numbers, ringing
 from tracking.web.pages import largest_of
 
 only_sqlite = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
@@ -152,6 +152,11 @@ def test_pages_that_take_long_do_not_hold_up_the_telephone(tmp_path: Path) -> No
         for line in lines:
             assert line.getresponse().read() == b"done"
             line.close()
+
+
+def test_as_many_webhooks_wait_at_once_as_one_transaction_takes_in() -> None:
+    """Fewer would queue in a storm while each transaction has room for more."""
+    assert server.TELEPHONE_THREADS >= inbox._BATCH
 
 
 def test_who_sends_more_slowly_than_anybody_honest_is_cut_off(

@@ -33,8 +33,9 @@ from tracking.waiting import WaitingRoom
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-TELEPHONE_THREADS = 16
-"""Threads for requests of telephone providers alone. Each waits at most half a second for the database."""
+TELEPHONE_THREADS = 64
+"""Threads for requests of telephone providers alone. They wait, at most half a second each, for one transaction of
+the database: as many as it takes in at once (64), so that a storm does not queue before them."""
 _MOST_CONNECTIONS = 1000
 """Connections at once; past it the one that has been silent longest makes room."""
 _MOST_OF_ONE = 200
