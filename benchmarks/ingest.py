@@ -15,6 +15,7 @@ import hashlib
 import hmac
 import os
 import platform
+import signal
 import socket
 import statistics
 import subprocess
@@ -114,7 +115,8 @@ def serve(name: str, fd: int, threads: int) -> None:
         largest=lambda *_: 1 << 18,
         drafts=Path(os.environ["RINGTRAIL_DATA_DIR"]),
     )
-    server.serve(served, listening, lambda: None)
+    signal.signal(signal.SIGTERM, lambda *_: served.end())
+    served.run()
 
 
 def send(port: int, requests: list[bytes], waits: list[float]) -> None:

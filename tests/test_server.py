@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPConnection
 from io import BytesIO
 from pathlib import Path
@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 
 import pytest
 from flask import Flask
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, func, select, text, update
 
 from tests.cast import ACME_DESK, CATALOGUE_NUMBER, moment
 from tests.conftest import KEY
@@ -31,7 +31,7 @@ from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import Call, User
 from tracking.storage.vault import Draft
-from tracking.telephony import numbers, ringing
+from tracking.telephony import inbox, numbers, ringing
 from tracking.web.pages import largest_of
 
 only_sqlite = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
@@ -43,7 +43,8 @@ SALES = "+46701740691"
 @contextmanager
 def running(app: Flask, folder: Path, **told: object) -> Iterator[int]:
     """Serve an application in this process; the port."""
-    listening = server.listen("127.0.0.1", 0)
+    listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    listening.setblocking(False)
     options = {"threads": 2, "drafts": folder} | (told or {"largest": largest_of(app)})
     served = server.Server(app.wsgi_app, listening, **options)  # type: ignore[arg-type]  # as the test says
     thread = threading.Thread(target=served.run)
@@ -151,6 +152,81 @@ def test_pages_that_take_long_do_not_hold_up_the_telephone(tmp_path: Path) -> No
         for line in lines:
             assert line.getresponse().read() == b"done"
             line.close()
+
+
+def test_a_page_is_begun_after_the_telephone_requests_that_are_being_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_GIVES_WAY_S", PATIENCE_S)
+    done, rings, pick_up = list[str](), threading.Event(), threading.Event()
+    app = Flask("telephone and page")
+
+    @app.get("/report")
+    def report() -> str:
+        done.append("page")
+        return "done"
+
+    @app.post("/providers/acme/voice")
+    def voice() -> str:
+        rings.set()
+        pick_up.wait(PATIENCE_S)
+        done.append("call")
+        return "ring"
+
+    with running(app, tmp_path, largest=lambda *_: 1000) as port:
+        phone, page = (HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S) for _ in range(2))
+        phone.request("POST", "/providers/acme/voice", "")
+        assert rings.wait(PATIENCE_S)
+        page.request("GET", "/report")
+        pick_up.set()
+        assert (phone.getresponse().read(), page.getresponse().read()) == (b"ring", b"done")
+        phone.close()
+        page.close()
+    assert done == ["call", "page"]
+
+
+def test_a_connection_may_send_a_few_requests_ahead_and_is_then_closed(tmp_path: Path) -> None:
+    app = Flask("ahead")
+    asked = list[int]()
+    app.add_url_rule("/", view_func=lambda: asked.append(1) or "said")  # type: ignore[func-returns-value]  # one line
+    with running(app, tmp_path, largest=lambda *_: 1000) as port, connect(port) as line:
+        line.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 300)
+        heard = b""
+        with suppress(ConnectionResetError):
+            while some := line.recv(1 << 16):
+                heard += some
+    assert heard.count(b"said") == len(asked) <= server._MOST_AHEAD + server._PIECE // 27
+
+
+def test_a_head_that_cannot_be_read_is_answered_and_writes_nothing_into_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running(Flask("heads"), tmp_path, largest=lambda *_: 1000) as port:
+        for head in (b"\0\0\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nA: " + b"a" * 300_000):
+            assert answer_to(port, head)[0] in (400, 431)
+        answer_to(port, b"GET //[ HTTP/1.1\r\n\r\n")
+    assert caplog.records == []
+
+
+def test_who_takes_nothing_of_an_answer_gives_the_thread_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_STALLS_S", 0.0)
+    app = Flask("large")
+    app.add_url_rule("/large", "large", lambda: (b"x" * 1_000_000 for _ in range(100)))
+    app.add_url_rule("/", "small", lambda: "said")
+    with running(app, tmp_path, largest=lambda *_: 1000) as port, ExitStack() as kept:
+        for _ in range(2):
+            kept.enter_context(connect(port)).sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        line = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+        line.request("GET", "/")
+        assert line.getresponse().read() == b"said"
+        line.close()
+
+
+def test_as_many_webhooks_wait_at_once_as_one_transaction_takes_in() -> None:
+    """Fewer would queue in a storm while each transaction has room for more."""
+    assert server.TELEPHONE_THREADS >= inbox._BATCH
 
 
 def test_who_sends_more_slowly_than_anybody_honest_is_cut_off(
@@ -324,7 +400,18 @@ def started(environment: dict[str, str], *options: str) -> Iterator[tuple[subpro
         process.stdout.close()
 
 
+def processes_of(folder: str) -> list[int]:
+    """Return the processes that serve or work for an installation."""
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if f"RINGTRAIL_DATA_DIR={folder}\0".encode() in environment.read_bytes():
+                found.append(int(environment.parent.name))
+    return found
+
+
 def test_a_service_that_begins_anew_fails_no_request(installed: dict[str, str]) -> None:
+    """While one process ends and begins, another one stands in for it on the same socket."""
     with started(installed, "--no-worker") as (process, port):
         ring(port, 0)
         over, calls, failed = threading.Event(), [0], []
@@ -344,9 +431,12 @@ def test_a_service_that_begins_anew_fails_no_request(installed: dict[str, str]) 
         for thread in providers:
             thread.start()
         for _ in range(2):
-            before = calls[0]
+            process.send_signal(signal.SIGHUP)
             process.send_signal(signal.SIGHUP)
             process.stdout.readline()  # type: ignore[union-attr]  # a pipe; the program says where it serves
+            while processes_of(installed["RINGTRAIL_DATA_DIR"]) != [process.pid] and not failed:
+                time.sleep(0.05)
+            before = calls[0]
             while calls[0] < before + 20 and not failed:
                 time.sleep(0.05)
         over.set()
@@ -354,6 +444,37 @@ def test_a_service_that_begins_anew_fails_no_request(installed: dict[str, str]) 
             thread.join()
         assert failed == []
         assert process.poll() is None
+
+
+def test_while_a_service_begins_anew_another_one_takes_the_calls(installed: dict[str, str]) -> None:
+    with started(installed, "--no-worker") as (process, port):
+        ring(port, 0)
+        process.send_signal(signal.SIGHUP)
+        while len(processes_of(installed["RINGTRAIL_DATA_DIR"])) < 2:
+            time.sleep(0.01)
+        # Held still, the process that was there before can answer nothing.
+        process.send_signal(signal.SIGSTOP)
+        ring(port, 1)
+        process.send_signal(signal.SIGCONT)
+        ring(port, 2)
+
+
+def test_a_version_that_does_not_start_replaces_nothing(installed: dict[str, str]) -> None:
+    folder = Path(installed["RINGTRAIL_DATA_DIR"])
+    with started(installed, "--no-worker") as (process, port):
+        ring(port, 0)
+        assert process.stdout is not None
+        process.stdout.readline()
+        (folder / "ringtrail.settings").unlink(missing_ok=True)
+        engine = db.connect(Settings(data_dir=folder, key=KEY))
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+        process.send_signal(signal.SIGHUP)
+        while "this one goes on" not in process.stdout.readline():
+            assert process.poll() is None
+        ring(port, 1)
+        assert processes_of(str(folder)) == [process.pid]
+        engine.dispose()
 
 
 def test_a_restart_by_whoever_holds_the_socket_fails_no_request(installed: dict[str, str]) -> None:

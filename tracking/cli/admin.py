@@ -65,10 +65,8 @@ def serve(
 
     SIGHUP restarts the program, for example after an upgrade, without losing a request.
     """
-    from tracking import logs, server
-    from tracking.app import create_app, settle
-    from tracking.web.pages import largest_of
-    from tracking.worker import Beside
+    from tracking import logs
+    from tracking.handover import Post
 
     # Opened here so that a wrong setting or an old schema is told at once, not in a worker's log.
     logs.begin(logging.WARNING)
@@ -79,7 +77,13 @@ def serve(
         db.install(settings).dispose()
         with suppress(Conflict):
             _fill(installation)
-    listening = server.listen(host, port)
+    # From here on callers wait instead of being refused, while what takes longest is loaded.
+    post = Post(host, port)
+    from tracking import server
+    from tracking.app import create_app, settle
+    from tracking.web.pages import largest_of
+    from tracking.worker import Beside
+
     try:
         _first_administrator(installation)
         engine = installation.engine
@@ -91,23 +95,25 @@ def serve(
         )
         engine = db.connect(settings)
     app = create_app(settings, engine)
-    app.extensions["ringtrail"]["inbox"].prepare()
+    inbox = app.extensions["ringtrail"]["inbox"]
+    inbox.prepare()
     settle()
     serving = server.Server(
         app.wsgi_app,
-        listening,
+        post.listening,
         threads=threads,
         largest=largest_of(app),
         drafts=settings.data_dir,
         bell=app.extensions["ringtrail"]["bell"],
     )
-    click.echo(f"Ringtrail at http://{host}:{port}/ (stop with Ctrl+C)")
+    if not post.stands_in:
+        click.echo(f"Ringtrail at http://{host}:{port}/ (stop with Ctrl+C)")
     with ExitStack() as beside:
+        beside.callback(inbox.close)
         beside.enter_context(kept.Following(engine, settings))
-        if not no_worker:
+        if not (no_worker or post.stands_in):
             beside.enter_context(Beside())
-        server.serve(serving, listening, beside.close)
-    app.extensions["ringtrail"]["inbox"].close()
+        server.serve(serving, post, beside.close)
 
 
 def _first_administrator(installation: Installation) -> None:
