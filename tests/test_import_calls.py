@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from tests.cast import BOREALIS, moment
 from tests.imports import DATA, ON_SQLITE, advertise, import_calls, import_table
 from tracking.errors import Invalid
+from tracking.imports import values
 from tracking.records import contacts
 from tracking.storage.models import Answer, Call
 from tracking.storage.vocabulary import CallStatus, LeadStatus, Outcome
@@ -120,3 +121,77 @@ def test_a_bad_call_names_its_column(engine: Engine, old: str, new: str, column:
     assert (result.created, result.refused) == (2, 1)
     assert (result.refusals[0].line, result.refusals[0].column) == (2, column)
     assert reason in result.refusals[0].reason
+
+
+@ON_SQLITE
+def test_what_a_caller_said_and_what_was_noted_is_read_as_the_channel_it_means(engine: Engine) -> None:
+    text = (
+        "Datum;Uhrzeit;Anrufer;Angerufene Nummer;Gesprächsdauer;Woher kennen Sie uns?;Quelle\n"
+        "02.03.2026;09.15;+442079460001;070-174 06 05;2:00;die Messe in Hannover;Google\n"
+        "02.03.2026;09.20;+442079460002;070-174 06 05;2:00;;Messe\n"
+        "02.03.2026;09.25;+442079460003;070-174 06 05;2:00;;Telefon\n"
+        "02.03.2026;09.30;+442079460003;070-174 06 05;2:00;;Catalogue 2026\n"
+    )
+    advertise(engine)
+    import_table(engine, "calls", text)
+    with Session(engine) as session:
+        said = session.scalars(select(Answer).order_by(Answer.asked_at)).all()
+        told = [(a.verbatim, a.channel, a.campaign.name if a.campaign else None) for a in said]
+        minutes = [a.asked_at.minute for a in said]
+    assert told == [
+        ("die Messe in Hannover", None, None),
+        ("Messe", "fair", None),
+        ("Catalogue 2026", None, "Catalogue 2026"),
+    ]
+    assert minutes == [15, 20, 30], "09.15 is a quarter past nine"
+
+
+@ON_SQLITE
+def test_the_source_that_a_tracking_system_saw_is_no_answer_and_its_column_is_named(engine: Engine) -> None:
+    text = (
+        "Call Date,Caller Number,Called Number,Talk Time,Source,Keyword\n"
+        "2026-03-02 09:00,+442079460001,+46701740605,120,Google Organic,pumps\n"
+    )
+    result = import_table(engine, "calls", text)
+    assert "columns not used: Source, Keyword" in result.notes
+    with Session(engine) as session:
+        assert session.scalars(select(Answer)).all() == []
+
+
+@ON_SQLITE
+def test_a_source_of_digits_is_the_caller_and_a_column_of_numbers_is_one_whatever_its_name(
+    engine: Engine,
+) -> None:
+    text = "Date,Source,Destination,Talk time\n2026-03-02 09:00,+442079460001,+46701740605,120\n"
+    import_table(engine, "calls", text)
+    text = (
+        "Datum;Ringde;Ringt nummer;Samtalstid\n"
+        "2026-03-03 09:00;+442079460002;+46701740605;120\n"
+        "2026-03-03 10:00;dolt nummer;+46701740605;120\n"
+    )
+    result = import_table(engine, "calls", text)
+    assert "Ringde: 1 of the first 1 cells are phone numbers" in result.notes
+    with Session(engine) as session:
+        assert session.scalars(select(Call.caller).order_by(Call.started_at)).all() == [
+            "+442079460001",
+            "+442079460002",
+            None,
+        ]
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "wanted"),
+    [
+        ("75", "Duration", 75),
+        ("1:15", "Duration", 75),
+        ("1 min 15 s", "Duration", 75),
+        ("1 мин. 15 сек.", "Длительность", 75),
+        ("1分15秒", "时长", 75),
+        ("1,25", "Dauer (Minuten)", 75),
+        ("3", "Duration, min", 180),
+        ("1:15", "Duration (min)", 75),
+        ("-", "Duration", None),
+    ],
+)
+def test_a_duration_is_read_in_the_unit_of_its_column(text: str, column: str, wanted: int | None) -> None:
+    assert values.seconds(text, "duration_s", minutes=values.in_minutes(column)) == wanted

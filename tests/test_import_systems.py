@@ -161,7 +161,7 @@ def test_mitel_names_no_year_and_often_no_caller(engine: Engine) -> None:
     answered, missed = calls_of(engine)
     assert (answered.caller_state, answered.dialled, answered.talk_s) == ("withheld", CALLED, 155)
     assert (answered.started_at.month, answered.started_at.day) == (3, 2)
-    assert missed.status is CallStatus.missed
+    assert (answered.duration_s, missed.status, missed.duration_s) == (161, CallStatus.missed, None)
     assert any(
         "the dates have no year; the most recent such date is assumed" in note for note in result.notes
     )
@@ -171,7 +171,7 @@ def test_mitel_names_no_year_and_often_no_caller(engine: Engine) -> None:
 def test_a_file_in_which_no_row_names_a_number_of_ours_says_so(engine: Engine) -> None:
     advertise(engine)
     (note,) = bring_in(engine, THREE_CX).notes
-    assert "no row has one of your tracking numbers; dialled: 10001" in note
+    assert "no row has one of your tracking numbers; dialled: 800, 10001, Catalogue" in note
     assert "800=+46701740690" in note
 
 
@@ -298,3 +298,40 @@ def test_a_second_leg_that_comes_first_becomes_its_call(engine: Engine) -> None:
     (call,) = calls_of(engine)
     assert (call.provider_call_id, call.dialled, call.talk_s) == ("a", CALLED, 155)
     assert call.assignment_id is not None
+
+
+TWILIO_HEAD = "Call Sid,Type,From,To,Direction,Status,Start Time,End Time,Duration,Parent Call Sid\n"
+
+
+@ON_SQLITE
+def test_the_leg_of_a_call_that_went_out_is_no_call_in_whichever_order(engine: Engine) -> None:
+    advertise(engine)
+    ended = "2026-03-02 08:41:00 UTC"
+    made = f"client:anna,+12125550123,Incoming,completed,2026-03-02 08:40:00 UTC,{ended},60,\n"
+    leg = f"+46701740691,+12125550123,Outgoing Dial,completed,2026-03-02 08:40:01 UTC,{ended},59,"
+    for rows in (f"CA1,client,{made}CA2,phone,{leg}CA1\n", f"CA2,phone,{leg}CA1\nCA1,client,{made}"):
+        result = bring_in(engine, TWILIO_HEAD + rows)
+        assert dict(result.skip_reasons) == {OUT: 1, "another leg of an outgoing call": 1}
+
+
+@ON_SQLITE
+def test_a_twilio_log_without_parents_joins_legs_and_without_legs_says_so(engine: Engine) -> None:
+    advertise(engine)
+    head = "Call Sid,From,To,Direction,Status,Start Time,Duration\n"
+    call = f"CA1,{BOREALIS},{CALLED},Incoming,completed,2026-03-02 08:00:00 UTC,161\n"
+    leg = f"CA2,{BOREALIS},{ACME_DESK},Outgoing Dial,completed,2026-03-02 08:00:06 UTC,155\n"
+    (note,) = bring_in(engine, head + call).notes
+    assert "no row shows a call put through to a person" in note
+    bring_in(engine, head + leg + call)
+    with Session(engine) as session:
+        (stored,) = session.scalars(select(Call)).all()
+        assert (stored.status, stored.talk_s, stored.duration_s) == (CallStatus.completed, 155, 161)
+
+
+@ON_SQLITE
+def test_a_queue_named_above_the_rows_is_what_was_dialled(engine: Engine) -> None:
+    advertise(engine)
+    rows = "# Kö: Försäljning\nDatum;Tid;Nummer;Resultat;Kötid;Samtalstid;Anknytning\n"
+    rows += f"2026-03-02;09:00:00;{BOREALIS};Besvarat;00:00:06;00:02:35;101\n"
+    assert "dialled: Försäljning" in bring_in(engine, rows).notes[0]
+    assert bring_in(engine, rows, (f"Försäljning={CALLED}",)).notes == []

@@ -316,7 +316,7 @@ def test_what_was_told_once_is_not_asked_again(signed_in: Enter, engine: Engine,
         (b"", "deals.csv", "is empty"),
         (b" \n ", "deals.csv", "is empty"),
         (b"PK\x03\x04 workbook", "deals.xlsx", "is a damaged or locked archive"),
-        (b"%PDF-1.7", "deals.pdf", "is not a table"),
+        (b"%PDF-1.7", "deals.pdf", "deals.pdf is a PDF document, not a table; export the list as CSV"),
     ],
 )
 def test_what_is_no_table_is_refused_at_once(
@@ -493,7 +493,7 @@ def test_what_an_extension_stands_for_is_told_on_the_page_once(
     assert "Extensions of tracking numbers" in client.get(path).text
     assert client.get(f"{path}?kind=calls").status_code == 200
     page = tried(client, engine, settings, path, kind="cdr")
-    assert "no row has one of your tracking numbers; dialled: 10001" in page
+    assert "no row has one of your tracking numbers; dialled: 800, 10001" in page
     answer = client.post(path, data=form(client.get("/account").text) | {"kind": "cdr", "map_dialled": "800"})
     assert answer.status_code == 422
     page = tried(client, engine, settings, path, kind="cdr", map_dialled=f"800 = {CATALOGUE_NUMBER}")

@@ -355,7 +355,7 @@ def _run(
             result = run.run(
                 installation.engine,
                 table,
-                form(table, dialect),
+                _read_as(form, table, dialect),
                 at=clock.now(),
                 dry_run=dry_run,
                 strict=strict,
@@ -370,6 +370,14 @@ def _run(
         _show(result, refused)
     if result.refused:
         raise SystemExit(1)
+
+
+def _read_as(form: Callable[[Table, Dialect], Format[Any]], table: Table, dialect: Dialect) -> Format[Any]:
+    try:
+        return form(table, dialect)
+    except Invalid as problem:
+        # The command's own name is the kind.
+        raise kinds.of_another_kind(problem, table, click.get_current_context().info_name or "") from None
 
 
 def _show(result: Result, refused: Path | None) -> None:

@@ -9,12 +9,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracking.errors import Invalid
-from tracking.imports import values
+from tracking.imports import heard, values
 from tracking.imports import words as tables
 from tracking.imports.call_words import COURSES, STATUSES
 from tracking.imports.headed import NO_CHANNEL, Headed
 from tracking.imports.legs import join, record_rows
-from tracking.imports.mapping import Told
+from tracking.imports.mapping import Columns, Told
 from tracking.imports.outcomes import Outcome, Skip
 from tracking.imports.reading import Table
 from tracking.imports.records import INTERNAL, OUTGOING, course_between, course_of
@@ -45,6 +45,12 @@ _ASKED = (
     | dict.fromkeys(tables.listed("no"), Asked.not_asked)
     | values.words(Asked, "asked")
 )
+
+
+# Columns of systems that watch web visits: beside these, nobody has noted the source.
+_TRACKED = frozenset({"medium", "keyword", "keywords", "landing page", "referrer", "gclid", "msclkid"})
+# What a file without times may add to calls that are known.
+_ADDED = ("heard_from", "asked", "status", "lead_status", "value", "note", "tags", "caller_name", "talk_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,7 @@ class CallLog(Headed):
             "self reported source",
             "self reported attribution",
         ),
+        "source": (),
         "asked": ("outcome",),
         "asked_by": ("agent name", "agent"),
         "heard_campaign": (),
@@ -104,7 +111,7 @@ class CallLog(Headed):
         desk: str = "",
         keep_outgoing: bool = False,
     ) -> None:
-        super().__init__(table, dialect, told)
+        super().__init__(table, dialect, told, region)
         self._region, self._keep_outgoing = region, keep_outgoing
         self._own: set[str] = set()
         self._desks = {desk} - {""}
@@ -112,10 +119,24 @@ class CallLog(Headed):
         self._provider = "callrail" if {"tracking number", "call status"} <= folded else "calls"
         if self._provider == "callrail":
             self.name = "CallRail call log"
-        if "call_id" not in self.columns:
+        if self._provider == "callrail" or any(name in _TRACKED or name[:4] == "utm " for name in folded):
+            # What a system saw, which the number that was dialled says too.
+            self.columns.leave("source")
+        if "call_id" not in self.columns or not any(name in self.columns for name in _ADDED):
             self.columns.require("started_at")
         if "started_at" in self.columns:
             self.columns.require("dialled")
+
+    @classmethod
+    def columns_of(cls, table: Table, told: Told, region: str) -> Columns:
+        """Find the columns of a file; a source may be the number that called, and a number have any name."""
+        columns = super().columns_of(table, told, region)
+        rows = [row.cells for row in table.head()[1:]]
+        if not told.whole and ("started_at" in columns or "call_id" not in columns):
+            if "caller" not in columns and columns.looks("source", "caller", rows, region):
+                columns.move("source", "caller")
+            columns.guess(["caller", "dialled", "started_at"], rows, region)
+        return columns
 
     def begin(self, session: Session) -> None:
         """Learn which numbers are ours."""
@@ -130,6 +151,9 @@ class CallLog(Headed):
             return self.columns.cell(cells, name)
 
         asked, words = self._answer(cell("asked"), cell("heard_from"))
+        noted = values.text(cell("source"), "source", answers.LONGEST_VERBATIM)
+        if asked is None and noted and not heard.nothing(noted):
+            asked, words = Asked.answered, noted
         campaign, channel = (values.text(cell(name), name) for name in ("heard_campaign", "heard_channel"))
         if asked is not Asked.answered and (campaign or channel):
             raise Invalid("heard_campaign", "no answer for this source; fill in heard_from")
@@ -178,14 +202,18 @@ class CallLog(Headed):
         for record, (outcome, filed) in zip(taken, recorded, strict=True):
             if record.asked and (key := _answer_key(record)) not in logged:
                 logged.add(key)
+                meant = None
+                if record.words and not (record.campaign or record.channel):
+                    meant = heard.meaning(session, record.words)
+                campaign, channel = found.get(record.campaign or ""), record.channel
                 answers.log(
                     session,
                     record.asked,
                     asked_at=filed.started_at,
                     asked_by=record.asked_by,
                     call=session.get_one(Call, filed.call_id),
-                    campaign=found.get(record.campaign or ""),
-                    channel=None if record.campaign else record.channel,
+                    campaign=meant.campaign if meant else campaign,
+                    channel=meant.channel if meant else None if campaign else channel,
                     verbatim=record.words,
                     source_key=key,
                 )
@@ -212,7 +240,10 @@ class CallLog(Headed):
         whole = bool(cell("started_at"))
         if not whole and not call_id:
             raise Invalid("started_at", "enter the start of the call, or the ID of an imported call")
-        duration, talk = (values.seconds(cell(name), name) for name in ("duration_s", "talk_s"))
+        duration, talk = (
+            values.seconds(cell(name), name, minutes=values.in_minutes(self.columns.column(name)))
+            for name in ("duration_s", "talk_s")
+        )
         if duration is not None and talk is not None and talk > duration:
             raise Invalid(
                 "talk_s",

@@ -23,6 +23,8 @@ from tracking.storage.models import ImportMapping, TrackingNumber
 from tracking.telephony.calls import CallEvent, Course
 
 OTHER_LEG = Skip("second leg of a FreeSWITCH call")
+OUT_LEG = Skip("another leg of an outgoing call")
+_LEGS = 50_000
 
 _KNOWN = ", ".join(
     (
@@ -54,7 +56,7 @@ class _Records:
         self.name, self.header, self.joins = system.name, header, system.joins
         self._system, self._reading = system, replace(reading, utc=system.utc)
         # One set for both: the tracking numbers are learnt when the import begins.
-        self._reading.own = reading.own
+        self._reading.own, self._reading.seen = reading.own, reading.seen
         self._places = system.places(header) if header is not None else {}
         self.second_legs: dict[str, str] = {}
 
@@ -102,7 +104,8 @@ class CallRecords:
         dialled: Mapping[str, str] | None = None,
     ) -> None:
         self._region, self._keep_outgoing = region, keep_outgoing
-        self._reading = Reading(dialect, region, clock.now().astimezone(dialect.zone).date())
+        today = clock.now().astimezone(dialect.zone).date()
+        self._reading = Reading(dialect, region, today, above=table.preamble)
         self._desks = {desk} - {""}
         self._told = {
             fold(key): phone.require(to, region, "map_dialled") for key, to in (dialled or {}).items()
@@ -112,6 +115,8 @@ class CallRecords:
         self.header, self.name = self._records.header, self._records.name
         self._unnamed: Counter[str] = Counter()
         self._named = False
+        self._out: dict[str, datetime] = {}
+        """By id, when a leg began that went out or stayed in the house."""
 
     def passed_over(self, cells: Sequence[str]) -> Skip | None:
         """Take every row for a record."""
@@ -134,6 +139,7 @@ class CallRecords:
             event = self._aimed(event)
         course = course_between(event, self._reading.own, self._desks, self._region)
         if course is not Course.incoming and not self._keep_outgoing:
+            self._went_out(event)
             return OUTGOING if course is Course.outgoing else INTERNAL
         phone.check(event.caller or "", self._region, "caller")
         for dialled in event.dialled:
@@ -154,13 +160,33 @@ class CallRecords:
         """Record the calls; rows of one call become one."""
         self._remember(session)
         second = self._records.second_legs
-        kept = [event for event in records if event.provider_call_id not in second]
+        out = {id(event) for event in records if self._of_one_that_went_out(event)}
+        kept = [e for e in records if e.provider_call_id not in second and id(e) not in out]
         if second:
             absorb(session, kept, second)
         if self._records.joins:
             kept = join(session, kept, self._region, self._reading.own)
         done = iter(record_rows(session, kept, self._region))
-        return [OTHER_LEG if e.provider_call_id in second else next(done)[0] for e in records]
+        return [
+            OUT_LEG if id(e) in out else OTHER_LEG if e.provider_call_id in second else next(done)[0]
+            for e in records
+        ]
+
+    def _went_out(self, event: CallEvent) -> None:
+        if event.provider_call_id.startswith("row-"):
+            return
+        if len(self._out) > _LEGS:
+            del self._out[next(iter(self._out))]
+        began = self._out.get(event.provider_call_id, event.started_at)
+        self._out[event.provider_call_id] = min(began, event.started_at)
+
+    def _of_one_that_went_out(self, event: CallEvent) -> bool:
+        """Tell whether a leg belongs to a call whose first leg goes out; later ones of any call may."""
+        began = self._out.get(event.provider_call_id)
+        if began is None or began > event.started_at:
+            return False
+        # Of legs that begin at once, one that says that it came in, or rang a number of ours, is the first.
+        return began < event.started_at or not (event.course or any(map(self._reading.ours, event.dialled)))
 
     def added(self) -> Sequence[str]:
         """Return nothing: these records name no campaigns."""
@@ -174,6 +200,13 @@ class CallRecords:
                 years=", ".join(map(str, sorted(self._reading.years))),
             )
         ] * bool(self._reading.years)
+        if self._reading.seen == {"call"}:
+            assumed.append(
+                say(
+                    "no row shows a call put through to a person, so all calls count as missed; export "
+                    "outgoing calls with them"
+                )
+            )
         if self._named or not self._unnamed:
             return assumed
         seen = ", ".join(number for number, _ in self._unnamed.most_common(5))
@@ -193,7 +226,7 @@ class CallRecords:
         if any(map(self._reading.ours, event.dialled)):
             self._named = True
         elif len(self._unnamed) < 1000:
-            self._unnamed.update(event.dialled[:1] or ("—",))
+            self._unnamed.update(event.dialled or ("—",))
 
     def _aimed(self, event: CallEvent) -> CallEvent:
         for dialled in event.dialled:

@@ -8,15 +8,13 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from tracking.errors import Invalid, Sentence, say
-from tracking.imports import values
-from tracking.imports import words as tables
+from tracking.imports import heard, values
 from tracking.imports.headed import NO_CHANNEL, TRACE, Headed, Occurrences, Unmatched
 from tracking.imports.mapping import Told
 from tracking.imports.outcomes import Outcome
 from tracking.imports.reading import Table
 from tracking.imports.run import each
 from tracking.imports.values import Dialect
-from tracking.language import channels
 from tracking.records import answers, contacts, deals, touches
 from tracking.records.contacts import Clues
 from tracking.records.deals import DealRecord
@@ -29,24 +27,6 @@ from tracking.storage.vocabulary import Stage, TouchKind
 
 _STAGES = values.words(Stage, "stages")
 _ENDED = (Stage.won, Stage.lost)
-# What HubSpot calls where a contact was first seen, as kinds of touch. Offline sources name none.
-_SEEN = {
-    word: (channel, TouchKind.visit)
-    for word in (
-        "organic search",
-        "paid search",
-        "paid social",
-        "organic social",
-        "social media",
-        "email marketing",
-        "referrals",
-        "other campaigns",
-        "ai referrals",
-    )
-    if (channel := channels.online(word))
-}
-_SOURCES = tables.values("sources")
-_WEBSITE, _NOTHING = "website", "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,19 +151,19 @@ class Deals(Headed):
             margin_minor=self.amount(cells, "margin", currency),
             **moments,
         )
-        heard = values.text(cell("heard_from"), "heard_from", answers.LONGEST_VERBATIM)
+        said_so = values.text(cell("heard_from"), "heard_from", answers.LONGEST_VERBATIM)
         source, came = values.text(cell("source"), "source", 2000), self.trace(cells)
         if source and "utm_" in source.casefold():
             # An address, or its query alone.
             address = source if "?" in source or "/" in source else f"?{source}"
             came = trace(address, told=_told(came) if came else None)
             source = None
-        noted, seen = _source(values.text(source or "", "source"))
+        noted, seen = heard.source(values.text(source or "", "source"))
         if came is not None and not (came.tagged or came.click_ids or came.referrer):
             came = None
         campaign = values.text(cell("campaign"), "campaign")
         more = tuple(dict.fromkeys(numbers))[1:]
-        return _Sold(record, more, heard, noted, seen, came, campaign, begun)
+        return _Sold(record, more, said_so, noted, seen, came, campaign, begun)
 
     def save(self, session: Session, records: Sequence[_Sold], at: datetime) -> Sequence[Outcome]:
         """Add the deals, or bring them up to date."""
@@ -198,7 +178,7 @@ class Deals(Headed):
             for told, kind in ((sold.heard_from, "deal"), (sold.noted, "deal's noted source")):
                 if not told:
                     continue
-                meant = self._meaning(session, told)
+                meant = heard.meaning(session, told)
                 answers.log(
                     session,
                     Asked.answered,
@@ -236,21 +216,15 @@ class Deals(Headed):
     def remarks(self) -> Sequence[Sentence]:
         """Say what a file without ids leads to, and whose tags name no campaign."""
         if "deal_id" in self.columns:
-            return self.unmatched.remarks()
+            return [*super().remarks(), *self.unmatched.remarks()]
         return (
+            *super().remarks(),
             *self.unmatched.remarks(),
             say(
                 "no column has deal IDs, so a row that changes counts as a new deal in the next file; "
                 "export the deals with their IDs"
             ),
         )
-
-    def _meaning(self, session: Session, told: str) -> answers.Source | None:
-        """Return the campaign or channel of this name, or the channel that the word commonly stands for."""
-        if found := answers.understand(session, told):
-            return found
-        channel = _SOURCES.get(values.fold(told))
-        return None if channel in (None, _WEBSITE, _NOTHING) else answers.Source(told, channel=channel)
 
     def _stage(self, cells: Sequence[str]) -> Stage:
         """Read how far a deal came: its outcome, where it is won or lost, else the stage it is in."""
@@ -297,20 +271,6 @@ class Deals(Headed):
 
 def _told(came: Trace) -> dict[str, str | None]:
     return {name: getattr(came, name) for name in UTM} | dict(came.click_ids)
-
-
-def _source(told: str | None) -> tuple[str | None, tuple[str, TouchKind] | None]:
-    """Return what a source is: an answer that somebody noted, or where the system saw the buyer.
-
-    That somebody called, or that nobody knows, is no source.
-    """
-    folded = values.fold(told or "")
-    meant = _SOURCES.get(folded)
-    if folded in _SEEN:
-        return None, _SEEN[folded]
-    if meant == _WEBSITE:
-        return None, (_WEBSITE, TouchKind.form)
-    return (None if meant == _NOTHING else told), None
 
 
 def forms_of(word: str) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ NO_CHANNEL = "other"
 TRACE = (*UTM, OWN_TAG, "landing_page", "referrer", *CLICK_IDS)
 """What a visit brings along, as columns."""
 _NAMED_TAGS = 5
+_UNUSED_NAMED = 20
 
 
 # Rows that a guess looks at, and rows of a call log that decide how it is written: later ones that contradict
@@ -58,8 +59,16 @@ class Headed:
         cls.aliases = words.extended(cls.kind, own)
 
     def __init__(self, table: Table, dialect: Dialect, told: Told | None = None, region: str = "ZZ") -> None:
-        if not table.head(1):
+        head = table.head(1)
+        if not head:
             raise Invalid("file", "the file is empty; the first line must be the header")
+        if sum(1 for cell in head[0].cells if cell.strip()) < 2:
+            raise Invalid(
+                "file",
+                "no columns found: the first line is %(first)r. Choose a CSV file or workbook with a line "
+                "of column names",
+                first=table.separator.join(head[0].cells).strip()[:60],
+            )
         told = told or Told()
         self.columns = self.columns_of(table, told, region)
         self.header: Sequence[str] | None = self.columns.header
@@ -220,7 +229,10 @@ class Headed:
 
     def remarks(self) -> Sequence[Sentence]:
         """Return what should be known of the file as a whole."""
-        return ()
+        if not (names := self.columns.unused()):
+            return ()
+        more = "…" if len(names) > _UNUSED_NAMED else ""
+        return [say("columns not used: %(columns)s", columns=", ".join(names[:_UNUSED_NAMED]) + more)]
 
     def added(self) -> Sequence[str]:
         """Return the campaigns that were named first by this file."""

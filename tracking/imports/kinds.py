@@ -4,6 +4,7 @@ import csv
 import io
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -14,7 +15,7 @@ from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 
 from tracking import clock
-from tracking.errors import Conflict, Invalid, Sentence, unpacked
+from tracking.errors import Conflict, Invalid, Sentence, say, unpacked
 from tracking.imports import run, supplier, undo, words
 from tracking.imports.call_log import CallLog
 from tracking.imports.cdr import CallRecords, refuse_bill
@@ -93,19 +94,50 @@ def guess(upload: Upload, file: BinaryIO) -> str:
     if upload.name.casefold().endswith((".yaml", ".yml")):
         return "supplier"
     table = table_of(upload, file)
-    head = _head(upload, table, 2)
+    _head(upload, table, 2)
+    return _kind_of(table)[0]
+
+
+def _kind_of(table: Table) -> tuple[str, str]:
+    """Return the kind that a table most likely is, and whose file it is; "" where nothing says so."""
     fits: dict[str, tuple[float, int]] = {}
+    header = distinct(table.head(1)[0].cells)
     for kind, form in HEADED.items():
-        columns = Columns(distinct(head[0].cells), form.aliases)
+        columns = Columns(header, form.aliases)
         groups = form.told_by or form.needed or _TOLD_BY[kind]
         met = sum(any(name in columns for name in group) for group in groups)
         fits[kind] = met / len(groups), sum(name in columns for name in form.aliases)
     best = max(fits, key=lambda kind: fits[kind], default="deals")
     try:
-        CallRecords(table, Dialect(None, "EUR"), "ZZ")
+        return "cdr", CallRecords(table, Dialect(None, "EUR"), "ZZ").name
     except Invalid:
-        return best
-    return "cdr"
+        return best, _LIKE[best] if fits[best][0] == 1 else ""
+
+
+_LIKE = {
+    "deals": say("deals"),
+    "costs": say("costs"),
+    "calls": say("a call log"),
+    "touches": say("touches"),
+    "visits": say("counts of web visits"),
+}
+
+
+def of_another_kind(problem: Invalid, table: Table, kind: str) -> Invalid:
+    """Return why a file cannot be read as one kind; where it looks like one of another kind, with that."""
+    with suppress(Invalid, IndexError):
+        like, name = _kind_of(table)
+        calls = {"calls", "cdr"}
+        told = problem.field != "file" or "like" in problem.reason.values
+        if name and not told and like != kind and {like, kind} != calls:
+            return Invalid(
+                "file",
+                "%(problem)s. It looks like %(like)s; use `ringtrail import %(kind)s`",
+                problem=problem.reason,
+                like=name,
+                kind=like,
+            )
+    return problem
 
 
 # Of a call log no field alone must be there: answers come with the id of a call.
@@ -186,6 +218,13 @@ def columns_of(upload: Upload, table: Table, kind: str, region: str) -> list[Col
 
 def form_of(upload: Upload, table: Table, settings: Settings) -> Format[Any]:
     """Return the format of a file as it was told, or raise Invalid."""
+    try:
+        return _form_of(upload, table, settings)
+    except Invalid as problem:
+        raise of_another_kind(problem, table, upload.kind) from None
+
+
+def _form_of(upload: Upload, table: Table, settings: Settings) -> Format[Any]:
     told, region = upload.options, settings.region
     zone = ZoneInfo(told["timezone"]) if told.get("timezone") else settings.zone
     dates = told.get("dates")

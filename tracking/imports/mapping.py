@@ -12,6 +12,7 @@ import yaml
 from tracking.errors import Invalid, Sentence, say
 from tracking.imports import values, words
 from tracking.imports.values import Dialect, fold
+from tracking.storage import phone
 
 Aliases = Mapping[str, Sequence[str]]
 
@@ -130,13 +131,11 @@ class Columns:
         for wanted in fields:
             if wanted in self._at or wanted not in _LOOKS:
                 continue
-            test, what = _LOOKS[wanted]
             found = []
             for place in set(range(len(self.header))) - set(self._at.values()):
-                cells = [row[place] for row in rows if place < len(row) and not words.is_empty(row[place])]
-                hits = sum(test(cell, region) for cell in cells)
-                if cells and hits >= _MOST * len(cells):
-                    found.append((place, hits, len(cells)))
+                hits, count = _looking(place, wanted, rows, region)
+                if count and hits >= _MOST * count:
+                    found.append((place, hits, count))
             if len(found) == 1:
                 place, hits, count = found[0]
                 self._at[wanted] = place
@@ -145,7 +144,7 @@ class Columns:
                     column=self.header[place],
                     hits=hits,
                     count=count,
-                    what=what,
+                    what=_LOOKS[wanted][1],
                 )
 
     def __contains__(self, name: str) -> bool:
@@ -158,9 +157,30 @@ class Columns:
             return ""
         found = cells[at].strip()
         beside = self._at.get(f"{name.removesuffix('_at')}_time") if name.endswith("_at") else None
-        if beside is not None and ":" not in found and cells[beside].strip():
-            return f"{found} {cells[beside].strip()}"
+        if beside is not None and cells[beside].strip():
+            # A day typed as a day may bring its midnight along.
+            day = _MIDNIGHT.sub("", found)
+            if ":" not in day:
+                return f"{day} {cells[beside].strip()}"
         return found
+
+    def looks(self, name: str, like: str, rows: Sequence[Sequence[str]], region: str) -> bool:
+        """Tell whether the cells of a field's column look like those of another field."""
+        hits, count = _looking(self._at[name], like, rows, region) if name in self._at else (0, 0)
+        return count > 0 and hits >= _MOST * count
+
+    def move(self, name: str, to: str) -> None:
+        """Read another field from a field's column."""
+        self._at[to] = self._at.pop(name)
+
+    def leave(self, name: str) -> None:
+        """Read a field from no column."""
+        self._at.pop(name, None)
+
+    def unused(self) -> list[str]:
+        """Return the columns that no field is read from."""
+        used = set(self._at.values())
+        return [name for at, name in enumerate(self.header) if name and at not in used]
 
     def index(self, name: str) -> int | None:
         """Return where a field stands, or None."""
@@ -191,6 +211,13 @@ class Columns:
             )
 
 
+# What a duration is counted in, behind its name.
+_LASTING = re.compile(
+    r"[ ,]{1,2}(?:(?:in|i|в) )?(?:s|sec|sek|seconds|sekunden|sekunder|сек|секунд|min|minutes|minuten|minuter"
+    r"|мин|минут|минутах|秒|分钟)\.?$",
+    re.IGNORECASE,
+)
+_MIDNIGHT = re.compile(r"[T ]0?0:00(?::00(?:\.0+)?)?$")
 _TWIN = re.compile(r" \(\d{1,3}\)$")
 _CODE_BEHIND = re.compile(r"^(.{1,80}?)[ ,]{1,2}(?:in )?([A-Z]{3}|[^\w\s]|[^\W\d]{1,4}\.?)$")
 
@@ -219,7 +246,17 @@ def _unit(name: str) -> tuple[str, str | None]:
         return plain, None
     if (behind := _CODE_BEHIND.match(name)) and (code := values.currency_of(behind[2])):
         return words.bare(behind[1].rstrip(" ,")), code
-    return name, None
+    return _LASTING.sub("", name), None
+
+
+def _looking(place: int, wanted: str, rows: Sequence[Sequence[str]], region: str) -> tuple[int, int]:
+    """Return how many cells of a column look like a field, and of how many that are not empty."""
+    test = _LOOKS[wanted][0]
+    cells = [row[place] for row in rows if place < len(row) and not words.is_empty(row[place])]
+    if test is _is_phone:
+        # A number that was withheld speaks neither for nor against.
+        cells = [cell for cell in cells if phone.parse(cell, region).state != phone.NumberState.withheld]
+    return sum(test(cell, region) for cell in cells), len(cells)
 
 
 def _is_phone(cell: str, region: str) -> bool:
@@ -266,6 +303,8 @@ def _is_kind(cell: str, region: str) -> bool:
 # By field: what its cells look like, and what that is called.
 _LOOKS: Mapping[str, tuple[Callable[[str, str], bool], Sentence]] = {
     "phone": (_is_phone, say("phone numbers")),
+    "caller": (_is_phone, say("phone numbers")),
+    "dialled": (_is_phone, say("phone numbers")),
     "email": (_is_mail, say("email addresses")),
     "closed_at": (_is_day, say("dates")),
     "occurred_at": (_is_day, say("dates")),

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 from tracking.errors import Invalid, Sentence, say
 from tracking.imports import encoding as encodings
 from tracking.imports import words, workbook
+from tracking.imports.nature import refuse_no_table
 
 # Characters of a line, and lines of a quoted cell: bound what a missing line end or quote swallows.
 LONGEST_LINE = 65_536
@@ -124,11 +125,12 @@ class Table:
 
     @classmethod
     def open(cls, path: str, **said: Any) -> "Table":
-        """Open a file by its path, or standard input as ``-``."""
+        """Open a file by its path, or standard input as ``-``; refuse what is no table."""
         if path == "-":
             # The encoding is told from the whole file, so that what cannot be read twice is kept aside.
             kept = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
             shutil.copyfileobj(sys.stdin.buffer, kept)
+            refuse_no_table(kept, "standard input")
             return cls(kept, "standard input", **said)
         try:
             file = Path(path).open("rb")  # noqa: SIM115 - closed by close()
@@ -136,7 +138,12 @@ class Table:
             raise Invalid(
                 "file", "cannot open %(path)s: %(reason)s", path=path, reason=error.strerror
             ) from None
-        return cls(file, Path(path).name, **said)
+        try:
+            refuse_no_table(file, Path(path).name)
+            return cls(file, Path(path).name, **said)
+        except Invalid:
+            file.close()
+            raise
 
     def close(self) -> None:
         """Close the file."""

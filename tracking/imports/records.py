@@ -53,6 +53,10 @@ class Reading:
     """Our tracking numbers, known once the import has begun."""
     years: set[int] = field(default_factory=set)
     """Assumed for days that name none."""
+    above: Sequence[str] = ()
+    """The lines above the names, which may say whose calls the rows are."""
+    seen: set[str] = field(default_factory=set)
+    """What kinds of record there were, where one without the other says little."""
 
     @property
     def zone(self) -> tzinfo:

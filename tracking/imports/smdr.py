@@ -237,7 +237,7 @@ def mango(cells: Cells, reading: Reading) -> CallEvent | Skip:
 
 _MITEL = re.compile(
     r"[-%+ ]?(?P<month>\d\d)/(?P<day>\d\d) (?P<clock>\d\d:\d\d(?::\d\d)?)(?P<half>[pP ]) ?"
-    r"(?P<talk>\d\d:\d\d:\d\d) (?P<from>[A-Z]?\d+) {1,10}(?P<attendant>\d? ?)(?P<wait>\*\*\*|\d{3})? ?"
+    r"(?P<talk>\d\d:\d\d:\d\d) (?P<from>[A-Z]?\d+) {1,10}(?:[*\d\-] )?(?:(?P<wait>\*{3,4}|\d{3,4}) )?"
     r"(?P<digits>[\d*#]*) {0,40}(?P<done>[A-Z])? ?(?P<to>[A-Z]?\d+)?(?P<rest> .*)?"
 )
 
@@ -259,7 +259,7 @@ def mitel(cells: Cells, reading: Reading) -> CallEvent | Skip:
     reading.years.add(year)
     started = reading.required(f"{year}-{day} {hour}:{rest}", "month")
     talk = values.seconds(cells["talk"], "talk") or 0
-    answered = bool(talk) and cells["wait"] != "***"
+    answered = bool(talk) and not cells["wait"].startswith("*")
     trunk = cells["from"][:1] in ("T", "X")
     # Behind the called party, an exchange so set writes the caller's number and the one dialled.
     more = re.findall(r"\d{7,15}", cells["rest"]) if cells["rest"] else []
@@ -277,7 +277,8 @@ def mitel(cells: Cells, reading: Reading) -> CallEvent | Skip:
         dialled=(*more[1:2], cells["digits"], cells["to"]),
         started=started,
         status=CallStatus.completed if answered else CallStatus.missed,
-        duration=ring + (talk if answered else 0),
+        # How long nobody answered is not told.
+        duration=ring + talk if answered or ring else None,
         talk=talk,
         course=course,
     )

@@ -36,6 +36,7 @@ _CISCO_MACHINE = re.compile(r"(?:CTI|UCCX|IVR|RCP)", re.IGNORECASE)
 _CISCO_MAILBOX = re.compile(r"CiscoUM|CUC|-VI\d|VoiceMail", re.IGNORECASE)
 _LINES = frozenset({"line", "lineset", "provider", "externalline"})
 _INSIDE = re.compile(r"(?:Ext|VMail|Ivr|Q)\.", re.IGNORECASE)
+_QUEUE = re.compile(r"\b(?:kö|svarsgrupp|queue)\s*:\s*(\S.*)", re.IGNORECASE)
 _TEAMS_MACHINE = frozenset({"ucap in", "dr in ucap"})
 
 
@@ -64,7 +65,8 @@ def three_cx(cells: Cells, reading: Reading) -> CallEvent | Skip:
         provider="3cx",
         call_id=f"{group[5:]}-{day}" if group else cells.first("id", "history"),
         caller=caller,
-        dialled=(cells["from_dn"], cells["dial_no"], called, cells["to_dn"], rule if mark else ""),
+        # The rule says most exactly what was dialled, the trunk least.
+        dialled=(rule if mark else "", cells["dial_no"], called, cells["to_dn"], cells["from_dn"]),
         started=started,
         status=status,
         answered=answered,
@@ -92,7 +94,7 @@ def three_cx_report(cells: Cells, reading: Reading) -> CallEvent | Skip:
         event = replace(event, status=CallStatus.completed, talk_s=talk)
     shown = name.partition(":")[2] if mark else name
     named = shown.strip() if phone.parse(shown, reading.region).e164 is None else None
-    return replace(event, dialled=(*event.dialled, *rules), caller=number, caller_name=named or None)
+    return replace(event, dialled=(*rules, *event.dialled), caller=number, caller_name=named or None)
 
 
 def teams_pstn(cells: Cells, reading: Reading) -> CallEvent | Skip:
@@ -354,11 +356,16 @@ def twilio(cells: Cells, reading: Reading) -> CallEvent | Skip:
     if started is None:
         return NO_TIME
     course = course_of(cells["direction"])
+    # A leg that Twilio dials for a caller shows that caller; it has no parent where the export leaves it out.
+    dials = fold(cells["direction"]) in ("outbound dial", "outgoing dial")
     if re.match(r"client:|sips?:(?!\+?\d{7,15}@)", cells["from"], re.IGNORECASE):
         course = Course.outgoing
     lasted = values.seconds(cells["duration"], "duration")
     status = status_of(cells["status"], talked=False)
-    if not parent and course is not Course.outgoing and status is CallStatus.completed:
+    if parent or dials:
+        reading.seen.add("person")
+    elif course is not Course.outgoing and status is CallStatus.completed:
+        reading.seen.add("call")
         status = CallStatus.missed
     return leg(
         cells,
@@ -369,11 +376,11 @@ def twilio(cells: Cells, reading: Reading) -> CallEvent | Skip:
         dialled=() if parent else (cells["to"],),
         started=started,
         status=status,
-        answered=started if parent and status is CallStatus.completed else None,
+        answered=started if dials and status is CallStatus.completed else None,
         duration=lasted,
         talk=lasted,
         # The leg that rings our desk goes out from Twilio and belongs to the call that came in.
-        course=None if parent else course,
+        course=None if parent or (dials and not reading.ours(cells["from"])) else course,
         name=cells["name"],
     )
 
@@ -402,8 +409,9 @@ def zoom(cells: Cells, reading: Reading) -> CallEvent | Skip:
 
 
 def telavox(cells: Cells, reading: Reading) -> CallEvent | Skip:
-    """Read a line of a Telavox queue's statistics; the queue itself is named beside the rows."""
-    return usual(cells, reading, "telavox")
+    """Read a line of a Telavox queue's statistics; the queue itself is named above the rows."""
+    queue = cells["queue"] or next((found[1] for line in reading.above if (found := _QUEUE.search(line))), "")
+    return usual(Cells(cells, queue=queue), reading, "telavox")
 
 
 def _inside(party: str) -> str:
@@ -639,6 +647,7 @@ HEADED = (
         read=twilio,
         signs=("call sid|sid", "direction", "from", "to"),
         utc=True,
+        joins=True,
         columns={
             "id": "call sid|sid",
             "parent": "parent call sid|parentcallsid",

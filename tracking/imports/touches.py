@@ -137,4 +137,4 @@ class Touches(Headed):
 
     def remarks(self) -> Sequence[Sentence]:
         """Say whose tags name no campaign, or several."""
-        return self.unmatched.remarks()
+        return [*super().remarks(), *self.unmatched.remarks()]

@@ -210,13 +210,3 @@ class _Sealed(io.RawIOBase):
     def close(self) -> None:
         self._file.close()
         super().close()
-
-
-def readable(head: bytes, name: str) -> None:
-    """Refuse what is no text, by its first bytes."""
-    if not head.strip():
-        raise Invalid("file", "%(name)s is empty; choose a file with one line per record", name=name)
-    if head.startswith((b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"\x1f\x8b")):
-        raise Invalid(
-            "file", "%(name)s is not a table; choose a CSV file, a workbook or a YAML file", name=name
-        )

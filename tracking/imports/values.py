@@ -38,6 +38,7 @@ _CLOCK = re.compile(
     r"(?:[:.](?P<second>\d{2})(?:[.,]\d{1,9})?)? ?(?P<after>[AaPp]\.?[Mm]\.?|fm|em)?"
     r" ?(?P<zone>Z|UTC|GMT|[+\-]\d{2}:?\d{2}|(?:UTC|GMT)[+\-]\d{1,2}(?::?\d{2})?)?$"
 )
+_DOTTED = re.compile(r"(?<=[\d.,日][T ])(?:[01]?\d|2[0-3])\.[0-5]\d(?:\.[0-5]\d)?(?= ?(?:Uhr)?$)")
 _NUMBERED = re.compile(r"(\d{1,2})([/.\-])(\d{1,2})\2(\d{4}|\d{2})\.?")
 _YEAR_FIRST = re.compile(r"(\d{4})([/.\-])(\d{1,2})\2(\d{1,2})\.?")
 _DAY_NAME_YEAR = re.compile(r"(\d{1,2})[.\- /]{0,3}([^\W\d]{3,12})[., \-/]{0,3}(\d{4}|\d{2})")
@@ -214,6 +215,8 @@ def _moment(text: str, field: str, dialect: Dialect) -> tuple[datetime, bool]:
     """Return the moment and whether it is a bare date."""
     if len(text) > _LONGEST_DATE:
         raise _no_date(field)
+    # 09.15 behind a day is a quarter past nine; to ISO 8601 it would be a part of an hour.
+    text = _DOTTED.sub(lambda clock: clock[0].replace(".", ":"), text)
     if (since := _EPOCH.fullmatch(text)) and not _PACKED.fullmatch(text):
         return datetime.fromtimestamp(int(since[1]) if since[1] else int(since[2]) / 1000, UTC), False
     if packed := _PACKED.fullmatch(text):
@@ -337,17 +340,37 @@ def _no_day(field: str) -> Invalid:
     return Invalid(field, "not a valid date; write it as 2026-12-31")
 
 
-def seconds(text: str, field: str) -> int | None:
-    """Read a duration in seconds, as 75 or 1:15 or 0:01:15."""
-    if len(text) <= _FEW_DIGITS and text.isascii() and text.isdigit():
+_SPELT = re.compile(
+    r"(?:(?P<h>\d{1,3}) ?(?:h|hr|hrs|hours?|std|timmar|tim|ч|час|часа|часов|小时|时)\.?,? ?)?"
+    r"(?:(?P<m>\d{1,4}) ?(?:m|min|mins|minutes?|minuten?|minuter|мин|м|分钟|分)\.?,? ?)?"
+    r"(?:(?P<s>\d{1,6}) ?(?:s|sec|secs|sek|seconds?|sekunden?|sekunder|сек|с|秒)\.?)?",
+    re.IGNORECASE,
+)
+_MINUTES = frozenset(
+    {"min", "mins", "minutes", "minuten", "minuter", "мин", "минут", "минуты", "минутах", "分钟", "分"}
+)
+
+
+def in_minutes(column: str) -> bool:
+    """Tell whether a column's name says that its figures are minutes, as in ``Duration (min)``."""
+    return bool(fold(column).split()[1:]) and fold(column).split()[-1] in _MINUTES
+
+
+def seconds(text: str, field: str, *, minutes: bool = False) -> int | None:
+    """Read a duration in seconds, as 75, 1:15, 0:01:15 or 1 min 15 s; a bare figure may be ``minutes``."""
+    if len(text) <= _FEW_DIGITS and text.isascii() and text.isdigit() and not minutes:
         return int(text)
     text = text.strip()
-    if not text:
+    if text in ("", "-", "--", "—", "–"):
         return None
-    if re.fullmatch(r"\d{1,9}(?:\.0+)?", text):
+    if minutes and re.fullmatch(r"\d{1,5}(?:[.,]\d{1,4})?", text):
+        found = round(float(text.replace(",", ".")) * 60)
+    elif re.fullmatch(r"\d{1,9}(?:\.0+)?", text):
         found = int(text.split(".")[0])
-    elif clock := re.fullmatch(r"(?:(\d{1,3}):)?(\d{1,3}):(\d{2})", text):
+    elif clock := re.fullmatch(r"(?:(\d{1,3}):)?(\d{1,3}):(\d{2})(?:[.,]\d{1,6})?", text):
         found = int(clock[1] or 0) * 3600 + int(clock[2]) * 60 + int(clock[3])
+    elif spelt := _SPELT.fullmatch(text):
+        found = sum(int(spelt[unit] or 0) * worth for unit, worth in (("h", 3600), ("m", 60), ("s", 1)))
     else:
         raise Invalid(field, "not a duration; use whole seconds, 0 or more")
     if found > _LONGEST_S:

@@ -314,7 +314,7 @@ class Visits(Headed):
 
     def remarks(self) -> Sequence[Sentence]:
         """Say whose tags name no campaign, or several."""
-        return self.unmatched.remarks()
+        return [*super().remarks(), *self.unmatched.remarks()]
 
 
 def _range_in(lines: Sequence[str]) -> tuple[date, date] | None:

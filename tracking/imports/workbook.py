@@ -20,9 +20,8 @@ from typing import Any, BinaryIO, TextIO
 
 from tracking.errors import Invalid
 from tracking.imports import words
+from tracking.imports.nature import LARGEST
 
-LARGEST = 100_000_000
-"""Bytes of a workbook, and of the text that comes of it."""
 _MEMORY = 2_000_000_000
 _SECONDS = 120
 _MOST_COLUMNS = 1000

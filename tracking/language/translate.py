@@ -46,6 +46,9 @@ _ON_PAGES = {
     'no column for %(wanted)s. Columns in the file: %(known)s. Set it with --map %(first)s="COLUMN"': _(
         "no column for %(wanted)s. Columns in the file: %(known)s. Choose one below"
     ),
+    "%(problem)s. It looks like %(like)s; use `ringtrail import %(kind)s`": _(
+        "%(problem)s. It looks like %(like)s; choose that file type"
+    ),
     "not valid %(encoding)s; set the encoding with --encoding": _(
         "not valid %(encoding)s; choose another encoding"
     ),

@@ -16,8 +16,9 @@ from tracking.errors import Conflict, Invalid, NotFound, Sentence, say, unpacked
 from tracking.imports import kinds, templates, undo
 from tracking.imports.encoding import decoder
 from tracking.imports.mapping import distinct
+from tracking.imports.nature import refuse_no_table
 from tracking.imports.reading import Table
-from tracking.imports.uploads import Upload, UploadStore, readable
+from tracking.imports.uploads import Upload, UploadStore
 from tracking.language.words import (
     column_words,
     import_kind_words,
@@ -331,8 +332,7 @@ def _receive() -> Upload:
     given = request.files.get("file")
     if given is None or not given.filename:
         raise Invalid("file", gettext("choose one"))
-    head = given.stream.read(4096)
-    readable(head, given.filename)
+    refuse_no_table(cast(Any, given.stream), given.filename)
     given.stream.seek(0)
     who: dict[str, str] = {}
 

@@ -57,8 +57,8 @@ def aliases(kind: str) -> dict[str, tuple[str, ...]]:
             found[field] = (*found.get(field, ()), *_spelt(names))
         if kind == "calls":
             # The same question is asked of callers as of buyers.
-            asked = _spelt(table["deals"]["heard_from"])
-            found["heard_from"] = (*found.get("heard_from", ()), *asked)
+            for field in ("heard_from", "source"):
+                found[field] = (*found.get(field, ()), *_spelt(table["deals"][field]))
     return found
 
 
