@@ -11,13 +11,14 @@ are evenly active all week. `Week` turns it into the wall clock.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.chance import Floats, Integers, choose, lognormal, poisson, ragged, uniform
+from simulator.holdouts import HoldOut
 from simulator.parameters import Campaign, Scenario
 
 DAY: Final = 86_400
@@ -43,12 +44,15 @@ class World:
         Length of the reporting window in days, 1 or more.
     seed : int
         Decides every draw.
+    held_out : tuple of HoldOut
+        Campaigns that are not met for a while.
     """
 
     scenario: Scenario
     accounts: int
     days: int
     seed: int
+    held_out: tuple[HoldOut, ...] = ()
 
     @property
     def opens(self) -> int:
@@ -209,7 +213,19 @@ def populate(world: World, first: int, count: int, layers: int = 1) -> Shard:
     exposures = (
         Exposures(*(np.concatenate(column) for column in zip(*parts, strict=True))) if parts else _none()
     )
-    return Shard(world, ids, industry, region, size, group, needs, exposures)
+    return Shard(world, ids, industry, region, size, group, needs, _met(world, region, exposures))
+
+
+def _met(world: World, region: Integers, exposures: Exposures) -> Exposures:
+    """Leave out the meetings that hold-outs leave out."""
+    kept = np.ones(len(exposures), dtype=bool)
+    for held in world.held_out:
+        days = np.array([held.from_day, held.to_day], dtype=np.int64)
+        begins, ends = Week(world).activity(world.opens + days * DAY)
+        there = held.among(list(world.scenario.market.regions), region)[exposures.owner]
+        there &= exposures.campaign == world.campaigns.index(held.campaign)
+        kept &= ~(there & (exposures.at >= begins) & (exposures.at < ends))
+    return Exposures(*(getattr(exposures, field.name)[kept] for field in fields(Exposures)))
 
 
 def _none() -> Exposures:

@@ -1,0 +1,205 @@
+"""Hold-outs: a campaign that is not met for some days, everywhere or in some regions, and what that changes.
+
+A market with a hold-out and the same market without it share all chance, so that the difference between them
+is the effect of what was held out, company by company.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from simulator.chance import Flags, Floats, Integers
+from simulator.parameters import Flight, Scenario
+
+if TYPE_CHECKING:
+    from simulator.market import World
+    from simulator.runs import Job, Mapper
+
+_WEEK: Final = 7 * 86_400
+_YEAR: Final = 365
+
+
+@dataclass(frozen=True)
+class HoldOut:
+    """A campaign that nobody meets for a while; what was met before goes on to have its effect.
+
+    Attributes
+    ----------
+    campaign : str
+        Its name in the scenario.
+    from_day, to_day : int
+        First day, and first day no longer held out, counted from the start of the window.
+    regions : frozenset of str
+        Where; empty: everywhere.
+    """
+
+    campaign: str
+    from_day: int
+    to_day: int
+    regions: frozenset[str] = frozenset()
+
+    def among(self, names: Sequence[str], region: Integers) -> Flags:
+        """Return which companies it concerns.
+
+        Parameters
+        ----------
+        names : sequence of str
+            The regions of the scenario.
+        region : ndarray of int64
+            Position in `names`, per company.
+
+        Returns
+        -------
+        ndarray of bool
+            True where the company's region is held out.
+        """
+        held = np.array([not self.regions or name in self.regions for name in names])
+        return np.asarray(held[region])
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Leads by week with a hold-out, and how many of them it cost.
+
+    Attributes
+    ----------
+    place : ndarray of int64, shape (N,)
+        Number of the week; 0 is the first one of the hold-out.
+    paused, other : ndarray of float64, shape (N,)
+        Leads from where the campaign is held out, and from elsewhere.
+    lost : ndarray of float64, shape (N,)
+        Leads that came there in the same market without the hold-out, less those that came with it.
+    """
+
+    place: Integers
+    paused: Floats
+    other: Floats
+    lost: Floats
+
+
+def hold_out(world: World, held: HoldOut, spread: Mapper) -> HeldOut:
+    """Run a market with a hold-out and without it, and count leads by week.
+
+    Parameters
+    ----------
+    world : World
+        What to run; its window holds the hold-out.
+    held : HoldOut
+        What is held out.
+    spread : Mapper
+        Where to run it.
+
+    Returns
+    -------
+    HeldOut
+        For all whole weeks of the window, counted from the first day of the hold-out.
+
+    Raises
+    ------
+    ValueError
+        If the scenario has no such campaign or region, or the days lie outside the window.
+
+    Notes
+    -----
+    A lead is an enquiry that was taken up. The cost of the campaign is that of the scenario either way.
+    """
+    _check(world, held)
+    with_it, without = (_by_week(each, held, spread) for each in (replace(world, held_out=(held,)), world))
+    first, last = -(held.from_day // 7), (world.days - held.from_day) // 7
+    place = np.arange(first, last, dtype=np.int64)
+    return HeldOut(place, with_it[0], with_it[1], without[0] - with_it[0])
+
+
+def every_year(scenario: Scenario, days: int) -> Scenario:
+    """Return a scenario whose fairs and mailings come back every year.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Any; its flights of the first year of the window are taken as those of each year.
+    days : int
+        Length of the window, 1 or more.
+
+    Returns
+    -------
+    Scenario
+        The same, with further flights in the years after the first. Shipped scenarios name those of one
+        year, so that longer ones would lose their fairs on the way, which looks like a trend.
+    """
+    campaigns = {
+        name: campaign.model_copy(update={"flights": _repeated(campaign.flights, days)})
+        for name, campaign in scenario.campaigns.items()
+    }
+    return scenario.model_copy(update={"campaigns": campaigns})
+
+
+def _repeated(flights: Sequence[Flight], days: int) -> list[Flight]:
+    more = [
+        flight.model_copy(update={"from_day": flight.from_day + year, "to_day": flight.to_day + year})
+        for year in range(_YEAR, days, _YEAR)
+        for flight in flights
+        if 0 <= flight.from_day < _YEAR and flight.from_day + year < days
+    ]
+    return [*flights, *more]
+
+
+def _check(world: World, held: HoldOut) -> None:
+    scenario = world.scenario
+    if held.campaign not in scenario.campaigns:
+        known = ", ".join(scenario.campaigns)
+        raise ValueError(
+            f"campaign {held.campaign!r} is not in scenario {scenario.name}; use one of: {known}"
+        )
+    if unknown := sorted(held.regions - set(scenario.market.regions)):
+        known = ", ".join(scenario.market.regions)
+        raise ValueError(f"region {unknown[0]!r} is not in scenario {scenario.name}; use some of: {known}")
+    if held.regions >= set(scenario.market.regions):
+        raise ValueError("all regions are held out; leave one to compare with, or name none")
+    if not 0 <= held.from_day < held.to_day <= world.days:
+        raise ValueError(
+            f"days {held.from_day} to {held.to_day} of the hold-out must lie within {world.days} days"
+        )
+
+
+def _by_week(world: World, held: HoldOut, spread: Mapper) -> Floats:
+    from simulator.runs import paired
+
+    counts = paired(world, np.ones((1, len(world.campaigns))), _Count(held), spread)
+    return np.asarray(sum(counts), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class _Count:
+    """Counts the leads of a shard: a function that other processes can be given."""
+
+    held: HoldOut
+
+    def __call__(self, job: Job) -> Floats:
+        """Return leads by week, held out and elsewhere."""
+        from simulator.hazard import NEVER
+        from simulator.market import DAY, Week
+
+        world, held = job.world, self.held
+        week = Week(world)
+        cycle, _, _, enquiries, _ = next(job.courses())
+        heard = week.wall(enquiries.at)
+        if job.reached is not None:
+            rows = enquiries.by_phone
+            heard[rows] = np.where(job.reached[0] < NEVER, np.maximum(heard[rows], job.reached[0]), NEVER)
+        first, last = -(held.from_day // 7), (world.days - held.from_day) // 7
+        place = (heard - world.opens - held.from_day * DAY) // _WEEK - first
+        inside = (place >= 0) & (place < last - first)
+        shard = cycle.shard
+        there = held.among(list(world.scenario.market.regions), shard.region)[
+            enquiries.account - shard.accounts[0]
+        ]
+        return np.stack(
+            [
+                np.bincount(place[inside & of], minlength=last - first).astype(np.float64)
+                for of in (there, ~there)
+            ]
+        )
