@@ -154,6 +154,76 @@ def test_pages_that_take_long_do_not_hold_up_the_telephone(tmp_path: Path) -> No
             line.close()
 
 
+def test_a_page_is_begun_after_the_telephone_requests_that_are_being_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_GIVES_WAY_S", PATIENCE_S)
+    done, rings, pick_up = list[str](), threading.Event(), threading.Event()
+    app = Flask("telephone and page")
+
+    @app.get("/report")
+    def report() -> str:
+        done.append("page")
+        return "done"
+
+    @app.post("/providers/acme/voice")
+    def voice() -> str:
+        rings.set()
+        pick_up.wait(PATIENCE_S)
+        done.append("call")
+        return "ring"
+
+    with running(app, tmp_path, largest=lambda *_: 1000) as port:
+        phone, page = (HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S) for _ in range(2))
+        phone.request("POST", "/providers/acme/voice", "")
+        assert rings.wait(PATIENCE_S)
+        page.request("GET", "/report")
+        pick_up.set()
+        assert (phone.getresponse().read(), page.getresponse().read()) == (b"ring", b"done")
+        phone.close()
+        page.close()
+    assert done == ["call", "page"]
+
+
+def test_a_connection_may_send_a_few_requests_ahead_and_is_then_closed(tmp_path: Path) -> None:
+    app = Flask("ahead")
+    asked = list[int]()
+    app.add_url_rule("/", view_func=lambda: asked.append(1) or "said")  # type: ignore[func-returns-value]  # one line
+    with running(app, tmp_path, largest=lambda *_: 1000) as port, connect(port) as line:
+        line.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 300)
+        heard = b""
+        with suppress(ConnectionResetError):
+            while some := line.recv(1 << 16):
+                heard += some
+    assert heard.count(b"said") == len(asked) <= server._MOST_AHEAD + server._PIECE // 27
+
+
+def test_a_head_that_cannot_be_read_is_answered_and_writes_nothing_into_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running(Flask("heads"), tmp_path, largest=lambda *_: 1000) as port:
+        for head in (b"\0\0\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nA: " + b"a" * 300_000):
+            assert answer_to(port, head)[0] in (400, 431)
+        answer_to(port, b"GET //[ HTTP/1.1\r\n\r\n")
+    assert caplog.records == []
+
+
+def test_who_takes_nothing_of_an_answer_gives_the_thread_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_STALLS_S", 0.0)
+    app = Flask("large")
+    app.add_url_rule("/large", "large", lambda: (b"x" * 1_000_000 for _ in range(100)))
+    app.add_url_rule("/", "small", lambda: "said")
+    with running(app, tmp_path, largest=lambda *_: 1000) as port, ExitStack() as kept:
+        for _ in range(2):
+            kept.enter_context(connect(port)).sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+        line = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+        line.request("GET", "/")
+        assert line.getresponse().read() == b"said"
+        line.close()
+
+
 def test_as_many_webhooks_wait_at_once_as_one_transaction_takes_in() -> None:
     """Fewer would queue in a storm while each transaction has room for more."""
     assert server.TELEPHONE_THREADS >= inbox._BATCH

@@ -9,6 +9,7 @@ import logging
 import resource
 import signal
 import socket
+import sys
 import threading
 import time
 from collections import Counter
@@ -34,18 +35,28 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 TELEPHONE_THREADS = 64
-"""Threads for requests of telephone providers alone. They wait, at most half a second each, for one transaction of
-the database: as many as it takes in at once (64), so that a storm does not queue before them."""
+"""Threads for requests of telephone providers alone. Each waits at most half a second for a transaction; one
+takes in 64, so that as many may wait and a storm does not queue before it."""
 _MOST_CONNECTIONS = 1000
 """Connections at once; past it the one that has been silent longest makes room."""
 _MOST_OF_ONE = 200
 """Connections at once of one address; as many as an office behind one line opens."""
 _IDLE_S = 75
+_MOST_AHEAD = 8
+"""Requests that a connection may send before the first is answered; browsers send one."""
+_PIECE = 512
+"""Bytes that are looked at at once for requests sent ahead."""
+_STALLS_S = 60.0
+"""How long somebody may take nothing of an answer."""
 _HEAD_S = 20.0
 """Within this a request's head has to be there."""
 _GRACE_S = 30.0
 _SLOWEST = 10_000
 """Bytes of a body a second, on average, after a time of grace."""
+_GIVES_WAY_S = 0.25
+"""How long a page waits at most, before it is begun, for telephone requests that are being answered."""
+_SWITCHES_EVERY_S = 0.0005
+"""How long a thread keeps the interpreter from others; a telephone request asks for it some ten times."""
 _DRAIN_S = 5.0
 """How long requests that are being served may take when the service ends."""
 _LINGER_S = 0.5
@@ -58,6 +69,8 @@ Largest = Callable[[str, str, str], int]
 class _Request(HTTPRequestParser):  # type: ignore[misc]  # untyped
     """A request whose body is read as far as whoever sends it may send one."""
 
+    # A head that cannot be read is answered too, and has none of these.
+    path, command, query = "", "", ""
     largest: Largest
     ends = False
     """Whether the service ends, so that each connection does after its answer."""
@@ -69,11 +82,12 @@ class _Request(HTTPRequestParser):  # type: ignore[misc]  # untyped
 
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
-        most = type(self).largest(self.command, self.path, self.headers.get("COOKIE", ""))
         if type(self).ends:
             self.connection_close, self.headers["CONNECTION"] = True, "close"
-        self.adj = copy.copy(self.adj)
-        self.adj.max_request_body_size = most + 1
+        if self.content_length or self.chunked:
+            most = type(self).largest(self.command, self.path, self.headers.get("COOKIE", ""))
+            self.adj = copy.copy(self.adj)
+            self.adj.max_request_body_size = most + 1
 
     def is_late(self) -> bool:
         """Tell whether it takes longer than anybody honest would."""
@@ -82,10 +96,43 @@ class _Request(HTTPRequestParser):  # type: ignore[misc]  # untyped
         return took > most
 
 
+class _Channel(HTTPChannel):  # type: ignore[misc]  # untyped
+    """A connection, which may send a few requests ahead; after those it is closed."""
+
+    def received(self, data: bytes) -> bool:
+        """Take what came."""
+        whole = self.request is not None and self.request.headers_finished
+        size = len(data) if whole else _PIECE
+        for start in range(0, len(data), size):
+            super().received(data[start : start + size])
+            with self.requests_lock:
+                if len(self.requests) >= _MOST_AHEAD:
+                    last = self.requests[-1]
+                    last.connection_close, last.headers["CONNECTION"] = True, "close"
+                    break
+        return bool(data)
+
+
+class _Turn:
+    """A request and what is done before and after it is answered, as the threads of a lane take it."""
+
+    def __init__(self, channel: Any, before: Callable[[], object], after: Callable[[], object]) -> None:
+        self._channel, self._before, self._after = channel, before, after
+        self.cancel = channel.cancel
+
+    def service(self) -> None:
+        self._before()
+        try:
+            self._channel.service()
+        finally:
+            self._after()
+
+
 class _Lanes:
     """Two rows of threads: requests of telephone providers do not queue behind pages and reports.
 
-    Who waits for the bell has no thread at all.
+    All threads share one interpreter, so a page is not begun while a telephone request is being answered, for
+    a moment at most. Who waits for the bell has no thread at all.
     """
 
     def __init__(self, threads: int, bell: Bell | None) -> None:
@@ -94,7 +141,8 @@ class _Lanes:
         self._telephone, self._others = ThreadedTaskDispatcher(), ThreadedTaskDispatcher()
         self._telephone.set_thread_count(TELEPHONE_THREADS)
         self._others.set_thread_count(threads)
-        self.waiting = WaitingRoom(bell, self._others.add_task) if bell else None
+        self.waiting = WaitingRoom(bell, self._add_other) if bell else None
+        self._ringing, self._change = 0, threading.Condition()
 
     def add_task(self, channel: Any) -> None:
         request = channel.requests[0]
@@ -102,8 +150,24 @@ class _Lanes:
             self.waiting.add(channel)
             return
         path = request.path or ""
-        lane = self._telephone if path.startswith(f"{PROVIDERS_PATH}/") else self._others
-        lane.add_task(channel)
+        if not path.startswith(f"{PROVIDERS_PATH}/"):
+            self._add_other(channel)
+            return
+        with self._change:
+            self._ringing += 1
+        self._telephone.add_task(_Turn(channel, lambda: None, self._answered))
+
+    def _add_other(self, channel: Any) -> None:
+        self._others.add_task(_Turn(channel, self._let_pass, lambda: None))
+
+    def _answered(self) -> None:
+        with self._change:
+            self._ringing -= 1
+            self._change.notify_all()
+
+    def _let_pass(self) -> None:
+        with self._change:
+            self._change.wait_for(lambda: not self._ringing, _GIVES_WAY_S)
 
     def shutdown(self) -> None:
         for lane in (self._telephone, self._others):
@@ -137,7 +201,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # untyped
             log_socket_errors=False,
         )
         self._parser: type[_Request] = type("Request", (_Request,), {"largest": staticmethod(largest)})
-        self.channel_class = type("Channel", (HTTPChannel,), {"parser_class": self._parser})
+        self.channel_class = type("Channel", (_Channel,), {"parser_class": self._parser})
         lanes = _Lanes(threads, bell)
         self._waiting, self._bell = lanes.waiting, bell
         super().__init__(
@@ -195,11 +259,14 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # untyped
             _make_room(channels)
 
     def maintenance(self, now: float) -> None:
-        """Close what is idle for long, and what sends more slowly than anybody honest."""
+        """Close what is idle for long, and what sends or takes more slowly than anybody honest."""
         super().maintenance(now)
         for channel in list(self.active_channels.values()):
             if channel.request is not None and channel.request.is_late():
                 channel.will_close = True
+            elif channel.total_outbufs_len and now - channel.last_activity > _STALLS_S:
+                # A thread may wait for room to write: it is told.
+                channel.handle_close()
 
 
 def _make_room(channels: "list[Any]") -> None:
@@ -237,6 +304,7 @@ def serve(server: Server, post: Post, meanwhile: Callable[[], None]) -> None:
         if not (renewing.locked() or again or post.stands_in):
             threading.Thread(target=renew, daemon=True).start()
 
+    sys.setswitchinterval(_SWITCHES_EVERY_S)
     post.relieved = server.end
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
