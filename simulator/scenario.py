@@ -96,7 +96,7 @@ def _read(source: str | Path, depth: int) -> dict[str, Any]:
         raise ScenarioError(f"no scenario {str(source)!r}: give a TOML file or one of {', '.join(names())}")
     try:
         tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
+    except (ValueError, RecursionError) as problem:
         raise ScenarioError(f"{source}: not TOML: {problem}") from None
     base = tree.pop("extends", None)
     only = tree.pop("only", None)

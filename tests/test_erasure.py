@@ -18,11 +18,13 @@ from tracking.access import saved_views
 from tracking.errors import Conflict, Invalid, NotFound
 from tracking.imports.uploads import UploadStore
 from tracking.keeping import backups, erasure, people, tables
+from tracking.records import campaigns
 from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import (
     Annotation,
     Call,
+    Campaign,
     Contact,
     ContactPoint,
     Deal,
@@ -98,6 +100,8 @@ def api(settings: Settings, engine: Engine) -> Api:
         session.flush()
         saved_views.save(session, user.id, "hers", "/calls?q=%2B44+20+7946+0001", shared=True)
         session.add(Annotation(starts_on=AT.date(), title="Ring ada@borealis.example", note=""))
+        told = "Ada  Byron's stand; Byron, Ada was there, ADA BYRON too, and Byronic moods"
+        session.add(Annotation(starts_on=AT.date(), title="Fair", note=told))
         run = ImportRun(kind="calls", finished_at=AT, created=1, updated=0, skipped=0, refused=0)
         run.file_name = "calls of 442079460001.csv"
         session.add(run)
@@ -144,6 +148,20 @@ def left_in(after: str) -> list[str]:
 
 
 TRACES = ["7946 0001", "79460001", "7946-0001", "Ada", "ada@"]
+
+
+def test_of_a_name_alone_notes_are_cleared_and_things_that_are_called_like_it_are_not(
+    settings: Settings, engine: Engine, api: Api
+) -> None:
+    with db.transaction(engine) as session:
+        campaigns.add(session, "Ada Byron day", "fair", at=AT)
+    take_out(settings, engine)
+    with db.reading(engine) as session:
+        notes = session.scalars(select(Annotation.note).where(Annotation.title == "Fair")).all()
+        assert notes == ["…'s stand; … was there, … too, and Byronic moods"]
+        assert session.scalars(select(Campaign.name).where(Campaign.name.startswith("Ada"))).all() == [
+            "Ada Byron day"
+        ]
 
 
 @ON_BOTH

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from tests.cast import moment
 from tests.imports import DATA, NOW, ON_SQLITE, STOCKHOLM, import_calls, import_table
 from tracking.errors import Invalid
-from tracking.imports import supplier
+from tracking.imports import mapping, supplier
 from tracking.storage import db
 from tracking.storage.models import AdMaterial, Cost, Deal, NumberAssignment, Touch, TrackingNumber
 from tracking.storage.vocabulary import Medium, Stage
@@ -102,3 +102,13 @@ def test_a_main_line_is_known_by_the_file(engine: Engine, tmp_path: Path) -> Non
     with Session(engine) as session:
         mains = select(TrackingNumber.number).where(TrackingNumber.main_line)
         assert session.scalars(mains).all() == ["+46701740690"]
+
+
+@pytest.mark.parametrize("value", ["[" * 3000, "{a: " * 3000, "2026-99-99", "1" * 5000])
+def test_a_file_that_no_reader_gets_through_is_refused_in_words(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "mapping.yaml"
+    path.write_text(f"columns: {value}")
+    with pytest.raises(Invalid, match="is not YAML"):
+        supplier.parse(path.read_bytes(), path.name)
+    with pytest.raises(Invalid, match="is not YAML"):
+        mapping.load(str(path))

@@ -3,10 +3,11 @@
 import json
 import os
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -14,18 +15,21 @@ import pytest
 from flask import Flask
 from pydantic import SecretStr
 from sqlalchemy import Engine, func, select, text
+from sqlalchemy.exc import OperationalError
 
 from benchmarks.trust.faults import family
 from tests.cast import ACME_DESK, BOREALIS, CATALOGUE_NUMBER, FAIR_NUMBER, SEARCH_NUMBER, moment
 from tests.conftest import KEY
 from tests.twilio_requests import dial_ended, incoming, post, sid, with_twilio
 from tracking.app import create_app
-from tracking.storage import db, vault
+from tracking.cli.installation import Installation
+from tracking.storage import db, kept, vault
 from tracking.storage.config import Settings
 from tracking.storage.models import Call, InboxEvent, TrackingNumber
 from tracking.storage.vocabulary import CallStatus
 from tracking.telephony import numbers
 from tracking.telephony.inbox import Inbox
+from tracking.telephony.routing import Routing
 from tracking.telephony.spool import Spool
 
 NEW_YEAR = moment("2026-01-01")
@@ -225,6 +229,54 @@ def test_a_damaged_copy_of_the_routing_leaves_the_default_desk(file_settings: Se
     assert ring(app, sid(1)) == ACME_DESK
     inbox(app).close()
     engine.dispose()
+
+
+@pytest.mark.parametrize("name", ["routing.json", "ringtrail.settings"])
+def test_a_pipe_in_place_of_a_copy_keeps_no_start_waiting(file_settings: Settings, name: str) -> None:
+    (file_settings.data_dir / name).unlink(missing_ok=True)
+    os.mkfifo(file_settings.data_dir / name)
+    kept.recall(file_settings)
+    assert Routing(file_settings).destination(CATALOGUE_NUMBER) in (SALES, ACME_DESK)
+
+
+def test_who_holds_the_lock_of_writers_keeps_no_start_waiting(file_settings: Settings) -> None:
+    db.install(file_settings).dispose()
+    holder = db.connect(file_settings)
+    with holder.connect() as connection:
+        connection.execute(text("SELECT 1"))  # our engines begin IMMEDIATE
+        db.open_installed(file_settings).dispose()
+    holder.dispose()
+
+
+def test_a_database_that_is_away_is_asked_once_before_the_service_starts(
+    file_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each try may take seconds, and callers wait for the start."""
+    came: list[socket.socket] = []
+
+    def hang_up() -> None:
+        with suppress(OSError):
+            while True:
+                came.append(nowhere.accept()[0])
+                came[-1].close()
+
+    with socket.create_server(("127.0.0.1", 0)) as nowhere:
+        monkeypatch.setenv(
+            "RINGTRAIL_DATABASE_URL", f"postgresql://a@127.0.0.1:{nowhere.getsockname()[1]}/a?sslmode=disable"
+        )
+        monkeypatch.setenv("RINGTRAIL_DATA_DIR", str(file_settings.data_dir))
+        monkeypatch.setenv("RINGTRAIL_KEY", KEY)
+        thread = threading.Thread(target=hang_up, daemon=True)
+        thread.start()
+        installation = Installation()
+        settings = installation.settings
+        for _ in range(2):
+            with pytest.raises(OperationalError):
+                _ = installation.engine
+        create_app(settings, is_away=True).extensions["ringtrail"]["engine"].dispose()
+        nowhere.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert len(came) == 1
 
 
 def test_with_neither_database_nor_spool_the_phone_still_rings(file_settings: Settings) -> None:

@@ -51,10 +51,10 @@ class _Request(Request):
         return BytesIO() if small else cast(IO[bytes], Draft(self.settings.data_dir))
 
 
-def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
+def create_app(settings: Settings, engine: Engine | None = None, *, is_away: bool = False) -> Flask:
     """Return the application of one installation; it starts, and answers calls, without its database too.
 
-    Whoever gives the ``engine`` closes it.
+    Whoever gives the ``engine`` closes it. One that is known to lead nowhere (``is_away``) is not asked.
     """
     app = OpenAPI("tracking", doc_ui=False)
     telephone = Flask("telephone", static_folder=None)
@@ -80,9 +80,10 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
     }
     kept.recall(settings)
     try:
-        with db.reading(engine) as session:
-            kept.refresh(session, settings)
-            routing.refresh(session)
+        if not is_away:
+            with db.reading(engine) as session:
+                kept.refresh(session, settings)
+                routing.refresh(session)
     except SQLAlchemyError as error:
         _log.error("the database is away (%s); calls ring by the last known routing", type(error).__name__)
     # Beside the first calls, however much lies there: none of them waits for it.

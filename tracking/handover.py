@@ -35,6 +35,8 @@ class Post:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
         self.relieved: Callable[[], None] = _at_once
         """Ends a stand-in; it is called when it is needed no longer."""
+        self.alone: Callable[[], None] = lambda: None
+        """Is called when a stand-in has ended, to take on what it left."""
         self._ready = -1
         self._stood_in = os.environ.pop(_STOOD_IN, "")
         self._stand_in: tuple[int, int] | None = None
@@ -62,7 +64,12 @@ class Post:
         elif self._stood_in:
             stays, process = map(int, self._stood_in.split(","))
             os.close(stays)
-            threading.Thread(target=_bury, args=(process,), daemon=True).start()
+            threading.Thread(target=self._bury, args=(process,), daemon=True).start()
+
+    def _bury(self, process: int) -> None:
+        with suppress(ChildProcessError):
+            os.waitpid(process, 0)
+        self.alone()
 
     def call_stand_in(self) -> bool:
         """Start this program beside this process; True once it serves, False if it does not start."""
@@ -99,11 +106,6 @@ class Post:
 
 def _program() -> list[str]:
     return [sys.executable, "-m", "tracking", *sys.argv[1:]]
-
-
-def _bury(process: int) -> None:
-    with suppress(ChildProcessError):
-        os.waitpid(process, 0)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 TELEPHONE_THREADS = 64
-"""Threads for requests of telephone providers alone. They wait, at most half a second each, for a transaction:
-as many as one takes in (64), so that a storm does not queue before it."""
+"""Threads for requests of telephone providers alone. Each waits at most half a second for a transaction; one
+takes in 64, so that as many may wait and a storm does not queue before it."""
 _MOST_CONNECTIONS = 1000
 """Connections at once; past it the one that has been silent longest makes room."""
 _MOST_OF_ONE = 200

@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import Callable
 
-from benchmarks.trust.house import SHORT, Bar, House, Told, at_rate, house
+from benchmarks.trust.house import SHORT, Bar, House, Line, Told, at_rate, house
 
 RATE, EVERY_S, LASTS_S = 50, 20.0, 300
 
@@ -20,9 +20,12 @@ def renew(acme: House) -> None:
 
 
 def restart(acme: House) -> None:
-    """End the service and start it on the socket that stayed, as `systemctl restart` does."""
+    """End the service, start it on the socket that stayed, as `systemctl restart` does, and let it answer."""
     acme.end()
     acme.start()
+    line = Line(acme.port)
+    line.ask(b"GET /livez HTTP/1.1\r\nHost: calls.acme.example\r\n\r\n")
+    line.close()
 
 
 def run(database: str, scale: float) -> list[Bar]:

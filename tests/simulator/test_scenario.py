@@ -77,3 +77,11 @@ def test_only_keeps_the_named_campaigns_and_refuses_unknown_ones(tmp_path):
     path.write_text('extends = "supplier"\nonly = ["telepathy"]\n', encoding="utf-8")
     with pytest.raises(ScenarioError, match="telepathy"):
         load(path)
+
+
+@pytest.mark.parametrize("value", ["[" * 5000, "1" * 5000])
+def test_a_scenario_that_no_reader_gets_through_is_refused_in_words(tmp_path, value):
+    path = tmp_path / "deep.toml"
+    path.write_text(f"seed = {value}")
+    with pytest.raises(ScenarioError, match="not TOML"):
+        load(path)

@@ -516,6 +516,15 @@ def test_tries_are_kept_no_longer_than_they_count(engine: Engine) -> None:
         assert {row.since for row in session.scalars(select(Tries))} == {moment("2026-03-03")}
 
 
+def test_a_clock_that_was_ahead_shuts_nobody_out_once_it_is_put_right(engine: Engine) -> None:
+    with db.transaction(engine) as session:
+        for day, admitted in (("2027-03-01", True), ("2026-03-01", True)):
+            for _ in range(throttle.ATTEMPTS):
+                told = throttle.admit(session, "password", RITA, Origin("192.0.2.1"), at=moment(day))
+                assert told is admitted
+        assert not throttle.admit(session, "password", RITA, Origin("192.0.2.1"), at=moment("2026-03-01"))
+
+
 def test_a_secret_is_tried_only_where_a_limit_is_known(engine: Engine) -> None:
     with db.transaction(engine) as session, pytest.raises(KeyError):
         throttle.admit(session, "anything", RITA, Origin("192.0.2.1"), at=moment("2026-03-01"))

@@ -126,6 +126,7 @@ def _locked(session: Session, key: str, account: str, limit: Limit, at: datetime
         except IntegrityError:
             # Another try was first to need this counter; it is there now.
             row = session.get_one(Tries, key, with_for_update=True, populate_existing=True)
-    if at - row.since >= limit.within:
+    # Also where the clock was ahead and has been put right: nobody waits for a day that it only showed.
+    if abs(at - row.since) >= limit.within:
         row.count, row.since = 0, at
     return row

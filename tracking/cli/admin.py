@@ -94,9 +94,11 @@ def serve(
             err=True,
         )
         engine = db.connect(settings)
-    app = create_app(settings, engine)
+    app = create_app(settings, engine, is_away=installation.away is not None)
     inbox = app.extensions["ringtrail"]["inbox"]
     inbox.prepare()
+    # What a stand-in put into the spool waits for nobody's next call.
+    post.alone = inbox.start
     settle()
     serving = server.Server(
         app.wsgi_app,

@@ -31,6 +31,8 @@ class Installation:
     """One installation, opened when a command first needs it."""
 
     as_json: bool = False
+    away: Exception | None = None
+    """Why the database did not answer when the settings were read."""
 
     @cached_property
     def settings(self) -> Settings:
@@ -46,11 +48,15 @@ class Installation:
         kept.recall(settings)
         if db.may_be_there(settings):
             # Whoever needs the database is told what is wrong with it; without it the copy has to do.
-            with suppress(SQLAlchemyError, Invalid):
-                engine = db.open_installed(settings)
-                with db.reading(engine) as session:
-                    kept.refresh(session, settings)
-                self.__dict__["engine"] = engine
+            with suppress(Invalid):
+                try:
+                    engine = db.open_installed(settings)
+                    with db.reading(engine) as session:
+                        kept.refresh(session, settings)
+                except SQLAlchemyError as error:
+                    self.away = error
+                else:
+                    self.__dict__["engine"] = engine
         return settings
 
     @cached_property
@@ -58,7 +64,11 @@ class Installation:
         """Return the database, whose schema and key must be the right ones."""
         from tracking.storage import db
 
-        return db.open_installed(self.settings)
+        settings = self.settings
+        if self.away is not None:
+            # Asked once: each try may take seconds, and calls wait for the service to start.
+            raise self.away
+        return db.open_installed(settings)
 
     def show(self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], title: str = "") -> None:
         """Print rows as a table, or as JSON where ``--json`` was given; ``columns`` maps keys to headings."""

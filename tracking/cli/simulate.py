@@ -22,7 +22,7 @@ def _settings(pairs: Sequence[str]) -> dict[str, object]:
         key, _, text = pair.partition("=")
         try:
             settings[key.strip()] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):
             fail(f"--set {pair!r} is not KEY=VALUE with a TOML value, such as desk.reps=4")
     return settings
 

@@ -324,7 +324,7 @@ def _document(path: str) -> dict[str, Any]:
         raise Invalid(
             "mapping", "cannot open %(path)s: %(reason)s", path=path, reason=error.strerror
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Invalid("mapping", "%(path)s is not YAML: %(error)s", path=path, error=error) from None
     if not isinstance(found, dict):
         raise Invalid("mapping", "%(path)s must be a mapping with columns and, for deals, stages", path=path)

@@ -83,7 +83,7 @@ def parse(content: bytes, name: str) -> Document:
     """Read the content of a supplier file called ``name``, or raise Invalid naming every wrong entry."""
     try:
         found = yaml.safe_load(content.decode("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Invalid("file", "%(name)s is not YAML: %(error)s", name=name, error=error) from None
     try:
         return Document.model_validate(found)

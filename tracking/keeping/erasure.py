@@ -59,6 +59,10 @@ _KEPT = frozenset(
     {"audit_entry", "audit_head", "erasure", "data_change", "tracking_number", "app_user", "installation"}
 )
 """Tables that no text is taken out of: the trail names no caller and never changes; users do not call."""
+_OF_THINGS = frozenset(
+    {"account", "ad_material", "campaign", "contact", "indicator", "setting", "source_rule", "visit_count"}
+)
+"""Tables whose texts name things, some of them after people: only numbers and addresses leave them."""
 _TREATED = frozenset({"contact_point.value", "call.caller", "inbox_event.body"})
 """Sealed columns that have a treatment of their own; every other is opened and looked through."""
 
@@ -87,16 +91,19 @@ def traces(session: Session, settings: Settings, person: Person) -> Traces:
         of_a_call = (row.provider, row.event_key.rpartition("/")[0]) in keys_of_calls
         if of_a_call or (named and named.search(row.body)):
             found.events.append(row.id)
-    if named is None:
-        return found
+    in_notes = person.in_notes()
     for table, column in _columns():
+        looked_for = named if table.name in _OF_THINGS else in_notes
+        if looked_for is None:
+            continue
         for key, value in _suspects(session, table, column, person):
             if table is IdempotencyKey.__table__:
-                if named.search(value):
+                if looked_for.search(value):
                     found.replies.append(key)
-            elif (left := _without(value, named, unique=_is_unique(table, column))) != value:
+            elif (left := _without(value, looked_for, unique=_is_unique(table, column))) != value:
                 found.texts.append((table, column, key, left))
-    found.files = [path for path, text in _texts_of_files(settings) if named.search(text)]
+    if named is not None:
+        found.files = [path for path, text in _texts_of_files(settings) if named.search(text)]
     return found
 
 

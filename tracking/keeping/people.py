@@ -39,6 +39,8 @@ class Person:
     """Kind and keyed hash of each number and address, by each key."""
     values: frozenset[str]
     """The numbers and addresses in clear."""
+    names: frozenset[str] = frozenset()
+    """The full names; one word alone is anybody's."""
 
     @property
     def is_anybody(self) -> bool:
@@ -50,9 +52,22 @@ class Person:
         found = [pattern for value in sorted(self.values) if (pattern := _pattern(value))]
         return re.compile("|".join(found), re.IGNORECASE) if found else None
 
+    def in_notes(self) -> re.Pattern[str] | None:
+        """Return what finds the full names too, in either order, in what people write about people."""
+        orders = {order for name in self.names for order in (tuple(name.split()), _family_first(name))}
+        found = [r"(?<!\w)" + r",?\s+".join(map(re.escape, one)) + r"s?(?!\w)" for one in sorted(orders)]
+        found += [numbers.pattern] if (numbers := self.in_text()) else []
+        return re.compile("|".join(found), re.IGNORECASE) if found else None
+
     def tails(self) -> list[str]:
         """Return a few signs of each, which any text that holds it holds too."""
-        return sorted({v[-2:] if v.startswith("+") else v.partition("@")[0] for v in self.values})
+        found = {v[-2:] if v.startswith("+") else v.partition("@")[0] for v in self.values}
+        return sorted(found | {name.split()[-1] for name in self.names})
+
+
+def _family_first(name: str) -> tuple[str, ...]:
+    *given, family = name.split()
+    return family, *given
 
 
 def _pattern(value: str) -> str:
@@ -139,7 +154,9 @@ def _all_of(session: Session, ids: set[int], hashes: set[tuple[str, str]], value
                 told = vault.lookup_hashes(PointKind.phone, call.caller)
                 hashes |= {(PointKind.phone, hashed) for hashed in told}
     plain = frozenset((str(kind), hashed) for kind, hashed in hashes)
-    return Person(frozenset(ids), frozenset(call.id for call in calls), plain, frozenset(values))
+    called_so = session.scalars(select(Contact.name).where(Contact.id.in_(ids)))
+    names = frozenset(name for name in called_so if name and len(name.split()) > 1)
+    return Person(frozenset(ids), frozenset(call.id for call in calls), plain, frozenset(values), names)
 
 
 def is_companys(point: ContactPoint) -> bool:

@@ -444,9 +444,10 @@ def _check_installed(engine: Engine, settings: Settings) -> None:
     if at != wanted:
         state = "has no tables yet" if at is None else f"is at schema {at}, this program wants {wanted}"
         raise Invalid("database", f"{redact(settings.url)} {state}; run `ringtrail db upgrade`")
-    with engine.connect() as connection:
-        needed = sealed_with(connection)
-        first = connection.execute(text("SELECT first_key FROM installation")).scalar()
+    # Reading only: whoever holds the lock of all writers does not hold up a start.
+    with reading(engine) as session:
+        needed = sealed_with(session.connection())
+        first = session.execute(text("SELECT first_key FROM installation")).scalar()
     ring = vault.installed()
     if missing := [fingerprint for fingerprint in needed if ring.of(fingerprint) is None]:
         raise Invalid(

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from tracking.errors import Invalid
-from tracking.storage import db, vault
+from tracking.storage import db, keys, vault
 from tracking.storage.config import Settings
 from tracking.storage.models import Setting
 
@@ -63,7 +63,7 @@ def recall(settings: Settings) -> None:
     """Let settings be what the database kept when it was last read here, as far as the copy tells."""
     path = settings.data_dir / _COPY
     try:
-        sealed = path.read_bytes()
+        sealed = keys.read(path)
         # Before there is a database, nobody has installed them yet.
         vault.install(settings.keys, settings.key_file)
         told = json.loads(vault.unseal(sealed, _COPY))

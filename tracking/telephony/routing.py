@@ -3,13 +3,14 @@
 import json
 import logging
 import os
+import threading
 import time
 from collections.abc import Collection, Mapping
 
 from sqlalchemy import Connection, bindparam, or_, select
 from sqlalchemy.orm import Session
 
-from tracking.storage import phone
+from tracking.storage import keys, phone
 from tracking.storage.config import Settings
 from tracking.storage.models import TrackingNumber
 
@@ -65,13 +66,13 @@ class Routing:
 
     def _load(self) -> Mapping[str, str | None]:
         try:
-            held = json.loads(self._file.read_text())
+            held = json.loads(keys.read(self._file))
             return {str(number): destination and str(destination) for number, destination in held.items()}
         except (OSError, ValueError, AttributeError):
             return {}
 
     def _save(self, fresh: Mapping[str, str | None]) -> None:
-        draft = self._file.with_name(f"{self._file.name}.{os.getpid()}")
+        draft = self._file.with_name(f"{self._file.name}.{os.getpid()}.{threading.get_ident()}")
         try:
             with draft.open("w") as file:
                 json.dump(fresh, file, indent=1, sort_keys=True)
