@@ -79,6 +79,13 @@ def _file_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+_dates = click.option(
+    "--dates",
+    type=click.Choice(["dmy", "mdy", "serial"]),
+    help="Date order: day first (dmy), month first (mdy), or spreadsheet day numbers (serial).",
+)
+
+
 def _table_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(
         (
@@ -98,11 +105,7 @@ def _table_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 type=click.Choice([",", "."]),
                 help="Decimal mark (default: detected per column).",
             ),
-            click.option(
-                "--dates",
-                type=click.Choice(["dmy", "mdy", "serial"]),
-                help="Date order: day first (dmy), month first (mdy), or spreadsheet day numbers (serial).",
-            ),
+            _dates,
         )
     ):
         command = option(command)
@@ -127,6 +130,7 @@ def _call_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command("cdr")
 @_call_options
+@_dates
 @_file_options
 def cdr(installation: Installation, /, **options: Any) -> None:
     """Import call records of a phone system; docs/imports.md lists the systems."""

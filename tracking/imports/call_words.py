@@ -14,11 +14,11 @@ _Word = TypeVar("_Word", bound=StrEnum)
 _COURSES = {
     Course.incoming: """inbound|incoming|in|i|received|inbound queue|inkommande|mottaget|eingehend|ankommend
         kommend|ein|eingang|входящий|входящая|вх|呼入|来电|入站|入|user in|ucap in|dr in|dr in ucap
-        missed|пропущен|trunking originating""",
+        missed|missed incoming|пропущен|trunking originating""",
     Course.outgoing: """outbound|outgoing|out|o|dialed|dialled|placed|utgående|ut|uppringt|ausgehend|abgehend
         gehend|aus|ausgang|исходящий|исходящая|исх|呼出|去电|外呼|出|outbound api|outbound dial|outgoing api
         outgoing dial|trunking terminating|user out|user out conf|user out transfer|user out forwarding
-        ucap out|conf out|dr out|dr out user conf|dr out user forwarding|dr out user transfer
+        missed outgoing|ucap out|conf out|dr out|dr out user conf|dr out user forwarding|dr out user transfer
         dr emergency out|dr out ucap""",
     Course.internal: """internal|inner|local|intercom|intern|internt|внутренний|внутренняя|внутр|内部|内线
         内部通话""",

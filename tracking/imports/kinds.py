@@ -293,7 +293,7 @@ def calls_form(
     if head:
         refuse_bill(head[0].cells)
     try:
-        return CallLog(table, dialect, region, told, desk=desk, keep_outgoing=keep_outgoing)
+        return CallLog(table, dialect, region, told, desk=desk, keep_outgoing=keep_outgoing, dialled=dialled)
     except Invalid:
         header = head[0].cells if head else []
         if unknown is not None and any(c.isdigit() for cell in header for c in cell):

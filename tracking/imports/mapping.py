@@ -177,6 +177,10 @@ class Columns:
         """Read a field from no column."""
         self._at.pop(name, None)
 
+    def fields(self) -> list[str]:
+        """Return the fields that have a column."""
+        return list(self._at)
+
     def unused(self) -> list[str]:
         """Return the columns that no field is read from."""
         used = set(self._at.values())
