@@ -555,3 +555,20 @@ def test_all_rows_are_taken_or_none_where_that_is_asked(
     assert client.post(f"{path}/start", data=told).status_code == 303
     assert jobs.work(engine, worker.known(engine, settings))
     assert total(engine) == 2
+
+
+def test_what_became_of_a_call_is_told_by_a_list_where_its_word_is_unknown(
+    signed_in: Enter, engine: Engine, settings: Settings
+) -> None:
+    client = signed_in("marketer")
+    text = (
+        "Datum;Uhrzeit;Anrufer;Ziel;Status\n"
+        "02.03.2026;09:00;+442079460001;+46701740605;Erreicht\n"
+        "02.03.2026;10:00;+442079460002;+46701740605;verpasst\n"
+    )
+    _, path = give(client, text, "anrufe.csv")
+    page = client.get(path).text
+    assert 'value="Erreicht"' in page
+    assert 'value="verpasst"' not in page
+    told = {"word-0": "Erreicht", "meaning-0": "completed"}
+    assert counts(tried(client, engine, settings, path, **told)) == [2, 0, 0, 0]

@@ -138,14 +138,26 @@ def cdr(installation: Installation, /, **options: Any) -> None:
 
 
 @click.command("calls")
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    metavar="WORDS=STATUS",
+    help='Call status of a word in the file, such as "Erreicht=completed" (repeatable).',
+)
 @_call_options
 @_table_options
 @_file_options
 def calls(
-    installation: Installation, /, mapping_file: str | None, columns: tuple[str, ...], **options: Any
+    installation: Installation,
+    /,
+    mapping_file: str | None,
+    columns: tuple[str, ...],
+    statuses: tuple[str, ...],
+    **options: Any,
 ) -> None:
     """Import a call log from a phone system, from CallRail or of your own, with answers."""
-    _calls(installation, mapping.load(mapping_file, columns), **options)
+    _calls(installation, mapping.load(mapping_file, columns, statuses, "--status"), **options)
 
 
 def _calls(

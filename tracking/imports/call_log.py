@@ -30,6 +30,7 @@ from tracking.storage.vocabulary import Outcome as Asked
 from tracking.telephony.calls import CallEvent, Course
 
 _STATUS = STATUSES | values.words(CallStatus)
+_ENDS = {str(end): end for end in (CallStatus.completed, CallStatus.missed, CallStatus.voicemail)}
 _NOBODY = (CallStatus.missed, CallStatus.voicemail)
 _LEAD = values.words(LeadStatus) | {
     "qualified lead": LeadStatus.good_lead,
@@ -116,6 +117,12 @@ class CallLog(Headed):
         super().__init__(table, dialect, told, region)
         self._region, self._keep_outgoing = region, keep_outgoing
         self._own: set[str] = set()
+        self._statuses = (
+            _STATUS
+            | {fold(word): values.choice(status, "status", _ENDS) for word, status in told.stages.items()}
+            if told
+            else _STATUS
+        )
         self._aim = Aim(dialled, region, self._own, desk)
         folded = {values.fold(name) for name in self.columns.header}
         self._provider = "callrail" if {"tracking number", "call status"} <= folded else "calls"
@@ -262,9 +269,10 @@ class CallLog(Headed):
                 duration=duration,
             )
         said, course = cell("status"), self._direction(cell("direction"))
-        if course is None and fold(said) not in _STATUS and (course := COURSES.get(fold(said))):
+        if course is None and fold(said) not in self._statuses and (course := COURSES.get(fold(said))):
             said = ""  # what stands there is the direction
-        status = values.choice(said, "status", _STATUS) if said else None
+        remedy = f'--status "{said}=completed"'
+        status = values.choice(said, "status", self._statuses, remedy) if said else None
         if status is None and (implied := STATUSES.get(fold(cell("direction")))) in _NOBODY:
             status = implied
         if status is CallStatus.answered:
@@ -335,6 +343,11 @@ class CallLog(Headed):
         ids = {event.provider_call_id for event in events}
         rows = session.scalars(select(Call).where(Call.provider_call_id.in_(ids)))
         return {(row.provider, row.provider_call_id): row for row in rows}
+
+
+def status_known(word: str) -> bool:
+    """Tell whether a word in the column of outcomes is known: as one, or as a direction."""
+    return fold(word) in _STATUS or fold(word) in COURSES
 
 
 def _key(event: CallEvent) -> tuple[str, str]:
