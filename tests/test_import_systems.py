@@ -398,3 +398,16 @@ def test_mango_with_names_and_a_call_log_with_queues_are_aimed_as_others(engine:
     assert "dialled: Verkauf (800)" in bring_in(engine, log).notes[-1]
     assert bring_in(engine, log, MAP_800).notes == []
     assert bring_in(engine, log).notes == [], "the map is remembered"
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("shape", ["one a line", "with a root", "over several lines"])
+def test_innovaphones_records_may_stand_in_a_document(shape: str, engine: Engine) -> None:
+    advertise(engine)
+    rows = rows_of("innovaphone.xml")
+    if shape == "with a root":
+        rows = f"<?xml version='1.0'?>\n<cdrs>\n{rows}</cdrs>\n"
+    if shape == "over several lines":
+        rows = "<?xml version='1.0'?><cdrs>" + rows.replace("<event", "\n  <event") + "</cdrs>"
+    result = bring_in(engine, rows, MAP_101)
+    assert (result.created, result.refused, dict(result.skip_reasons)) == (2, 0, {OUT: 1})

@@ -271,6 +271,8 @@ class CallLog(Headed):
         said, course = cell("status"), self._direction(cell("direction"))
         if course is None and fold(said) not in self._statuses and (course := COURSES.get(fold(said))):
             said = ""  # what stands there is the direction
+        if course in (Course.outgoing, Course.internal) and fold(said) not in self._statuses:
+            said = ""  # whatever it means, the call did not come in
         remedy = f'--status "{said}=completed"'
         status = values.choice(said, "status", self._statuses, remedy) if said else None
         if status is None and (implied := STATUSES.get(fold(cell("direction")))) in _NOBODY:

@@ -26,7 +26,8 @@ _COURSES = {
 _STATUSES = {
     CallStatus.completed: """answered|answered call|accepted|connected|completed|call connected|pickup
         picked up|success|besvarat|besvarad|svarat|kopplat|angenommen|beantwortet|verbunden|erfolgreich
-        отвечен|отвеченный|принят|принятый|успешный|состоялся|ок|已接|已接听|接通|成功|应答|transferred|transfer|redirected
+        отвечен|отвеченный|принят|принятый|успешный|состоялся
+        состоявшийся|разговор состоялся|ок|已接|已接听|接通|成功|应答|transferred|transfer|redirected
         forwarded|vidarekopplat|weitergeleitet|перевод|переведён|转接""",
     CallStatus.missed: """missed|missed call|no answer|noanswer|no pickup|nopickup|unanswered|abandoned
         abandoned call|not answered|not connected|lost|rejected|busy|line busy|failed|error|congestion|failure
@@ -35,6 +36,7 @@ _STATUSES = {
         upptagen|misslyckat|misslyckades|avbrutet|verpasst|nicht angenommen|unbeantwortet|entgangen
         nicht verbunden
         abgebrochen|besetzt|fehlgeschlagen|пропущен|пропущенный|неотвеченный|не отвечен|нет ответа|потерянный
+        несостоявшийся
         недозвон|занято|ошибка|отменён|перезвонили|перезвонил клиент|未接|未接听|漏接|无应答
         未接通|放弃|忙|占线""",
     CallStatus.voicemail: """voicemail|voice mail|voicemail call|vm|röstmeddelande|röstbrevlåda|telefonsvarare

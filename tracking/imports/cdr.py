@@ -86,7 +86,9 @@ class _Records:
             return Cells({name: cells[at].strip() for name, at in self._places.items() if at < len(cells)})
         found = self._system.split(cells)
         if found is None:
-            raise Invalid("row", "not a %(system)s record; compare it with the rows above", system=self.name)
+            raise Invalid(
+                "row", "not a record of %(system)s; compare it with the rows above", system=self.name
+            )
         return found
 
 

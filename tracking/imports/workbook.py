@@ -51,6 +51,8 @@ def unpacked(file: BinaryIO, name: str, sheet: str = "") -> Unpacked | None:
         return _workbook(file, name, sheet)
     if head.startswith(b"PK\x03\x04"):
         return _packed(file, name, sheet) or _workbook(file, name, sheet)
+    if head.startswith((b"<", b"\xef\xbb\xbf<")) and b"<cdr" in head:
+        return _one_a_line(file, name)
     if (
         head.lstrip(b"\xef\xbb\xbf \r\n\t")
         .lower()
@@ -162,6 +164,25 @@ class _Rows(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._cell is not None:
             self._cell.append(data)
+
+
+def _one_a_line(file: BinaryIO, name: str) -> Unpacked | None:
+    """Return records in XML one to a line, without what stands around them; None where they are so."""
+    content = file.read(LARGEST + 1)
+    file.seek(0)
+    lines = content.splitlines()
+    if all(not line or (line.startswith(b"<cdr") and line.rstrip().endswith(b">")) for line in lines):
+        return None
+    if len(content) > LARGEST:
+        raise _too_large(name)
+    records = []
+    for piece in content.split(b"<cdr")[1:]:
+        inside, closed, _ = piece.partition(b"</cdr>")
+        if closed and piece[:1].isspace():
+            records.append(b"<cdr " + b" ".join(inside.split()) + closed)
+        elif piece[:1].isspace():
+            records.append(b"<cdr " + b" ".join(piece.partition(b"/>")[0].split()) + b"/>")
+    return Unpacked(b"\n".join(records) + b"\n", separator=",", encoding="")
 
 
 def _page(file: BinaryIO, name: str) -> Unpacked | None:
