@@ -195,3 +195,12 @@ def test_a_source_of_digits_is_the_caller_and_a_column_of_numbers_is_one_whateve
 )
 def test_a_duration_is_read_in_the_unit_of_its_column(text: str, column: str, wanted: int | None) -> None:
     assert values.seconds(text, "duration_s", minutes=values.in_minutes(column)) == wanted
+
+
+@ON_SQLITE
+def test_what_became_of_a_call_that_went_out_need_not_be_known(engine: Engine) -> None:
+    text = (
+        "started_at,caller,dialled,direction,status\n"
+        "2026-03-02 09:00,+46701740605,+442079460001,outbound,kundkontakt\n"
+    )
+    assert dict(import_table(engine, "calls", text).skip_reasons) == {"outgoing call": 1}

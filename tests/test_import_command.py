@@ -106,3 +106,11 @@ def test_what_cannot_be_begun_is_said_before_anything_is_read(command: Command, 
         command("cdr", copy, "--refused", copy)
     with pytest.raises(Invalid, match=r"refused: cannot write .*: folder .* does not exist"):
         command("cdr", copy, "--refused", tmp_path / "nowhere" / "refused.csv")
+
+
+def test_the_status_of_a_call_is_told_by_its_word(command: Command, tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("started_at,caller,dialled,status\n2026-03-02 09:00,+442079460001,+46701740605,Erreicht\n")
+    (refusal,) = command.json("calls", log)["refusals"]  # type: ignore[misc]  # a list, as JSON has it
+    assert '--status "Erreicht=completed"' in refusal["reason"]
+    assert command.json("calls", log, "--status", "Erreicht=completed")["created"] == 1

@@ -65,6 +65,7 @@ def test_what_is_no_table_is_named_with_the_next_step(content: bytes, said: str)
         b'[12,13],1772525702,"{a}"\n',
         b'<cdr guid="1" dir="to"/>\n',
         b"a,b\n1,\0\n",
+        b"[" * 60_000,
     ],
 )
 def test_what_holds_rows_is_let_in(content: bytes) -> None:

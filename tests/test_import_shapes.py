@@ -18,6 +18,7 @@ from tests.cast import moment
 from tests.imports import LOCAL, ON_SQLITE, import_table, table
 from tracking.errors import Invalid
 from tracking.imports import templates, values
+from tracking.imports.costs import Costs
 from tracking.imports.outcomes import Result
 from tracking.imports.values import Dialect
 from tracking.storage.models import Account, Answer, Campaign, Contact, ContactPoint, Cost, Deal, Touch
@@ -671,3 +672,70 @@ def test_long_text_is_refused_in_linear_time(text: str) -> None:
     )
     # A reading that backtracks takes hours here.
     subprocess.run([sys.executable, "-c", program], input=text, text=True, timeout=60, check=True)
+
+
+@ON_SQLITE
+def test_a_week_is_one_in_a_column_of_weeks_also_as_11_2026(engine: Engine) -> None:
+    import_table(engine, "costs", "Kampagne;KW;Kosten\nA;KW 10 2026;100\nB;11/2026;120\nC;2026-12;10\n")
+    assert [(start, end) for _, start, end, *_ in spent(engine)] == [
+        ("2026-03-02", "2026-03-09"),
+        ("2026-03-09", "2026-03-16"),
+        ("2026-03-16", "2026-03-23"),
+    ]
+
+
+@ON_SQLITE
+def test_what_a_platform_takes_back_reduces_its_day_and_no_day_is_below_zero(engine: Engine) -> None:
+    rows = "A,2026-03-02,EUR,100,1\nA,2026-03-02,EUR,-20,0\nB,2026-03-02,EUR,-20,0\n"
+    result = import_table(engine, "costs", f"Campaign,Day,Currency code,Cost,Clicks\n{rows}")
+    assert [row[3] for row in spent(engine)] == [8000]
+    assert [(line, column) for line, column, _ in reasons(result)] == [(4, "Cost")]
+
+
+def test_a_table_with_a_column_for_each_month_is_told_as_such() -> None:
+    text = "Kampagne;Jan 2026;Feb 2026;März 2026\nKatalog;100;200;300\n"
+    with pytest.raises(Invalid, match="a table with a column for each month, such as Jan 2026"):
+        Costs(table(text), LOCAL)
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("text", "heard"),
+    [
+        (
+            "Opportunity-Name;Accountname;Phase;Betrag;Schlusstermin;Erstelldatum;Opportunity-ID\n"
+            "Pumpe;Borealis;Abgeschlossen und gewonnen;1.000,50;20.03.2026;01.03.2026;k1\n"
+            "Gesamtsumme (1 Datensatz);;;1.000,50;;;\n",
+            0,
+        ),
+        (
+            "Datensatz-ID,Dealname,Deal-Phase,Betrag,Abschlussdatum,Zugehöriges Unternehmen (Primary),"
+            "Wie haben Sie von uns erfahren?\n"
+            "k1,Pumpe,Abgeschlossen und gewonnen (Vertrieb),1000.50,2026-03-20 09:00,Borealis,Messe\n",
+            1,
+        ),
+        (
+            "(Ändra inte) Affärsmöjlighet,Ämne,Potentiell kund,Beräknad intäkt,Faktiskt slutdatum,"
+            "Faktisk intäkt,Valuta,Status\n"
+            'k1,Pump,Borealis,"9 000,00",2026-03-20,"1 000,50",Euro,Vunnen\n',
+            0,
+        ),
+    ],
+)
+def test_the_same_systems_are_read_in_the_language_of_their_users(
+    text: str, heard: int, engine: Engine
+) -> None:
+    result = import_table(engine, "deals", text)
+    assert (result.created, result.refusals) == (1, [])
+    assert sold(engine) == [("k1", Stage.won, 100_050, "EUR")]
+    with Session(engine) as session:
+        assert len(session.scalars(select(Answer)).all()) == heard
+
+
+def test_an_archive_may_hold_one_workbook() -> None:
+    book, out = io.BytesIO(), io.BytesIO()
+    with xlsxwriter.Workbook(book, {"in_memory": True}) as made:
+        made.add_worksheet().write_row(0, 0, ["campaign", "amount"])
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("export.xlsx", book.getvalue())
+    assert table(out.getvalue(), "export.zip").head(1)[0].cells == ["campaign", "amount"]

@@ -335,3 +335,79 @@ def test_a_queue_named_above_the_rows_is_what_was_dialled(engine: Engine) -> Non
     rows += f"2026-03-02;09:00:00;{BOREALIS};Besvarat;00:00:06;00:02:35;101\n"
     assert "dialled: Försäljning" in bring_in(engine, rows).notes[0]
     assert bring_in(engine, rows, (f"Försäljning={CALLED}",)).notes == []
+
+
+YEASTAR_HEAD = (
+    "ID,Time,Call From,Call To,Call Duration,Ring Duration,Talk Duration,Status,Communication Type,DID/DDI\n"
+)
+
+
+@ON_SQLITE
+def test_a_call_passed_on_to_a_telephone_outside_was_answered_there_in_whichever_order(
+    engine: Engine,
+) -> None:
+    advertise(engine)
+    came = f"X1,2026-03-02 09:00:00,{BOREALIS},Queue<6400>,161,6,155,ANSWERED,Inbound,{CALLED}\n"
+    on = f"X1,2026-03-02 09:00:03,{BOREALIS},{ACME_DESK},158,3,155,ANSWERED,Outbound,\n"
+    for place, rows in enumerate((came + on, on + came)):
+        bring_in(
+            engine, YEASTAR_HEAD + rows.replace("X1", f"X{place}").replace("-02 09", f"-0{place + 2} 09")
+        )
+    with Session(engine) as session:
+        calls = session.scalars(select(Call)).all()
+        assert [(c.caller, c.dialled, c.status, c.talk_s) for c in calls] == [
+            (BOREALIS, CALLED, CallStatus.completed, 155)
+        ] * 2
+
+
+@ON_SQLITE
+def test_a_date_over_the_twelfth_tells_the_order_of_a_systems_dates(engine: Engine) -> None:
+    advertise(engine)
+    head = "Call Time,Caller ID,Destination,Status,Ringing,Talking\n"
+    rows = (
+        f"02/03/2026 09:00:00,{BOREALIS},{CALLED},Answered,00:00:06,00:02:35\n"
+        f"13/03/2026 09:21:00,{COBALT},{CALLED},Unanswered,00:00:25,\n"
+    )
+    result = bring_in(engine, head + rows)
+    assert result.notes == ["the day comes first in dates"]
+    assert [call.started_at.day for call in calls_of(engine)] == [2, 13]
+    again = bring_in(engine, head + rows.splitlines()[0].replace("02/03", "04/05") + "\n")
+    assert "ambiguous date" in again.refusals[0].reason
+
+
+@ON_SQLITE
+def test_a_transferred_call_is_one_in_openscape(engine: Engine) -> None:
+    advertise(engine)
+    first = "02.03.26|09:02:41|201|101|00:06|00:02:35|00442079460001||1|||\n"
+    passed_on = "02.03.26|09:04:41|201|102|     |00:02:00|00442079460001||31|||\n"
+    bring_in(engine, passed_on + first, MAP_101)
+    with Session(engine) as session:
+        (call,) = session.scalars(select(Call)).all()
+        assert (call.dialled, call.status, call.started_at) == (CALLED, CallStatus.completed, NINE)
+
+
+@ON_SQLITE
+def test_mango_with_names_and_a_call_log_with_queues_are_aimed_as_others(engine: Engine) -> None:
+    advertise(engine)
+    names = (
+        "records;start;finish;answer;from_extension;from_number;to_extension;to_number;line_number;entry_id\n"
+    )
+    row = f"[a];1772438400;1772438561;1772438406;;{BOREALIS};101;{CALLED};{CALLED};E1\n"
+    assert bring_in(engine, names + row).created == 1
+    log = f"Datum,Anrufer,Ziel,Gesprächsdauer\n2026-03-02 10:00,{COBALT},Verkauf (800),60\n"
+    assert "dialled: Verkauf (800)" in bring_in(engine, log).notes[-1]
+    assert bring_in(engine, log, MAP_800).notes == []
+    assert bring_in(engine, log).notes == [], "the map is remembered"
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("shape", ["one a line", "with a root", "over several lines"])
+def test_innovaphones_records_may_stand_in_a_document(shape: str, engine: Engine) -> None:
+    advertise(engine)
+    rows = rows_of("innovaphone.xml")
+    if shape == "with a root":
+        rows = f"<?xml version='1.0'?>\n<cdrs>\n{rows}</cdrs>\n"
+    if shape == "over several lines":
+        rows = "<?xml version='1.0'?><cdrs>" + rows.replace("<event", "\n  <event") + "</cdrs>"
+    result = bring_in(engine, rows, MAP_101)
+    assert (result.created, result.refused, dict(result.skip_reasons)) == (2, 0, {OUT: 1})

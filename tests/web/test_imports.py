@@ -5,7 +5,7 @@
 import io
 import re
 from collections.abc import Callable, Sequence
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -393,7 +393,7 @@ FIRMS = {
     "de": (
         [["Aufträge, Stand 31.03.2026"], ["Auftragsnr.", "Kunde", "Telefon", "Phase", "Auftragswert (EUR)", "Auftragsdatum"], ["A-1", "Borealis", "070-174 06 40", "Auftrag erhalten", 1000.5, DAY], ["A-2", "Cobalt", "070-174 06 41", "Angebot", None, None], ["A-3", "Drift", "", "Verloren", 50, DAY], ["Summe", "", "", "", 1050.5, None]],
         [["Kampagne", "Monat", "Kosten"], ["Katalog", "Februar 2026", 400.25], ["Katalog", "März 2026", 100], ["Messe", "März 2026", 200], ["Gesamt", "", 700.25]],
-        [["Datum", "Uhrzeit", "Anrufer", "Angerufene Nummer", "Gesprächsdauer", "Status", "Richtung"], ["02.03.2026", "09:00", "0701740640", "0701740605", "2:00", "angenommen", "eingehend"], ["03.03.2026", "09:00", "0701740605", "0701740640", "1:00", "angenommen", "ausgehend"], ["04.03.2026", "09:00", "0701740641", "0701740605", "0:00", "verpasst", "eingehend"]],
+        [["Anrufliste Zentrale, März 2026"], ["erstellt am 01.04.2026"], [], ["Datum", "Uhrzeit", "Anrufer", "Gewählte\nRufnummer", "Gesprächsdauer", "Status", "Richtung"], [date(2026, 3, 2), time(9), 46701740640, "0701740605", timedelta(minutes=2), "angenommen", "eingehend"], [date(2026, 3, 3), time(9), "0701740605", 46701740640, timedelta(minutes=1), "angenommen", "ausgehend"], [date(2026, 3, 4), time(9), 46701740641, "0701740605", timedelta(0), "verpasst", "eingehend"], ["Summe", "", "", "", timedelta(minutes=3)]],
     ),
     "sv": (
         [["Ordernummer", "Kund", "Telefon", "Status", "Ordersumma (EUR)", "Orderdatum"], [1, "Borealis", "070-174 06 40", "Vunnen", 1000.5, DAY], [2, "Cobalt", "070-174 06 41", "Offert", None, None], [3, "Drift", "", "Förlorad", None, DAY], ["Totalt", "", "", "", 1000.5, None]],
@@ -413,10 +413,20 @@ TAKEN = (3, 3, 2)
 def workbook(rows: Sequence[Sequence[Any]]) -> bytes:
     out = io.BytesIO()
     with xlsxwriter.Workbook(out, {"in_memory": True, "default_date_format": "dd.mm.yyyy"}) as book:
+        book.add_worksheet("Info").write(0, 0, "Acme Pumps")
         sheet = book.add_worksheet("2026")
+        shown = {kind: book.add_format({"num_format": form}) for kind, form in _SHOWN.items()}
         for place, cells in enumerate(rows):
-            sheet.write_row(place, 0, cells)
+            if len(cells) == 1:
+                # A title over the whole table.
+                sheet.merge_range(place, 0, place, 6, cells[0])
+            for column, cell in enumerate(cells if len(cells) > 1 else ()):
+                sheet.write(place, column, cell, shown.get(type(cell)))
+        sheet.freeze_panes(1, 0)
     return out.getvalue()
+
+
+_SHOWN = {time: "hh:mm", timedelta: "[h]:mm:ss", float: "#,##0.00", int: "0"}
 
 
 @pytest.mark.parametrize("language", FIRMS)
@@ -545,3 +555,20 @@ def test_all_rows_are_taken_or_none_where_that_is_asked(
     assert client.post(f"{path}/start", data=told).status_code == 303
     assert jobs.work(engine, worker.known(engine, settings))
     assert total(engine) == 2
+
+
+def test_what_became_of_a_call_is_told_by_a_list_where_its_word_is_unknown(
+    signed_in: Enter, engine: Engine, settings: Settings
+) -> None:
+    client = signed_in("marketer")
+    text = (
+        "Datum;Uhrzeit;Anrufer;Ziel;Status\n"
+        "02.03.2026;09:00;+442079460001;+46701740605;Erreicht\n"
+        "02.03.2026;10:00;+442079460002;+46701740605;verpasst\n"
+    )
+    _, path = give(client, text, "anrufe.csv")
+    page = client.get(path).text
+    assert 'value="Erreicht"' in page
+    assert 'value="verpasst"' not in page
+    told = {"word-0": "Erreicht", "meaning-0": "completed"}
+    assert counts(tried(client, engine, settings, path, **told)) == [2, 0, 0, 0]

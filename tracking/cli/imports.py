@@ -79,6 +79,13 @@ def _file_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+_dates = click.option(
+    "--dates",
+    type=click.Choice(["dmy", "mdy", "serial"]),
+    help="Date order: day first (dmy), month first (mdy), or spreadsheet day numbers (serial).",
+)
+
+
 def _table_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(
         (
@@ -98,11 +105,7 @@ def _table_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 type=click.Choice([",", "."]),
                 help="Decimal mark (default: detected per column).",
             ),
-            click.option(
-                "--dates",
-                type=click.Choice(["dmy", "mdy", "serial"]),
-                help="Date order: day first (dmy), month first (mdy), or spreadsheet day numbers (serial).",
-            ),
+            _dates,
         )
     ):
         command = option(command)
@@ -127,6 +130,7 @@ def _call_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command("cdr")
 @_call_options
+@_dates
 @_file_options
 def cdr(installation: Installation, /, **options: Any) -> None:
     """Import call records of a phone system; docs/imports.md lists the systems."""
@@ -134,14 +138,26 @@ def cdr(installation: Installation, /, **options: Any) -> None:
 
 
 @click.command("calls")
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    metavar="WORDS=STATUS",
+    help='Call status of a word in the file, such as "Erreicht=completed" (repeatable).',
+)
 @_call_options
 @_table_options
 @_file_options
 def calls(
-    installation: Installation, /, mapping_file: str | None, columns: tuple[str, ...], **options: Any
+    installation: Installation,
+    /,
+    mapping_file: str | None,
+    columns: tuple[str, ...],
+    statuses: tuple[str, ...],
+    **options: Any,
 ) -> None:
     """Import a call log from a phone system, from CallRail or of your own, with answers."""
-    _calls(installation, mapping.load(mapping_file, columns), **options)
+    _calls(installation, mapping.load(mapping_file, columns, statuses, "--status"), **options)
 
 
 def _calls(

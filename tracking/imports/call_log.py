@@ -1,16 +1,17 @@
 """Call logs with a header: CallRail's export, and our own layout for calls, judgements and answers."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tracking.errors import Invalid
+from tracking.errors import Invalid, Sentence
 from tracking.imports import heard, values
 from tracking.imports import words as tables
+from tracking.imports.aim import Aim
 from tracking.imports.call_words import COURSES, STATUSES
 from tracking.imports.headed import NO_CHANNEL, Headed
 from tracking.imports.legs import join, record_rows
@@ -23,12 +24,13 @@ from tracking.records import answers, contacts
 from tracking.records.contacts import Clues
 from tracking.records.import_outcome import ImportOutcome
 from tracking.storage import money, phone
-from tracking.storage.models import Answer, Call, TrackingNumber
+from tracking.storage.models import Answer, Call
 from tracking.storage.vocabulary import CallStatus, LeadStatus
 from tracking.storage.vocabulary import Outcome as Asked
 from tracking.telephony.calls import CallEvent, Course
 
 _STATUS = STATUSES | values.words(CallStatus)
+_ENDS = {str(end): end for end in (CallStatus.completed, CallStatus.missed, CallStatus.voicemail)}
 _NOBODY = (CallStatus.missed, CallStatus.voicemail)
 _LEAD = values.words(LeadStatus) | {
     "qualified lead": LeadStatus.good_lead,
@@ -110,11 +112,18 @@ class CallLog(Headed):
         *,
         desk: str = "",
         keep_outgoing: bool = False,
+        dialled: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(table, dialect, told, region)
         self._region, self._keep_outgoing = region, keep_outgoing
         self._own: set[str] = set()
-        self._desks = {desk} - {""}
+        self._statuses = (
+            _STATUS
+            | {fold(word): values.choice(status, "status", _ENDS) for word, status in told.stages.items()}
+            if told
+            else _STATUS
+        )
+        self._aim = Aim(dialled, region, self._own, desk)
         folded = {values.fold(name) for name in self.columns.header}
         self._provider = "callrail" if {"tracking number", "call status"} <= folded else "calls"
         if self._provider == "callrail":
@@ -132,17 +141,17 @@ class CallLog(Headed):
         """Find the columns of a file; a source may be the number that called, and a number have any name."""
         columns = super().columns_of(table, told, region)
         rows = [row.cells for row in table.head()[1:]]
-        if not told.whole and ("started_at" in columns or "call_id" not in columns):
-            if "caller" not in columns and columns.looks("source", "caller", rows, region):
-                columns.move("source", "caller")
+        if told.whole:
+            return columns
+        if "caller" not in columns and columns.looks("source", "caller", rows, region):
+            columns.move("source", "caller")
+        if "call_id" not in columns or {"caller", "dialled", "started_at"} & set(columns.fields()):
             columns.guess(["caller", "dialled", "started_at"], rows, region)
         return columns
 
     def begin(self, session: Session) -> None:
-        """Learn which numbers are ours."""
-        for number, destination in session.execute(select(TrackingNumber.number, TrackingNumber.destination)):
-            self._own.add(number)
-            self._desks.add(destination or number)
+        """Learn which numbers are ours, and which of them an extension or queue stands for."""
+        self._aim.begin(session, self.name)
 
     def read(self, cells: Sequence[str]) -> _Logged | Skip:
         """Read one call."""
@@ -158,7 +167,8 @@ class CallLog(Headed):
         if asked is not Asked.answered and (campaign or channel):
             raise Invalid("heard_campaign", "no answer for this source; fill in heard_from")
         event, whole = self._event(cells)
-        course = course_between(event, self._own, self._desks, self._region) if whole else Course.incoming
+        event = self._aim.aimed(event)
+        course = course_between(event, self._own, self._aim.desks, self._region) if whole else Course.incoming
         if course is not Course.incoming and not self._keep_outgoing:
             return OUTGOING if course is Course.outgoing else INTERNAL
         if course is Course.outgoing and any(
@@ -169,6 +179,8 @@ class CallLog(Headed):
         phone.check(event.caller or "", self._region, "caller")
         for dialled in event.dialled:
             phone.check(dialled, self._region, "dialled")
+        if whole:
+            self._aim.count(event)
         return _Logged(
             event,
             whole,
@@ -182,6 +194,7 @@ class CallLog(Headed):
 
     def save(self, session: Session, records: Sequence[_Logged], at: datetime) -> Sequence[Outcome]:
         """Record the calls, then what was answered on them."""
+        self._aim.remember(session)
         known = self._known(session, [r.event for r in records if not r.whole])
         taken = [
             replace(r, event=replace(r.event, started_at=known[_key(r.event)].started_at))
@@ -225,6 +238,10 @@ class CallLog(Headed):
         unknown = Invalid("call_id", "no call with this ID and no started_at; import the calls first")
         return [next(done) if r.whole or _key(r.event) in known else unknown for r in records]
 
+    def remarks(self) -> Sequence[Sentence]:
+        """Say what no field is read from, and where no row names a number of ours."""
+        return [*super().remarks(), *self._aim.remarks()]
+
     def _introduce(self, session: Session, record: _Logged, at: datetime) -> None:
         # The address joins the caller to deals that name no number. A withheld caller stays nobody.
         if number := phone.parse(record.event.caller, self._region).e164:
@@ -252,9 +269,12 @@ class CallLog(Headed):
                 duration=duration,
             )
         said, course = cell("status"), self._direction(cell("direction"))
-        if course is None and fold(said) not in _STATUS and (course := COURSES.get(fold(said))):
+        if course is None and fold(said) not in self._statuses and (course := COURSES.get(fold(said))):
             said = ""  # what stands there is the direction
-        status = values.choice(said, "status", _STATUS) if said else None
+        if course in (Course.outgoing, Course.internal) and fold(said) not in self._statuses:
+            said = ""  # whatever it means, the call did not come in
+        remedy = f'--status "{said}=completed"'
+        status = values.choice(said, "status", self._statuses, remedy) if said else None
         if status is None and (implied := STATUSES.get(fold(cell("direction")))) in _NOBODY:
             status = implied
         if status is CallStatus.answered:
@@ -325,6 +345,11 @@ class CallLog(Headed):
         ids = {event.provider_call_id for event in events}
         rows = session.scalars(select(Call).where(Call.provider_call_id.in_(ids)))
         return {(row.provider, row.provider_call_id): row for row in rows}
+
+
+def status_known(word: str) -> bool:
+    """Tell whether a word in the column of outcomes is known: as one, or as a direction."""
+    return fold(word) in _STATUS or fold(word) in COURSES
 
 
 def _key(event: CallEvent) -> tuple[str, str]:

@@ -14,11 +14,11 @@ _Word = TypeVar("_Word", bound=StrEnum)
 _COURSES = {
     Course.incoming: """inbound|incoming|in|i|received|inbound queue|inkommande|mottaget|eingehend|ankommend
         kommend|ein|eingang|входящий|входящая|вх|呼入|来电|入站|入|user in|ucap in|dr in|dr in ucap
-        missed|пропущен|trunking originating""",
+        missed|missed incoming|пропущен|trunking originating""",
     Course.outgoing: """outbound|outgoing|out|o|dialed|dialled|placed|utgående|ut|uppringt|ausgehend|abgehend
         gehend|aus|ausgang|исходящий|исходящая|исх|呼出|去电|外呼|出|outbound api|outbound dial|outgoing api
         outgoing dial|trunking terminating|user out|user out conf|user out transfer|user out forwarding
-        ucap out|conf out|dr out|dr out user conf|dr out user forwarding|dr out user transfer
+        missed outgoing|ucap out|conf out|dr out|dr out user conf|dr out user forwarding|dr out user transfer
         dr emergency out|dr out ucap""",
     Course.internal: """internal|inner|local|intercom|intern|internt|внутренний|внутренняя|внутр|内部|内线
         内部通话""",
@@ -26,7 +26,8 @@ _COURSES = {
 _STATUSES = {
     CallStatus.completed: """answered|answered call|accepted|connected|completed|call connected|pickup
         picked up|success|besvarat|besvarad|svarat|kopplat|angenommen|beantwortet|verbunden|erfolgreich
-        отвечен|отвеченный|принят|принятый|успешный|состоялся|ок|已接|已接听|接通|成功|应答|transferred|transfer|redirected
+        отвечен|отвеченный|принят|принятый|успешный|состоялся
+        состоявшийся|разговор состоялся|ок|已接|已接听|接通|成功|应答|transferred|transfer|redirected
         forwarded|vidarekopplat|weitergeleitet|перевод|переведён|转接""",
     CallStatus.missed: """missed|missed call|no answer|noanswer|no pickup|nopickup|unanswered|abandoned
         abandoned call|not answered|not connected|lost|rejected|busy|line busy|failed|error|congestion|failure
@@ -35,6 +36,7 @@ _STATUSES = {
         upptagen|misslyckat|misslyckades|avbrutet|verpasst|nicht angenommen|unbeantwortet|entgangen
         nicht verbunden
         abgebrochen|besetzt|fehlgeschlagen|пропущен|пропущенный|неотвеченный|не отвечен|нет ответа|потерянный
+        несостоявшийся
         недозвон|занято|ошибка|отменён|перезвонили|перезвонил клиент|未接|未接听|漏接|无应答
         未接通|放弃|忙|占线""",
     CallStatus.voicemail: """voicemail|voice mail|voicemail call|vm|röstmeddelande|röstbrevlåda|telefonsvarare

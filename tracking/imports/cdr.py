@@ -1,30 +1,34 @@
 """Records of telephone systems: whose file it is, which way each call went, which number was dialled."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
+from typing import TypeVar
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracking import clock
 from tracking.errors import Invalid, Sentence, say
+from tracking.imports import words
+from tracking.imports.aim import Aim
+from tracking.imports.deciding import DAY_FIRST, days_in
 from tracking.imports.exchanges import Exchange
 from tracking.imports.legs import absorb, join, record_rows
 from tracking.imports.outcomes import Outcome, Skip
 from tracking.imports.reading import Row, Table
 from tracking.imports.records import INTERNAL, OUTGOING, Cells, Reading, System, course_between
-from tracking.imports.smdr import HEADLESS
+from tracking.imports.smdr import HEADLESS, MANGO
 from tracking.imports.systems import HEADED
 from tracking.imports.values import Dialect, fold
-from tracking.storage import phone, vault
-from tracking.storage.models import ImportMapping, TrackingNumber
+from tracking.storage import phone
 from tracking.telephony.calls import CallEvent, Course
 
 OTHER_LEG = Skip("second leg of a FreeSWITCH call")
 OUT_LEG = Skip("another leg of an outgoing call")
 _LEGS = 50_000
+_Kept = TypeVar("_Kept")
+_LOOKED_AT = 20_000
 
 _KNOWN = ", ".join(
     (
@@ -46,7 +50,6 @@ _PARTIES = (
     "destination",
     "ziel",
 )
-_MAP_KIND = "dialled"
 
 
 class _Records:
@@ -83,7 +86,9 @@ class _Records:
             return Cells({name: cells[at].strip() for name, at in self._places.items() if at < len(cells)})
         found = self._system.split(cells)
         if found is None:
-            raise Invalid("row", "not a %(system)s record; compare it with the rows above", system=self.name)
+            raise Invalid(
+                "row", "not a record of %(system)s; compare it with the rows above", system=self.name
+            )
         return found
 
 
@@ -91,7 +96,6 @@ class CallRecords:
     """The rows of a telephone system's records as reports about calls."""
 
     kind = "cdr"
-    notes: Sequence[Sentence] = ()
 
     def __init__(
         self,
@@ -104,19 +108,33 @@ class CallRecords:
         dialled: Mapping[str, str] | None = None,
     ) -> None:
         self._region, self._keep_outgoing = region, keep_outgoing
+        self.notes: Sequence[Sentence] = ()
+        dialect = self._ordered(table, dialect)
         today = clock.now().astimezone(dialect.zone).date()
         self._reading = Reading(dialect, region, today, above=table.preamble)
-        self._desks = {desk} - {""}
-        self._told = {
-            fold(key): phone.require(to, region, "map_dialled") for key, to in (dialled or {}).items()
-        }
-        self._map = dict(self._told)
+        self._aim = Aim(dialled, region, self._reading.own, desk)
         self._records = _recognise(table.head(), self._reading)
         self.header, self.name = self._records.header, self._records.name
-        self._unnamed: Counter[str] = Counter()
-        self._named = False
-        self._out: dict[str, datetime] = {}
-        """By id, when a leg began that went out or stayed in the house."""
+        self._out: dict[str, list[CallEvent]] = {}
+        """By id, the legs that went out or stayed in the house."""
+        self._came: dict[str, CallEvent] = {}
+        """By id, the first leg of a call that came in."""
+
+    def _ordered(self, table: Table, dialect: Dialect) -> Dialect:
+        """Decide for the whole file whether the day or the month comes first, where dates are so written."""
+        head = table.head()
+        if dialect.day_first is not None or not days_in(cell for row in head for cell in row.cells).told:
+            return dialect
+        rows = (row.cells for row in islice(table.rows(), _LOOKED_AT) if isinstance(row, Row))
+        days = days_in(cell for cells in rows for cell in cells)
+        order = days.order()
+        if order is None and words.language(head[0].cells) in DAY_FIRST:
+            order = True
+        if order is not None and days.either:
+            self.notes = (
+                say("the day comes first in dates") if order else say("the month comes first in dates"),
+            )
+        return replace(dialect, day_first=order)
 
     def passed_over(self, cells: Sequence[str]) -> Skip | None:
         """Take every row for a record."""
@@ -124,28 +142,25 @@ class CallRecords:
 
     def begin(self, session: Session) -> None:
         """Learn which numbers are ours, and which of them an extension or queue stands for."""
-        for number, destination in session.execute(select(TrackingNumber.number, TrackingNumber.destination)):
-            self._reading.own.add(number)
-            self._desks.add(destination or number)
-        if (row := self._remembered(session)) is not None:
-            self._map = row.mapping | self._map
+        self._aim.begin(session, self.name)
 
     def read(self, cells: Sequence[str]) -> CallEvent | Skip:
         """Read one record."""
         event = self._records.read(cells)
         if isinstance(event, Skip):
             return event
-        if self._map:
-            event = self._aimed(event)
-        course = course_between(event, self._reading.own, self._desks, self._region)
+        event = self._aim.aimed(event)
+        course = course_between(event, self._aim.own, self._aim.desks, self._region)
         if course is not Course.incoming and not self._keep_outgoing:
-            self._went_out(event)
+            if (first := self._came.get(event.provider_call_id)) and first.started_at <= event.started_at:
+                return _passed_on(event, first)
+            _keep(self._out, event.provider_call_id, [*self._out.get(event.provider_call_id, ()), event])
             return OUTGOING if course is Course.outgoing else INTERNAL
         phone.check(event.caller or "", self._region, "caller")
         for dialled in event.dialled:
             if "E+" in dialled.upper():
                 phone.check(dialled, self._region, "dialled")
-        self._count(event)
+        self._aim.count(event)
         return event
 
     def place(self, cells: Sequence[str], name: str) -> tuple[str, str]:
@@ -158,7 +173,7 @@ class CallRecords:
 
     def save(self, session: Session, records: Sequence[CallEvent], at: datetime) -> Sequence[Outcome]:
         """Record the calls; rows of one call become one."""
-        self._remember(session)
+        self._aim.remember(session)
         second = self._records.second_legs
         out = {id(event) for event in records if self._of_one_that_went_out(event)}
         kept = [e for e in records if e.provider_call_id not in second and id(e) not in out]
@@ -166,24 +181,33 @@ class CallRecords:
             absorb(session, kept, second)
         if self._records.joins:
             kept = join(session, kept, self._region, self._reading.own)
-        done = iter(record_rows(session, kept, self._region))
+        first: dict[str, CallEvent] = {}
+        for event in kept:
+            first.setdefault(event.provider_call_id, event)
+            if event.started_at < first[event.provider_call_id].started_at:
+                first[event.provider_call_id] = event
+        for key, event in first.items():
+            _keep(self._came, key, event)
+        # A call that came in and was passed on to a telephone outside was answered there.
+        passed_on = [
+            _passed_on(leg, first[key])
+            for key in first.keys() & self._out.keys()
+            for leg in self._out[key]
+            if leg.started_at >= first[key].started_at
+        ]
+        done = iter(record_rows(session, [*kept, *passed_on], self._region))
         return [
             OUT_LEG if id(e) in out else OTHER_LEG if e.provider_call_id in second else next(done)[0]
             for e in records
         ]
 
-    def _went_out(self, event: CallEvent) -> None:
-        if event.provider_call_id.startswith("row-"):
-            return
-        if len(self._out) > _LEGS:
-            del self._out[next(iter(self._out))]
-        began = self._out.get(event.provider_call_id, event.started_at)
-        self._out[event.provider_call_id] = min(began, event.started_at)
-
     def _of_one_that_went_out(self, event: CallEvent) -> bool:
         """Tell whether a leg belongs to a call whose first leg goes out; later ones of any call may."""
-        began = self._out.get(event.provider_call_id)
-        if began is None or began > event.started_at:
+        legs = self._out.get(event.provider_call_id)
+        if not legs:
+            return False
+        began = min(leg.started_at for leg in legs)
+        if began > event.started_at:
             return False
         # Of legs that begin at once, one that says that it came in, or rang a number of ours, is the first.
         return began < event.started_at or not (event.course or any(map(self._reading.ours, event.dialled)))
@@ -207,54 +231,19 @@ class CallRecords:
                     "outgoing calls with them"
                 )
             )
-        if self._named or not self._unnamed:
-            return assumed
-        seen = ", ".join(number for number, _ in self._unnamed.most_common(5))
-        return (
-            *assumed,
-            say(
-                "no row has one of your tracking numbers; dialled: %(seen)s. If an extension or "
-                "queue belongs to a tracking number, enter it as 800=+46701740690 (command line: "
-                "--map-dialled)",
-                seen=seen,
-            ),
-        )
+        return [*assumed, *self._aim.remarks()]
 
-    def _count(self, event: CallEvent) -> None:
-        if self._named:
-            return
-        if any(map(self._reading.ours, event.dialled)):
-            self._named = True
-        elif len(self._unnamed) < 1000:
-            self._unnamed.update(event.dialled or ("—",))
 
-    def _aimed(self, event: CallEvent) -> CallEvent:
-        for dialled in event.dialled:
-            name, number = phone.split(dialled)
-            for key in (dialled, number, name):
-                if key and (ours := self._map.get(fold(key))):
-                    return replace(event, dialled=(ours, *event.dialled))
-        return event
+def _keep(kept: dict[str, _Kept], key: str, value: _Kept) -> None:
+    """Remember something of a call that has an id; of very many calls the last ones."""
+    if not key.startswith("row-"):
+        kept[key] = value
+        if len(kept) > _LEGS:
+            del kept[next(iter(kept))]
 
-    def _remembered(self, session: Session) -> ImportMapping | None:
-        return session.scalar(
-            select(ImportMapping).where(
-                ImportMapping.kind == _MAP_KIND, ImportMapping.header_hash == self._map_key()
-            )
-        )
 
-    def _remember(self, session: Session) -> None:
-        """Keep the map for the next file of this system; a dry run takes it back with the rest."""
-        if not self._told:
-            return
-        row = self._remembered(session)
-        if row is None:
-            session.add(ImportMapping(kind=_MAP_KIND, header_hash=self._map_key(), mapping=self._map))
-        elif row.mapping != self._map:
-            row.mapping = self._map
-
-    def _map_key(self) -> str:
-        return vault.mark("import headers", self.name)
+def _passed_on(leg: CallEvent, first: CallEvent) -> CallEvent:
+    return replace(leg, course=None, dialled=(), caller=first.caller, caller_name=None)
 
 
 def _recognise(head: Sequence[Row], reading: Reading) -> "_Records | Exchange":
@@ -262,7 +251,7 @@ def _recognise(head: Sequence[Row], reading: Reading) -> "_Records | Exchange":
         raise Invalid("file", "not phone system records: the file is empty")
     header = head[0].cells
     folded = frozenset(map(fold, header))
-    for system in HEADED:
+    for system in (*HEADED, MANGO):
         if system.fits(folded):
             return _Records(system, header, reading)
     for system in HEADLESS:

@@ -35,6 +35,7 @@ class _Spent:
     material: str | None
 
 
+_REFUND = say("must be 0 or more; reduce the original cost to record a refund").template
 _PERIOD = frozenset({"period", "period_start", "period_end", "last_day"})
 _Key: TypeAlias = tuple[object, ...]
 """Whose cost it is and when: campaign, first day, currency."""
@@ -251,6 +252,8 @@ class Costs(Headed):
                 "because both are one cost",
                 line=line,
             )
+        if self._sums[key] < 0:
+            raise Invalid("amount", _REFUND)
         if key in self._told:
             return Skip("added to the row of the same campaign and day")
         self._told.add(key)
@@ -270,8 +273,8 @@ class Costs(Headed):
         amount = self.amount(cells, "amount", currency)
         if amount is not None and self._negated:
             amount = -amount
-        if amount is not None and amount < 0:
-            raise Invalid("amount", "must be 0 or more; reduce the original cost to record a refund")
+        if amount is not None and amount < 0 and self.source is None:
+            raise Invalid("amount", _REFUND)
         record = CostRecord(
             period_start=start,
             period_end=end,
@@ -318,10 +321,12 @@ class Costs(Headed):
 
         if self._range is not None:
             return self._range
+        # In a column of weeks, 10/2026 is one.
+        named = "week" if self._period == "week" else "day"
         if cell("period"):
             return self._covered(
                 "period",
-                *values.interval(cell("period"), "period", replace(self.dialect_of("period"), period="day")),
+                *values.interval(cell("period"), "period", replace(self.dialect_of("period"), period=named)),
             )
         start = values.day(cell("period_start"), "period_start", self.dialect_of("period_start"))
         if cell("period_end") and cell("last_day"):

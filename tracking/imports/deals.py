@@ -110,6 +110,8 @@ class Deals(Headed):
         )
         if not cell(worth) and cell("expected_amount"):
             worth = "expected_amount"
+        if worth not in self.columns and "amount" in self.columns:
+            worth = "amount"
         currency = self.currency(cells, worth)
         amount = self.amount(cells, worth, currency)
         if amount is not None and amount < 0 and stage is not Stage.lost:

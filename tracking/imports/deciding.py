@@ -15,7 +15,7 @@ from tracking.imports.values import Dialect
 _SLASHED = re.compile(r"(?<![\d/\-])(\d{1,2})([/\-])(\d{1,2})\2(?:\d{4}|\d{2})(?!\d)")
 _SERIAL = re.compile(r"[2-5]\d{4}(?:\.\d{1,12})?")
 # In these languages days come before months, and the comma divides.
-_DAY_FIRST = frozenset({"sv", "de", "ru"})
+DAY_FIRST = frozenset({"sv", "de", "ru"})
 _Said = TypeVar("_Said")
 
 
@@ -60,12 +60,12 @@ class Amounts:
         if dots != commas:
             return "." if dots > commas else ","
         if dots:
-            return "," if language in _DAY_FIRST else "."
+            return "," if language in DAY_FIRST else "."
         return None
 
     def doubtful(self, language: str) -> str | None:
         """Return the mark that may divide or group in every cell, if the language divides by it."""
-        usual = "," if language in _DAY_FIRST else "."
+        usual = "," if language in DAY_FIRST else "."
         return usual if self.either[usual] and not (self.divides["."] or self.divides[","]) else None
 
 
@@ -96,6 +96,11 @@ class Days:
             self.serials += 1
         else:
             self.others += 1
+
+    @property
+    def told(self) -> bool:
+        """Tell whether any day is written so that the order of day and month matters."""
+        return bool(self.day_first or self.month_first or self.either)
 
     def order(self) -> bool | None:
         """Return whether the day comes first; None where the column does not tell."""
@@ -191,7 +196,7 @@ def _decide_orders(
     agreed = _agreed([*orders.values(), above.order()])
     for name, column in days.items():
         order = orders[name] if orders[name] is not None else agreed
-        if order is None and column.either and language in _DAY_FIRST:
+        if order is None and column.either and language in DAY_FIRST:
             order = True
             made.because(
                 say("%(column)s: the day comes first, as in the language of the header", column=names[name])

@@ -246,6 +246,13 @@ def resembles(header: Sequence[str]) -> Sentence | None:
         name.startswith(("session primary channel group", "session default channel group")) for name in names
     ) or ({"label", "visits"} <= names or {"visitors", "bounce rate"} <= names or "nb visits" in names):
         return say("totals of web visits, not single visits of buyers; import them as visits")
+    months = [name for name in header if values.names_month(name)]
+    if len(months) > 1:
+        return say(
+            "a table with a column for each month, such as %(month)s; write one row for each campaign "
+            "and month",
+            month=months[0],
+        )
     return None
 
 

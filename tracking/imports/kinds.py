@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,7 +18,7 @@ from sqlalchemy.orm import Session
 from tracking import clock
 from tracking.errors import Conflict, Invalid, Sentence, say, unpacked
 from tracking.imports import run, supplier, undo, words
-from tracking.imports.call_log import CallLog
+from tracking.imports.call_log import CallLog, status_known
 from tracking.imports.cdr import CallRecords, refuse_bill
 from tracking.imports.costs import Costs
 from tracking.imports.deals import Deals, forms_of
@@ -152,29 +153,35 @@ _TOLD_BY = {
 
 def words_to_map(upload: Upload, table: Table, kind: str, region: str) -> list[str]:
     """Return the words of a file that stand where one of a closed list is wanted, and are not known."""
-    if kind not in ("deals", "touches"):
+    if kind not in _CLOSED:
         return []
     told = Told(upload.columns or {}, {}, whole=upload.columns is not None)
     try:
         columns = HEADED[kind].columns_of(table, told, region)
     except Invalid:
         return []
-    section, fields = ("stages", ("stage", "outcome")) if kind == "deals" else ("kinds", ("kind",))
+    fields, known = _CLOSED[kind]
     field = next((name for name in fields if name in columns), None)
     found: dict[str, None] = {}
     for row in islice(table.rows(width=len(columns.header)), 1, _LOOKED_THROUGH) if field else ():
         if isinstance(row, Row) and len(row.cells) == len(columns.header):
             word = columns.cell(row.cells, str(field))
-            if word and not deal_stage_known(word, section) and not words.begins_with_total(word):
+            if word and not known(word) and not words.begins_with_total(word):
                 found[word] = None
     return list(dict.fromkeys([*upload.stages, *found]))[:_WORDS_ASKED]
 
 
-def deal_stage_known(word: str, section: str) -> bool:
+def _stage_known(word: str, section: str = "stages") -> bool:
     """Tell whether a word of a closed list is known in one of the forms in which systems write it."""
     return any(fold(form) in words.values(section) for form in forms_of(word))
 
 
+# By kind, the columns whose words are of a closed list, and which of them are known.
+_CLOSED: Mapping[str, tuple[Sequence[str], Callable[[str], bool]]] = {
+    "deals": (("stage", "outcome"), _stage_known),
+    "touches": (("kind",), partial(_stage_known, section="kinds")),
+    "calls": (("status",), status_known),
+}
 _LOOKED_THROUGH = 20_000
 _WORDS_ASKED = 30
 
@@ -293,7 +300,7 @@ def calls_form(
     if head:
         refuse_bill(head[0].cells)
     try:
-        return CallLog(table, dialect, region, told, desk=desk, keep_outgoing=keep_outgoing)
+        return CallLog(table, dialect, region, told, desk=desk, keep_outgoing=keep_outgoing, dialled=dialled)
     except Invalid:
         header = head[0].cells if head else []
         if unknown is not None and any(c.isdigit() for cell in header for c in cell):

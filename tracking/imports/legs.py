@@ -118,14 +118,14 @@ def _rename(session: Session, provider: str, before: str, after: str) -> None:
 
 
 def _one(a: _Talk, b: _Talk) -> bool:
-    if a.ours == b.ours:
+    if a.ours == b.ours and a.dialled and b.dialled:
         # Two calls, unless a record has no id and the numbers are the same.
         nameless = a.call_id.startswith("row-") or b.call_id.startswith("row-")
         return nameless and a.dialled == b.dialled and abs(a.start - b.start) <= _TOGETHER
     if abs(a.start - b.start) <= _TOGETHER:
         return True
-    inner, outer = (b, a) if a.ours else (a, b)
-    return outer.start <= inner.start <= outer.end
+    inner, outer = (b, a) if a.ours or (a.dialled and not b.ours) else (a, b)
+    return outer.start <= inner.start <= outer.end + (timedelta() if inner.dialled else _TOGETHER)
 
 
 def _ours(event: CallEvent, region: str, own: set[str]) -> bool:

@@ -27,7 +27,9 @@ class Told:
     """Whether ``columns`` says all: a field that it leaves out has no column, whatever the headers."""
 
 
-def load(path: str | None, columns: Sequence[str] = (), stages: Sequence[str] = ()) -> Told:
+def load(
+    path: str | None, columns: Sequence[str] = (), stages: Sequence[str] = (), flag: str = "--stage"
+) -> Told:
     """Read a mapping from a YAML file and from flags of the form name=value, which count more."""
     told: dict[str, dict[str, str]] = {"columns": {}, "stages": {}}
     if path is not None:
@@ -47,12 +49,12 @@ def load(path: str | None, columns: Sequence[str] = (), stages: Sequence[str] = 
                     name=name,
                 )
             told[name] |= {str(key): str(value) for key, value in entries.items()}
-    for flag, name, entries in (("--map", "columns", columns), ("--stage", "stages", stages)):
+    for option, name, entries in (("--map", "columns", columns), (flag, "stages", stages)):
         for entry in entries:
             key, sign, value = entry.partition("=")
             if not (key.strip() and sign and value.strip()):
                 raise Invalid(
-                    "mapping", "%(flag)s %(entry)r is not in the form name=value", flag=flag, entry=entry
+                    "mapping", "%(flag)s %(entry)r is not in the form name=value", flag=option, entry=entry
                 )
             told[name][key.strip()] = value.strip()
     return Told(told["columns"], told["stages"])
@@ -176,6 +178,10 @@ class Columns:
     def leave(self, name: str) -> None:
         """Read a field from no column."""
         self._at.pop(name, None)
+
+    def fields(self) -> list[str]:
+        """Return the fields that have a column."""
+        return list(self._at)
 
     def unused(self) -> list[str]:
         """Return the columns that no field is read from."""

@@ -122,7 +122,7 @@ def _is_json(file: BinaryIO) -> bool:
     file.seek(0)
     try:
         found: Any = json.loads(file.read(_HEAD))
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(found, dict | list)
 

@@ -169,7 +169,8 @@ def openscape(cells: Cells, reading: Reading) -> CallEvent | Skip:
         provider="openscape",
         call_id=content_id(cells),
         caller=cells["from"] if course is Course.incoming else cells["extension"],
-        dialled=(cells["msn"], cells["extension"], cells["line"])
+        # Whom a call was passed on to is nobody's dialled number.
+        dialled=((cells["msn"],) if int(code) >= 20 else (cells["msn"], cells["extension"], cells["line"]))
         if course is Course.incoming
         else (cells["from"],),
         started=ended - timedelta(seconds=ring + talk),
@@ -345,6 +346,25 @@ def innovaphone(cells: Cells, reading: Reading) -> CallEvent | Skip:
     )
 
 
+MANGO = System(
+    name="Mango Office statistics",
+    provider="mango",
+    read=mango,
+    signs=("from extension", "to extension", "start", "finish"),
+    columns={
+        "started": "start",
+        "ended": "finish",
+        "answered": "answer",
+        "from_extension": "from extension",
+        "from": "from number",
+        "to_extension": "to extension",
+        "to": "to number",
+        "line": "line number",
+        "id": "entry id",
+    },
+    utc=True,
+)
+"""The same with the names that were asked for as a first line."""
 HEADLESS = (
     System(name="3CX CDR", provider="3cx", read=three_cx, split=_three_cx),
     System(name="Avaya IP Office SMDR", provider="avaya", read=avaya, split=_avaya),

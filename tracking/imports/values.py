@@ -192,6 +192,9 @@ def _named_period(text: str, field: str, dialect: Dialect) -> tuple[date, date] 
     """Read a month, a quarter, a week or a year that is named as such."""
     if re.fullmatch(r"\d{4}", text):
         return covered(_of(field, text, 1, 1), "year")
+    if dialect.period == "week" and (parts := _MONTH.fullmatch(text) or _MONTH_FIRST.fullmatch(text)):
+        year, number = sorted((int(parts[1]), int(parts[2])), reverse=True)
+        return _week(field, year, number)
     for pattern in (_MONTH, _CHINESE_MONTH):
         if parts := pattern.fullmatch(text):
             return covered(_of(field, parts[1], parts[2], 1), "month")
@@ -202,13 +205,22 @@ def _named_period(text: str, field: str, dialect: Dialect) -> tuple[date, date] 
     if (parts := _QUARTER.fullmatch(text)) and not text.isdigit() and not re.fullmatch(r"[\d.,/\- ]+", text):
         return covered(_of(field, parts[2] or parts[3], 3 * int(parts[1] or parts[4]) - 2, 1), "quarter")
     if parts := _WEEK.fullmatch(text):
-        try:
-            return covered(
-                date.fromisocalendar(int(parts[1] or parts[4]), int(parts[2] or parts[3]), 1), "week"
-            )
-        except ValueError:
-            raise _no_day(field) from None
+        return _week(field, int(parts[1] or parts[4]), int(parts[2] or parts[3]))
     return None
+
+
+def names_month(text: str) -> bool:
+    """Tell whether a name is a month's, with or without its year."""
+    text = " ".join(text.split())
+    parts = _NAMED_MONTH.fullmatch(text)
+    return fold(text) in tables.months() or bool(parts and fold(parts[1] or parts[4]) in tables.months())
+
+
+def _week(field: str, year: int, number: int) -> tuple[date, date]:
+    try:
+        return covered(date.fromisocalendar(year, number, 1), "week")
+    except ValueError:
+        raise _no_day(field) from None
 
 
 def _moment(text: str, field: str, dialect: Dialect) -> tuple[datetime, bool]:

@@ -25,6 +25,7 @@ from tracking.imports.nature import LARGEST
 _MEMORY = 2_000_000_000
 _SECONDS = 120
 _MOST_COLUMNS = 1000
+_BOOKS = (".xlsx", ".xls", ".xlsb", ".ods")
 _PEEKED = 50
 """Rows of each sheet that decide which of them holds the table."""
 # A spreadsheet keeps 15 digits of a figure; of a longer identifier the last ones are lost.
@@ -49,7 +50,9 @@ def unpacked(file: BinaryIO, name: str, sheet: str = "") -> Unpacked | None:
     if head.startswith(b"\xd0\xcf\x11\xe0"):
         return _workbook(file, name, sheet)
     if head.startswith(b"PK\x03\x04"):
-        return _packed(file, name) or _workbook(file, name, sheet)
+        return _packed(file, name, sheet) or _workbook(file, name, sheet)
+    if head.startswith((b"<", b"\xef\xbb\xbf<")) and b"<cdr" in head:
+        return _one_a_line(file, name)
     if (
         head.lstrip(b"\xef\xbb\xbf \r\n\t")
         .lower()
@@ -59,14 +62,14 @@ def unpacked(file: BinaryIO, name: str, sheet: str = "") -> Unpacked | None:
     return None
 
 
-def _packed(file: BinaryIO, name: str) -> Unpacked | None:
-    """Return the one CSV file of an archive, as some services send it."""
+def _packed(file: BinaryIO, name: str, sheet: str) -> Unpacked | None:
+    """Return the one CSV file or workbook of an archive, as some services send it."""
     try:
         with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
             if "[Content_Types].xml" in names or "mimetype" in names:
                 return None
-            tables = [n for n in names if n.casefold().endswith((".csv", ".tsv", ".txt"))]
+            tables = [n for n in names if n.casefold().endswith((".csv", ".tsv", ".txt", *_BOOKS))]
             if len(tables) != 1:
                 raise Invalid(
                     "file",
@@ -82,6 +85,8 @@ def _packed(file: BinaryIO, name: str) -> Unpacked | None:
         ) from None
     if len(text) > LARGEST:
         raise _too_large(name)
+    if tables[0].casefold().endswith(_BOOKS):
+        return _workbook(io.BytesIO(text), tables[0], sheet)
     return Unpacked(text, separator="", encoding="")
 
 
@@ -159,6 +164,25 @@ class _Rows(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._cell is not None:
             self._cell.append(data)
+
+
+def _one_a_line(file: BinaryIO, name: str) -> Unpacked | None:
+    """Return records in XML one to a line, without what stands around them; None where they are so."""
+    content = file.read(LARGEST + 1)
+    file.seek(0)
+    lines = content.splitlines()
+    if all(not line or (line.startswith(b"<cdr") and line.rstrip().endswith(b">")) for line in lines):
+        return None
+    if len(content) > LARGEST:
+        raise _too_large(name)
+    records = []
+    for piece in content.split(b"<cdr")[1:]:
+        inside, closed, _ = piece.partition(b"</cdr>")
+        if closed and piece[:1].isspace():
+            records.append(b"<cdr " + b" ".join(inside.split()) + closed)
+        elif piece[:1].isspace():
+            records.append(b"<cdr " + b" ".join(piece.partition(b"/>")[0].split()) + b"/>")
+    return Unpacked(b"\n".join(records) + b"\n", separator=",", encoding="")
 
 
 def _page(file: BinaryIO, name: str) -> Unpacked | None:

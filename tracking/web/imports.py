@@ -20,6 +20,7 @@ from tracking.imports.nature import refuse_no_table
 from tracking.imports.reading import Table
 from tracking.imports.uploads import Upload, UploadStore
 from tracking.language.words import (
+    call_state_words,
     column_words,
     import_kind_words,
     job_state_words,
@@ -31,6 +32,7 @@ from tracking.language.words import (
 )
 from tracking.storage import money
 from tracking.storage.models import ImportRun, Job
+from tracking.storage.vocabulary import CallStatus
 from tracking.web import forms, pages
 from tracking.web.pages import MARKETERS, Work
 
@@ -273,6 +275,9 @@ def _meanings(kind: str) -> list[tuple[str, str]]:
             return stage_words()
         case "touches":
             return touch_kind_words()
+        case "calls":
+            ends = {CallStatus.completed, CallStatus.missed, CallStatus.voicemail}
+            return [(state, word) for state, word in call_state_words() if state in ends]
     return []
 
 
