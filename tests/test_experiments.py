@@ -11,6 +11,7 @@ from reports.experiments import Finding
 from reports.weeks import Design
 from tests.cast import CATALOGUE_NUMBER, moment
 from tests.conftest import ON_BOTH
+from tests.imports import ON_SQLITE
 from tests.pauses import CAMPAIGN, LENGTH, MADE, PAUSE, TODAY, paused, sell, spend, usual
 from tracking.errors import Conflict, Invalid, NotFound
 from tracking.language import formatting
@@ -62,6 +63,7 @@ def add(session: Session, told: Plan) -> Experiment:
     return experiments.save(session, told, by="mikael@acme.example", at=MADE)
 
 
+@ON_SQLITE
 def test_a_plan_is_kept_with_its_last_day_and_who_made_it(session: Session) -> None:
     row = add(session, plan(session))
     assert (row.starts_on, row.ends_on) == (PAUSE, date(2026, 3, 1))
@@ -70,6 +72,7 @@ def test_a_plan_is_kept_with_its_last_day_and_who_made_it(session: Session) -> N
     assert experiments.every(session) == [row]
 
 
+@ON_SQLITE
 def test_a_pause_that_starts_late_moves_with_all_its_weeks(session: Session) -> None:
     row = add(session, plan(session))
     experiments.start(session, row, PAUSE + timedelta(days=3))
@@ -77,6 +80,7 @@ def test_a_pause_that_starts_late_moves_with_all_its_weeks(session: Session) -> 
     assert (row.ends_on - row.starts_on).days == 7 * LENGTH - 1
 
 
+@ON_SQLITE
 def test_a_pause_that_ends_early_is_read_as_far_as_it_went(session: Session, local: Settings) -> None:
     sell(session, usual(-40, LENGTH, own=0, other=10))
     row = paused(session)
@@ -85,6 +89,7 @@ def test_a_pause_that_ends_early_is_read_as_far_as_it_went(session: Session, loc
     assert read(session, local, row).reading.weeks == 3, "the first week settles"
 
 
+@ON_SQLITE
 def test_only_whole_weeks_that_are_over_are_read(session: Session) -> None:
     sell(session, {0: (1, 1)})
     row = paused(session)
@@ -92,6 +97,7 @@ def test_only_whole_weeks_that_are_over_are_read(session: Session) -> None:
     assert days == [0, 0, 0, 1, 2, LENGTH]
 
 
+@ON_SQLITE
 def test_an_experiment_goes_one_way(session: Session) -> None:
     row = add(session, plan(session))
     with pytest.raises(Conflict, match="Search off has not started"):
@@ -112,6 +118,7 @@ def test_an_experiment_goes_one_way(session: Session) -> None:
             step()
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("told", "field", "reason"),
     [
@@ -133,6 +140,7 @@ def test_a_plan_that_cannot_be_is_refused(
     assert refused.value.field == field
 
 
+@ON_SQLITE
 def test_one_thing_is_paused_and_one_region_is_left(session: Session) -> None:
     campaign = sell(session, {0: (1, 0)}, region="north")
     piece = campaigns.add_material(session, campaign, "Ad", at=MADE)
@@ -142,6 +150,7 @@ def test_one_thing_is_paused_and_one_region_is_left(session: Session) -> None:
         add(session, plan(session, regions=("north",)))
 
 
+@ON_SQLITE
 def test_two_experiments_do_not_share_a_name_and_one_that_is_gone_is_named(session: Session) -> None:
     row = add(session, plan(session))
     with pytest.raises(Conflict, match="an experiment named 'Search off' already exists"):
@@ -174,6 +183,7 @@ def test_the_outlook_sets_the_smallest_effect_beside_what_is_credited(
         assert experiments_text.worth(found).startswith("4 weeks are enough: if it brings the 18 leads")
 
 
+@ON_SQLITE
 def test_a_campaign_that_is_too_small_is_not_worth_a_pause(session: Session, local: Settings) -> None:
     weeks = {week: (int(week % 12 == 0), 9 + week % 2) for week in range(-60, 0)}
     found = ahead(session, local, Paused(PAUSE, sell(session, weeks)))
@@ -182,6 +192,14 @@ def test_a_campaign_that_is_too_small_is_not_worth_a_pause(session: Session, loc
         assert experiments_text.worth(found).startswith("Not worth it: ")
 
 
+@ON_SQLITE
+def test_a_region_in_which_no_company_is_has_no_outlook(session: Session, local: Settings) -> None:
+    campaign = sell(session, usual(-20, 0, own=6, other=6), region="north")
+    with pytest.raises(Invalid, match="'moon' is not a region of your companies; use some of: north"):
+        ahead(session, local, Paused(PAUSE, campaign, ("moon",)))
+
+
+@ON_SQLITE
 def test_with_few_weeks_nothing_is_planned_and_the_reason_says_how_many(
     session: Session, local: Settings
 ) -> None:
@@ -191,6 +209,7 @@ def test_with_few_weeks_nothing_is_planned_and_the_reason_says_how_many(
         assert "9 whole weeks are recorded; 16 with enough leads are needed" in experiments_text.worth(found)
 
 
+@ON_SQLITE
 def test_of_an_asset_or_a_number_no_credit_is_known(session: Session, local: Settings) -> None:
     sell(session, usual(-60, 0, own=6, other=6))
     found = ahead(session, local, Paused(PAUSE, by_part=True))
@@ -223,6 +242,7 @@ def test_leads_that_are_missing_in_the_pause_are_what_the_campaign_brings(
         )
 
 
+@ON_SQLITE
 def test_a_belief_that_was_entered_goes_before_credit(session: Session, local: Settings) -> None:
     sell(session, usual(-60, 0, own=6, other=6) | usual(0, LENGTH, own=0, other=9))
     found = read(session, local, paused(session, belief_low=0.0, belief_high=2.0))
@@ -231,6 +251,7 @@ def test_a_belief_that_was_entered_goes_before_credit(session: Session, local: S
     assert found.before.span() == pytest.approx((0, 14))
 
 
+@ON_SQLITE
 def test_a_campaign_without_effect_is_not_said_to_have_one(session: Session, local: Settings) -> None:
     sell(session, usual(-60, 0, own=6, other=6) | usual(0, LENGTH, own=0, other=12))
     row = paused(session)
@@ -254,6 +275,7 @@ def test_regions_that_go_on_are_the_comparison(session: Session, local: Settings
     assert {line["channel"]: line["during"] for line in found.channels}[None] == pytest.approx(6, abs=0.2)
 
 
+@ON_SQLITE
 def test_all_advertising_is_paused_in_a_region(session: Session, local: Settings) -> None:
     sell(session, usual(-30, 0, own=4, other=3) | usual(0, LENGTH, own=0, other=3), region="north")
     sell(session, usual(-30, LENGTH, own=4, other=3), region="south")
@@ -266,6 +288,7 @@ def test_all_advertising_is_paused_in_a_region(session: Session, local: Settings
         assert experiments_text.paused_words(row) == "All advertising (north)"
 
 
+@ON_SQLITE
 def test_what_is_planned_or_cancelled_is_not_read(session: Session, local: Settings) -> None:
     sell(session, usual(-60, LENGTH, own=6, other=6))
     row = add(session, plan(session))
@@ -274,6 +297,7 @@ def test_what_is_planned_or_cancelled_is_not_read(session: Session, local: Setti
     assert said(local, row, read(session, local, row)) == "The experiment was cancelled: it says nothing."
 
 
+@ON_SQLITE
 def test_enquiries_are_counted_by_channel_before_and_in_the_pause(session: Session, local: Settings) -> None:
     sell(session, usual(-60, 0, own=6, other=6) | usual(0, LENGTH, own=0, other=9))
     lines = {line["channel"]: line for line in read(session, local, paused(session)).channels}
@@ -289,11 +313,13 @@ def warned(settings: Settings, found: Result) -> list[str]:
         return experiments_text.warnings(found, settings)
 
 
+@ON_SQLITE
 def test_a_pause_that_was_kept_has_no_warnings(session: Session, local: Settings) -> None:
     sell(session, usual(-60, LENGTH, own=6, other=6))
     assert warned(local, read(session, local, paused(session))) == []
 
 
+@ON_SQLITE
 def test_calls_costs_and_other_events_in_the_pause_are_named(session: Session, local: Settings) -> None:
     campaign = sell(session, usual(-40, LENGTH, own=6, other=6))
     piece = campaigns.add_material(session, campaign, "Ad", at=MADE)
@@ -334,6 +360,7 @@ def _ring(session: Session, number: int, assignment: int, at: object) -> None:
     session.flush()
 
 
+@ON_SQLITE
 def test_regions_that_drifted_apart_before_are_a_warning(session: Session, local: Settings) -> None:
     rising = {week: (0, 4 + (week + 40) // 4) for week in range(-40, LENGTH)}
     sell(session, rising, region="north")

@@ -65,15 +65,7 @@ def _check(session: Session, plan: Plan) -> None:
         raise Invalid("campaign", "choose one thing to pause: a campaign, an asset or a number")
     if not paused and not plan.regions:
         raise Invalid("campaign", "choose what to pause: a campaign, an asset, a number or a region")
-    if unknown := sorted(set(plan.regions) - (known := set(regions(session)))):
-        raise Invalid(
-            "regions",
-            "%(told)r is not a region of your companies; use some of: %(known)s",
-            told=unknown[0][:80],
-            known=", ".join(sorted(known)) or "–",
-        )
-    if plan.regions and set(plan.regions) >= known:
-        raise Invalid("regions", "leave at least one region to compare with, or choose none")
+    check_regions(session, plan.regions)
     if not 1 <= plan.weeks <= LONGEST_WEEKS:
         raise Invalid(
             "weeks", "must be 1 to %(most)s weeks, not %(told)s", most=LONGEST_WEEKS, told=plan.weeks
@@ -97,6 +89,19 @@ def _check(session: Session, plan: Plan) -> None:
             raise Invalid(
                 "belief_high", "must be above the lower end, %(low)s, not %(high)s", low=low, high=high
             )
+
+
+def check_regions(session: Session, wanted: Collection[str]) -> None:
+    """Refuse regions that no company is in, and all of them at once: then none is left to compare with."""
+    if unknown := sorted(set(wanted) - (known := set(regions(session)))):
+        raise Invalid(
+            "regions",
+            "%(told)r is not a region of your companies; use some of: %(known)s",
+            told=unknown[0][:80],
+            known=", ".join(sorted(known)) or "–",
+        )
+    if wanted and set(wanted) >= known:
+        raise Invalid("regions", "leave at least one region to compare with, or choose none")
 
 
 def start(session: Session, row: Experiment, day: date) -> None:

@@ -131,6 +131,7 @@ def outlook(
     settle_weeks: int = 1,
 ) -> Outlook:
     """Return what pauses of several lengths could show, from the weeks so far."""
+    experiments.check_regions(session, paused.regions)
     told = _weeks(session, snapshot, settings, paused, min(today, paused.starts_on))
     credited = _credited(session, snapshot, settings, paused, today)
     proposals = propose(told, settle=settle_weeks)
