@@ -22,7 +22,8 @@ MOST_WEEKS = 156
 LEAST_LEADS = 5
 """Fewer leads expected in the pause, or beside it, are no base for a reading (an assumption)."""
 _YEAR = 365.25 / 7
-_SEASON = (52, 104)
+_SEASON = (52, 104, 104)
+"""Weeks from which on the season has one more wave: one year tells little of it apart from the trend."""
 _MOST_MEMORY = 0.6
 
 
@@ -124,8 +125,8 @@ def without_pause(
     -----
     With regions that go on, the share that the others had of all leads is carried over to the weeks of the
     pause: a difference in differences of logarithms. Without, a level, a trend and the season (one wave a
-    year with a year of weeks, two with two years) are fitted to the other weeks with a logarithmic link and a
-    variance proportional to the mean (McCullagh and Nelder, Generalized Linear Models, 1989).
+    year with a year of weeks, three with two years) are fitted to the other weeks with a logarithmic link and
+    a variance proportional to the mean (McCullagh and Nelder, Generalized Linear Models, 1989).
     """
     if int(outside.sum()) < LEAST_WEEKS:
         return None

@@ -1,4 +1,4 @@
-"""Hold-outs: a campaign that is not met for some days, everywhere or in some regions, and what that changes.
+"""Hold-outs: advertising that is not met for some days, everywhere or in some regions, and its effect.
 
 A market with a hold-out and the same market without it share all chance, so that the difference between them
 is the effect of what was held out, company by company.
@@ -25,19 +25,19 @@ _YEAR: Final = 365
 
 @dataclass(frozen=True)
 class HoldOut:
-    """A campaign that nobody meets for a while; what was met before goes on to have its effect.
+    """Advertising that nobody meets for a while; what was met before goes on to have its effect.
 
     Attributes
     ----------
-    campaign : str
-        Its name in the scenario.
+    campaign : str or None
+        The name of a campaign of the scenario; None: all of them.
     from_day, to_day : int
         First day, and first day no longer held out, counted from the start of the window.
     regions : frozenset of str
         Where; empty: everywhere.
     """
 
-    campaign: str
+    campaign: str | None
     from_day: int
     to_day: int
     regions: frozenset[str] = frozenset()
@@ -149,7 +149,7 @@ def _repeated(flights: Sequence[Flight], days: int) -> list[Flight]:
 
 def _check(world: World, held: HoldOut) -> None:
     scenario = world.scenario
-    if held.campaign not in scenario.campaigns:
+    if held.campaign is not None and held.campaign not in scenario.campaigns:
         known = ", ".join(scenario.campaigns)
         raise ValueError(
             f"campaign {held.campaign!r} is not in scenario {scenario.name}; use one of: {known}"

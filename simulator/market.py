@@ -45,7 +45,7 @@ class World:
     seed : int
         Decides every draw.
     held_out : tuple of HoldOut
-        Campaigns that are not met for a while.
+        Advertising that is not met for a while.
     """
 
     scenario: Scenario
@@ -223,7 +223,8 @@ def _met(world: World, region: Integers, exposures: Exposures) -> Exposures:
         days = np.array([held.from_day, held.to_day], dtype=np.int64)
         begins, ends = Week(world).activity(world.opens + days * DAY)
         there = held.among(list(world.scenario.market.regions), region)[exposures.owner]
-        there &= exposures.campaign == world.campaigns.index(held.campaign)
+        if held.campaign is not None:
+            there &= exposures.campaign == world.campaigns.index(held.campaign)
         kept &= ~(there & (exposures.at >= begins) & (exposures.at < ends))
     return Exposures(*(getattr(exposures, field.name)[kept] for field in fields(Exposures)))
 

@@ -13,13 +13,14 @@ from tests.imports import NOW, ON_SQLITE, advertise, import_table
 from tracking.errors import Conflict, NotFound
 from tracking.imports import undo
 from tracking.imports.undo import Plan
-from tracking.records import answers, contacts
+from tracking.records import answers, contacts, experiments
 from tracking.reporting import journeys
 from tracking.storage import db
 from tracking.storage.models import (
     Account,
     Answer,
     Call,
+    Campaign,
     Contact,
     Cost,
     Deal,
@@ -231,6 +232,17 @@ def test_a_restated_cost_and_a_changed_deal_come_back_unless_they_were_changed_a
         assert session.scalars(select(Cost.amount_minor)).all() == [10_000]
         row = session.scalars(select(Deal)).one()
         assert (row.stage, row.amount_minor) == ("lost", 31_000), "what was typed since stays"
+
+
+def test_a_campaign_that_an_experiment_pauses_stays(engine: Engine) -> None:
+    made = import_table(engine, "costs", "Campaign,Day,Cost,Currency code\nAds,2026-03-01,100,EUR")
+    with db.transaction(engine) as session:
+        campaign = session.scalars(select(Campaign)).one()
+        told = experiments.Plan(name="Ads off", starts_on=NOW.date(), weeks=8, campaign=campaign)
+        experiments.save(session, told, by="mikael@acme.example", at=NOW)
+    plan = undone(engine, made.run_id)
+    assert (plan.going, plan.staying) == ({"cost": 1}, {"campaign": 1})
+    assert [(stay.table, stay.why) for stay in plan.named] == [("campaign", "needed")]
 
 
 def test_an_import_that_broke_off_can_be_undone_too(engine: Engine) -> None:

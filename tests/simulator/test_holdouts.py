@@ -48,6 +48,18 @@ def test_leads_before_a_hold_out_and_in_other_regions_stay_as_they_were() -> Non
     assert found.place.tolist() == list(range(-15, 15))
 
 
+def test_all_advertising_is_held_out_at_once() -> None:
+    one, everything = (run(market(), HoldOut(name, 70, 140)) for name in ("search_ads", None))
+    assert everything.lost.sum() > one.lost.sum()
+    world = replace(market(), held_out=(HoldOut(None, 0, 210, HALF),))
+    shard = populate(world, 0, 300)
+    names = np.array(list(world.scenario.market.regions))
+    opens, closes = Week(world).activity(np.array([world.opens, world.closes]))
+    inside = (shard.exposures.at >= opens) & (shard.exposures.at < closes)
+    assert inside.any()
+    assert not np.isin(names[shard.region[shard.exposures.owner[inside]]], sorted(HALF)).any()
+
+
 def test_holding_out_what_has_no_effect_costs_no_lead() -> None:
     found = run(market("placebo"), HoldOut("search_ads", 70, 140))
     assert found.paused.sum() > 0

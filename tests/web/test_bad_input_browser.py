@@ -24,8 +24,16 @@ from tracking.records import annotations
 from tracking.records.annotations import Event, Reading
 from tracking.storage import db
 from tracking.storage.db import Said
-from tracking.storage.models import AuditEntry, Call, Contact, ImportRun, ReportSchedule, SavedView
-from tracking.storage.vocabulary import JobState, Outcome
+from tracking.storage.models import (
+    AuditEntry,
+    Call,
+    Contact,
+    Experiment,
+    ImportRun,
+    ReportSchedule,
+    SavedView,
+)
+from tracking.storage.vocabulary import ExperimentState, JobState, Outcome
 
 Open = Callable[..., Page]
 WORKER = False
@@ -47,6 +55,7 @@ TEXTS: dict[str, set[str]] = {
     "contact": {"name"},
     "cost": {"category", "note"},
     "deal": {"name", "external_id"},
+    "experiment": {"name", "note", "created_by"},
     "indicator": {"name", "unit", "source"},
     "job": {"label", "error", "created_by"},
     "report_schedule": {"name", "last_error", "created_by"},
@@ -120,6 +129,13 @@ def poisoned(service: Service) -> dict[str, str]:
         annotations.save_reading(
             session, Reading(name="x", day=date(2026, 3, 5), value=1, unit="x", source="x")
         )
+        session.add(
+            Experiment(
+                name="x", note="x", created_by="x", campaign_id=1, regions=["x"], settle_weeks=1,
+                created_at=at, starts_on=date(2026, 1, 5), ends_on=date(2026, 3, 1),
+                state=ExperimentState.running,
+            )
+        )  # fmt: skip
         tokens.issue(session, "x", ["read"], at=at)
         job = jobs.enqueue(session, "import", "x", {"token": upload.token, "dry_run": True}, by="x", at=at)
         job.state, job.error, job.finished_at = JobState.failed, "x", at

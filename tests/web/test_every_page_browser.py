@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 
 from flask import Flask
 from playwright.sync_api import Page, expect
+from sqlalchemy import select
 
 from tests.web.accessibility import dragged, findings, reflows, too_small, unseen_focus
 from tests.web.conftest import Service
@@ -13,12 +14,13 @@ from tracking import clock
 from tracking.access import jobs
 from tracking.app import create_app
 from tracking.demo import filling
-from tracking.records import annotations
+from tracking.records import annotations, experiments
 from tracking.records.annotations import Event, Reading
+from tracking.records.experiments import Plan
 from tracking.reporting import schedules
 from tracking.reporting.simulations import Archive
 from tracking.storage import db
-from tracking.storage.models import Erasure, ImportRun
+from tracking.storage.models import Campaign, Erasure, ImportRun
 from tracking.storage.vocabulary import JobState
 
 Open = Callable[..., Page]
@@ -84,6 +86,14 @@ def furnish(service: Service) -> dict[str, str]:
         annotations.save_reading(
             session, Reading(name="Customer satisfaction", day=date(2026, 3, 5), value=4.2, unit="of 5")
         )
+        plan = Plan(
+            name="Ads off",
+            starts_on=clock.now().date() - timedelta(weeks=9),
+            weeks=8,
+            campaign=session.scalars(select(Campaign).order_by(Campaign.id)).first(),
+        )
+        row = experiments.save(session, plan, by="anna@acme.example", at=clock.now())
+        experiments.start(session, row, plan.starts_on)
         monthly = schedules.Wanted(
             name="Monthly", recipients=["anna@acme.example"], cadence="monthly", language="en"
         )

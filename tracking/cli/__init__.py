@@ -84,6 +84,13 @@ ringtrail = Commands(
         "db": Commands("Manage the database.", {"upgrade": "admin:upgrade"}),
         "demo": "admin:demo",
         "doctor": "admin:doctor",
+        "experiment": Commands(
+            "Pause advertising for some weeks and see which leads are missing.",
+            {
+                name: f"experiment:experiment_{name}"
+                for name in ("add", "cancel", "end", "list", "plan", "read", "simulate", "start")
+            },
+        ),
         "explain": "attribute:explain_command",
         "export": "report:export",
         "import": Commands(

@@ -25,6 +25,7 @@ from tracking.storage.models import (
     ContactPoint,
     Cost,
     Deal,
+    Experiment,
     ImportChange,
     ImportHold,
     ImportRun,
@@ -64,6 +65,7 @@ _POINTERS: tuple[tuple[type[Base], str, type[Base]], ...] = (
     (AdMaterial, "campaign_id", Campaign),
     (VisitCount, "campaign_id", Campaign),
     (SourceRule, "campaign_id", Campaign),
+    (Experiment, "campaign_id", Campaign),
 )
 # What is a part of what: it stays with it.
 _PARTS = ((Touch, "call_id", Call), (Answer, "call_id", Call), (ContactPoint, "contact_id", Contact))

@@ -28,6 +28,7 @@ from tracking.storage.vocabulary import (
     CallStatus,
     CurrencyCode,
     Direction,
+    ExperimentState,
     Hash,
     Imported,
     JobState,
@@ -526,6 +527,38 @@ class Annotation(Base):
     title: Mapped[Name]
     note: Mapped[str] = mapped_column(Text, default="")
     __table_args__ = (CheckConstraint("ends_on >= starts_on", "ends_after_start"),)
+
+
+class Experiment(Base):
+    """Advertising that is paused for some weeks to see what is missing then."""
+
+    __tablename__ = "experiment"
+    id: Mapped[Key]
+    name: Mapped[Name] = mapped_column(unique=True)
+    campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaign.id"), index=True)
+    ad_material_id: Mapped[int | None] = mapped_column(ForeignKey("ad_material.id"), index=True)
+    tracking_number_id: Mapped[int | None] = mapped_column(ForeignKey("tracking_number.id"), index=True)
+    regions: Mapped[list[str]] = mapped_column(default=list)
+    """Where it is paused; empty: everywhere. The other regions are the comparison."""
+    starts_on: Mapped[date]
+    ends_on: Mapped[date]
+    """The last day of the pause, as planned or as it was."""
+    settle_weeks: Mapped[int]
+    belief_low: Mapped[float | None]
+    belief_high: Mapped[float | None]
+    """Leads a week that the paused advertising is thought to bring, before the experiment."""
+    state: Mapped[ExperimentState] = mapped_column(default=ExperimentState.planned)
+    note: Mapped[str] = mapped_column(Text, default="")
+    created_by: Mapped[Name]
+    created_at: Mapped[datetime]
+    campaign: Mapped[Campaign | None] = relationship()
+    ad_material: Mapped[AdMaterial | None] = relationship()
+    tracking_number: Mapped[TrackingNumber | None] = relationship()
+    __table_args__ = (
+        CheckConstraint("ends_on >= starts_on", "ends_after_start"),
+        CheckConstraint("settle_weeks >= 0", "settle_not_negative"),
+        CheckConstraint("belief_low < belief_high", "belief_runs_upward"),
+    )
 
 
 # --- Who may ask -----------------------------------------------------------------------------------------

@@ -104,6 +104,15 @@ class Stage(StrEnum):
     lost = "lost"
 
 
+class ExperimentState(StrEnum):
+    """How far an experiment came."""
+
+    planned = "planned"
+    running = "running"
+    ended = "ended"
+    cancelled = "cancelled"
+
+
 class Role(StrEnum):
     """What somebody who signs in may do; each may do what those before it may."""
 
@@ -168,6 +177,7 @@ class Base(DeclarativeBase):
         Outcome: _states(Outcome),
         PointKind: _states(PointKind),
         Stage: _states(Stage),
+        ExperimentState: _states(ExperimentState),
         NumberState: _states(NumberState),
         Role: _states(Role),
         JobState: _states(JobState),
