@@ -71,6 +71,10 @@ ringtrail = Commands(
     finished with problems (rejected rows, something needs attention), 2 failed.
     """,
     {
+        "answer": Commands(
+            'Add answers to "How did you hear about us?", and match their words with sources.',
+            {name: f"answers:answer_{name}" for name in ("add", "match", "words")},
+        ),
         "attribute": "attribute:attribute_command",
         "backup": Commands(
             "Create, verify and restore encrypted backups.",
@@ -131,6 +135,7 @@ ringtrail = Commands(
         "report": Commands(
             "Report what campaigns cost and earned.",
             {
+                "answers": "answers:answers_command",
                 "document": "document:document_command",
                 "kpis": "report:kpis_command",
                 "model": "report:model_command",

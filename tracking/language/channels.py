@@ -279,6 +279,25 @@ def online(word: str) -> str | None:
     return _MEDIA.get(folded(word))
 
 
+_COMMON = {
+    PAID_SEARCH: "search",
+    ORGANIC_SEARCH: "search",
+    PAID_SOCIAL: "social",
+    ORGANIC_SOCIAL: "social",
+    "social media": "social",
+    "trade show": "fair",
+    "trade fair": "fair",
+    "catalogue": "print",
+    "recommendation": "referral",
+}
+
+
+def common(channel: str) -> str:
+    """Return what a buyer would call a channel: nobody says whether a search was paid for."""
+    known = canonical(channel)
+    return _COMMON.get(known, known)
+
+
 def answers() -> tuple[Channel, ...]:
     """Return those that stand among the answers of the desk from the start."""
     return tuple(each for each in STANDARD if each.is_answer)

@@ -16,6 +16,7 @@ from tracking.telephony.ringing import Ring
 from tracking.web import (
     account,
     annotations,
+    answers,
     bell,
     calls,
     campaigns,
@@ -51,6 +52,7 @@ from tracking.web.pages import asset, bp, make_room, may, protect, squeeze
 PAGE_MODULES = (
     account,
     annotations,
+    answers,
     bell,
     calls,
     campaigns,

@@ -55,8 +55,8 @@ def aliases(kind: str) -> dict[str, tuple[str, ...]]:
     for table in _tables().values():
         for field, names in table.get(kind, {}).items():
             found[field] = (*found.get(field, ()), *_spelt(names))
-        if kind == "calls":
-            # The same question is asked of callers as of buyers.
+        if kind in ("calls", "touches"):
+            # The same question is asked of callers, and in forms, as of buyers.
             asked = _spelt(table["deals"]["heard_from"])
             found["heard_from"] = (*found.get("heard_from", ()), *asked)
     return found
