@@ -27,6 +27,7 @@ from waitress.parser import HTTPRequestParser
 from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
+from tracking.records.links import PATH as LINKS_PATH
 from tracking.storage.config import PROVIDERS_PATH
 from tracking.storage.vault import Draft
 from tracking.telephony.bell import Bell
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 TELEPHONE_THREADS = 16
 """Threads for requests of telephone providers alone. Each waits at most half a second for the database."""
+LINK_THREADS = 4
+"""Threads for short links alone, which nearly never wait for anything: no report stands in their way."""
 _MOST_CONNECTIONS = 1000
 """Connections at once; past it the one that has been silent longest makes room."""
 _MOST_OF_ONE = 200
@@ -85,7 +88,7 @@ class _Request(HTTPRequestParser):  # type: ignore[misc]  # untyped
 
 
 class _Lanes:
-    """Two rows of threads: requests of telephone providers do not queue behind pages and reports.
+    """Rows of threads: requests of telephone providers and short links do not queue behind pages and reports.
 
     Who waits for the bell has no thread at all.
     """
@@ -93,8 +96,9 @@ class _Lanes:
     def __init__(self, threads: int, bell: Bell | None) -> None:
         # That requests wait for a thread is no news, and each would write a line.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-        self._telephone, self._others = ThreadedTaskDispatcher(), ThreadedTaskDispatcher()
+        self._telephone, self._links, self._others = (ThreadedTaskDispatcher() for _ in range(3))
         self._telephone.set_thread_count(TELEPHONE_THREADS)
+        self._links.set_thread_count(LINK_THREADS)
         self._others.set_thread_count(threads)
         self.waiting = WaitingRoom(bell, self._others.add_task) if bell else None
 
@@ -104,11 +108,15 @@ class _Lanes:
             self.waiting.add(channel)
             return
         path = request.path or ""
-        lane = self._telephone if path.startswith(f"{PROVIDERS_PATH}/") else self._others
-        lane.add_task(channel)
+        if path.startswith(f"{PROVIDERS_PATH}/"):
+            self._telephone.add_task(channel)
+        elif path.startswith(f"{LINKS_PATH}/"):
+            self._links.add_task(channel)
+        else:
+            self._others.add_task(channel)
 
     def shutdown(self) -> None:
-        for lane in (self._telephone, self._others):
+        for lane in (self._telephone, self._links, self._others):
             lane.shutdown(timeout=1)
 
 

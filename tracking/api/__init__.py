@@ -14,6 +14,7 @@ from tracking.api import (
     campaigns,
     costs,
     deals,
+    links,
     numbers,
     people,
     problems,
@@ -24,7 +25,7 @@ from tracking.api import (
 from tracking.api.routes import EXTENSION, PREFIX
 from tracking.storage.config import Settings
 
-SECTIONS = (campaigns, numbers, calls, answers, people, deals, costs, touches, visits, reports)
+SECTIONS = (campaigns, links, numbers, calls, answers, people, deals, costs, touches, visits, reports)
 
 
 def register(app: OpenAPI, engine: Engine, settings: Settings) -> None:

@@ -115,6 +115,10 @@ ringtrail = Commands(
             invoke_without_command=True,
             callback=_new_key,
         ),
+        "link": Commands(
+            "Manage short links, which lead to your website with a campaign's UTM tags.",
+            {name: f"links:link_{name}" for name in ("add", "change", "list")},
+        ),
         "material": Commands(
             "Manage assets, the pieces of a campaign that carry numbers.", {"add": "numbers:material_add"}
         ),

@@ -107,6 +107,7 @@ def serve(
         if not no_worker:
             beside.enter_context(Beside())
         server.serve(serving, listening, beside.close)
+    app.extensions["ringtrail"]["links"].close()
     app.extensions["ringtrail"]["inbox"].close()
 
 

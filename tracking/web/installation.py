@@ -31,7 +31,7 @@ from tracking.web import forms, pages, reachable
 from tracking.web.pages import ADMINISTRATORS, PUBLIC, Work
 
 Page = str | tuple[str, int] | AnyResponse
-_COMPANY = ("company", "region", "currency", "timezone", "base_url")
+_COMPANY = ("company", "region", "currency", "timezone", "base_url", "short_url")
 _PHONE = ("default_destination", "dial_timeout_s")
 _LARGEST_FORM = 10_000_000
 """Larger than a logo may be, so that the form can say what is wrong with it."""
