@@ -36,7 +36,7 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 def load(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
     for name, value in environment.items():
         monkeypatch.setenv(f"RINGTRAIL_{name}", value)
-    return Settings.load(elsewhere=["RINGTRAIL_TWILIO_"])
+    return Settings.load(elsewhere=[f"RINGTRAIL_{name.upper()}_" for name in providers.names()])
 
 
 def test_without_any_setting_the_service_starts_for_trials(monkeypatch: pytest.MonkeyPatch) -> None:

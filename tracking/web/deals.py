@@ -19,7 +19,7 @@ from tracking.records.contacts import Clues
 from tracking.records.deals import DealRecord
 from tracking.reporting.credit import Window
 from tracking.storage.models import Answer, Deal
-from tracking.storage.vocabulary import Stage
+from tracking.storage.vocabulary import Outcome, Stage
 from tracking.web import forms, pages
 from tracking.web.pages import EVERYONE, MARKETERS, Work, some_of
 
@@ -99,7 +99,8 @@ def deal_page(deal_id: int) -> str:
         said = answers.of_company(session, row.account)
         corrected = {answer.corrects_id for answer in said}
         steps = _steps(row, found["lines"] if found else _touches(session, row), front)
-        steps = _along_time(steps, [answer for answer in said if answer.id not in corrected])
+        named = [one for one in said if one.id not in corrected and one.outcome is Outcome.answered]
+        steps = _along_time(steps, named)
         return render_template(
             "deals/deal.html",
             deal=row,
