@@ -3,11 +3,13 @@
 from datetime import date, timedelta
 from random import Random
 
+import pyarrow.compute as pc
 import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from attribution import attribute
 from tests.cast import BOREALIS, CATALOGUE_NUMBER, COBALT, SEARCH_NUMBER, moment
 from tests.twilio_requests import BASE, OWN, signature
 from tests.whatsapp_requests import ADDRESS, REFERRAL, TOKEN, message, request, webhook
@@ -184,7 +186,8 @@ def test_a_campaign_with_messages_alone_has_leads_their_cost_and_its_roi(
 def test_landing_pages_and_tags_lead_to_their_revenue(settings: Settings, engine: Engine) -> None:
     at = moment("2026-06-01")
     with db.transaction(engine) as session:
-        campaigns.add(session, "Pumps 2026", "paid search", at=at, utm_campaign="pumps-2026")
+        pumps = campaigns.add(session, "Pumps 2026", "paid search", at=at, utm_campaign="pumps-2026")
+        page = campaigns.add_material(session, pumps, "Landing page", at=at, medium=Medium.online)
         clues = Clues(company="Borealis Foods")
         came = trace(
             "https://www.acme.example/pumps?utm_source=google&utm_medium=cpc&utm_campaign=Pumps-2026"
@@ -193,7 +196,8 @@ def test_landing_pages_and_tags_lead_to_their_revenue(settings: Settings, engine
             source_key="v1", clues=clues, occurred_at=moment("2026-03-02"), kind=TouchKind.visit, trace=came
         )
         touch, _ = touches.save(session, seen, at=at, campaign=None)
-        assert touch.landing_page == "acme.example/pumps"
+        assert (touch.landing_page, touch.campaign) == ("acme.example/pumps", pumps)
+        touches.save(session, seen, at=at, campaign=pumps, material=page)
         won = DealRecord(
             clues=clues,
             stage=Stage.won,
@@ -207,6 +211,10 @@ def test_landing_pages_and_tags_lead_to_their_revenue(settings: Settings, engine
         taken = snapshots.whole(session, settings, at=at)
     found = roi.roi_report(taken, settings, ["linear"], today=at.date())
     assert {row["campaign"]: row["revenue_minor"] for row in found.table.to_pylist()}["Pumps 2026"] == 300_00
+    tables = taken.tables
+    won = tables.conversions.filter(pc.equal(tables.conversions["goal"], "won"))
+    (line,) = attribute(tables.touches, won, ["linear"], by="ad_material").to_pylist()
+    assert (line["ad_material"], line["credit_minor"]) == ("Pumps 2026 / Landing page", 300_00)
 
 
 def test_who_is_taken_out_leaves_no_message_behind_and_its_repetition_brings_nobody_back(
