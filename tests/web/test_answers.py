@@ -1,9 +1,12 @@
 """Answers on the pages of companies and deals, beside tracking, in the API, by command, and from files."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, select
 
@@ -13,6 +16,8 @@ from tests.cast import BOREALIS, CATALOGUE_NUMBER
 from tests.imports import import_table
 from tests.web.people import form
 from tracking import clock
+from tracking.cli import ringtrail
+from tracking.errors import Invalid
 from tracking.records import answers, campaigns, contacts, deals, touches
 from tracking.records.contacts import Clues
 from tracking.records.deals import DealRecord
@@ -202,3 +207,28 @@ def test_what_a_forms_question_was_answered_comes_in_with_its_touch_and_only_onc
         (None, "Google"),
         (None, "my neighbour's dog"),
     ]
+
+
+def test_the_command_line_adds_corrects_matches_and_reports(
+    settings: Settings, engine: Engine, ids: dict[str, int]
+) -> None:
+    given = {"RINGTRAIL_DATA_DIR": str(settings.data_dir), "RINGTRAIL_KEY": settings.key.get_secret_value()}
+    runner = CliRunner(env=given)
+
+    def run(*words: str, code: int = 0) -> Any:
+        result = runner.invoke(ringtrail, [*words, "--json"])
+        assert result.exit_code == code, result.output + repr(result.exception)
+        return json.loads(result.stdout) if result.stdout else None
+
+    first = run("answer", "add", "at your stand", "--deal", "D1", "--asked-by", "Eva")["id"]
+    assert run("answer", "words")[0]["suggestion"] == "Trade show"
+    assert run("answer", "match", "at your stand", "fair", "--dry-run") == {"answers": 1}
+    assert run("answer", "match", "At your STAND", "Trade show") == {"answers": 1}
+    (row,) = standing(engine)
+    assert (row.channel, row.corrects_id, row.asked_by, row.entered_by) == ("fair", first, "Eva", "terminal")
+    run("answer", "add", "--correct", str(row.id), "--source", "Print")
+    assert [(one.channel, one.verbatim) for one in standing(engine)] == [("print", "at your stand")]
+    cells = run("report", "answers")
+    assert cells == [{"tracked": "print", "answered": "print", "answers": 1, "agrees": True}]
+    assert run("report", "answers", "--by", "rep")[0]["rate"] == 1.0
+    assert isinstance(runner.invoke(ringtrail, ["answer", "add", "x"]).exception, Invalid)
