@@ -152,12 +152,9 @@ def also_reached(session: Session, account: Account, numbers: Sequence[str], *, 
 def contact_for(session: Session, clues: Clues, *, at: datetime) -> Contact:
     """Find or add the person a record speaks of; where it names none, the company's unnamed contact."""
     account = account_for(session, clues, at=at)
-    points = clues.points()
-    known = recognise(session, points)
-    for point in points:
-        if (contact := known.get(point)) and account_of(session, contact) is account:
-            return contact
-    return unnamed(session, account, at=at, name=clues.person)
+    known = recognise(session, points := clues.points())
+    mine = (c for point in points if (c := known.get(point)) and account_of(session, c) is account)
+    return next(mine, None) or unnamed(session, account, at=at, name=clues.person)
 
 
 def unnamed(session: Session, account: Account, *, at: datetime, name: str | None = None) -> Contact:
