@@ -13,7 +13,7 @@ from attribution.answers import Answers, SelfReported, pool, strata_of
 from attribution.counts import UNKNOWN
 from attribution.engine import identifiers
 from attribution.feeders import opened
-from attribution.paths import Journeys, Lookback
+from attribution.paths import Journeys, Lookback, moments
 from attribution.sources import read_all
 
 
@@ -137,6 +137,102 @@ def _by_rep(told: pa.Table, rows: pa.Table) -> pa.Table:
     counted = counted.append_column("asked_rate", asked_rate)
     counted = counted.append_column("agreed_rate", pc.divide(counted["agreed"].cast(pa.float64()), some))
     return counted.sort_by([("rep", "ascending"), ("tracked", "ascending")])
+
+
+COMPARED = pa.schema(
+    [
+        pa.field("answer_id", pa.string()),
+        pa.field("account_id", pa.string()),
+        pa.field("asked_at", pa.timestamp("us", "UTC")),
+        pa.field("rep", pa.string()),
+        pa.field("outcome", pa.string()),
+        pa.field("tracked_campaign", pa.string()),
+        pa.field("tracked", pa.string()),
+        pa.field("campaign", pa.string()),
+        pa.field("answered", pa.string()),
+        pa.field("agreed", pa.bool_()),
+    ]
+)
+"""What `compared` returns."""
+
+
+def compared(touches: pa.Table, answers: pa.Table, calls: pa.Table | None = None) -> pa.Table:
+    """Set beside each asking what was tracked at that moment.
+
+    Parameters
+    ----------
+    touches, answers, calls : pyarrow.Table
+        The tables of the contract, with all columns of the answers; identifiers as numbers or text. With
+        `calls`, what was tracked of an answer given in a call is what that call came by, even where
+        other touches came between the call and its answer.
+
+    Returns
+    -------
+    pyarrow.Table
+        `COMPARED`: one row per answer, in its order. ``tracked`` and ``tracked_campaign`` are of its call,
+        otherwise of the account's last touch at or before the moment of asking; null where there is none or
+        its source is unknown. ``agreed`` is true where campaign or channel are the same, false where
+        both name something else, null where either says nothing.
+
+    Notes
+    -----
+    Agreement is not truth: the buyer may remember what came first, and the tracker sees what came last.
+
+    Examples
+    --------
+    >>> from datetime import datetime, timezone
+    >>> day = lambda d: datetime(2026, 3, d, tzinfo=timezone.utc)
+    >>> touches = pa.table({"touch_id": ["t1"], "account_id": ["Borealis Foods"], "occurred_at": [day(1)],
+    ...     "campaign": ["Ads"], "channel": ["search"], "kind": ["visit"]})
+    >>> told = pa.table({"answer_id": ["a1"], "account_id": ["Borealis Foods"], "asked_at": [day(2)],
+    ...     "outcome": ["answered"], "campaign": [None], "channel": ["fair"], "rep": ["Ann"],
+    ...     "call_id": [None]})
+    >>> row = compared(touches, told).to_pylist()[0]
+    >>> row["tracked"], row["answered"], row["agreed"]
+    ('search', 'fair', False)
+    """
+    place = _last_before(touches, answers)
+    seen = {
+        name: touches[name].combine_chunks().take(place).cast(pa.string()) for name in ("campaign", "channel")
+    }
+    if calls is not None:
+        known = pc.index_in(answers["call_id"].cast(pa.string()), calls["call_id"].cast(pa.string()))
+        at_call = pc.is_valid(known)
+        for name in seen:
+            of_call = calls[name].combine_chunks().take(known.combine_chunks()).cast(pa.string())
+            seen[name] = pc.if_else(at_call.combine_chunks(), of_call, seen[name])
+    campaign, channel = (answers[name].cast(pa.string()) for name in ("campaign", "channel"))
+    same = pc.or_(
+        pc.fill_null(pc.equal(campaign, seen["campaign"]), False),
+        pc.fill_null(pc.equal(channel, seen["channel"]), False),
+    )
+    both = pc.and_(
+        pc.or_(pc.is_valid(seen["campaign"]), pc.is_valid(seen["channel"])),
+        pc.or_(pc.is_valid(campaign), pc.is_valid(channel)),
+    )
+    columns = {name: answers[name] for name in ("answer_id", "account_id", "asked_at", "rep", "outcome")}
+    columns |= {"tracked_campaign": seen["campaign"], "tracked": seen["channel"]}
+    columns |= {"campaign": campaign, "answered": channel, "agreed": pc.if_else(both, same, None)}
+    return pa.table({name: columns[name].cast(COMPARED.field(name).type) for name in COMPARED.names})
+
+
+def _last_before(touches: pa.Table, answers: pa.Table) -> pa.Array:
+    """Return for each answer the place of its account's last touch at or before it; null where none is."""
+    accounts = pa.chunked_array(
+        [c.cast(pa.string()) for t in (touches, answers) for c in t["account_id"].chunks], pa.string()
+    )
+    account = pc.dictionary_encode(accounts).combine_chunks().indices.to_numpy(zero_copy_only=False)
+    moment = np.concatenate([moments(touches["occurred_at"]), moments(answers["asked_at"])])
+    is_answer = np.arange(len(moment)) >= touches.num_rows
+    order = np.lexsort((np.arange(len(moment)), is_answer, moment, account))
+    # Along this order the last touch so far is the one sought, as long as it is the same account's.
+    last = np.maximum.accumulate(np.where(is_answer[order], -1, np.arange(len(order))))
+    asked = np.flatnonzero(is_answer[order])
+    touch = np.where(last[asked] >= 0, order[np.maximum(last[asked], 0)], -1)
+    touch = np.where((touch >= 0) & (account[touch] == account[order[asked]]), touch, -1)
+    found = np.full(answers.num_rows, -1)
+    found[order[asked] - touches.num_rows] = touch
+    return pa.array(found, mask=found < 0)
 
 
 def reported_intervals(

@@ -64,7 +64,9 @@ def test_an_answer_needs_words_or_a_source_and_somebody_who_gave_it(session: Ses
     for nothing in (None, "", " \n ", "\x00\u200b"):
         with pytest.raises(Invalid, match="verbatim: enter the caller's words"):
             log(session, call=call, verbatim=nothing)
-    with pytest.raises(Invalid, match="call: enter the call or the contact this answer belongs to"):
+    with pytest.raises(
+        Invalid, match="call: enter the call, contact, company or deal that this answer belongs to"
+    ):
         log(session, verbatim="a colleague")
     with pytest.raises(Invalid, match=r"asked_at: .* has no time zone"):
         log(session, call=call, verbatim="a colleague", asked_at=NOW.replace(tzinfo=None))

@@ -36,7 +36,7 @@ def _nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 def load(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
     for name, value in environment.items():
         monkeypatch.setenv(f"RINGTRAIL_{name}", value)
-    return Settings.load(elsewhere=["RINGTRAIL_TWILIO_"])
+    return Settings.load(elsewhere=[f"RINGTRAIL_{name.upper()}_" for name in providers.names()])
 
 
 def test_without_any_setting_the_service_starts_for_trials(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,6 +53,7 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
         DATABASE_URL="postgresql://acme@db/ringtrail",
         KEY=KEY,
         BASE_URL="https://calls.acme.example/tracking/",
+        SHORT_URL="https://acme.example/",
         REGION="GB",
         COMPANY="Acme Pumps",
         TIMEZONE="Europe/London",
@@ -79,6 +80,7 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
     assert settings.model_fields_set == set(Settings.model_fields) - {"providers"}
     assert settings.url == "postgresql://acme@db/ringtrail"
     assert settings.base_url == "https://calls.acme.example/tracking"
+    assert settings.links_url == "https://acme.example"
     assert settings.default_destination == ACME_DESK
     assert settings.backup_keep == "14,8,24"
     assert (settings.keep_events_days, settings.keep_numbers_days) == ("400", "forever")

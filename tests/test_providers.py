@@ -1,18 +1,20 @@
 """Every telephone provider: signed or refused, and one call of whatever it tells, in any order and number.
 
 A provider is here by being in the package. Its requests are in ``tests/NAME_requests.py``: ``OWN``, its
-settings with a key, and ``reports_of_a_call(number, at)``, signed for ``BASE`` of tests/twilio_requests.py.
+settings with a key, and ``reports_of_a_call(number, at)``, signed for ``BASE`` of tests/twilio_requests.py,
+or ``messages(number, at)``, two of one buyer, or both. ``SIGNED`` is false where a password proves them.
 """
 
 import logging
 import re
 import sys
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from random import Random
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -25,7 +27,7 @@ from tracking.records import campaigns
 from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import Call, InboxEvent, Touch
-from tracking.storage.vocabulary import CallStatus, Medium
+from tracking.storage.vocabulary import CallStatus, Medium, TouchKind
 from tracking.telephony import numbers, providers
 from tracking.telephony.providers import Sparing
 
@@ -58,7 +60,12 @@ class Acme:
     def client(self) -> FlaskClient:
         return self.app.test_client()
 
-    def tell(self, told: list[tuple[str, dict[str, str], dict[str, str]]]) -> None:
+    def told(self, number: int, at: datetime) -> list[Any]:
+        """All that the provider sends: reports of a call, messages, or both."""
+        calls = getattr(self.requests, "reports_of_a_call", lambda *_: [])(number, at)
+        return [*calls, *getattr(self.requests, "messages", lambda *_: [])(number, at)]
+
+    def tell(self, told: list[Any]) -> None:
         for address, form, headers in told:
             reply = self.client.post(address, data=form, headers=headers)
             assert reply.status_code in (200, 204), reply.text
@@ -95,6 +102,12 @@ def acme(
 # Refusing and answering have no part in the database; one kind will do.
 on_sqlite = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 each_provider = pytest.mark.parametrize("acme", providers.names(), indirect=True)
+each_of_calls = pytest.mark.parametrize("acme", list(providers.of_calls()), indirect=True)
+each_of_messages = pytest.mark.parametrize(
+    "acme",
+    [name for name in providers.names() if hasattr(import_module(f"tests.{name}_requests"), "messages")],
+    indirect=True,
+)
 
 
 @on_sqlite
@@ -104,10 +117,13 @@ def test_a_request_that_is_unsigned_or_changed_is_refused_and_leaves_nothing(acm
 
 
 def refuses_what_is_not_signed(acme: Acme) -> None:
-    for address, form, headers in acme.requests.reports_of_a_call(1, NINE):
+    for address, form, headers in acme.told(1, NINE):
         assert acme.client.post(address, data=form).status_code == 403
-        changed = form | {"changed": "yes"}
-        assert acme.client.post(address, data=changed, headers=headers).status_code == 403
+        if getattr(acme.requests, "SIGNED", True):
+            changed = form + b" " if isinstance(form, bytes) else form | {"changed": "yes"}
+            assert acme.client.post(address, data=changed, headers=headers).status_code == 403
+        wrong = {name: f"{value[:-3]}AAA" for name, value in headers.items() if name != "Content-Type"}
+        assert acme.client.post(address, data=form, headers=wrong).status_code == 403
     with db.reading(acme.engine) as session:
         assert session.scalars(select(InboxEvent)).all() == []
 
@@ -117,14 +133,14 @@ def refuses_what_is_not_signed(acme: Acme) -> None:
 def test_without_its_settings_every_request_is_refused_and_the_doctor_hears_why(acme: Acme) -> None:
     bare = acme.settings.model_copy(update={"providers": (type(acme.requests.OWN)(),)})
     client = create_app(bare, acme.engine).test_client()
-    for address, form, headers in acme.requests.reports_of_a_call(1, NINE):
+    for address, form, headers in acme.told(1, NINE):
         assert client.post(address, data=form, headers=headers).status_code == 403
-    name = acme.requests.reports_of_a_call(1, NINE)[0][0].split("/")[2]
+    name = acme.told(1, NINE)[0][0].split("/")[2]
     assert providers.every()[name].obstacle(bare)
     assert not providers.every()[name].obstacle(acme.settings)
 
 
-@each_provider
+@each_of_calls
 def test_told_in_any_order_twice_and_late_a_call_is_one_call_with_one_touch(acme: Acme) -> None:
     makes_one_call_of_whatever_it_tells(acme)
 
@@ -151,7 +167,7 @@ def makes_one_call_of_whatever_it_tells(acme: Acme) -> None:
 @on_sqlite
 @each_provider
 def test_an_answer_to_a_provider_is_no_page(acme: Acme) -> None:
-    address, form, headers = acme.requests.reports_of_a_call(1, NINE)[0]
+    address, form, headers = acme.told(1, NINE)[0]
     for reply in (
         acme.client.post(address, data=form, headers=headers),
         acme.client.post(address, data=form),
@@ -160,6 +176,36 @@ def test_an_answer_to_a_provider_is_no_page(acme: Acme) -> None:
     ):
         assert "Content-Security-Policy" not in reply.headers
         assert "Ringtrail" not in reply.text
+
+
+@each_of_messages
+def test_messages_told_in_any_order_twice_and_late_are_one_touch_a_day_and_what_was_written_is_not_kept(
+    acme: Acme,
+) -> None:
+    expected: list[dict[str, object]] = []
+    for number in range(3):
+        day = NINE + timedelta(days=number)
+        told = acme.requests.messages(number, day)
+        acme.at = day + timedelta(minutes=8)
+        acme.tell(Random(number).sample(told * 2, 2 * len(told)))
+        acme.at = day + timedelta(days=200)
+        acme.tell(told)
+        with db.reading(acme.engine) as session:
+            touches = session.scalars(select(Touch).order_by(Touch.id)).all()
+            assert len(touches) == number + 1
+            touch = touches[-1]
+            assert touch.kind is TouchKind.message
+            assert touch.occurred_at in (day, acme.at - timedelta(days=200) + timedelta(minutes=8))
+            assert len({one.contact_id for one in touches}) == 1
+            paid = {"channel": touch.channel, "ad": touch.utm_campaign, "ids": touch.click_ids}
+            expected.append(paid | {"campaign": touch.campaign_id})
+    assert expected[0] == expected[1] == expected[2]
+    with db.reading(acme.engine) as session:
+        rows = session.scalars(select(InboxEvent)).all()
+        assert [row.error for row in rows if row.error or not row.processed_at] == []
+        written = ("how are you", "another color", "in stock", "succulents")
+        assert not any(word in row.body for row in rows for word in written)
+        assert session.scalars(select(Call)).all() == []
 
 
 @on_sqlite

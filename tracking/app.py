@@ -16,6 +16,7 @@ from werkzeug.exceptions import HTTPException, SecurityError
 from tracking import api, clock, web
 from tracking.front import NamedProxies, Switchboard
 from tracking.metrics import KIND, Metrics
+from tracking.shortlinks import ShortLinks
 from tracking.storage import db, kept
 from tracking.storage.config import PROVIDERS_PATH, Settings
 from tracking.storage.vault import Draft
@@ -61,8 +62,9 @@ def create_app(settings: Settings, engine: Engine | None = None, *, is_away: boo
     for one in (app, telephone):
         one.request_class = type("Request", (_Request,), {"settings": settings})
         one.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
-    switchboard = Switchboard(app.wsgi_app, telephone.wsgi_app, PROVIDERS_PATH, settings)
     engine = engine or db.connect(settings)
+    followed = ShortLinks(app.wsgi_app, engine, settings, clock.now)
+    switchboard = Switchboard(followed, telephone.wsgi_app, PROVIDERS_PATH, settings)
     routing = Routing(settings)
     bell = Bell(engine, clock.now)
     inbox = Inbox(engine, settings, routing, providers.interpreters(), clock.now, bell.nudge)
@@ -76,6 +78,7 @@ def create_app(settings: Settings, engine: Engine | None = None, *, is_away: boo
         "inbox": inbox,
         "telephone": telephone,
         "bell": bell,
+        "links": followed,
         "refused": refused,
     }
     kept.recall(settings)
@@ -84,6 +87,7 @@ def create_app(settings: Settings, engine: Engine | None = None, *, is_away: boo
             with db.reading(engine) as session:
                 kept.refresh(session, settings)
                 routing.refresh(session)
+                followed.refresh(session)
     except SQLAlchemyError as error:
         _log.error("the database is away (%s); calls ring by the last known routing", type(error).__name__)
     # Beside the first calls, however much lies there: none of them waits for it.

@@ -26,6 +26,7 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
 from tracking.handover import Post
+from tracking.records.links import PATH as LINKS_PATH
 from tracking.storage.config import PROVIDERS_PATH
 from tracking.storage.vault import Draft
 from tracking.telephony.bell import Bell
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 TELEPHONE_THREADS = 64
 """Threads for requests of telephone providers alone. Each waits at most half a second for a transaction; one
 takes in 64, so that as many may wait and a storm does not queue before it."""
+LINK_THREADS = 4
+"""Threads for short links alone, which nearly never wait for anything: no report stands in their way."""
 _MOST_CONNECTIONS = 1000
 """Connections at once; past it the one that has been silent longest makes room."""
 _MOST_OF_ONE = 200
@@ -129,7 +132,7 @@ class _Turn:
 
 
 class _Lanes:
-    """Two rows of threads: requests of telephone providers do not queue behind pages and reports.
+    """Rows of threads: requests of telephone providers and short links do not queue behind pages and reports.
 
     All threads share one interpreter, so a page is not begun while a telephone request is being answered, for
     a moment at most. Who waits for the bell has no thread at all.
@@ -138,8 +141,9 @@ class _Lanes:
     def __init__(self, threads: int, bell: Bell | None) -> None:
         # That requests wait for a thread is no news, and each would write a line.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-        self._telephone, self._others = ThreadedTaskDispatcher(), ThreadedTaskDispatcher()
+        self._telephone, self._links, self._others = (ThreadedTaskDispatcher() for _ in range(3))
         self._telephone.set_thread_count(TELEPHONE_THREADS)
+        self._links.set_thread_count(LINK_THREADS)
         self._others.set_thread_count(threads)
         self.waiting = WaitingRoom(bell, self._add_other) if bell else None
         self._ringing, self._change = 0, threading.Condition()
@@ -150,6 +154,9 @@ class _Lanes:
             self.waiting.add(channel)
             return
         path = request.path or ""
+        if path.startswith(f"{LINKS_PATH}/"):
+            self._links.add_task(channel)
+            return
         if not path.startswith(f"{PROVIDERS_PATH}/"):
             self._add_other(channel)
             return
@@ -170,7 +177,7 @@ class _Lanes:
             self._change.wait_for(lambda: not self._ringing, _GIVES_WAY_S)
 
     def shutdown(self) -> None:
-        for lane in (self._telephone, self._others):
+        for lane in (self._telephone, self._links, self._others):
             lane.shutdown(timeout=1)
 
 

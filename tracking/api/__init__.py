@@ -15,6 +15,7 @@ from tracking.api import (
     costs,
     deals,
     experiments,
+    links,
     numbers,
     people,
     problems,
@@ -26,7 +27,7 @@ from tracking.api.routes import EXTENSION, PREFIX
 from tracking.storage.config import Settings
 
 SECTIONS = (
-    campaigns, numbers, calls, answers, people, deals, costs, touches, visits, experiments, reports,
+    campaigns, links, numbers, calls, answers, people, deals, costs, touches, visits, experiments, reports,
 )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Reports in the API: the same tables as on the command line and the pages."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated
 
 from pydantic import Field
@@ -9,7 +9,7 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from tracking.api.forms import Day, Query, Shown
 from tracking.api.routes import Context, Section
-from tracking.reporting import deciding, snapshots
+from tracking.reporting import deciding, heard, snapshots
 from tracking.reporting import roi as reporting
 from tracking.storage.config import LONGEST_LOOKBACK_DAYS
 
@@ -100,16 +100,83 @@ class Roi(Shown):
     rows: list[RoiRow]
 
 
-@routes.get("/reports/roi")
-def report_roi(context: Context, query: RoiQuery) -> Roi:
-    """Set each campaign's credited revenue against its cost."""
-    settings = context.settings
+class DaysQuery(Query):
+    """Which days."""
+
+    since: Day | None = Field(
+        None, alias="from", description="The first day covered; by default a year before the last."
+    )
+    until: Day | None = Field(None, alias="to", description="The last day covered; by default today.")
+
+
+class AgreementLine(Shown):
+    """How often answers and tracking agree."""
+
+    of: str | None = Field(description="The rep, tracked channel or month; null: no rep is named.")
+    entries: int
+    asked: int
+    answered: int
+    comparable: int = Field(description="Answers that name a source, where one was tracked too.")
+    agreed: int
+    asked_rate: float | None
+    agreed_rate: float | None = Field(description="agreed / comparable; null without any.")
+
+
+class Cell(Shown):
+    """How many were tracked by one channel and named another, or the same."""
+
+    tracked: str = Field(description="A channel, or untracked.")
+    answered: str = Field(description="A channel, or: words only, unknown, declined.")
+    answers: int
+
+
+class AnswersAndTracking(Shown):
+    """What buyers answer beside what was tracked; every entry that stands counts once."""
+
+    first_day: date
+    last_day: date
+    data_until: datetime
+    total: AgreementLine
+    cells: list[Cell]
+    by_rep: list[AgreementLine]
+    by_channel: list[AgreementLine]
+    by_month: list[AgreementLine]
+
+
+@routes.get("/reports/answers")
+def report_answers(context: Context, query: DaysQuery) -> AnswersAndTracking:
+    """Set what buyers answer against what was tracked, by channel, rep and month."""
+    today = context.at.astimezone(context.settings.zone).date()
+    period = reporting.period_of(context.settings, today, query.since, query.until)
+    found = heard.heard(context.session, _snapshot(context), period)
+    return AnswersAndTracking(
+        first_day=period.start,
+        last_day=period.end - timedelta(days=1),
+        data_until=found.taken_at,
+        total=AgreementLine.model_validate(found.total),
+        cells=[
+            Cell(tracked=tracked, answered=answered, answers=count)
+            for (tracked, answered), count in sorted(found.cells.items())
+        ],
+        by_rep=[AgreementLine.model_validate(line) for line in found.by_rep],
+        by_channel=[AgreementLine.model_validate(line) for line in found.by_channel],
+        by_month=[AgreementLine.model_validate(line) for line in found.by_month],
+    )
+
+
+def _snapshot(context: Context) -> snapshots.Snapshot:
     try:
-        taken = snapshots.current(context.session, settings, at=context.at)
+        return snapshots.current(context.session, context.settings, at=context.at)
     except snapshots.Preparing:
         raise ServiceUnavailable(
             "the figures are being worked out for the first time; ask again in a minute", retry_after=60
         ) from None
+
+
+@routes.get("/reports/roi")
+def report_roi(context: Context, query: RoiQuery) -> Roi:
+    """Set each campaign's credited revenue against its cost."""
+    settings, taken = context.settings, _snapshot(context)
     today = context.at.astimezone(settings.zone).date()
     report = reporting.roi_report(
         taken,

@@ -71,6 +71,10 @@ ringtrail = Commands(
     finished with problems (rejected rows, something needs attention), 2 failed.
     """,
     {
+        "answer": Commands(
+            'Add answers to "How did you hear about us?", and match their words with sources.',
+            {name: f"answers:answer_{name}" for name in ("add", "match", "words")},
+        ),
         "attribute": "attribute:attribute_command",
         "backup": Commands(
             "Create, verify and restore encrypted backups.",
@@ -118,6 +122,10 @@ ringtrail = Commands(
             invoke_without_command=True,
             callback=_new_key,
         ),
+        "link": Commands(
+            "Manage short links, which lead to your website with a campaign's UTM tags.",
+            {name: f"links:link_{name}" for name in ("add", "change", "list")},
+        ),
         "material": Commands(
             "Manage assets, the pieces of a campaign that carry numbers.", {"add": "numbers:material_add"}
         ),
@@ -138,6 +146,7 @@ ringtrail = Commands(
         "report": Commands(
             "Report what campaigns cost and earned.",
             {
+                "answers": "answers:answers_command",
                 "document": "document:document_command",
                 "kpis": "report:kpis_command",
                 "model": "report:model_command",

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from tracking.errors import Invalid, Sentence, say
 from tracking.imports import heard, values
-from tracking.imports.headed import NO_CHANNEL, TRACE, Headed, Occurrences, Unmatched
+from tracking.imports.headed import NO_CHANNEL, TRACE, Headed, Occurrences, Unmatched, Worded
 from tracking.imports.mapping import Told
 from tracking.imports.outcomes import Outcome
 from tracking.imports.reading import Table
@@ -94,6 +94,7 @@ class Deals(Headed):
         }
         self._occurrences = Occurrences()
         self.unmatched = Unmatched()
+        self.worded = Worded()
         self.name = _system({values.fold(name) for name in self.columns.header})
 
     def read(self, cells: Sequence[str]) -> _Sold:
@@ -181,11 +182,13 @@ class Deals(Headed):
                 if not told:
                     continue
                 meant = heard.meaning(session, told)
+                self.worded.note(told, meant)
                 answers.log(
                     session,
                     Asked.answered,
                     asked_at=before,
                     contact=contacts.contact_for(session, _who(deal, sold.record.clues), at=at),
+                    deal=deal,
                     campaign=meant.campaign if meant else None,
                     channel=meant.channel if meant else None,
                     verbatim=told,
@@ -218,10 +221,11 @@ class Deals(Headed):
     def remarks(self) -> Sequence[Sentence]:
         """Say what a file without ids leads to, and whose tags name no campaign."""
         if "deal_id" in self.columns:
-            return [*super().remarks(), *self.unmatched.remarks()]
+            return [*super().remarks(), *self.unmatched.remarks(), *self.worded.remarks()]
         return (
             *super().remarks(),
             *self.unmatched.remarks(),
+            *self.worded.remarks(),
             say(
                 "no column has deal IDs, so a row that changes counts as a new deal in the next file; "
                 "export the deals with their IDs"

@@ -17,6 +17,7 @@ from tracking.imports.outcomes import Outcome, Skip
 from tracking.imports.reading import Broken, Table
 from tracking.imports.values import Dialect, content_key
 from tracking.records import campaigns
+from tracking.records.answers import Source
 from tracking.records.sources import CLICK_IDS, OWN_TAG, UTM, Sources, Trace, trace
 from tracking.storage.models import Campaign
 
@@ -332,6 +333,32 @@ class Unmatched:
                 )
             )
         return found
+
+
+class Worded:
+    """Answers of a file whose words name neither a campaign nor a channel."""
+
+    def __init__(self) -> None:
+        self._words: Counter[str] = Counter()
+
+    def note(self, words: str, meant: Source | None) -> None:
+        """Note an answer, and what it was found to mean."""
+        if meant is None:
+            self._words[words] += 1
+
+    def remarks(self) -> list[Sentence]:
+        """Say which they are."""
+        if not self._words:
+            return []
+        named = ", ".join(f'"{words[:40]}"' for words, _ in self._words.most_common(_NAMED_TAGS))
+        return [
+            say(
+                "%(rows)s answers are kept in words only: %(words)s. Match them under Answers and "
+                "tracking, or with `ringtrail answer match`",
+                rows=self._words.total(),
+                words=named + ("…" if len(self._words) > _NAMED_TAGS else ""),
+            )
+        ]
 
 
 class Occurrences:

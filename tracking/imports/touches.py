@@ -8,17 +8,19 @@ from sqlalchemy.orm import Session
 
 from tracking.errors import Invalid, Sentence
 from tracking.imports import values
-from tracking.imports.headed import TRACE, Headed, Occurrences, Unmatched
+from tracking.imports.headed import TRACE, Headed, Occurrences, Unmatched, Worded
 from tracking.imports.mapping import Told
 from tracking.imports.outcomes import Outcome
 from tracking.imports.reading import Table
 from tracking.imports.run import each
 from tracking.imports.values import Dialect
-from tracking.records import campaigns, contacts, touches
+from tracking.records import answers, campaigns, contacts, touches
 from tracking.records.contacts import Clues
 from tracking.records.import_outcome import ImportOutcome
 from tracking.records.sources import Sources
 from tracking.records.touches import TouchRecord
+from tracking.storage.models import Touch
+from tracking.storage.vocabulary import Outcome as Asked
 from tracking.storage.vocabulary import TouchKind
 
 _KINDS = values.words(TouchKind, "kinds")
@@ -31,6 +33,8 @@ class _Met:
     channel: str | None
     material: str | None
     more_numbers: Sequence[str]
+    heard_from: str | None
+    """What was answered in a form that asks."""
 
 
 class Touches(Headed):
@@ -52,6 +56,7 @@ class Touches(Headed):
             "person",
             "phone",
             "email",
+            "heard_from",
             *TRACE,
         ),
         (),
@@ -64,6 +69,7 @@ class Touches(Headed):
         self._region = region
         self._occurrences = Occurrences()
         self.unmatched = Unmatched()
+        self.worded = Worded()
         self._kinds = _KINDS | {
             values.fold(word): values.choice(kind, "kind", values.words(TouchKind))
             for word, kind in (told.stages if told else {}).items()
@@ -109,7 +115,8 @@ class Touches(Headed):
             channel=None if campaign else channel,
             trace=self.trace(cells),
         )
-        return _Met(record, campaign, channel, material, numbers[1:])
+        heard = values.text(self.columns.cell(cells, "heard_from"), "heard_from", answers.LONGEST_VERBATIM)
+        return _Met(record, campaign, channel, material, numbers[1:], heard)
 
     def save(self, session: Session, records: Sequence[_Met], at: datetime) -> Sequence[Outcome]:
         """Add the touches, or bring them up to date."""
@@ -126,6 +133,8 @@ class Touches(Headed):
             )
             if known is not None and touch.campaign_id is None:
                 self.unmatched.note(met.record.trace, known)
+            if met.heard_from:
+                self._answer(session, met, touch, met.heard_from)
             contacts.also_reached(
                 session, contacts.account_of(session, touch.contact), met.more_numbers, at=at
             )
@@ -135,6 +144,21 @@ class Touches(Headed):
         self.campaigns.keep(session, found, zip((r.campaign for r in records), outcomes, strict=True))
         return outcomes
 
+    def _answer(self, session: Session, met: _Met, touch: Touch, told: str) -> None:
+        """Keep what a form's question was answered; what it means where it is a name, else words alone."""
+        meant = answers.understand(session, told)
+        self.worded.note(told, meant)
+        answers.log(
+            session,
+            Asked.answered,
+            asked_at=met.record.occurred_at,
+            contact=touch.contact,
+            campaign=meant.campaign if meant else None,
+            channel=meant.channel if meant else None,
+            verbatim=told,
+            source_key=values.content_key("touch's answer", met.record.source_key, told),
+        )
+
     def remarks(self) -> Sequence[Sentence]:
         """Say whose tags name no campaign, or several."""
-        return [*super().remarks(), *self.unmatched.remarks()]
+        return [*super().remarks(), *self.unmatched.remarks(), *self.worded.remarks()]

@@ -52,6 +52,7 @@ _POINTERS: tuple[tuple[type[Base], str, type[Base]], ...] = (
     (Answer, "contact_id", Contact),
     (Answer, "campaign_id", Campaign),
     (Answer, "corrects_id", Answer),
+    (Answer, "deal_id", Deal),
     (Touch, "call_id", Call),
     (Touch, "contact_id", Contact),
     (Touch, "campaign_id", Campaign),

@@ -233,6 +233,7 @@ DIRECT, OTHER = "direct", "other"
 PAID_SEARCH, ORGANIC_SEARCH = "paid search", "organic search"
 PAID_SOCIAL, ORGANIC_SOCIAL = "paid social", "organic social"
 LINK, EMAIL, AI = "referring site", "email", "ai assistant"
+MESSAGING = "messaging"
 
 _ONLINE: Mapping[str, str] = {
     PAID_SEARCH: "betald sökning|bezahlte suche|cpc|ppc|sem|sea|paidsearch|search ads|google ads|googleads"
@@ -249,7 +250,7 @@ _ONLINE: Mapping[str, str] = {
     "video": "organic video|paid video|youtube ads",
     EMAIL: "e post|epost|mail|mailing|newsletter|emails|e mail|e mails|email marketing|nyhetsbrev|рассылка"
     "|переходы с почтовых рассылок",
-    "messaging": "sms|mms|whatsapp|viber|telegram|text message|push|mobile push|mobile push notifications",
+    MESSAGING: "sms|mms|whatsapp|viber|telegram|text message|push|mobile push|mobile push notifications",
     "affiliate": "affiliates|affiliate marketing|partner link",
     LINK: "referral|referrals|website|websites|web sites|website referral|link|webbplatser|веб сайты"
     "|переходы по ссылкам на сайтах|外部链接|引荐",
@@ -279,6 +280,25 @@ def online(word: str) -> str | None:
     return _MEDIA.get(folded(word))
 
 
+_COMMON = {
+    PAID_SEARCH: "search",
+    ORGANIC_SEARCH: "search",
+    PAID_SOCIAL: "social",
+    ORGANIC_SOCIAL: "social",
+    "social media": "social",
+    "trade show": "fair",
+    "trade fair": "fair",
+    "catalogue": "print",
+    "recommendation": "referral",
+}
+
+
+def common(channel: str) -> str:
+    """Return what a buyer would call a channel: nobody says whether a search was paid for."""
+    known = canonical(channel)
+    return _COMMON.get(known, known)
+
+
 def answers() -> tuple[Channel, ...]:
     """Return those that stand among the answers of the desk from the start."""
     return tuple(each for each in STANDARD if each.is_answer)
@@ -297,7 +317,7 @@ _WORDS = {
     "email": _("email"),
     "existing customer": _("existing customer"),
     "fair": _("trade show"),
-    "messaging": _("messaging"),
+    MESSAGING: _("messaging"),
     "organic search": _("organic search"),
     "other": _("other"),
     "paid search": _("paid search"),

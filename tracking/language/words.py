@@ -81,7 +81,7 @@ def measure_word(measure: str) -> str:
     return str(_MEASURES.get(measure.strip().lower().replace("_", " "), measure))
 
 
-_CLICK_IDS = ("gclid", "gbraid", "wbraid", "msclkid", "yclid", "li_fat_id", "ttclid", "fbclid")
+_CLICK_IDS = ("gclid", "gbraid", "wbraid", "msclkid", "yclid", "li_fat_id", "ttclid", "ctwa_clid", "fbclid")
 
 
 def column_words() -> dict[str, str]:

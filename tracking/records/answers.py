@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session, aliased, joinedload
 
 from tracking.errors import Conflict, Invalid
 from tracking.language import channels
-from tracking.storage.models import Answer, Call, Campaign, Contact, Touch
+from tracking.records import contacts
+from tracking.storage.models import Account, Answer, Call, Campaign, Contact, Deal, Touch
 from tracking.storage.names import source_name
 from tracking.storage.vocabulary import CallStatus, LeadStatus, Outcome
 
@@ -19,12 +20,21 @@ LONGEST_VERBATIM = 2000
 MOST_CALLS = 20_000
 """So many calls are looked through at most for who asks: where more come, fewer days tell as much."""
 _COUNTED = 5000
+_LISTED = 100
 _ASKED = (Outcome.answered, Outcome.declined)
 
 # Control and format characters and halves of characters can break a database, a terminal or the order of
 # a line; the two joiners are part of how Persian, Hindi and emoji are spelt.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs"})
 _KEPT = frozenset("\n\t\u200c\u200d")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Who writes an answer down, where that is somebody other than who asked, and when."""
+
+    by: str
+    at: datetime
 
 
 def log(
@@ -35,19 +45,26 @@ def log(
     asked_by: str | None = None,
     call: Call | None = None,
     contact: Contact | None = None,
+    account: Account | None = None,
+    deal: Deal | None = None,
     campaign: Campaign | None = None,
     channel: str | None = None,
     verbatim: str | None = None,
+    corrects: Answer | None = None,
+    entry: Entry | None = None,
     source_key: str | None = None,
 ) -> Answer:
     """Write down what came of asking; a second entry for a call corrects the first and keeps it.
 
-    What comes again with the same ``source_key`` changes nothing. The caller's own words go into
-    ``verbatim``, what they were taken to mean into ``campaign`` or ``channel``. The tracked source of the
-    call stays as it is, whatever is answered.
+    It belongs to a call, a contact, a company or a deal; elsewhere than at a call, ``corrects`` says which
+    entry it corrects. What comes again with the same ``source_key`` changes nothing. The caller's own words
+    go into ``verbatim``, what they were taken to mean into ``campaign`` or ``channel``. The tracked source
+    of the call stays as it is, whatever is answered.
     """
-    if call is None and contact is None:
-        raise Invalid("call", "enter the call or the contact this answer belongs to")
+    if corrects is not None:
+        call, deal, contact = corrects.call, corrects.deal, corrects.contact
+    if call is None and contact is None and account is None and deal is None:
+        raise Invalid("call", "enter the call, contact, company or deal that this answer belongs to")
     if asked_at.tzinfo is None:
         raise Invalid(
             "asked_at",
@@ -67,13 +84,18 @@ def log(
         raise Invalid("verbatim", "enter the caller's words, a campaign or a channel")
     if source_key and (same := session.scalar(select(Answer).where(Answer.source_key == source_key))):
         return same
-    earlier = standing(session, call) if call is not None else None
-    person = call.contact if call is not None else contact
+    earlier = standing(session, call) if call is not None else corrects
+    if corrects is not None:
+        _refuse_corrected(session, corrects)
+    at = entry.at if entry else asked_at
     answer = Answer(
-        contact=person,
+        contact=call.contact if call is not None else contact or _somebody(session, account, deal, at),
         call=call,
+        deal=deal,
         asked_at=asked_at,
         asked_by=asked_by,
+        entered_at=entry.at if entry else None,
+        entered_by=entry.by if entry else None,
         outcome=outcome,
         campaign=campaign,
         channel=channel,
@@ -84,6 +106,35 @@ def log(
     session.add(answer)
     session.flush()
     return answer
+
+
+def _somebody(session: Session, account: Account | None, deal: Deal | None, at: datetime) -> Contact:
+    firm = account or (deal.account if deal else None)
+    assert firm is not None, "an answer belongs to somebody"
+    return contacts.unnamed(session, contacts.root(session, firm), at=at)
+
+
+def _refuse_corrected(session: Session, corrects: Answer) -> None:
+    session.execute(select(Answer.id).where(Answer.id == corrects.id).with_for_update())
+    if session.scalar(select(Answer.id).where(Answer.corrects_id == corrects.id)) is not None:
+        raise Conflict(
+            "answer %(number)s has been corrected already; reload the page and correct the current one",
+            number=corrects.id,
+        )
+
+
+def stands() -> ColumnElement[bool]:
+    """Return whether no other entry corrects an answer."""
+    later = aliased(Answer)
+    return ~exists().where(later.corrects_id == Answer.id)
+
+
+def of_company(session: Session, account: Account, deal: Deal | None = None) -> list[Answer]:
+    """Return the entries of a company's people, or those that name one of its deals, the latest first."""
+    found = select(Answer).options(joinedload(Answer.campaign), joinedload(Answer.deal))
+    people = contacts.people_of(contacts.same_company(contacts.root(session, account).id))
+    found = found.where(Answer.deal_id == deal.id if deal else Answer.contact_id.in_(people))
+    return list(session.scalars(found.order_by(Answer.asked_at.desc(), Answer.id.desc()).limit(_LISTED)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +211,14 @@ def commonest(session: Session, *, since: datetime, limit: int = 9) -> list[Sour
         )
         named += [Source(campaign.name, campaign) for campaign in session.scalars(likely)]
     return named
+
+
+def nameable(session: Session) -> list[str]:
+    """Return what an answer may name, as it is called on the page: campaigns, then channels."""
+    rows = session.execute(select(Campaign.name, Campaign.channel).order_by(Campaign.name)).all()
+    standard = [str(each.label) for each in channels.STANDARD]
+    others = sorted({channels.label(channel) for _, channel in rows} - set(standard))
+    return list(dict.fromkeys([*(name for name, _ in rows), *standard, *others]))
 
 
 def understand(session: Session, words: str) -> Source | None:

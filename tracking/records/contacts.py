@@ -152,14 +152,18 @@ def also_reached(session: Session, account: Account, numbers: Sequence[str], *, 
 def contact_for(session: Session, clues: Clues, *, at: datetime) -> Contact:
     """Find or add the person a record speaks of; where it names none, the company's unnamed contact."""
     account = account_for(session, clues, at=at)
-    unnamed = (PointKind.external, f"account {account.id}")
-    points = [*clues.points(), unnamed]
-    known = recognise(session, points)
-    for point in points:
-        if (contact := known.get(point)) and account_of(session, contact) is account:
-            return contact
-    contact = introduce(session, [unnamed], at=at, name=clues.person, account=account)
-    session.flush()
+    known = recognise(session, points := clues.points())
+    mine = (c for point in points if (c := known.get(point)) and account_of(session, c) is account)
+    return next(mine, None) or unnamed(session, account, at=at, name=clues.person)
+
+
+def unnamed(session: Session, account: Account, *, at: datetime, name: str | None = None) -> Contact:
+    """Find or add the contact that stands for a company's people of whom nothing is known."""
+    point = (PointKind.external, f"account {account.id}")
+    contact = recognise(session, [point]).get(point)
+    if contact is None or account_of(session, contact) is not account:
+        contact = introduce(session, [point], at=at, name=name, account=account)
+        session.flush()
     return contact
 
 

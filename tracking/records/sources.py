@@ -30,6 +30,7 @@ CLICK_IDS: Mapping[str, str] = {
     "yclid": channels.PAID_SEARCH,
     "li_fat_id": channels.PAID_SOCIAL,
     "ttclid": channels.PAID_SOCIAL,
+    "ctwa_clid": channels.PAID_SOCIAL,
     # Facebook marks every link that leaves it, paid for or not.
     "fbclid": channels.ORGANIC_SOCIAL,
 }

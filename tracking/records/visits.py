@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from sqlalchemy import ColumnElement, delete, func, select, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select, tuple_
+from sqlalchemy.orm import Session, aliased
 
 from tracking.errors import Invalid
 from tracking.language import channels
@@ -18,6 +18,8 @@ from tracking.storage.names import source_name, tidy
 
 ONLY_CAMPAIGNS = "campaigns only"
 """The breakdown of a report that leaves out visits without a campaign."""
+FOLLOWED = "short links"
+"""What counts visits by our own short links: a part of a site's visits, which other systems count whole."""
 _MOST = 1_000_000_000
 _AT_ONCE = 500
 
@@ -103,7 +105,7 @@ def _there(session: Session, records: Iterable[VisitRecord]) -> _There:
         some = tuple_(VisitCount.day, VisitCount.told).in_(wanted[start : start + _AT_ONCE])
         found.rows |= {(row.day, row.told): row for row in session.scalars(select(VisitCount).where(some))}
     columns = (VisitCount.day, VisitCount.site, VisitCount.counted_by, VisitCount.breakdown)
-    within = _within(wanted[0][0], wanted[-1][0] + timedelta(days=1))
+    within = [*_within(wanted[0][0], wanted[-1][0] + timedelta(days=1)), VisitCount.counted_by != FOLLOWED]
     for day, site, counted_by, breakdown in session.execute(select(*columns).where(*within).distinct()):
         found.counted.setdefault((day, site), set()).add((counted_by, breakdown))
     return found
@@ -178,6 +180,39 @@ def checked(record: VisitRecord) -> VisitRecord:
     )
 
 
+def add_followed(session: Session, day: date, campaign_id: int, number: int) -> None:
+    """Add visits by short links to those of a campaign in a day."""
+    there = (
+        VisitCount.day == day,
+        VisitCount.counted_by == FOLLOWED,
+        VisitCount.campaign_id == campaign_id,
+    )
+    row = session.scalar(select(VisitCount).where(*there).with_for_update())
+    if row is None:
+        told = hashlib.sha256(f"{FOLLOWED}\x1f{campaign_id}".encode()).hexdigest()
+        row = VisitCount(
+            day=day,
+            told=told,
+            counted_by=FOLLOWED,
+            breakdown=ONLY_CAMPAIGNS,
+            campaign_id=campaign_id,
+            visits=0,
+        )
+        session.add(row)
+    row.visits += number
+    session.flush()
+
+
+def counts() -> ColumnElement[bool]:
+    """Return whether a count is one of the site's visits.
+
+    Visits by short links stand for them on days that nothing else counts; elsewhere they would count twice.
+    """
+    other = aliased(VisitCount)
+    whole = exists().where(other.day == VisitCount.day, other.counted_by != FOLLOWED)
+    return or_(VisitCount.counted_by != FOLLOWED, ~whole)
+
+
 # --- What is there -----------------------------------------------------------------------------------------
 
 
@@ -202,7 +237,7 @@ def counted(session: Session, start: date | None = None, end: date | None = None
     """Return which systems have counted, in some days or ever."""
     columns = (VisitCount.site, VisitCount.counted_by, VisitCount.breakdown)
     query = select(*columns, func.sum(VisitCount.visits), func.min(VisitCount.day), func.max(VisitCount.day))
-    rows = session.execute(query.where(*_within(start, end)).group_by(*columns).order_by(*columns))
+    rows = session.execute(query.where(*_within(start, end), counts()).group_by(*columns).order_by(*columns))
     return [
         Counted(site, by, breakdown, int(visits), first, last)
         for site, by, breakdown, visits, first, last in rows
@@ -218,7 +253,7 @@ def by_source(
     query = (
         select(channel, Campaign.name, total)
         .outerjoin(Campaign, Campaign.id == VisitCount.campaign_id)
-        .where(*_within(start, end))
+        .where(*_within(start, end), counts())
         .group_by(channel, Campaign.name)
         .order_by(total.desc(), channel, Campaign.name)
     )

@@ -102,7 +102,8 @@ def _first(found: Comparison, judged: Sequence[Advice]) -> list[str]:
         ahead = "; ".join(f"{words[each]} ({', '.join(map(model_word, sides[each]))})" for each in sides)
         return [
             gettext(
-                "The highest ROI is too close to call. Ahead: %(sides)s, by no more than chance could explain.",
+                "The highest ROI is too close to call. Ahead: %(sides)s, by no more than chance could "
+                "explain.",
                 sides=ahead,
             )
         ]

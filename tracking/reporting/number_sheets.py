@@ -7,8 +7,9 @@ from sqlalchemy.orm import Session
 
 from reports import extras, sheets
 from reports.sheets import Sheet
+from tracking import clock
 from tracking.errors import Conflict
-from tracking.records import logos
+from tracking.records import links, logos
 from tracking.storage import phone
 from tracking.storage.config import Settings
 from tracking.storage.models import NumberAssignment, TrackingNumber
@@ -23,7 +24,7 @@ def pdf(session: Session, settings: Settings, wanted: Sequence[Printed]) -> byte
     if not settings.is_public:
         raise not_public(settings)
     logo = logos.current(session)
-    made = [_sheet(settings, row, held) for row, held in wanted]
+    made = [_sheet(session, settings, row, held) for row, held in wanted]
     return sheets.pdf(made, settings.company, logo)
 
 
@@ -36,15 +37,18 @@ def not_public(settings: Settings) -> Conflict:
     )
 
 
-def _sheet(settings: Settings, row: TrackingNumber, held: NumberAssignment | None) -> Sheet:
+def _sheet(session: Session, settings: Settings, row: TrackingNumber, held: NumberAssignment | None) -> Sheet:
     shown = phone.show(row.number)
     material = held.ad_material if held else None
+    today = clock.now().astimezone(settings.zone).date()
+    link = links.of_material(session, material.id, today) if material else None
     parts = [material.campaign.name, material.edition] if material else []
     return Sheet(
         number=shown.international,
         national=shown.national,
         call=f"tel:{row.number}",
-        link=f"{settings.base_url}/t/{row.id}",
+        # The page that the material advertises; without one, the page that shows the number.
+        link=f"{settings.links_url}{links.PATH}/{link.slug}" if link else f"{settings.base_url}/t/{row.id}",
         title=material.name if material else gettext("Next available number"),
         subtitle=" · ".join(filter(None, parts)),
         steps=[

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from attribution import COSTS, VISITS
 from reports.kpis import Period
 from tracking.records import rates
+from tracking.records.visits import counts
 from tracking.storage.columns import in_form, read
 from tracking.storage.models import Campaign, Cost, VisitCount
 
@@ -42,6 +43,7 @@ def visits(session: Session) -> pa.Table:
     channel: ColumnElement[str | None] = func.coalesce(Campaign.channel, VisitCount.channel)
     columns = (VisitCount.id, VisitCount.day, Campaign.name, channel.label("channel"), VisitCount.visits)
     query = select(*columns).outerjoin(Campaign, Campaign.id == VisitCount.campaign_id)
+    query = query.where(counts())
     kinds = {"day": pa.date32(), "name": pa.string(), "channel": pa.string()}
     rows = read(session, query, kinds)
     return in_form(

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from babel.numbers import list_currencies
-from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, field_validator
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
 from tracking.errors import Invalid, say
@@ -121,6 +121,7 @@ ON_PAGES = (
     "currency",
     "timezone",
     "base_url",
+    "short_url",
     "default_destination",
     "dial_timeout_s",
     "smtp_url",
@@ -152,6 +153,12 @@ class Settings(Environment, env_prefix="RINGTRAIL_"):
         title="Public address",
         description="The address of Ringtrail on the internet, such as https://calls.acme.example. "
         "Your phone provider calls it; QR codes and links in emails lead there.",
+    )
+    short_url: str = Field(
+        "",
+        title="Address of short links",
+        description="A short domain of your own that leads to Ringtrail, such as https://acme.example. "
+        "Leave empty to use the public address.",
     )
     trusted_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -286,9 +293,11 @@ class Settings(Environment, env_prefix="RINGTRAIL_"):
     def _e164(cls, value: str) -> str:
         return phone.require(value, "ZZ", "default_destination") if value else ""
 
-    @field_validator("base_url")
+    @field_validator("base_url", "short_url")
     @classmethod
-    def _absolute(cls, value: str) -> str:
+    def _absolute(cls, value: str, asked: ValidationInfo) -> str:
+        if not value and asked.field_name == "short_url":
+            return ""
         try:
             parts = urlsplit(value)
             # As browsers and providers write it, so that what they send compares.
@@ -377,6 +386,11 @@ class Settings(Environment, env_prefix="RINGTRAIL_"):
             # What ends in a digit is an address in another spelling, such as 127.1.
             return "." in name and not name[-1].isdigit() and not name.endswith(_LOCAL_NAMES)
         return (getattr(found, "ipv4_mapped", None) or found).is_global
+
+    @property
+    def links_url(self) -> str:
+        """Return the address below which short links are."""
+        return self.short_url or self.base_url
 
     @property
     def hosts(self) -> list[str]:

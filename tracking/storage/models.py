@@ -367,8 +367,12 @@ class Answer(Base):
     imported_by: Mapped[Imported]
     contact_id: Mapped[int] = mapped_column(ForeignKey("contact.id"), index=True)
     call_id: Mapped[int | None] = mapped_column(ForeignKey("call.id"), index=True)
+    deal_id: Mapped[int | None] = mapped_column(ForeignKey("deal.id"), index=True)
     asked_at: Mapped[datetime] = mapped_column(index=True)
     asked_by: Mapped[Name | None] = mapped_column(index=True)
+    entered_at: Mapped[datetime | None]
+    entered_by: Mapped[Name | None]
+    """Who wrote this row, where that is somebody other than who asked, and when."""
     outcome: Mapped[Outcome]
     campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaign.id"))
     channel: Mapped[Name | None]
@@ -377,6 +381,7 @@ class Answer(Base):
     source_key: Mapped[Name | None] = mapped_column(unique=True)
     contact: Mapped[Contact] = relationship()
     call: Mapped[Call | None] = relationship(back_populates="answers")
+    deal: Mapped["Deal | None"] = relationship()
     campaign: Mapped[Campaign | None] = relationship()
     __table_args__ = (
         CheckConstraint(
@@ -502,6 +507,40 @@ class SourceRule(Base):
     utm_campaign: Mapped[Name]
     created_at: Mapped[datetime]
     __table_args__ = (UniqueConstraint("utm_source", "utm_medium", "utm_campaign"),)
+
+
+class ShortLink(Base):
+    """A short address that leads on to a page, with the tags of the ad material that carries it."""
+
+    __tablename__ = "short_link"
+    id: Mapped[Key]
+    slug: Mapped[Name] = mapped_column(unique=True)
+    """What stands behind /l/, in small letters."""
+    ad_material_id: Mapped[int] = mapped_column(ForeignKey("ad_material.id"), index=True)
+    target: Mapped[str] = mapped_column(String(2000))
+    utm_source: Mapped[Name | None]
+    utm_medium: Mapped[Name | None]
+    utm_campaign: Mapped[Name | None]
+    expires_on: Mapped[date | None]
+    """The last day on which it leads on."""
+    created_at: Mapped[datetime]
+    created_by: Mapped[Name]
+    ad_material: Mapped[AdMaterial] = relationship()
+
+
+class LinkCount(Base):
+    """How often a short link was followed in a day: by people and, apart, by programs."""
+
+    __tablename__ = "link_count"
+    id: Mapped[Key]
+    link_id: Mapped[int] = mapped_column(ForeignKey("short_link.id"))
+    day: Mapped[date]
+    bots: Mapped[bool]
+    visits: Mapped[int]
+    __table_args__ = (
+        UniqueConstraint("link_id", "day", "bots"),
+        CheckConstraint("visits >= 0", "not_negative"),
+    )
 
 
 class Indicator(Base):

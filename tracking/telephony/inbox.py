@@ -27,8 +27,9 @@ from tracking.records.import_outcome import ImportOutcome
 from tracking.storage import db, phone, vault
 from tracking.storage.config import Settings
 from tracking.storage.models import Call, InboxEvent
-from tracking.telephony import bulk, numbers
+from tracking.telephony import bulk, messages, numbers
 from tracking.telephony.calls import CallEvent, Course
+from tracking.telephony.messages import MessageEvent
 from tracking.telephony.numbers import Ours
 from tracking.telephony.routing import Routing
 from tracking.telephony.spool import Kept, Spool
@@ -63,9 +64,11 @@ ERASED = "erased"
 """Stands as the reason why a report is done with, and as its body's hash: its body was taken out."""
 # Stands as the reason why a report that is done with made no call.
 _NOT_INCOMING = "no incoming call"
+# The same of a message, which came from no telephone number that is not ours.
+_NO_SENDER = "no message of a buyer"
 
-Interpreter = Callable[[str, datetime], CallEvent]
-"""Turns a kept body and the moment it came into a report about a call."""
+Interpreter = Callable[[str, datetime], CallEvent | MessageEvent]
+"""Turns a kept body and the moment it came into a report about a call, or into a message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -408,11 +411,14 @@ class Inbox:
     def _interpret(self, session: Session, rows: Sequence[InboxEvent]) -> Sequence[int]:
         """Record what can be; return the events that waited for one of these and can be read now."""
         read: list[tuple[InboxEvent, CallEvent]] = []
+        written: list[tuple[InboxEvent, MessageEvent]] = []
         for row in rows:
             try:
-                read.append((row, self._interpreters[row.provider](row.body, row.received_at)))
+                event = self._interpreters[row.provider](row.body, row.received_at)
             except Exception as error:
                 _mark_failed(row, error)
+            else:
+                written.append((row, event)) if isinstance(event, MessageEvent) else read.append((row, event))
         # A report that names no number of ours cannot open a call; it waits for one that does.
         first = [event for _, event in read if event.dialled]
         parsed = {event: self._numbers(event) for event in first}
@@ -436,6 +442,7 @@ class Inbox:
         for row, event in read:
             if _key(event) in outward:
                 row.processed_at, row.error = self._now(), _NOT_INCOMING
+        self._file(session, written)
         _write(session, rows)
         settled = {_key(event) for event in first} & outward
         if ready:
@@ -446,6 +453,15 @@ class Inbox:
         return (
             self._waiting(session, settled) if settled and session.connection().scalar(_ANY_WAITING) else []
         )
+
+    def _file(self, session: Session, written: Sequence[tuple[InboxEvent, MessageEvent]]) -> None:
+        """Make touches of messages; one that makes none, having no sender of its own, is done with too."""
+        told = [event for _, event in written]
+        region, at = self._settings.region, self._now()
+        made = messages.record(session, told, region=region, at=at) if told else []
+        for (row, _), touch in zip(written, made, strict=True):
+            row.attempts, row.processed_at = row.attempts + 1, at
+            row.error = None if touch else _NO_SENDER
 
     @staticmethod
     def _outward(

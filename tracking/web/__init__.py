@@ -16,6 +16,7 @@ from tracking.telephony.ringing import Ring
 from tracking.web import (
     account,
     annotations,
+    answers,
     bell,
     calls,
     campaigns,
@@ -31,6 +32,7 @@ from tracking.web import (
     imports,
     installation,
     jobs,
+    links,
     numbers,
     privacy,
     quality,
@@ -52,6 +54,7 @@ from tracking.web.pages import asset, bp, make_room, may, protect, squeeze
 PAGE_MODULES = (
     account,
     annotations,
+    answers,
     bell,
     calls,
     campaigns,
@@ -67,6 +70,7 @@ PAGE_MODULES = (
     imports,
     installation,
     jobs,
+    links,
     numbers,
     privacy,
     quality,

@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 from tracking.errors import Invalid, NotFound
 from tracking.language import formatting
 from tracking.language.words import answer_words
-from tracking.records import contacts
+from tracking.records import answers, contacts
 from tracking.reporting import quality
 from tracking.storage.models import (
     Account,
@@ -113,6 +113,9 @@ def _show(company_id: int, *, shown: int | None = None) -> str:
             kind=kind,
             kinds=kind_words(),
             in_words=answer_words,
+            said=(said := answers.of_company(session, main)),
+            corrected={answer.corrects_id for answer in said},
+            names=answers.nameable(session),
             newer=max(skip - _PAGE, 0) if skip else None,
             older=skip + _PAGE if more else None,
         )
@@ -300,13 +303,13 @@ def _lines(
     """Read what happened at some places of a timeline, in their order."""
     touches = {touch.id: touch for touch in session.scalars(_touches(_ids(places, "touch")))}
     found = select(Answer).where(Answer.id.in_(_ids(places, "answer"))).options(joinedload(Answer.campaign))
-    answers = {answer.id: answer for answer in session.scalars(found)}
+    said = {answer.id: answer for answer in session.scalars(found)}
     lines = []
     for at, what, row_id in places:
         if what == "touch":
             lines.append(Happening(at, touches[row_id].kind, touch=touches[row_id]))
         elif what == "answer":
-            lines.append(Happening(at, what, answer=answers[row_id]))
+            lines.append(Happening(at, what, answer=said[row_id]))
         else:
             lines.append(Happening(at, what, deal=deals[row_id]))
     return lines

@@ -13,13 +13,13 @@ from werkzeug.wrappers import Response
 from attribution import UNATTRIBUTED, JourneyError, explain
 from reports.roi import UNKNOWN
 from tracking.errors import Invalid, NotFound
-from tracking.language.words import line_words, stage_words
-from tracking.records import contacts, deals
+from tracking.language.words import answer_words, line_words, stage_words
+from tracking.records import answers, contacts, deals
 from tracking.records.contacts import Clues
 from tracking.records.deals import DealRecord
 from tracking.reporting.credit import Window
-from tracking.storage.models import Deal
-from tracking.storage.vocabulary import Stage
+from tracking.storage.models import Answer, Deal
+from tracking.storage.vocabulary import Outcome, Stage
 from tracking.web import forms, pages
 from tracking.web.pages import EVERYONE, MARKETERS, Work, some_of
 
@@ -96,7 +96,11 @@ def deal_page(deal_id: int) -> str:
         row = _deal(session, deal_id)
         found = _explained(session, row) if row.stage is Stage.won else None
         front = pages.report_query(session).deciding.model
-        steps = _steps(row, found["lines"], front) if found else _steps(row, _touches(session, row), front)
+        said = answers.of_company(session, row.account)
+        corrected = {answer.corrects_id for answer in said}
+        steps = _steps(row, found["lines"] if found else _touches(session, row), front)
+        named = [one for one in said if one.id not in corrected and one.outcome is Outcome.answered]
+        steps = _along_time(steps, named)
         return render_template(
             "deals/deal.html",
             deal=row,
@@ -105,6 +109,10 @@ def deal_page(deal_id: int) -> str:
             found=found,
             learnt=_learnt(session, row) if found and "learnt" in request.args else None,
             steps=steps,
+            said=said,
+            corrected=corrected,
+            names=answers.nameable(session),
+            in_words=answer_words,
             front=front,
             lines=line_words(),
             lookback=pages.settings().lookback_days,
@@ -132,7 +140,7 @@ def _touches(session: Session, deal: Deal) -> list[dict[str, Any]]:
 
 
 def _steps(deal: Deal, touches: list[dict[str, Any]], front: str) -> list[dict[str, Any]]:
-    """Return what led to a deal along time: touches with their shares, the stages it reached, long gaps."""
+    """Return what led to a deal: touches with their shares, and the stages it reached."""
     steps: list[dict[str, Any]] = []
     for touch in touches:
         weights = {model: share["weight"] if share else 0.0 for model, share in touch["shares"].items()}
@@ -157,9 +165,14 @@ def _steps(deal: Deal, touches: list[dict[str, Any]], front: str) -> list[dict[s
     steps += [
         {"at": at, "stage": stage, "label": words[stage]} for stage, at in reached.items() if at is not None
     ]
-    steps.sort(key=lambda step: step["at"])
+    return steps
+
+
+def _along_time(steps: list[dict[str, Any]], said: list[Answer]) -> list[dict[str, Any]]:
+    """Return steps and answers in their order, with long gaps between touches."""
+    steps = steps + [{"at": answer.asked_at, "answer": answer} for answer in said]
     told: list[dict[str, Any]] = []
-    for step in steps:
+    for step in sorted(steps, key=lambda step: step["at"]):
         gap = (step["at"] - told[-1]["at"]).days if told else 0
         if gap >= _LONG_DAYS:
             told.append({"at": step["at"], "gap": gap})

@@ -31,7 +31,7 @@ from tracking.web import forms, pages, reachable
 from tracking.web.pages import ADMINISTRATORS, PUBLIC, Work
 
 Page = str | tuple[str, int] | AnyResponse
-_COMPANY = ("company", "region", "currency", "timezone", "base_url")
+_COMPANY = ("company", "region", "currency", "timezone", "base_url", "short_url")
 _PHONE = ("default_destination", "dial_timeout_s")
 _LARGEST_FORM = 10_000_000
 """Larger than a logo may be, so that the form can say what is wrong with it."""
@@ -262,7 +262,7 @@ def phone_settings() -> Page:
                 select(InboxEvent.provider, func.max(InboxEvent.received_at)).group_by(InboxEvent.provider)
             ).all()
         )
-        rings = numbers.always_ring(session, providers.names(), pages.settings().default_destination)
+        rings = numbers.always_ring(session, list(providers.of_calls()), pages.settings().default_destination)
     base = pages.settings().base_url
     page = render_template(
         "settings/phone.html",
@@ -270,6 +270,7 @@ def phone_settings() -> Page:
         providers=[
             {
                 "name": name,
+                "calls": name in providers.of_calls(),
                 "fields": shown[name],
                 "obstacle": provider.obstacle(pages.settings()),
                 "addresses": [(words, base + path) for words, path in providers.addresses_of(name).items()],

@@ -14,7 +14,7 @@ from tracking import clock
 from tracking.errors import Conflict, Invalid, NotFound
 from tracking.language import formatting
 from tracking.language.words import call_state_words
-from tracking.records import logos
+from tracking.records import links, logos
 from tracking.reporting import number_sheets, questions, roi
 from tracking.storage import phone
 from tracking.storage.models import AdMaterial, Call, Campaign, NumberAssignment, TrackingNumber
@@ -253,10 +253,16 @@ def short_link(number_id: int) -> str:
     """Show a published number to whoever read its code; the page says nothing else and counts nobody."""
     with pages.reading() as session:
         row = session.get(TrackingNumber, number_id)
-        if row is None or not any(held.ends_at is None for held in row.assignments):
+        held = next((one for one in row.assignments if one.ends_at is None), None) if row else None
+        if row is None or held is None:
             raise NotFound(gettext("Number not found."))
+        link = links.of_material(session, held.ad_material_id, pages.today())
         return render_template(
-            "numbers/short.html", number=row.number, shown=phone.show(row.number), logo=logos.current(session)
+            "numbers/short.html",
+            number=row.number,
+            shown=phone.show(row.number),
+            logo=logos.current(session),
+            website=f"{pages.settings().links_url}{links.PATH}/{link.slug}" if link else None,
         )
 
 

@@ -66,8 +66,8 @@ def done(opened: Session) -> dict[str, bool]:
     def has(*wanted: Any) -> bool:
         return any(opened.scalar(query.limit(1)) is not None for query in wanted)
 
-    live = providers.names()
-    ready = any(not provider.obstacle(settings) for provider in providers.every().values())
+    live = tuple(providers.of_calls())
+    ready = any(not provider.obstacle(settings) for provider in providers.of_calls().values())
     called = has(select(Call.id))
     brought = ImportRun.kind.in_(_CALL_FILES), ImportRun.created + ImportRun.updated > 0
     return {
@@ -162,7 +162,7 @@ def _number(opened: Session) -> str | None:
 
 def _phones(settings: Settings) -> str:
     """Return which providers report calls, and where these ring."""
-    told = [name.capitalize() for name, each in providers.every().items() if not each.obstacle(settings)]
+    told = [name.capitalize() for name, each in providers.of_calls().items() if not each.obstacle(settings)]
     if settings.default_destination:
         told.append(phone.show(settings.default_destination).international)
     return " · ".join(told)

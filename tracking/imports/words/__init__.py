@@ -55,9 +55,9 @@ def aliases(kind: str) -> dict[str, tuple[str, ...]]:
     for table in _tables().values():
         for field, names in table.get(kind, {}).items():
             found[field] = (*found.get(field, ()), *_spelt(names))
-        if kind == "calls":
-            # The same question is asked of callers as of buyers.
-            for field in ("heard_from", "source"):
+        if kind in ("calls", "touches"):
+            # The same question is asked of callers, and in forms, as of buyers.
+            for field in ("heard_from", "source") if kind == "calls" else ("heard_from",):
                 found[field] = (*found.get(field, ()), *_spelt(table["deals"][field]))
     return found
 

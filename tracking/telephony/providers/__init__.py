@@ -16,6 +16,7 @@ from tracking.errors import Invalid
 from tracking.storage.config import PROVIDERS_PATH, ProviderSettings, Settings
 from tracking.telephony.calls import CallEvent
 from tracking.telephony.inbox import Inbox, Interpreter
+from tracking.telephony.messages import MessageEvent
 from tracking.telephony.routing import Routing
 
 if TYPE_CHECKING:
@@ -56,8 +57,9 @@ class Forged(Exception):
 class Provider(Protocol):
     """What the file of a provider defines.
 
-    It may define ``ADDRESSES`` too: what is to be entered at the provider, by its own words, as paths. A
-    class of :class:`ProviderSettings` in it shows on the page of settings by itself.
+    It may define ``ADDRESSES`` too: what is to be entered at the provider, by its own words, as paths; and
+    ``CARRIES_CALLS``, false where it brings messages alone. A class of :class:`ProviderSettings` in it shows
+    on the page of settings by itself.
     """
 
     def routes(self, pages: "Blueprint", settings: Settings, inbox: Inbox, routing: Routing) -> None:
@@ -68,8 +70,8 @@ class Provider(Protocol):
         while it serves, so each request asks them.
         """
 
-    def interpret(self, body: str, received_at: datetime) -> CallEvent:
-        """Turn a kept request into a report about a call."""
+    def interpret(self, body: str, received_at: datetime) -> CallEvent | MessageEvent:
+        """Turn a kept request into a report about a call, or into a message."""
 
     def obstacle(self, settings: Settings) -> str:
         """Return what is missing before its requests can be verified; empty where nothing is."""
@@ -98,6 +100,11 @@ def names() -> tuple[str, ...]:
 def every() -> Mapping[str, Provider]:
     """Return the providers by name."""
     return {name: cast(Provider, import_module(f"{__name__}.{name}")) for name in names()}
+
+
+def of_calls() -> Mapping[str, Provider]:
+    """Return those that carry calls, by name."""
+    return {name: one for name, one in every().items() if getattr(one, "CARRIES_CALLS", True)}
 
 
 def interpreters() -> Mapping[str, Interpreter]:

@@ -1,8 +1,8 @@
-"""Twilio voice: signed webhooks in, TwiML that lets the telephone ring out, reports about calls on to us.
+"""Twilio: signed webhooks in, TwiML that lets the telephone ring out, reports on to us of calls and messages.
 
-Three addresses are called: ``voice`` when a number of ours rings (a number's "a call comes in"), ``dial``
-when the destination has hung up or not picked up, and ``status`` for the progress of the caller's leg (the
-number's "call status changes") and of the leg to the destination.
+Of calls three addresses are called: ``voice`` when a number of ours rings (a number's "a call comes in"),
+``dial`` when the destination has hung up or not picked up, and ``status`` for the progress of the caller's
+leg (the number's "call status changes") and of the leg to the destination. Of messages, ``message``.
 """
 
 import base64
@@ -28,6 +28,7 @@ from tracking.storage.config import PROVIDERS_PATH, ProviderSettings, Settings
 from tracking.storage.vocabulary import CallStatus
 from tracking.telephony.calls import CallEvent, Course
 from tracking.telephony.inbox import Arrival, Inbox
+from tracking.telephony.messages import MessageEvent, referred
 from tracking.telephony.providers import Forged
 from tracking.telephony.routing import Routing
 
@@ -53,7 +54,10 @@ _OVER = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
 _PARTY = re.compile(r"client:|sips?:(?!\+?\d{7,15}@)", re.IGNORECASE)
 
 # What is entered at Twilio, under its own names, as paths of ours.
-ADDRESSES = {"A call comes in": "/voice", "Call status changes": "/status"}
+ADDRESSES = {"A call comes in": "/voice", "Call status changes": "/status", "A message comes in": "/message"}
+# Of a message; what was written is not kept.
+_OF_MESSAGE = ("MessageSid", "From", "To", "ProfileName", "ReferralCtwaClid", "ReferralSourceId",
+               "ReferralSourceType", "ReferralSourceUrl", "ReferralHeadline")  # fmt: skip
 
 _SORRY = "We are sorry, nobody can take your call at the moment. Please try again later."
 
@@ -164,12 +168,14 @@ def receive(request: Request, base_url: str, own: TwilioSettings, endpoint: str,
     if not any(is_signed(url, form, body, signature, key, algorithm) for key in keys):
         raise Forged("the signature is not that of this request")
     form = form or {}
+    if endpoint == "message":
+        form = {name: form[name] for name in (*_OF_MESSAGE, "AccountSid") if name in form}
     if own.account_sid and _said(form, "AccountSid") != own.account_sid:
         raise Forged("the account is not the one in RINGTRAIL_TWILIO_ACCOUNT_SID")
     return Arrival(
         provider=PROVIDER,
-        call_id=_call(form),
-        report="/".join(_told_apart(endpoint, form)),
+        call_id=_word(form, "MessageSid", required=True) if endpoint == "message" else _call(form),
+        report="message" if endpoint == "message" else "/".join(_told_apart(endpoint, form)),
         body=json.dumps({"endpoint": endpoint, "form": form}, sort_keys=True),
         received_at=at,
         dialled=_said(form, "To") if endpoint == "voice" else "",
@@ -191,8 +197,8 @@ def _keys(header: str, own: TwilioSettings) -> tuple[str, list[str]]:
 # --- What does it say? -----------------------------------------------------------------------------------
 
 
-def interpret(body: str, received_at: datetime) -> CallEvent:
-    """Turn a kept request into a report about a call.
+def interpret(body: str, received_at: datetime) -> CallEvent | MessageEvent:
+    """Turn a kept request into a report about a call, or into a message.
 
     Twilio calls the caller's leg completed also where nobody picked up; that somebody did is told by the
     leg to the destination alone. That leg knows the caller's number only as it was shown to the
@@ -200,6 +206,8 @@ def interpret(body: str, received_at: datetime) -> CallEvent:
     """
     said = json.loads(body)
     endpoint, form = said["endpoint"], said["form"]
+    if endpoint == "message":
+        return _message(form, received_at)
     to_destination = bool(_said(form, "ParentCallSid"))
     of_destination = to_destination or endpoint == "dial"
     status = _said(form, "DialCallStatus" if endpoint == "dial" else "CallStatus")
@@ -227,6 +235,21 @@ def interpret(body: str, received_at: datetime) -> CallEvent:
         duration_s=lasted if over and not of_destination else None,
         talk_s=lasted if over and answered else None,
         course=None if to_destination else _course(form),
+    )
+
+
+def _message(form: Mapping[str, Sequence[str]], at: datetime) -> MessageEvent:
+    # By WhatsApp too, whose parties it names "whatsapp:+46…".
+    ours, sender = (_said(form, name).removeprefix("whatsapp:") for name in ("To", "From"))
+    told = {"ctwa_clid": "CtwaClid", "source_id": "SourceId", "source_type": "SourceType"}
+    told |= {"source_url": "SourceUrl", "headline": "Headline"}
+    return MessageEvent(
+        provider=PROVIDER,
+        ours=ours,
+        sender=sender,
+        sent_at=at,
+        sender_name=_said(form, "ProfileName")[:200] or None,
+        trace=referred({name: _said(form, f"Referral{word}") for name, word in told.items()}),
     )
 
 
@@ -348,6 +371,11 @@ def routes(pages: Blueprint, settings: Settings, inbox: Inbox, routing: Routing)
     def status() -> tuple[str, int]:
         kept = inbox.take(received("status"))
         return ("", 204) if kept else ("the event could not be kept\n", 503)
+
+    @pages.post("/message")
+    def message() -> Response:
+        kept = inbox.take(received("message"))
+        return _twiml(_written(ET.Element("Response"))) if kept else Response(status=503)
 
 
 def _written(response: ET.Element) -> bytes:
