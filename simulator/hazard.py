@@ -14,6 +14,7 @@ import numpy as np
 
 from simulator.chance import Flags, Floats, Integers, exponential, ragged
 from simulator.market import DAY, MEMORY_HALVES, Shard
+from simulator.parameters import ScenarioError
 
 NEVER: Final = np.int64(2**62)
 
@@ -50,6 +51,7 @@ class Stage:
 
     def __init__(self, shard: Shard, stage: str, mean_days: Floats, share: Floats) -> None:
         scenario, needs, exposures = shard.world.scenario, shard.needs, shard.exposures
+        self._name = stage
         campaigns = list(scenario.campaigns.values())
         lifts = np.array([*(round(c.lift.of(stage) * 1000) for c in campaigns), 0], dtype=np.int64)
         self._impulses = np.array([*(c.impulse.of(stage) for c in campaigns), 0.0])
@@ -102,9 +104,11 @@ class Stage:
         push = np.rint(self._impulses[self._campaign] * self._mean[self._need]).astype(np.int64)
         gained = np.where(on, push, 0)
         gained[1:] += grown[:-1]
-        assert float(np.abs(gained).astype(np.float64).sum()) < 9e18, (
-            "hazard sums would leave 64 bits: use smaller shards"
-        )
+        if float(np.abs(gained.astype(np.float64)).sum()) >= 9e18:
+            raise ScenarioError(
+                f"the hazards of the stage {self._name!r} are too large to add up: lower organic.{self._name}"
+                f" and the campaigns' impulse and lift there"
+            )
         total = np.cumsum(gained)
         live = np.flatnonzero(start < self._ends)
         crossed = np.full(len(start), NEVER)

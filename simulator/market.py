@@ -18,13 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.chance import Floats, Integers, choose, lognormal, poisson, ragged, uniform
-from simulator.parameters import Campaign, Scenario
+from simulator.parameters import Campaign, Scenario, ScenarioError
 
 DAY: Final = 86_400
 WEEK: Final = 7 * DAY
 YEAR_DAYS: Final = 365.0
 # Calls and views that pass the desk and the pool together, about: some 10 MB, and enough to keep numpy busy.
 _TOGETHER: Final = 20_000
+# Room in a meeting's key: so many meetings in a flight or a need, and so many whole multiples of the spend.
+_MEETINGS: Final = 4096
+_LAYERS: Final = 64
 # A lift halves twice and ends at the third half-life; this is what the halving staircase leaves to remember.
 MEMORY_HALVES: Final = 3
 
@@ -281,8 +284,7 @@ def _pushed(
         owners.append(owner[within])
         times.append(np.floor(at[within]).astype(np.int64))
         marks.append(layer + mark[within])
-        # Room for 4,096 meetings per flight and 64 layers: far beyond what the parameter ranges allow.
-        keys.append(((np.int64(number) * 64 + layer) * 4096) + index[within])
+        keys.append((np.int64(number) * _LAYERS + layer) * _MEETINGS + _within_room(name, index)[within])
     if not owners:
         return _empty_columns()
     owner = np.concatenate(owners)
@@ -317,7 +319,7 @@ def _searched(
         campaign.per_year * years * reach[needs.owner],
     )
     need, index = ragged(counts)
-    key = (needs.index[need] * 64 + layer) * 4096 + index
+    key = (needs.index[need] * _LAYERS + layer) * _MEETINGS + _within_room(name, index)
     account = needs.account[need]
     span = (stops - needs.onset)[need]
     at = needs.onset[need] + np.floor(span * uniform(world.seed, account, f"{concern}.at", key)).astype(
@@ -325,6 +327,16 @@ def _searched(
     )
     mark = layer + uniform(world.seed, account, f"{concern}.mark", key)
     return needs.owner[need], account, np.full(len(need), position, dtype=np.int64), need, at, mark, key
+
+
+def _within_room(name: str, index: Integers) -> Integers:
+    """Return the numbers of meetings as they are, where their keys have room for all of them."""
+    if index.max(initial=0) >= _MEETINGS:
+        raise ScenarioError(
+            f"campaigns.{name}: some companies meet it {index.max() + 1} times in one flight; at most"
+            f" {_MEETINGS} fit: lower per_year, exposures or the multipliers of industries"
+        )
+    return index
 
 
 def _empty_columns() -> _Columns:

@@ -3,28 +3,57 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Share: TypeAlias = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive: TypeAlias = Annotated[float, Field(gt=0.0)]
-NonNegative: TypeAlias = Annotated[float, Field(ge=0.0)]
-Weights: TypeAlias = Annotated[dict[str, NonNegative], Field(min_length=1)]
+Weight: TypeAlias = Annotated[float, Field(ge=0.0, le=1_000.0)]
+Days: TypeAlias = Annotated[float, Field(gt=0.0, le=100_000.0)]
+# Standard deviation of a logarithm: at 2, one draw in forty is more than 50 times the median.
+Sigma: TypeAlias = Annotated[float, Field(ge=0.0, le=2.0)]
+# Up to ten billion in the currency's main unit.
+Money: TypeAlias = Annotated[float, Field(ge=0.0, le=1e12)]
+
+
+def _not_all_zero(weights: Iterable[float]) -> None:
+    if not any(weights):
+        raise ValueError("at least one weight must be above 0")
+
+
+def _weighed(weights: dict[str, float]) -> dict[str, float]:
+    _not_all_zero(weights.values())
+    return weights
+
+
+def _weighed_list(weights: list[float]) -> list[float]:
+    _not_all_zero(weights)
+    return weights
+
+
+Multiplier: TypeAlias = Annotated[float, Field(ge=0.0, le=10.0)]
+Weights: TypeAlias = Annotated[dict[str, Weight], Field(min_length=1), AfterValidator(_weighed)]
 
 STAGES: Final = ("shortlist", "contact", "win")
 
 
+class ScenarioError(ValueError):
+    """A scenario that cannot be read or run, with the key, the value and what would be right."""
+
+
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Size(_Part):
     """A size class of buying companies."""
 
-    share: NonNegative = Field(description="weight among companies, any scale")
+    share: Weight = Field(description="weight among companies, any scale")
     group_mean: float = Field(ge=1.0, le=30.0, description="people in the buying group, mean of 1 + Poisson")
-    demand: NonNegative = Field(description="multiplier of the need rate, 1 = as stated under needs")
+    demand: float = Field(
+        ge=0.0, le=100.0, description="multiplier of the need rate, 1 = as stated under needs"
+    )
 
 
 class Market(_Part):
@@ -34,29 +63,35 @@ class Market(_Part):
     regions: Weights = Field(description="weight per region, any scale")
     sizes: dict[str, Size] = Field(min_length=1)
 
+    @model_validator(mode="after")
+    def _has_companies(self) -> Market:
+        if not any(size.share for size in self.sizes.values()):
+            raise ValueError("at least one of sizes must have a share above 0")
+        return self
+
 
 class Need(_Part):
     """One kind of need and the course it takes."""
 
     per_year: float = Field(ge=0.0, le=50.0, description="needs a year and company of demand 1")
-    season: list[NonNegative] = Field(
+    season: Annotated[list[Weight], AfterValidator(_weighed_list)] = Field(
         min_length=12, max_length=12, description="weight of each month, any scale"
     )
-    shortlist_days: Positive = Field(description="mean days from need to shortlist at hazard weight 1")
-    contact_days: Positive = Field(description="mean days from shortlist to first contact at hazard weight 1")
-    lifetime_days: Positive = Field(description="median days until the need ends without us")
-    lifetime_sigma: NonNegative = Field(
-        description="spread of that time, standard deviation of its logarithm"
-    )
+    shortlist_days: Days = Field(description="mean days from need to shortlist at hazard weight 1")
+    contact_days: Days = Field(description="mean days from shortlist to first contact at hazard weight 1")
+    lifetime_days: Days = Field(description="median days until the need ends without us")
+    lifetime_sigma: Sigma = Field(description="spread of that time, standard deviation of its logarithm")
     lost_share: Share = Field(
         description="share of such ends that are a competitor's win; the rest are no decision"
     )
     qualify_rate: Share = Field(description="share of reached enquiries that qualify")
-    quote_days: Positive = Field(description="median days from first contact to the quote")
-    quote_sigma: NonNegative = Field(description="standard deviation of the logarithm of the quote time")
-    decision_days: Positive = Field(description="mean days from quote to order at hazard weight 1")
-    value_minor: Positive = Field(description="median order value in minor units of the currency")
-    value_sigma: NonNegative = Field(description="standard deviation of the logarithm of the order value")
+    quote_days: Days = Field(description="median days from first contact to the quote")
+    quote_sigma: Sigma = Field(description="standard deviation of the logarithm of the quote time")
+    decision_days: Days = Field(description="mean days from quote to order at hazard weight 1")
+    value_minor: float = Field(
+        gt=0.0, le=1e11, description="median order value in minor units of the currency"
+    )
+    value_sigma: Sigma = Field(description="standard deviation of the logarithm of the order value")
     margin: Share = Field(description="gross margin as a share of the order value")
     repeat_per_year: float = Field(ge=0.0, le=50.0, description="repeat orders a year while the buyer stays")
     repeat_end: float = Field(gt=0.0, le=1.0, description="chance that the buyer leaves after each order")
@@ -65,9 +100,9 @@ class Need(_Part):
 class Effects(_Part):
     """What one exposure does to a stage."""
 
-    shortlist: NonNegative = 0.0
-    contact: NonNegative = 0.0
-    win: NonNegative = 0.0
+    shortlist: Weight = 0.0
+    contact: Weight = 0.0
+    win: Weight = 0.0
 
     def of(self, stage: str) -> float:
         """Return the effect on one of `STAGES`."""
@@ -77,8 +112,12 @@ class Effects(_Part):
 class Flight(_Part):
     """An interval in which a campaign runs."""
 
-    from_day: float = Field(description="first day, counted from the scenario's start; negative is before it")
-    to_day: float = Field(description="last day, exclusive")
+    from_day: float = Field(
+        ge=-3650.0,
+        le=3650.0,
+        description="first day, counted from the scenario's start; negative is before it",
+    )
+    to_day: float = Field(ge=-3650.0, le=4015.0, description="last day, exclusive")
     exposures: float = Field(
         ge=0.0, le=200.0, description="exposures per company reached over the whole flight"
     )
@@ -104,7 +143,7 @@ class Campaign(_Part):
         description="exposures a year and company (or year of open need), all year",
     )
     flights: list[Flight] = Field(default_factory=list)
-    industries: dict[str, NonNegative] = Field(
+    industries: dict[str, Multiplier] = Field(
         default_factory=dict, description="multiplier of the exposures per industry, 1 where not named"
     )
     impulse: Effects = Field(
@@ -130,14 +169,14 @@ class Campaign(_Part):
         default=0.0, description="chance that an exposure is followed by a brand search visit"
     )
     number: Literal["own", "pool", "none"] = Field(description="what number the material carries")
-    salience: NonNegative = Field(
+    salience: Weight = Field(
         default=1.0,
         description="weight in the memory of a caller naming what stands out; 0 = never named or dialled",
     )
-    fixed_minor: NonNegative = Field(
+    fixed_minor: Money = Field(
         default=0.0, description="booked cost a year in minor units, whatever the reach"
     )
-    variable_minor: NonNegative = Field(
+    variable_minor: Money = Field(
         default=0.0,
         description="cost a year and 1,000 companies in minor units, proportional to the spend scale",
     )
@@ -154,22 +193,24 @@ class Campaign(_Part):
 class Organic(_Part):
     """Demand that comes without any campaign, as hazard weights."""
 
-    shortlist: NonNegative = Field(
-        description="hazard weight without any campaign, 1 = the need's stated mean"
-    )
-    contact: NonNegative = Field(description="as above, from shortlist to contact")
-    win: NonNegative = Field(description="as above, from quote to order")
-    saturation: NonNegative = Field(
+    shortlist: Weight = Field(description="hazard weight without any campaign, 1 = the need's stated mean")
+    contact: Weight = Field(description="as above, from shortlist to contact")
+    win: Weight = Field(description="as above, from quote to order")
+    saturation: Weight = Field(
         default=0.0,
         description="ceiling that the campaigns' joint lift approaches; 0 = none, lifts simply add",
     )
 
 
+# A clock that stands still for hours could not be turned back.
+Activity: TypeAlias = Annotated[float, Field(ge=1e-3, le=1_000.0)]
+
+
 class Calendar(_Part):
     """When in the week buyers are active."""
 
-    days: list[Positive] = Field(min_length=7, max_length=7, description="weight of Monday to Sunday")
-    hours: list[Positive] = Field(min_length=24, max_length=24, description="weight of each hour of the day")
+    days: list[Activity] = Field(min_length=7, max_length=7, description="weight of Monday to Sunday")
+    hours: list[Activity] = Field(min_length=24, max_length=24, description="weight of each hour of the day")
 
 
 class Contact(_Part):
@@ -200,20 +241,26 @@ class Desk(_Part):
     close_hour: float = Field(ge=0.0, le=24.0)
     open_days: list[Annotated[int, Field(ge=0, le=6)]] = Field(description="0 = Monday")
     holidays: list[dt.date] = Field(default_factory=list)
-    patience_s: Positive = Field(description="mean seconds a caller waits, exponential")
+    patience_s: float = Field(gt=0.0, le=86_400.0, description="mean seconds a caller waits, exponential")
     talk_law: Literal["lognormal", "exponential"] = Field(
         default="lognormal", description="'exponential' is what Erlang's formulas assume"
     )
-    talk_s: Positive = Field(description="median seconds of talk, of the exponential law the mean")
-    talk_sigma: NonNegative = Field(description="standard deviation of the logarithm of the talk time")
+    talk_s: float = Field(
+        gt=0.0, le=86_400.0, description="median seconds of talk, of the exponential law the mean"
+    )
+    talk_sigma: Sigma = Field(description="standard deviation of the logarithm of the talk time")
     voicemail: Share = Field(description="chance that an unanswered caller leaves a message")
     call_back: Share = Field(description="chance that a message is answered at the next opening")
     retry: Share = Field(description="chance that an unanswered caller without call-back tries again")
-    retry_hours: Positive = Field(description="mean hours to the next try, exponential")
+    retry_hours: float = Field(gt=0.0, le=10_000.0, description="mean hours to the next try, exponential")
     attempts: int = Field(ge=1, le=20, description="tries at most")
-    junk_per_day: NonNegative = Field(description="sales calls, robots and wrong numbers a day")
-    customer_calls_per_day: NonNegative = Field(
-        description="calls of existing customers about other matters, a day and 1,000 companies"
+    junk_per_day: float = Field(
+        ge=0.0, le=100_000.0, description="sales calls, robots and wrong numbers a day"
+    )
+    customer_calls_per_day: float = Field(
+        ge=0.0,
+        le=100_000.0,
+        description="calls of existing customers about other matters, a day and 1,000 companies",
     )
 
     @model_validator(mode="after")
@@ -239,18 +286,27 @@ class Pool(_Part):
     policy: Literal["lru", "lease"] = Field(
         description="'lru' shows the number unused longest; 'lease' holds it and shows the main one when full"
     )
-    lease_minutes: Positive = Field(description="how long a lease holds, policy 'lease' only")
-    call_delay_minutes: Positive = Field(description="median minutes from the visit to the call")
-    call_delay_sigma: NonNegative
+    lease_minutes: float = Field(
+        gt=0.0, le=10_000_000.0, description="how long a lease holds, policy 'lease' only"
+    )
+    call_delay_minutes: float = Field(
+        gt=0.0, le=100_000.0, description="median minutes from the visit to the call"
+    )
+    call_delay_sigma: Sigma
 
 
 class Via(_Part):
     """Through what an enquiry arrives, as weights, for a company that met at least one campaign."""
 
-    material: NonNegative = Field(description="the material met last")
-    older_material: NonNegative = Field(description="late dialling: an older piece of material")
-    brand_search: NonNegative = Field(description="a search for the brand, then the web site")
-    direct: NonNegative = Field(description="the main number or a typed address")
+    material: Weight = Field(description="the material met last")
+    older_material: Weight = Field(description="late dialling: an older piece of material")
+    brand_search: Weight = Field(description="a search for the brand, then the web site")
+    direct: Weight = Field(description="the main number or a typed address")
+
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> Via:
+        _not_all_zero((self.material, self.older_material, self.brand_search, self.direct))
+        return self
 
 
 class Answers(_Part):
@@ -258,12 +314,17 @@ class Answers(_Part):
 
     asked: Share = Field(description="chance that the rep asks")
     declined: Share = Field(description="chance that the caller asked declines")
-    first: NonNegative = Field(description="weight of naming the campaign met first")
-    last: NonNegative = Field(description="weight of naming the campaign met last")
-    salient: NonNegative = Field(description="weight of naming what stands out, by the campaigns' salience")
-    internet: NonNegative = Field(description="weight of 'the internet'")
-    decoy: NonNegative = Field(description="weight of naming an advertisement that never ran")
-    unknown: NonNegative = Field(description="weight of 'I do not know'")
+    first: Weight = Field(description="weight of naming the campaign met first")
+    last: Weight = Field(description="weight of naming the campaign met last")
+    salient: Weight = Field(description="weight of naming what stands out, by the campaigns' salience")
+    internet: Weight = Field(description="weight of 'the internet'")
+    decoy: Weight = Field(description="weight of naming an advertisement that never ran")
+    unknown: Weight = Field(description="weight of 'I do not know'")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Answers:
+        _not_all_zero((self.first, self.last, self.salient, self.internet, self.decoy, self.unknown))
+        return self
 
 
 class Observer(_Part):
@@ -289,7 +350,9 @@ class Scenario(_Part):
 
     name: str
     description: str
-    start: dt.date
+    start: dt.date = Field(
+        ge=dt.date(1970, 1, 1), le=dt.date(2199, 12, 31), description="first day of the window"
+    )
     accounts: int = Field(ge=1, le=50_000_000, description="companies, unless the caller says otherwise")
     days: int = Field(ge=1, le=3650, description="length of the reporting window")
     warmup_days: int = Field(

@@ -120,7 +120,7 @@ def simulate(
         done = study.simulate(
             world, out, truth=truth, permutations=permutations, workers=workers, engine=engine
         )
-    except RuntimeError as error:
+    except (RuntimeError, scenarios.ScenarioError) as error:
         fail(str(error))
     if done.report is None:
         installation.tell(f"{_sum(done.rows)} in {out}", rows=done.rows)
