@@ -31,7 +31,7 @@ from simulator.chance import (
     words,
 )
 from simulator.hazard import NEVER, Stage, pairs
-from simulator.market import DAY, YEAR_DAYS, Shard
+from simulator.market import DAY, YEAR_DAYS, Shard, Week
 
 MODES: Final = ("phone", "form", "message", "in person")
 STATUSES: Final = ("won", "lost", "no decision", "open")
@@ -141,11 +141,18 @@ class Cycle:
         self._ending = np.where(
             uniform(seed, needs.account, "cycle.ending", needs.index) < lost, LOST, NO_DECISION
         )
+        opens = Week(self.world).activity(np.array([self.world.opens]))[0]
+        self._earlier = shard.exposures.at < opens
         self._pairs = pairs(shard, [c.value_lift for c in scenario.campaigns.values()], memory=False)
 
     def active(self, scale: Floats) -> Flags:
-        """Return which meetings happen when each campaign's spend is multiplied by its `scale`."""
-        return np.asarray(self.shard.exposures.threshold < scale[self.shard.exposures.campaign])
+        """Return which meetings happen when each campaign's spend of the window is multiplied by its `scale`.
+
+        Those of the warm-up happen as in the scenario whatever the scale: what was spent before is spent.
+        """
+        exposures = self.shard.exposures
+        within = exposures.threshold < scale[exposures.campaign]
+        return np.asarray(np.where(self._earlier, exposures.threshold < 1.0, within))
 
     def enquire(self, scale: Floats) -> tuple[Outcome, Enquiries]:
         """Run the cycle up to first contact.
@@ -153,8 +160,8 @@ class Cycle:
         Parameters
         ----------
         scale : ndarray of float64
-            Spend per campaign as a multiple of the scenario's, in the order of `World.campaigns`; 0 = it
-            never ran.
+            Spend of the window per campaign as a multiple of the scenario's, in the order of
+            `World.campaigns`; 0 = it does not run in the window.
 
         Returns
         -------

@@ -44,8 +44,8 @@ def study(name: str, spread: Mapper) -> dict[str, Any]:
     scenario = load(name, {"desk.reps": 0})
     large = World(scenario, POPULATION, scenario.days, seed=1_000)
     report, gains = known(large, spread)
-    margin = report["all_campaigns"]["margin_minor"]
-    per_account = report["all_campaigns"]["orders"] / POPULATION
+    margin = report["window"]["margin_minor"]
+    per_account = report["window"]["orders"] / POPULATION
     without = rules(large, spread)
     deals: dict[str, dict[str, Any]] = {}
     caused = 0.0
@@ -90,7 +90,7 @@ def known(large: World, spread: Mapper) -> tuple[dict[str, Any], dict[Move, int]
 def rules(large: World, spread: Mapper) -> dict[str, dict[str, float | None]]:
     """Say what rules without a model put in the wrong place and lose in a population."""
     report, gains = known(large, spread)
-    margin = report["all_campaigns"]["margin_minor"]
+    margin = report["window"]["margin_minor"]
     others = [_gains(elsewhere(large, number), spread) for number in range(1, ELSEWHERE + 1)]
     found = [nulls(large, report, gains, each) for each in others]
     return {

@@ -21,7 +21,7 @@ def world():
 
 def report_of(caused, total=1000, baseline=400):
     return {
-        "all_campaigns": {"margin_minor": total},
+        "window": {"margin_minor": total},
         "incremental": {"margin_minor": total - baseline},
         "campaigns": {name: {"shapley": {"margin_minor": margin}} for name, margin in caused.items()},
     }

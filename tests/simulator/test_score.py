@@ -26,7 +26,7 @@ def report_of(caused, total=1000, baseline=400):
     """A truth in which the named campaigns caused so much margin."""
     campaigns = {name: {"removal": {"margin_minor": margin}} for name, margin in caused.items()}
     return {
-        "all_campaigns": {"margin_minor": total},
+        "window": {"margin_minor": total},
         "incremental": {"margin_minor": total - baseline},
         "campaigns": campaigns,
     }

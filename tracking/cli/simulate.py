@@ -136,13 +136,18 @@ def _sum(rows: dict[str, int]) -> str:
 
 
 def _show_truth(installation: Installation, report: dict[str, Any]) -> None:
-    whole, baseline = report["all_campaigns"], report["baseline"]
-    currency = report["currency"]
-    came, anyway = whole["revenue_minor"] / 100, baseline["revenue_minor"] / 100
+    whole, caused, currency = report["window"], report["incremental"], report["currency"]
     click.echo(
-        f"{whole['orders']:,} orders worth {came:,.2f} {currency} in the window; "
-        f"{baseline['orders']:,} worth {anyway:,.2f} would have come without any campaign."
+        f"{whole['orders']:,} orders worth {whole['revenue_minor'] / 100:,.2f} {currency} in the window. "
+        f"The spend of the window causes {caused['orders']:,} worth {caused['revenue_minor'] / 100:,.2f}, "
+        f"counted until {report['tail_days']} days after it."
     )
+    ending = report["last_quarter_share_of_margin"]
+    if ending is not None and ending > _RUN_OUT:
+        click.echo(
+            f"{ending:.0%} of it still comes in the last quarter of these days: give the scenario more "
+            "tail_days."
+        )
     rows = [
         {
             "campaign": name,
@@ -183,24 +188,16 @@ def _show_truth(installation: Installation, report: dict[str, Any]) -> None:
             click.echo(f"{name}, {_ALLOCATIONS[allocation]}: {_causes(entry[allocation], causes)}.")
 
 
+_RUN_OUT = 0.1
+"""Up to so much of an effect in the last quarter of the tail, it counts as having run out."""
 _ALLOCATIONS = {"shapley": "Shapley value", "removal": "removal", "first_in": "first-in"}
 
 
-def _causes(effect: dict[str, Any], causes: dict[str, dict[str, int]]) -> str:
-    """Say what part of an effect below 0 waiting callers explain, and what is left."""
-
-    def fates(cause: dict[str, int]) -> str:
-        return (
-            f"won or lost for good {cause['never'] / 100:+,.2f}, "
-            f"moved to or from before the window {cause['before_window'] / 100:+,.2f}, "
-            f"to or from after it {cause['after_window'] / 100:+,.2f}"
-        )
-
-    waiting, rest = causes["waiting"], causes["answered_at_once"]
+def _causes(effect: dict[str, Any], causes: dict[str, int]) -> str:
+    """Say what part of an effect below 0 waiting explains, and what is left."""
     return (
-        f"{effect['margin_minor'] / 100:+,.2f}, of which {waiting['margin_minor'] / 100:+,.2f} because "
-        f"callers wait or go unanswered ({fates(waiting)}), and {rest['margin_minor'] / 100:+,.2f} also with "
-        f"every caller answered at once ({fates(rest)})"
+        f"{effect['margin_minor'] / 100:+,.2f}, of which {causes['waiting'] / 100:+,.2f} because others wait "
+        f"or go unanswered, and {causes['answered_at_once'] / 100:+,.2f} with nobody waiting"
     )
 
 
