@@ -31,7 +31,8 @@ from simulator.chance import (
     words,
 )
 from simulator.hazard import NEVER, Stage, pairs
-from simulator.market import DAY, YEAR_DAYS, Shard, Week
+from simulator.market import DAY, YEAR_DAYS, Shard, Week, reach
+from simulator.ranges import STAGES
 
 MODES: Final = ("phone", "form", "message", "in person")
 STATUSES: Final = ("won", "lost", "no decision", "open")
@@ -111,11 +112,7 @@ class Cycle:
         scenario = self.world.scenario
         seed, needs = self.world.seed, shard.needs
         kinds = list(scenario.needs.values())
-        means = {
-            "shortlist": [kind.shortlist_days for kind in kinds],
-            "contact": [kind.contact_days for kind in kinds],
-            "win": [kind.decision_days for kind in kinds],
-        }
+        means = {stage: [getattr(kind, days) for kind in kinds] for stage, days in STAGES.items()}
         self._stages = {
             stage: Stage(
                 shard,
@@ -151,7 +148,9 @@ class Cycle:
         Those of the warm-up happen as in the scenario whatever the scale: what was spent before is spent.
         """
         exposures = self.shard.exposures
-        within = exposures.threshold < scale[exposures.campaign]
+        campaigns = self.world.scenario.campaigns.values()
+        reached = [reach(campaign, float(each)) for campaign, each in zip(campaigns, scale, strict=True)]
+        within = exposures.threshold < np.array([*reached, 0.0])[exposures.campaign]
         return np.asarray(np.where(self._earlier, exposures.threshold < 1.0, within))
 
     def enquire(self, scale: Floats) -> tuple[Outcome, Enquiries]:

@@ -428,7 +428,11 @@ def background_calls(world: World, period: int) -> Calls:
         (CUSTOMER, "customer", desk.customer_calls_per_day * world.accounts / 1000),
         (JUNK, "junk", desk.junk_per_day),
     ):
-        owner, index = ragged(poisson(uniform(seed, days, f"desk.{name}.count"), rate))
+        mean = np.full(len(days), rate)
+        if desk.day_sigma:
+            busy = uniform(seed, days, "desk.day")
+            mean *= lognormal(busy, np.exp(-(desk.day_sigma**2) / 2), desk.day_sigma)
+        owner, index = ragged(poisson(uniform(seed, days, f"desk.{name}.count"), mean))
         day = days[owner]
         share = uniform(seed, day, f"desk.{name}.at", index)
         at = week.wall(day * DAY + np.floor(share * DAY).astype(np.int64))

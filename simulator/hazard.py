@@ -53,8 +53,8 @@ class Stage:
         scenario, needs, exposures = shard.world.scenario, shard.needs, shard.exposures
         self._name = stage
         campaigns = list(scenario.campaigns.values())
-        lifts = np.array([*(round(c.lift.of(stage) * 1000) for c in campaigns), 0], dtype=np.int64)
-        self._impulses = np.array([*(c.impulse.of(stage) for c in campaigns), 0.0])
+        lifts = np.array([*(round(c.lift.get(stage, 0.0) * 1000) for c in campaigns), 0], dtype=np.int64)
+        self._impulses = np.array([*(c.impulse.get(stage, 0.0) for c in campaigns), 0.0])
         self._organic = np.int64(round(getattr(scenario.organic, stage) * _UNIT))
         self._ceiling = scenario.organic.saturation * _UNIT
         self._ends = shard.world.ends
@@ -62,7 +62,7 @@ class Stage:
         self._threshold = np.maximum(1, np.rint(exponential(share) * mean_days * DAY * _UNIT)).astype(
             np.int64
         )
-        effects = [float(c.lift.of(stage) + c.impulse.of(stage)) for c in campaigns]
+        effects = [float(c.lift.get(stage, 0.0) + c.impulse.get(stage, 0.0)) for c in campaigns]
         need, exposure = pairs(shard, effects, memory=True)
         campaign, at = exposures.campaign[exposure], exposures.at[exposure]
         half = np.rint(np.array([*(c.half_life_days for c in campaigns), 1.0])[campaign] * DAY).astype(

@@ -128,14 +128,11 @@ def _visits(shard: Shard, active: Flags, outcome: Outcome) -> _Visits:
     seen: list[tuple[Integers, Integers]] = []
 
     def note(
-        account: Integers, owner: Integers, key: Integers, at: Integers, source: int, kind: int, name: str
+        account: Integers, person: Integers, key: Integers, at: Integers, source: int, kind: int, name: str
     ) -> None:
         at = week.wall(at)
         inside = at < world.closes
-        account, owner, key, at = account[inside], owner[inside], key[inside], at[inside]
-        person = np.floor(uniform(seed, account, f"see.{name}.who", key) * shard.group[owner]).astype(
-            np.int64
-        )
+        account, person, key, at = account[inside], person[inside], key[inside], at[inside]
         lost = uniform(seed, account, f"see.{name}.cookie", key) < world.scenario.observer.cookie_loss
         sources = np.full(len(account), source, dtype=np.int64)
         if kind == VISIT:
@@ -157,7 +154,7 @@ def _visits(shard: Shard, active: Flags, outcome: Outcome) -> _Visits:
         kind = KINDS.index(campaign.response_kind)
         note(
             account[responds],
-            exposures.owner[clicked],
+            exposures.person[clicked],
             key[responds],
             exposures.at[clicked] + 1,
             position,
@@ -169,9 +166,10 @@ def _visits(shard: Shard, active: Flags, outcome: Outcome) -> _Visits:
             searched = rows[echoes]
             wait = uniform(seed, account[echoes], f"see.{name}.echo_wait", key[echoes]) * _ECHO_DAYS * DAY
             at = exposures.at[searched] + 1 + np.floor(wait).astype(np.int64)
+            share = uniform(seed, account[echoes], f"see.{name}.brand.who", key[echoes])
             note(
                 account[echoes],
-                exposures.owner[searched],
+                np.floor(share * shard.group[exposures.owner[searched]]).astype(np.int64),
                 key[echoes],
                 at,
                 count + BRAND,
@@ -186,7 +184,9 @@ def _visits(shard: Shard, active: Flags, outcome: Outcome) -> _Visits:
     at = needs.onset[owner] + np.floor(span * share).astype(np.int64)
     open_still = at < outcome.ended_at[owner]
     who, key, at = owner[open_still], key[open_still], at[open_still]
-    note(needs.account[who], needs.owner[who], key, at, count + ORGANIC, VISIT, "organic")
+    share = uniform(seed, needs.account[who], "see.organic.who", key)
+    person = np.floor(share * shard.group[needs.owner[who]]).astype(np.int64)
+    note(needs.account[who], person, key, at, count + ORGANIC, VISIT, "organic")
     return _Visits(parts, visit_table(world, seen))
 
 

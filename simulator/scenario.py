@@ -72,6 +72,9 @@ def load(source: str | Path, overrides: dict[str, object] | None = None) -> Scen
     for key, value in (overrides or {}).items():
         *path, leaf = key.split(".")
         branch = tree
+        if path and path[0] in Scenario.model_fields:
+            # A table that the file leaves out has its defaults.
+            tree.setdefault(path[0], {})
         for step in path:
             if not isinstance(branch.get(step), dict):
                 raise ScenarioError(f"{source}: {key!r} cannot be set: there is no table {step!r}")

@@ -38,7 +38,9 @@ def one_need(met_at, *, impulse=0.0, lift=0.0, organic=1.0, saturation=0.0):
     count = len(met_at)
     zeros = np.zeros(count, dtype=np.int64)
     at = np.array([round(day * DAY) for day in met_at], dtype=np.int64)
-    meetings = Exposures(zeros, zeros, zeros + 1, zeros - 1, at, np.zeros(count), np.arange(count))
+    meetings = Exposures(
+        zeros, zeros, zeros + 1, zeros - 1, at, np.zeros(count), np.arange(count), zeros, zeros - 1
+    )
     return Shard(world, column, column, column, column, column + 1, needs, meetings)
 
 
@@ -153,6 +155,7 @@ def test_the_mean_time_to_contact_is_the_stated_one():
     # With long-lived needs and no campaigns the wait from shortlist to contact is exponential with the stated
     # mean.
     calm = {
+        "warmup_days": 0,
         "needs.custom_part.lifetime_days": 100_000.0,
         "needs.custom_part.lifetime_sigma": 0.0,
         "organic.shortlist": 1.0,
@@ -166,7 +169,8 @@ def test_the_mean_time_to_contact_is_the_stated_one():
     assert abs(wait.mean() - 25) < 4 * 25 / np.sqrt(early.sum())
 
 
-def test_enquiries_without_a_need_come_only_from_the_campaigns_that_cause_them(world):
+def test_enquiries_without_a_need_come_only_from_the_campaigns_that_cause_them():
+    world = World(load("supplier", {"desk.reps": 0, "warmup_days": 0}), accounts=1500, days=365, seed=4)
     _, _, _, enquiries = run(world, np.ones(9))
     assert (enquiries.need == -1).sum() > 0
     scale = np.ones(9)
