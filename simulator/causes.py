@@ -16,11 +16,11 @@ from simulator.tally import MARGIN, Tally, values
 
 
 def answered_at_once(world: World) -> World:
-    """Return the same world with every caller answered at once."""
+    """Return the same world with every caller answered and every quote written at once."""
     scenario = world.scenario
-    return replace(
-        world, scenario=scenario.model_copy(update={"desk": scenario.desk.model_copy(update={"reps": 0})})
-    )
+    desk = scenario.desk.model_copy(update={"reps": 0})
+    sales = scenario.sales.model_copy(update={"people": 0})
+    return replace(world, scenario=scenario.model_copy(update={"desk": desk, "sales": sales}))
 
 
 def explain(
@@ -54,7 +54,7 @@ def explain(
     if not stated:
         return {}
     calm = found
-    if world.scenario.desk.reps:
+    if world.scenario.desk.reps or world.scenario.sales.people:
         calm = values(answered_at_once(world), coalitions.scales(), spread)
     masks = coalitions.masks()
     worth = {mask: int(row[MARGIN]) for mask, row in zip(masks, calm.counted, strict=True)}

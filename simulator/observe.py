@@ -23,6 +23,7 @@ from simulator.directory import account_ids, contact_ids, directory
 from simulator.hazard import NEVER
 from simulator.market import DAY, Shard, Week, World
 from simulator.pool import NO_NUMBER
+from simulator.regulars import observe_reorders
 from simulator.runs import Job
 from simulator.sources import (
     BRAND,
@@ -82,10 +83,11 @@ def observe(job: Job, shard_calls: ShardCalls) -> Tables:
     Callers nobody could identify get a company id of their own that never converts. A person is named only
     where the call did not show the company's switchboard.
     """
-    ((cycle, scale, outcome, enquiries, reached),) = job.courses()
-    full, orders = cycle.finish(scale, outcome, reached)
+    (course,) = job.courses()
+    full, orders = course.finish()
+    cycle, enquiries, reached = course.cycle, course.enquiries, course.reached
     shard, world = cycle.shard, job.world
-    active = cycle.active(scale)
+    active = cycle.active(course.scale)
     memory = remember(shard, active, enquiries)
     source = arrive(shard, enquiries, memory)
     phone, calls = enquiries.by_phone, shard_calls.calls
@@ -101,13 +103,14 @@ def observe(job: Job, shard_calls: ShardCalls) -> Tables:
     )
     heard[phone[calls.caller[idle] - shard_calls.first]] = Week(world).activity(calls.at[idle])
     answered = _calls(shard, enquiries, source, phone, shard_calls, full)
-    touches = gather([*visits.touches, _written(shard, enquiries, source), answered.touches])
+    again, their_calls = observe_reorders(shard, orders.reorders)
+    touches = gather([*visits.touches, _written(shard, enquiries, source), answered.touches, again])
     accounts, contacts = directory(shard)
     return {
         "touches": touch_table(world, touches),
         "conversions": conversions(shard, full, orders, enquiries, heard),
         "answers": _answers(shard, enquiries, memory, heard, answered.first_known),
-        "calls": answered.table,
+        "calls": pa.concat_tables([answered.table, their_calls]),
         "visits": visits.table,
         "accounts": accounts,
         "contacts": contacts,

@@ -295,7 +295,7 @@ class Desk(Part):
     close_hour: float = Field(ge=0.0, le=24.0)
     open_days: list[Annotated[int, Field(ge=0, le=6)]] = Field(description="0 = Monday")
     holidays: list[dt.date] = Field(default_factory=list)
-    patience_s: float = Field(gt=0.0, le=86_400.0, description="mean seconds a caller waits, exponential")
+    patience_s: float = Field(gt=0.0, le=1e9, description="mean seconds a caller waits, exponential")
     talk_law: Literal["lognormal", "exponential"] = Field(
         default="lognormal", description="'exponential' is what Erlang's formulas assume"
     )
@@ -368,6 +368,8 @@ class Scenario(Part):
 
     @model_validator(mode="after")
     def _names_agree(self) -> Scenario:
+        if self.sales.people and (self.desk.close_hour <= self.desk.open_hour or not self.desk.open_days):
+            raise ValueError("sales.people write while the desk is open, and the desk never opens")
         for name, campaign in self.campaigns.items():
             if unknown := set(campaign.industries) - set(self.market.industries):
                 raise ValueError(

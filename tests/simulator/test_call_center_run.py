@@ -35,7 +35,8 @@ def same(one, other, but=()):
 @pytest.mark.parametrize("reps", [0, 1])
 def test_calls_led_past_the_desk_as_a_stream_are_those_held_in_memory(reps):
     world = World(load("supplier", SMALL | {"desk.reps": reps}), accounts=300, days=120, seed=4)
-    ((_, _, _, enquiries, _),) = jobs(world, np.ones((1, 9)))[0].courses()
+    (course,) = jobs(world, np.ones((1, 9)))[0].courses()
+    enquiries = course.enquiries
     reached, calls = answer(world, callers(world, enquiries))
     streamed, numbered = led_through(world)
     assert len(numbered.at) > 500
