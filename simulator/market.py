@@ -95,6 +95,8 @@ def populate(world: World, first: int, count: int, layers: int = 1) -> Shard:
         often = (
             often * np.array([campaign.regions.get(each, 1.0) for each in scenario.market.regions])[region]
         )
+        if campaign.reaches < 1.0:
+            often = often * (uniform(seed, ids, "account.known") < campaign.reaches)
         for layer in range(layers):
             met = AUDIENCES[campaign.audience].lay(world, ids, needs, often, position, name, campaign, layer)
             met = not_paused(world, campaign, region, met)

@@ -191,6 +191,11 @@ class Campaign(Part):
     regions: dict[str, Multiplier] = Field(
         default_factory=dict, description="multiplier of the exposures per region, 1 where not named"
     )
+    reaches: Share = Field(
+        default=1.0,
+        description="share of the companies that it can reach at all; those best known to us come first, so"
+        " that campaigns reach the same ones",
+    )
     roles: dict[str, Weight] = Field(
         default_factory=dict, description="weight of meeting somebody of this role, 1 where not named"
     )
