@@ -1,7 +1,8 @@
 """Why a campaign has an effect below 0: how much of it the telephone explains, and what is left.
 
 The market is run once more with every caller answered at once. What the effect loses on the way is what
-waiting costs; nothing below 0 should be left, since no hazard ever falls by a campaign.
+waiting costs. No order is lost otherwise, since no hazard ever falls by a campaign; what is left below 0 is
+orders that come before a campaign was met that would have made them larger (`value_lift`).
 """
 
 from __future__ import annotations

@@ -29,9 +29,9 @@ ROOMY = CROWDED | {"desk.reps": 200, "desk.lines": 200}
 PLACES = {"first": 0, "in the middle": 4, "last": 9}
 
 
-def with_placebo(place, settings, **changes):
-    """Add to the supplier's campaigns one that is met by everybody and does nothing."""
-    scenario = load("plain", settings)
+def with_placebo(place, settings, name="plain", **changes):
+    """Add to the market's campaigns one that is met by everybody and does nothing."""
+    scenario = load(name, settings)
     nothing = {
         "impulse": {}, "lift": {}, "value_lift": 0.0, "response": 0.0, "brand_echo": 0.0, "number": "none",
         "salience": 0.0, "idle_enquiry": 0.0, "audience": "all", "per_year": 12.0,
@@ -83,6 +83,17 @@ def test_a_campaign_without_effect_changes_no_other_byte_at_a_crowded_desk(place
         assert of_others(seen_with_it) == of_others(seen)
         assert seen["calls"] == seen_with_it["calls"]
         assert seen["touches"] == seen_with_it["touches"]
+
+
+def test_nor_does_it_where_groups_agree_and_quotes_wait_for_their_turn():
+    busy = CROWDED | {"sales.people": 1, "campaigns.email.roles": {}, "campaigns.email.reaches": 1.0}
+    truth, deals, seen = outcome(load("supplier", busy), 1)
+    with_it, their_deals, seen_with_it = outcome(with_placebo(4, busy, "supplier"), 1)
+    campaigns = dict(with_it.report["campaigns"])
+    assert campaigns.pop("placebo")["shapley"]["margin_minor"] == 0
+    assert campaigns == truth.report["campaigns"]
+    assert all((their_deals[name] == deals[name]).all() for name in deals)
+    assert of_others(seen_with_it) == of_others(seen)
 
 
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
