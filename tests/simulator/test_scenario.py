@@ -133,3 +133,8 @@ def test_hazards_too_large_to_add_up_are_refused_by_the_stage():
     outcome, _ = cycle.enquire(np.ones(9))
     with pytest.raises(ScenarioError, match=r"lower organic\.win"):
         cycle.finish(np.ones(9), outcome, at_once(outcome))
+
+
+def test_what_is_wrong_between_tables_is_told_without_the_whole_scenario():
+    with pytest.raises(ScenarioError, match=r"^supplier: campaigns\.email\.roles names \['boss'\]"):
+        load("supplier", {"campaigns.email.roles": {"boss": 1.0}})
