@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simulator.chance import Floats
+from simulator.least_squares import least_squares, precision
 from simulator.market import World
 from simulator.moments import FITTED, HELD_OUT, compute
 from simulator.parameters import Scenario
@@ -34,8 +35,6 @@ _STEP: Final = 0.25
 _WEIGHING: Final = 6
 # Shifts on the logarithmic scale stay within a factor of 12.
 _LIMIT: Final = 2.5
-# A step that lowers the sum of squares by a smaller share than this is the last.
-_GAIN: Final = 1e-3
 
 Tree = dict[str, Any]
 
@@ -229,34 +228,13 @@ def fit(
     ----------
     .. [1] D. McFadden, "A method of simulated moments", Econometrica 57, 1989.
     """
-    when = data["conversions"]["converted_at"]
-    if len(when) == 0:
-        raise ValueError("conversions is empty: there is nothing to fit to")
-    span = pc.min_max(when).as_py()
-    days = max(30, (span["max"] - span["min"]).days + 1)
-    target = compute(data, span["min"], span["max"] + dt.timedelta(seconds=1))
-    if missing := [name for name in FITTED if not math.isfinite(target[name])]:
-        raise ValueError(f"the tables hold too little to compute {', '.join(missing)}")
-    start = base.model_copy(update={"start": span["min"].date()})
-    runs = 0
-
-    def simulate(shifts: Mapping[str, float], number: int) -> dict[str, float]:
-        nonlocal runs
-        runs += 1
-        world = World(shifted(start, shifts), accounts, days, number)
-        begin = dt.datetime.combine(start.start, dt.time(), dt.UTC)
-        return compute(tables(world, spread), begin, begin + dt.timedelta(days=days))
-
+    target, start, days = _target(data, base)
+    trial = _Trial(start, days, accounts, spread)
+    noise = _noise(trial, seed)
     names = list(PARAMETERS)
-    draws = [simulate({}, seed + 1 + number) for number in range(_WEIGHING)]
-    # The data are one market and the simulation another: their difference varies as two do.
-    noise = {
-        name: math.sqrt(2) * max(1e-4, float(np.nanstd([draw[name] for draw in draws], ddof=1)))
-        for name in {**FITTED, **HELD_OUT}
-    }
 
     def residuals(values: Floats) -> Floats:
-        seen = simulate(dict(zip(names, values, strict=True)), seed)
+        seen = trial.simulate(dict(zip(names, values, strict=True)), seed)
         gaps = [(seen[name] - target[name]) / noise[name] for name in FITTED]
         # Where the simulation shows nothing to compute a figure from, it is as far off as can be.
         return np.asarray(np.nan_to_num(np.array(gaps), nan=50.0), dtype=np.float64)
@@ -267,8 +245,8 @@ def fit(
 
     best, jacobian = least_squares(residuals, slopes, np.zeros(len(names)), limit=_LIMIT, trials=trials)
     values = dict(zip(names, map(float, best), strict=True))
-    errors, ties = _precision(jacobian, names)
-    final = simulate(values, seed)
+    errors, ties = precision(jacobian, names)
+    final = trial.simulate(values, seed)
 
     def compared(group: Mapping[str, object]) -> dict[str, tuple[float, float, float]]:
         return {
@@ -282,94 +260,49 @@ def fit(
         tied=ties,
         fitted=compared(FITTED),
         held_out=compared(HELD_OUT),
-        runs=runs,
+        runs=trial.runs,
     )
 
 
-def least_squares(
-    residuals: Callable[[Floats], Floats],
-    slopes: Callable[[Floats, Floats], Floats],
-    start: Floats,
-    *,
-    limit: float,
-    trials: int,
-) -> tuple[Floats, Floats]:
-    """Find where the sum of squares is least, by damped Gauss-Newton steps (Levenberg-Marquardt).
-
-    Parameters
-    ----------
-    residuals : callable
-        Residuals at some values.
-    slopes : callable
-        Derivatives of the residuals by the values, one column per value, given values and residuals there.
-    start : ndarray of float64
-        Where to begin.
-    limit : float
-        Values stay between ``-limit`` and ``limit``.
-    trials : int
-        Steps tried at most, 1 or more.
-
-    Returns
-    -------
-    values : ndarray of float64
-        The best found.
-    jacobian : ndarray of float64
-        The derivatives there.
-
-    Notes
-    -----
-    A value at its limit that would leave it stays there for that step. The search ends before `trials` when a
-    step gains less than a thousandth of the sum of squares.
-
-    References
-    ----------
-    .. [1] D. W. Marquardt, "An algorithm for least-squares estimation of nonlinear parameters", SIAM Journal
-       on Applied Mathematics 11, 1963.
-    """
-    values, here = start, residuals(start)
-    jacobian = slopes(values, here)
-    damping = 1e-2
-    for _ in range(trials):
-        gradient = jacobian.T @ here
-        free = np.flatnonzero((np.abs(values) < limit) | (np.sign(values) == np.sign(gradient)))
-        curvature = jacobian[:, free].T @ jacobian[:, free]
-        # Damping in proportion to the curvature does not depend on units; 1e-9 moves what moves nothing.
-        damped = curvature + damping * np.diag(np.diag(curvature) + 1e-9)
-        step = np.zeros(len(values))
-        step[free] = np.linalg.solve(damped, -gradient[free])
-        tried = np.clip(values + step, -limit, limit)
-        there = residuals(tried)
-        before, after = float(here @ here), float(there @ there)
-        if after >= before:
-            damping *= 8
-            continue
-        values, here = tried, there
-        jacobian = slopes(values, here)
-        damping /= 4
-        if before - after < _GAIN * before:
-            break
-    return values, jacobian
+def _target(data: Mapping[str, pa.Table], base: Scenario) -> tuple[dict[str, float], Scenario, int]:
+    """Return the figures of the tables, and the base scenario and number of days to simulate them with."""
+    when = data["conversions"]["converted_at"]
+    if len(when) == 0:
+        raise ValueError("conversions is empty: there is nothing to fit to")
+    span = pc.min_max(when).as_py()
+    days = max(30, (span["max"] - span["min"]).days + 1)
+    target = compute(data, span["min"], span["max"] + dt.timedelta(seconds=1))
+    if missing := [name for name in FITTED if not math.isfinite(target[name])]:
+        raise ValueError(f"the tables hold too little to compute {', '.join(missing)}")
+    return target, base.model_copy(update={"start": span["min"].date()}), days
 
 
-def _precision(jacobian: Floats, names: list[str]) -> tuple[dict[str, float], list[tuple[str, str]]]:
-    """Return standard errors, infinite where a parameter moves no figure, and pairs that move them alike."""
-    lengths = np.linalg.norm(jacobian, axis=0)
-    live = lengths > 1e-6
-    errors = dict.fromkeys(names, math.inf)
-    inside = np.flatnonzero(live)
-    if len(inside):
-        inverse = np.linalg.pinv(jacobian[:, inside].T @ jacobian[:, inside])
-        for position, variance in zip(inside, np.diag(inverse), strict=True):
-            errors[names[position]] = math.sqrt(max(0.0, float(variance)))
-    unit = jacobian[:, inside] / lengths[inside]
-    likeness = np.abs(unit.T @ unit)
-    ties = [
-        (names[inside[i]], names[inside[j]])
-        for i in range(len(inside))
-        for j in range(i + 1, len(inside))
-        if likeness[i, j] > 0.98
-    ]
-    return errors, ties
+@dataclass
+class _Trial:
+    """Markets simulated for a fit, counted."""
+
+    start: Scenario
+    days: int
+    accounts: int
+    spread: Mapper
+    runs: int = 0
+
+    def simulate(self, shifts: Mapping[str, float], number: int) -> dict[str, float]:
+        """Return the figures of a market with parameters shifted, under a seed."""
+        self.runs += 1
+        world = World(shifted(self.start, shifts), self.accounts, self.days, number)
+        begin = dt.datetime.combine(self.start.start, dt.time(), dt.UTC)
+        return compute(tables(world, self.spread), begin, begin + dt.timedelta(days=self.days))
+
+
+def _noise(trial: _Trial, seed: int) -> dict[str, float]:
+    """Return per figure how far data and simulation differ by chance alone."""
+    draws = [trial.simulate({}, seed + 1 + number) for number in range(_WEIGHING)]
+    # The data are one market and the simulation another: their difference varies as two do.
+    return {
+        name: math.sqrt(2) * max(1e-4, float(np.nanstd([draw[name] for draw in draws], ddof=1)))
+        for name in {**FITTED, **HELD_OUT}
+    }
 
 
 def as_toml(found: Fit) -> str:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from simulator.chance import Flags, Floats, Integers
-from simulator.parameters import Flight, Scenario
+from simulator.parameters import Campaign, Flight, Pause, Scenario, ScenarioError
+from simulator.world import DAY, WEEK, World
 
 if TYPE_CHECKING:
-    from simulator.market import World
     from simulator.runs import Job, Mapper
 
-_WEEK: Final = 7 * 86_400
+_WEEK_DAYS: Final = 7
 _YEAR: Final = 365
 
 
@@ -41,6 +41,12 @@ class HoldOut:
     from_day: int
     to_day: int
     regions: frozenset[str] = frozenset()
+
+    def within(self, scenario: Scenario) -> Scenario:
+        """Return the scenario with this held out and all else the same."""
+        names = list(scenario.campaigns) if self.campaign is None else [self.campaign]
+        pause = Pause(from_day=self.from_day, to_day=self.to_day, regions=sorted(self.regions))
+        return _paused(scenario, names, pause)
 
     def among(self, names: Sequence[str], region: Integers) -> Flags:
         """Return which companies it concerns.
@@ -105,13 +111,14 @@ def hold_out(world: World, held: HoldOut, spread: Mapper) -> HeldOut:
 
     Notes
     -----
-    A lead is an enquiry that was taken up. The cost of the campaign is that of the scenario either way.
+    A lead is an enquiry that was taken up.
     """
     _check(world, held)
-    with_it, without = (_by_week(each, held, spread) for each in (replace(world, held_out=(held,)), world))
+    paused = replace(world, scenario=held.within(world.scenario))
+    with_it, plain = (_by_week(each, held, spread) for each in (paused, world))
     first, last = -(held.from_day // 7), (world.days - held.from_day) // 7
     place = np.arange(first, last, dtype=np.int64)
-    return HeldOut(place, with_it[0], with_it[1], without[0] - with_it[0])
+    return HeldOut(place, with_it[0], with_it[1], plain[0] - with_it[0])
 
 
 def every_year(scenario: Scenario, days: int) -> Scenario:
@@ -145,6 +152,93 @@ def _repeated(flights: Sequence[Flight], days: int) -> list[Flight]:
         if 0 <= flight.from_day < _YEAR and flight.from_day + year < days
     ]
     return [*flights, *more]
+
+
+def without(
+    scenario: Scenario, campaign: str, regions: Sequence[str], from_week: int, to_week: int
+) -> Scenario:
+    """Return the scenario with a campaign off in some regions for some weeks.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The market.
+    campaign : str
+        Name of the campaign.
+    regions : sequence of str
+        Names out of ``scenario.market.regions``; empty = everywhere.
+    from_week, to_week : int
+        First week, counted from 0 at the start of the window, and the week before which it runs again.
+
+    Returns
+    -------
+    Scenario
+        The same market in all else: needs, other campaigns and all chance, so that two runs with one seed
+        differ by the pause alone. Its variable cost falls with it, see `simulator.truth.spend_minor`.
+
+    Raises
+    ------
+    ScenarioError
+        If there is no such campaign or region, or the weeks run backwards.
+
+    Examples
+    --------
+    >>> from simulator.scenario import load
+    >>> held = without(load("supplier"), "email", ["north"], 10, 18)
+    >>> held.campaigns["email"].pauses[0].to_day
+    126.0
+    """
+    if campaign not in scenario.campaigns:
+        raise ScenarioError(f"no campaign {campaign!r}: choose one of {', '.join(scenario.campaigns)}")
+    if unknown := set(regions) - set(scenario.market.regions):
+        raise ScenarioError(f"no region {sorted(unknown)}: choose among {', '.join(scenario.market.regions)}")
+    if to_week <= from_week:
+        raise ScenarioError(f"to_week {to_week} must be later than from_week {from_week}")
+    first, last = from_week * _WEEK_DAYS, to_week * _WEEK_DAYS
+    return _paused(scenario, [campaign], Pause(from_day=first, to_day=last, regions=list(regions)))
+
+
+def _paused(scenario: Scenario, names: Sequence[str], pause: Pause) -> Scenario:
+    held = {name: scenario.campaigns[name] for name in names}
+    off = {name: each.model_copy(update={"pauses": [*each.pauses, pause]}) for name, each in held.items()}
+    return scenario.model_copy(update={"campaigns": scenario.campaigns | off})
+
+
+def running_share(world: World, campaign: Campaign) -> float:
+    """Return what share of a campaign's variable cost in the window its pauses leave, 0 to 1.
+
+    Parameters
+    ----------
+    world : World
+        Window and regions.
+    campaign : Campaign
+        Schedule, regions and pauses.
+
+    Returns
+    -------
+    float
+        Expected meetings outside the pauses over those without any pause, day by day and region by region.
+    """
+    if not campaign.pauses:
+        return 1.0
+    day = np.arange(world.days) + 0.5
+    each_day = np.full(world.days, campaign.per_year / 365.0)
+    for flight in campaign.flights:
+        each_day += (
+            flight.exposures
+            / (flight.to_day - flight.from_day)
+            * ((day >= flight.from_day) & (day < flight.to_day))
+        )
+    left = whole = 0.0
+    for region, companies in world.scenario.market.regions.items():
+        runs = np.ones(world.days, dtype=bool)
+        for pause in campaign.pauses:
+            if not pause.regions or region in pause.regions:
+                runs &= ~((day >= pause.from_day) & (day < pause.to_day))
+        weight = companies * campaign.regions.get(region, 1.0)
+        left += weight * float(each_day[runs].sum())
+        whole += weight * float(each_day.sum())
+    return left / whole if whole else 1.0
 
 
 def _check(world: World, held: HoldOut) -> None:
@@ -181,17 +275,18 @@ class _Count:
     def __call__(self, job: Job) -> Floats:
         """Return leads by week, held out and elsewhere."""
         from simulator.hazard import NEVER
-        from simulator.market import DAY, Week
+        from simulator.world import Week
 
         world, held = job.world, self.held
         week = Week(world)
-        cycle, _, _, enquiries, _ = next(job.courses())
+        course = next(iter(job.courses()))
+        cycle, enquiries = course.cycle, course.enquiries
         heard = week.wall(enquiries.at)
         if job.reached is not None:
             rows = enquiries.by_phone
             heard[rows] = np.where(job.reached[0] < NEVER, np.maximum(heard[rows], job.reached[0]), NEVER)
         first, last = -(held.from_day // 7), (world.days - held.from_day) // 7
-        place = (heard - world.opens - held.from_day * DAY) // _WEEK - first
+        place = (heard - world.opens - held.from_day * DAY) // WEEK - first
         inside = (place >= 0) & (place < last - first)
         shard = cycle.shard
         there = held.among(list(world.scenario.market.regions), shard.region)[

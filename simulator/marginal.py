@@ -82,7 +82,7 @@ def marginal(
             on_progress((number + done) / (len(STEPS) + 0.01))
 
         tally = values(world, np.vstack([np.ones(players), *pairs]), spread, share)
-        margin = tally.window[:, MARGIN]
+        margin = tally.counted[:, MARGIN]
         for place, player in enumerate(left):
             less, more = 1 + 2 * place, 2 + 2 * place
             moved, gain = int(tally.moved[more]), int(margin[more] - margin[less])

@@ -10,7 +10,8 @@ import numpy as np
 
 from simulator.market import World
 from simulator.runs import Mapper, OnProgress, silent
-from simulator.truth import spend_minor, values
+from simulator.tally import MARGIN, values
+from simulator.truth import spend_minor
 
 # Share of the variable budget that a move shifts at most. Assumption: what a cautious supplier would try in a
 # year.
@@ -36,9 +37,10 @@ def moves(world: World, spread: Mapper, on_progress: OnProgress = silent) -> dic
     Returns
     -------
     dict of (str, str) to int
-        Margin gained in the window, in minor units, by taking budget from the first and giving it to the
-        second. A move shifts `MOVED` of all variable spend, but no more than the giver has and no more than
-        doubles the taker. Only campaigns with variable cost take part; a booked stand cannot be moved.
+        Margin gained up to the end of the tail, in minor units, by taking budget of the window from the first
+        and giving it to the second. A move shifts `MOVED` of all variable spend, but no more than the giver
+        has and no more than doubles the taker. Only campaigns with variable cost take part; a booked stand
+        cannot be moved.
     """
     spend = [variable for _, variable in spend_minor(world)]
     open_ones = [position for position, amount in enumerate(spend) if amount > 0]
@@ -51,7 +53,7 @@ def moves(world: World, spread: Mapper, on_progress: OnProgress = silent) -> dic
         scale[giver] -= amount / spend[giver]
         scale[taker] += amount / spend[taker]
         scales.append(scale)
-    margin = values(world, np.array(scales), spread, on_progress).window[:, 2]
+    margin = values(world, np.array(scales), spread, on_progress).counted[:, MARGIN]
     names = world.campaigns
     return {
         (names[giver], names[taker]): int(gain - margin[0])

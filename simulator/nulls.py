@@ -70,7 +70,7 @@ def nulls(
         ``leave`` moves nothing. ``random`` is the mean over all moves. ``spend`` credits the whole margin to
         the campaigns in proportion to their cost, sees equal returns everywhere and so moves nothing.
     """
-    margin = int(report["all_campaigns"]["margin_minor"])
+    margin = int(report["window"]["margin_minor"])
     shared = compare("spend", by_spend(world, margin), report, world).total_variation
     rows = {"leave": (None, 0), "random": (None, None), "spend": (shared, 0)}
     return [

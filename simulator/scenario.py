@@ -10,15 +10,19 @@ from __future__ import annotations
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
-from simulator.parameters import Scenario
+from simulator.parameters import Scenario, ScenarioError
+
+__all__ = ["PLAIN", "ScenarioError", "load", "names"]
 
 
-class ScenarioError(ValueError):
-    """A scenario that cannot be read, with the key, the value and what would be right."""
+# What scenarios may extend without its being a market that anyone would choose: no competition, no group that
+# must agree, no limit to quoting. Worlds built to show one rule stand on it.
+PLAIN: Final = "plain"
 
 
 def names() -> list[str]:
@@ -69,6 +73,9 @@ def load(source: str | Path, overrides: dict[str, object] | None = None) -> Scen
     for key, value in (overrides or {}).items():
         *path, leaf = key.split(".")
         branch = tree
+        if path and path[0] in Scenario.model_fields:
+            # A table that the file leaves out has its defaults.
+            tree.setdefault(path[0], {})
         for step in path:
             if not isinstance(branch.get(step), dict):
                 raise ScenarioError(f"{source}: {key!r} cannot be set: there is no table {step!r}")
@@ -77,11 +84,14 @@ def load(source: str | Path, overrides: dict[str, object] | None = None) -> Scen
     try:
         return Scenario.model_validate(tree)
     except ValidationError as problem:
-        lines = [
-            f"{source}: {'.'.join(map(str, bad['loc'])) or 'scenario'} = {bad['input']!r:.60}: {bad['msg']}"
-            for bad in problem.errors()
-        ]
-        raise ScenarioError("\n".join(lines)) from None
+        raise ScenarioError("\n".join(_told(source, bad) for bad in problem.errors())) from None
+
+
+def _told(source: str | Path, bad: ErrorDetails) -> str:
+    """Say what is wrong where; what is wrong between tables names them itself."""
+    key = ".".join(map(str, bad["loc"]))
+    where = f"{key} = {bad['input']!r:.60}: " if key else ""
+    return f"{source}: {where}{bad['msg'].removeprefix('Value error, ')}"
 
 
 def _read(source: str | Path, depth: int) -> dict[str, Any]:
@@ -90,8 +100,11 @@ def _read(source: str | Path, depth: int) -> dict[str, Any]:
     if isinstance(source, str) and source in names():
         text = (resources.files("simulator") / "scenarios" / f"{source}.toml").read_text(encoding="utf-8")
         folder = None
+    elif source == PLAIN:
+        text = (resources.files("simulator") / "scenarios" / "bases" / f"{PLAIN}.toml").read_text("utf-8")
+        folder = None
     elif Path(source).is_file():
-        text, folder = Path(source).read_text(encoding="utf-8"), Path(source).parent
+        text, folder = _text(Path(source)), Path(source).parent
     else:
         raise ScenarioError(f"no scenario {str(source)!r}: give a TOML file or one of {', '.join(names())}")
     try:
@@ -107,6 +120,8 @@ def _read(source: str | Path, depth: int) -> dict[str, Any]:
     neighbour = folder / base if folder is not None else None
     parent = _read(neighbour if neighbour is not None and neighbour.is_file() else base, depth + 1)
     if only is not None:
+        if not isinstance(only, list) or not all(isinstance(name, str) for name in only):
+            raise ScenarioError(f"{source}: only = {only!r} must be a list of names of campaigns")
         known = parent.get("campaigns", {})
         if missing := [name for name in only if name not in known]:
             raise ScenarioError(
@@ -114,6 +129,17 @@ def _read(source: str | Path, depth: int) -> dict[str, Any]:
             )
         parent["campaigns"] = {name: known[name] for name in only}
     return _merge(parent, tree)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as problem:
+        raise ScenarioError(
+            f"{path}: byte {problem.start} is not UTF-8: save the file in the encoding UTF-8"
+        ) from None
+    except OSError as problem:
+        raise ScenarioError(f"{path}: cannot be read: {problem.strerror}") from None
 
 
 def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

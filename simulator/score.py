@@ -1,7 +1,9 @@
 """How wrong each attribution model is, in a market whose truth is known: in shares, in order, and in money.
 
-Everything is measured in gross margin. The whole margin of the window is one pie; a model cuts it among the
-campaigns and what no campaign brought, and so does the truth.
+Everything is measured in gross margin. The whole margin of the window is one pie, and a model cuts it among
+the campaigns and what no campaign brought. The truth is measured on the same scale: what the spend of the
+window causes until the tail has run out. In a market that runs evenly, as much of earlier spend falls into
+the window as falls out of it at the end, so that a model that is right agrees with the truth on average.
 """
 
 from __future__ import annotations
@@ -215,7 +217,7 @@ def compare(
         All measures; the regrets only with the gains.
     """
     truth = true_margin(report)
-    total = int(report["all_campaigns"]["margin_minor"])
+    total = int(report["window"]["margin_minor"])
     names = list(truth)
     given = np.array([credit.get(name, 0) for name in names], dtype=np.float64) / total
     right = np.array([truth[name] for name in names], dtype=np.float64) / total

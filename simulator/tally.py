@@ -29,31 +29,39 @@ class Tally:
     ----------
     window : ndarray of int64, shape (runs, 3)
         Orders, revenue and margin inside the reporting window.
-    before : ndarray of int64, shape (runs, 3)
-        The same before it, in the warm-up.
     late : ndarray of int64, shape (runs, 3)
         The same after it, up to the end of the tail.
+    last : ndarray of int64, shape (runs, 3)
+        Of those after it, the ones of the last quarter of the tail.
     squares : ndarray of float64, shape (runs,)
-        Sum over companies of the squared difference in window margin to the first run.
+        Sum over companies of the squared difference in counted margin to the first run.
     steps : ndarray of float64, shape (runs,)
         The same to the run before.
     moved : ndarray of int64, shape (runs,)
-        Companies whose window margin differs from that in the run before.
+        Companies whose counted margin differs from that in the run before.
     deals : list of ndarray of int64
         Per deal won in the window of the first run: company id, need number, and a label per further run.
     """
 
     window: Integers
-    before: Integers
     late: Integers
+    last: Integers
     squares: Floats
     steps: Floats
     moved: Integers
     deals: Integers
 
+    @property
+    def counted(self) -> Integers:
+        """Orders, revenue and margin from the opening of the window to the end of the tail, per run.
+
+        What the spend of the window causes is a difference of these. The warm-up is the same in all runs.
+        """
+        return self.window + self.late
+
 
 # What adds up over shards: a row per run each.
-_SUMS: Final = ("window", "before", "late", "squares", "steps", "moved")
+_SUMS: Final = ("window", "late", "last", "squares", "steps", "moved")
 
 
 def tally(job: Job) -> Tally:
@@ -67,30 +75,32 @@ def tally(job: Job) -> Tally:
     Returns
     -------
     Tally
-        Sums and per-deal labels. A deal is `needed` if without the campaign it is not won by the end of the
+        Sums and per-deal labels. A deal is `needed` if without the spend it is not won by the end of the
         tail, `earlier` if it is won later without, `grew` if it is won at the same moment for less, else
         `anyway`.
     """
     week, world = Week(job.world), job.world
     window: list[list[int]] = []
-    before: list[list[int]] = []
     late: list[list[int]] = []
+    final: list[list[int]] = []
+    fading = world.ends - (world.ends - world.closes) // 4
     squares, steps, moved = [], [], []
     base = last = np.zeros(job.count)
     rows = np.zeros(0, dtype=np.int64)
     deals: list[Integers] = []
     first_won, first_value = rows, rows
-    for number, (cycle, scale, outcome, _, reached) in enumerate(job.courses()):
-        full, orders = cycle.finish(scale, outcome, reached)
-        needs = cycle.shard.needs
+    for number, course in enumerate(job.courses()):
+        full, orders = course.finish()
+        needs = course.cycle.shard.needs
         at = week.wall(orders.at)
         inside = (at >= world.opens) & (at < world.closes)
         after = at >= world.closes
+        counted = at >= world.opens
         columns = (np.ones(len(at), dtype=np.int64), orders.value_minor, orders.margin_minor)
-        for sums, rows_of in ((window, inside), (before, at < world.opens), (late, after)):
+        for sums, rows_of in ((window, inside), (late, after), (final, after & (at >= fading))):
             sums.append([int(column[rows_of].sum()) for column in columns])
-        owner = needs.owner[orders.need[inside]]
-        margin = np.bincount(owner, weights=orders.margin_minor[inside], minlength=job.count).astype(
+        owner = needs.owner[orders.need[counted]]
+        margin = np.bincount(owner, weights=orders.margin_minor[counted], minlength=job.count).astype(
             np.float64
         )
         value = np.zeros(len(needs), dtype=np.int64)
@@ -110,7 +120,7 @@ def tally(job: Job) -> Tally:
         steps.append(float(((margin - last) ** 2).sum()))
         moved.append(int((margin != last).sum()))
         last = margin
-    by_run = [np.array(sums, dtype=np.int64).reshape(-1, 3) for sums in (window, before, late)]
+    by_run = [np.array(sums, dtype=np.int64).reshape(-1, 3) for sums in (window, late, final)]
     return Tally(
         by_run[0],
         by_run[1],

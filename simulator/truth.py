@@ -17,6 +17,7 @@ import numpy as np
 from simulator.causes import explain
 from simulator.chance import Floats, Integers
 from simulator.coalitions import Coalitions
+from simulator.holdouts import running_share
 from simulator.marginal import marginal as marginal_returns
 from simulator.market import YEAR_DAYS, World
 from simulator.runs import Mapper, OnProgress, silent
@@ -26,6 +27,7 @@ from simulator.tally import ANYWAY, EARLIER, GREW, LABELS, MARGIN, MEASURES, NEE
 __all__ = [
     "ANYWAY",
     "EARLIER",
+    "ESTIMAND",
     "EXACT",
     "GREW",
     "LABELS",
@@ -38,6 +40,7 @@ __all__ = [
     "values",
 ]
 
+ESTIMAND: Final = "margin caused by the spend of the window, counted until the end of the tail"
 # With more campaigns than this, all coalitions would be more than 256 runs: permutations are sampled instead.
 EXACT: Final = 8
 
@@ -63,7 +66,14 @@ def spend_minor(world: World, scale: Sequence[float] | Floats | None = None) -> 
     return [
         (
             round(campaign.fixed_minor * years) if each > 0 else 0,
-            round(campaign.variable_minor * world.accounts / 1000 * years * each),
+            round(
+                campaign.variable_minor
+                * world.accounts
+                / 1000
+                * years
+                * each
+                * running_share(world, campaign)
+            ),
         )
         for campaign, each in zip(world.scenario.campaigns.values(), scales, strict=True)
     ]
@@ -73,9 +83,9 @@ def _named(row: Integers) -> dict[str, int]:
     return {name: int(value) for name, value in zip(MEASURES, row, strict=True)}
 
 
-def _late_share(effect: Integers, late: Integers) -> float | None:
-    whole = int(effect[MARGIN] + late[MARGIN])
-    return round(float(late[MARGIN]) / whole, 6) if whole > 0 else None
+def _part(effect: Integers, part: Integers) -> float | None:
+    whole = int(effect[MARGIN])
+    return round(float(part[MARGIN]) / whole, 6) if whole > 0 else None
 
 
 @dataclass(frozen=True)
@@ -134,8 +144,10 @@ def find(
 
     Notes
     -----
-    "Without a campaign" means that it never ran, neither in the warm-up nor in the window. Removals do not
-    add up to the total where campaigns need or replace each other. Standard errors treat companies as
+    An effect is the margin caused by the spend of the window, counted from its opening until the tail has run
+    out (`ESTIMAND`). "Without a campaign" means that it does not run in the window; what ran in the warm-up
+    ran. So an order that merely comes earlier is no gain, unless it would have come after the tail. Removals
+    do not add up to the total where campaigns need or replace each other. Standard errors treat companies as
     independent, which a crowded telephone desk makes slightly untrue. The figures are true of this world and
     seed, not of any real market.
     """
@@ -143,58 +155,60 @@ def find(
     if exact_shapley and players > EXACT:
         raise ValueError(f"{players} campaigns need {2**players} runs: sample permutations beyond {EXACT}")
     coalitions = Coalitions.of(world, permutations, exact_shapley)
-    masks, scales = coalitions.masks(), coalitions.scales()
     until = 0.7 if marginal else 0.99
-    found = values(world, scales, spread, lambda share: on_progress(share * until))
-    window = dict(zip(masks, found.window, strict=True))
+    found = values(world, coalitions.scales(), spread, lambda share: on_progress(share * until))
     campaigns = _campaigns(world, coalitions, found)
-    total = window[coalitions.everyone] - window[0]
     if "shapley" in coalitions.allocations:
-        _write_shapley(campaigns, coalitions, window, total)
+        _write_shapley(campaigns, coalitions, found)
     _write_causes(world, campaigns, coalitions, found, spread)
     if marginal:
-        variable = [entry["spend_minor"]["variable"] for entry in campaigns.values()]
-        returns = marginal_returns(world, variable, spread, lambda share: on_progress(0.7 + 0.3 * share))
-        for entry, each in zip(campaigns.values(), returns, strict=True):
-            told = asdict(each)
-            entry["marginal_margin_per_spend"] = told.pop("returns")
-            entry["marginal_margin_per_spend_se"] = told.pop("error")
-            entry |= {f"marginal_{name}": value for name, value in told.items()}
-    late = dict(zip(masks, found.late, strict=True))
-    report = {
+        _write_marginal(world, campaigns, spread, lambda share: on_progress(0.7 + 0.3 * share))
+    masks = coalitions.masks()
+    report = _whole(world, coalitions, found) | {"campaigns": campaigns}
+    on_progress(1.0)
+    keep = [0, 1, *(1 + masks.index(coalitions.without(player)) for player in range(players))]
+    return Truth(report, found.deals[:, keep])
+
+
+def _whole(world: World, coalitions: Coalitions, found: Tally) -> dict[str, Any]:
+    """Report the market and what all campaigns cause together."""
+    masks = coalitions.masks()
+    every, none = masks.index(coalitions.everyone), masks.index(0)
+    total = found.counted[every] - found.counted[none]
+    late, last = found.late[every] - found.late[none], found.last[every] - found.last[none]
+    return {
         "scenario": world.scenario.name,
+        "estimand": ESTIMAND,
         "accounts": world.accounts,
         "days": world.days,
         "warmup_days": world.scenario.warmup_days,
         "tail_days": world.scenario.tail_days,
         "seed": world.seed,
         "currency": world.scenario.currency,
-        "runs": len(scales),
-        "all_campaigns": _named(window[coalitions.everyone]),
-        "baseline": _named(window[0]),
+        "runs": len(masks),
+        "window": _named(found.window[every]),
+        "all_campaigns": _named(found.counted[every]),
+        "baseline": _named(found.counted[none]),
         "incremental": _named(total),
-        "late_share_of_margin": _late_share(total, late[coalitions.everyone] - late[0]),
+        "late_share_of_margin": _part(total, late),
+        "last_quarter_share_of_margin": _part(total, last),
         "allocation": "shapley" if "shapley" in coalitions.allocations else "removal",
         "allocations": list(coalitions.allocations),
         "shapley": coalitions.method,
-        "campaigns": campaigns,
     }
-    on_progress(1.0)
-    keep = [0, 1, *(1 + masks.index(coalitions.without(player)) for player in range(players))]
-    return Truth(report, found.deals[:, keep])
 
 
 def _campaigns(world: World, coalitions: Coalitions, found: Tally) -> dict[str, dict[str, Any]]:
     """Report per campaign what stopping it and running it alone do."""
     masks = coalitions.masks()
     row = {mask: position for position, mask in enumerate(masks)}
-    window, late = found.window, found.late
+    counted, late = found.counted, found.late
     campaigns: dict[str, dict[str, Any]] = {}
     costs = spend_minor(world)
     for player, (name, campaign) in enumerate(world.scenario.campaigns.items()):
         fixed, variable = costs[player]
         without = row[coalitions.without(player)]
-        removal, after = window[0] - window[without], late[0] - late[without]
+        removal, after = counted[0] - counted[without], late[0] - late[without]
         mean = removal[MARGIN] / world.accounts
         variance = found.squares[without] / world.accounts - mean**2
         labels = np.bincount(found.deals[:, 1 + without], minlength=len(LABELS))
@@ -204,21 +218,20 @@ def _campaigns(world: World, coalitions: Coalitions, found: Tally) -> dict[str, 
             "spend_minor": {"fixed": fixed, "variable": variable},
             "removal": _named(removal),
             "removal_margin_se_minor": round(float(np.sqrt(max(0.0, variance) * world.accounts)), 2),
-            "first_in": _named(window[row[1 << player]] - window[row[0]]),
+            "first_in": _named(counted[row[1 << player]] - counted[row[0]]),
             "incremental_roi": round((int(removal[MARGIN]) - cost) / cost, 6) if cost else None,
-            "late_share_of_margin": _late_share(removal, after),
+            "late_share_of_margin": _part(removal, after),
             "deals": {label: int(count) for label, count in zip(LABELS, labels, strict=True)},
         }
     return campaigns
 
 
-def _write_shapley(
-    campaigns: dict[str, dict[str, Any]], coalitions: Coalitions, window: dict[int, Integers], total: Integers
-) -> None:
+def _write_shapley(campaigns: dict[str, dict[str, Any]], coalitions: Coalitions, found: Tally) -> None:
     for measure, name in enumerate(MEASURES):
-        worth = {mask: int(row[measure]) for mask, row in window.items()}
+        masks = coalitions.masks()
+        worth = {mask: int(row[measure]) for mask, row in zip(masks, found.counted, strict=True)}
         shares = coalitions.shares("shapley", worth)
-        whole = shares_that_add_up(shares, int(total[measure]))
+        whole = shares_that_add_up(shares, worth[coalitions.everyone] - worth[0])
         # An order and its reverse are one draw: their mean is what varies independently.
         gains = np.array(coalitions.gains(worth), dtype=np.int64).reshape(-1, coalitions.players)
         pairs = (gains[0 : len(gains) // 2 * 2 : 2] + gains[1::2]) / 2
@@ -228,6 +241,18 @@ def _write_shapley(
             if measure == MARGIN and len(pairs) > 1:
                 error = float(pairs[:, player].std(ddof=1) / np.sqrt(len(pairs)))
                 told["margin_se_minor"] = round(error, 2)
+
+
+def _write_marginal(
+    world: World, campaigns: dict[str, dict[str, Any]], spread: Mapper, on_progress: OnProgress
+) -> None:
+    variable = [entry["spend_minor"]["variable"] for entry in campaigns.values()]
+    returns = marginal_returns(world, variable, spread, on_progress)
+    for entry, each in zip(campaigns.values(), returns, strict=True):
+        told = asdict(each)
+        entry["marginal_margin_per_spend"] = told.pop("returns")
+        entry["marginal_margin_per_spend_se"] = told.pop("error")
+        entry |= {f"marginal_{name}": value for name, value in told.items()}
 
 
 def _write_causes(

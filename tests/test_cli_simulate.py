@@ -25,9 +25,9 @@ def test_the_list_has_one_line_per_scenario_with_its_description(run):
 
 
 def test_simulating_writes_the_journey_tables_and_the_truth(run, tmp_path):
-    result = run("simulate", "supplier", "--out", tmp_path / "market", *QUICK)
+    result = run("simulate", "plain", "--out", tmp_path / "market", *QUICK)
     assert result.exit_code == 0, result.output
-    assert "would have come without" in result.output
+    assert "The spend of the window causes" in result.output
     truth = json.loads((tmp_path / "market" / "truth.json").read_text(encoding="utf-8"))
     assert truth["accounts"] == 150
     assert set(truth["campaigns"]) == set(
@@ -56,7 +56,7 @@ def test_as_json_the_whole_truth_is_printed(run, tmp_path):
 
 
 def test_without_truth_only_the_tables_are_written(run, tmp_path):
-    assert run("simulate", "supplier", "--out", tmp_path, "--truth", "none", *QUICK).exit_code == 0
+    assert run("simulate", "plain", "--out", tmp_path, "--truth", "none", *QUICK).exit_code == 0
     assert not (tmp_path / "truth.json").exists()
 
 
@@ -108,7 +108,7 @@ def test_a_chart_of_unknown_kind_is_refused(run, tmp_path):
 
 
 def test_models_are_scored_on_what_was_written(run, tmp_path):
-    run("simulate", "supplier", "--out", tmp_path, *QUICK, "--set", "desk.reps=0")
+    run("simulate", "plain", "--out", tmp_path, *QUICK, "--set", "desk.reps=0")
     table = run("score", tmp_path, "--no-regret")
     assert table.exit_code == 0, table.output
     assert "first-touch" in table.output
@@ -145,16 +145,26 @@ def test_an_effect_below_zero_is_told_with_its_cause_in_figures(run, tmp_path):
     crowded = ["--set", "desk.reps=1", "--set", "desk.lines=1", "--set", "campaigns.email.idle_enquiry=1.0"]
     crowded += ["--set", "campaigns.email.lift={}", "--set", "campaigns.email.per_year=60", "--set"]
     small = ["--accounts", "400", *QUICK[2:], "--truth", "removal"]
-    result = run("simulate", "supplier", "--out", tmp_path, *small, *crowded, "contact.phone=0.65")
+    result = run("simulate", "plain", "--out", tmp_path, *small, *crowded, "contact.phone=0.65")
     assert result.exit_code == 0, result.output
     email = json.loads((tmp_path / "truth.json").read_text(encoding="utf-8"))["campaigns"]["email"]
     loss = email["removal"]["margin_minor"]
     assert loss < 0
-    assert email["below_zero"]["removal"]["waiting"]["margin_minor"] == loss
+    assert email["below_zero"]["removal"]["waiting"] == loss
     words = " ".join(result.output.split())
-    told = f"email, removal: {loss / 100:+,.2f}, of which {loss / 100:+,.2f} because callers wait"
+    told = f"email, removal: {loss / 100:+,.2f}, of which {loss / 100:+,.2f} because others wait"
     assert told in words
-    assert "and +0.00 also with every caller answered at once" in words
+    assert "and +0.00 with nobody waiting" in words
+
+
+def test_the_truth_is_averaged_over_seeds_where_asked(run, tmp_path):
+    small = ["--accounts", "80", *QUICK[2:], "--truth", "removal", "--set", "desk.reps=0", "--seeds", "2"]
+    result = run("simulate", "one-touch", "--out", tmp_path, *small)
+    assert result.exit_code == 0, result.output
+    assert "Average over 2 seeds, removal" in result.output
+    found = json.loads((tmp_path / "truth.json").read_text(encoding="utf-8"))["expectation"]
+    assert found["seeds"] == 2
+    assert found["campaigns"]["email"]["removal"]["margin_minor_se"] >= 0
 
 
 def test_scoring_an_empty_directory_names_what_is_missing(run, tmp_path):
@@ -164,7 +174,7 @@ def test_scoring_an_empty_directory_names_what_is_missing(run, tmp_path):
 
 
 def test_a_scenario_is_fitted_to_tables_and_written(run, tmp_path):
-    run("simulate", "supplier", "--out", tmp_path, *QUICK, "--truth", "none")
+    run("simulate", "plain", "--out", tmp_path, *QUICK, "--truth", "none")
     mine = tmp_path / "mine.toml"
     result = run("calibrate", tmp_path, "--accounts", "150", "--trials", "1", "--out", mine)
     assert result.exit_code == 0, result.output

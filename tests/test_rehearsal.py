@@ -16,7 +16,7 @@ HALF = frozenset({"north", "west"})
 
 
 @pytest.mark.parametrize("regions", [frozenset(), HALF], ids=["weeks", "regions"])
-@pytest.mark.parametrize("scenario", ["placebo", "supplier"])
+@pytest.mark.parametrize("scenario", ["placebo", "plain"])
 def test_nine_of_ten_readings_hold_what_a_pause_costs_in_a_market(
     scenario: str, regions: frozenset[str]
 ) -> None:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from simulator.calibrate import PARAMETERS, _precision, as_toml, fit, least_squares, shifted
+from simulator.calibrate import PARAMETERS, as_toml, fit, shifted
+from simulator.least_squares import least_squares, precision
 from simulator.market import World
 from simulator.moments import FITTED, HELD_OUT, compute
 from simulator.runs import mapper
@@ -20,7 +21,7 @@ TRUE = {"asked": 0.8, "talk": 0.3, "phone": -0.5}
 
 @pytest.fixture(scope="module")
 def base():
-    return load("supplier", SMALL)
+    return load("plain", SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,7 @@ def test_a_parameter_that_moves_nothing_is_called_unidentified():
     # Two figures, three parameters: the first moves the first figure, the second moves nothing, the third is
     # too weak.
     jacobian = np.array([[10.0, 0.0, 0.0], [0.0, 0.0, 0.5]])
-    errors, ties = _precision(jacobian, ["a", "b", "c"])
+    errors, ties = precision(jacobian, ["a", "b", "c"])
     assert errors["a"] == pytest.approx(0.1)
     assert errors["b"] == math.inf
     assert errors["c"] == pytest.approx(2.0)
@@ -84,7 +85,7 @@ def test_a_parameter_that_moves_nothing_is_called_unidentified():
 
 def test_two_parameters_that_move_the_figures_alike_are_called_tied():
     jacobian = np.array([[10.0, 5.0], [4.0, 2.0], [0.0, 0.1]])
-    assert _precision(jacobian, ["a", "b"])[1] == [("a", "b")]
+    assert precision(jacobian, ["a", "b"])[1] == [("a", "b")]
 
 
 def numbers(tree):

@@ -14,7 +14,7 @@ QUIET = {"desk.reps": 0}
 HALF = frozenset({"north", "west"})
 
 
-def market(name="supplier", accounts=300, days=210, seed=3):
+def market(name="plain", accounts=300, days=210, seed=3):
     return World(load(name, QUIET), accounts, days, seed)
 
 
@@ -27,7 +27,7 @@ def test_meetings_are_left_out_in_the_days_and_regions_of_the_hold_out_and_nowhe
     world = market()
     held = HoldOut("email", 30, 90, HALF)
     whole = populate(world, 0, 300)
-    without = populate(replace(world, held_out=(held,)), 0, 300)
+    without = populate(replace(world, scenario=held.within(world.scenario)), 0, 300)
     wall = Week(world).wall(whole.exposures.at)
     names = list(world.scenario.market.regions)
     region = np.array(names)[whole.region[whole.exposures.owner]]
@@ -51,7 +51,8 @@ def test_leads_before_a_hold_out_and_in_other_regions_stay_as_they_were() -> Non
 def test_all_advertising_is_held_out_at_once() -> None:
     one, everything = (run(market(), HoldOut(name, 70, 140)) for name in ("search_ads", None))
     assert everything.lost.sum() > one.lost.sum()
-    world = replace(market(), held_out=(HoldOut(None, 0, 210, HALF),))
+    world = market()
+    world = replace(world, scenario=HoldOut(None, 0, 210, HALF).within(world.scenario))
     shard = populate(world, 0, 300)
     names = np.array(list(world.scenario.market.regions))
     opens, closes = Week(world).activity(np.array([world.opens, world.closes]))
@@ -69,12 +70,12 @@ def test_holding_out_what_has_no_effect_costs_no_lead() -> None:
 
 def test_a_lead_is_counted_when_the_desk_takes_it_up() -> None:
     at_once = run(market(), HoldOut("search_ads", 70, 140))
-    desk = run(World(load("supplier"), 300, 210, 3), HoldOut("search_ads", 70, 140))
+    desk = run(World(load("plain"), 300, 210, 3), HoldOut("search_ads", 70, 140))
     assert 0 < desk.paused.sum() < at_once.paused.sum()
 
 
 def test_fairs_and_mailings_come_back_every_year() -> None:
-    scenario = load("supplier", QUIET)
+    scenario = load("plain", QUIET)
     longer = every_year(scenario, 800)
     days = [flight.from_day for flight in longer.campaigns["trade_fair"].flights]
     assert days == [-300, -120, 65, 245, 430, 610, 795]
@@ -84,8 +85,8 @@ def test_fairs_and_mailings_come_back_every_year() -> None:
 @pytest.mark.parametrize(
     ("held", "problem"),
     [
-        (HoldOut("radio", 10, 20), "campaign 'radio' is not in scenario supplier"),
-        (HoldOut("email", 10, 20, frozenset({"moon"})), "region 'moon' is not in scenario supplier"),
+        (HoldOut("radio", 10, 20), "campaign 'radio' is not in scenario plain"),
+        (HoldOut("email", 10, 20, frozenset({"moon"})), "region 'moon' is not in scenario plain"),
         (
             HoldOut("email", 10, 20, frozenset({"north", "west", "south", "east"})),
             "leave one to compare with",

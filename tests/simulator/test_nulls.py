@@ -16,12 +16,12 @@ THERE = {("display", "email"): 60, ("email", "display"): -40, ("display", "searc
 
 @pytest.fixture(scope="module")
 def world():
-    return World(load("supplier", {"desk.reps": 0, "warmup_days": 60, "tail_days": 0}), 300, 120, 2)
+    return World(load("plain", {"desk.reps": 0, "warmup_days": 60, "tail_days": 0}), 300, 120, 2)
 
 
 def report_of(caused, total=1000, baseline=400):
     return {
-        "all_campaigns": {"margin_minor": total},
+        "window": {"margin_minor": total},
         "incremental": {"margin_minor": total - baseline},
         "campaigns": {name: {"shapley": {"margin_minor": margin}} for name, margin in caused.items()},
     }

@@ -3,8 +3,11 @@
 import re
 from importlib import resources
 
+import numpy as np
 import pytest
 
+from simulator.cycle import Cycle, at_once
+from simulator.market import World, populate
 from simulator.scenario import ScenarioError, load, names
 
 
@@ -15,8 +18,9 @@ def test_every_shipped_scenario_loads_and_bears_its_own_name(name):
     assert scenario.description
 
 
-def test_every_number_of_the_supplier_scenario_says_where_it_comes_from():
-    text = (resources.files("simulator") / "scenarios" / "supplier.toml").read_text(encoding="utf-8")
+@pytest.mark.parametrize("file", ["supplier.toml", "bases/plain.toml"])
+def test_every_number_of_the_supplier_scenario_says_where_it_comes_from(file):
+    text = (resources.files("simulator") / "scenarios" / file).read_text(encoding="utf-8")
     bare, stated_above = [], False
     for line in text.splitlines():
         if line.startswith("#"):
@@ -38,17 +42,17 @@ def test_an_unknown_key_is_refused_by_its_name(tmp_path):
 
 def test_a_value_out_of_range_is_named_with_its_key():
     with pytest.raises(ScenarioError, match=r"observer\.cookie_loss = 1\.5.*less than or equal to 1"):
-        load("supplier", {"observer.cookie_loss": 1.5})
+        load("plain", {"observer.cookie_loss": 1.5})
 
 
 def test_an_override_into_a_table_that_does_not_exist_is_refused():
     with pytest.raises(ScenarioError, match="no table 'desks'"):
-        load("supplier", {"desks.reps": 3})
+        load("plain", {"desks.reps": 3})
 
 
 def test_a_desk_with_fewer_lines_than_people_is_refused():
     with pytest.raises(ScenarioError, match=r"lines 2 must be at least reps 3"):
-        load("supplier", {"desk.lines": 2})
+        load("plain", {"desk.lines": 2})
 
 
 def test_an_unknown_scenario_names_those_that_exist():
@@ -85,3 +89,60 @@ def test_a_scenario_that_no_reader_gets_through_is_refused_in_words(tmp_path, va
     path.write_text(f"seed = {value}")
     with pytest.raises(ScenarioError, match="not TOML"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "remedy"),
+    [
+        ("needs.repeat_part.decision_days", float("inf"), "finite"),
+        ("needs.repeat_part.value_minor", 1e300, "less than or equal to"),
+        ("needs.repeat_part.season", [0.0] * 12, "at least one weight must be above 0"),
+        ("market.industries", {"water": 0.0}, "at least one weight must be above 0"),
+        ("market.regions", {"north": float("nan")}, "finite"),
+        ("campaigns.email.flights", [{"from_day": 5000, "to_day": 5001, "exposures": 1}], "less than"),
+        ("campaigns.email.lift", {"win": 1e300}, "less than or equal to 1000"),
+        ("campaigns.email.variable_minor", 1e300, "less than or equal to"),
+        ("desk.talk_sigma", 40.0, "less than or equal to 2"),
+        ("start", "0001-01-01", "greater than or equal to 1970-01-01"),
+    ],
+    ids=str,
+)
+def test_a_value_that_no_market_can_have_is_refused_with_its_key(key, value, remedy):
+    with pytest.raises(ScenarioError, match=rf"{re.escape(key)}.*{remedy}"):
+        load("plain", {key: value})
+
+
+@pytest.mark.parametrize("part", ["via", "answers"])
+def test_weights_that_are_all_zero_are_refused(part):
+    kept = {"asked": 0.5, "declined": 0.0}
+    weights = load("plain").observer.model_dump()[part]
+    with pytest.raises(ScenarioError, match=rf"observer\.{part}.*at least one weight"):
+        load("plain", {f"observer.{part}": {name: kept.get(name, 0.0) for name in weights}})
+
+
+def test_a_file_in_another_encoding_is_refused_with_the_remedy(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_bytes('name = "Öresund"\n'.encode("latin-1"))
+    with pytest.raises(ScenarioError, match=r"mine\.toml: byte 8 is not UTF-8: save"):
+        load(path)
+
+
+def test_more_meetings_than_can_be_told_apart_are_refused_by_the_campaign():
+    everywhere = dict.fromkeys(load("plain").market.industries, 10.0)
+    scenario = load("plain", {"campaigns.email.per_year": 200.0, "campaigns.email.industries": everywhere})
+    with pytest.raises(ScenarioError, match=r"campaigns\.email: .* times in one flight"):
+        populate(World(scenario, accounts=2, days=1500, seed=1), 0, 2)
+
+
+def test_hazards_too_large_to_add_up_are_refused_by_the_stage():
+    scenario = load("plain", {"organic.win": 1000.0, "needs.repeat_part.per_year": 50.0})
+    market = World(scenario, accounts=100, days=365, seed=1)
+    cycle = Cycle(populate(market, 0, 100))
+    outcome, _ = cycle.enquire(np.ones(9))
+    with pytest.raises(ScenarioError, match=r"lower organic\.win"):
+        cycle.finish(np.ones(9), outcome, at_once(outcome))
+
+
+def test_what_is_wrong_between_tables_is_told_without_the_whole_scenario():
+    with pytest.raises(ScenarioError, match=r"^supplier: campaigns\.email\.roles names \['boss'\]"):
+        load("supplier", {"campaigns.email.roles": {"boss": 1.0}})

@@ -19,14 +19,14 @@ SHORT = {"desk.reps": 0, "warmup_days": 120, "tail_days": 30}
 
 @pytest.fixture(scope="module")
 def world():
-    return World(load("supplier", SHORT), accounts=800, days=240, seed=2)
+    return World(load("plain", SHORT), accounts=800, days=240, seed=2)
 
 
 def report_of(caused, total=1000, baseline=400):
     """A truth in which the named campaigns caused so much margin."""
     campaigns = {name: {"removal": {"margin_minor": margin}} for name, margin in caused.items()}
     return {
-        "all_campaigns": {"margin_minor": total},
+        "window": {"margin_minor": total},
         "incremental": {"margin_minor": total - baseline},
         "campaigns": campaigns,
     }

@@ -77,6 +77,13 @@ def _settings(pairs: Sequence[str]) -> dict[str, object]:
     show_default=True,
     help=f"Number of sampled orders for shapley with more than {EXACT} campaigns.",
 )
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Also average the true effects over this number of seeds, with standard errors.",
+)
 @json_option
 @pass_installation
 def simulate(
@@ -92,6 +99,7 @@ def simulate(
     settings: tuple[str, ...],
     truth: Any,
     permutations: int,
+    seeds: int,
 ) -> None:
     """Simulate a market and write both the tracked data and the true effects.
 
@@ -118,9 +126,15 @@ def simulate(
     world = World(parameters, accounts or parameters.accounts, days or parameters.days, seed)
     try:
         done = study.simulate(
-            world, out, truth=truth, permutations=permutations, workers=workers, engine=engine
+            world,
+            out,
+            truth=truth,
+            permutations=permutations,
+            seeds=seeds,
+            workers=workers,
+            engine=engine,
         )
-    except RuntimeError as error:
+    except (RuntimeError, scenarios.ScenarioError) as error:
         fail(str(error))
     if done.report is None:
         installation.tell(f"{_sum(done.rows)} in {out}", rows=done.rows)
@@ -136,13 +150,18 @@ def _sum(rows: dict[str, int]) -> str:
 
 
 def _show_truth(installation: Installation, report: dict[str, Any]) -> None:
-    whole, baseline = report["all_campaigns"], report["baseline"]
-    currency = report["currency"]
-    came, anyway = whole["revenue_minor"] / 100, baseline["revenue_minor"] / 100
+    whole, caused, currency = report["window"], report["incremental"], report["currency"]
     click.echo(
-        f"{whole['orders']:,} orders worth {came:,.2f} {currency} in the window; "
-        f"{baseline['orders']:,} worth {anyway:,.2f} would have come without any campaign."
+        f"{whole['orders']:,} orders worth {whole['revenue_minor'] / 100:,.2f} {currency} in the window. "
+        f"The spend of the window causes {caused['orders']:,} worth {caused['revenue_minor'] / 100:,.2f}, "
+        f"counted until {report['tail_days']} days after it."
     )
+    ending = report["last_quarter_share_of_margin"]
+    if ending is not None and ending > _RUN_OUT:
+        click.echo(
+            f"{ending:.0%} of it still comes in the last quarter of these days: give the scenario more "
+            "tail_days."
+        )
     rows = [
         {
             "campaign": name,
@@ -176,6 +195,21 @@ def _show_truth(installation: Installation, report: dict[str, Any]) -> None:
         f"Shapley values: {report['shapley']}. Margin lost without it (removal) is what stopping a campaign "
         "loses; standard error and deals go by it. Alone (first-in) is compared with no campaign at all."
     )
+    if "expectation" in report:
+        average = report["expectation"]
+        by = report["allocation"]
+        spread = [
+            {
+                "campaign": name,
+                "mean": each[by]["margin_minor"] / 100,
+                "error": each[by]["margin_minor_se"] / 100,
+            }
+            for name, each in average["campaigns"].items()
+        ]
+        title = f"Average over {average['seeds']} seeds, {_ALLOCATIONS[by]}, gross margin in {currency}:"
+        installation.show(
+            spread, {"campaign": "Campaign", "mean": "True effect", "error": "Standard error"}, title
+        )
     for name, entry in report["campaigns"].items():
         if entry.get("marginal_reason"):
             click.echo(f"{name}: the return of the next 1.00 is not known: {entry['marginal_reason']}.")
@@ -183,24 +217,16 @@ def _show_truth(installation: Installation, report: dict[str, Any]) -> None:
             click.echo(f"{name}, {_ALLOCATIONS[allocation]}: {_causes(entry[allocation], causes)}.")
 
 
+_RUN_OUT = 0.1
+"""Up to so much of an effect in the last quarter of the tail, it counts as having run out."""
 _ALLOCATIONS = {"shapley": "Shapley value", "removal": "removal", "first_in": "first-in"}
 
 
-def _causes(effect: dict[str, Any], causes: dict[str, dict[str, int]]) -> str:
-    """Say what part of an effect below 0 waiting callers explain, and what is left."""
-
-    def fates(cause: dict[str, int]) -> str:
-        return (
-            f"won or lost for good {cause['never'] / 100:+,.2f}, "
-            f"moved to or from before the window {cause['before_window'] / 100:+,.2f}, "
-            f"to or from after it {cause['after_window'] / 100:+,.2f}"
-        )
-
-    waiting, rest = causes["waiting"], causes["answered_at_once"]
+def _causes(effect: dict[str, Any], causes: dict[str, int]) -> str:
+    """Say what part of an effect below 0 waiting explains, and what is left."""
     return (
-        f"{effect['margin_minor'] / 100:+,.2f}, of which {waiting['margin_minor'] / 100:+,.2f} because "
-        f"callers wait or go unanswered ({fates(waiting)}), and {rest['margin_minor'] / 100:+,.2f} also with "
-        f"every caller answered at once ({fates(rest)})"
+        f"{effect['margin_minor'] / 100:+,.2f}, of which {causes['waiting'] / 100:+,.2f} because others wait "
+        f"or go unanswered, and {causes['answered_at_once'] / 100:+,.2f} with nobody waiting"
     )
 
 

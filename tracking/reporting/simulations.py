@@ -114,14 +114,14 @@ def run(archive: Archive, arguments: Arguments, progress: Progress) -> Mapping[s
             exact_shapley=not orders,
             on_progress=_part(progress, 10, 50),
         ).report
-        if truth["all_campaigns"]["margin_minor"] <= 0:
+        if truth["window"]["margin_minor"] <= 0:
             raise Invalid("accounts", "too few: there were no buyers. Use more companies or more days")
         gains = moves(world, spread, _part(progress, 50, 68)) if movable else None
         afar = moves(elsewhere(world), spread, _part(progress, 68, 85)) if movable else None
     credit, unavailable = _credits(seen)
     progress(95, 100)
     spans = intervals(seen, tuple(credit), _RESAMPLES, arguments["seed"], LEVEL)
-    caused, whole = scoring.true_margin(truth), truth["all_campaigns"]["margin_minor"]
+    caused, whole = scoring.true_margin(truth), truth["window"]["margin_minor"]
     campaigns = []
     for name, (fixed, variable) in zip(world.campaigns, spend_minor(world), strict=True):
         campaigns.append(
@@ -135,8 +135,7 @@ def run(archive: Archive, arguments: Arguments, progress: Progress) -> Mapping[s
                 "removal": truth["campaigns"][name]["removal"]["margin_minor"] / whole,
                 "first_in": truth["campaigns"][name]["first_in"]["margin_minor"] / whole,
                 "below_zero": {
-                    by: {"margin_minor": truth["campaigns"][name][by]["margin_minor"]}
-                    | {cause: part["margin_minor"] for cause, part in causes.items()}
+                    by: {"margin_minor": truth["campaigns"][name][by]["margin_minor"]} | causes
                     for by, causes in truth["campaigns"][name].get("below_zero", {}).items()
                 },
                 "share": caused[name] / whole,
@@ -164,9 +163,9 @@ def run(archive: Archive, arguments: Arguments, progress: Progress) -> Mapping[s
         "accounts": world.accounts,
         "days": world.days,
         "seed": world.seed,
-        "orders": truth["all_campaigns"]["orders"],
+        "orders": truth["window"]["orders"],
         "margin_minor": whole,
-        "anyway_minor": truth["baseline"]["margin_minor"],
+        "anyway_minor": whole - truth["incremental"]["margin_minor"],
         "campaigns": campaigns,
         "models": sorted(models, key=lambda score: score["total_variation"]),
         "nulls": [rule | _regrets(rule, whole) for rule in rules],
