@@ -14,10 +14,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from tracking import api, clock, web
+from tracking.collector import Collector
 from tracking.front import NamedProxies, Switchboard
 from tracking.metrics import KIND, Metrics
 from tracking.storage import db, kept
-from tracking.storage.config import PROVIDERS_PATH, Settings
+from tracking.storage.config import Settings
 from tracking.storage.vault import Draft
 from tracking.telephony import providers
 from tracking.telephony.bell import Bell
@@ -61,8 +62,9 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
     for one in (app, telephone):
         one.request_class = type("Request", (_Request,), {"settings": settings})
         one.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
-    switchboard = Switchboard(app.wsgi_app, telephone.wsgi_app, PROVIDERS_PATH, settings)
     engine = engine or db.connect(settings)
+    collector = Collector(engine, settings, clock.now)
+    switchboard = Switchboard(app.wsgi_app, telephone.wsgi_app, collector, settings)
     routing = Routing(settings)
     bell = Bell(engine, clock.now)
     inbox = Inbox(engine, settings, routing, providers.interpreters(), clock.now, bell.nudge)
@@ -76,6 +78,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
         "inbox": inbox,
         "telephone": telephone,
         "bell": bell,
+        "collector": collector,
         "refused": refused,
     }
     kept.recall(settings)
@@ -87,6 +90,7 @@ def create_app(settings: Settings, engine: Engine | None = None) -> Flask:
         _log.error("the database is away (%s); calls ring by the last known routing", type(error).__name__)
     # Beside the first calls, however much lies there: none of them waits for it.
     inbox.start()
+    collector.keeper.start()
     providers.register(telephone, settings, inbox, routing, refused)
     api.register(app, engine, settings)
     web.register(app, engine, settings)

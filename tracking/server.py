@@ -27,7 +27,7 @@ from waitress.parser import HTTPRequestParser
 from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
-from tracking.storage.config import PROVIDERS_PATH
+from tracking.storage.config import COLLECTOR_PATH, PROVIDERS_PATH
 from tracking.storage.vault import Draft
 from tracking.telephony.bell import Bell
 from tracking.waiting import WaitingRoom
@@ -35,6 +35,8 @@ from tracking.waiting import WaitingRoom
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+COLLECTOR_THREADS = 8
+"""Threads for web pages that report visits; they wait for one clerk, who writes for all of them at once."""
 TELEPHONE_THREADS = 16
 """Threads for requests of telephone providers alone. Each waits at most half a second for the database."""
 _MOST_CONNECTIONS = 1000
@@ -85,7 +87,7 @@ class _Request(HTTPRequestParser):  # type: ignore[misc]  # untyped
 
 
 class _Lanes:
-    """Two rows of threads: requests of telephone providers do not queue behind pages and reports.
+    """Three rows of threads: providers' requests queue neither behind pages nor behind page views.
 
     Who waits for the bell has no thread at all.
     """
@@ -94,7 +96,9 @@ class _Lanes:
         # That requests wait for a thread is no news, and each would write a line.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._telephone, self._others = ThreadedTaskDispatcher(), ThreadedTaskDispatcher()
+        self._collector = ThreadedTaskDispatcher()
         self._telephone.set_thread_count(TELEPHONE_THREADS)
+        self._collector.set_thread_count(COLLECTOR_THREADS)
         self._others.set_thread_count(threads)
         self.waiting = WaitingRoom(bell, self._others.add_task) if bell else None
 
@@ -104,11 +108,15 @@ class _Lanes:
             self.waiting.add(channel)
             return
         path = request.path or ""
-        lane = self._telephone if path.startswith(f"{PROVIDERS_PATH}/") else self._others
+        lane = self._others
+        if path.startswith(f"{PROVIDERS_PATH}/"):
+            lane = self._telephone
+        elif path.startswith(f"{COLLECTOR_PATH}/"):
+            lane = self._collector
         lane.add_task(channel)
 
     def shutdown(self) -> None:
-        for lane in (self._telephone, self._others):
+        for lane in (self._telephone, self._collector, self._others):
             lane.shutdown(timeout=1)
 
 

@@ -13,13 +13,15 @@ from tracking import clock
 from tracking.access import jobs
 from tracking.app import create_app
 from tracking.demo import filling
-from tracking.records import annotations
+from tracking.records import annotations, sites
 from tracking.records.annotations import Event, Reading
 from tracking.reporting import schedules
 from tracking.reporting.simulations import Archive
 from tracking.storage import db
 from tracking.storage.models import Erasure, ImportRun
 from tracking.storage.vocabulary import JobState
+from tracking.telephony import numbers as inventory
+from tracking.telephony import pools
 
 Open = Callable[..., Page]
 # Parts that other pages fetch, what is switched off, and what is no page but a file.
@@ -90,6 +92,12 @@ def furnish(service: Service) -> dict[str, str]:
         erased = {"by": "anna@acme.example", "removed": {"calls": 1}, "hashes": []}
         session.add(Erasure(receipt="1", at=clock.now(), **erased))
         schedules.save(session, monthly, by="anna@acme.example", today=date(2026, 3, 5))
+        site = sites.add(
+            session, "Acme", at=clock.now(), origins=["https://www.acme.example"], number="+46701740690"
+        )
+        row = inventory.add(session, "+46701740699", at=clock.now(), provider="twilio")
+        pools.put(session, site, row, at=clock.now())
+        sites.count(session, site.id, clock.now(), {"views": 9, "swapped": 9, "leased": 5, "overflow": 3})
     return {"simulation": numbers[0], "fit": numbers[1]}
 
 

@@ -18,13 +18,14 @@ from tracking.api import (
     people,
     problems,
     reports,
+    sites,
     touches,
     visits,
 )
 from tracking.api.routes import EXTENSION, PREFIX
 from tracking.storage.config import Settings
 
-SECTIONS = (campaigns, numbers, calls, answers, people, deals, costs, touches, visits, reports)
+SECTIONS = (campaigns, numbers, calls, answers, people, deals, costs, touches, visits, sites, reports)
 
 
 def register(app: OpenAPI, engine: Engine, settings: Settings) -> None:

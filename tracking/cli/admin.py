@@ -108,6 +108,7 @@ def serve(
             beside.enter_context(Beside())
         server.serve(serving, listening, beside.close)
     app.extensions["ringtrail"]["inbox"].close()
+    app.extensions["ringtrail"]["collector"].keeper.close()
 
 
 def _first_administrator(installation: Installation) -> None:

@@ -268,6 +268,7 @@ def lives() -> dict[str, str]:
         "quarantined": gettext("cooling off"),
         "disabled": gettext("inactive"),
         "main_line": gettext("main line"),
+        "pool": gettext("in a website's pool"),
     }
 
 
@@ -275,7 +276,8 @@ def _loaded(query: Any) -> Any:
     return query.options(
         selectinload(TrackingNumber.assignments)
         .joinedload(NumberAssignment.ad_material)
-        .joinedload(AdMaterial.campaign)
+        .joinedload(AdMaterial.campaign),
+        selectinload(TrackingNumber.pool),
     )
 
 
