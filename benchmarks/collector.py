@@ -1,9 +1,9 @@
 """How long a page waits for its number at 200 page views a second, and a webhook meanwhile.
 
 One `ringtrail serve` on loopback, with an SQLite file of its own. Visitors come from many addresses, as a
-proxy would name them; half of the views are a visitor's first. Webhooks of calls ring meanwhile. The reference
-is as many requests to /livez, which does nothing, at the same pace. Round by round, so that a busy machine
-disturbs all alike.
+proxy would name them; half of the views are a visitor's first. Webhooks of calls ring meanwhile.
+The reference is as many requests to /livez, which does nothing, at the same pace. Round by round, so that a
+busy machine disturbs all alike.
 
     python -m benchmarks.collector [--seconds 10] [--rounds 3] [--rate 200]
 """

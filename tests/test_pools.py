@@ -299,3 +299,36 @@ def test_without_consent_or_a_pool_a_source_has_its_asset_s_number(session: Sess
     row = numbers.add(session, SEARCH_NUMBER, at=NOON, provider="twilio")
     numbers.assign(session, row, piece, starts_at=NOON)
     assert pools.static_number(session, ads.id) == SEARCH_NUMBER
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_two_hundred_callers_are_taken_for_themselves_as_often_as_the_likelihood_says(
+    session: Session, engine: Engine
+) -> None:
+    """Twenty visitors an hour on five numbers, each of whom calls after a delay of the assumed curve."""
+    site = site_with(session, 5)
+    draw = np.random.default_rng(3)
+    comes = np.cumsum(draw.exponential(3.0, 200))
+    delays = ASSUMED.median_s / 60 * np.exp(ASSUMED.spread * draw.standard_normal(200))
+    happens = [(at, 0, name) for name, at in enumerate(comes)]
+    happens += [(at + delay, 1, name) for name, (at, delay) in enumerate(zip(comes, delays, strict=True))]
+    shown: dict[int, str | None] = {}
+    told: list[tuple[float, bool]] = []
+    lost = 0
+    for minutes, calls_now, name in sorted(happens):
+        at = NOON + timedelta(minutes=float(minutes))
+        if not calls_now:
+            shown[name] = show(session, site, f"v{name}", at, f"?utm_campaign=c{name}")
+            lost += shown[name] is None
+        elif (number := shown[name]) is not None and minutes < comes[-1]:
+            found = ring(session, number, at, f"+44207946{name:04d}", f"call {name}")
+            who = session.scalar(select(Visitor.id).where(Visitor.token_hash == sites.token_hash(f"v{name}")))
+            told.append((found.visitor_likelihood, found.visitor_id == who))
+    likelihoods, right = np.array(told).T
+    assert len(told) > 60
+    # As many are right as the likelihoods add up to, within three standard errors of that sum.
+    error = math.sqrt(sum(chance * (1 - chance) for chance in likelihoods)) / len(told)
+    assert right.mean() == pytest.approx(likelihoods.mean(), abs=3 * error)
+    sure = likelihoods >= holders.SURE
+    assert right[sure].mean() >= holders.SURE, "who is called certain mostly is"
+    assert 0.2 < lost / 200 < 0.6, "a pool of five, of which 6.7 are asked at once, loses a third"

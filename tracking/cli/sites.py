@@ -107,7 +107,8 @@ def site_show(installation: Installation, /, name: str) -> None:
             f"busiest hour: {health.busiest} visitors, {health.load:.1f} numbers in use at once; "
             f"{health.now.loss:.1%} get none"
         )
-    installation.show(sizes, {"for": "Visitors without a number", "numbers": "Numbers", "loss": "Loss"})
+    if sizes:
+        installation.show(sizes, {"for": "Visitors without a number", "numbers": "Numbers", "loss": "Loss"})
 
 
 @click.command("pool")

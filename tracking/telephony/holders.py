@@ -121,6 +121,7 @@ def credit(session: Session, calls: Collection[int]) -> None:
         row = known.get(call.id)
         if call.assignment_id is not None or call.started_at < place.added_at:
             if row is not None:
+                call.touch.channel = None
                 session.delete(row)
             continue
         if row is None or row.started_at != call.started_at:
