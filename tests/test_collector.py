@@ -15,7 +15,7 @@ from tests.cast import ACME_DESK, SEARCH_NUMBER, moment
 from tests.conftest import ON_BOTH
 from tracking import collector
 from tracking.collector import Collector, keeper
-from tracking.collector.crowd import NEW_AN_HOUR, VIEWS_A_MINUTE, is_bot
+from tracking.collector.crowd import NEW_AN_HOUR, VIEWS_A_MINUTE, Crowd, is_bot
 from tracking.records import campaigns, sites, visits
 from tracking.storage import db
 from tracking.storage.config import Settings
@@ -158,6 +158,20 @@ def test_ten_thousand_visitors_from_one_address_cost_next_to_nothing(web: Web) -
     assert web.stored() == NEW_AN_HOUR * 2 + 2, "visitors, visits, and two leases"
     assert web.view(place="198.51.100.9")["k"] == "own", "the pool is in use; nobody else is turned away"
     assert web.sums()["refused"] == 1000 - NEW_AN_HOUR
+
+
+def test_an_address_is_counted_by_its_customer_s_network_and_stands_nowhere() -> None:
+    crowd = Crowd()
+    for place in ("2001:db8:1:2::a", "2001:db8:1:2:ffff::b"):
+        for _ in range(NEW_AN_HOUR // 2):
+            assert crowd.may_be_new(place)
+    assert not crowd.may_be_new("2001:db8:1:2::c")
+    assert crowd.may_be_new("2001:db8:1:3::a")
+    for _ in range(NEW_AN_HOUR):
+        assert crowd.may_be_new("::ffff:203.0.113.7")
+    assert not crowd.may_be_new("203.0.113.7"), "the same, written otherwise"
+    assert crowd.may_be_new("203.0.113.8")
+    assert "203.0.113" not in repr(crowd.__dict__)
 
 
 FORGED = {

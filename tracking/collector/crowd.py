@@ -57,7 +57,9 @@ def _place(address: str) -> str:
         found = ip_address(address)
     except ValueError:
         return address
-    return str(int(found) >> 64) if isinstance(found, IPv6Address) else str(found)
+    if isinstance(found, IPv6Address) and found.ipv4_mapped is None:
+        return str(int(found) >> 64)
+    return str(getattr(found, "ipv4_mapped", None) or found)
 
 
 def is_bot(agent: str) -> bool:
