@@ -251,11 +251,12 @@ class _Batch:
         self._session, self._known, self._settings, self._late = session, known, settings, late
         self.sums: _Sums = {}
         self._visits: Counter[visits.OneVisit] = Counter()
+        self._sites: dict[int, Site | None] = {}
         self._pools: dict[int, bool] = {}
 
     def take(self, view: View) -> Answer:
         """Keep one page view."""
-        site = self._session.get(Site, view.site_id)
+        site = self._site(view.site_id)
         if site is None:
             return _OWN
         counted = self.sums.setdefault((view.site_id, _hour(view.at)), Counter())
@@ -292,15 +293,20 @@ class _Batch:
         counted["swapped"] += answer.number is not None and not view.again
         return answer
 
+    def _site(self, site_id: int) -> Site | None:
+        if site_id not in self._sites:
+            self._sites[site_id] = self._session.get(Site, site_id)
+        return self._sites[site_id]
+
     def _has_pool(self, site: Site) -> bool:
         if site.id not in self._pools:
-            self._pools[site.id] = bool(pools.numbers_of(self._session, site))
+            self._pools[site.id] = pools.has_numbers(self._session, site)
         return self._pools[site.id]
 
     def count(self) -> None:
         """Write the sums, in one order everywhere, so that two processes do not block each other."""
         for (site_id, hour), counted in sorted(self.sums.items()):
-            if self._session.get(Site, site_id) is not None:
+            if self._site(site_id) is not None:
                 sites.count(self._session, site_id, hour, counted)
         for one, number in sorted(self._visits.items(), key=lambda pair: (pair[0].day, pair[0].told)):
             visits.add(self._session, one, number)

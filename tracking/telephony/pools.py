@@ -88,6 +88,12 @@ def numbers_of(session: Session, site: Site) -> Sequence[PoolNumber]:
     return session.scalars(rows.where(PoolNumber.removed_at.is_(None)).order_by(TrackingNumber.number)).all()
 
 
+def has_numbers(session: Session, site: Site) -> bool:
+    """Tell whether there is a number in a site's pool, held or not."""
+    rows = select(PoolNumber.id).where(PoolNumber.site_id == site.id, PoolNumber.removed_at.is_(None))
+    return session.scalar(rows.limit(1)) is not None
+
+
 # --- Leases ------------------------------------------------------------------------------------------------
 
 
