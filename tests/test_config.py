@@ -76,6 +76,7 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
         BACKUP_KEEP="14, 8, 24",
         KEEP_EVENTS_DAYS="400",
         KEEP_NUMBERS_DAYS="Forever",
+        KEEP_VISITORS_DAYS="180",
     )
     assert settings.model_fields_set == set(Settings.model_fields) - {"providers"}
     assert settings.url == "postgresql://acme@db/ringtrail"

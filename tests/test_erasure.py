@@ -12,6 +12,7 @@ from tests.api_client import EVERYTHING, Api, fair
 from tests.cast import BOREALIS, COBALT, FAIR_NUMBER, moment
 from tests.conftest import KEY, ON_BOTH
 from tests.imports import ON_SQLITE
+from tests.test_pools import ring, show, site_with
 from tests.twilio_requests import incoming, sid
 from tracking import clock
 from tracking.access import saved_views
@@ -24,6 +25,7 @@ from tracking.storage.config import Settings
 from tracking.storage.models import (
     Annotation,
     Call,
+    CallHolder,
     Campaign,
     Contact,
     ContactPoint,
@@ -32,10 +34,13 @@ from tracking.storage.models import (
     ImportRun,
     InboxEvent,
     Job,
+    Lease,
     Touch,
     User,
+    Visitor,
+    WebVisit,
 )
-from tracking.storage.vocabulary import Role
+from tracking.storage.vocabulary import Role, TouchKind
 from tracking.telephony import providers
 from tracking.telephony.inbox import ERASED, Arrival, Inbox
 from tracking.telephony.inbox import store as store_arrivals
@@ -276,3 +281,24 @@ def test_who_is_meant_has_to_be_said_so_that_it_is_one_person(
         contact = session.scalars(select(ContactPoint.contact_id)).first()
         assert people.by_text(session, f"contact {contact}", "SE").is_anybody
         assert session.get(Contact, contact) is not None
+
+
+@ON_SQLITE
+def test_the_browser_of_a_person_goes_and_the_company_s_visits_stay(
+    api: Api, settings: Settings, engine: Engine
+) -> None:
+    with db.transaction(engine) as session:
+        site = site_with(session, 1)
+        number = show(session, site, "ada", AT, "?utm_source=news&utm_medium=email&gclid=x1") or ""
+        ring(session, number, AT, BOREALIS, "web")
+        assert session.scalars(select(Visitor)).one().contact_id is not None
+    row = erasure.erase(
+        engine, settings, lambda session: people.by_text(session, BOREALIS, "SE"), by="terminal", at=AT
+    )
+    assert row.removed["browsers"] == 1
+    with db.reading(engine) as session:
+        for kind in (Visitor, WebVisit, Lease):
+            assert session.scalars(select(kind)).all() == []
+        kept = session.scalars(select(Touch).where(Touch.kind == TouchKind.visit)).one()
+        assert (kept.channel, kept.click_ids) == ("email", None)
+        assert session.scalars(select(CallHolder)).one().channel == "email"

@@ -9,12 +9,24 @@ from sqlalchemy import ColumnElement, Engine, func, select
 
 from tests.cast import BOREALIS, CATALOGUE_NUMBER, COBALT, moment
 from tests.conftest import ON_BOTH
+from tests.test_pools import ring, show, site_with
 from tracking.access import jobs
 from tracking.errors import Conflict
 from tracking.keeping import processing, retention
+from tracking.records import sites
 from tracking.storage import db
 from tracking.storage.config import Settings
-from tracking.storage.models import AuditEntry, Call, Contact, ContactPoint, InboxEvent, Job, Touch
+from tracking.storage.models import (
+    AuditEntry,
+    Call,
+    Contact,
+    ContactPoint,
+    InboxEvent,
+    Job,
+    Lease,
+    Touch,
+    Visitor,
+)
 from tracking.telephony import calls
 from tracking.telephony.calls import CallEvent
 from tracking.telephony.inbox import Arrival, store
@@ -61,7 +73,7 @@ def test_what_is_older_than_was_chosen_goes_by_class_and_nothing_else(
     with db.reading(engine) as session:
         plan = {one.name: (one.total, one.due) for one in retention.plan(session, chosen, at=AT)}
     # Calls of 500, 401 and 450 days ago; the two contacts who were never heard of since.
-    assert plan == {retention.EVENTS: (6, 4), retention.NUMBERS: (11, 5)}
+    assert plan == {retention.EVENTS: (6, 4), retention.NUMBERS: (11, 5), retention.VISITORS: (0, 0)}
     assert count(engine, Call.caller.is_not(None)) == 6, "a plan changes nothing"
     gone = retention.apply(engine, chosen, at=AT, by="worker")
     assert gone == {retention.EVENTS: 4, retention.NUMBERS: 5}
@@ -81,7 +93,9 @@ def test_for_ever_is_what_happens_until_somebody_chooses_otherwise(
 ) -> None:
     fill(engine, [4000])
     for never in ("", "forever"):
-        chosen = keeping(settings, keep_events_days=never, keep_numbers_days=never)
+        chosen = keeping(
+            settings, keep_events_days=never, keep_numbers_days=never, keep_visitors_days="forever"
+        )
         assert retention.apply(engine, chosen, at=AT, by="worker") == {}
         with db.reading(engine) as session:
             said = json.dumps(
@@ -133,3 +147,22 @@ def test_the_worker_makes_the_backup_of_the_night_and_takes_out_what_is_due(
     assert len(list(chosen.backups.glob("*.backup"))) == 1
     Nightly(engine, chosen)()
     assert count(engine, Job.kind == "backup") == 1
+
+
+@ON_BOTH
+def test_a_visitor_who_never_called_is_forgotten_with_all_he_was_shown_and_one_who_called_stays(
+    settings: Settings, engine: Engine
+) -> None:
+    with db.transaction(engine) as session:
+        site = site_with(session, 2)
+        numbers_shown = [
+            show(session, site, name, AT - timedelta(days=500)) for name in ("caller", "stranger")
+        ]
+        show(session, site, "latest", AT - timedelta(days=10))
+        ring(session, numbers_shown[0] or "", AT - timedelta(days=500))
+    chosen = keeping(settings, keep_events_days="forever", keep_numbers_days="forever")
+    assert retention.apply(engine, chosen, at=AT, by="worker") == {retention.VISITORS: 1}
+    assert count(engine, Visitor.id.is_not(None)) == count(engine, Lease.id.is_not(None)) == 2
+    with db.reading(engine) as session:
+        names = set(session.scalars(select(Visitor.token_hash)))
+    assert names == {sites.token_hash("caller"), sites.token_hash("latest")}

@@ -1,6 +1,6 @@
 """Numbers of web visits from GA4, Matomo, Plausible and plain tables: replaced, never doubled, matched."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import Engine, func, select
@@ -12,6 +12,8 @@ from tests.imports import NOW, ON_SQLITE, import_table
 from tracking.errors import Invalid
 from tracking.imports import undo
 from tracking.records import campaigns, matching, visits
+from tracking.records.sources import Sources, trace
+from tracking.records.visits import VisitRecord
 from tracking.storage import db
 from tracking.storage.models import Campaign, Touch, VisitCount
 
@@ -257,3 +259,21 @@ def test_visits_that_came_before_their_campaign_was_entered_are_its_too(engine: 
     import_table(engine, "visits", "date,utm_campaign,visits\n2026-03-01,Late%20Spring,9\n")
     add(engine, "Spring", utm_campaign="late spring")
     assert counted(engine) == {("paid search", "Spring"): 9}
+
+
+def test_a_day_of_a_website_is_counted_by_the_script_or_by_a_file_never_by_both(session: Session) -> None:
+    monday, tuesday = date(2026, 3, 2), date(2026, 3, 3)
+
+    def file(day: date) -> object:
+        told = VisitRecord(start=day, end=day + timedelta(days=1), visits=5, counted_by="GA4", site="Shop")
+        [outcome] = visits.save(session, [told])
+        return outcome
+
+    seen = trace("https://www.acme.example/?utm_medium=email", "")
+    assert file(monday) == "created"
+    alike = [visits.one(day, "Shop", seen, Sources(session).of(seen)) for day in (monday, tuesday)]
+    assert [visits.add(session, one, 2) for one in alike] == [False, True]
+    assert visits.add(session, alike[1], 3)
+    assert isinstance(file(tuesday), Invalid)
+    counts = session.execute(select(VisitCount.day, VisitCount.counted_by, VisitCount.visits)).all()
+    assert sorted(counts) == [(monday, "GA4", 5), (tuesday, visits.HERE, 5)]

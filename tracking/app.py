@@ -14,11 +14,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from tracking import api, clock, web
+from tracking.collector import Collector
 from tracking.front import NamedProxies, Switchboard
 from tracking.metrics import KIND, Metrics
 from tracking.shortlinks import ShortLinks
 from tracking.storage import db, kept
-from tracking.storage.config import PROVIDERS_PATH, Settings
+from tracking.storage.config import Settings
 from tracking.storage.vault import Draft
 from tracking.telephony import providers
 from tracking.telephony.bell import Bell
@@ -64,7 +65,8 @@ def create_app(settings: Settings, engine: Engine | None = None, *, is_away: boo
         one.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     engine = engine or db.connect(settings)
     followed = ShortLinks(app.wsgi_app, engine, settings, clock.now)
-    switchboard = Switchboard(followed, telephone.wsgi_app, PROVIDERS_PATH, settings)
+    collector = Collector(engine, settings, clock.now)
+    switchboard = Switchboard(followed, telephone.wsgi_app, collector, settings)
     routing = Routing(settings)
     bell = Bell(engine, clock.now)
     inbox = Inbox(engine, settings, routing, providers.interpreters(), clock.now, bell.nudge)
@@ -79,6 +81,7 @@ def create_app(settings: Settings, engine: Engine | None = None, *, is_away: boo
         "telephone": telephone,
         "bell": bell,
         "links": followed,
+        "collector": collector,
         "refused": refused,
     }
     kept.recall(settings)
@@ -92,6 +95,7 @@ def create_app(settings: Settings, engine: Engine | None = None, *, is_away: boo
         _log.error("the database is away (%s); calls ring by the last known routing", type(error).__name__)
     # Beside the first calls, however much lies there: none of them waits for it.
     inbox.start()
+    collector.keeper.start()
     providers.register(telephone, settings, inbox, routing, refused)
     api.register(app, engine, settings)
     web.register(app, engine, settings)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 
-from tracking.storage.config import Settings
+from tracking.storage.config import COLLECTOR_PATH, PROVIDERS_PATH, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,22 +44,29 @@ class NamedProxies:
 
 
 class Switchboard:
-    """Hands requests of telephone providers to an application of their own, whatever name they came by.
+    """Hands requests of telephone providers and of web pages to applications of their own, by whatever name.
 
     Nothing that pages need (sessions, languages, forms) is then in their way. Their signature says whose they
     are, and is checked over the configured address: a proxy that hands on another name must not silence the
-    telephone.
+    telephone. Web pages ask under a name of the supplier's own; their origin says whose they are.
     """
 
     def __init__(
-        self, app: "WSGIApplication", telephone: "WSGIApplication", prefix: str, settings: Settings
+        self,
+        app: "WSGIApplication",
+        telephone: "WSGIApplication",
+        collector: "WSGIApplication",
+        settings: Settings,
     ) -> None:
-        self._app, self._telephone, self._prefix = app, telephone, f"{prefix}/"
+        self._app, self._telephone, self._collector = app, telephone, collector
         self._settings = settings
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
         """Answer a request."""
-        if str(environ.get("PATH_INFO", "")).startswith(self._prefix):
+        path = str(environ.get("PATH_INFO", ""))
+        if path.startswith(f"{COLLECTOR_PATH}/"):
+            return self._collector(environ, start_response)
+        if path.startswith(f"{PROVIDERS_PATH}/"):
             environ["HTTP_HOST"] = self._settings.hosts[0]
             return self._telephone(environ, start_response)
         return self._app(environ, start_response)

@@ -27,7 +27,7 @@ from waitress.task import ThreadedTaskDispatcher
 
 from tracking.handover import Post
 from tracking.records.links import PATH as LINKS_PATH
-from tracking.storage.config import PROVIDERS_PATH
+from tracking.storage.config import COLLECTOR_PATH, PROVIDERS_PATH
 from tracking.storage.vault import Draft
 from tracking.telephony.bell import Bell
 from tracking.waiting import WaitingRoom
@@ -35,11 +35,13 @@ from tracking.waiting import WaitingRoom
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+COLLECTOR_THREADS = 8
+"""Threads for web pages that report visits; they wait for one clerk, who writes for all of them at once."""
+LINK_THREADS = 4
+"""Threads for short links alone, which nearly never wait for anything: no report stands in their way."""
 TELEPHONE_THREADS = 64
 """Threads for requests of telephone providers alone. Each waits at most half a second for a transaction; one
 takes in 64, so that as many may wait and a storm does not queue before it."""
-LINK_THREADS = 4
-"""Threads for short links alone, which nearly never wait for anything: no report stands in their way."""
 _MOST_CONNECTIONS = 1000
 """Connections at once; past it the one that has been silent longest makes room."""
 _MOST_OF_ONE = 200
@@ -141,8 +143,11 @@ class _Lanes:
     def __init__(self, threads: int, bell: Bell | None) -> None:
         # That requests wait for a thread is no news, and each would write a line.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-        self._telephone, self._links, self._others = (ThreadedTaskDispatcher() for _ in range(3))
+        self._telephone, self._collector, self._links, self._others = (
+            ThreadedTaskDispatcher() for _ in range(4)
+        )
         self._telephone.set_thread_count(TELEPHONE_THREADS)
+        self._collector.set_thread_count(COLLECTOR_THREADS)
         self._links.set_thread_count(LINK_THREADS)
         self._others.set_thread_count(threads)
         self.waiting = WaitingRoom(bell, self._add_other) if bell else None
@@ -156,13 +161,14 @@ class _Lanes:
         path = request.path or ""
         if path.startswith(f"{LINKS_PATH}/"):
             self._links.add_task(channel)
-            return
-        if not path.startswith(f"{PROVIDERS_PATH}/"):
+        elif path.startswith(f"{COLLECTOR_PATH}/"):
+            self._collector.add_task(channel)
+        elif path.startswith(f"{PROVIDERS_PATH}/"):
+            with self._change:
+                self._ringing += 1
+            self._telephone.add_task(_Turn(channel, lambda: None, self._answered))
+        else:
             self._add_other(channel)
-            return
-        with self._change:
-            self._ringing += 1
-        self._telephone.add_task(_Turn(channel, lambda: None, self._answered))
 
     def _add_other(self, channel: Any) -> None:
         self._others.add_task(_Turn(channel, self._let_pass, lambda: None))
@@ -177,7 +183,7 @@ class _Lanes:
             self._change.wait_for(lambda: not self._ringing, _GIVES_WAY_S)
 
     def shutdown(self) -> None:
-        for lane in (self._telephone, self._links, self._others):
+        for lane in (self._telephone, self._collector, self._links, self._others):
             lane.shutdown(timeout=1)
 
 

@@ -26,14 +26,15 @@ from tracking.keeping import backups, erasure, people, rekeying, retention
 from tracking.reporting import journeys, mail, mailing, outbox, schedules, simulations, snapshots
 from tracking.storage import db, kept
 from tracking.storage.config import Settings
-from tracking.storage.models import Job
-from tracking.telephony import providers, ringing
+from tracking.storage.models import Job, Site
+from tracking.telephony import holders, providers, ringing
 from tracking.telephony.inbox import Inbox
 from tracking.telephony.routing import Routing
 from tracking.web import signin
 
 _LOOK_EVERY_S = 30.0
 _TIDIES_EVERY = timedelta(hours=1)
+_FITS_EVERY = timedelta(days=1)
 _POSTS_EVERY_S = 1.0
 _SOUND_S = 60.0
 """A worker that ran for so long had no trouble starting."""
@@ -148,9 +149,12 @@ class Nightly:
             if backups.is_due(self._settings, at=clock.now()):
                 self._line_up("backup", say("Backup"))
             today = clock.now().astimezone(self._settings.zone).date()
-            if any(retention.chosen(self._settings).values()) and self._tidied != today:
+            if self._tidied != today:
                 self._tidied = today
-                self._line_up("retention", say("Delete data past its retention period"))
+                with db.reading(self._engine) as session:
+                    every = retention.plan(session, self._settings, at=clock.now())
+                if any(one.due for one in every):
+                    self._line_up("retention", say("Delete data past its retention period"))
         except (SQLAlchemyError, OSError) as error:
             _log.error("backup and retention wait: %s", type(error).__name__)
 
@@ -187,6 +191,9 @@ def run(engine: Engine, settings: Settings, *, parent: int | None = None) -> Non
             store.tidy(tidied)
             with db.transaction(engine) as session:
                 ringing.clear_practice(session, before=tidied - ringing.LONGEST_RINGING)
+                for site in session.scalars(select(Site)):
+                    if site.fitted_at is None or tidied - site.fitted_at > _FITS_EVERY:
+                        holders.fit(session, site, at=tidied)
 
     due_reports, nightly = DueReports(engine, settings), Nightly(engine, settings)
     signal.signal(signal.SIGTERM, end)

@@ -14,7 +14,7 @@ from tracking import clock
 from tracking.access import jobs
 from tracking.app import create_app
 from tracking.demo import filling
-from tracking.records import annotations, answers, experiments, links
+from tracking.records import annotations, answers, experiments, links, sites
 from tracking.records.annotations import Event, Reading
 from tracking.records.experiments import Plan
 from tracking.reporting import schedules
@@ -22,6 +22,8 @@ from tracking.reporting.simulations import Archive
 from tracking.storage import db
 from tracking.storage.models import AdMaterial, Campaign, Contact, Erasure, ImportRun
 from tracking.storage.vocabulary import JobState, Outcome
+from tracking.telephony import numbers as inventory
+from tracking.telephony import pools
 
 Open = Callable[..., Page]
 # Parts that other pages fetch, what is switched off, and what is no page but a file.
@@ -108,6 +110,12 @@ def furnish(service: Service) -> dict[str, str]:
         )
         for words in ("a colleague at the fair", "the exhibiton", "no idea"):
             answers.log(session, Outcome.answered, asked_at=clock.now(), contact=person, verbatim=words)
+        site = sites.add(
+            session, "Acme", at=clock.now(), origins=["https://www.acme.example"], number="+46701740690"
+        )
+        row = inventory.add(session, "+46701740699", at=clock.now(), provider="twilio")
+        pools.put(session, site, row, at=clock.now())
+        sites.count(session, site.id, clock.now(), {"views": 9, "swapped": 9, "leased": 5, "overflow": 3})
     return {"simulation": numbers[0], "fit": numbers[1]}
 
 

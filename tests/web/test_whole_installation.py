@@ -15,7 +15,7 @@ from tracking import clock
 from tracking.demo import filling
 from tracking.reporting import deciding
 from tracking.storage import db
-from tracking.storage.models import Account, AdMaterial, Call, Campaign, Deal, TrackingNumber
+from tracking.storage.models import Account, AdMaterial, Call, Campaign, Deal, Site, TrackingNumber
 from tracking.storage.vocabulary import Role
 
 pytestmark = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
@@ -24,7 +24,7 @@ _EXPLAINED = ("/simulator", "/security", "/settings/model")
 _VERDICTS = ("Increase", "Keep", "Review", "Stop", "Too early to tell")
 _KINDS = {
     "campaign": Campaign, "company": Account, "deal": Deal, "number": TrackingNumber, "call": Call,
-    "material": AdMaterial,
+    "material": AdMaterial, "site": Site,
 }  # fmt: skip
 
 

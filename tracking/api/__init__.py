@@ -20,6 +20,7 @@ from tracking.api import (
     people,
     problems,
     reports,
+    sites,
     touches,
     visits,
 )
@@ -27,7 +28,8 @@ from tracking.api.routes import EXTENSION, PREFIX
 from tracking.storage.config import Settings
 
 SECTIONS = (
-    campaigns, links, numbers, calls, answers, people, deals, costs, touches, visits, experiments, reports,
+    campaigns, links, numbers, calls, answers, people, deals, costs, touches, visits, sites, experiments,
+    reports,
 )  # fmt: skip
 
 

@@ -157,6 +157,10 @@ ringtrail = Commands(
         "score": "score:score",
         "serve": "admin:serve",
         "simulate": "simulate:simulate",
+        "site": Commands(
+            "Manage websites, and the pools of numbers that their visitors are shown.",
+            {name: f"sites:site_{name}" for name in ("add", "list", "pool", "show")},
+        ),
         "size-desk": "sizing:size_desk",
         "size-pool": "sizing:size_pool",
         "token": Commands(

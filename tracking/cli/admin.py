@@ -117,6 +117,7 @@ def serve(
             beside.enter_context(Beside())
         server.serve(serving, post, beside.close)
     app.extensions["ringtrail"]["links"].close()
+    app.extensions["ringtrail"]["collector"].keeper.close()
 
 
 def _first_administrator(installation: Installation) -> None:
@@ -266,6 +267,9 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
     waits = f"{spooled} events waiting; start `ringtrail serve`, or run `ringtrail inbox drain`"
     closed = f"{unreadable} files in {settings.spool_dir} cannot be opened; set RINGTRAIL_KEY to their key"
     note("spool", not spooled + unreadable, (unreadable and closed) or (spooled and waits) or "empty")
+    views, broken = Spool(settings.views_dir).count()
+    waits = f"{views} waiting, {broken} unreadable in {settings.views_dir}; start `ringtrail serve`"
+    note("page views", not views + broken, waits if views + broken else "none waiting")
     there = spool.has_reserve()
     note("reserve", there, "set aside" if there else "none for a full disk; `ringtrail serve` sets it aside")
     mode = os.stat(settings.data_dir).st_mode & 0o077 if settings.data_dir.exists() else 0

@@ -20,6 +20,7 @@ from tracking.storage.models import (
     Answer,
     Call,
     CallDesk,
+    CallHolder,
     Campaign,
     Contact,
     ContactPoint,
@@ -32,6 +33,8 @@ from tracking.storage.models import (
     SourceRule,
     Touch,
     VisitCount,
+    Visitor,
+    WebVisit,
 )
 from tracking.storage.vocabulary import Base, PointKind
 
@@ -67,6 +70,10 @@ _POINTERS: tuple[tuple[type[Base], str, type[Base]], ...] = (
     (VisitCount, "campaign_id", Campaign),
     (SourceRule, "campaign_id", Campaign),
     (Experiment, "campaign_id", Campaign),
+    (WebVisit, "campaign_id", Campaign),
+    (CallHolder, "campaign_id", Campaign),
+    (CallHolder, "runner_up_campaign_id", Campaign),
+    (Visitor, "contact_id", Contact),
 )
 # What is a part of what: it stays with it.
 _PARTS = ((Touch, "call_id", Call), (Answer, "call_id", Call), (ContactPoint, "contact_id", Contact))
@@ -168,7 +175,8 @@ def undo(session: Session, run_id: int, *, at: datetime) -> Plan:
         for some in _chunks(staying.get(table, ())):
             session.execute(update(rows).where(rows.c.id.in_(some)).values(imported_by=None))
     gone = select(Call.id).where(Call.imported_by == run.id)
-    session.execute(delete(CallDesk).where(CallDesk.call_id.in_(gone)), execution_options=_BLIND)
+    for table in (CallDesk, CallHolder):
+        session.execute(delete(table).where(table.call_id.in_(gone)), execution_options=_BLIND)
     for table in _MADE:
         # Answers that correct one another, and merged companies, point to rows of their own table.
         _let_go(session, table, run.id)

@@ -29,7 +29,7 @@ from tracking.storage.config import Settings
 ENDING = ".backup"
 _PROVED = ".verified"
 _STAMP = "ringtrail-%Y%m%dT%H%M%SZ"
-_FOLDERS = ("spool", "uploads", "simulations")
+_FOLDERS = ("spool", "views", "uploads", "simulations")
 """Folders of the data folder whose files belong to a backup."""
 _LEAST_ROOM = 1_000_000
 _GONE = (FileNotFoundError, NotADirectoryError)

@@ -37,6 +37,7 @@ from tracking.imports.uploads import UploadStore
 from tracking.keeping import backups, people
 from tracking.keeping.backups import Contents
 from tracking.keeping.people import Person
+from tracking.records import sites
 from tracking.storage import changes, db, keys, vault
 from tracking.storage.config import Settings
 from tracking.storage.models import (
@@ -48,6 +49,7 @@ from tracking.storage.models import (
     IdempotencyKey,
     InboxEvent,
     Touch,
+    Visitor,
 )
 from tracking.storage.vocabulary import Base
 from tracking.telephony.inbox import ERASED
@@ -157,6 +159,7 @@ def _without(value: Any, named: re.Pattern[str], *, unique: bool) -> Any:
 def _texts_of_files(settings: Settings) -> Iterator[tuple[Path, str]]:
     """Return the files of the spool and the uploads with what they say."""
     yield from Spool(settings.spool_dir).every()
+    yield from Spool(settings.views_dir).every()
     store = UploadStore(settings.data_dir)
     for path in store.every():
         yield path, store.as_text(path)
@@ -236,12 +239,15 @@ def _take_out(session: Session, person: Person, found: Traces, at: datetime) -> 
     session.execute(
         delete(IdempotencyKey).where(IdempotencyKey.id.in_(found.replies)), execution_options=quiet
     )
+    browsers = session.scalars(select(Visitor.id).where(Visitor.contact_id.in_(person.contacts))).all()
+    sites.forget(session, browsers)
     return {
         "names": len(named),
         "phone numbers and email addresses": len(points),
         "calls": len(person.calls),
         "words of answers": len(words),
         "reports of providers": len(found.events),
+        "browsers": len(browsers),
         "texts": len(found.texts),
         "replies of the API": len(found.replies),
         "files": len(found.files),

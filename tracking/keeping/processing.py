@@ -19,6 +19,7 @@ from tracking.storage.models import (
     InboxEvent,
     TrackingNumber,
     User,
+    Visitor,
 )
 from tracking.storage.vocabulary import Role
 
@@ -84,6 +85,13 @@ def record(session: Session, settings: Settings, *, at: datetime) -> list[Part]:
                 ),
                 (say("Recordings"), say("none: Ringtrail does not record calls")),
                 (say("Answers"), say("what callers said when asked how they heard about us")),
+                (
+                    say("Website visitors"),
+                    say(
+                        "%(n)s, each by a random token: time, landing page, source; no IP address",
+                        n=count(Visitor),
+                    ),
+                ),
             ],
         ),
         (
@@ -91,6 +99,7 @@ def record(session: Session, settings: Settings, *, at: datetime) -> list[Part]:
             [
                 (say("Callers' phone numbers and names"), kept(limits[retention.NUMBERS])),
                 (say("Phone providers' events as received"), kept(limits[retention.EVENTS])),
+                (say("Website visitors who never called"), kept(limits[retention.VISITORS])),
                 (say("Files uploaded for import"), say("one day at most, encrypted")),
                 (
                     say("Backups"),

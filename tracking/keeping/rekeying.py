@@ -262,7 +262,7 @@ def retire(engine: Engine, settings: Settings, *, by: str, at: datetime) -> str:
             "some values still need an older key; wait until `ringtrail doctor` reports that the "
             "key change is done"
         )
-    for folder in (settings.spool_dir, settings.data_dir / "uploads"):
+    for folder in (settings.spool_dir, settings.views_dir, settings.data_dir / "uploads"):
         for path in folder.glob("*"):
             if path.is_file() and _beginning(path) != ring.current.mark:
                 raise Conflict(

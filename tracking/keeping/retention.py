@@ -10,14 +10,16 @@ from sqlalchemy.orm import Session, aliased
 
 from tracking.access import audit
 from tracking.errors import Conflict
+from tracking.records import sites
 from tracking.storage import changes, db
 from tracking.storage.config import Settings
-from tracking.storage.models import Answer, Call, Contact, ContactPoint, InboxEvent, Touch
+from tracking.storage.models import Answer, Call, Contact, ContactPoint, InboxEvent, Touch, Visitor
 from tracking.storage.vocabulary import PointKind
 from tracking.telephony.inbox import ERASED
 
 EVENTS = "provider events"
 NUMBERS = "callers' numbers"
+VISITORS = "website visitors"
 SHARE = 0.2
 """More of a class than this is taken out only where somebody has said how much it is."""
 _ALWAYS = 100
@@ -55,7 +57,11 @@ def plan(session: Session, settings: Settings, *, at: datetime) -> list[Due]:
 
 def chosen(settings: Settings) -> dict[str, int | None]:
     """Return for how many days each class is kept."""
-    told = {EVENTS: settings.keep_events_days, NUMBERS: settings.keep_numbers_days}
+    told = {
+        EVENTS: settings.keep_events_days,
+        NUMBERS: settings.keep_numbers_days,
+        VISITORS: settings.keep_visitors_days,
+    }
     return {name: int(days) if days.isdecimal() else 0 if days else None for name, days in told.items()}
 
 
@@ -109,6 +115,8 @@ def _parts(name: str, until: datetime) -> Sequence[_Part]:
     if name == EVENTS:
         held = (InboxEvent.body_hash != ERASED) & InboxEvent.processed_at.is_not(None)
         return [(InboxEvent, held, InboxEvent.received_at < until)]
+    if name == VISITORS:
+        return [(Visitor, Visitor.contact_id.is_(None), Visitor.seen_at < until)]
     reached = exists().where(
         ContactPoint.contact_id == Contact.id, ContactPoint.kind.in_([PointKind.phone, PointKind.email])
     )
@@ -138,6 +146,9 @@ def _some(session: Session, name: str, place: int, until: datetime, at: datetime
         return 0
     quiet = {changes.NOTED: True, "synchronize_session": False}
     changes.note(session)
+    if kind is Visitor:
+        sites.forget(session, ids)
+        return len(ids)
     if kind is InboxEvent:
         # The row stays, or a repetition of the report would make the call anew.
         values: dict[str, Any] = {"body": "", "body_hash": ERASED, "error": InboxEvent.error}

@@ -1,25 +1,31 @@
 """Visits to the supplier's site, counted by day, campaign and channel: nobody's, and never touches."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, delete, exists, func, or_, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
 from tracking.errors import Invalid
 from tracking.language import channels
 from tracking.records import import_outcome, sources
 from tracking.records.import_outcome import ImportOutcome
-from tracking.records.sources import UTM, Sources, Trace, fold, tag
+from tracking.records.sources import UTM, Source, Sources, Trace, fold, tag
+from tracking.storage import changes
 from tracking.storage.models import Campaign, VisitCount
 from tracking.storage.names import source_name, tidy
+from tracking.storage.vocabulary import Base
 
 ONLY_CAMPAIGNS = "campaigns only"
 """The breakdown of a report that leaves out visits without a campaign."""
 FOLLOWED = "short links"
 """What counts visits by our own short links: a part of a site's visits, which other systems count whole."""
+HERE = "Ringtrail"
+"""Who counts the visits that the supplier's own pages report."""
 _MOST = 1_000_000_000
 _AT_ONCE = 500
 
@@ -211,6 +217,58 @@ def counts() -> ColumnElement[bool]:
     other = aliased(VisitCount)
     whole = exists().where(other.day == VisitCount.day, other.counted_by != FOLLOWED)
     return or_(VisitCount.counted_by != FOLLOWED, ~whole)
+
+
+class OneVisit(NamedTuple):
+    """What is counted of a visit that our own pages report; those that are alike add up."""
+
+    day: date
+    told: str
+    site: str
+    channel: str | None
+    campaign_id: int | None
+    utm_source: str | None
+    utm_medium: str | None
+    utm_campaign: str | None
+
+
+def one(day: date, site: str, trace: Trace, source: Source) -> OneVisit:
+    """Return what is counted of a visit."""
+    tags = {name: getattr(trace, name) for name in UTM}
+    campaign_id = source.campaign.id if source.campaign else None
+    row = VisitCount(site=site, counted_by=HERE, channel=source.channel, **tags)
+    named = (*key(row), "" if any(tags.values()) else str(campaign_id or ""))
+    told = hashlib.sha256("\x1f".join(named).encode()).hexdigest()
+    return OneVisit(day, told, site, source.channel, campaign_id, **tags)
+
+
+def add(session: Session, visit: OneVisit, number: int) -> bool:
+    """Add visits to those of their day that we count; False where another system counts that day."""
+    others = select(VisitCount.id).where(
+        VisitCount.day == visit.day, VisitCount.site == visit.site, VisitCount.counted_by != HERE
+    )
+    if session.scalar(others.limit(1)) is not None:
+        return False
+    besides = visit._asdict() | {"counted_by": HERE, "breakdown": "", "imported_by": None}
+    place = {name: besides.pop(name) for name in ("day", "told")}
+    add_up(session, VisitCount, place, {"visits": number}, besides)
+    changes.note(session, tables=[VisitCount.__tablename__])
+    return True
+
+
+def add_up(
+    session: Session,
+    table: type[Base],
+    key: Mapping[str, Any],
+    sums: Mapping[str, int],
+    besides: Mapping[str, Any] | None = None,
+) -> None:
+    """Add to the sums of a row, made where it is not there yet; in one statement, so that none is lost."""
+    make: Any = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    statement = make(table).values(**key, **sums, **(besides or {}))
+    more = {name: getattr(table, name) + getattr(statement.excluded, name) for name in sums}
+    statement = statement.on_conflict_do_update(index_elements=list(key), set_=more)
+    session.execute(statement, execution_options={"synchronize_session": False, changes.NOTED: True})
 
 
 # --- What is there -----------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.orm import Session
 
 from attribution import UNATTRIBUTED
@@ -19,6 +19,7 @@ from tracking.storage.models import (
     Account,
     AdMaterial,
     Call,
+    CallHolder,
     Campaign,
     Cost,
     Deal,
@@ -28,9 +29,10 @@ from tracking.storage.models import (
     Job,
     NumberAssignment,
     ReportSchedule,
+    Site,
 )
-from tracking.storage.vocabulary import JobState, Stage
-from tracking.telephony import numbers
+from tracking.storage.vocabulary import Certainty, JobState, Stage
+from tracking.telephony import numbers, pools
 
 STALE_AFTER = timedelta(days=35)
 """An import that was once made and has not been repeated for so long is stale (an assumption)."""
@@ -95,6 +97,7 @@ def findings(
     return [
         *(recorded() if snapshot is None else snapshot.remember(key, recorded)),
         Finding("stale", *_stale(session, at)),
+        _silent(session, at),
         Finding("not_understood", _counted(session, select(InboxEvent.id).where(*_NOT_UNDERSTOOD))),
         Finding("failed_jobs", *_failed_jobs(session, at)),
         Finding("failed_schedules", *_failed_schedules(session)),
@@ -143,11 +146,33 @@ def _stray_calls(session: Session, period: Period) -> Iterable[Finding]:
         Call.tracking_number_id.is_not(None),
         Call.tracking_number_id.not_in(numbers.main_lines()),
         Call.assignment_id.is_(None),
+        ~exists().where(CallHolder.call_id == Call.id),
         *real,
     )
     yield Finding("unknown_numbers", _counted(session, unknown))
     yield Finding("nobodys_numbers", _counted(session, nobodys))
+    yield from _of_pools(session, period)
     yield Finding("main_line", *numbers.by_main_line(session, period.since, period.until))
+
+
+def _of_pools(session: Session, period: Period) -> Iterable[Finding]:
+    days = (CallHolder.started_at >= period.since, CallHolder.started_at < period.until)
+    of = dict(
+        session.execute(
+            select(CallHolder.certainty, func.count()).where(*days).group_by(CallHolder.certainty)
+        ).all()
+    )
+    unsure = of.get(Certainty.likely, 0) + of.get(Certainty.unknown, 0)
+    yield Finding("unsure_visitor", unsure, sum(of.values()))
+    where = select(CallHolder.last_page).where(CallHolder.certainty == Certainty.nobody, *days).distinct()
+    pages = tuple(sorted(page for page in session.scalars(where.limit(10)) if page))
+    yield Finding("printed_pool", of.get(Certainty.nobody, 0), names=pages)
+
+
+def _silent(session: Session, at: datetime) -> Finding:
+    rows = session.scalars(select(Site).order_by(Site.name)).all()
+    names = tuple(site.name for site in rows if pools.health(session, site, at=at).silent_since)
+    return Finding("silent_site", len(names), names=names)
 
 
 def _expired(session: Session, settings: Settings, at: datetime) -> Finding:

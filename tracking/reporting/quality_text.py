@@ -29,6 +29,18 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         _("Calls to tracking numbers that were not assigned at the time"),
         _("They count as unknown source. A released number may still be printed on old material."),
     ),
+    "unsure_visitor": (
+        _("Calls to website numbers whose source is only likely or unknown"),
+        _("A likely source counts for its campaign, an unknown one for none. A larger pool helps."),
+    ),
+    "printed_pool": (
+        _("Calls to website numbers that no visitor had been shown"),
+        _("They count as unknown source. A pool number may be printed or fixed in a page."),
+    ),
+    "silent_site": (
+        _("Websites that show no numbers although they usually have visitors"),
+        _("Calls from them count as main line. Check that the pages still carry the snippet."),
+    ),
     "main_line": (
         _("Calls to the main line"),
         _("These calls are not credited to any campaign. Only asking the callers shows what made them call."),

@@ -99,11 +99,18 @@ class _Noting:
         return json.dumps({name: part for name, part in parts.items() if part}, separators=(",", ":"))
 
 
-def note(session: Session, *, contacts: Collection[int] = (), accounts: Collection[int] = ()) -> None:
-    """Note whose journeys the statements of this transaction change that carry the option :data:`NOTED`."""
+def note(
+    session: Session,
+    *,
+    contacts: Collection[int] = (),
+    accounts: Collection[int] = (),
+    tables: Collection[str] = (),
+) -> None:
+    """Note what the statements of this transaction change that carry the option :data:`NOTED`."""
     noting = _noting(session)
     noting.contacts |= set(contacts)
     noting.accounts |= set(accounts)
+    noting.tables |= set(tables)
 
 
 def marks(session: Session) -> Marks:

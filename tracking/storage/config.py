@@ -81,6 +81,11 @@ LONGEST_LOOKBACK_DAYS = 3650
 PROVIDERS_PATH = "/providers"
 """Where telephone providers call, below ``base_url``; nobody there has signed in."""
 
+COLLECTOR_PATH = "/c"
+"""Where the supplier's web pages report visits, below ``base_url`` or on a name of their own."""
+COLLECTOR_BYTES = 10_000
+"""The largest report of a page view: an address and a referrer of 4,000 characters each."""
+
 Currency = Annotated[str, AfterValidator(_known_currency)]
 _log = logging.getLogger(__name__)
 
@@ -253,6 +258,11 @@ class Settings(Environment, env_prefix="RINGTRAIL_"):
         "",
         description="Days for which callers' numbers and names are kept after their last sign, or forever.",
     )
+    keep_visitors_days: Annotated[str, AfterValidator(_days_kept)] = Field(
+        "400",
+        description="Days for which website visitors who never called are kept after the last page view, "
+        "or forever.",
+    )
     providers: Annotated[tuple[ProviderSettings, ...], NoDecode] = Field(
         (), repr=False, description="Settings of providers that are not to be read from the environment."
     )
@@ -416,6 +426,11 @@ class Settings(Environment, env_prefix="RINGTRAIL_"):
     def spool_dir(self) -> Path:
         """Return the folder that holds events while the database cannot take them."""
         return self.data_dir / "spool"
+
+    @property
+    def views_dir(self) -> Path:
+        """Return the folder that holds page views while the database is away."""
+        return self.data_dir / "views"
 
     @cached_property
     def zone(self) -> ZoneInfo:

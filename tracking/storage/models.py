@@ -26,6 +26,7 @@ from tracking.storage.phone import NumberState
 from tracking.storage.vocabulary import (
     Base,
     CallStatus,
+    Certainty,
     CurrencyCode,
     Direction,
     ExperimentState,
@@ -124,6 +125,36 @@ class AdMaterial(Base):
     )
 
 
+class Site(Base):
+    """A web site of the supplier's whose pages show visitors a number each."""
+
+    __tablename__ = "site"
+    id: Mapped[Key]
+    name: Mapped[Name] = mapped_column(unique=True)
+    key: Mapped[str] = mapped_column(String(16), unique=True)
+    """What its pages call it by; no secret."""
+    origins: Mapped[list[str]]
+    """Scheme, host and port of its pages, such as https://www.acme.example; no other may report visits."""
+    number: Mapped[str] = mapped_column(String(16))
+    """The number that its pages show of themselves, and that the script replaces."""
+    consent: Mapped[bool] = mapped_column(default=True)
+    """Whether a visitor has to agree before anything tells him from others."""
+    hold_minutes: Mapped[int] = mapped_column(default=20)
+    """How long after the last page view nobody else is shown a visitor's number."""
+    number_cost_minor: Mapped[Minor | None]
+    """What a number of the pool costs in a month, in the currency of reports."""
+    delay_median_s: Mapped[float | None]
+    """Half of the callers dial within so many seconds of seeing their number, by the site's own calls."""
+    delay_spread: Mapped[float | None]
+    """Standard deviation of the logarithm of that delay."""
+    stray_odds: Mapped[float | None]
+    """Calls a day to a number by people whom it was not shown to, for each call that a lease brings."""
+    fitted_calls: Mapped[int] = mapped_column(default=0)
+    fitted_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    __table_args__ = (CheckConstraint("hold_minutes BETWEEN 1 AND 1440", "hold_within_a_day"),)
+
+
 class TrackingNumber(Base):
     """A number of the supplier's that is printed on ad material; it forwards to a destination."""
 
@@ -140,6 +171,26 @@ class TrackingNumber(Base):
     assignments: Mapped[list["NumberAssignment"]] = relationship(
         back_populates="tracking_number", order_by="NumberAssignment.starts_at"
     )
+    pool: Mapped["PoolNumber | None"] = relationship(back_populates="tracking_number")
+
+
+class PoolNumber(Base):
+    """A tracking number that is or was in a site's pool, shown to one visitor after the other."""
+
+    __tablename__ = "pool_number"
+    id: Mapped[Key]
+    tracking_number_id: Mapped[int] = mapped_column(ForeignKey("tracking_number.id"), unique=True)
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
+    added_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
+    shown_at: Mapped[datetime | None]
+    """When a visitor last began to see it."""
+    held_until: Mapped[datetime | None]
+    """Before this moment nobody else is shown it."""
+    lease_id: Mapped[int | None] = mapped_column(BigInteger)
+    """The newest lease; it may have been forgotten since."""
+    tracking_number: Mapped[TrackingNumber] = relationship(back_populates="pool")
+    __table_args__ = (Index("ix_pool_number_site_shown", "site_id", "shown_at"),)
 
 
 class NumberAssignment(Base):
@@ -304,6 +355,7 @@ class Call(Base):
     contact: Mapped[Contact] = relationship()
     touch: Mapped["Touch"] = relationship(back_populates="call")
     answers: Mapped[list["Answer"]] = relationship(back_populates="call", order_by="Answer.id")
+    holder: Mapped["CallHolder | None"] = relationship(back_populates="call")
     __table_args__ = (
         UniqueConstraint("provider", "provider_call_id"),
         # Each with the moment, so that the newest of those asked for are read and no others.
@@ -494,6 +546,108 @@ class VisitCount(Base):
     visits: Mapped[int]
     campaign: Mapped[Campaign | None] = relationship()
     __table_args__ = (UniqueConstraint("day", "told"), CheckConstraint("visits >= 0", "not_negative"))
+
+
+class Visitor(Base):
+    """A browser that has been on a site, known by the token it was given; somebody only after a call."""
+
+    __tablename__ = "visitor"
+    id: Mapped[Key]
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"), index=True)
+    token_hash: Mapped[Hash] = mapped_column(unique=True)
+    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contact.id"), index=True)
+    """Who he turned out to be."""
+    seen_at: Mapped[datetime] = mapped_column(index=True)
+    visits: Mapped[list["WebVisit"]] = relationship(back_populates="visitor", order_by="WebVisit.started_at")
+
+
+class WebVisit(Base):
+    """One visit of a visitor: where he came from, and where he landed."""
+
+    __tablename__ = "web_visit"
+    id: Mapped[Key]
+    visitor_id: Mapped[int] = mapped_column(ForeignKey("visitor.id"))
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaign.id"), index=True)
+    channel: Mapped[Name | None]
+    utm_source: Mapped[Name | None]
+    utm_medium: Mapped[Name | None]
+    utm_campaign: Mapped[Name | None]
+    landing_page: Mapped[str | None] = mapped_column(String(1000))
+    """Host and path, without the query."""
+    click_ids: Mapped[dict[str, str] | None] = mapped_column(SealedMapping("web_visit.click_ids"))
+    visitor: Mapped[Visitor] = relationship(back_populates="visits")
+    campaign: Mapped[Campaign | None] = relationship()
+    __table_args__ = (Index("ix_web_visit_visitor_time", "visitor_id", "started_at"),)
+
+
+class Lease(Base):
+    """A number of a pool shown to a visitor, from ``starts_at`` to when he was last seen with it."""
+
+    __tablename__ = "lease"
+    id: Mapped[Key]
+    tracking_number_id: Mapped[int] = mapped_column(ForeignKey("tracking_number.id"))
+    visit_id: Mapped[int] = mapped_column(ForeignKey("web_visit.id"), index=True)
+    starts_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    visit: Mapped[WebVisit] = relationship()
+    __table_args__ = (Index("ix_lease_number_time", "tracking_number_id", "starts_at"),)
+
+
+class CallHolder(Base):
+    """Who is likely to have made a call to a number of a pool: of all who were shown it, by how long before.
+
+    Written as of the call and kept, since those who were shown a number are forgotten in time.
+    """
+
+    __tablename__ = "call_holder"
+    id: Mapped[Key]
+    call_id: Mapped[int] = mapped_column(ForeignKey("call.id"), unique=True)
+    site_id: Mapped[int | None] = mapped_column(ForeignKey("site.id"), index=True)
+    started_at: Mapped[datetime] = mapped_column(index=True)
+    """When it rang, as far as was known."""
+    certainty: Mapped[Certainty]
+    holders: Mapped[int]
+    """How many visitors had been shown the number within reach."""
+    likelihood: Mapped[float]
+    """Of the likeliest source, 0 to 1; of all holders that share it together."""
+    campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaign.id"), index=True)
+    channel: Mapped[Name | None]
+    runner_up: Mapped[float | None]
+    """The likelihood of the next source; null where all holders share one."""
+    runner_up_campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaign.id"))
+    runner_up_channel: Mapped[Name | None]
+    visitor_likelihood: Mapped[float]
+    """Of the likeliest single visitor."""
+    visitor_id: Mapped[int | None] = mapped_column(ForeignKey("visitor.id"), index=True)
+    last_shown_at: Mapped[datetime | None]
+    last_page: Mapped[str | None] = mapped_column(String(1000))
+    """Where the number was last shown before the call: host and path."""
+    call: Mapped[Call] = relationship(back_populates="holder")
+    campaign: Mapped[Campaign | None] = relationship(foreign_keys=campaign_id)
+    runner_up_campaign: Mapped[Campaign | None] = relationship(foreign_keys=runner_up_campaign_id)
+
+
+class SiteHour(Base):
+    """What happened on a site in an hour: sums, of nobody in particular."""
+
+    __tablename__ = "site_hour"
+    id: Mapped[Key]
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
+    hour: Mapped[datetime]
+    views: Mapped[int] = mapped_column(default=0)
+    swapped: Mapped[int] = mapped_column(default=0)
+    """Page views whose number was replaced."""
+    leased: Mapped[int] = mapped_column(default=0)
+    """Visitors who were shown a number of the pool that they had not had before."""
+    overflow: Mapped[int] = mapped_column(default=0)
+    """Visitors for whom no number of the pool was free."""
+    unidentified: Mapped[int] = mapped_column(default=0)
+    """Page views of people who have not agreed, or whose browser asks not to be followed."""
+    bots: Mapped[int] = mapped_column(default=0)
+    refused: Mapped[int] = mapped_column(default=0)
+    __table_args__ = (UniqueConstraint("site_id", "hour"),)
 
 
 class SourceRule(Base):

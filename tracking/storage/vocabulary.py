@@ -58,6 +58,17 @@ class CallState(StrEnum):
     unreported = "unreported"
 
 
+class Certainty(StrEnum):
+    """How sure it is which visitor called a number of a pool."""
+
+    sure = "sure"
+    likely = "likely"
+    unknown = "unknown"
+    """Visitors had seen the number, and none is likely enough."""
+    nobody = "nobody"
+    """No visitor within reach had been shown it."""
+
+
 class LeadStatus(StrEnum):
     """The sales rep's judgement of a call."""
 
@@ -172,6 +183,7 @@ class Base(DeclarativeBase):
         Medium: _states(Medium),
         NumberStatus: _states(NumberStatus),
         CallStatus: _states(CallStatus),
+        Certainty: _states(Certainty),
         LeadStatus: _states(LeadStatus),
         TouchKind: _states(TouchKind),
         Outcome: _states(Outcome),

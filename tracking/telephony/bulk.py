@@ -16,7 +16,7 @@ from tracking.records.import_outcome import ImportOutcome
 from tracking.storage import phone, rows, vault
 from tracking.storage.models import Account, Call, Contact, ContactPoint, Touch
 from tracking.storage.vocabulary import PointKind, TouchKind
-from tracking.telephony import calls, numbers
+from tracking.telephony import calls, holders, numbers
 from tracking.telephony.calls import CallEvent, Draft, Opening
 from tracking.telephony.numbers import Ours
 
@@ -108,6 +108,13 @@ def _add(
             "ad_material_id": [one and one.ad_material_id for one in held],
         },
     )
+    pooled = [
+        call_id
+        for call_id, opening, one in zip(call_ids, openings, held, strict=True)
+        if one is None and (known := stock.get(opening.dialled)) is not None and known.pooled
+    ]
+    if pooled:
+        holders.credit(session, pooled)
     created = ImportOutcome.created
     return {key: Filed(call_id, at, created) for key, call_id, at in zip(new, call_ids, started, strict=True)}
 

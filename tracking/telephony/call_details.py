@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 from sqlalchemy.orm.interfaces import ORMOption
 
 from tracking.errors import NotFound
+from tracking.language import channels, formatting
 from tracking.language.words import answer_words
 from tracking.records import contacts
 from tracking.storage import phone
-from tracking.storage.models import AdMaterial, Answer, Call, Contact, NumberAssignment
+from tracking.storage.models import AdMaterial, Answer, Call, CallHolder, Contact, NumberAssignment
+from tracking.storage.vocabulary import Certainty
 
 
 def loaded(query: Select[Call]) -> Select[Call]:
@@ -27,6 +29,7 @@ def loading() -> tuple[ORMOption, ...]:
     return (
         joinedload(Call.contact).joinedload(Contact.account),
         material.joinedload(AdMaterial.campaign),
+        joinedload(Call.holder).joinedload(CallHolder.campaign),
         selectinload(Call.answers).joinedload(Answer.campaign),
     )
 
@@ -59,6 +62,20 @@ def answer_of(call: Call) -> str:
     """Return in words what came of asking where the caller heard of us; the latest correction counts."""
     answer = latest_answer(call)
     return answer_words(answer) if answer else "–"
+
+
+def holder_words(found: CallHolder) -> str:
+    """Return from which visit to the website a call comes, and how sure that is."""
+    source = found.campaign.name if found.campaign else channels.word(found.channel) if found.channel else ""
+    likely = {"share": formatting.share(found.likelihood), "source": source or gettext("unknown source")}
+    match found.certainty:
+        case Certainty.sure:
+            return str(gettext("%(source)s, visit to the website (%(share)s)", **likely))
+        case Certainty.likely:
+            return str(gettext("likely %(source)s, visit to the website (%(share)s)", **likely))
+        case Certainty.unknown:
+            return str(gettext("visit to the website, source unknown (%(source)s: %(share)s only)", **likely))
+    return str(gettext("website number that no visitor had been shown"))
 
 
 def by_month(session: Session, campaign_id: int, today: date, zone: ZoneInfo) -> dict[int, list[int]]:

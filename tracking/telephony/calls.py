@@ -17,7 +17,7 @@ from tracking.storage import phone, vault
 from tracking.storage.models import Answer, Call, Contact, NumberAssignment, Touch, TrackingNumber
 from tracking.storage.phone import NumberState
 from tracking.storage.vocabulary import CallStatus, LeadStatus, PointKind, TouchKind
-from tracking.telephony import numbers
+from tracking.telephony import holders, numbers
 
 _Measure = TypeVar("_Measure", datetime, int)
 MANUAL = "manual"
@@ -150,6 +150,10 @@ def record(session: Session, events: Iterable[CallEvent], *, region: str) -> lis
             _credit(call, stock)
         recorded.append(Recorded(call, effect))
     session.flush()
+    touched = [one.call for one in recorded if one.effect is not ImportOutcome.unchanged]
+    pooled = [call.id for call in touched if call.dialled in stock and stock[call.dialled][0].pool]
+    if pooled:
+        holders.credit(session, pooled)
     return recorded
 
 

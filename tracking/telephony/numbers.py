@@ -13,8 +13,17 @@ from sqlalchemy.orm import Session, joinedload
 
 from tracking.errors import Conflict, Invalid, NotFound
 from tracking.storage import changes, phone, rows
-from tracking.storage.models import AdMaterial, Call, NumberAssignment, Touch, TrackingNumber
+from tracking.storage.models import (
+    AdMaterial,
+    Call,
+    CallHolder,
+    NumberAssignment,
+    PoolNumber,
+    Touch,
+    TrackingNumber,
+)
 from tracking.storage.vocabulary import Medium, NumberStatus
+from tracking.telephony import holders
 
 _Held = TypeVar("_Held", NumberAssignment, "Holding")
 
@@ -46,6 +55,7 @@ class NumberLife(StrEnum):
     quarantined = "quarantined"
     disabled = "disabled"
     main_line = "main_line"
+    pool = "pool"
 
 
 class Held(Conflict):
@@ -180,6 +190,20 @@ def assign(
             "%(number)s is the main line and cannot be on an asset; choose another number",
             number=number.number,
         )
+    pooled = session.scalar(
+        select(PoolNumber).where(PoolNumber.tracking_number_id == number.id, _pooled(starts_at))
+    )
+    if ends_at is None and pooled is not None:
+        if pooled.removed_at is None or pooled.shown_at is None:
+            raise Conflict(
+                "%(number)s is in a website's pool; remove it there first, or use another number",
+                number=number.number,
+            )
+        raise Conflict(
+            "%(number)s was in a website's pool and can be assigned from %(until)s; use another number",
+            number=number.number,
+            until=f"{pooled.shown_at + timedelta(days=QUARANTINE_DAYS[Medium.online]):%Y-%m-%d}",
+        )
     if ends_at is not None and ends_at <= starts_at:
         raise Invalid(
             "ends_at",
@@ -275,6 +299,7 @@ def free(*, at: datetime, provider: str | None = None) -> Select[TrackingNumber]
         TrackingNumber.status == NumberStatus.active,
         TrackingNumber.main_line.is_(False),
         ~exists().where(NumberAssignment.tracking_number_id == TrackingNumber.id, _busy(at)),
+        ~exists().where(PoolNumber.tracking_number_id == TrackingNumber.id, _pooled(at)),
     )
     if provider is not None:
         rows = rows.where(TrackingNumber.provider == provider)
@@ -345,6 +370,8 @@ def standing(number: TrackingNumber, history: Sequence[NumberAssignment], at: da
         return Standing(NumberLife.assigned, held)
     if number.main_line:
         return Standing(NumberLife.main_line, None)
+    if number.pool is not None and number.pool.removed_at is None:
+        return Standing(NumberLife.pool, None)
     for past in reversed(history):
         if past.ends_at and past.quarantined_until and past.ends_at <= at < past.quarantined_until:
             return Standing(NumberLife.quarantined, past)
@@ -376,6 +403,8 @@ class Ours(NamedTuple):
     id: int
     main_line: bool
     history: Sequence[Holding] = ()
+    pooled: bool = False
+    """Whether it is or was in a web site's pool."""
 
 
 def holdings(session: Session, dialled: Collection[str]) -> dict[str, Ours]:
@@ -383,24 +412,26 @@ def holdings(session: Session, dialled: Collection[str]) -> dict[str, Ours]:
     found: dict[str, Ours] = {}
     histories: dict[str, list[Holding]] = {}
     held = NumberAssignment
-    for number, number_id, main_line, first, *rest in session.execute(
+    for number, number_id, main_line, pooled, first, *rest in session.execute(
         select(
             TrackingNumber.number,
             TrackingNumber.id,
             TrackingNumber.main_line,
+            PoolNumber.id,
             held.id,
             held.starts_at,
             held.ends_at,
             held.ad_material_id,
             AdMaterial.campaign_id,
         )
+        .outerjoin(PoolNumber, PoolNumber.tracking_number_id == TrackingNumber.id)
         .outerjoin(held, held.tracking_number_id == TrackingNumber.id)
         .outerjoin(AdMaterial, AdMaterial.id == held.ad_material_id)
         .where(rows.among(session, TrackingNumber.number, dialled))
         .order_by(TrackingNumber.id, held.starts_at)
     ):
         history = histories.setdefault(number, [])
-        found.setdefault(number, Ours(number_id, main_line, history))
+        found.setdefault(number, Ours(number_id, main_line, history, pooled is not None))
         if first is not None:
             history.append(Holding(first, *rest))  # type: ignore[arg-type]  # the columns are those of one
     return found
@@ -413,6 +444,7 @@ def strays(session: Session, since: datetime, until: datetime) -> list[Stray]:
         .where(Call.assignment_id.is_(None), Call.spam.is_(False))
         .where(Call.started_at >= since, Call.started_at < until)
         .where(or_(Call.tracking_number_id.is_(None), Call.tracking_number_id.not_in(main_lines())))
+        .where(~exists().where(CallHolder.call_id == Call.id))
         .group_by(Call.dialled)
         .order_by(func.count(Call.id).desc(), Call.dialled)
     ).all()
@@ -469,6 +501,8 @@ def credit_anew(session: Session, number: TrackingNumber, *, since: datetime) ->
         source = {"campaign_id": held.ad_material.campaign_id, "ad_material_id": held.ad_material_id}
         touches = update(Touch).where(Touch.call_id.in_(select(Call.id).where(theirs)))
         session.execute(touches.values(source), execution_options=quiet)
+    if session.scalar(select(PoolNumber.id).where(PoolNumber.tracking_number_id == number.id)) is not None:
+        holders.credit(session, session.scalars(select(Call.id).where(ours)).all())
     for row in session.identity_map.values():
         if isinstance(row, Call | Touch):
             session.expire(row)
@@ -480,6 +514,12 @@ def _busy(at: datetime) -> ColumnElement[bool]:
         NumberAssignment.ends_at > at,
         NumberAssignment.quarantined_until > at,
     )
+
+
+def _pooled(at: datetime) -> ColumnElement[bool]:
+    """Return whether a pool number is in its pool, or rests since a visitor last saw it there."""
+    rests = timedelta(days=QUARANTINE_DAYS[Medium.online])
+    return or_(PoolNumber.removed_at.is_(None), PoolNumber.shown_at > at - rests)
 
 
 def _history(session: Session, number_ids: Collection[int]) -> dict[int, list[NumberAssignment]]:

@@ -130,6 +130,8 @@ def busy(session: Session, *, at: datetime) -> set[int]:
 def carrier(call: Call) -> str:
     """Return the campaign and material whose number a call rang, or that number."""
     held = call.assignment
+    if held is None and call.holder is not None:
+        return call_details.holder_words(call.holder)
     return f"{held.ad_material.campaign.name}: {held.ad_material.name}" if held else call.dialled
 
 

@@ -11,7 +11,7 @@ from tracking.demo import filling
 from tracking.language import formatting
 from tracking.storage import db
 from tracking.storage.config import Settings
-from tracking.telephony import ringing
+from tracking.telephony import call_details, ringing
 from tracking.telephony.ringing import Ring
 from tracking.web import (
     account,
@@ -41,6 +41,7 @@ from tracking.web import (
     search,
     signin,
     simulator,
+    sites,
     staff,
     start,
     steps,
@@ -78,6 +79,7 @@ PAGE_MODULES = (
     schedules,
     search,
     simulator,
+    sites,
     staff,
     start,
     trends,
@@ -106,6 +108,7 @@ def register(app: Flask, engine: Engine, settings: Settings) -> None:
     app.add_template_global(lambda: _ringing(engine), "ringing_here")
     app.add_template_global(lambda: _is_importing(engine), "import_running")
     app.add_template_global(steps.begun, "begun_step")
+    app.add_template_global(call_details.holder_words, "holder_words")
     app.after_request(protect)
     app.after_request(squeeze)
 

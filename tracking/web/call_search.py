@@ -16,8 +16,17 @@ from tracking.records import answers, contacts
 from tracking.reporting.questions import Args, day
 from tracking.storage import db, phone, vault
 from tracking.storage.config import Settings
-from tracking.storage.models import Account, AdMaterial, Answer, Call, Campaign, Contact, NumberAssignment
-from tracking.storage.vocabulary import CallState, LeadStatus, Outcome, PointKind
+from tracking.storage.models import (
+    Account,
+    AdMaterial,
+    Answer,
+    Call,
+    CallHolder,
+    Campaign,
+    Contact,
+    NumberAssignment,
+)
+from tracking.storage.vocabulary import CallState, Certainty, LeadStatus, Outcome, PointKind
 from tracking.telephony import numbers, ringing
 from tracking.web.pages import sees_numbers
 
@@ -27,6 +36,8 @@ _FEW = 5000
 _TAILS = 10_000
 """So many of the newest calls are looked through for the last digits of a number."""
 _ASKED = (Outcome.answered, Outcome.declined)
+_TOLD = (CallHolder.certainty.in_((Certainty.sure, Certainty.likely)),)
+"""Whether it is at least likely which campaign's visit a call comes from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +67,12 @@ def search(session: Session, settings: Settings, args: Args) -> CallSearch:
         wanted = wanted.where(Call.started_at < ends)
     if campaign := args.get("campaign"):
         if campaign == "-":
-            wanted = wanted.where(Call.assignment_id.is_(None))
+            known = exists().where(CallHolder.call_id == Call.id, CallHolder.campaign_id.is_not(None), *_TOLD)
+            wanted = wanted.where(Call.assignment_id.is_(None), ~known)
         elif campaign == "--":
             wanted = wanted.where(Call.assignment_id.is_(None), Call.tracking_number_id.is_not(None))
             wanted = wanted.where(Call.tracking_number_id.not_in(numbers.main_lines()))
+            wanted = wanted.where(~exists().where(CallHolder.call_id == Call.id))
         else:
             held = (
                 select(NumberAssignment.id)
@@ -67,7 +80,16 @@ def search(session: Session, settings: Settings, args: Args) -> CallSearch:
                 .join(Campaign, Campaign.id == AdMaterial.campaign_id)
                 .where(Campaign.name == campaign)
             )
-            wanted = wanted.where(_few(session, Call.assignment_id, session.scalars(held).all()))
+            theirs = _few(session, Call.assignment_id, session.scalars(held).all())
+            visits = (
+                select(CallHolder.call_id)
+                .join(Campaign, Campaign.id == CallHolder.campaign_id)
+                .where(Campaign.name == campaign, *_TOLD)
+            )
+            # Only where there are any, so that no other index than before is asked for.
+            if session.scalar(visits.limit(1)) is not None:
+                theirs = or_(theirs, Call.id.in_(visits))
+            wanted = wanted.where(theirs)
     if status := args.get("status"):
         state = CallState(_one_of(CallState, status, "status"))
         wanted = wanted.where(ringing.in_state(state, clock.now()))

@@ -22,7 +22,7 @@ from tracking.storage.models import (
     Deal,
 )
 from tracking.storage.names import required
-from tracking.telephony import call_details, ringing
+from tracking.telephony import call_details, holders, ringing
 from tracking.telephony import calls as telephony
 from tracking.web import forms, pages
 from tracking.web.call_search import PAGE, CallSearch, mark, page_of, search
@@ -156,6 +156,7 @@ def _show(call_id: int, *, problem: Invalid | None = None, shown: bool = False) 
             shown=shown,
             typed=request.form if problem else None,
             problem=problem,
+            sure=holders.SURE,
         )
 
 
@@ -179,7 +180,7 @@ def _csv(session: Session, wanted: Select[Call], *, full: bool) -> Iterator[str]
                 ),
                 (call.caller or "") if full else phone.mask(call.caller),
                 call.dialled,
-                held.campaign.name if held else "",
+                held.campaign.name if held else _of_visit(call),
                 held.name if held else "",
                 ringing.state(call, clock.now()).value,
                 call.talk_s,
@@ -192,6 +193,11 @@ def _csv(session: Session, wanted: Select[Call], *, full: bool) -> Iterator[str]
                 "yes" if call.spam else "no",
             )
         )
+
+
+def _of_visit(call: Call) -> str:
+    """Return the campaign of the visit that a call comes from, as far as that is at least likely."""
+    return call.touch.campaign.name if call.holder and call.touch.campaign else ""
 
 
 def as_row(cells: tuple[object, ...]) -> str:

@@ -274,6 +274,7 @@ def lives() -> dict[str, str]:
         "quarantined": gettext("cooling off"),
         "disabled": gettext("inactive"),
         "main_line": gettext("main line"),
+        "pool": gettext("in a website's pool"),
     }
 
 
@@ -281,7 +282,8 @@ def _loaded(query: Any) -> Any:
     return query.options(
         selectinload(TrackingNumber.assignments)
         .joinedload(NumberAssignment.ad_material)
-        .joinedload(AdMaterial.campaign)
+        .joinedload(AdMaterial.campaign),
+        selectinload(TrackingNumber.pool),
     )
 
 

@@ -101,6 +101,7 @@ def _classes() -> dict[str, str]:
     return {
         retention.EVENTS: gettext("Phone providers' events as received"),
         retention.NUMBERS: gettext("Callers' phone numbers and names"),
+        retention.VISITORS: gettext("Website visitors who never called"),
     }
 
 
@@ -111,6 +112,7 @@ def _kinds() -> dict[str, str]:
         "calls": gettext("calls"),
         "words of answers": gettext("answers in the caller's own words"),
         "reports of providers": gettext("phone providers' events"),
+        "browsers": gettext("browsers on your website"),
         "texts": gettext("other texts"),
         "replies of the API": gettext("stored API replies"),
         "files": gettext("files"),

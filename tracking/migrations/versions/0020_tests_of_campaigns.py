@@ -1,7 +1,7 @@
 """experiments: advertising paused for some weeks to see what is missing then
 
 Revision ID: 0020
-Revises: 0018
+Revises: 0019
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 from tracking.storage.db import Moment
 
 revision = '0020'
-down_revision = '0018'
+down_revision = '0019'
 branch_labels = None
 depends_on = None
 

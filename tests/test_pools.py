@@ -1,0 +1,334 @@
+"""Pools of numbers: shown in turn, never one to two, called late, and as large as the loss allows."""
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from simulator.pool import NO_NUMBER, Pool
+from simulator.sizing import steady
+from tests.cast import ACME_DESK, BOREALIS, COBALT, SEARCH_NUMBER, moment
+from tracking.errors import Conflict
+from tracking.records import campaigns, sites
+from tracking.records.sources import Source, Sources, trace
+from tracking.storage import db
+from tracking.storage.models import (
+    CallHolder,
+    Lease,
+    Site,
+    SiteHour,
+    Touch,
+    TrackingNumber,
+    Visitor,
+    WebVisit,
+)
+from tracking.storage.vocabulary import CallStatus, Certainty, Medium, TouchKind
+from tracking.telephony import bulk, calls, holders, numbers, pools
+from tracking.telephony.calls import CallEvent
+from tracking.telephony.holders import ASSUMED
+
+NOON = moment("2026-03-02 12:00")
+MINUTE = timedelta(minutes=1)
+HOME = "https://www.acme.example/"
+
+
+def site_with(session: Session, size: int = 1, **more: Any) -> Site:
+    """Acme's site, whose pool has so many numbers."""
+    given: dict[str, Any] = {"origins": [HOME], "number": ACME_DESK, "consent": False} | more
+    site = sites.add(session, "Shop", at=NOON, **given)
+    for place in range(size):
+        row = numbers.add(session, f"+467017406{10 + place}", at=NOON, provider="twilio")
+        pools.put(session, site, row, at=NOON - timedelta(days=3650))
+    return site
+
+
+def visit(session: Session, site: Site, who: str, at: datetime, query: str = "") -> WebVisit:
+    """A visitor comes to the home page by an address with this query."""
+    known = Sources(session)
+    seen = trace(f"{HOME}{query}", "")
+    source: Source = known.of(seen)
+    row, _ = sites.visit(
+        session, sites.visitor(session, site, who, at=at), seen, source, at=at, arrives=seen.tagged
+    )
+    return row
+
+
+def show(session: Session, site: Site, who: str, at: datetime, query: str = "") -> str | None:
+    return pools.lease(session, site, visit(session, site, who, at, query), at=at).number
+
+
+def ring(
+    session: Session, number: str, at: datetime, caller: str = BOREALIS, call_id: str = "1"
+) -> CallHolder:
+    """Somebody calls a number of the pool; return what is written of it."""
+    event = CallEvent(
+        provider="twilio", provider_call_id=call_id, dialled=(number,), caller=caller, started_at=at,
+        status=CallStatus.ringing,
+    )  # fmt: skip
+    [filed] = bulk.record(session, [event], region="SE").values()
+    return session.scalars(select(CallHolder).where(CallHolder.call_id == filed.call_id)).one()
+
+
+def test_a_visitor_keeps_his_number_and_two_never_have_one_at_once(session: Session) -> None:
+    site = site_with(session, 2)
+    first, second = show(session, site, "a", NOON), show(session, site, "b", NOON + MINUTE)
+    assert {first, second} == {"+46701740610", "+46701740611"}
+    assert show(session, site, "c", NOON + 2 * MINUTE) is None
+    assert show(session, site, "a", NOON + 19 * MINUTE) == first
+    # Held for twenty minutes after the last page: the second's is free, the first's is not.
+    assert show(session, site, "c", NOON + 21 * MINUTE) == second
+    assert show(session, site, "d", NOON + 21 * MINUTE) is None
+
+
+def test_the_number_unused_longest_is_shown_next_and_who_returns_finds_his_own(session: Session) -> None:
+    site = site_with(session, 3)
+    shown = [show(session, site, name, NOON + n * 60 * MINUTE) for n, name in enumerate("abcda")]
+    assert len(set(shown[:3])) == 3
+    assert shown[3] == shown[0], "after three, the first comes round again"
+    assert shown[4] == shown[1], "his own is another's by now, so the longest unused is his"
+    assert show(session, site, "c", NOON + 600 * MINUTE) == shown[2]
+
+
+def test_each_of_many_workers_gets_a_number_of_its_own(engine: Engine) -> None:
+    with db.transaction(engine) as session:
+        site_with(session, 8)
+
+    def one(name: int) -> str | None:
+        def work(session: Session) -> str | None:
+            return show(session, session.scalars(select(Site)).one(), f"v{name}", NOON)
+
+        return db.commit(engine, work)
+
+    with ThreadPoolExecutor(4) as many:
+        shown = [number for number in many.map(one, range(12)) if number]
+    assert len(shown) == len(set(shown)) == 8
+
+
+def test_a_call_is_the_holders_and_brings_his_visits_to_the_company_and_nobody_elses(
+    session: Session,
+) -> None:
+    ads = campaigns.add(session, "Spring", "paid search", at=NOON, utm_campaign="spring")
+    site = site_with(session, 2)
+    visit(session, site, "a", NOON - timedelta(days=3), "?utm_source=news&utm_medium=email")
+    number = show(session, site, "a", NOON, "?utm_source=google&utm_medium=cpc&utm_campaign=spring")
+    show(session, site, "b", NOON, "?utm_source=bing&utm_medium=cpc")
+    assert session.scalars(select(Touch)).all() == [], "a visitor is nobody yet"
+    found = ring(session, number or "", NOON + 5 * MINUTE)
+    assert (found.certainty, found.campaign_id, found.holders) == (Certainty.sure, ads.id, 1)
+    assert found.runner_up is None
+    touches = session.scalars(select(Touch).order_by(Touch.occurred_at)).all()
+    told = [(row.kind, row.campaign_id, row.channel) for row in touches]
+    assert told == [
+        (TouchKind.visit, None, "email"),
+        (TouchKind.visit, ads.id, None),
+        (TouchKind.call, ads.id, None),
+    ]
+    assert len({row.contact_id for row in touches}) == 1
+    later = visit(session, site, "a", NOON + timedelta(days=1))
+    assert session.scalar(select(Touch.contact_id).where(Touch.source_key == f"web visit {later.id}"))
+
+
+def test_a_call_between_two_holders_weighs_both_and_names_the_runner_up(session: Session) -> None:
+    """One saw the number two hours before the call, the other one hour: 0.7 and 0.3, but for strangers."""
+    site = site_with(session, 1)
+    number = show(session, site, "a", NOON, "?utm_source=news&utm_medium=email") or ""
+    show(session, site, "b", NOON + 60 * MINUTE, "?utm_source=google&utm_medium=cpc")
+    found = ring(session, number, NOON + 120 * MINUTE)
+    near, far = ASSUMED.density(3600), ASSUMED.density(7200)
+    whole = near + far + ASSUMED.stray_odds
+    assert (found.certainty, found.channel, found.runner_up_channel) == (
+        Certainty.likely,
+        "paid search",
+        "email",
+    )
+    assert found.likelihood == pytest.approx(near / whole)
+    assert found.runner_up == pytest.approx(far / whole)
+    visits = select(Touch).where(Touch.kind == TouchKind.visit)
+    assert session.scalars(visits).all() == [], "likely is not enough to say who he is"
+    touch = session.scalars(select(Touch).where(Touch.kind == TouchKind.call)).one()
+    assert touch.channel == "paid search"
+
+
+def test_holders_of_one_source_count_together(session: Session) -> None:
+    site = site_with(session, 1)
+    for name, at in (("a", NOON), ("b", NOON + 60 * MINUTE)):
+        number = show(session, site, name, at, "?utm_source=google&utm_medium=cpc") or ""
+    found = ring(session, number, NOON + 120 * MINUTE)
+    assert found.certainty is Certainty.sure
+    assert found.visitor_likelihood < holders.SURE
+    assert session.scalars(select(Touch).where(Touch.kind == TouchKind.visit)).all() == []
+
+
+def test_a_late_call_is_unknown_and_one_out_of_reach_says_where_the_number_was_shown(
+    session: Session,
+) -> None:
+    site = site_with(session, 1)
+    number = show(session, site, "a", NOON, "?utm_source=google&utm_medium=cpc") or ""
+    late = ring(session, number, NOON + timedelta(days=10))
+    assert (late.certainty, late.holders) == (Certainty.unknown, 1)
+    gone = ring(session, number, NOON + timedelta(days=40), COBALT, "2")
+    assert (gone.certainty, gone.holders, gone.last_page) == (Certainty.nobody, 0, "acme.example/")
+    assert gone.last_shown_at == NOON
+    for touch in session.scalars(select(Touch)):
+        assert (touch.campaign_id, touch.channel) == (None, None)
+
+
+def test_a_later_report_changes_nothing_of_who_called(session: Session) -> None:
+    site = site_with(session, 1)
+    number = show(session, site, "a", NOON, "?utm_source=google&utm_medium=cpc") or ""
+    before = ring(session, number, NOON + MINUTE).likelihood
+    sites.forget(session, session.scalars(select(Visitor.id)).all())
+    session.expire_all()
+    over = CallEvent(
+        provider="twilio", provider_call_id="1", dialled=(number,), caller=BOREALIS,
+        started_at=NOON + MINUTE, status=CallStatus.completed, talk_s=60,
+    )  # fmt: skip
+    [told] = calls.record(session, [over], region="SE")
+    row = session.scalars(select(CallHolder)).one()
+    assert (row.likelihood, row.certainty, row.visitor_id) == (before, Certainty.sure, None)
+    assert told.call.touch.channel == "paid search"
+    assert session.scalar(select(Lease)) is session.scalar(select(WebVisit)) is None
+
+
+def test_a_number_of_a_pool_is_on_no_asset_and_one_on_an_asset_in_no_pool(session: Session) -> None:
+    site = site_with(session, 1)
+    spring = campaigns.add(session, "Spring", "print", at=NOON)
+    piece = campaigns.add_material(session, spring, "Flyer", medium=Medium.print, at=NOON)
+    pooled = session.scalars(select(TrackingNumber)).one()
+    with pytest.raises(Conflict, match="pool"):
+        numbers.assign(session, pooled, piece, starts_at=NOON)
+    assert numbers.standing(pooled, [], NOON).life == "pool"
+    with pytest.raises(Conflict, match="no tracking number is available"):
+        numbers.assign_next_free(session, piece, at=NOON)
+    printed = numbers.add(session, SEARCH_NUMBER, at=NOON, provider="twilio")
+    numbers.assign(session, printed, piece, starts_at=NOON)
+    with pytest.raises(Conflict, match="Flyer"):
+        pools.put(session, site, printed, at=NOON)
+    with pytest.raises(Conflict, match="already in a pool"):
+        pools.put(session, site, pooled, at=NOON)
+    show(session, site, "a", NOON)
+    pools.remove(session, pooled, at=NOON + MINUTE)
+    with pytest.raises(Conflict, match="2026-05-01"):
+        numbers.assign(session, pooled, piece, starts_at=NOON + timedelta(days=30))
+    numbers.assign(session, pooled, piece, starts_at=NOON + timedelta(days=61))
+
+
+def test_the_curve_is_a_density_and_what_is_missing_to_one_is_somebody_else() -> None:
+    moments = np.exp(np.linspace(math.log(1e-3), math.log(1e12), 200_000))
+    area = np.trapezoid([ASSUMED.density(at) for at in moments[moments > 1]], moments[moments > 1]) / 86_400
+    assert area == pytest.approx(1.0, abs=0.02)
+    chances = ASSUMED.likelihoods([60.0, 3600.0])
+    assert sum(chances) < 1
+    assert ASSUMED.likelihoods([]) == []
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_fitted_curve_finds_the_delay_that_made_the_calls(seed: int) -> None:
+    """Each call has its true holder and three strangers, who saw the number at any time of a week.
+
+    So a number is shown three times in seven days: 1,600 leases take 3,733 days of one number.
+    """
+    draw = np.random.default_rng(seed)
+    own = (3600.0 * np.exp(draw.standard_normal(400))).tolist()
+    others = draw.uniform(0, 7 * 86_400, (400, 3)).tolist()
+    mixed = [[mine, *rest] for mine, rest in zip(own, others, strict=True)]
+    found = holders.fitted_to(mixed, 1600, 1600 * 7 / 3)
+    assert found is not None
+    # Four standard errors of a mean of 400, and twice that for the holders who are mistaken.
+    assert math.log(found.median_s / 3600) == pytest.approx(0, abs=0.4)
+    assert found.spread == pytest.approx(1.0, abs=0.2)
+    strangers_only = draw.uniform(0, 30 * 86_400, (400, 1)).tolist()
+    assert holders.fitted_to(strangers_only, 100_000, 100.0) is None
+
+
+def test_a_site_fits_its_curve_once_it_has_calls_enough(session: Session) -> None:
+    site = site_with(session, 1)
+    for day in range(holders.ENOUGH):
+        at = NOON + timedelta(days=day)
+        number = show(session, site, f"v{day}", at) or ""
+        if day == holders.ENOUGH - 1:
+            assert not holders.fit(session, site, at=at)
+        ring(session, number, at + 10 * MINUTE, caller=BOREALIS, call_id=str(day))
+    assert holders.fit(session, site, at=NOON + timedelta(days=60))
+    assert site.fitted_calls == holders.ENOUGH
+    assert holders.curve_of(site).median_s == pytest.approx(600, rel=0.1)
+
+
+def test_the_loss_of_a_pool_is_that_of_the_simulator(session: Session) -> None:
+    """Fifty visitors an hour, each holding a number for 20 minutes: 16.7 numbers in use at once."""
+    site = site_with(session, 20, number_cost_minor=100)
+    hour = {"leased": 45, "overflow": 5, "views": 100, "swapped": 100}
+    sites.count(session, site.id, NOON, hour)
+    found = pools.health(session, site, at=NOON + timedelta(hours=1))
+    assert (found.numbers, found.busiest, found.lost, found.asked) == (20, 50, 5, 50)
+    assert found.load == pytest.approx(50 * 20 / 60)
+    assert [(loss, size.numbers, size.cost_minor) for loss, size in found.wanted] == [
+        (0.01, 26, 2600),
+        (0.05, 22, 2200),
+    ]
+    assert found.now is not None
+    arrivals = steady(7, "pool", 50 / 60, 200_000)
+    lost = np.mean(Pool(20, 20.0).show(arrivals) == NO_NUMBER)
+    # Twenty thousand losses: their share is known to a hundredth of itself, times three for bursts.
+    assert lost == pytest.approx(found.now.loss, rel=0.05)
+    assert found.is_short is (found.now.loss > 0.05)
+
+
+def test_a_site_is_silent_once_chance_no_longer_explains_it(session: Session) -> None:
+    """Ten swaps every hour for three weeks: one hour without any has a chance of exp(-10)."""
+    site = site_with(session, 1)
+    for hour in range(21 * 24):
+        sites.count(session, site.id, NOON + timedelta(hours=hour), {"swapped": 10})
+    end = NOON + timedelta(hours=21 * 24)
+    assert pools.health(session, site, at=end).silent_since is None
+    assert pools.health(session, site, at=end + timedelta(hours=1)).silent_since == end
+    assert session.scalars(select(SiteHour.swapped)).all() == [10] * 21 * 24
+    sites.count(session, site.id, NOON, {"swapped": 1})
+    assert session.scalars(select(SiteHour.swapped).order_by(SiteHour.hour)).first() == 11
+
+
+def test_without_consent_or_a_pool_a_source_has_its_asset_s_number(session: Session) -> None:
+    ads = campaigns.add(session, "Spring", "paid search", at=NOON)
+    piece = campaigns.add_material(session, ads, "Landing page", medium=Medium.online, at=NOON)
+    assert pools.static_number(session, ads.id) is None
+    row = numbers.add(session, SEARCH_NUMBER, at=NOON, provider="twilio")
+    numbers.assign(session, row, piece, starts_at=NOON)
+    assert pools.static_number(session, ads.id) == SEARCH_NUMBER
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_two_hundred_callers_are_taken_for_themselves_as_often_as_the_likelihood_says(
+    session: Session, engine: Engine
+) -> None:
+    """Twenty visitors an hour on five numbers, each of whom calls after a delay of the assumed curve."""
+    site = site_with(session, 5)
+    draw = np.random.default_rng(3)
+    comes = np.cumsum(draw.exponential(3.0, 200))
+    delays = ASSUMED.median_s / 60 * np.exp(ASSUMED.spread * draw.standard_normal(200))
+    happens = [(at, 0, name) for name, at in enumerate(comes)]
+    happens += [(at + delay, 1, name) for name, (at, delay) in enumerate(zip(comes, delays, strict=True))]
+    shown: dict[int, str | None] = {}
+    told: list[tuple[float, bool]] = []
+    lost = 0
+    for minutes, calls_now, name in sorted(happens):
+        at = NOON + timedelta(minutes=float(minutes))
+        if not calls_now:
+            shown[name] = show(session, site, f"v{name}", at, f"?utm_campaign=c{name}")
+            lost += shown[name] is None
+        elif (number := shown[name]) is not None and minutes < comes[-1]:
+            found = ring(session, number, at, f"+44207946{name:04d}", f"call {name}")
+            who = session.scalar(select(Visitor.id).where(Visitor.token_hash == sites.token_hash(f"v{name}")))
+            told.append((found.visitor_likelihood, found.visitor_id == who))
+    likelihoods, right = np.array(told).T
+    assert len(told) > 60
+    # As many are right as the likelihoods add up to, within three standard errors of that sum.
+    error = math.sqrt(sum(chance * (1 - chance) for chance in likelihoods)) / len(told)
+    assert right.mean() == pytest.approx(likelihoods.mean(), abs=3 * error)
+    sure = likelihoods >= holders.SURE
+    assert right[sure].mean() >= holders.SURE, "who is called certain mostly is"
+    assert 0.2 < lost / 200 < 0.6, "a pool of five, of which 6.7 are asked at once, loses a third"

@@ -1,0 +1,74 @@
+"""Who comes too often, and who is no person: limits in memory, on hashes that tell nobody anything."""
+
+import hmac
+import re
+import secrets
+import threading
+import time
+import tomllib
+from functools import cache
+from importlib import resources
+from ipaddress import IPv6Address, ip_address
+
+VIEWS_A_MINUTE = 120
+"""Page views that one address may report: an office behind one line, reading."""
+OWN_VIEWS_A_MINUTE = 60
+NEW_AN_HOUR = 20
+"""Visitors that one address may bring: as many colleagues as compare suppliers in an hour."""
+_MOST = 100_000
+"""Counters at once; some ten megabytes."""
+_SALTED_FOR_S = 24 * 3600
+
+
+class Crowd:
+    """Counts by address and by visitor in one process, and forgets both."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._salt, self._salted_at = secrets.token_bytes(32), time.monotonic()
+        self._counts: dict[bytes, tuple[float, int]] = {}
+
+    def may_view(self, address: str, token: str | None) -> bool:
+        """Count a page view; False where its address or its visitor has had too many."""
+        mine = token is None or self._take("visitor", token, 60.0, OWN_VIEWS_A_MINUTE)
+        return self._take("address", _place(address), 60.0, VIEWS_A_MINUTE) and mine
+
+    def may_be_new(self, address: str) -> bool:
+        """Count a new visitor; False where its address has brought too many."""
+        return self._take("new", _place(address), 3600.0, NEW_AN_HOUR)
+
+    def _take(self, kind: str, name: str, seconds: float, most: int) -> bool:
+        now = time.monotonic()
+        with self._lock:
+            if now - self._salted_at > _SALTED_FOR_S or len(self._counts) >= _MOST:
+                # A day's hashes tell nothing of the next day's; a flood forgets itself.
+                self._salt, self._salted_at, self._counts = secrets.token_bytes(32), now, {}
+            key = hmac.digest(self._salt, f"{kind}|{name}".encode(), "sha256")[:16]
+            until, count = self._counts.get(key, (now + seconds, 0))
+            if now >= until:
+                until, count = now + seconds, 0
+            self._counts[key] = (until, count + 1)
+            return count < most
+
+
+def _place(address: str) -> str:
+    """Return an address as it is counted: of IPv6 the network, since one customer has a whole one."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, IPv6Address) and found.ipv4_mapped is None:
+        return str(int(found) >> 64)
+    return str(getattr(found, "ipv4_mapped", None) or found)
+
+
+def is_bot(agent: str) -> bool:
+    """Tell whether a user agent says that it is a program."""
+    return not agent.strip() or bool(_programs().search(agent))
+
+
+@cache
+def _programs() -> re.Pattern[str]:
+    listed = tomllib.loads(resources.files(__package__).joinpath("bots.toml").read_text())
+    words = [re.escape(word) for group in listed.values() for word in group]
+    return re.compile("|".join(words), re.IGNORECASE)

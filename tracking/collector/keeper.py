@@ -1,0 +1,316 @@
+"""Page views, written by one clerk a process: those that come together share a transaction and its disk.
+
+Whoever reported a view waits a bounded time for its number. While the database is away views lie in a spool
+and pages keep their own number; afterwards they are counted, and nobody is shown anything for them.
+"""
+
+import json
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import Engine
+from sqlalchemy import exc as sql
+from sqlalchemy.orm import Session
+
+from tracking.records import referrers, sites, sources, visits
+from tracking.records.sources import Sources
+from tracking.storage import db
+from tracking.storage.config import Settings
+from tracking.storage.models import Site
+from tracking.telephony import pools
+from tracking.telephony.spool import Kept, Spool
+
+PATIENCE_S = 1.0
+"""How long a page waits for its number; it shows its own meanwhile, and asks once more. A judgement."""
+_PAUSE_S = 1.0
+_BATCH = 64
+_SOURCES_FOR_S = 2.0
+"""How long campaigns and rules are remembered between batches."""
+_AWAY = (sql.OperationalError, sql.InterfaceError, sql.TimeoutError)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One page view; ``token`` is None for a visitor who may not be told from others."""
+
+    site_id: int
+    at: datetime
+    page: str
+    referrer: str
+    token: str | None
+    found: int
+    """Places on the page that show its number."""
+    again: bool
+    """Whether the page asks once more for a view that it has reported."""
+    fresh: bool = False
+    """Whether the token was made for this view, so that nothing can be known of its visitor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The number to show, and whose it is: of the ``pool``, the source's ``static`` one, or the page's."""
+
+    number: str | None = None
+    kind: str = "own"
+    kept: bool = True
+    """Whether the visitor is known from now on."""
+
+
+_OWN = Answer(kept=False)
+_Sums = dict[tuple[int, datetime], Counter[str]]
+_Item = tuple[View, Future[Answer]]
+
+
+class Keeper:
+    """Keeps what the pages of one installation report, in one process."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine, self._settings = engine, settings
+        self._spool = Spool(settings.views_dir)
+        self._state = threading.Condition()
+        self._queue: list[_Item] = []
+        self._sums: _Sums = {}
+        self._clerk: threading.Thread | None = None
+        self._busy_since: float | None = None
+        self._away = self._closed = False
+        self._summed_at = 0.0
+        self._sources: tuple[float, Sources] | None = None
+
+    def take(self, view: View) -> Answer:
+        """Keep a view and return what to show, within a bounded time."""
+        with self._state:
+            hangs = self._busy_since is not None and time.monotonic() - self._busy_since > PATIENCE_S
+            told: Future[Answer] | None = None
+            if not hangs and not self._away:
+                told = Future()
+                self._queue.append((view, told))
+                self._wake()
+        if told is not None:
+            try:
+                return told.result(PATIENCE_S)
+            except Exception as error:
+                # One that has begun may be written all the same, and is then not spooled besides.
+                if not told.cancel():
+                    return _OWN
+                _log.warning("the database takes no page views (%s)", type(error).__name__)
+        self._put_aside(view)
+        return _OWN
+
+    def note(self, site_id: int, at: datetime, what: str) -> None:
+        """Count something that is kept as a sum only; it is written with what comes next, or in a second."""
+        with self._state:
+            self._sums.setdefault((site_id, _hour(at)), Counter())[what] += 1
+            self._wake()
+
+    def start(self) -> None:
+        """Begin to take what lies in the spool."""
+        with self._state:
+            if not self._spool.is_empty():
+                self._wake()
+
+    def drain(self) -> int:
+        """Count what lies in the spool; return how many views that were."""
+        taken = 0
+        while some := self._drain_some():
+            taken += some
+        return taken
+
+    def close(self) -> None:
+        """Write what is left, and end; what the database does not take stays in the spool."""
+        with self._state:
+            self._closed = True
+            self._state.notify_all()
+            clerk = self._clerk
+        if clerk is not None:
+            clerk.join()
+
+    def _put_aside(self, view: View) -> None:
+        try:
+            if self._settings.room() < 0:
+                raise OSError("the rest of the disk is for calls")
+            text = json.dumps({**asdict(view), "at": view.at.isoformat()})
+            self._spool.put(f"{db.to_micros(view.at):020d}", text)
+        except OSError as error:
+            _log.error("a page view is lost: no disk takes it: %s", error)
+            return
+        with self._state:
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._clerk is None and not self._closed:
+            # Started when there is work and gone when there is none: nothing outlives a fork or a test.
+            self._clerk = threading.Thread(target=self._work, name="page views", daemon=True)
+            self._clerk.start()
+        self._state.notify_all()
+
+    def _work(self) -> None:
+        while True:
+            with self._state:
+                self._busy_since = None
+                # Sums alone wait, so that a flood of what is refused costs one write a second.
+                while self._sums and not self._queue and not self._closed:
+                    left = self._summed_at + _PAUSE_S - time.monotonic()
+                    if left <= 0:
+                        break
+                    self._state.wait(left)
+                batch = [item for item in self._queue[:_BATCH] if item[1].set_running_or_notify_cancel()]
+                del self._queue[:_BATCH]
+                sums, self._sums = self._sums, {}
+                self._summed_at = time.monotonic() if sums else self._summed_at
+                if not batch and not self._queue and not sums and (self._closed or self._spool.is_empty()):
+                    self._clerk, self._away = None, False
+                    return
+                self._busy_since = time.monotonic()
+            try:
+                if batch or sums:
+                    self._serve(batch, sums)
+                self._drain_some()
+                self._away = False
+            except Exception as error:
+                _log.warning("page views wait in the spool (%s)", type(error).__name__)
+                with self._state:
+                    self._busy_since, self._away = None, True
+                    for key, counted in sums.items():
+                        self._sums.setdefault(key, Counter()).update(counted)
+                    if self._closed:
+                        self._clerk = None
+                        return
+                    self._state.wait(_PAUSE_S)
+
+    def _serve(self, batch: Sequence[_Item], sums: _Sums) -> None:
+        try:
+            answers = self._write([view for view, _ in batch], sums)
+        except _AWAY:
+            for view, told in batch:
+                self._put_aside(view)
+                told.set_result(_OWN)
+            raise
+        except Exception:
+            if len(batch) == 1 and not sums:
+                _log.exception("a page view could not be kept")
+                batch[0][1].set_result(_OWN)
+                return
+            # One of them spoils the transaction; each is written by itself.
+            away = None
+            for item in batch:
+                try:
+                    self._serve([item], {})
+                except _AWAY as error:
+                    away = error
+            if away is not None:
+                raise away from None
+            if sums:
+                self._write([], sums)
+            return
+        for (_, told), answer in zip(batch, answers, strict=True):
+            told.set_result(answer)
+
+    def _drain_some(self) -> int:
+        found: dict[Kept, View] = {}
+        for path, text in self._spool.some(_BATCH):
+            try:
+                said = json.loads(text)
+                found[path] = View(**(said | {"at": datetime.fromisoformat(said["at"])}))
+            except (ValueError, TypeError, KeyError):
+                self._spool.set_apart(path)
+        if found:
+            self._write(list(found.values()), {}, late=True)
+            self._spool.discard(found)
+        return len(found)
+
+    # --- Within one transaction -------------------------------------------------------------------------
+
+    def _write(self, views: Sequence[View], sums: _Sums, *, late: bool = False) -> list[Answer]:
+        def work(session: Session) -> list[Answer]:
+            batch = _Batch(session, self._known_sources(session), self._settings, late=late)
+            for (site_id, hour), counted in sums.items():
+                batch.sums.setdefault((site_id, hour), Counter()).update(counted)
+            answers = [batch.take(view) for view in views]
+            batch.count()
+            return answers
+
+        return db.commit(self._engine, work)
+
+    def _known_sources(self, session: Session) -> Sources:
+        if self._sources is None or time.monotonic() - self._sources[0] > _SOURCES_FOR_S:
+            self._sources = (time.monotonic(), Sources(session))
+        return self._sources[1]
+
+
+class _Batch:
+    """Page views that are written together; what is only counted is counted once for all of them."""
+
+    def __init__(self, session: Session, known: Sources, settings: Settings, *, late: bool) -> None:
+        self._session, self._known, self._settings, self._late = session, known, settings, late
+        self.sums: _Sums = {}
+        self._visits: Counter[visits.OneVisit] = Counter()
+        self._sites: dict[int, Site | None] = {}
+        self._pools: dict[int, bool] = {}
+
+    def take(self, view: View) -> Answer:
+        """Keep one page view."""
+        site = self._site(view.site_id)
+        if site is None:
+            return _OWN
+        counted = self.sums.setdefault((view.site_id, _hour(view.at)), Counter())
+        trace = sources.trace(view.page, view.referrer)
+        source = self._known.of(trace)
+        home = {referrers.host(referrers.address(origin)) for origin in site.origins}
+        abroad = bool(view.referrer) and referrers.host(referrers.address(view.referrer)) not in home
+        arrives = trace.tagged or bool(trace.click_ids) or abroad
+        counted["views"] += not view.again
+        answer = Answer()
+        if view.token is None:
+            counted["unidentified"] += not view.again
+            begins = arrives or not view.referrer
+            campaign_id = source.campaign.id if source.campaign else None
+        else:
+            fresh = view.fresh and not self._late
+            who = sites.visitor(self._session, site, view.token, at=view.at, fresh=fresh)
+            visit, begins = sites.visit(
+                self._session, who, trace, source, at=view.at, arrives=arrives, fresh=fresh
+            )
+            campaign_id = visit.campaign_id
+            if view.found and not self._late and self._has_pool(site):
+                shown = pools.lease(self._session, site, visit, at=view.at, fresh=fresh)
+                counted["leased"] += shown.begins
+                counted["overflow"] += shown.number is None and begins
+                answer = Answer(shown.number, "pool") if shown.number else answer
+        # Whoever agrees late has been counted already, as one of those who may not be told apart.
+        if begins and not view.again:
+            day = view.at.astimezone(self._settings.zone).date()
+            self._visits[visits.one(day, site.name, trace, source)] += 1
+        if answer.number is None and view.found and not self._late and campaign_id is not None:
+            number = pools.static_number(self._session, campaign_id)
+            answer = Answer(number, "static") if number else answer
+        counted["swapped"] += answer.number is not None and not view.again
+        return answer
+
+    def _site(self, site_id: int) -> Site | None:
+        if site_id not in self._sites:
+            self._sites[site_id] = self._session.get(Site, site_id)
+        return self._sites[site_id]
+
+    def _has_pool(self, site: Site) -> bool:
+        if site.id not in self._pools:
+            self._pools[site.id] = pools.has_numbers(self._session, site)
+        return self._pools[site.id]
+
+    def count(self) -> None:
+        """Write the sums, in one order everywhere, so that two processes do not block each other."""
+        for (site_id, hour), counted in sorted(self.sums.items()):
+            if self._site(site_id) is not None:
+                sites.count(self._session, site_id, hour, counted)
+        for one, number in sorted(self._visits.items(), key=lambda pair: (pair[0].day, pair[0].told)):
+            visits.add(self._session, one, number)
+
+
+def _hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)
