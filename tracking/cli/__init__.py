@@ -76,7 +76,6 @@ ringtrail = Commands(
             "Create, verify and restore encrypted backups.",
             {name: f"backup:{name}" for name in ("create", "restore", "verify")},
         ),
-        "calibrate": "simulate:calibrate",
         "campaign": Commands(
             "Manage campaigns.",
             {"add": "numbers:campaign_add", "list": "numbers:campaign_list"},
@@ -110,6 +109,10 @@ ringtrail = Commands(
             {name: f"keys:{name}" for name in ("reseal", "retire", "rotate")},
             invoke_without_command=True,
             callback=_new_key,
+        ),
+        "market": Commands(
+            "Build a market from your own data, and find out which move of budget is good in it.",
+            {"fit": "market:fit", "decide": "market:decide"},
         ),
         "material": Commands(
             "Manage assets, the pieces of a campaign that carry numbers.", {"add": "numbers:material_add"}

@@ -43,6 +43,7 @@ from tracking.web import (
     steps,
     trends,
     visits,
+    which_model,
     worklist,
 )
 from tracking.web.pages import asset, bp, make_room, may, protect, squeeze
@@ -76,6 +77,7 @@ PAGE_MODULES = (
     start,
     trends,
     visits,
+    which_model,
     worklist,
 )
 
