@@ -77,8 +77,8 @@ bench-web: $(VENV)/.test  ## Pages of a large installation against an empty page
 bench-figures: $(VENV)/.test  ## What fresh figures cost: a base from nothing, and the first page after one new call
 	$(BIN)/python -m benchmarks.figures --keep var/bench
 
-which-model: $(VENV)/.test  ## Score every model in every world and write the figures of docs/which-model.md (takes long)
-	$(BIN)/python -m benchmarks.simulator.which_model
+which-model: $(VENV)/.test  ## Score every model in every world and write the figures of docs/which-model.md (takes minutes)
+	$(BIN)/python -m benchmarks.simulator.which_model --workers 2
 
 screenshots: $(VENV)/.test  ## Take the pictures of docs/pages.md from the demo
 	$(BIN)/python -m tests.web.screenshots

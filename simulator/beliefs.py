@@ -45,7 +45,7 @@ ROLE: Final[dict[str, dict[str, float]]] = {
 # How likely it is that no campaign has any effect at all. Assumption.
 _NO_EFFECT: Final = {"none": 0.02, "some": 0.1, "many": 0.25, UNSURE: 0.1}
 # Weight of the chosen answer; the others share the rest.
-_CHOSEN: Final = 0.8
+_CHOSEN: Final = 0.6
 
 QUESTIONS: Final[dict[str, tuple[str, ...]]] = {
     "anyway": (*ANYWAY, UNSURE),

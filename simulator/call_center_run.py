@@ -130,7 +130,8 @@ def run_call_center(world: World, spread: Mapper, folder: Path | None = None) ->
 
 def _callers(job: Job) -> tuple[Callers, Integers]:
     """Return a shard's callers, and which of them saw a number on the site: rows for the pool."""
-    ((cycle, scale, _, enquiries, _),) = job.courses()
+    (course,) = job.courses()
+    cycle, scale, enquiries = course.cycle, course.scale, course.enquiries
     people = callers(job.world, enquiries)
     memory = remember(cycle.shard, cycle.active(scale), enquiries)
     source = arrive(cycle.shard, enquiries, memory)[enquiries.by_phone]

@@ -1,7 +1,8 @@
 """Why a campaign has an effect below 0: how much of it the telephone explains, and what is left.
 
 The market is run once more with every caller answered at once. What the effect loses on the way is what
-waiting costs; nothing below 0 should be left, since no hazard ever falls by a campaign.
+waiting costs. No order is lost otherwise, since no hazard ever falls by a campaign; what is left below 0 is
+orders that come before a campaign was met that would have made them larger (`value_lift`).
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from simulator.tally import MARGIN, Tally, values
 
 
 def answered_at_once(world: World) -> World:
-    """Return the same world with every caller answered at once."""
+    """Return the same world with every caller answered and every quote written at once."""
     scenario = world.scenario
-    return replace(
-        world, scenario=scenario.model_copy(update={"desk": scenario.desk.model_copy(update={"reps": 0})})
-    )
+    desk = scenario.desk.model_copy(update={"reps": 0})
+    sales = scenario.sales.model_copy(update={"people": 0})
+    return replace(world, scenario=scenario.model_copy(update={"desk": desk, "sales": sales}))
 
 
 def explain(
@@ -54,7 +55,7 @@ def explain(
     if not stated:
         return {}
     calm = found
-    if world.scenario.desk.reps:
+    if world.scenario.desk.reps or world.scenario.sales.people:
         calm = values(answered_at_once(world), coalitions.scales(), spread)
     masks = coalitions.masks()
     worth = {mask: int(row[MARGIN]) for mask, row in zip(masks, calm.counted, strict=True)}

@@ -18,12 +18,12 @@ from typing import Final
 
 import numpy as np
 
+from simulator.agreement import Agreement
 from simulator.chance import (
     Flags,
     Floats,
     Integers,
     choose,
-    exponential,
     lognormal,
     poisson,
     ragged,
@@ -31,16 +31,18 @@ from simulator.chance import (
     words,
 )
 from simulator.hazard import NEVER, Stage, pairs
-from simulator.market import DAY, YEAR_DAYS, Shard, Week
+from simulator.market import DAY, Shard, Week, reach
+from simulator.orders import Orders, make_orders
+from simulator.parameters import Need
+from simulator.ranges import STAGES
 
 MODES: Final = ("phone", "form", "message", "in person")
 STATUSES: Final = ("won", "lost", "no decision", "open")
 PHONE: Final = 0
 WON, LOST, NO_DECISION, OPEN = range(4)
 
-# Repeat orders considered per won need; with the smallest sensible chance of leaving more are never reached
-# in a window.
-_REPEATS: Final = 24
+# Spread of the days to a tender's request, standard deviation of the logarithm. Assumption.
+_TENDER_SIGMA: Final = 0.4
 # An enquiry without a need follows its meeting within this many days, evenly. Assumption.
 _IDLE_DAYS: Final = 3.0
 # Keys of enquiries without a need: below those of customers' calls (`simulator.desk`), and too many to meet.
@@ -81,17 +83,6 @@ class Outcome:
     ended_at: Integers
 
 
-@dataclass(frozen=True)
-class Orders:
-    """Orders, one per position, repeat orders after the first of their need."""
-
-    need: Integers
-    repeat: Integers  # 0 for the order that won the need
-    at: Integers  # seconds of activity time
-    value_minor: Integers
-    margin_minor: Integers
-
-
 class Cycle:
     """The buying cycles of a shard, ready to be run under any spend.
 
@@ -111,13 +102,14 @@ class Cycle:
         scenario = self.world.scenario
         seed, needs = self.world.seed, shard.needs
         kinds = list(scenario.needs.values())
-        means = {
-            "shortlist": [kind.shortlist_days for kind in kinds],
-            "contact": [kind.contact_days for kind in kinds],
-            "win": [kind.decision_days for kind in kinds],
-        }
+        means = {stage: [getattr(kind, days) for kind in kinds] for stage, days in STAGES.items()}
+        deciders = np.minimum(
+            shard.group[needs.owner], np.array([kind.deciders for kind in kinds])[needs.kind]
+        )
         self._stages = {
-            stage: Stage(
+            stage: Agreement(shard, np.array(mean)[needs.kind], deciders)
+            if stage == "win" and (deciders > 1).any()
+            else Stage(
                 shard,
                 stage,
                 np.array(mean)[needs.kind],
@@ -125,10 +117,12 @@ class Cycle:
             )
             for stage, mean in means.items()
         }
+        self._tenders(kinds)
         contact = scenario.contact
         rest = max(0.0, 1.0 - contact.phone - contact.form - contact.message)
         self._shares = (contact.phone, contact.form, contact.message, rest)
-        self._mode = choose(uniform(seed, needs.account, "cycle.mode", needs.index), self._shares)
+        mode = choose(uniform(seed, needs.account, "cycle.mode", needs.index), self._shares)
+        self._mode = np.where(self._tender, MODES.index("message"), mode)
         qualify = np.array([kind.qualify_rate for kind in kinds])[needs.kind]
         self._qualifies = uniform(seed, needs.account, "cycle.qualify", needs.index) < qualify
         quote = lognormal(
@@ -137,6 +131,12 @@ class Cycle:
             np.array([kind.quote_sigma for kind in kinds])[needs.kind],
         )
         self._quote = np.rint(quote * DAY).astype(np.int64) + 1
+        hours = lognormal(
+            uniform(seed, needs.account, "cycle.hours", needs.index),
+            np.maximum(1e-9, np.array([kind.quote_hours for kind in kinds]))[needs.kind],
+            np.array([kind.quote_sigma for kind in kinds])[needs.kind],
+        )
+        self.work_s = np.rint(hours * 3600).astype(np.int64)
         lost = np.array([kind.lost_share for kind in kinds])[needs.kind]
         self._ending = np.where(
             uniform(seed, needs.account, "cycle.ending", needs.index) < lost, LOST, NO_DECISION
@@ -145,13 +145,36 @@ class Cycle:
         self._earlier = shard.exposures.at < opens
         self._pairs = pairs(shard, [c.value_lift for c in scenario.campaigns.values()], memory=False)
 
+    def _tenders(self, kinds: list[Need]) -> None:
+        """Draw which needs are put out to tender, and against how many rivals each quote stands."""
+        needs, seed = self.shard.needs, self.world.seed
+        kind = needs.kind
+
+        def draw(concern: str) -> Floats:
+            return uniform(seed, needs.account, f"cycle.{concern}", needs.index)
+
+        self._tender = draw("tender") < np.array([each.tender for each in kinds])[kind]
+        wait = lognormal(draw("request"), np.array([each.tender_days for each in kinds])[kind], _TENDER_SIGMA)
+        self._request = needs.onset + 1 + np.rint(wait * DAY).astype(np.int64)
+        self._decision = np.rint(np.array([each.decision_days for each in kinds])[kind] * DAY).astype(
+            np.int64
+        )
+        usual, more = (
+            np.array(each)[kind] for each in zip(*((e.rivals, e.tender_rivals) for e in kinds), strict=True)
+        )
+        rivals = poisson(draw("rivals"), np.where(self._tender, more, usual))
+        price = self.world.scenario.market.price_level ** np.array([each.price_elasticity for each in kinds])
+        self._beats = draw("beats") < 1.0 / (1.0 + rivals * price[kind])
+
     def active(self, scale: Floats) -> Flags:
         """Return which meetings happen when each campaign's spend of the window is multiplied by its `scale`.
 
         Those of the warm-up happen as in the scenario whatever the scale: what was spent before is spent.
         """
         exposures = self.shard.exposures
-        within = exposures.threshold < scale[exposures.campaign]
+        campaigns = self.world.scenario.campaigns.values()
+        reached = [reach(campaign, float(each)) for campaign, each in zip(campaigns, scale, strict=True)]
+        within = exposures.threshold < np.array([*reached, 0.0])[exposures.campaign]
         return np.asarray(np.where(self._earlier, exposures.threshold < 1.0, within))
 
     def enquire(self, scale: Floats) -> tuple[Outcome, Enquiries]:
@@ -175,6 +198,9 @@ class Cycle:
         shortlist = self._stages["shortlist"].crossing(active, needs.onset)
         shortlist = np.where(shortlist < needs.deadline, shortlist, NEVER)
         contact = self._stages["contact"].crossing(active, shortlist)
+        # A tender is sent on its day to whoever is on the list by then.
+        asked = np.where(shortlist <= self._request, self._request, NEVER)
+        contact = np.where(self._tender, asked, contact)
         contact = np.where(contact < needs.deadline, contact, NEVER)
         never = np.full(len(needs), NEVER)
         status = np.full(len(needs), OPEN)
@@ -230,7 +256,14 @@ class Cycle:
             )
         return parts
 
-    def finish(self, scale: Floats, outcome: Outcome, reached: Integers) -> tuple[Outcome, Orders]:
+    def qualified(self, outcome: Outcome, reached: Integers) -> Integers:
+        """Return per need when it is clear that a quote is wanted, `NEVER` if it never is."""
+        in_time = (outcome.contact_at < NEVER) & (reached < self.shard.needs.deadline)
+        return np.where(in_time & self._qualifies, reached, NEVER)
+
+    def finish(
+        self, scale: Floats, outcome: Outcome, reached: Integers, written: Integers | None = None
+    ) -> tuple[Outcome, Orders]:
         """Run the cycle from the answered contact to its end.
 
         Parameters
@@ -242,6 +275,9 @@ class Cycle:
         reached : ndarray of int64
             Per need the moment somebody at the supplier took the enquiry up, in seconds of activity time,
             `NEVER` if nobody did.
+        written : ndarray of int64, optional
+            Per need the moment at which somebody had written the quote, `NEVER` if nobody did; None = nobody
+            waits for that.
 
         Returns
         -------
@@ -249,17 +285,28 @@ class Cycle:
             Complete: every need is won, lost, without decision, or open at the end of the world.
         orders : Orders
             First and repeat orders up to the end of the world.
+
+        Notes
+        -----
+        The group decides at the moment at which all its deciders have agreed (`simulator.agreement`), a
+        tender on its day. We get the order with the chance 1 / (1 + n p**e) against n rivals at price level p
+        and elasticity e; else a rival does. A need that is not decided in time ends as its own draw says.
         """
         needs, ends = self.shard.needs, self.world.ends
         active = self.active(scale)
         reached = np.where((outcome.contact_at < NEVER) & (reached < needs.deadline), reached, NEVER)
-        qualified = np.where(self._qualifies, reached, NEVER)
-        quote = np.where(qualified < NEVER, np.minimum(qualified, ends) + self._quote, NEVER)
+        qualified = self.qualified(outcome, reached)
+        ready = qualified if written is None else written
+        quote = np.where(ready < NEVER, np.minimum(ready, ends) + self._quote, NEVER)
         quote = np.where(quote < needs.deadline, quote, NEVER)
-        won = self._stages["win"].crossing(active, quote)
-        won = np.where((won < needs.deadline) & (won < ends), won, NEVER)
-        ended = np.minimum(won, needs.deadline)
-        status = np.where(won < NEVER, WON, np.where(ended < ends, self._ending, OPEN))
+        decided = self._stages["win"].crossing(active, np.where(self._tender, NEVER, quote))
+        on_its_day = np.where(quote < NEVER, np.minimum(quote, ends) + self._decision, NEVER)
+        decided = np.where(self._tender, on_its_day, decided)
+        decided = np.where((decided < needs.deadline) & (decided < ends), decided, NEVER)
+        won = np.where(self._beats, decided, NEVER)
+        ended = np.minimum(decided, needs.deadline)
+        undecided = np.where(ended < ends, self._ending, OPEN)
+        status = np.where(won < NEVER, WON, np.where(decided < NEVER, LOST, undecided))
         full = Outcome(
             outcome.shortlist_at,
             outcome.contact_at,
@@ -271,43 +318,7 @@ class Cycle:
             status,
             ended,
         )
-        return full, self._orders(active, won)
-
-    def _orders(self, active: Flags, won: Integers) -> Orders:
-        needs, seed, ends = self.shard.needs, self.world.seed, self.world.ends
-        kinds = list(self.world.scenario.needs.values())
-        rows = np.flatnonzero(won < NEVER)
-        account, index, kind = needs.account[rows], needs.index[rows], needs.kind[rows]
-        value = lognormal(
-            uniform(seed, account, "order.value", index),
-            np.array([each.value_minor for each in kinds])[kind],
-            np.array([each.value_sigma for each in kinds])[kind],
-        )
-        value = value * (1.0 + self._growth(active, won)[rows])
-        leave = np.array([each.repeat_end for each in kinds])[kind]
-        rate = np.array([each.repeat_per_year for each in kinds])[kind]
-        stays = np.log(uniform(seed, account, "order.stays", index))
-        with np.errstate(divide="ignore"):
-            again = np.where(rate > 0, np.minimum(_REPEATS, np.floor(stays / np.log1p(-leave))), 0).astype(
-                np.int64
-            )
-        owner, repeat = ragged(again)
-        key = index[owner] * _REPEATS + repeat
-        gap = exponential(uniform(seed, account[owner], "order.gap", key)) * YEAR_DAYS * DAY / rate[owner]
-        total = np.cumsum(np.rint(gap).astype(np.int64) + 1)
-        before = np.concatenate(([0], total))[np.cumsum(again) - again]
-        at = won[rows][owner] + total - before[owner]
-        # A repeat order varies half as much around the first as first orders do among companies. Assumption.
-        spread = np.array([each.value_sigma for each in kinds])[kind] / 2
-        worth = value[owner] * lognormal(
-            uniform(seed, account[owner], "order.again", key), 1.0, spread[owner]
-        )
-        in_time = at < ends
-        need = np.concatenate((rows, rows[owner][in_time]))
-        minor = np.maximum(1, np.rint(np.concatenate((value, worth[in_time])))).astype(np.int64)
-        margin = np.rint(minor * np.array([each.margin for each in kinds])[needs.kind[need]]).astype(np.int64)
-        number = np.concatenate((np.zeros(len(rows), dtype=np.int64), repeat[in_time] + 1))
-        return Orders(need, number, np.concatenate((won[rows], at[in_time])), minor, margin)
+        return full, make_orders(self.shard, won, self._growth(active, won))
 
     def _growth(self, active: Flags, won: Integers) -> Floats:
         pair_need, pair_exposure = self._pairs

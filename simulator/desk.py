@@ -19,6 +19,7 @@ import numpy as np
 from simulator.chance import Floats, Integers, exponential, lognormal, poisson, ragged, uniform, uniform_one
 from simulator.hazard import NEVER
 from simulator.market import DAY, Week, World
+from simulator.opening import Hours
 from simulator.parameters import Desk
 
 if TYPE_CHECKING:
@@ -111,36 +112,6 @@ def _call_of(event: Event) -> _Call:
     return call
 
 
-class _Hours:
-    """When the desk is open, in wall-clock seconds."""
-
-    def __init__(self, world: World) -> None:
-        desk = world.scenario.desk
-        first = world.scenario.start.toordinal() - world.scenario.warmup_days
-        days = world.ends // DAY + 400
-        shut = {day.toordinal() for day in desk.holidays}
-        self._opens: list[int] = []
-        self._next: list[int] = []
-        for day in range(days):
-            works = (first + day - 1) % 7 in desk.open_days and first + day not in shut
-            self._opens.append(day * DAY + round(desk.open_hour * 3600) if works else -1)
-        self._span = round((desk.close_hour - desk.open_hour) * 3600)
-        coming = days * DAY
-        for day in reversed(range(days)):
-            self._next.append(coming)
-            coming = self._opens[day] if self._opens[day] >= 0 else coming
-        self._next.reverse()
-
-    def is_open(self, now: int) -> bool:
-        opens = self._opens[now // DAY]
-        return 0 <= opens <= now < opens + self._span
-
-    def next_opening(self, now: int) -> int:
-        """Return the first opening after `now`; if it is open now, that of the next working day."""
-        opens = self._opens[now // DAY]
-        return opens if opens > now else self._next[now // DAY]
-
-
 class _Floor:
     """The room with the telephones: who talks, who waits, who gives up."""
 
@@ -151,7 +122,7 @@ class _Floor:
         self.desk = world.scenario.desk
         self.seed, self.ends = world.seed, world.ends
         self.env = Environment()
-        self.hours = _Hours(world)
+        self.hours = Hours(world)
         self._log: list[tuple[int, ...]] = []
         self._week = Week(world)
         self._talking = 0
@@ -324,7 +295,7 @@ def _arrivals(world: World, number: Integers, callers: Callers, others: Calls) -
     within = np.arange(len(more)) - np.searchsorted(more, more, side="left")
     account = np.concatenate((np.repeat(callers.account, desk.attempts), callers.account[more]))
     slot = np.concatenate((tries.ravel(), callers.key[more] * _KEYS + _FOLLOW_KEY + within))
-    talk = _talk(desk, uniform(seed, account, "desk.talk", slot))
+    talk = talk_seconds(desk, uniform(seed, account, "desk.talk", slot))
     talk_s = [row.tolist() for row in talk[: tries.size].reshape(tries.shape)]
     follow: list[tuple[tuple[int, int], ...]] = [()] * len(callers.account)
     further = zip(more.tolist(), callers.follow_after.tolist(), talk[tries.size :].tolist(), strict=True)
@@ -428,7 +399,11 @@ def background_calls(world: World, period: int) -> Calls:
         (CUSTOMER, "customer", desk.customer_calls_per_day * world.accounts / 1000),
         (JUNK, "junk", desk.junk_per_day),
     ):
-        owner, index = ragged(poisson(uniform(seed, days, f"desk.{name}.count"), rate))
+        mean = np.full(len(days), rate)
+        if desk.day_sigma:
+            busy = uniform(seed, days, "desk.day")
+            mean *= lognormal(busy, np.exp(-(desk.day_sigma**2) / 2), desk.day_sigma)
+        owner, index = ragged(poisson(uniform(seed, days, f"desk.{name}.count"), mean))
         day = days[owner]
         share = uniform(seed, day, f"desk.{name}.at", index)
         at = week.wall(day * DAY + np.floor(share * DAY).astype(np.int64))
@@ -437,7 +412,7 @@ def background_calls(world: World, period: int) -> Calls:
         # Between the keys of enquiries with and without a need (`simulator.cycle`): a customer's call must
         # not share draws with the same company's enquiry.
         key = -(2**40) - day * 2**20 - index
-        talk = _talk(desk, uniform(seed, account, "desk.talk", key * _KEYS))
+        talk = talk_seconds(desk, uniform(seed, account, "desk.talk", key * _KEYS))
         parts.append(np.column_stack((account, key, np.full(len(day), purpose), at, talk)))
     account, key, purposes, at, talk = np.concatenate(parts).T
     none = np.zeros(len(at), dtype=np.int64)
@@ -460,7 +435,7 @@ def at_once(world: World, callers: Callers, number: Integers) -> Calls:
     further = week.wall(week.activity(callers.at[owner]) + callers.follow_after)
     at = np.concatenate((callers.at, further))
     slot = key * _KEYS + attempt + np.where(purpose == FOLLOW_UP, _FOLLOW_KEY, 0)
-    talk = _talk(world.scenario.desk, uniform(world.seed, account, "desk.talk", slot))
+    talk = talk_seconds(world.scenario.desk, uniform(world.seed, account, "desk.talk", slot))
     rows = np.flatnonzero(at < world.ends)
     zero = np.zeros(len(rows), dtype=np.int64)
     caller = np.concatenate((number, number[owner]))[rows]
@@ -479,7 +454,8 @@ def at_once(world: World, callers: Callers, number: Integers) -> Calls:
     )
 
 
-def _talk(desk: Desk, share: Floats) -> Integers:
+def talk_seconds(desk: Desk, share: Floats) -> Integers:
+    """Turn uniforms into seconds of talk, 1 or more."""
     if desk.talk_law == "exponential":
         seconds = exponential(share) * desk.talk_s
     else:

@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 
 from simulator.chance import Floats, Integers, choose, ragged, uniform
 from simulator.market import Shard
+from simulator.ranges import ROLES
 
-ROLES: Final = ("engineer", "purchasing", "plant manager", "finance", "maintenance")
 # First and last names in the list per country.
 NAMES: Final = 400
 

@@ -39,6 +39,8 @@ FAMILIES: Final = (*HOUSE, NONE)
 SIGMA: Final = 0.8
 # A dear meeting works better than a cheap one, but less than in proportion. Assumption.
 DEARNESS: Final = 0.5
+# d of `Campaign.diminishing`: the next euro brings half of what the average one does. Assumption.
+DIMINISHING: Final = 1.0
 # A campaign whose every second meeting is tracked does little of the work that nobody sees. Assumption.
 _UNSEEN: Final = 4.0
 _LOWEST, _HIGHEST = -7.0, 5.0
@@ -197,10 +199,11 @@ def applied(
     Returns
     -------
     Scenario
-        Everyone is answered at once, so that only campaigns matter.
+        Everyone is answered and quoted to at once, so that only campaigns matter.
     """
     tree: Tree = scenario.model_dump()
     tree["desk"] |= {"reps": 0, "junk_per_day": 0.0, "customer_calls_per_day": 0.0}
+    tree["sales"]["people"] = 0
     if family == NONE:
         return Scenario.model_validate(tree)
     force, left = math.exp(push), 1 / (1 + math.exp(push))
@@ -211,6 +214,7 @@ def applied(
         campaign["impulse"] |= impulse
         campaign["lift"] |= lift
         campaign["half_life_days"] = half
+        campaign["diminishing"] = DIMINISHING
         stages |= {*impulse, *lift}
     for stage in stages:
         tree["organic"][stage] *= left

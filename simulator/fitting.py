@@ -9,11 +9,10 @@ chance in the data.
 from __future__ import annotations
 
 import datetime as dt
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +34,8 @@ MOST: Final = 5_000
 # Step for the numerical derivatives: large enough to be seen through the accidents of a finite market.
 _STEP: Final = 0.25
 _WEIGHING: Final = 6
+# Orders come in whole numbers and by chance, so that the rate of needs is set in several steps.
+_CORRECTIONS: Final = 4
 # Shifts on the logarithmic scale stay within a factor of 12.
 _LIMIT: Final = 2.5
 
@@ -125,14 +126,6 @@ PARAMETERS: Final[dict[str, tuple[str, tuple[str, ...], Callable[[Tree, float], 
     "repeat": ("needs.order.repeat_per_year, factor exp(x)", ("repeat_share",), _repeat),
     "customers": ("desk.customer_calls_per_day, factor exp(x)", ("calls_per_account",), _customers),
 }
-# Said in every report, because no fit to what was tracked can tell them.
-NEVER_IDENTIFIED: Final = (
-    "the effects of campaigns (impulse, lift, value_lift) and how much would come without any: tables of what"
-    " was tracked show who met what, not what would have happened otherwise; the campaigns of this file have"
-    " no effect, and `market decide` tries many",
-    "the number of companies in the market: companies never seen are in no table",
-    "how often a meeting leaves a trace: the response rates are assumed for each channel",
-)
 
 
 @dataclass(frozen=True)
@@ -265,10 +258,7 @@ def fit(
     best, jacobian = least_squares(residuals, slopes, start, limit=_LIMIT, trials=trials)
     values = dict(zip(names, map(float, best), strict=True))
     errors, ties = precision(jacobian, names)
-    final = lab.simulate(values)
-    if "needs" in values and math.isfinite(final["orders"]):
-        values["needs"] += target["orders"] - final["orders"]
-        final = lab.simulate(values)
+    values, final = lab.with_orders(values, target["orders"])
 
     def compared(group: Mapping[str, object]) -> dict[str, tuple[float, float, float]]:
         return {
@@ -319,6 +309,23 @@ class _Laboratory:
             value = float(np.clip(value + (orders - seen if math.isfinite(seen) else 1.0), -2.0, 2.0))
         return {"needs": value}
 
+    def with_orders(
+        self, values: dict[str, float], orders: float
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """Return the values with needs under which as many orders come as in the data, and the figures."""
+        best, least = (values, self.simulate(values)), math.inf
+        for _ in range(_CORRECTIONS):
+            tried, seen = best
+            gap = orders - seen["orders"]
+            if abs(gap) >= least or not math.isfinite(gap) or "needs" not in tried:
+                break
+            least = abs(gap)
+            further = tried | {"needs": tried["needs"] + gap}
+            found = self.simulate(further)
+            if abs(orders - found["orders"]) < least:
+                best = further, found
+        return best
+
     def noise(self, shifts: Mapping[str, float]) -> dict[str, float]:
         draws = [self.simulate(shifts, self._seed + 1 + number) for number in range(_WEIGHING)]
         # The data are one market and the simulation another: their difference varies as two do.
@@ -343,73 +350,3 @@ def _origins(values: Mapping[str, float], errors: Mapping[str, float]) -> dict[s
         else:
             said[key] = ("fitted", f"shift {shift:+.2f}, standard error {errors[name]:.2f}")
     return said
-
-
-def value_rows(own: Own) -> list[dict[str, Any]]:
-    """Return every value of a market with where it comes from: ``key``, ``value``, ``origin`` and ``how``."""
-    rows: list[dict[str, Any]] = []
-
-    def walk(table: Mapping[str, Any], path: str) -> None:
-        for key, value in table.items():
-            place = f"{path}.{key}" if path else key
-            if isinstance(value, Mapping):
-                walk(value, place)
-            elif key not in ("name", "description"):
-                origin, how = own.origin(place)
-                told = _value(value)
-                rows.append({"key": place, "value": told, "origin": origin, "how": how})
-
-    walk(own.scenario.model_dump(mode="python"), "")
-    return rows
-
-
-def as_toml(found: Fit) -> str:
-    """Write a fitted market as TOML, with a word beside each value on where it comes from.
-
-    Parameters
-    ----------
-    found : Fit
-        What `fit` returned.
-
-    Returns
-    -------
-    str
-        A whole scenario, good for `simulator.scenario.load`; its size stands in it.
-    """
-    lines = [
-        "# Built from our own journey tables; beside each value stands whether it is from the data, fitted",
-        "# by simulated moments, or an assumption.",
-        "#",
-    ]
-    lines += [f"# Cannot be identified: {text}." for text in NEVER_IDENTIFIED]
-    return "\n".join(lines) + "\n\n" + _toml(found.own, found.scenario.model_dump(mode="python"), "")
-
-
-def _toml(own: Own, table: Mapping[str, Any], path: str) -> str:
-    lines, below = [], []
-    for key, value in table.items():
-        place = f"{path}.{key}" if path else key
-        if isinstance(value, Mapping):
-            header = ".".join(map(_key, place.split("."))) if not path else f"{path}.{_key(key)}"
-            below.append(f"\n[{header}]\n{_toml(own, value, header)}")
-        elif value is not None:
-            origin, how = own.origin(place.replace('"', ""))
-            word = {"data": "from the data", "fitted": "fitted", "assumption": "assumption"}[origin]
-            told = " ".join(how.split())
-            said = "" if key in ("name", "description") else f"  # {word}{': ' if told else ''}{told}"
-            lines.append(f"{_key(key)} = {_value(value)}{said}\n")
-    return "".join(lines + below)
-
-
-def _key(key: str) -> str:
-    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else json.dumps(key)
-
-
-def _value(value: object) -> str:
-    if isinstance(value, dt.date):
-        return value.isoformat()
-    if isinstance(value, list):
-        return "[" + ", ".join(_value(each) for each in value) + "]"
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_key(str(k))} = {_value(v)}" for k, v in value.items()) + " }"
-    return repr(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False)

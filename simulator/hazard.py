@@ -27,8 +27,18 @@ _BIG: Final = np.int64(2**34)
 _STAIRS: Final = (4, -2, -1, -1)
 
 
-def pairs(shard: Shard, effects: list[float], *, memory: bool) -> tuple[Integers, Integers]:
-    """Match meetings with the needs they can bear on: (need, exposure) positions."""
+def pairs(
+    shard: Shard,
+    effects: list[float],
+    *,
+    memory: bool,
+    seats: tuple[Integers, Integers] | None = None,
+) -> tuple[Integers, Integers]:
+    """Match meetings with the needs they can bear on: (need, exposure) positions.
+
+    With `seats` the shard's needs stand once per decider: `seats` are the positions of the need itself, and
+    who of the group that is, -1 for one who hears of every meeting.
+    """
     needs, exposures = shard.needs, shard.exposures
     relevant = np.flatnonzero(np.array([*effects, 0.0])[exposures.campaign] > 0)
     begins = np.searchsorted(needs.owner, exposures.owner[relevant], side="left")
@@ -42,19 +52,31 @@ def pairs(shard: Shard, effects: list[float], *, memory: bool) -> tuple[Integers
         fade[:-1] = np.array(halves) * MEMORY_HALVES * DAY
     near = (at + fade[exposures.campaign[exposure]] > needs.onset[need]) & (at < needs.deadline[need])
     # A search made for one need says nothing to another of the same company.
-    own = (exposures.need[exposure] < 0) | (exposures.need[exposure] == need)
-    return need[near & own], exposure[near & own]
+    itself = need if seats is None else seats[0][need]
+    own = near & ((exposures.need[exposure] < 0) | (exposures.need[exposure] == itself))
+    if seats is not None:
+        who = seats[1][need]
+        own &= (who < 0) | (who == exposures.person[exposure]) | (who == exposures.told[exposure])
+    return need[own], exposure[own]
 
 
 class Stage:
     """The breakpoints of one stage's hazard for all needs of a shard, sorted once for every spend vector."""
 
-    def __init__(self, shard: Shard, stage: str, mean_days: Floats, share: Floats) -> None:
+    def __init__(
+        self,
+        shard: Shard,
+        stage: str,
+        mean_days: Floats,
+        share: Floats,
+        *,
+        seats: tuple[Integers, Integers] | None = None,
+    ) -> None:
         scenario, needs, exposures = shard.world.scenario, shard.needs, shard.exposures
         self._name = stage
         campaigns = list(scenario.campaigns.values())
-        lifts = np.array([*(round(c.lift.of(stage) * 1000) for c in campaigns), 0], dtype=np.int64)
-        self._impulses = np.array([*(c.impulse.of(stage) for c in campaigns), 0.0])
+        lifts = np.array([*(round(c.lift.get(stage, 0.0) * 1000) for c in campaigns), 0], dtype=np.int64)
+        self._impulses = np.array([*(c.impulse.get(stage, 0.0) for c in campaigns), 0.0])
         self._organic = np.int64(round(getattr(scenario.organic, stage) * _UNIT))
         self._ceiling = scenario.organic.saturation * _UNIT
         self._ends = shard.world.ends
@@ -62,8 +84,8 @@ class Stage:
         self._threshold = np.maximum(1, np.rint(exponential(share) * mean_days * DAY * _UNIT)).astype(
             np.int64
         )
-        effects = [float(c.lift.of(stage) + c.impulse.of(stage)) for c in campaigns]
-        need, exposure = pairs(shard, effects, memory=True)
+        effects = [float(c.lift.get(stage, 0.0) + c.impulse.get(stage, 0.0)) for c in campaigns]
+        need, exposure = pairs(shard, effects, memory=True, seats=seats)
         campaign, at = exposures.campaign[exposure], exposures.at[exposure]
         half = np.rint(np.array([*(c.half_life_days for c in campaigns), 1.0])[campaign] * DAY).astype(
             np.int64

@@ -1,4 +1,4 @@
-"""Least squares of simulated figures, and how far the values found can be trusted."""
+"""Least squares, and how far its values can be trusted."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from simulator.chance import Floats
 
 # A step that lowers the sum of squares by a smaller share than this is the last.
 _GAIN: Final = 1e-3
+# Two values whose figures move as alike as this cannot be told from each other.
+_TIED: Final = 0.98
 
 
 def least_squares(
@@ -80,7 +82,22 @@ def least_squares(
 
 
 def precision(jacobian: Floats, names: list[str]) -> tuple[dict[str, float], list[tuple[str, str]]]:
-    """Return standard errors, infinite where a parameter moves no figure, and pairs that move them alike."""
+    """Return how far values found by `least_squares` can be trusted.
+
+    Parameters
+    ----------
+    jacobian : ndarray of float64
+        Derivatives of the residuals, which have a variance of 1, by the values, one column per value.
+    names : list of str
+        Names of the values.
+
+    Returns
+    -------
+    errors : dict of str to float
+        Standard error per value, infinite where it moves no residual.
+    ties : list of (str, str)
+        Pairs that move the residuals alike.
+    """
     lengths = np.linalg.norm(jacobian, axis=0)
     live = lengths > 1e-6
     errors = dict.fromkeys(names, math.inf)
@@ -95,6 +112,6 @@ def precision(jacobian: Floats, names: list[str]) -> tuple[dict[str, float], lis
         (names[inside[i]], names[inside[j]])
         for i in range(len(inside))
         for j in range(i + 1, len(inside))
-        if likeness[i, j] > 0.98
+        if likeness[i, j] > _TIED
     ]
     return errors, ties

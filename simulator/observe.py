@@ -23,6 +23,7 @@ from simulator.directory import account_ids, contact_ids, directory
 from simulator.hazard import NEVER
 from simulator.market import DAY, Shard, Week, World
 from simulator.pool import NO_NUMBER
+from simulator.regulars import observe_reorders
 from simulator.runs import Job
 from simulator.sources import (
     BRAND,
@@ -82,10 +83,11 @@ def observe(job: Job, shard_calls: ShardCalls) -> Tables:
     Callers nobody could identify get a company id of their own that never converts. A person is named only
     where the call did not show the company's switchboard.
     """
-    ((cycle, scale, outcome, enquiries, reached),) = job.courses()
-    full, orders = cycle.finish(scale, outcome, reached)
+    (course,) = job.courses()
+    full, orders = course.finish()
+    cycle, enquiries, reached = course.cycle, course.enquiries, course.reached
     shard, world = cycle.shard, job.world
-    active = cycle.active(scale)
+    active = cycle.active(course.scale)
     memory = remember(shard, active, enquiries)
     source = arrive(shard, enquiries, memory)
     phone, calls = enquiries.by_phone, shard_calls.calls
@@ -101,13 +103,14 @@ def observe(job: Job, shard_calls: ShardCalls) -> Tables:
     )
     heard[phone[calls.caller[idle] - shard_calls.first]] = Week(world).activity(calls.at[idle])
     answered = _calls(shard, enquiries, source, phone, shard_calls, full)
-    touches = gather([*visits.touches, _written(shard, enquiries, source), answered.touches])
+    again, their_calls = observe_reorders(shard, orders.reorders)
+    touches = gather([*visits.touches, _written(shard, enquiries, source), answered.touches, again])
     accounts, contacts = directory(shard)
     return {
         "touches": touch_table(world, touches),
         "conversions": conversions(shard, full, orders, enquiries, heard),
         "answers": _answers(shard, enquiries, memory, heard, answered.first_known),
-        "calls": answered.table,
+        "calls": pa.concat_tables([answered.table, their_calls]),
         "visits": visits.table,
         "accounts": accounts,
         "contacts": contacts,
@@ -128,14 +131,11 @@ def _visits(shard: Shard, active: Flags, outcome: Outcome) -> _Visits:
     seen: list[tuple[Integers, Integers]] = []
 
     def note(
-        account: Integers, owner: Integers, key: Integers, at: Integers, source: int, kind: int, name: str
+        account: Integers, person: Integers, key: Integers, at: Integers, source: int, kind: int, name: str
     ) -> None:
         at = week.wall(at)
         inside = at < world.closes
-        account, owner, key, at = account[inside], owner[inside], key[inside], at[inside]
-        person = np.floor(uniform(seed, account, f"see.{name}.who", key) * shard.group[owner]).astype(
-            np.int64
-        )
+        account, person, key, at = account[inside], person[inside], key[inside], at[inside]
         lost = uniform(seed, account, f"see.{name}.cookie", key) < world.scenario.observer.cookie_loss
         sources = np.full(len(account), source, dtype=np.int64)
         if kind == VISIT:
@@ -157,7 +157,7 @@ def _visits(shard: Shard, active: Flags, outcome: Outcome) -> _Visits:
         kind = KINDS.index(campaign.response_kind)
         note(
             account[responds],
-            exposures.owner[clicked],
+            exposures.person[clicked],
             key[responds],
             exposures.at[clicked] + 1,
             position,
@@ -169,9 +169,10 @@ def _visits(shard: Shard, active: Flags, outcome: Outcome) -> _Visits:
             searched = rows[echoes]
             wait = uniform(seed, account[echoes], f"see.{name}.echo_wait", key[echoes]) * _ECHO_DAYS * DAY
             at = exposures.at[searched] + 1 + np.floor(wait).astype(np.int64)
+            share = uniform(seed, account[echoes], f"see.{name}.brand.who", key[echoes])
             note(
                 account[echoes],
-                exposures.owner[searched],
+                np.floor(share * shard.group[exposures.owner[searched]]).astype(np.int64),
                 key[echoes],
                 at,
                 count + BRAND,
@@ -186,7 +187,9 @@ def _visits(shard: Shard, active: Flags, outcome: Outcome) -> _Visits:
     at = needs.onset[owner] + np.floor(span * share).astype(np.int64)
     open_still = at < outcome.ended_at[owner]
     who, key, at = owner[open_still], key[open_still], at[open_still]
-    note(needs.account[who], needs.owner[who], key, at, count + ORGANIC, VISIT, "organic")
+    share = uniform(seed, needs.account[who], "see.organic.who", key)
+    person = np.floor(share * shard.group[needs.owner[who]]).astype(np.int64)
+    note(needs.account[who], person, key, at, count + ORGANIC, VISIT, "organic")
     return _Visits(parts, visit_table(world, seen))
 
 

@@ -117,6 +117,7 @@ def _plain(base: Scenario) -> Tree:
     tree["organic"]["saturation"] = 0.0
     # A year before and a year after, whatever the other firm's cycle asks for.
     tree |= {"warmup_days": YEAR, "tail_days": YEAR}
+    tree["economy"]["shocks"] = []
     return tree
 
 

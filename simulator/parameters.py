@@ -3,50 +3,32 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-Share: TypeAlias = Annotated[float, Field(ge=0.0, le=1.0)]
-Weight: TypeAlias = Annotated[float, Field(ge=0.0, le=1_000.0)]
-Days: TypeAlias = Annotated[float, Field(gt=0.0, le=100_000.0)]
-# Standard deviation of a logarithm: at 2, one draw in forty is more than 50 times the median.
-Sigma: TypeAlias = Annotated[float, Field(ge=0.0, le=2.0)]
-# Up to ten billion in the currency's main unit.
-Money: TypeAlias = Annotated[float, Field(ge=0.0, le=1e12)]
+from simulator.meetings import AUDIENCES
+from simulator.observer_parameters import Observer
+from simulator.ranges import (
+    ROLES,
+    Activity,
+    Days,
+    Effects,
+    Money,
+    Multiplier,
+    Part,
+    ScenarioError,
+    Share,
+    Sigma,
+    Weight,
+    Weights,
+    weighed_list,
+)
 
-
-def _not_all_zero(weights: Iterable[float]) -> None:
-    if not any(weights):
-        raise ValueError("at least one weight must be above 0")
-
-
-def _weighed(weights: dict[str, float]) -> dict[str, float]:
-    _not_all_zero(weights.values())
-    return weights
-
-
-def _weighed_list(weights: list[float]) -> list[float]:
-    _not_all_zero(weights)
-    return weights
+__all__ = ["ROLES", "Campaign", "Desk", "Need", "Scenario", "ScenarioError"]
 
 
-Multiplier: TypeAlias = Annotated[float, Field(ge=0.0, le=10.0)]
-Weights: TypeAlias = Annotated[dict[str, Weight], Field(min_length=1), AfterValidator(_weighed)]
-
-STAGES: Final = ("shortlist", "contact", "win")
-
-
-class ScenarioError(ValueError):
-    """A scenario that cannot be read or run, with the key, the value and what would be right."""
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Size(_Part):
+class Size(Part):
     """A size class of buying companies."""
 
     share: Weight = Field(description="weight among companies, any scale")
@@ -56,25 +38,63 @@ class Size(_Part):
     )
 
 
-class Market(_Part):
+class Market(Part):
     """Who could buy."""
 
     industries: Weights = Field(description="weight per industry, any scale")
     regions: Weights = Field(description="weight per region, any scale")
     sizes: dict[str, Size] = Field(min_length=1)
+    region_demand: dict[str, Multiplier] = Field(
+        default_factory=dict, description="multiplier of the need rate per region, 1 where not named"
+    )
+    demand_sigma: Sigma = Field(
+        default=0.0,
+        description="spread of the need rate among companies alike, standard deviation of its logarithm",
+    )
+    price_level: float = Field(
+        default=1.0, ge=0.1, le=10.0, description="our prices as a multiple of the rivals'"
+    )
+    colleagues_told: Share = Field(
+        default=0.0, description="chance that who met a campaign tells another of the buying group"
+    )
 
     @model_validator(mode="after")
     def _has_companies(self) -> Market:
         if not any(size.share for size in self.sizes.values()):
             raise ValueError("at least one of sizes must have a share above 0")
+        if unknown := set(self.region_demand) - set(self.regions):
+            raise ValueError(f"region_demand names {sorted(unknown)}, which regions lacks")
         return self
 
 
-class Need(_Part):
+class Shock(Part):
+    """A time in which demand is higher or lower everywhere."""
+
+    from_day: float = Field(ge=-3650.0, le=3650.0, description="first day, counted as for flights")
+    to_day: float = Field(ge=-3650.0, le=4015.0, description="last day, exclusive")
+    demand: Multiplier = Field(description="multiplier of the need rate")
+
+    @model_validator(mode="after")
+    def _runs_forward(self) -> Shock:
+        if self.to_day <= self.from_day:
+            raise ValueError(f"to_day {self.to_day:g} must be later than from_day {self.from_day:g}")
+        return self
+
+
+class Economy(Part):
+    """What moves the demand of all companies together, beside the season."""
+
+    month_sigma: Sigma = Field(
+        default=0.0, description="spread of demand from month to month, standard deviation of its logarithm"
+    )
+    shocks: list[Shock] = Field(default_factory=list)
+
+
+class Need(Part):
     """One kind of need and the course it takes."""
 
     per_year: float = Field(ge=0.0, le=50.0, description="needs a year and company of demand 1")
-    season: Annotated[list[Weight], AfterValidator(_weighed_list)] = Field(
+    season: Annotated[list[Weight], AfterValidator(weighed_list)] = Field(
         min_length=12, max_length=12, description="weight of each month, any scale"
     )
     shortlist_days: Days = Field(description="mean days from need to shortlist at hazard weight 1")
@@ -95,21 +115,31 @@ class Need(_Part):
     margin: Share = Field(description="gross margin as a share of the order value")
     repeat_per_year: float = Field(ge=0.0, le=50.0, description="repeat orders a year while the buyer stays")
     repeat_end: float = Field(gt=0.0, le=1.0, description="chance that the buyer leaves after each order")
+    repeat_win: Share = Field(default=1.0, description="share of repeat orders asked for that we get")
+    repeat_phone: Share = Field(
+        default=0.0,
+        description="share of them asked for by telephone; the rest leave no trace before the order",
+    )
+    deciders: int = Field(
+        default=1,
+        ge=1,
+        le=30,
+        description="people of the buying group, at most, who must all agree; 1 = one decides on all that"
+        " the company met",
+    )
+    rivals: float = Field(default=0.0, ge=0.0, le=50.0, description="other quotes beside ours, mean")
+    price_elasticity: float = Field(
+        default=0.0, ge=0.0, le=20.0, description="how strongly the price level tells against rivals"
+    )
+    tender: Share = Field(default=0.0, description="share of needs put out to tender on a fixed day")
+    tender_days: Days = Field(default=30.0, description="median days from need to the request for quotes")
+    tender_rivals: float = Field(default=0.0, ge=0.0, le=50.0, description="rivals in a tender, mean")
+    quote_hours: float = Field(
+        default=0.0, ge=0.0, le=1_000.0, description="median working hours that a quote takes a salesperson"
+    )
 
 
-class Effects(_Part):
-    """What one exposure does to a stage."""
-
-    shortlist: Weight = 0.0
-    contact: Weight = 0.0
-    win: Weight = 0.0
-
-    def of(self, stage: str) -> float:
-        """Return the effect on one of `STAGES`."""
-        return float(getattr(self, stage))
-
-
-class Flight(_Part):
+class Flight(Part):
     """An interval in which a campaign runs."""
 
     from_day: float = Field(
@@ -129,13 +159,25 @@ class Flight(_Part):
         return self
 
 
-class Campaign(_Part):
+class Pause(Part):
+    """A time in which a campaign does not run in some regions: a hold-out."""
+
+    from_day: float = Field(ge=-3650.0, le=3650.0, description="first day, counted as for flights")
+    to_day: float = Field(ge=-3650.0, le=4015.0, description="last day, exclusive")
+    regions: list[str] = Field(default_factory=list, description="where; empty = everywhere")
+
+    @model_validator(mode="after")
+    def _runs_forward(self) -> Pause:
+        if self.to_day <= self.from_day:
+            raise ValueError(f"to_day {self.to_day:g} must be later than from_day {self.from_day:g}")
+        return self
+
+
+class Campaign(Part):
     """Something one can pay for or leave: schedule, reach, effect, traces and cost."""
 
     channel: str = Field(min_length=1)
-    audience: Literal["all", "researching"] = Field(
-        description="'all' reaches companies at any time; 'researching' only while a need is open"
-    )
+    audience: str = Field(description="whom it reaches, one of `simulator.meetings.AUDIENCES`")
     per_year: float = Field(
         default=0.0,
         ge=0.0,
@@ -146,12 +188,30 @@ class Campaign(_Part):
     industries: dict[str, Multiplier] = Field(
         default_factory=dict, description="multiplier of the exposures per industry, 1 where not named"
     )
+    regions: dict[str, Multiplier] = Field(
+        default_factory=dict, description="multiplier of the exposures per region, 1 where not named"
+    )
+    reaches: Share = Field(
+        default=1.0,
+        description="share of the companies that it can reach at all; those best known to us come first, so"
+        " that campaigns reach the same ones",
+    )
+    roles: dict[str, Weight] = Field(
+        default_factory=dict, description="weight of meeting somebody of this role, 1 where not named"
+    )
+    pauses: list[Pause] = Field(default_factory=list, description="when and where it does not run")
+    diminishing: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=100.0,
+        description="d in (1 + d)s / (1 + ds), the meetings at s times the spend; 0 = in proportion",
+    )
     impulse: Effects = Field(
-        default_factory=Effects,
+        default_factory=dict,
         description="push of an exposure at once, in means of the stage's exponential wait",
     )
     lift: Effects = Field(
-        default_factory=Effects,
+        default_factory=dict,
         description="added hazard weight after an exposure, 1 = as much as organic demand",
     )
     half_life_days: float = Field(
@@ -182,15 +242,18 @@ class Campaign(_Part):
     )
 
     @model_validator(mode="after")
-    def _searchers_have_no_flights(self) -> Campaign:
-        if self.audience == "researching" and self.flights:
+    def _audience_fits(self) -> Campaign:
+        if self.audience not in AUDIENCES:
+            raise ValueError(f"audience {self.audience!r} must be one of {', '.join(AUDIENCES)}")
+        if self.flights and not AUDIENCES[self.audience].flights:
             raise ValueError(
-                "a campaign for researching companies runs all year: use per_year instead of flights"
+                f"a campaign for {AUDIENCES[self.audience].about} runs all year: "
+                "use per_year instead of flights"
             )
         return self
 
 
-class Organic(_Part):
+class Organic(Part):
     """Demand that comes without any campaign, as hazard weights."""
 
     shortlist: Weight = Field(description="hazard weight without any campaign, 1 = the need's stated mean")
@@ -202,18 +265,14 @@ class Organic(_Part):
     )
 
 
-# A clock that stands still for hours could not be turned back.
-Activity: TypeAlias = Annotated[float, Field(ge=1e-3, le=1_000.0)]
-
-
-class Calendar(_Part):
+class Calendar(Part):
     """When in the week buyers are active."""
 
     days: list[Activity] = Field(min_length=7, max_length=7, description="weight of Monday to Sunday")
     hours: list[Activity] = Field(min_length=24, max_length=24, description="weight of each hour of the day")
 
 
-class Contact(_Part):
+class Contact(Part):
     """How a buyer makes contact; what is left over is in person and leaves no trace."""
 
     phone: Share
@@ -230,7 +289,7 @@ class Contact(_Part):
         return self
 
 
-class Desk(_Part):
+class Desk(Part):
     """The telephone desk."""
 
     reps: int = Field(
@@ -241,7 +300,7 @@ class Desk(_Part):
     close_hour: float = Field(ge=0.0, le=24.0)
     open_days: list[Annotated[int, Field(ge=0, le=6)]] = Field(description="0 = Monday")
     holidays: list[dt.date] = Field(default_factory=list)
-    patience_s: float = Field(gt=0.0, le=86_400.0, description="mean seconds a caller waits, exponential")
+    patience_s: float = Field(gt=0.0, le=1e9, description="mean seconds a caller waits, exponential")
     talk_law: Literal["lognormal", "exponential"] = Field(
         default="lognormal", description="'exponential' is what Erlang's formulas assume"
     )
@@ -262,6 +321,9 @@ class Desk(_Part):
         le=100_000.0,
         description="calls of existing customers about other matters, a day and 1,000 companies",
     )
+    day_sigma: Sigma = Field(
+        default=0.0, description="spread of both from day to day, standard deviation of the logarithm"
+    )
 
     @model_validator(mode="after")
     def _is_open_some_time(self) -> Desk:
@@ -274,78 +336,13 @@ class Desk(_Part):
         return self
 
 
-class Pool(_Part):
-    """Telephone numbers shown to web visitors in turn."""
+class Sales(Part):
+    """The people who write quotes, one quote after the other, while the desk is open."""
 
-    numbers: int = Field(ge=1, le=100_000)
-    views_per_day: float = Field(
-        ge=0.0,
-        le=10_000.0,
-        description="visits a day by others than the simulated buyers, all of which take a number",
-    )
-    policy: Literal["lru", "lease"] = Field(
-        description="'lru' shows the number unused longest; 'lease' holds it and shows the main one when full"
-    )
-    lease_minutes: float = Field(
-        gt=0.0, le=10_000_000.0, description="how long a lease holds, policy 'lease' only"
-    )
-    call_delay_minutes: float = Field(
-        gt=0.0, le=100_000.0, description="median minutes from the visit to the call"
-    )
-    call_delay_sigma: Sigma
+    people: int = Field(default=0, ge=0, le=10_000, description="0 = nobody waits for a quote to be written")
 
 
-class Via(_Part):
-    """Through what an enquiry arrives, as weights, for a company that met at least one campaign."""
-
-    material: Weight = Field(description="the material met last")
-    older_material: Weight = Field(description="late dialling: an older piece of material")
-    brand_search: Weight = Field(description="a search for the brand, then the web site")
-    direct: Weight = Field(description="the main number or a typed address")
-
-    @model_validator(mode="after")
-    def _leads_somewhere(self) -> Via:
-        _not_all_zero((self.material, self.older_material, self.brand_search, self.direct))
-        return self
-
-
-class Answers(_Part):
-    """What callers say when asked where they heard of us."""
-
-    asked: Share = Field(description="chance that the rep asks")
-    declined: Share = Field(description="chance that the caller asked declines")
-    first: Weight = Field(description="weight of naming the campaign met first")
-    last: Weight = Field(description="weight of naming the campaign met last")
-    salient: Weight = Field(description="weight of naming what stands out, by the campaigns' salience")
-    internet: Weight = Field(description="weight of 'the internet'")
-    decoy: Weight = Field(description="weight of naming an advertisement that never ran")
-    unknown: Weight = Field(description="weight of 'I do not know'")
-
-    @model_validator(mode="after")
-    def _says_something(self) -> Answers:
-        _not_all_zero((self.first, self.last, self.salient, self.internet, self.decoy, self.unknown))
-        return self
-
-
-class Observer(_Part):
-    """How much of it the tracker gets to see."""
-
-    cookie_loss: Share = Field(description="chance that a visit or response cannot be joined to its company")
-    lost_webhooks: Share = Field(description="chance that a call's report never arrives")
-    withheld: Share = Field(description="chance that a caller's number is withheld")
-    identified: Share = Field(description="chance that a withheld caller's company is learnt in the talk")
-    switchboard: Share = Field(description="chance that a call shows the company's switchboard, so no person")
-    junk_marked: Share = Field(description="chance that a junk call is recognised and marked as spam")
-    organic_visits: float = Field(ge=0.0, le=50.0, description="visits from unpaid search per need, mean")
-    organic_web: Share = Field(
-        description="share of enquiries without any campaign that come through unpaid search"
-    )
-    via: Via
-    pool: Pool
-    answers: Answers
-
-
-class Scenario(_Part):
+class Scenario(Part):
     """A whole world: market, needs, campaigns, desk and observer."""
 
     name: str
@@ -370,15 +367,26 @@ class Scenario(_Part):
     campaigns: dict[str, Campaign] = Field(default_factory=dict)
     contact: Contact
     desk: Desk
+    sales: Sales = Field(default_factory=Sales)
+    economy: Economy = Field(default_factory=Economy)
     observer: Observer
 
     @model_validator(mode="after")
     def _names_agree(self) -> Scenario:
+        if self.sales.people and (self.desk.close_hour <= self.desk.open_hour or not self.desk.open_days):
+            raise ValueError("sales.people write while the desk is open, and the desk never opens")
         for name, campaign in self.campaigns.items():
             if unknown := set(campaign.industries) - set(self.market.industries):
                 raise ValueError(
                     f"campaigns.{name}.industries names {sorted(unknown)}, which market.industries lacks"
                 )
+            named = {*campaign.regions, *(region for each in campaign.pauses for region in each.regions)}
+            if unknown := named - set(self.market.regions):
+                raise ValueError(
+                    f"campaigns.{name}.regions or pauses names {sorted(unknown)}, which market.regions lacks"
+                )
+            if unknown := set(campaign.roles) - set(ROLES):
+                raise ValueError(f"campaigns.{name}.roles names {sorted(unknown)}; roles are {list(ROLES)}")
             if name.startswith("("):
                 raise ValueError(
                     f"campaigns.{name}: names in brackets are kept for traffic without a campaign"

@@ -1,8 +1,8 @@
 """Running a world, whole or shard by shard, on one core, on several or on Spark, with the same result.
 
 Shards are runs of company ids and depend on nothing else, so who computes them does not matter. Only the
-telephone desk needs all companies together: the callers of all shards are brought to it, and what became of
-them is handed back.
+telephone desk and those who write quotes need all companies together: what the shards want of them is brought
+there, and what became of it is handed back.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from itertools import islice
 from multiprocessing import get_context
 from typing import Any, Final, Literal, Protocol, TypeVar
@@ -26,6 +26,8 @@ from simulator.cycle import PHONE, Cycle, Enquiries, Outcome
 from simulator.desk import Callers, answer
 from simulator.hazard import NEVER
 from simulator.market import Week, World, populate
+from simulator.office import Requests, write_quotes
+from simulator.orders import Orders
 
 # Large enough to keep numpy busy, small enough that sums of hazards stay far inside 64 bits and memory stays
 # small.
@@ -176,6 +178,8 @@ class Job:
         Spend per run and campaign, as a multiple of the scenario's.
     reached : list of ndarray of int64, optional
         Per run when the shard's telephone enquiries were taken up, in wall-clock seconds; None = at once.
+    written : list of ndarray of int64, optional
+        Per run when the quotes of `Course.wanted` were written, in wall-clock seconds; None = at once.
     """
 
     world: World
@@ -183,15 +187,10 @@ class Job:
     count: int
     scales: Floats
     reached: list[Integers] | None = None
+    written: list[Integers] | None = None
 
-    def courses(self) -> Iterator[tuple[Cycle, Floats, Outcome, Enquiries, Integers]]:
-        """Run the cycle up to the answered contact, once per spend vector.
-
-        Yields
-        ------
-        cycle, scale, outcome, enquiries, reached
-            `reached` is per need, in seconds of activity time, ready for `Cycle.finish`.
-        """
+    def courses(self) -> Iterator[Course]:
+        """Run the cycle up to the answered contact, once per spend vector."""
         layers = max(1, math.ceil(float(self.scales.max(initial=1.0))))
         cycle = Cycle(populate(self.world, self.first, self.count, layers))
         week = Week(self.world)
@@ -205,7 +204,61 @@ class Job:
                 moment = np.where(self.reached[number] < NEVER, week.activity(heard), NEVER)
                 need = enquiries.need[rows]
                 reached[need[need >= 0]] = np.maximum(moment[need >= 0], reached[need[need >= 0]])
-            yield cycle, scale, outcome, enquiries, reached
+            course = Course(cycle, scale, outcome, enquiries, reached)
+            yield course if self.written is None else course.with_quotes(self.written[number])
+
+
+@dataclass(frozen=True)
+class Course:
+    """A shard's cycles under one spend vector, run up to the answered contact.
+
+    Attributes
+    ----------
+    cycle : Cycle
+        The cycles.
+    scale : ndarray of float64
+        The spend vector.
+    outcome : Outcome
+        Shortlist and contact moments.
+    enquiries : Enquiries
+        First contacts.
+    reached : ndarray of int64
+        Per need when somebody took the enquiry up, in seconds of activity time.
+    written : ndarray of int64 or None
+        Per need when its quote was written, in seconds of activity time; None = nobody waits for that.
+    """
+
+    cycle: Cycle
+    scale: Floats
+    outcome: Outcome
+    enquiries: Enquiries
+    reached: Integers
+    written: Integers | None = None
+
+    def finish(self) -> tuple[Outcome, Orders]:
+        """Run the cycles to their end."""
+        return self.cycle.finish(self.scale, self.outcome, self.reached, self.written)
+
+    def wanted(self) -> tuple[Integers, Requests]:
+        """Return the needs that want a quote, and the requests."""
+        needs, world = self.cycle.shard.needs, self.cycle.world
+        asked = self.cycle.qualified(self.outcome, self.reached)
+        rows = np.flatnonzero(asked < world.ends)
+        week = Week(world)
+        at, ends = week.wall(asked[rows]), week.wall(needs.deadline[rows])
+        work = self.cycle.work_s[rows]
+        return rows, Requests(needs.account[rows], needs.index[rows], at, work, ends)
+
+    def with_quotes(self, written: Integers) -> Course:
+        """Return the same with the moments at which the wanted quotes were written."""
+        rows, _ = self.wanted()
+        asked = self.cycle.qualified(self.outcome, self.reached)
+        done = np.full(len(asked), NEVER)
+        there = written < NEVER
+        moment = Week(self.cycle.world).activity(np.where(there, written, 0))
+        # A moment read on one clock and then on the other can be a second early.
+        done[rows] = np.where(there, np.maximum(moment, asked[rows]), NEVER)
+        return replace(self, written=done)
 
 
 def jobs(world: World, scales: Floats, reached: list[list[Integers]] | None = None) -> list[Job]:
@@ -231,7 +284,48 @@ def callers(world: World, enquiries: Enquiries) -> Callers:
 
 
 def _shard_callers(job: Job) -> list[Callers]:
-    return [callers(job.world, enquiries) for _, _, _, enquiries, _ in job.courses()]
+    return [callers(job.world, course.enquiries) for course in job.courses()]
+
+
+def _shard_requests(job: Job) -> list[Requests]:
+    return [course.wanted()[1] for course in job.courses()]
+
+
+def _written(task: tuple[World, Requests]) -> Integers:
+    return write_quotes(*task)
+
+
+def with_quotes(world: World, ready: Sequence[Job], spread: Mapper) -> list[Job]:
+    """Return the jobs with the moments at which their quotes were written, where people write them.
+
+    Parameters
+    ----------
+    world : World
+        With ``sales.people = 0`` nobody waits, and the jobs are returned as they are.
+    ready : sequence of Job
+        All shards in order, with `reached` where the desk is limited.
+    spread : Mapper
+        Where to run it.
+
+    Returns
+    -------
+    list of Job
+        In the same order.
+    """
+    if not world.scenario.sales.people:
+        return list(ready)
+    by_shard = list(spread(_shard_requests, ready))
+    runs = range(len(by_shard[0]))
+    tasks = [(world, _join([shard[run] for shard in by_shard])) for run in runs]
+    cuts = [np.cumsum([len(shard[run].at) for shard in by_shard])[:-1] for run in runs]
+    parts = [np.split(each, cut) for each, cut in zip(spread(_written, tasks), cuts, strict=True)]
+    return [replace(job, written=[parts[run][shard] for run in runs]) for shard, job in enumerate(ready)]
+
+
+def _join(parts: Sequence[Requests]) -> Requests:
+    return Requests(
+        *(np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(Requests))
+    )
 
 
 def _answer_reached(task: tuple[World, Callers]) -> Integers:
@@ -254,7 +348,9 @@ def _merge(parts: Sequence[Callers]) -> Callers:
 def results(world: World, runs: int) -> int:
     """Return how many results a mapper yields when so many runs are paired."""
     shards = -(-world.accounts // SHARD)
-    return shards if world.scenario.desk.reps == 0 else 2 * shards + runs
+    calls = shards + runs if world.scenario.desk.reps else 0
+    quotes = shards + runs if world.scenario.sales.people else 0
+    return shards + calls + quotes
 
 
 def paired(
@@ -281,12 +377,16 @@ def paired(
     Notes
     -----
     With a limited desk, each run puts all its callers through a desk of its own: a campaign's calls may make
-    those of another wait, and that is part of the truth. With ``desk.reps = 0`` nobody waits and that step
-    falls away.
+    those of another wait, and that is part of the truth; so it is with the quotes. With ``desk.reps = 0`` or
+    ``sales.people = 0`` nobody waits there and that step falls away.
     """
+    yield from spread(function, with_quotes(world, _reached(world, scales, spread), spread))
+
+
+def _reached(world: World, scales: Floats, spread: Mapper) -> list[Job]:
+    """Return the jobs with the moments at which their callers were answered, where the desk is limited."""
     if world.scenario.desk.reps == 0:
-        yield from spread(function, jobs(world, scales))
-        return
+        return jobs(world, scales)
     by_shard = list(spread(_shard_callers, jobs(world, scales)))
     desks = [(world, _merge([part[run] for part in by_shard])) for run in range(len(scales))]
     cuts = [np.cumsum([len(part[run].account) for part in by_shard])[:-1] for run in range(len(scales))]
@@ -294,4 +394,4 @@ def paired(
         np.split(reached, cut) for reached, cut in zip(spread(_answer_reached, desks), cuts, strict=True)
     ]
     reached = [[answers[run][shard] for run in range(len(scales))] for shard in range(len(by_shard))]
-    yield from spread(function, jobs(world, scales, reached))
+    return jobs(world, scales, reached)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from simulator.parameters import Scenario, ScenarioError
 
@@ -72,6 +73,9 @@ def load(source: str | Path, overrides: dict[str, object] | None = None) -> Scen
     for key, value in (overrides or {}).items():
         *path, leaf = key.split(".")
         branch = tree
+        if path and path[0] in Scenario.model_fields:
+            # A table that the file leaves out has its defaults.
+            tree.setdefault(path[0], {})
         for step in path:
             if not isinstance(branch.get(step), dict):
                 raise ScenarioError(f"{source}: {key!r} cannot be set: there is no table {step!r}")
@@ -80,11 +84,14 @@ def load(source: str | Path, overrides: dict[str, object] | None = None) -> Scen
     try:
         return Scenario.model_validate(tree)
     except ValidationError as problem:
-        lines = [
-            f"{source}: {'.'.join(map(str, bad['loc'])) or 'scenario'} = {bad['input']!r:.60}: {bad['msg']}"
-            for bad in problem.errors()
-        ]
-        raise ScenarioError("\n".join(lines)) from None
+        raise ScenarioError("\n".join(_told(source, bad) for bad in problem.errors())) from None
+
+
+def _told(source: str | Path, bad: ErrorDetails) -> str:
+    """Say what is wrong where; what is wrong between tables names them itself."""
+    key = ".".join(map(str, bad["loc"]))
+    where = f"{key} = {bad['input']!r:.60}: " if key else ""
+    return f"{source}: {where}{bad['msg'].removeprefix('Value error, ')}"
 
 
 def _read(source: str | Path, depth: int) -> dict[str, Any]:

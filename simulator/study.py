@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
+from simulator.expectation import expect
 from simulator.market import World
 from simulator.runs import Engine, OnProgress, mapper
 from simulator.truth import EXACT, find
@@ -64,12 +65,17 @@ def _of(step: str, progress: Progress) -> OnProgress:
     return lambda share: progress(step, share)
 
 
+def _part(on_progress: OnProgress, begins: float, ends: float) -> OnProgress:
+    return lambda share: on_progress(begins + (ends - begins) * share)
+
+
 def simulate(
     world: World,
     directory: Path,
     *,
     truth: Literal["removal", "shapley", "none"] = "shapley",
     permutations: int = PERMUTATIONS,
+    seeds: int = 1,
     workers: int = 1,
     engine: Engine = "local",
     progress: Progress = _ignore,
@@ -87,6 +93,9 @@ def simulate(
         without Shapley values; or nothing.
     permutations : int, default `PERMUTATIONS`
         Orders of joining sampled for Shapley values where campaigns are more than `simulator.truth.EXACT`.
+    seeds : int, default 1
+        Markets over which the truth is averaged as well, each with its own seed; with 2 or more `truth.json`
+        has an ``expectation`` with standard errors, see `simulator.expectation.expect`.
     workers : int, default 1
         Processes, or Spark cores.
     engine : {"local", "spark"}, default "local"
@@ -114,7 +123,7 @@ def simulate(
         with mapper(workers, engine) as spread:
             rows = write(world, folder, spread, _of("tables", progress))
             if truth != "none":
-                on_progress = _of("truth", progress)
+                on_progress = _part(_of("truth", progress), 0.0, 1.0 / seeds)
                 found = find(
                     world,
                     spread,
@@ -123,8 +132,18 @@ def simulate(
                     marginal=True,
                     on_progress=on_progress,
                 )
-                write_truth(world, found, folder)
                 report = found.report
+                if seeds > 1:
+                    report["expectation"] = expect(
+                        world,
+                        spread,
+                        seeds,
+                        permutations=sampled,
+                        exact_shapley=exact,
+                        first=report,
+                        on_progress=_part(_of("truth", progress), 1.0 / seeds, 1.0),
+                    )
+                write_truth(world, found, folder)
         # A truth from an earlier run would not be that of these tables.
         for name in TRUTH_FILES:
             (directory / name).unlink(missing_ok=True)

@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 
 from attribution import CALLS, CONVERSIONS, COSTS, TOUCHES, VISITS
 from simulator.chance import Flags, Integers
-from simulator.cycle import Enquiries, Orders, Outcome
+from simulator.cycle import Enquiries, Outcome
 from simulator.desk import ABANDONED, ANSWERED, MISSED, VOICEMAIL, Calls
 from simulator.directory import account_ids, contact_ids
 from simulator.hazard import NEVER
 from simulator.market import DAY, Shard, Week, World
+from simulator.orders import Orders
 from simulator.sources import OTHER_CAMPAIGNS, OTHER_CHANNELS
 from simulator.truth import spend_minor
 
@@ -163,16 +164,24 @@ def conversions(
 
     every = np.arange(len(needs), dtype=np.int64)
     idle = np.flatnonzero(enquiries.need < 0)
-    none = np.zeros(len(idle), dtype=np.int64)
+    none, nothing = np.zeros(len(idle), dtype=np.int64), np.zeros(len(needs), dtype=np.int64)
     lead, qualified, quote = wall(outcome.reached_at), wall(outcome.qualified_at), wall(outcome.quote_at)
-    nothing = np.zeros(len(needs), dtype=np.int64)
-    order_at = wall(orders.at)
-    first = orders.repeat == 0
+    order_at, asked_at = wall(orders.at), wall(orders.asked_at)
+    # A repeat order asked for by telephone is lead, qualified and quoted in one.
+    rings = np.flatnonzero(orders.reorders.by_phone)
+    theirs, again = orders.reorders.need[rings], orders.reorders.repeat[rings]
+    rang = wall(orders.reorders.asked_at[rings])
+    blank = np.zeros(len(rings), dtype=np.int64)
+    # Goal, need, company, when, value, margin, how-manieth order of the need, and key where there is no need.
     parts = [
-        ("lead", every, needs.account, lead, nothing, nothing, None),
-        ("lead", idle, enquiries.account[idle], wall(heard[idle]), none, none, enquiries.key[idle]),
-        ("qualified", every, needs.account, qualified, nothing, nothing, None),
-        ("opportunity", every, needs.account, quote, nothing, nothing, None),
+        ("lead", every, needs.account, lead, nothing, nothing, nothing, None),
+        ("lead", idle, enquiries.account[idle], wall(heard[idle]), none, none, none, enquiries.key[idle]),
+        ("qualified", every, needs.account, qualified, nothing, nothing, nothing, None),
+        ("opportunity", every, needs.account, quote, nothing, nothing, nothing, None),
+        *(
+            (goal, theirs, needs.account[theirs], rang, blank, blank, again, None)
+            for goal in ("lead", "qualified", "opportunity")
+        ),
         (
             "won",
             orders.need,
@@ -180,22 +189,22 @@ def conversions(
             order_at,
             orders.value_minor,
             orders.margin_minor,
+            orders.repeat,
             None,
         ),
     ]
     tables = []
-    for goal, need, account, at, value, margin, idle_key in parts:
+    for goal, need, account, at, value, margin, repeat, idle_key in parts:
         rows = np.flatnonzero((at >= world.opens) & (at < world.closes))
         if idle_key is None:
-            index = needs.index[need][rows]
-            again = orders.repeat[rows] if goal == "won" else np.zeros(len(rows), dtype=np.int64)
-            own = np.ones(len(rows), dtype=bool) if goal != "won" else first[rows]
-            stages = [np.where(own, column[need[rows]], NEVER) for column in (lead, qualified, quote)]
+            index, own = needs.index[need][rows], repeat[rows] == 0
+            asked = (asked_at if goal == "won" else at)[rows]
+            stages = [np.where(own, column[need[rows]], asked) for column in (lead, qualified, quote)]
         else:
-            index, again = idle_key[rows], np.zeros(len(rows), dtype=np.int64)
+            index = idle_key[rows]
             stages = [at[rows], np.full(len(rows), NEVER), np.full(len(rows), NEVER)]
         stages = [np.where(column <= at[rows], column, NEVER) for column in stages]
-        words_ = (pc.cast(pa.array(column), pa.string()) for column in (account[rows], index, again))
+        words_ = (pc.cast(pa.array(column), pa.string()) for column in (account[rows], index, repeat[rows]))
         tables.append(
             in_contract(
                 {

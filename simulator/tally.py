@@ -89,9 +89,9 @@ def tally(job: Job) -> Tally:
     rows = np.zeros(0, dtype=np.int64)
     deals: list[Integers] = []
     first_won, first_value = rows, rows
-    for number, (cycle, scale, outcome, _, reached) in enumerate(job.courses()):
-        full, orders = cycle.finish(scale, outcome, reached)
-        needs = cycle.shard.needs
+    for number, course in enumerate(job.courses()):
+        full, orders = course.finish()
+        needs = course.cycle.shard.needs
         at = week.wall(orders.at)
         inside = (at >= world.opens) & (at < world.closes)
         after = at >= world.closes

@@ -17,6 +17,7 @@ import numpy as np
 from simulator.causes import explain
 from simulator.chance import Floats, Integers
 from simulator.coalitions import Coalitions
+from simulator.holdout import running_share
 from simulator.marginal import marginal as marginal_returns
 from simulator.market import YEAR_DAYS, World
 from simulator.runs import Mapper, OnProgress, silent
@@ -65,7 +66,14 @@ def spend_minor(world: World, scale: Sequence[float] | Floats | None = None) -> 
     return [
         (
             round(campaign.fixed_minor * years) if each > 0 else 0,
-            round(campaign.variable_minor * world.accounts / 1000 * years * each),
+            round(
+                campaign.variable_minor
+                * world.accounts
+                / 1000
+                * years
+                * each
+                * running_share(world, campaign)
+            ),
         )
         for campaign, each in zip(world.scenario.campaigns.values(), scales, strict=True)
     ]

@@ -19,7 +19,7 @@ from simulator.call_center_run import ShardCalls, run_call_center
 from simulator.directory import account_ids
 from simulator.market import World
 from simulator.observe import Tables, observe, observe_background
-from simulator.runs import SHARD, Job, Mapper, OnProgress, counted, jobs, silent
+from simulator.runs import SHARD, Job, Mapper, OnProgress, counted, jobs, silent, with_quotes
 from simulator.tables import costs
 from simulator.truth import LABELS, Truth
 
@@ -86,7 +86,7 @@ def write(world: World, directory: Path, spread: Mapper, on_progress: OnProgress
     (directory / "scenario.json").write_text(
         world.scenario.model_dump_json(indent=2) + "\n", encoding="utf-8"
     )
-    watched = counted(spread, on_progress, 2 * -(-world.accounts // SHARD))
+    watched = counted(spread, on_progress, _results(world))
     with ExitStack() as stack:
         files = {name: stack.enter_context(_File(directory / f"{name}.parquet")) for name in TABLES}
         visits: list[pa.Table] = []
@@ -99,6 +99,11 @@ def write(world: World, directory: Path, spread: Mapper, on_progress: OnProgress
                     files[name].add(table)
         files["visits"].add(visits[0])
         return {name: file.rows for name, file in files.items()}
+
+
+def _results(world: World) -> int:
+    shards = -(-world.accounts // SHARD)
+    return 2 * shards + (shards + 1 if world.scenario.sales.people else 0)
 
 
 class _File:
@@ -143,7 +148,13 @@ def _pieces(world: World, spread: Mapper, folder: Path | None) -> Iterator[Table
                 own = answered.of_shard(shard)
                 yield replace(job, reached=[own.reached] if limited else None), own
 
-        yield from spread(_observe, tasks())
+        if world.scenario.sales.people:
+            # Quotes wait for those of other shards, so that all shards' calls are held together.
+            held = list(tasks())
+            quoted = with_quotes(world, [job for job, _ in held], spread)
+            yield from spread(_observe, zip(quoted, (own for _, own in held), strict=True))
+        else:
+            yield from spread(_observe, tasks())
         for calls, numbers in answered.background():
             yield observe_background(world, calls, numbers)
     yield {"costs": costs(world)}

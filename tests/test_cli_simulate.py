@@ -25,7 +25,7 @@ def test_the_list_has_one_line_per_scenario_with_its_description(run):
 
 
 def test_simulating_writes_the_journey_tables_and_the_truth(run, tmp_path):
-    result = run("simulate", "supplier", "--out", tmp_path / "market", *QUICK)
+    result = run("simulate", "plain", "--out", tmp_path / "market", *QUICK)
     assert result.exit_code == 0, result.output
     assert "The spend of the window causes" in result.output
     truth = json.loads((tmp_path / "market" / "truth.json").read_text(encoding="utf-8"))
@@ -56,7 +56,7 @@ def test_as_json_the_whole_truth_is_printed(run, tmp_path):
 
 
 def test_without_truth_only_the_tables_are_written(run, tmp_path):
-    assert run("simulate", "supplier", "--out", tmp_path, "--truth", "none", *QUICK).exit_code == 0
+    assert run("simulate", "plain", "--out", tmp_path, "--truth", "none", *QUICK).exit_code == 0
     assert not (tmp_path / "truth.json").exists()
 
 
@@ -108,7 +108,7 @@ def test_a_chart_of_unknown_kind_is_refused(run, tmp_path):
 
 
 def test_models_are_scored_on_what_was_written(run, tmp_path):
-    run("simulate", "supplier", "--out", tmp_path, *QUICK, "--set", "desk.reps=0")
+    run("simulate", "plain", "--out", tmp_path, *QUICK, "--set", "desk.reps=0")
     table = run("score", tmp_path, "--no-regret")
     assert table.exit_code == 0, table.output
     assert "first-touch" in table.output
@@ -145,7 +145,7 @@ def test_an_effect_below_zero_is_told_with_its_cause_in_figures(run, tmp_path):
     crowded = ["--set", "desk.reps=1", "--set", "desk.lines=1", "--set", "campaigns.email.idle_enquiry=1.0"]
     crowded += ["--set", "campaigns.email.lift={}", "--set", "campaigns.email.per_year=60", "--set"]
     small = ["--accounts", "400", *QUICK[2:], "--truth", "removal"]
-    result = run("simulate", "supplier", "--out", tmp_path, *small, *crowded, "contact.phone=0.65")
+    result = run("simulate", "plain", "--out", tmp_path, *small, *crowded, "contact.phone=0.65")
     assert result.exit_code == 0, result.output
     email = json.loads((tmp_path / "truth.json").read_text(encoding="utf-8"))["campaigns"]["email"]
     loss = email["removal"]["margin_minor"]
@@ -157,6 +157,16 @@ def test_an_effect_below_zero_is_told_with_its_cause_in_figures(run, tmp_path):
     assert "and +0.00 with nobody waiting" in words
 
 
+def test_the_truth_is_averaged_over_seeds_where_asked(run, tmp_path):
+    small = ["--accounts", "80", *QUICK[2:], "--truth", "removal", "--set", "desk.reps=0", "--seeds", "2"]
+    result = run("simulate", "one-touch", "--out", tmp_path, *small)
+    assert result.exit_code == 0, result.output
+    assert "Average over 2 seeds, removal" in result.output
+    found = json.loads((tmp_path / "truth.json").read_text(encoding="utf-8"))["expectation"]
+    assert found["seeds"] == 2
+    assert found["campaigns"]["email"]["removal"]["margin_minor_se"] >= 0
+
+
 def test_scoring_an_empty_directory_names_what_is_missing(run, tmp_path):
     result = run("score", tmp_path)
     assert result.exit_code == 2
@@ -165,7 +175,7 @@ def test_scoring_an_empty_directory_names_what_is_missing(run, tmp_path):
 
 def test_a_market_is_built_from_tables_and_decided_on(run, tmp_path):
     few = ["--accounts", "60", "--seed", "3", "--truth", "none", "--set", "desk.reps=0"]
-    run("simulate", "supplier", "--out", tmp_path, *few)
+    run("simulate", "plain", "--out", tmp_path, *few)
     mine = tmp_path / "mine.toml"
     result = run("market", "fit", tmp_path, "--accounts", "60", "--trials", "1", "--out", mine)
     assert result.exit_code == 0, result.output
@@ -187,7 +197,7 @@ def test_tables_that_are_not_there_cannot_be_fitted_to(run, tmp_path):
 
 
 def test_a_market_that_was_not_built_from_tables_is_not_decided_on(run, tmp_path):
-    run("simulate", "supplier", "--out", tmp_path, "--accounts", "20", "--truth", "none")
+    run("simulate", "plain", "--out", tmp_path, "--accounts", "20", "--truth", "none")
     many = tmp_path / "many.toml"
     many.write_text('extends = "supplier"', encoding="utf-8")
     result = run("market", "decide", tmp_path, many)

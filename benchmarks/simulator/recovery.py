@@ -30,7 +30,7 @@ def one(task: tuple[int, int]) -> dict[str, float]:
     """Return the z-score of every value fitted to one market, and of what it found it by."""
     accounts, seed = task
     with mapper() as spread:
-        seen = tables(World(load("supplier"), accounts, 365, 900), spread)
+        seen = tables(World(load("plain"), accounts, 365, 900), spread)
         known = build(seen, accounts=accounts).scenario
         # Half as many needs, about as many orders as the market it was built from.
         known = shifted(known, SHIFTS | {"needs": -0.7})

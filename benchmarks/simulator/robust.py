@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 
 from simulator.advise import advise
-from simulator.beliefs import ANYWAY, NOTHING, Beliefs
+from simulator.beliefs import ANYWAY, NOTHING, UNSURE, Beliefs
 from simulator.chance import uniform_one
 from simulator.decide import gained, try_moves
 from simulator.families import FAMILIES, NONE, sizes, solve
-from simulator.fitting import shifted
 from simulator.market import World
 from simulator.own import build
 from simulator.own_moves import credited
@@ -46,8 +45,7 @@ def one(number: int, accounts: int) -> dict[str, Any]:
     key = 7_000_000 + number
     with mapper() as here:
         base = build(tables(World(load("supplier"), accounts, 365, 50), here), accounts=accounts)
-        # About as many orders as there are.
-        scenario = shifted(base.scenario, {"needs": -0.7})
+        scenario = base.scenario
         spans = list(ANYWAY.values()), list(NOTHING.values())
         low, high = spans[0][int(3 * uniform_one(key, 1, "anyway"))]
         few, many = spans[1][int(3 * uniform_one(key, 1, "nothing"))]
@@ -60,7 +58,7 @@ def one(number: int, accounts: int) -> dict[str, Any]:
         own = build(data, accounts=accounts)
         deals, margin = credited(data, own.scenario, MODELS)
         trial = try_moves(own.scenario, own.orders, own.orders, deals, margin, here, draws=DRAWS, seed=key)
-        advice = advise(trial, Beliefs(), without=(family,) if family != NONE else ())
+        advice = advise(trial, Beliefs(UNSURE, UNSURE, UNSURE), without=(family,) if family != NONE else ())
         chosen = advice.row.move if advice.row else None
         amount = trial.amount_minor
         moves = trial.moves

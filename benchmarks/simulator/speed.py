@@ -36,10 +36,10 @@ from simulator.write import tables, write
 EIGHT = "webinar"  # left out where eight campaigns are wanted: the supplier has nine
 
 
-def world(accounts: int, desk: bool = False, seed: int = 1) -> World:
-    """One year of the supplier's market with eight campaigns; with a desk that grows with the market."""
+def world(accounts: int, desk: bool = False, seed: int = 1, name: str = "plain") -> World:
+    """One year of a market with eight campaigns; with a desk that grows with the market."""
     size = {"desk.reps": max(1, accounts // 1000), "desk.lines": max(2, accounts // 500)}
-    scenario = load("supplier", size if desk else {"desk.reps": 0})
+    scenario = load(name, (size if desk else {"desk.reps": 0}) | {"sales.people": 0})
     kept = {name: campaign for name, campaign in scenario.campaigns.items() if name != EIGHT}
     return World(scenario.model_copy(update={"campaigns": kept}), accounts, 365, seed)
 
@@ -81,8 +81,8 @@ def course(market: World) -> None:
         cycle.finish(scale, outcome, at_once(outcome))
 
 
-def touches(rounds: int) -> None:
-    market = world(20_000)
+def touches(rounds: int, scenario: str) -> None:
+    market = world(20_000, name=scenario)
     with mapper() as spread:
         written = tables(market, spread)["touches"].num_rows
         met = sum(len(populate(market, first, 4000).exposures) for first in range(0, 20_000, 4000))
@@ -173,6 +173,7 @@ def main() -> None:
     parser.add_argument("what", choices=["command", "touches", "workers", "truth", "memory"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--accounts", type=int, default=100_000)
+    parser.add_argument("--scenario", default="plain", help="for touches; the supplier's has longer cycles")
     parser.add_argument("--shapley", action="store_true")
     parser.add_argument("--desk", action="store_true")
     parser.add_argument("--workers", type=int, default=2)
@@ -181,7 +182,7 @@ def main() -> None:
     if arguments.what == "command":
         command(arguments.rounds)
     elif arguments.what == "touches":
-        touches(arguments.rounds)
+        touches(arguments.rounds, arguments.scenario)
     elif arguments.what == "workers":
         workers(arguments.rounds)
     elif arguments.what == "truth":

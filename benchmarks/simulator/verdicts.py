@@ -232,7 +232,7 @@ def main() -> None:
         if arguments.only in (None, "null"):
             returns("placebo", (1.0,), spread, single | together)
         if arguments.only in (None, "power"):
-            returns("supplier", (0.2, 0.5, 2.0, 5.0), spread, together)
+            returns("plain", (0.2, 0.5, 2.0, 5.0), spread, together)
         if arguments.only in (None, "placebo"):
             face_value(spread)
 

@@ -28,11 +28,11 @@ from simulator.truth import find
 from simulator.write import tables
 
 # Deals in the window, and markets drawn for each: few deals need more markets for a steady mean.
-SIZES = {100: 6, 300: 4, 1_000: 2, 10_000: 1}
-POPULATION = 10_000
-PERMUTATIONS = 16
+SIZES = {100: 4, 300: 2, 1_000: 1}
+POPULATION = 4_000
+PERMUTATIONS = 8
 # Populations in which the move that is best in the first one is valued again.
-ELSEWHERE = 4
+ELSEWHERE = 2
 TABLE = Path(__file__).parents[2] / "docs" / "data" / "which-model.csv"
 FIGURES = Path(which_model.__file__).with_suffix(".json")
 

@@ -34,8 +34,9 @@ def same(one, other, but=()):
 
 @pytest.mark.parametrize("reps", [0, 1])
 def test_calls_led_past_the_desk_as_a_stream_are_those_held_in_memory(reps):
-    world = World(load("supplier", SMALL | {"desk.reps": reps}), accounts=300, days=120, seed=4)
-    ((_, _, _, enquiries, _),) = jobs(world, np.ones((1, 9)))[0].courses()
+    world = World(load("plain", SMALL | {"desk.reps": reps}), accounts=300, days=120, seed=4)
+    (course,) = jobs(world, np.ones((1, 9)))[0].courses()
+    enquiries = course.enquiries
     reached, calls = answer(world, callers(world, enquiries))
     streamed, numbered = led_through(world)
     assert len(numbered.at) > 500
@@ -46,7 +47,7 @@ def test_calls_led_past_the_desk_as_a_stream_are_those_held_in_memory(reps):
 
 
 def test_how_the_market_is_cut_into_shards_changes_no_call(monkeypatch):
-    world = World(load("supplier", SMALL | {"desk.reps": 1}), accounts=300, days=120, seed=4)
+    world = World(load("plain", SMALL | {"desk.reps": 1}), accounts=300, days=120, seed=4)
     reached, whole = led_through(world)
     monkeypatch.setattr("simulator.runs.SHARD", 70)
     again, parts = led_through(world)
@@ -56,6 +57,6 @@ def test_how_the_market_is_cut_into_shards_changes_no_call(monkeypatch):
 
 
 def test_calls_are_numbered_by_time():
-    world = World(load("supplier", SMALL | {"desk.reps": 1}), accounts=200, days=60, seed=4)
+    world = World(load("plain", SMALL | {"desk.reps": 1}), accounts=200, days=60, seed=4)
     _, calls = led_through(world)
     assert (np.diff(calls.at) >= 0).all()

@@ -33,7 +33,7 @@ IDLE = {
 
 
 def causes_of(settings, name, accounts, seed=1, **options):
-    world = World(load("supplier", settings), accounts, 120, seed)
+    world = World(load("plain", settings), accounts, 120, seed)
     with mapper() as spread:
         return world, find(world, spread, **options).report["campaigns"][name]
 
@@ -61,7 +61,7 @@ def test_the_parts_of_an_effect_add_up_in_every_allocation():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_an_effect_of_0_or_more_needs_no_cause(seed):
-    world = World(load("supplier", {"desk.reps": 0}), 300, 120, seed)
+    world = World(load("plain", {"desk.reps": 0}), 300, 120, seed)
     with mapper() as spread:
         campaigns = find(world, spread).report["campaigns"]
     for entry in campaigns.values():

@@ -18,7 +18,7 @@ def run(world, scale, count=None):
 
 @pytest.fixture(scope="module")
 def world():
-    return World(load("supplier", {"desk.reps": 0}), accounts=1500, days=365, seed=4)
+    return World(load("plain", {"desk.reps": 0}), accounts=1500, days=365, seed=4)
 
 
 def one_need(met_at, *, impulse=0.0, lift=0.0, organic=1.0, saturation=0.0):
@@ -38,7 +38,9 @@ def one_need(met_at, *, impulse=0.0, lift=0.0, organic=1.0, saturation=0.0):
     count = len(met_at)
     zeros = np.zeros(count, dtype=np.int64)
     at = np.array([round(day * DAY) for day in met_at], dtype=np.int64)
-    meetings = Exposures(zeros, zeros, zeros + 1, zeros - 1, at, np.zeros(count), np.arange(count))
+    meetings = Exposures(
+        zeros, zeros, zeros + 1, zeros - 1, at, np.zeros(count), np.arange(count), zeros, zeros - 1
+    )
     return Shard(world, column, column, column, column, column + 1, needs, meetings)
 
 
@@ -138,7 +140,7 @@ def test_more_spend_loses_nobody_either(world):
 
 
 def test_orders_grow_with_a_campaign_that_makes_them_grow():
-    base = load("supplier", {"desk.reps": 0, "campaigns.print_catalogue.lift": {}})
+    base = load("plain", {"desk.reps": 0, "campaigns.print_catalogue.lift": {}})
     world = World(base, accounts=800, days=365, seed=2)
     scale = np.ones(9)
     _, _, orders, _ = run(world, scale)
@@ -153,12 +155,13 @@ def test_the_mean_time_to_contact_is_the_stated_one():
     # With long-lived needs and no campaigns the wait from shortlist to contact is exponential with the stated
     # mean.
     calm = {
+        "warmup_days": 0,
         "needs.custom_part.lifetime_days": 100_000.0,
         "needs.custom_part.lifetime_sigma": 0.0,
         "organic.shortlist": 1.0,
         "organic.contact": 1.0,
     }
-    world = World(load("supplier", calm), accounts=4000, days=365, seed=9)
+    world = World(load("plain", calm), accounts=4000, days=365, seed=9)
     shard, full, _, _ = run(world, np.zeros(9))
     kind = list(world.scenario.needs).index("custom_part")
     early = (shard.needs.kind == kind) & (shard.needs.onset < 200 * DAY)
@@ -166,7 +169,8 @@ def test_the_mean_time_to_contact_is_the_stated_one():
     assert abs(wait.mean() - 25) < 4 * 25 / np.sqrt(early.sum())
 
 
-def test_enquiries_without_a_need_come_only_from_the_campaigns_that_cause_them(world):
+def test_enquiries_without_a_need_come_only_from_the_campaigns_that_cause_them():
+    world = World(load("plain", {"desk.reps": 0, "warmup_days": 0}), accounts=1500, days=365, seed=4)
     _, _, _, enquiries = run(world, np.ones(9))
     assert (enquiries.need == -1).sum() > 0
     scale = np.ones(9)

@@ -48,7 +48,7 @@ def replicate(desk, load_erlangs, measure, count=2000):
     """Return a measure over the settled part of independent replications."""
     results = []
     for seed in range(REPLICATIONS):
-        world = World(load("supplier", ROUND_THE_CLOCK | desk), accounts=1, days=365, seed=seed)
+        world = World(load("plain", ROUND_THE_CLOCK | desk), accounts=1, days=365, seed=seed)
         _, calls = answer(world, at_rate(world, load_erlangs, count), background=False)
         # The desk opens empty; the first tenth of the calls is left out.
         results.append(measure(calls, calls.at >= np.quantile(calls.at, 0.1)))
@@ -106,7 +106,7 @@ def test_littles_law_holds_for_the_queue():
 
 
 def test_every_call_ends_in_exactly_one_way_and_every_caller_rings():
-    world = World(load("supplier", {"warmup_days": 0, "tail_days": 30}), accounts=10, days=60, seed=1)
+    world = World(load("plain", {"warmup_days": 0, "tail_days": 30}), accounts=10, days=60, seed=1)
     callers = at_rate(world, 4.0, 2000)
     reached, calls = answer(world, callers)
     assert np.isin(calls.status, [ANSWERED, MISSED, ABANDONED, VOICEMAIL]).all()
@@ -123,7 +123,7 @@ def test_every_call_ends_in_exactly_one_way_and_every_caller_rings():
 
 
 def test_outside_hours_and_on_holidays_nobody_answers():
-    scenario = load("supplier", {"warmup_days": 0, "tail_days": 7, "desk.holidays": [dt.date(2025, 1, 8)]})
+    scenario = load("plain", {"warmup_days": 0, "tail_days": 7, "desk.holidays": [dt.date(2025, 1, 8)]})
     world = World(scenario, accounts=10, days=28, seed=1)
     _, calls = answer(world, at_rate(world, 1.0, 1500))
     answered = calls.status == ANSWERED
@@ -138,7 +138,7 @@ def test_outside_hours_and_on_holidays_nobody_answers():
 
 def test_someone_who_leaves_a_message_is_called_back_at_the_next_opening():
     certain = {"desk.voicemail": 1.0, "desk.call_back": 1.0, "desk.holidays": [], "warmup_days": 0}
-    world = World(load("supplier", certain), accounts=1, days=28, seed=1)
+    world = World(load("plain", certain), accounts=1, days=28, seed=1)
     none = np.zeros(0, dtype=np.int64)
     saturday = np.array([5 * DAY + 12 * 3600], dtype=np.int64)
     zero = np.zeros(1, dtype=np.int64)
@@ -152,7 +152,7 @@ def test_borealis_foods_tries_again_until_somebody_answers():
     keen = {"desk.reps": 1, "desk.lines": 1, "desk.voicemail": 0.0, "desk.retry": 1.0, "warmup_days": 0}
     shares = []
     for attempts in (1, 20):
-        world = World(load("supplier", keen | {"desk.attempts": attempts}), accounts=10, days=60, seed=3)
+        world = World(load("plain", keen | {"desk.attempts": attempts}), accounts=10, days=60, seed=3)
         reached, _ = answer(world, at_rate(world, 0.5, 1000))
         shares.append((reached < NEVER).mean())
     once, often = shares
@@ -161,7 +161,7 @@ def test_borealis_foods_tries_again_until_somebody_answers():
 
 
 def test_a_reached_caller_rings_again_while_waiting_for_the_quote():
-    world = World(load("supplier", ROUND_THE_CLOCK | {"desk.reps": 5, "desk.lines": 5}), 1, 28, 1)
+    world = World(load("plain", ROUND_THE_CLOCK | {"desk.reps": 5, "desk.lines": 5}), 1, 28, 1)
     one = np.array([1000], dtype=np.int64)
     zero = np.zeros(1, dtype=np.int64)
     follow = np.array([500, 900], dtype=np.int64)
@@ -181,7 +181,7 @@ def test_more_demand_means_more_lost_calls():
 
 
 def test_a_desk_without_limits_answers_everyone_at_once():
-    world = World(load("supplier", {"desk.reps": 0, "warmup_days": 0}), accounts=10, days=28, seed=1)
+    world = World(load("plain", {"desk.reps": 0, "warmup_days": 0}), accounts=10, days=28, seed=1)
     callers = at_rate(world, 3.0, 500)
     reached, calls = answer(world, callers)
     assert (reached == callers.at).all()

@@ -22,7 +22,7 @@ ACCOUNTS = 200
 @pytest.fixture(scope="module")
 def data():
     with mapper() as spread:
-        return tables(World(load("supplier", {"desk.reps": 0}), ACCOUNTS, 365, 5), spread)
+        return tables(World(load("plain", {"desk.reps": 0}), ACCOUNTS, 365, 5), spread)
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,11 @@ import pyarrow.compute as pc
 import pytest
 from scipy import stats
 
-from simulator.fitting import PARAMETERS, as_toml, fit, shifted, value_rows
+from simulator.fitting import PARAMETERS, fit, shifted
 from simulator.market import World
 from simulator.moments import FITTED, HELD_OUT, compute
 from simulator.own import build
+from simulator.own_file import as_toml, value_rows
 from simulator.runs import mapper
 from simulator.scenario import load
 from simulator.write import tables
@@ -22,7 +23,7 @@ ACCOUNTS = 150
 
 @pytest.fixture(scope="module")
 def base():
-    return load("supplier", {"desk.reps": 0})
+    return load("plain", {"desk.reps": 0})
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def test_as_many_orders_are_simulated_as_there_are(found):
 
 def test_the_fitted_market_is_a_file_that_says_where_each_value_comes_from(found, tmp_path):
     path = tmp_path / "mine.toml"
-    path.write_text(as_toml(found), encoding="utf-8")
+    path.write_text(as_toml(found.own), encoding="utf-8")
     assert load(path) == found.scenario
     text = path.read_text(encoding="utf-8")
     assert "# Cannot be identified: the effects of campaigns" in text
@@ -85,7 +86,7 @@ def test_the_fitted_market_is_a_file_that_says_where_each_value_comes_from(found
 
 def test_no_campaign_of_the_fitted_market_has_an_effect(found):
     for campaign in found.scenario.campaigns.values():
-        assert not any((campaign.value_lift, *vars(campaign.impulse).values(), *vars(campaign.lift).values()))
+        assert not any((campaign.value_lift, *campaign.impulse.values(), *campaign.lift.values()))
 
 
 def numbers(tree):

@@ -12,7 +12,7 @@ from simulator.scenario import load
 
 @pytest.fixture(scope="module")
 def world():
-    return World(load("supplier"), accounts=4000, days=365, seed=7)
+    return World(load("plain"), accounts=4000, days=365, seed=7)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_a_company_is_the_same_in_whatever_shard_it_is_laid_out(world, shard):
 
 
 def test_taking_a_campaign_out_of_the_scenario_moves_no_meeting_of_another(world, shard):
-    fewer = load("supplier")
+    fewer = load("plain")
     kept = {name: campaign for name, campaign in fewer.campaigns.items() if name != "email"}
     other = populate(World(fewer.model_copy(update={"campaigns": kept}), 4000, 365, 7), 0, 4000)
     for position, name in enumerate(kept):
@@ -71,7 +71,7 @@ def test_arrivals_are_uniform_given_their_number():
     # Lewis' conditional-uniform test of a Poisson process, on a season without peaks so that the intensity is
     # constant. Moments are whole seconds of about a year: rounding shifts the distribution by one part in 30
     # million.
-    flat = load("supplier", {"needs.custom_part.season": [1.0] * 12})
+    flat = load("plain", {"needs.custom_part.season": [1.0] * 12})
     world = World(flat, 4000, 365, 3)
     needs = populate(world, 0, 4000).needs
     kind = list(flat.needs).index("custom_part")
@@ -84,7 +84,7 @@ def test_arrivals_are_uniform_given_their_number():
 
 
 def test_needs_follow_the_season():
-    peaked = load("supplier", {"needs.custom_part.season": [0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]})
+    peaked = load("plain", {"needs.custom_part.season": [0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]})
     world = World(peaked, 2000, 365, 3)
     needs = populate(world, 0, 2000).needs
     onset = needs.onset[needs.kind == list(peaked.needs).index("custom_part")]
@@ -132,6 +132,6 @@ def test_activity_falls_into_working_hours_as_the_calendar_says(world):
 
 @given(wall=st.integers(0, 4 * WEEK), activity=st.integers(0, 2 * WEEK))
 def test_a_single_moment_moves_as_many_do(wall, activity):
-    week = Week(World(load("supplier"), accounts=1, days=1, seed=1))
+    week = Week(World(load("plain"), accounts=1, days=1, seed=1))
     many = week.wall(week.activity(np.array([wall])) + activity)
     assert week.later(wall, activity) == many[0]

@@ -29,9 +29,9 @@ ROOMY = CROWDED | {"desk.reps": 200, "desk.lines": 200}
 PLACES = {"first": 0, "in the middle": 4, "last": 9}
 
 
-def with_placebo(place, settings, **changes):
-    """Add to the supplier's campaigns one that is met by everybody and does nothing."""
-    scenario = load("supplier", settings)
+def with_placebo(place, settings, name="plain", **changes):
+    """Add to the market's campaigns one that is met by everybody and does nothing."""
+    scenario = load(name, settings)
     nothing = {
         "impulse": {}, "lift": {}, "value_lift": 0.0, "response": 0.0, "brand_echo": 0.0, "number": "none",
         "salience": 0.0, "idle_enquiry": 0.0, "audience": "all", "per_year": 12.0,
@@ -53,7 +53,7 @@ def outcome(scenario, seed):
 
 @cache
 def without_it(seed):
-    return outcome(load("supplier", CROWDED), seed)
+    return outcome(load("plain", CROWDED), seed)
 
 
 def of_others(seen):
@@ -85,10 +85,21 @@ def test_a_campaign_without_effect_changes_no_other_byte_at_a_crowded_desk(place
         assert seen["touches"] == seen_with_it["touches"]
 
 
+def test_nor_does_it_where_groups_agree_and_quotes_wait_for_their_turn():
+    busy = CROWDED | {"sales.people": 1, "campaigns.email.roles": {}, "campaigns.email.reaches": 1.0}
+    truth, deals, seen = outcome(load("supplier", busy), 1)
+    with_it, their_deals, seen_with_it = outcome(with_placebo(4, busy, "supplier"), 1)
+    campaigns = dict(with_it.report["campaigns"])
+    assert campaigns.pop("placebo")["shapley"]["margin_minor"] == 0
+    assert campaigns == truth.report["campaigns"]
+    assert all((their_deals[name] == deals[name]).all() for name in deals)
+    assert of_others(seen_with_it) == of_others(seen)
+
+
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
 def test_its_enquiries_without_a_need_leave_those_of_others_as_they_were(place):
     for seed in range(3):
-        cycles, scenarios = [], (load("supplier", CROWDED), with_placebo(place, CROWDED, idle_enquiry=0.3))
+        cycles, scenarios = [], (load("plain", CROWDED), with_placebo(place, CROWDED, idle_enquiry=0.3))
         for scenario in scenarios:
             world = World(scenario, accounts=600, days=90, seed=seed)
             enquiries = Cycle(populate(world, 0, 600)).enquire(np.ones(len(world.campaigns)))[1]
@@ -100,7 +111,7 @@ def test_its_enquiries_without_a_need_leave_those_of_others_as_they_were(place):
 
 def test_where_its_callers_keep_nobody_waiting_the_truth_is_the_same_to_the_byte():
     for seed in range(2):
-        truth, deals, _ = outcome(load("supplier", ROOMY), seed)
+        truth, deals, _ = outcome(load("plain", ROOMY), seed)
         with_it, their_deals, _ = outcome(with_placebo(4, ROOMY, idle_enquiry=0.3), seed)
         campaigns = dict(with_it.report["campaigns"])
         assert campaigns.pop("placebo")["removal"] == {"orders": 0, "revenue_minor": 0, "margin_minor": 0}
@@ -109,7 +120,7 @@ def test_where_its_callers_keep_nobody_waiting_the_truth_is_the_same_to_the_byte
 
 
 def test_the_order_of_campaigns_in_the_file_does_not_matter():
-    scenario = load("supplier", CROWDED)
+    scenario = load("plain", CROWDED)
     turned = scenario.model_copy(update={"campaigns": dict(reversed(scenario.campaigns.items()))})
     one, other = without_it(1)[0].report, outcome(turned, 1)[0].report
     assert one["baseline"] == other["baseline"]

@@ -16,7 +16,7 @@ THERE = {("display", "email"): 60, ("email", "display"): -40, ("display", "searc
 
 @pytest.fixture(scope="module")
 def world():
-    return World(load("supplier", {"desk.reps": 0, "warmup_days": 60, "tail_days": 0}), 300, 120, 2)
+    return World(load("plain", {"desk.reps": 0, "warmup_days": 60, "tail_days": 0}), 300, 120, 2)
 
 
 def report_of(caused, total=1000, baseline=400):

@@ -31,7 +31,7 @@ SMALL = {
 
 @pytest.fixture(scope="module")
 def world():
-    return World(load("supplier", SMALL), accounts=600, days=240, seed=6)
+    return World(load("plain", SMALL), accounts=600, days=240, seed=6)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def report(world):
         return find(world, spread).report
 
 
-def see(overrides, accounts=400, name="supplier"):
+def see(overrides, accounts=400, name="plain"):
     with mapper() as spread:
         return tables(World(load(name, SMALL | overrides), accounts, 240, 6), spread)
 
@@ -118,7 +118,7 @@ def one_worker(tmp_path_factory):
 
 def digests(out, workers, engine):
     """Write a market and its truth; return what its files hold, as checksums."""
-    world = World(load("supplier", SMALL), accounts=300, days=120, seed=2)
+    world = World(load("plain", SMALL), accounts=300, days=120, seed=2)
     with mapper(workers, engine) as spread:
         rows = write(world, out, spread)
         write_truth(world, find(world, spread), out)
@@ -265,7 +265,7 @@ def test_all_moments_lie_between_the_warm_up_and_the_end_of_the_window(seen):
 def test_contact_in_person_leaves_no_touch():
     nobody_calls = {"contact.phone": 0.0, "contact.form": 0.0, "contact.message": 0.0}
     quiet = {"desk.customer_calls_per_day": 0.0, "desk.junk_per_day": 0.0, "observer.organic_visits": 0.0}
-    scenario = load("supplier", SMALL | nobody_calls | quiet).model_copy(update={"campaigns": {}})
+    scenario = load("plain", SMALL | nobody_calls | quiet).model_copy(update={"campaigns": {}})
     with mapper() as spread:
         seen = tables(World(scenario, 300, 240, 6), spread)
     assert seen["conversions"].num_rows > 0
@@ -276,7 +276,7 @@ def test_forms_and_messages_are_seen_as_what_they_are():
     for mode in ("form", "message"):
         ways = {"contact.phone": 0.0, "contact.form": 0.0, "contact.message": 0.0, f"contact.{mode}": 1.0}
         quiet = {"desk.customer_calls_per_day": 0.0, "desk.junk_per_day": 0.0, "observer.organic_visits": 0.0}
-        scenario = load("supplier", SMALL | ways | quiet).model_copy(update={"campaigns": {}})
+        scenario = load("plain", SMALL | ways | quiet).model_copy(update={"campaigns": {}})
         with mapper() as spread:
             kinds = tables(World(scenario, 200, 240, 6), spread)["touches"]["kind"].to_pylist()
         assert set(kinds) == {mode}
@@ -284,7 +284,7 @@ def test_forms_and_messages_are_seen_as_what_they_are():
 
 def test_cobalt_mining_whom_no_campaign_met_says_a_colleague():
     # No campaigns at all: whoever names a source names a colleague.
-    scenario = load("supplier", SMALL | {"observer.answers.asked": 1.0}).model_copy(update={"campaigns": {}})
+    scenario = load("plain", SMALL | {"observer.answers.asked": 1.0}).model_copy(update={"campaigns": {}})
     with mapper() as spread:
         answers = tables(World(scenario, 300, 240, 6), spread)["answers"]
     said = Counter(answers["verbatim"].to_pylist())

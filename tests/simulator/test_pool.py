@@ -57,7 +57,7 @@ def in_world(settings, delay_s, measure, per_day=20.0):
     """Return a measure of what buyers are taken for, over independent worlds of four weeks."""
     results = []
     for seed in range(REPLICATIONS):
-        world = World(load("supplier", EVENLY | settings), accounts=1, days=28, seed=seed)
+        world = World(load("plain", EVENLY | settings), accounts=1, days=28, seed=seed)
         found = callers_taken_for(world, np.array([1]), buyers(world, per_day, delay_s))
         pairs = [np.column_stack(each) for each in found]
         results.append(measure(np.concatenate(pairs)))
@@ -80,7 +80,7 @@ def test_in_a_world_callers_are_mistaken_as_the_poisson_tail_says():
 
 
 def test_every_buyer_who_saw_a_number_is_taken_for_somebody():
-    world = World(load("supplier", EVENLY), accounts=1, days=28, seed=1)
+    world = World(load("plain", EVENLY), accounts=1, days=28, seed=1)
     batches = buyers(world, 20.0, 9 * 86_400)
     found = [np.column_stack(each) for each in callers_taken_for(world, np.array([1]), batches)]
     assert sorted(np.concatenate(found)[:, 0].tolist()) == np.concatenate(batches)[:, 0].tolist()
@@ -134,7 +134,7 @@ def quiet_world(numbers, minutes):
     settings = {"observer.pool.numbers": numbers, "observer.pool.views_per_day": 0.0}
     lease = {"observer.pool.policy": "lease", "observer.pool.lease_minutes": float(minutes)}
     many = {"desk.junk_per_day": 3000.0}
-    world = World(load("supplier", EVENLY | settings | many | (lease if minutes else {})), 1, 28, 1)
+    world = World(load("plain", EVENLY | settings | many | (lease if minutes else {})), 1, 28, 1)
     assert world.period == WEEK
     return world
 

@@ -42,17 +42,17 @@ def test_an_unknown_key_is_refused_by_its_name(tmp_path):
 
 def test_a_value_out_of_range_is_named_with_its_key():
     with pytest.raises(ScenarioError, match=r"observer\.cookie_loss = 1\.5.*less than or equal to 1"):
-        load("supplier", {"observer.cookie_loss": 1.5})
+        load("plain", {"observer.cookie_loss": 1.5})
 
 
 def test_an_override_into_a_table_that_does_not_exist_is_refused():
     with pytest.raises(ScenarioError, match="no table 'desks'"):
-        load("supplier", {"desks.reps": 3})
+        load("plain", {"desks.reps": 3})
 
 
 def test_a_desk_with_fewer_lines_than_people_is_refused():
     with pytest.raises(ScenarioError, match=r"lines 2 must be at least reps 3"):
-        load("supplier", {"desk.lines": 2})
+        load("plain", {"desk.lines": 2})
 
 
 def test_an_unknown_scenario_names_those_that_exist():
@@ -101,15 +101,15 @@ def test_only_keeps_the_named_campaigns_and_refuses_unknown_ones(tmp_path):
 )
 def test_a_value_that_no_market_can_have_is_refused_with_its_key(key, value, remedy):
     with pytest.raises(ScenarioError, match=rf"{re.escape(key)}.*{remedy}"):
-        load("supplier", {key: value})
+        load("plain", {key: value})
 
 
 @pytest.mark.parametrize("part", ["via", "answers"])
 def test_weights_that_are_all_zero_are_refused(part):
     kept = {"asked": 0.5, "declined": 0.0}
-    weights = load("supplier").observer.model_dump()[part]
+    weights = load("plain").observer.model_dump()[part]
     with pytest.raises(ScenarioError, match=rf"observer\.{part}.*at least one weight"):
-        load("supplier", {f"observer.{part}": {name: kept.get(name, 0.0) for name in weights}})
+        load("plain", {f"observer.{part}": {name: kept.get(name, 0.0) for name in weights}})
 
 
 def test_a_file_in_another_encoding_is_refused_with_the_remedy(tmp_path):
@@ -120,16 +120,21 @@ def test_a_file_in_another_encoding_is_refused_with_the_remedy(tmp_path):
 
 
 def test_more_meetings_than_can_be_told_apart_are_refused_by_the_campaign():
-    everywhere = dict.fromkeys(load("supplier").market.industries, 10.0)
-    scenario = load("supplier", {"campaigns.email.per_year": 200.0, "campaigns.email.industries": everywhere})
+    everywhere = dict.fromkeys(load("plain").market.industries, 10.0)
+    scenario = load("plain", {"campaigns.email.per_year": 200.0, "campaigns.email.industries": everywhere})
     with pytest.raises(ScenarioError, match=r"campaigns\.email: .* times in one flight"):
         populate(World(scenario, accounts=2, days=1500, seed=1), 0, 2)
 
 
 def test_hazards_too_large_to_add_up_are_refused_by_the_stage():
-    scenario = load("supplier", {"organic.win": 1000.0, "needs.repeat_part.per_year": 50.0})
+    scenario = load("plain", {"organic.win": 1000.0, "needs.repeat_part.per_year": 50.0})
     market = World(scenario, accounts=100, days=365, seed=1)
     cycle = Cycle(populate(market, 0, 100))
     outcome, _ = cycle.enquire(np.ones(9))
     with pytest.raises(ScenarioError, match=r"lower organic\.win"):
         cycle.finish(np.ones(9), outcome, at_once(outcome))
+
+
+def test_what_is_wrong_between_tables_is_told_without_the_whole_scenario():
+    with pytest.raises(ScenarioError, match=r"^supplier: campaigns\.email\.roles names \['boss'\]"):
+        load("supplier", {"campaigns.email.roles": {"boss": 1.0}})

@@ -19,7 +19,7 @@ SHORT = {"desk.reps": 0, "warmup_days": 120, "tail_days": 30}
 
 @pytest.fixture(scope="module")
 def world():
-    return World(load("supplier", SHORT), accounts=800, days=240, seed=2)
+    return World(load("plain", SHORT), accounts=800, days=240, seed=2)
 
 
 def report_of(caused, total=1000, baseline=400):

@@ -25,7 +25,7 @@ class Market:
     """A supplier's market up to the first contacts, with what each company had met by then."""
 
     def __init__(self, settings=None, accounts=1500):
-        world = World(load("supplier", {"desk.reps": 0} | (settings or {})), accounts, days=365, seed=4)
+        world = World(load("plain", {"desk.reps": 0} | (settings or {})), accounts, days=365, seed=4)
         cycle = Cycle(populate(world, 0, accounts))
         scale = np.ones(len(world.campaigns))
         self.world, self.shard = world, cycle.shard

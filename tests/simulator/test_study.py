@@ -12,7 +12,7 @@ SHORT = {"desk.reps": 0, "warmup_days": 60, "tail_days": 30}
 
 @pytest.fixture
 def world():
-    return World(load("supplier", SHORT), accounts=120, days=90, seed=2)
+    return World(load("plain", SHORT), accounts=120, days=90, seed=2)
 
 
 class StoppedError(Exception):
@@ -42,7 +42,7 @@ def test_a_market_is_made_and_scored_and_tells_how_far_it_is(tmp_path, world):
 
 def test_with_a_limited_desk_the_share_told_ends_at_one_too(tmp_path, world):
     told = []
-    crowded = World(load("supplier", SHORT | {"desk.reps": 1, "desk.lines": 2}), 120, 90, 2)
+    crowded = World(load("plain", SHORT | {"desk.reps": 1, "desk.lines": 2}), 120, 90, 2)
     simulate(crowded, tmp_path, progress=lambda step, share: told.append((step, share)))
     for step in ("tables", "truth"):
         shares = [share for each, share in told if each == step]

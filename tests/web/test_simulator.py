@@ -179,7 +179,7 @@ def our_tables(monkeypatch: pytest.MonkeyPatch) -> dict[str, pa.Table]:
     """Tables of a small supplier, and worlds as few as show how it goes."""
     monkeypatch.setattr(simulations, "_TRIALS", 1)
     monkeypatch.setattr(simulations, "_DRAWS", 2)
-    base = load("supplier", {"desk.reps": 0})
+    base = load("plain", {"desk.reps": 0})
     with mapper() as spread:
         return tables(World(base, 60, 365, 5), spread)
 

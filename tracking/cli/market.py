@@ -69,7 +69,7 @@ def fit(
     DIR holds conversions, and of touches, answers, calls and costs what there is, as Parquet. Each value is
     from the data, fitted, or an assumption. Campaign effects cannot be fitted; `market decide` tries many.
     """
-    from simulator import fitting, moments
+    from simulator import fitting, moments, own_file
 
     data = _tables(directory)
     try:
@@ -77,8 +77,8 @@ def fit(
             found = fitting.fit(data, spread, accounts=accounts, seed=seed, trials=trials)
     except ValueError as error:
         fail(str(error))
-    out.write_text(fitting.as_toml(found), encoding="utf-8")
-    values = fitting.value_rows(found.own)
+    out.write_text(own_file.as_toml(found.own), encoding="utf-8")
+    values = own_file.value_rows(found.own)
     estimates = [
         {
             "parameter": fitting.PARAMETERS[name][0],
@@ -132,7 +132,7 @@ def fit(
         click.echo(f"Not fitted, since the tables do not tell: {fitting.PARAMETERS[name][0]}.")
     for pair in found.tied:
         click.echo(f"Your data cannot tell {pair[0]} and {pair[1]} apart.")
-    for text in fitting.NEVER_IDENTIFIED:
+    for text in own_file.NEVER_IDENTIFIED:
         click.echo(f"Cannot be identified: {text}.")
 
 

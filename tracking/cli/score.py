@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from attribution import JourneyError
 from simulator import study
 from tracking.cli.installation import Installation, fail, json_option, pass_installation
 
@@ -47,7 +48,8 @@ def score(
         report, scores, nulls = study.score(
             directory, lookback_days=lookback, regret=regret, resampled=intervals, workers=workers
         )
-    except FileNotFoundError as error:
+    except (FileNotFoundError, JourneyError) as error:
+        # With few companies a market may hold nothing that a model could learn from.
         fail(str(error))
     if installation.as_json:
         installation.tell_json(

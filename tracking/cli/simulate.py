@@ -75,6 +75,13 @@ def _settings(pairs: Sequence[str]) -> dict[str, object]:
     show_default=True,
     help=f"Number of sampled orders for shapley with more than {EXACT} campaigns.",
 )
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Also average the true effects over this number of seeds, with standard errors.",
+)
 @json_option
 @pass_installation
 def simulate(
@@ -90,6 +97,7 @@ def simulate(
     settings: tuple[str, ...],
     truth: Any,
     permutations: int,
+    seeds: int,
 ) -> None:
     """Simulate a market and write both the tracked data and the true effects.
 
@@ -116,7 +124,13 @@ def simulate(
     world = World(parameters, accounts or parameters.accounts, days or parameters.days, seed)
     try:
         done = study.simulate(
-            world, out, truth=truth, permutations=permutations, workers=workers, engine=engine
+            world,
+            out,
+            truth=truth,
+            permutations=permutations,
+            seeds=seeds,
+            workers=workers,
+            engine=engine,
         )
     except (RuntimeError, scenarios.ScenarioError) as error:
         fail(str(error))
@@ -179,6 +193,21 @@ def _show_truth(installation: Installation, report: dict[str, Any]) -> None:
         f"Shapley values: {report['shapley']}. Margin lost without it (removal) is what stopping a campaign "
         "loses; standard error and deals go by it. Alone (first-in) is compared with no campaign at all."
     )
+    if "expectation" in report:
+        average = report["expectation"]
+        by = report["allocation"]
+        spread = [
+            {
+                "campaign": name,
+                "mean": each[by]["margin_minor"] / 100,
+                "error": each[by]["margin_minor_se"] / 100,
+            }
+            for name, each in average["campaigns"].items()
+        ]
+        title = f"Average over {average['seeds']} seeds, {_ALLOCATIONS[by]}, gross margin in {currency}:"
+        installation.show(
+            spread, {"campaign": "Campaign", "mean": "True effect", "error": "Standard error"}, title
+        )
     for name, entry in report["campaigns"].items():
         if entry.get("marginal_reason"):
             click.echo(f"{name}: the return of the next 1.00 is not known: {entry['marginal_reason']}.")

@@ -315,6 +315,6 @@ def _simulated(at: datetime, accounts: int, seed: int) -> dict[str, pa.Table]:
     from simulator.write import tables
 
     start, _ = _days_of(at)
-    world = World(scenarios.load("supplier", MARKET | {"start": start}), accounts, WINDOW.days, seed)
+    world = World(scenarios.load(scenarios.PLAIN, MARKET | {"start": start}), accounts, WINDOW.days, seed)
     with mapper(1) as spread:
         return tables(world, spread)

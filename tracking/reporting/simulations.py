@@ -218,7 +218,7 @@ def _fitted(
     data: Mapping[str, pa.Table], arguments: Arguments, on_progress: Callable[[float], None]
 ) -> "tuple[Fit, dict[str, Any], str]":
     """Return a fit, what is kept of it, and the scenario as a file."""
-    from simulator import fitting
+    from simulator import fitting, own_file
     from simulator.runs import SHARD, counted, mapper
 
     # Each simulated market is two results a shard; the optimiser may end before its last step.
@@ -248,9 +248,9 @@ def _fitted(
         "tied": found.tied,
         "fitted": found.fitted,
         "held_out": found.held_out,
-        "values": fitting.value_rows(found.own),
+        "values": own_file.value_rows(found.own),
     }
-    return found, result, fitting.as_toml(found)
+    return found, result, own_file.as_toml(found.own)
 
 
 def _too_little(error: ValueError) -> Invalid:
