@@ -249,6 +249,7 @@ def test_moves_are_tried_by_one_button_and_the_page_says_how_far_it_is(
     started = client.post("/simulator/decide", data=form(client.get(page).text, accounts=""))
     assert started.status_code == 303
     assert "We are trying budget moves in our market" in client.get(page).text
+    assert "HX-Refresh" not in client.get(page, headers={"HX-Request": "true"}).headers
     assert last(engine).kind == "decide"
     assert last(engine).arguments["accounts"] is None
     viewer = signed_in("viewer")
@@ -258,6 +259,7 @@ def test_moves_are_tried_by_one_button_and_the_page_says_how_far_it_is(
     assert jobs.work(engine, worker.known(engine, settings))
     assert "there is nothing to fit to" in client.get(f"/simulator/runs/{last(engine).id}").text
     assert "Try budget moves in our market" in text(client.get(page).text)
+    assert client.get(page, headers={"HX-Request": "true"}).headers["HX-Refresh"] == "true"
 
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)

@@ -21,16 +21,17 @@ from tracking.web import forms, pages
 from tracking.web.pages import EVERYONE, MARKETERS, Work
 from tracking.web.scenario_words import scenario_words
 
+Page = tuple[str, int, dict[str, str]]
 _LOOKED_AT = 20
 
 
 @pages.page("/simulator/which-model", EVERYONE)
-def which_model() -> tuple[str, int]:
+def which_model() -> Page:
     return _page(None)
 
 
 @pages.page("/simulator/decide", MARKETERS, methods=("POST",))
-def decide_budget() -> tuple[str, int] | AnyResponse:
+def decide_budget() -> Page | AnyResponse:
     def work(job: Work) -> int:
         limits = simulations.LEAST_ACCOUNTS, simulations.MOST_ACCOUNTS
         accounts = forms.between("accounts", *limits) if forms.text("accounts") else None
@@ -46,7 +47,7 @@ def decide_budget() -> tuple[str, int] | AnyResponse:
     return redirect(url_for("web.which_model"), 303)
 
 
-def _page(problem: Invalid | None) -> tuple[str, int]:
+def _page(problem: Invalid | None) -> Page:
     with pages.reading() as session:
         asked = pages.report_query(session)
         snapshot = pages.current_snapshot(session)
@@ -93,7 +94,9 @@ def _page(problem: Invalid | None) -> tuple[str, int]:
         snapshot=snapshot,
         problem=problem,
     )
-    return page, pages.status_of(problem)
+    # Whoever only asked how far it is gets all anew once it is over.
+    over = request.headers.get("HX-Request") and not running
+    return page, pages.status_of(problem), {"HX-Refresh": "true"} if over else {}
 
 
 def question_words() -> dict[str, str]:
