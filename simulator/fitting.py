@@ -141,7 +141,7 @@ class Fit:
     left_out : list of str
         Values that were not fitted, because the tables hold no figure that would tell.
     unidentified : list of str
-        Values that the tables say too little about; they stay assumptions.
+        Fitted values that the tables say too little about; they are as good as assumed.
     tied : list of (str, str)
         Pairs of values that the tables cannot tell from each other.
     fitted, held_out : dict of str to (float, float, float)
@@ -345,8 +345,6 @@ def _origins(values: Mapping[str, float], errors: Mapping[str, float]) -> dict[s
     said: dict[str, tuple[Origin, str]] = {}
     for name, shift in values.items():
         key = PARAMETERS[name][0].split(",")[0]
-        if errors[name] > UNIDENTIFIED:
-            said[key] = ("assumption", "the tables say too little about it")
-        else:
-            said[key] = ("fitted", f"shift {shift:+.2f}, standard error {errors[name]:.2f}")
+        doubt = "; the tables say too little about it" if errors[name] > UNIDENTIFIED else ""
+        said[key] = ("fitted", f"shift {shift:+.2f}, standard error {errors[name]:.2f}{doubt}")
     return said

@@ -73,9 +73,9 @@ def test_the_fitted_market_is_a_file_that_says_where_each_value_comes_from(found
     assert "# Cannot be identified: the effects of campaigns" in text
     assert f"accounts = {ACCOUNTS}  # from the data: as given" in text
     for name in found.estimates:
-        doubtful = name in found.unidentified
-        origin, _ = found.own.origin(PARAMETERS[name][0].split(",")[0])
-        assert origin == ("assumption" if doubtful else "fitted"), name
+        origin, how = found.own.origin(PARAMETERS[name][0].split(",")[0])
+        assert origin == "fitted"
+        assert ("too little" in how) == (name in found.unidentified)
     for line in text.splitlines():
         if " = " in line and not line.startswith(("#", "name", "description")):
             assert any(f"# {word}" in line for word in ("from the data", "fitted", "assumption")), line
