@@ -11,30 +11,18 @@ import pyarrow as pa
 
 # Name, what it is, and the SQL that computes it from tables cut to the window; all on comparable scales.
 FITTED: Final = {
-    "clicks_per_account": (
-        "visits, forms, messages and events per company that left any, logarithm",
-        "select ln(count(*) / count(distinct account_id)) from touches where kind <> 'call'",
+    "orders": (
+        "orders, logarithm",
+        "select ln(count(*)) from conversions where goal = 'won' having count(*) > 0",
     ),
     "phone_share": (
         "first calls per first call, form and message",
         """select n / (n + m) from (select count(*) as n from calls where first_call),
              (select count(*) as m from touches where kind in ('form', 'message'))""",
     ),
-    "asked_share": (
-        "share of enquirers who were asked for their source",
-        "select avg((outcome <> 'not_asked')::int) from answers",
-    ),
     "calls_per_account": (
         "calls per known calling company, logarithm",
         "select ln(count(*) / count(distinct account_id)) from calls where account_id is not null",
-    ),
-    "missed_share": (
-        "share of known companies' calls without an answer",
-        "select avg((status in ('missed', 'voicemail'))::int) from calls where account_id is not null",
-    ),
-    "talk_median": (
-        "median seconds of talk, logarithm",
-        "select ln(median(talk_s)) from calls where talk_s > 0 and account_id is not null",
     ),
     "qualified_rate": (
         "companies with a qualified lead per company with a lead",
@@ -51,8 +39,28 @@ FITTED: Final = {
         """select ln(median(epoch(converted_at - opportunity_at) / 86400 + 0.1)) from conversions
              where goal = 'won' and opportunity_at is not null""",
     ),
+    "repeat_share": (
+        "share of orders of companies that ordered in the window before",
+        "select 1 - count(distinct account_id) / count(*) from conversions where goal = 'won'",
+    ),
 }
 HELD_OUT: Final = {
+    "clicks_per_account": (
+        "visits, forms, messages and events per company that left any, logarithm",
+        "select ln(count(*) / count(distinct account_id)) from touches where kind <> 'call'",
+    ),
+    "asked_share": (
+        "share of enquirers who were asked for their source",
+        "select avg((outcome <> 'not_asked')::int) from answers",
+    ),
+    "missed_share": (
+        "share of known companies' calls without an answer",
+        "select avg((status in ('missed', 'voicemail'))::int) from calls where account_id is not null",
+    ),
+    "talk_median": (
+        "median seconds of talk, logarithm",
+        "select ln(median(talk_s)) from calls where talk_s > 0 and account_id is not null",
+    ),
     "visit_share": ("share of touches that are visits", "select avg((kind = 'visit')::int) from touches"),
     "opportunity_rate": (
         "companies with an opportunity per company with a qualified lead",
@@ -63,10 +71,6 @@ HELD_OUT: Final = {
         "upper quartile of days from opportunity to order, logarithm",
         """select ln(quantile_cont(epoch(converted_at - opportunity_at) / 86400 + 0.1, 0.75)) from conversions
              where goal = 'won' and opportunity_at is not null""",
-    ),
-    "repeat_share": (
-        "share of orders of companies that ordered in the window before",
-        "select 1 - count(distinct account_id) / count(*) from conversions where goal = 'won'",
     ),
     "first_call_share": (
         "share of known companies' calls that are first calls",

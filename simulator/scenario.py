@@ -1,8 +1,8 @@
 """Where scenarios come from: TOML files, shipped or one's own, that may build on each other.
 
 Each line of a scenario says in a comment where its value comes from: a source, or the word "assumption". Most
-are assumptions, because little about industrial buying has been measured and published; calibrating to one's
-own tables (`simulator.calibrate`) is the remedy.
+are assumptions, because little about industrial buying has been measured and published; a market built from
+one's own tables (`simulator.own`) is the remedy.
 """
 
 from __future__ import annotations

@@ -173,17 +173,33 @@ def test_scoring_an_empty_directory_names_what_is_missing(run, tmp_path):
     assert "scenario.json" in result.output
 
 
-def test_a_scenario_is_fitted_to_tables_and_written(run, tmp_path):
-    run("simulate", "plain", "--out", tmp_path, *QUICK, "--truth", "none")
+def test_a_market_is_built_from_tables_and_decided_on(run, tmp_path):
+    few = ["--accounts", "60", "--seed", "3", "--truth", "none", "--set", "desk.reps=0"]
+    run("simulate", "plain", "--out", tmp_path, *few)
     mine = tmp_path / "mine.toml"
-    result = run("calibrate", tmp_path, "--accounts", "150", "--trials", "1", "--out", mine)
+    result = run("market", "fit", tmp_path, "--accounts", "60", "--trials", "1", "--out", mine)
     assert result.exit_code == 0, result.output
     assert "held out" in result.output
     assert "Cannot be identified: the effects of campaigns" in result.output
-    assert load(mine).name == "calibrated"
+    assert load(mine).accounts == 60
+    result = run("market", "decide", tmp_path, mine, "--draws", "2", "--role", "close")
+    assert result.exit_code == 0, result.output
+    words = " ".join(result.output.split())
+    assert words.startswith("Better than leaving the budget: ")
+    assert "a random move" in words
+    assert "Left out of moves, no direct costs: directory, webinar." in words
 
 
 def test_tables_that_are_not_there_cannot_be_fitted_to(run, tmp_path):
-    result = run("calibrate", tmp_path, "--out", tmp_path / "mine.toml")
+    result = run("market", "fit", tmp_path, "--out", tmp_path / "mine.toml")
     assert result.exit_code == 2
-    assert "touches.parquet" in result.output
+    assert "conversions.parquet" in result.output
+
+
+def test_a_market_that_was_not_built_from_tables_is_not_decided_on(run, tmp_path):
+    run("simulate", "plain", "--out", tmp_path, "--accounts", "20", "--truth", "none")
+    many = tmp_path / "many.toml"
+    many.write_text('extends = "supplier"', encoding="utf-8")
+    result = run("market", "decide", tmp_path, many)
+    assert result.exit_code == 2
+    assert "make it by `market fit`" in result.output

@@ -61,12 +61,11 @@ def known(engine: Engine, settings: Settings) -> Mapping[str, Kind]:
 
     archive = simulations.Archive(settings.data_dir)
 
-    def fit(arguments: Arguments, progress: Progress) -> Mapping[str, Any]:
+    def own_tables() -> Mapping[str, Any]:
         with db.reading(engine) as session:
             plain = snapshots.whole(session, settings, at=clock.now()).tables
             data = journeys.with_opportunities(session, plain, currency=settings.currency)
-        own = {name: getattr(data, name) for name in ("touches", "conversions", "answers", "calls")}
-        return simulations.fit(archive, own, arguments, progress)
+        return {name: getattr(data, name) for name in ("touches", "conversions", "answers", "calls", "costs")}
 
     def send_report(arguments: Arguments, _progress: Progress) -> Mapping[str, Any] | None:
         return mailing.send(engine, settings, arguments, at=clock.now())
@@ -101,7 +100,8 @@ def known(engine: Engine, settings: Settings) -> Mapping[str, Kind]:
         "retention": tidy_up,
         "import": bring_in,
         "simulate": lambda arguments, progress: simulations.run(archive, arguments, progress),
-        "calibrate": fit,
+        "calibrate": lambda arguments, progress: simulations.fit(archive, own_tables(), arguments, progress),
+        "decide": lambda arguments, progress: simulations.decide(archive, own_tables(), arguments, progress),
         schedules.KIND: send_report,
     }
 

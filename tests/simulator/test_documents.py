@@ -15,7 +15,7 @@ def test_every_shipped_world_is_in_the_comparison_of_models(name):
 
 
 @pytest.mark.parametrize(
-    "command", ["simulate", "score", "calibrate", "size-pool", "size-desk", "demo", "replay"]
+    "command", ["simulate", "score", "market", "size-pool", "size-desk", "demo", "replay"]
 )
 def test_every_command_is_described(command):
     assert f"ringtrail {command}" in (DOCS / "simulator.md").read_text(encoding="utf-8")

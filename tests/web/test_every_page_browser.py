@@ -8,6 +8,8 @@ from flask import Flask
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
+from simulator.beliefs import ANYWAY, NOTHING
+from simulator.families import HOUSE
 from tests.web.accessibility import dragged, findings, reflows, too_small, unseen_focus
 from tests.web.conftest import Service
 from tracking import clock
@@ -61,9 +63,24 @@ MARKET = {
 }  # fmt: skip
 FIT = {
     "accounts": 100, "seed": 1, "days": 90, "runs": 20,
-    "estimates": {"asked": (0.2, 0.1), "talk": (0.0, None)}, "unidentified": ["talk"],
-    "tied": [("asked", "talk")], "fitted": {"asked_share": (0.5, 0.6, 1.0)},
-    "held_out": {"visit_share": (0.5, 0.1, -4.2), "repeat_share": (None, 0.1, None)},
+    "estimates": {"phone": (0.2, 0.1), "decision": (0.0, None)}, "unidentified": ["decision"],
+    "tied": [("phone", "decision")], "fitted": {"phone_share": (0.5, 0.6, 1.0)}, "left_out": ["qualify"],
+    "held_out": {"visit_share": (0.5, 0.1, -4.2), "talk_median": (None, 0.1, None)}, "won": 60,
+    "values": [{"key": "needs.order.value_minor", "value": "90000", "origin": "data", "how": "median"}],
+}  # fmt: skip
+TRIAL = {
+    "moves": [["mailing", "adverts"], ["adverts", "mailing"]],
+    "amount_minor": 50_000, "margin_minor": 9_000_000,
+    "by_model": {"linear": ["mailing", "adverts"], "markov": None}, "fixed": ["fair"], "small": ["banners"],
+    "untracked": ["referrals"],
+    "cells": [
+        {
+            "family": family, "anyway": anyway, "nothing": nothing, "finding": finding, "reached": 0.5,
+            "gains": [20_000 + 9_000 * number, -30_000 - 9_000 * number],
+        }
+        for family in HOUSE for number, anyway in enumerate(ANYWAY)
+        for nothing in NOTHING for finding in (True, False)
+    ],
 }  # fmt: skip
 
 
@@ -75,9 +92,11 @@ def furnish(service: Service) -> dict[str, str]:
     archive.put("a" * 32, MARKET)
     fit = {"token": "b" * 32, "accounts": 100, "seed": 1}
     archive.put("b" * 32, FIT, "name = 'x'")
+    tried = {"token": "c" * 32, "accounts": None, "seed": 0}
+    archive.put("c" * 32, FIT | {"trial": TRIAL}, "name = 'x'")
     numbers = []
     with db.transaction(service.engine) as session:
-        for kind, arguments in (("simulate", market), ("calibrate", fit)):
+        for kind, arguments in (("simulate", market), ("calibrate", fit), ("decide", tried)):
             job = jobs.enqueue(session, kind, kind, arguments, by="anna@acme.example", at=clock.now())
             job.state, job.finished_at = JobState.done, clock.now()
             session.flush()

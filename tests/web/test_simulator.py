@@ -4,7 +4,9 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -12,8 +14,9 @@ from sqlalchemy import Engine, select
 from werkzeug.test import TestResponse
 
 from simulator import moments, which_model
-from simulator import scenario as scenarios
-from simulator.calibrate import PARAMETERS
+from simulator.beliefs import QUESTIONS
+from simulator.families import FAMILIES
+from simulator.fitting import PARAMETERS
 from simulator.market import World
 from simulator.runs import mapper
 from simulator.scenario import load, names
@@ -29,7 +32,9 @@ from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import Job
 from tracking.storage.vocabulary import JobState
-from tracking.web.simulator import figure_words, parameter_words, scenario_words
+from tracking.web.scenario_words import scenario_words
+from tracking.web.simulator import figure_words, parameter_words
+from tracking.web.which_model import answer_words, family_words, question_words
 
 Enter = Callable[[str], FlaskClient]
 SMALL = {"scenario": "one-touch", "accounts": "400", "days": "365", "seed": "1"}
@@ -62,10 +67,9 @@ def test_every_scenario_parameter_and_figure_has_words_for_readers(office: Flask
         assert set(scenario_words()) == {*names(), "calibrated"}
         assert set(parameter_words()) == set(PARAMETERS)
         assert set(figure_words()) == {*moments.FITTED, *moments.HELD_OUT}
-
-
-def counted(done: int, total: int | None = None) -> None:
-    """Progress that nobody watches."""
+        assert set(family_words()) == set(FAMILIES)
+        assert set(question_words()) == set(QUESTIONS)
+        assert {question: tuple(told) for question, told in answer_words().items()} == QUESTIONS
 
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
@@ -170,32 +174,60 @@ def test_a_running_simulation_stops_between_two_runs(engine: Engine, settings: S
     assert archive.get(TOKEN) is None
 
 
-@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
-def test_a_market_is_fitted_to_our_tables_shown_and_simulated(
-    signed_in: Enter, engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def our_tables(monkeypatch: pytest.MonkeyPatch) -> dict[str, pa.Table]:
+    """Tables of a small supplier, and worlds as few as show how it goes."""
     monkeypatch.setattr(simulations, "_TRIALS", 1)
-    base = load("supplier", {"desk.reps": 0, "warmup_days": 60, "tail_days": 0})
-    monkeypatch.setattr(simulations, "_BASE", base)
-    monkeypatch.setattr(scenarios, "load", lambda source: source)
+    monkeypatch.setattr(simulations, "_DRAWS", 2)
+    base = load("plain", {"desk.reps": 0})
     with mapper() as spread:
-        seen = tables(World(base, 120, 200, 5), spread)
-    archive = Archive(settings.data_dir)
-    arguments = {"token": TOKEN, "accounts": 120, "seed": 1}
-    simulations.fit(archive, seen, arguments, counted)  # type: ignore[arg-type]  # counts like Progress
-    monkeypatch.undo()
+        return tables(World(base, 60, 365, 5), spread)
+
+
+def done(engine: Engine, kind: str, arguments: dict[str, Any]) -> int:
     with db.transaction(engine) as session:
-        job = jobs.enqueue(session, "calibrate", "Fit", arguments, by="mikael@acme.example", at=clock.now())
+        job = jobs.enqueue(session, kind, kind, arguments, by="mikael@acme.example", at=clock.now())
         job.state = JobState.done
         session.flush()
-        number = job.id
+        return job.id
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_a_market_is_built_from_our_tables_decided_on_shown_and_simulated(
+    signed_in: Enter, engine: Engine, settings: Settings, our_tables: dict[str, pa.Table]
+) -> None:
+    told: list[int] = []
+
+    def progress(share: int, _whole: int | None = None) -> None:
+        told.append(share)
+
+    archive = Archive(settings.data_dir)
+    arguments = {"token": TOKEN, "accounts": 60, "seed": 1}
+    simulations.decide(archive, our_tables, arguments, progress)  # type: ignore[arg-type]  # as Progress
+    assert told == sorted(told)
+    assert told[-1] == 100
     client = signed_in("marketer")
+    before = text(client.get("/simulator/which-model").text)
+    assert "Try budget moves in our market" in before
+    number = done(engine, "decide", arguments)
+    page = text(client.get("/simulator/which-model").text)
+    assert re.search("Better than leaving the budget: (yes|no|cannot be decided).", page)
+    assert "Leave the budget as it is" in page
+    assert "A random move, on average" in page
+    assert "No direct costs: directory, webinar" in page
+    assert "Nothing tracked: referral" in page
+    # Other beliefs weigh the same worlds otherwise, at once.
+    sure = client.get("/simulator/which-model?anyway=few&role=close&nothing=none")
+    assert '<option value="close" selected>' in sure.text
+    assert text(sure.text) != page
+    assert client.get("/simulator/which-model?role=magic").status_code == 422
+    # The market behind it, as file and page; markets are simulated from it.
     page = text(client.get(f"/simulator/runs/{number}").text)
-    assert re.search(r"\d of 5 metrics not used for calibration are within three standard errors", page)
-    assert "What our data cannot show" in page
-    assert load(archive.scenario(TOKEN)).name == "calibrated"
-    assert set(PARAMETERS) == set((archive.get(TOKEN) or {})["estimates"])
-    assert "[campaigns." in client.get(f"/simulator/runs/{number}/scenario.toml").text
+    assert "metrics not used to fit the market are within three standard errors" in page
+    assert "needs.order.value_minor" in page
+    assert "from our data" in page
+    assert set(PARAMETERS) >= set((archive.get(TOKEN) or {})["estimates"])
+    assert "# from the data" in client.get(f"/simulator/runs/{number}/scenario.toml").text
     assert f'value="fit-{number}"' in client.get("/simulator").text
     started = post(client, "/simulator/run", **SMALL | {"scenario": f"fit-{number}"})
     assert started.status_code == 303
@@ -203,6 +235,31 @@ def test_a_market_is_fitted_to_our_tables_shown_and_simulated(
     archive.drop(TOKEN)
     assert "has been deleted" in client.get(f"/simulator/runs/{number}").text
     assert post(client, "/simulator/run", **SMALL | {"scenario": f"fit-{number}"}).status_code == 404
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_moves_are_tried_by_one_button_and_the_page_says_how_far_it_is(
+    signed_in: Enter, engine: Engine, settings: Settings
+) -> None:
+    client = signed_in("marketer")
+    page = "/simulator/which-model"
+    refused = client.post("/simulator/decide", data=form(client.get(page).text, accounts="7"))
+    assert refused.status_code == 422
+    assert "accounts: must be a whole number from 50" in text(refused.text)
+    started = client.post("/simulator/decide", data=form(client.get(page).text, accounts=""))
+    assert started.status_code == 303
+    assert "We are trying budget moves in our market" in client.get(page).text
+    assert "HX-Refresh" not in client.get(page, headers={"HX-Request": "true"}).headers
+    assert last(engine).kind == "decide"
+    assert last(engine).arguments["accounts"] is None
+    viewer = signed_in("viewer")
+    assert 'action="/simulator/decide"' not in viewer.get(page).text
+    assert viewer.post("/simulator/decide", data=form(viewer.get(page).text)).status_code == 403
+    # Nobody has bought anything yet: the job ends with the reason, and the page is as before.
+    assert jobs.work(engine, worker.known(engine, settings))
+    assert "there is nothing to fit to" in client.get(f"/simulator/runs/{last(engine).id}").text
+    assert "Try budget moves in our market" in text(client.get(page).text)
+    assert client.get(page, headers={"HX-Request": "true"}).headers["HX-Refresh"] == "true"
 
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)

@@ -80,7 +80,6 @@ ringtrail = Commands(
             "Create, verify and restore encrypted backups.",
             {name: f"backup:{name}" for name in ("create", "restore", "verify")},
         ),
-        "calibrate": "simulate:calibrate",
         "campaign": Commands(
             "Manage campaigns.",
             {"add": "numbers:campaign_add", "list": "numbers:campaign_list"},
@@ -125,6 +124,10 @@ ringtrail = Commands(
         "link": Commands(
             "Manage short links, which lead to your website with a campaign's UTM tags.",
             {name: f"links:link_{name}" for name in ("add", "change", "list")},
+        ),
+        "market": Commands(
+            "Build a market from your own data, and find out which move of budget is good in it.",
+            {"fit": "market:fit", "decide": "market:decide"},
         ),
         "material": Commands(
             "Manage assets, the pieces of a campaign that carry numbers.", {"add": "numbers:material_add"}

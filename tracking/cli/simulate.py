@@ -1,6 +1,5 @@
-"""The simulated market on the command line: make one, and fit it to one's own data."""
+"""The simulated market on the command line."""
 
-import math
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,6 @@ import click
 from simulator import scenario as scenarios
 from simulator import study
 from simulator.market import World
-from simulator.runs import mapper
 from simulator.truth import EXACT
 from tracking.cli.installation import Installation, fail, json_option, pass_installation
 
@@ -240,103 +238,3 @@ def _with_error(entry: dict[str, Any]) -> str | None:
     if found is None:
         return None
     return f"{found:.2f} ± {entry['marginal_margin_per_spend_se']:.2f} (±{entry['marginal_step']:.0%})"
-
-
-@click.command("calibrate")
-@click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option(
-    "--base", default="supplier", show_default=True, help="Scenario to start from: a name or a TOML file."
-)
-@click.option(
-    "--accounts",
-    type=click.IntRange(1),
-    default=1000,
-    show_default=True,
-    help="Number of companies, about as many as in your market.",
-)
-@click.option(
-    "--seed", type=int, default=0, show_default=True, help="Seed; the same seed gives the same result."
-)
-@click.option(
-    "--trials",
-    type=click.IntRange(1),
-    default=12,
-    show_default=True,
-    help="Maximum number of optimiser steps.",
-)
-@click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Scenario file to write."
-)
-@json_option
-@pass_installation
-def calibrate(
-    installation: Installation, directory: Path, base: str, accounts: int, seed: int, trials: int, out: Path
-) -> None:
-    """Calibrate a scenario to your own journey tables.
-
-    DIR holds touches, conversions, answers and calls as Parquet. Reports how well the scenario matches
-    metrics that were held out, and which parameters your data cannot identify.
-    """
-    import pyarrow.parquet as pq
-
-    from attribution import validate
-    from simulator import calibrate as calibration
-    from simulator import moments
-
-    needed = [directory / f"{name}.parquet" for name in moments.TABLES]
-    if missing := [path.name for path in needed if not path.is_file()]:
-        fail(f"{directory} has no {', '.join(missing)}; export the journey tables there as Parquet")
-    data = {path.stem: validate(pq.read_table(path), path.stem) for path in needed}
-    try:
-        with mapper() as spread:
-            found = calibration.fit(
-                data, scenarios.load(base), spread, accounts=accounts, seed=seed, trials=trials
-            )
-    except ValueError as error:
-        fail(str(error))
-    out.write_text(calibration.as_toml(found), encoding="utf-8")
-    estimates = [
-        {
-            "parameter": calibration.PARAMETERS[name][0],
-            "shift": shift,
-            "error": error if math.isfinite(error) else None,
-            "identified": "no" if name in found.unidentified else "yes",
-        }
-        for name, (shift, error) in found.estimates.items()
-    ]
-    figures = [
-        {
-            "figure": name,
-            "what": (moments.FITTED | moments.HELD_OUT)[name][0],
-            "used": used,
-            "data": in_data,
-            "simulated": simulated,
-            "off": off,
-        }
-        for used, group in (("fitted", found.fitted), ("held out", found.held_out))
-        for name, (in_data, simulated, off) in group.items()
-    ]
-    if installation.as_json:
-        installation.tell_json(
-            {"estimates": estimates, "figures": figures, "tied": found.tied, "runs": found.runs}
-        )
-        return
-    heading = {
-        "parameter": "Parameter",
-        "shift": "Shift",
-        "error": "Standard error",
-        "identified": "Identified",
-    }
-    installation.show(estimates, heading, f"Calibrated in {found.runs} simulated markets; wrote {out}")
-    heading = {
-        "what": "Metric",
-        "used": "Use",
-        "data": "Data",
-        "simulated": "Simulated",
-        "off": "Difference (standard errors)",
-    }
-    installation.show(figures, heading)
-    for pair in found.tied:
-        click.echo(f"Your data cannot tell {pair[0]} and {pair[1]} apart.")
-    for text in calibration.NEVER_IDENTIFIED:
-        click.echo(f"Cannot be identified: {text}.")

@@ -1,4 +1,4 @@
-"""Simulated markets made by a job: a run scores every model against the truth, a fit is to one's own data.
+"""Simulated markets made by a job: every model against the truth, our own market, and moves of budget in it.
 
 What comes of them is kept as files in ``data_dir/simulations``; it holds sums and no person.
 """
@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -22,6 +22,9 @@ from attribution.models import FITTED
 from tracking.access.jobs import Arguments, Progress
 from tracking.errors import Invalid, NotFound
 
+if TYPE_CHECKING:
+    from simulator.fitting import Fit
+
 LEAST_ACCOUNTS, MOST_ACCOUNTS = 50, 5_000
 LEAST_DAYS, MOST_DAYS = 30, 1_095
 LARGEST_SEED = 2**31 - 1
@@ -30,9 +33,10 @@ KEPT, KEPT_DAYS = 30, 365
 LEVEL = 0.9
 """Nominal coverage of the intervals that are compared with the truth."""
 _RESAMPLES = 200
-_TRIALS = 8
+_TRIALS = 4
+_DRAWS = 0
+"""Worlds tried for each family; 0 = as many as `simulator.decide` says."""
 # Fitted models go alone, so that one that these tables do not support spoils no other.
-_BASE = "supplier"
 _TOKEN = re.compile(r"[0-9a-f]{32}")
 
 
@@ -66,7 +70,7 @@ class Archive:
         """Return the file of a fitted scenario, or raise NotFound."""
         path = self._path(token, "toml")
         if not path.exists():
-            raise NotFound("this calibrated scenario has been deleted; calibrate again")
+            raise NotFound("this scenario has been deleted; build the market again")
         return path
 
     def drop(self, token: str) -> None:
@@ -180,39 +184,77 @@ def run(archive: Archive, arguments: Arguments, progress: Progress) -> Mapping[s
 def fit(
     archive: Archive, data: Mapping[str, pa.Table], arguments: Arguments, progress: Progress
 ) -> Mapping[str, Any]:
-    """Fit a scenario to an installation's journey tables, and say how well figures fit that were not used."""
-    from simulator import calibrate as calibration
-    from simulator import scenario as scenarios
-    from simulator.moments import TABLES
+    """Build a market from an installation's tables, and say how well figures fit that were not used."""
+    found, result, toml = _fitted(data, arguments, _part(progress, 0, 100))
+    archive.put(arguments["token"], result, toml)
+    return {"runs": found.runs}
+
+
+def decide(
+    archive: Archive, data: Mapping[str, pa.Table], arguments: Arguments, progress: Progress
+) -> Mapping[str, Any]:
+    """Build a market from an installation's tables, and try moves of budget in it under every belief."""
+    from simulator import decide as deciding
+    from simulator.runs import mapper
+
+    found, result, toml = _fitted(data, arguments, _part(progress, 0, 35))
+    with mapper() as spread:
+        try:
+            trial = deciding.decide(
+                data,
+                found.scenario,
+                spread,
+                draws=_DRAWS or deciding.DRAWS,
+                seed=1 + arguments["seed"],
+                on_progress=_part(progress, 35, 100),
+            )
+        except ValueError as error:
+            raise _too_little(error) from None
+    archive.put(arguments["token"], result | {"trial": deciding.as_plain(trial)}, toml)
+    return {"moves": len(trial.moves)}
+
+
+def _fitted(
+    data: Mapping[str, pa.Table], arguments: Arguments, on_progress: Callable[[float], None]
+) -> "tuple[Fit, dict[str, Any], str]":
+    """Return a fit, what is kept of it, and the scenario as a file."""
+    from simulator import fitting, own_file
     from simulator.runs import SHARD, counted, mapper
 
     # Each simulated market is two results a shard; the optimiser may end before its last step.
-    most = 2 * math.ceil(arguments["accounts"] / SHARD) * (_TRIALS * (len(calibration.PARAMETERS) + 2) + 7)
+    shards = math.ceil((arguments["accounts"] or LEAST_ACCOUNTS) / SHARD)
+    most = 2 * shards * (_TRIALS * (len(fitting.PARAMETERS) + 1) + 20)
     with mapper() as spread:
         try:
-            found = calibration.fit(
-                {name: data[name] for name in TABLES},
-                scenarios.load(_BASE),
-                counted(spread, _part(progress, 0, 100), most),
+            found = fitting.fit(
+                data,
+                counted(spread, on_progress, most),
                 accounts=arguments["accounts"],
                 seed=arguments["seed"],
                 trials=_TRIALS,
             )
         except ValueError as error:
-            raise Invalid("data", "not enough data to calibrate: %(error)s", error=error) from None
+            raise _too_little(error) from None
     result = {
-        "accounts": arguments["accounts"],
+        "accounts": found.scenario.accounts,
         "seed": arguments["seed"],
         "days": found.scenario.days,
+        "currency": found.scenario.currency,
         "runs": found.runs,
+        "won": found.own.orders,
         "estimates": found.estimates,
+        "left_out": found.left_out,
         "unidentified": found.unidentified,
         "tied": found.tied,
         "fitted": found.fitted,
         "held_out": found.held_out,
+        "values": own_file.value_rows(found.own),
     }
-    archive.put(arguments["token"], result, calibration.as_toml(found))
-    return {"runs": found.runs}
+    return found, result, own_file.as_toml(found.own)
+
+
+def _too_little(error: ValueError) -> Invalid:
+    return Invalid("data", "not enough data to build a market: %(error)s", error=error)
 
 
 def _credits(seen: Mapping[str, pa.Table]) -> tuple[dict[str, dict[str | None, int]], dict[str, str]]:

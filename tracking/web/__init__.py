@@ -47,6 +47,7 @@ from tracking.web import (
     steps,
     trends,
     visits,
+    which_model,
     worklist,
 )
 from tracking.web.pages import asset, bp, make_room, may, protect, squeeze
@@ -84,6 +85,7 @@ PAGE_MODULES = (
     start,
     trends,
     visits,
+    which_model,
     worklist,
 )
 

@@ -55,6 +55,20 @@ def whole(name: str) -> int | None:
         raise Invalid(name, "%(told)r is not a whole number; enter digits only", told=told) from None
 
 
+def between(name: str, least: int, most: int) -> int:
+    """Return a whole number from ``least`` to ``most``, or raise Invalid."""
+    told = whole(name)
+    if told is None or not least <= told <= most:
+        raise Invalid(
+            name,
+            "must be a whole number from %(least)d to %(most)d, not %(told)r",
+            told=text(name) or "",
+            least=least,
+            most=most,
+        )
+    return told
+
+
 def one_of(kind: type[_Choice], name: str) -> _Choice:
     """Return one of a field's choices."""
     told = text(name) or ""

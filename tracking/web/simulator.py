@@ -5,7 +5,6 @@ from functools import cache
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from flask import Response, redirect, render_template, request, url_for
 from flask_babel import gettext
 from sqlalchemy import select
@@ -14,7 +13,6 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from reports import charts
 from simulator import scenario as scenarios
-from simulator import which_model as study
 from tracking.access import jobs
 from tracking.errors import Invalid, NotFound, Sentence, say
 from tracking.language.words import chart_locale, chart_words, job_state_words
@@ -24,10 +22,12 @@ from tracking.storage.models import Job
 from tracking.storage.vocabulary import JobState
 from tracking.web import forms, pages
 from tracking.web.pages import EVERYONE, MARKETERS, Work
+from tracking.web.scenario_words import scenario_words
 
 Page = str | tuple[str, int] | AnyResponse
-_KINDS = ("simulate", "calibrate")
+_KINDS = ("simulate", "calibrate", "decide")
 _SHOWN = 50
+_COMPANIES = (simulations.LEAST_ACCOUNTS, simulations.MOST_ACCOUNTS)
 _DRAWN = ("first-touch", "last-touch", "linear", "shapley", "self-reported", "hybrid")
 # More models than this make a chart that nobody can read; the table shows all that are chosen.
 _MOST_DRAWN = 7
@@ -41,7 +41,7 @@ def _start(problem: Invalid | None = None, which: str = "") -> str:
         return render_template(
             "simulator/start.html",
             runs=runs,
-            fits=[job for job, result in runs if job.kind == "calibrate" and result],
+            fits=[job for job, result in runs if job.kind != "simulate" and result],
             worlds=[(name, defaults) for name, defaults in _worlds().items()],
             words=scenario_words(),
             states=dict(job_state_words()),
@@ -57,37 +57,6 @@ def simulator() -> str:
     return _start()
 
 
-@pages.page("/simulator/which-model", EVERYONE)
-def which_model() -> tuple[str, int]:
-    with pages.reading() as session:
-        asked = pages.report_query(session)
-        snapshot = pages.current_snapshot(session)
-    table, period = snapshot.tables, asked.period
-    won = table.conversions.filter(pc.equal(table.conversions["goal"], "won"))["converted_at"]
-    count = int(pc.sum(period.holds(won)).as_py() or 0)
-    ranked, chance = study.trust(count), study.chance(count)
-    page = render_template(
-        "simulator/which_model.html",
-        asked=asked,
-        deals=count,
-        studied=study.studied(count),
-        chance=chance,
-        ranked=ranked,
-        uncovered=study.uncovered(roi.REPORTED, count),
-        rules=study.rules(),
-        no_better=study.no_better_than_leaving(count),
-        better_in=study.worlds_better_than_leaving(count),
-        worlds=len(study.study()["worlds"]) - 1,
-        near=[each.model for each in ranked if each.mean.wrong - ranked[0].mean.wrong <= chance],
-        usual=min(ranked, key=lambda each: each.usual.wrong),
-        asked_rate=roi.attended(snapshot, period)["asked_rate"],
-        words=scenario_words(),
-        snapshot=snapshot,
-        problem=asked.problem,
-    )
-    return page, pages.status_of(asked.problem)
-
-
 @pages.page("/simulator/run", MARKETERS, methods=("POST",))
 def run_simulation() -> Page:
     def work(job: Work) -> int:
@@ -95,9 +64,9 @@ def run_simulation() -> Page:
         arguments = {
             "token": new_token(),
             "scenario": source,
-            "accounts": _bounded("accounts", simulations.LEAST_ACCOUNTS, simulations.MOST_ACCOUNTS),
-            "days": _bounded("days", simulations.LEAST_DAYS, simulations.MOST_DAYS),
-            "seed": _bounded("seed", 0, simulations.LARGEST_SEED),
+            "accounts": forms.between("accounts", *_COMPANIES),
+            "days": forms.between("days", simulations.LEAST_DAYS, simulations.MOST_DAYS),
+            "seed": forms.between("seed", 0, simulations.LARGEST_SEED),
         }
         job.note("simulation start", f"{label}: {arguments['accounts']} {arguments['days']}")
         by = job.user.email
@@ -114,11 +83,11 @@ def fit_simulation() -> Page:
     def work(job: Work) -> int:
         arguments = {
             "token": new_token(),
-            "accounts": _bounded("accounts", simulations.LEAST_ACCOUNTS, simulations.MOST_ACCOUNTS),
-            "seed": _bounded("seed", 0, simulations.LARGEST_SEED),
+            "accounts": forms.between("accounts", *_COMPANIES) if forms.text("accounts") else None,
+            "seed": forms.between("seed", 0, simulations.LARGEST_SEED),
         }
-        told = say("Calibrate a market to our data")
-        job.note("simulation fit", str(arguments["accounts"]))
+        told = say("Build a market from our data")
+        job.note("simulation fit", str(arguments["accounts"] or ""))
         by = job.user.email
         return jobs.enqueue(job.session, "calibrate", told, arguments, by=by, at=job.at).id
 
@@ -137,9 +106,14 @@ def simulation(job_id: int) -> Page:
             return render_template(
                 "simulator/waiting.html", job=job, live=jobs.is_open(job), states=dict(job_state_words())
             )
-        if job.kind == "calibrate":
+        if job.kind != "simulate":
             return render_template(
-                "simulator/fit.html", job=job, r=result, figures=_figures(result), words=parameter_words()
+                "simulator/fit.html",
+                job=job,
+                r=result,
+                figures=_figures(result),
+                words=parameter_words(),
+                origins=origin_words(),
             )
         fitted = _fit_of(session, result["fitted"]) if result["fitted"] else None
         shown = _chosen([score["model"] for score in result["models"]])
@@ -167,52 +141,32 @@ def simulation_scenario(job_id: int) -> AnyResponse:
     )
 
 
-def scenario_words() -> dict[str, str]:
-    """Return what each scenario that comes with Ringtrail is about."""
-    return {
-        "supplier": gettext("Pump supplier: nine campaigns, many calls, imperfect tracking"),
-        "forgetful": gettext("Pump supplier, but most callers misremember how they found you"),
-        "offline": gettext("Trade shows, print and referrals work untracked, but buyers mention them"),
-        "first-opens": gettext(
-            "The campaign that gets you on the shortlist does the work; the rest only guide the buyer"
-        ),
-        "last-wins": gettext("Only the last contact before the call matters, and its number is called"),
-        "relay": gettext("Opening and closing campaigns need each other; everything is tracked"),
-        "slow-drip": gettext(
-            "Each contact makes an order slightly more likely, for a long time; everything is tracked"
-        ),
-        "breakdown": gettext(
-            "A part breaks and the supplier found that day gets the order; the rest is noise"
-        ),
-        "introduction": gettext("One introduction does all the work; brand searches and calls follow"),
-        "committee": gettext(
-            "Each contact convinces one more member of a buying committee that decides months later"
-        ),
-        "fading": gettext("A contact loses half its effect in 30 days; what remains at decision time counts"),
-        "bookends": gettext("One contact opens, one closes; half of the buyers need one in between"),
-        "one-touch": gettext("One campaign per buyer and no demand without it: every model is right"),
-        "placebo": gettext("No campaign has any effect: every order would have come anyway"),
-        "calibrated": gettext("A market calibrated to our data"),
-    }
-
-
 def parameter_words() -> dict[str, str]:
     """Return what the parameters that are fitted to data are called."""
     return {
-        "asked": gettext("share of callers who are asked"),
+        "needs": gettext("how often companies need something"),
         "phone": gettext("share of inquiries by phone"),
-        "responses": gettext("how often people respond in a way that is tracked"),
         "qualify": gettext("share of leads that qualify"),
         "decision": gettext("days from quote to order"),
         "lifetime": gettext("days until a need ends without us"),
-        "talk": gettext("talk time in seconds"),
+        "repeat": gettext("how often buyers order again"),
         "customers": gettext("calls of customers about other matters"),
+    }
+
+
+def origin_words() -> dict[str, str]:
+    """Return what is said of a value by where it comes from."""
+    return {
+        "data": gettext("from our data"),
+        "fitted": gettext("fitted"),
+        "assumption": gettext("assumption"),
     }
 
 
 def figure_words() -> dict[str, str]:
     """Return what the figures are called by which a simulated market is compared with a real one."""
     return {
+        "orders": gettext("orders (logarithm)"),
         "clicks_per_account": gettext("visits, forms, messages and events for each company seen (logarithm)"),
         "phone_share": gettext("first calls for each first call, form and message"),
         "asked_share": gettext("share of inquirers who were asked"),
@@ -260,7 +214,7 @@ def _job(session: Session, job_id: int) -> Job:
 
 
 def _fit_of(session: Session, token: str) -> Job | None:
-    query = select(Job).where(Job.kind == "calibrate").order_by(Job.id.desc()).limit(_SHOWN)
+    query = select(Job).where(Job.kind.in_(_KINDS[1:])).order_by(Job.id.desc()).limit(_SHOWN)
     return next((job for job in session.scalars(query) if job.arguments["token"] == token), None)
 
 
@@ -272,21 +226,8 @@ def _source(session: Session) -> tuple[str, Sentence]:
     if told.startswith("fit-") and told[4:].isdecimal():
         job = _job(session, int(told[4:]))
         _archive().scenario(job.arguments["token"])
-        return job.arguments["token"], say("Simulate our calibrated market (%(n)d)", n=job.id)
+        return job.arguments["token"], say("Simulate our own market (%(n)d)", n=job.id)
     raise Invalid("scenario", "%(told)r is not an option; choose one from the list", told=told)
-
-
-def _bounded(name: str, least: int, most: int) -> int:
-    told = forms.whole(name)
-    if told is None or not least <= told <= most:
-        raise Invalid(
-            name,
-            "must be a whole number from %(least)d to %(most)d, not %(told)r",
-            told=forms.text(name) or "",
-            least=least,
-            most=most,
-        )
-    return told
 
 
 def _chosen(known: Sequence[str]) -> list[str]:

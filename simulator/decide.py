@@ -1,0 +1,325 @@
+"""Moves of budget tried on a supplier's own market, in worlds of every family of `simulator.families`.
+
+Moves shift equal amounts from one campaign's movable costs to another's. Each is tried in worlds drawn from
+the prior, against the same world left as it is. `simulator.advise` weighs what came of it by beliefs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from simulator.beliefs import ANYWAY, NOTHING
+from simulator.chance import Floats, uniform_one
+from simulator.families import HOUSE, sizes, solve, untracked
+from simulator.market import World
+from simulator.moves import Move
+from simulator.own_moves import credited, expected, movable
+from simulator.parameters import Scenario
+from simulator.runs import Mapper, OnProgress, counted, mapper, silent
+from simulator.score import SCORED
+from simulator.tally import values
+from simulator.truth import spend_minor
+
+# Companies a world is simulated with at most, and to find its effects; gains are scaled to the market.
+MOST, _TRIED_ON = 1_000, 400
+# Worlds per family: each pair of answers to the first and third question, for finding and for valuing.
+DRAWS: Final = 2 * len(ANYWAY) * len(NOTHING)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One world tried: a family, where it lies between the beliefs, and what each move gains there.
+
+    Attributes
+    ----------
+    family : str
+        One of `FAMILIES`, other than no effect, where nothing gains anything.
+    anyway, nothing : str
+        Which answers would be right there, see `simulator.beliefs`.
+    finding : bool
+        Whether moves are chosen on it; otherwise they are valued on it.
+    reached : float
+        Share of the orders that come without any advertising, 0 to 1.
+    gains : tuple of float
+        Margin gained by each move, window and tail, whole market, in minor units.
+    """
+
+    family: str
+    anyway: str
+    nothing: str
+    finding: bool
+    reached: float
+    gains: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What the moves gain in all worlds tried: from this advice follows under any beliefs.
+
+    Attributes
+    ----------
+    moves : list of (str, str)
+        Giver and taker.
+    amount_minor : int
+        What each move shifts, in minor units.
+    margin_minor : int
+        Margin of the window, in minor units.
+    by_model : dict of str to (str, str) or None
+        The move of each model by expected gain on its own credits; None for leaving the budget.
+    fixed : list of str
+        Campaigns without movable costs.
+    small : list of str
+        Campaigns with less movable cost than is moved.
+    untracked : list of str
+        Campaigns with movable costs of which nothing is tracked.
+    cells : list of Cell
+        The worlds.
+    """
+
+    moves: list[Move]
+    amount_minor: int
+    margin_minor: int
+    by_model: dict[str, Move | None]
+    fixed: list[str]
+    small: list[str]
+    untracked: list[str]
+    cells: list[Cell]
+
+
+@dataclass(frozen=True)
+class _Task:
+    scenario: Scenario
+    accounts: int
+    family: str
+    anyway: str
+    nothing: str
+    finding: bool
+    draw: int
+    orders: int
+    value: float
+    deals: Mapping[str | None, float]
+    moves: tuple[tuple[str, str, float, float], ...]
+
+
+def decide(
+    data: Mapping[str, pa.Table],
+    scenario: Scenario,
+    spread: Mapper,
+    *,
+    draws: int = DRAWS,
+    seed: int = 1,
+    on_progress: OnProgress = silent,
+) -> Trial:
+    """Try the moves of all models and more on a market fitted to tables: `try_moves` with their credits.
+
+    Parameters
+    ----------
+    data : mapping of str to pyarrow.Table
+        The tables, as for `simulator.own.build`.
+    scenario : Scenario
+        The market fitted to them.
+    spread, draws, seed, on_progress
+        As for `try_moves`.
+
+    Returns
+    -------
+    Trial
+        What came of it.
+
+    Raises
+    ------
+    ValueError
+        If the scenario is not one that `simulator.fitting` made, or no order lies in its window.
+    """
+    if len(scenario.needs) != 1:
+        raise ValueError(f"the scenario has {len(scenario.needs)} kinds of needs: make it by `market fit`")
+    deals, margin = credited(data, scenario, SCORED)
+    # Every model shares out all orders.
+    orders = round(sum(next(iter(deals.values()), {}).values()))
+    if not orders:
+        raise ValueError("the tables hold no order in the window of the scenario: fit the market anew")
+    whole = round(sum(next(iter(margin.values()), {}).values()))
+    return try_moves(
+        scenario, orders, whole, deals, margin, spread, draws=draws, seed=seed, on_progress=on_progress
+    )
+
+
+def try_moves(
+    scenario: Scenario,
+    orders: int,
+    margin_minor: int,
+    deals: Mapping[str, Mapping[str | None, float]],
+    credits: Mapping[str, Mapping[str | None, float]],
+    spread: Mapper,
+    *,
+    draws: int = DRAWS,
+    seed: int = 1,
+    on_progress: OnProgress = silent,
+) -> Trial:
+    """Try moves of budget in worlds of every family.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The market, as fitted; its size stands in it.
+    orders : int
+        Orders in the window, 1 or more.
+    margin_minor : int
+        Their margin, in minor units.
+    deals : mapping of str to mapping
+        Per model the deals credited to each campaign, for the models of `HOUSE`.
+    credits : mapping of str to mapping
+        Per model the margin credited to each campaign, whose moves are tried.
+    spread : Mapper
+        Where to run it, a world at a time.
+    draws : int, default `DRAWS`
+        Worlds per family, half of them for finding; a multiple of 2.
+    seed : int, default 1
+        Decides the worlds.
+    on_progress : callable, optional
+        Is given the share done so far, 0 to 1; an exception that it raises stops the work.
+
+    Returns
+    -------
+    Trial
+        What came of it.
+
+    Notes
+    -----
+    In every world what an order is worth does not depend on the campaigns, so a gain is the orders gained
+    times the mean margin of an order: the same in expectation as adding up margins, with far less chance in
+    it. Everyone is answered at once.
+    """
+    spend, amount = movable(scenario, scenario.accounts)
+    names = list(scenario.campaigns)
+    moves = [(giver, taker) for giver in spend for taker in spend if giver != taker]
+    steps = tuple((giver, taker, amount / spend[giver], amount / spend[taker]) for giver, taker in moves)
+    pairs = [(anyway, nothing) for anyway in ANYWAY for nothing in NOTHING]
+    tasks = [
+        _Task(
+            scenario,
+            min(MOST, scenario.accounts),
+            family,
+            # Half of the worlds find, half value; both go through all pairs of answers, in steps of four so
+            # that the first few are spread over them.
+            *pairs[number // 2 * 4 % len(pairs)],
+            number % 2 == 0,
+            seed * 1_000_003 + number,
+            orders,
+            margin_minor / max(1, orders),
+            deals.get(HOUSE[family], {}),
+            steps,
+        )
+        for number in range(draws if moves else 0)
+        for family in HOUSE
+    ]
+    watched = counted(spread, on_progress, max(1, len(tasks)))
+    costs = dict(zip(names, spend_minor(World(scenario, scenario.accounts, scenario.days, 0)), strict=True))
+    blind = untracked(scenario)
+    return Trial(
+        moves=moves,
+        amount_minor=amount,
+        margin_minor=margin_minor,
+        by_model={model: expected(credit, spend, amount) for model, credit in credits.items()},
+        fixed=[name for name in names if not costs[name][1]],
+        small=[name for name in names if costs[name][1] and name not in {*spend, *blind}],
+        untracked=[name for name in blind if costs[name][1]],
+        cells=list(watched(_world, tasks)),
+    )
+
+
+def _world(task: _Task) -> Cell:
+    def drawn(concern: str, span: tuple[float, float]) -> float:
+        return span[0] + (span[1] - span[0]) * uniform_one(task.draw, 0, f"{concern}.{task.family}")
+
+    nothing = drawn("nothing", NOTHING[task.nothing])
+    strengths = sizes(task.scenario, task.family, task.draw, nothing, task.deals)
+    with mapper() as here:
+        believed = solve(
+            task.scenario,
+            task.family,
+            strengths,
+            drawn("anyway", ANYWAY[task.anyway]),
+            task.orders,
+            here,
+            accounts=min(_TRIED_ON, task.accounts),
+            seed=task.draw,
+        )
+        gains = gained(believed.scenario, task.accounts, task.draw, task.moves, here)
+    scale = task.scenario.accounts / task.accounts * task.value
+    return Cell(
+        task.family,
+        task.anyway,
+        task.nothing,
+        task.finding,
+        believed.anyway,
+        tuple(float(gain) * scale for gain in gains),
+    )
+
+
+def gained(
+    scenario: Scenario,
+    accounts: int,
+    seed: int,
+    moves: Sequence[tuple[str, str, float, float]],
+    spread: Mapper,
+) -> Floats:
+    """Return the orders that each move gains in one world, window and tail.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The world.
+    accounts, seed : int
+        Companies, and what decides all chance.
+    moves : sequence of (str, str, float, float)
+        Giver, taker, and the shares of their movable costs that are taken and added.
+    spread : Mapper
+        Where to run it.
+
+    Returns
+    -------
+    ndarray of float64
+        One per move; the same chance decides all runs.
+    """
+    world = World(scenario, accounts, scenario.days, seed)
+    place = {name: position for position, name in enumerate(world.campaigns)}
+    scales = np.ones((1 + len(moves), len(place)))
+    for row, (giver, taker, less, more) in enumerate(moves, start=1):
+        scales[row, place[giver]] -= less
+        scales[row, place[taker]] += more
+    orders = values(world, scales, spread).counted[:, 0]
+    return np.asarray(orders[1:] - orders[0], dtype=np.float64)
+
+
+def as_plain(trial: Trial) -> dict[str, Any]:
+    """Return what JSON can hold of a trial."""
+    return {
+        "moves": [list(move) for move in trial.moves],
+        "amount_minor": trial.amount_minor,
+        "margin_minor": trial.margin_minor,
+        "by_model": {model: list(move) if move else None for model, move in trial.by_model.items()},
+        "fixed": trial.fixed,
+        "small": trial.small,
+        "untracked": trial.untracked,
+        "cells": [vars(cell) | {"gains": [round(gain) for gain in cell.gains]} for cell in trial.cells],
+    }
+
+
+def from_plain(held: Mapping[str, Any]) -> Trial:
+    """Return the trial of which `as_plain` made this."""
+    return Trial(
+        moves=[(giver, taker) for giver, taker in held["moves"]],
+        amount_minor=held["amount_minor"],
+        margin_minor=held["margin_minor"],
+        by_model={model: tuple(move) if move else None for model, move in held["by_model"].items()},
+        fixed=held["fixed"],
+        small=held["small"],
+        untracked=held["untracked"],
+        cells=[Cell(**cell | {"gains": tuple(cell["gains"])}) for cell in held["cells"]],
+    )

@@ -1,0 +1,314 @@
+"""Families of mechanisms: how campaigns may work on buyers, tried on a supplier's own market.
+
+Tables of what was tracked do not tell how campaigns work. Each family sets the effects of the same campaigns
+by another mechanism, with sizes drawn from a prior, some of them none; what comes without any advertising is
+then brought to what is believed, and the number of orders to that of the data.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from simulator.chance import normal, uniform_one
+from simulator.fitting import scale_needs
+from simulator.market import World
+from simulator.parameters import Scenario
+from simulator.runs import Mapper
+from simulator.tally import values
+
+Tree = dict[str, Any]
+
+NONE: Final = "no effect"
+# Per family the model whose credits are the right reading of the tables if buyers buy that way.
+HOUSE: Final[dict[str, str]] = {
+    "introduction": "first-touch",
+    "last push": "last-touch",
+    "committee": "linear",
+    "fading": "time-decay",
+    "unseen work": "self-reported",
+    "step by step": "position-based",
+}
+FAMILIES: Final = (*HOUSE, NONE)
+# Standard deviation of the logarithm of a meeting's effect among campaigns. Assumption: one campaign in three
+# works more than twice, or less than half, as well as its like.
+SIGMA: Final = 0.8
+# A dear meeting works better than a cheap one, but less than in proportion. Assumption.
+DEARNESS: Final = 0.5
+# d of `Campaign.diminishing`: the next euro brings half of what the average one does. Assumption.
+DIMINISHING: Final = 1.0
+# A campaign whose every second meeting is tracked does little of the work that nobody sees. Assumption.
+_UNSEEN: Final = 4.0
+_LOWEST, _HIGHEST = -7.0, 5.0
+_STEPS: Final = (7, 5)
+
+
+@dataclass(frozen=True)
+class Believed:
+    """A market under one family.
+
+    Attributes
+    ----------
+    scenario : Scenario
+        The market with effects, everyone answered at once.
+    anyway : float
+        Share of the orders that would come without any advertising, 0 to 1, as reached. It stays
+        above what was asked for where campaigns reach too few.
+    orders : int
+        Orders in the window, as reached in the market tried.
+    """
+
+    scenario: Scenario
+    anyway: float
+    orders: int
+
+
+def meetings(scenario: Scenario, name: str) -> float:
+    """Return how many meetings a campaign has in the window, for each company in the market, about."""
+    campaign = scenario.campaigns[name]
+    years = scenario.days / 365
+    flights = sum(flight.exposures for flight in campaign.flights if 0 <= flight.from_day < scenario.days)
+    if campaign.audience == "all":
+        return flights + campaign.per_year * years
+    (need,) = scenario.needs.values()
+    sizes = scenario.market.sizes.values()
+    demand = sum(size.share * size.demand for size in sizes) / sum(size.share for size in sizes)
+    open_years = need.lifetime_days * math.exp(need.lifetime_sigma**2 / 2) / 365
+    return campaign.per_year * need.per_year * demand * years * open_years
+
+
+def untracked(scenario: Scenario) -> list[str]:
+    """Return the campaigns of which nothing is tracked: how many they meet is a guess."""
+    return [
+        name
+        for name, campaign in scenario.campaigns.items()
+        if campaign.number == "none" and not campaign.response
+    ]
+
+
+def sizes(
+    scenario: Scenario,
+    family: str,
+    draw: int,
+    nothing: float,
+    deals: Mapping[str | None, float] | None = None,
+) -> dict[str, float]:
+    """Draw how strongly a meeting with each campaign works, relative to the others.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The market, as fitted.
+    family : str
+        One of `FAMILIES`.
+    draw : int
+        Which draw; the same for a campaign's name whatever other campaigns there are.
+    nothing : float
+        Chance that a campaign does nothing, 0 to 1.
+    deals : mapping of str to float, optional
+        Deals credited to each campaign by the family's model (`HOUSE`); without it the prior alone decides.
+
+    Returns
+    -------
+    dict of str to float
+        0 for a campaign that does nothing; the others scattered around 1.
+
+    Notes
+    -----
+    The prior: a log-normal with `SIGMA`, around the square root (`DEARNESS`) of what a meeting costs. With
+    deals credited, the logarithm of deals for each meeting is a second measurement, the better the more deals
+    there are; the two are averaged by their precision. It counts deals, not money: what a deal is worth does
+    not depend on the campaign in any family.
+    """
+    names = list(scenario.campaigns)
+    if family == NONE or not names:
+        return dict.fromkeys(names, 0.0)
+    met = {name: max(1e-6, meetings(scenario, name)) for name in names}
+    centre = _prices(scenario, met)
+    blind = untracked(scenario)
+    # Where nothing is tracked, no deal credited says nothing.
+    seen = _measured([name for name in names if name not in blind], met, deals or {})
+    found, lots = {}, {}
+    for name in names:
+        mean, variance = centre[name], SIGMA**2
+        if name in seen:
+            measured, error = seen[name]
+            weight = variance / (variance + error)
+            mean, variance = mean + weight * (measured - mean), variance * (1 - weight)
+        lot = float(normal(np.array([uniform_one(draw, 0, f"size.{family}.{name}")]))[0])
+        size = math.exp(mean + math.sqrt(variance) * lot)
+        if family == "unseen work":
+            size *= (1 - min(0.99, scenario.campaigns[name].response)) ** _UNSEEN
+        lots[name] = uniform_one(draw, 0, f"nothing.{family}.{name}")
+        found[name] = size if lots[name] >= nothing else 0.0
+        lots[name] += 1e-9 * size
+    if not any(found.values()):
+        # In a family with an effect at least one campaign has one.
+        only = max(names, key=lambda name: lots[name])
+        found[only] = math.exp(centre[only])
+    return found
+
+
+def _prices(scenario: Scenario, met: Mapping[str, float]) -> dict[str, float]:
+    """Return the mean logarithm of each campaign's effect by what a meeting costs; 0 on average."""
+    prices = {}
+    for name, campaign in scenario.campaigns.items():
+        cost = campaign.variable_minor / 1000 + campaign.fixed_minor / scenario.accounts
+        if cost > 0:
+            prices[name] = DEARNESS * math.log(cost * scenario.days / 365 / met[name])
+    middle = sum(prices.values()) / len(prices) if prices else 0.0
+    # Within a factor of four, so that what one guesses of prices does not decide all.
+    return {name: max(-1.4, min(1.4, prices.get(name, middle) - middle)) for name in scenario.campaigns}
+
+
+def _measured(
+    names: list[str], met: Mapping[str, float], deals: Mapping[str | None, float]
+) -> dict[str, tuple[float, float]]:
+    """Return the logarithm of deals per meeting and its variance, centred like the prior."""
+    if not any(deals.get(name, 0.0) for name in names):
+        return {}
+    # Half a deal each, so that a campaign with none is small and not impossible.
+    weights = {name: deals.get(name, 0.0) + 0.5 for name in names}
+    rates = {name: math.log(weights[name] / met[name]) for name in names}
+    middle = sum(rates.values()) / len(names)
+    return {name: (rates[name] - middle, 1 / weights[name]) for name in names}
+
+
+def applied(
+    scenario: Scenario, family: str, strengths: Mapping[str, float], push: float, draw: int = 0
+) -> Scenario:
+    """Return the market with the effects of a family.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The market, as fitted.
+    family : str
+        One of `FAMILIES`.
+    strengths : mapping of str to float
+        What `sizes` returned.
+    push : float
+        Logarithm of the effect of an ordinary meeting; as it rises, what comes unprompted falls.
+    draw : int, default 0
+        Decides which campaigns open and which close, where that matters.
+
+    Returns
+    -------
+    Scenario
+        Everyone is answered and quoted to at once, so that only campaigns matter.
+    """
+    tree: Tree = scenario.model_dump()
+    tree["desk"] |= {"reps": 0, "junk_per_day": 0.0, "customer_calls_per_day": 0.0}
+    tree["sales"]["people"] = 0
+    if family == NONE:
+        return Scenario.model_validate(tree)
+    force, left = math.exp(push), 1 / (1 + math.exp(push))
+    stages: set[str] = set()
+    for name, campaign in tree["campaigns"].items():
+        effect = min(100.0, force * strengths[name])
+        impulse, lift, half = _mechanism(family, effect, uniform_one(draw, 0, f"role.{name}") < 0.5)
+        campaign["impulse"] |= impulse
+        campaign["lift"] |= lift
+        campaign["half_life_days"] = half
+        campaign["diminishing"] = DIMINISHING
+        stages |= {*impulse, *lift}
+    for stage in stages:
+        tree["organic"][stage] *= left
+    return Scenario.model_validate(tree)
+
+
+def _mechanism(family: str, effect: float, opens: bool) -> tuple[dict[str, float], dict[str, float], float]:
+    """Return impulse and lift by stage, and the half-life of the lift in days."""
+    if family == "introduction":
+        return {"shortlist": effect}, {}, 14.0
+    if family == "last push":
+        return {"contact": effect}, {}, 14.0
+    if family == "committee":
+        # Each meeting wins one more of those who must agree, for as long as the decision takes.
+        return {}, {"win": effect}, 365.0
+    if family == "fading":
+        return {}, {"shortlist": effect, "contact": effect}, 30.0
+    if family == "unseen work":
+        return {"shortlist": effect}, {"win": effect}, 90.0
+    return (
+        ({"shortlist": effect, "contact": 0.0} if opens else {"shortlist": 0.0, "contact": effect}),
+        {},
+        14.0,
+    )
+
+
+def solve(
+    scenario: Scenario,
+    family: str,
+    strengths: Mapping[str, float],
+    anyway: float,
+    orders: int,
+    spread: Mapper,
+    *,
+    accounts: int,
+    seed: int,
+) -> Believed:
+    """Find how strong the effects are under a belief of how much comes without any advertising.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The market, as fitted.
+    family, strengths
+        As for `applied`.
+    anyway : float
+        Share of the orders that is believed to come without any advertising, 0 to 1.
+    orders : int
+        Orders in the window, in the whole market.
+    spread : Mapper
+        Where to run it.
+    accounts : int
+        Companies to try it on; the number of orders is scaled to them.
+    seed : int
+        Decides the trials, and the roles of `applied`.
+
+    Returns
+    -------
+    Believed
+        The market. Campaigns that reach few cannot bring much: the share may stay above `anyway`.
+    """
+    target = orders * accounts / scenario.accounts
+
+    def tried(base: Scenario, push: float) -> tuple[Scenario, int, float]:
+        full = applied(base, family, strengths, push, seed)
+        came = _orders(full, accounts, seed, spread)
+        without = _orders(full.model_copy(update={"campaigns": {}}), accounts, seed, spread)
+        return full, came, without / came if came else 1.0
+
+    base, push = scenario, 0.0
+    if family == NONE:
+        full = applied(base, family, strengths, 0.0)
+        base = _with_orders(base, target, _orders(full, accounts, seed, spread))
+        full = applied(base, family, strengths, 0.0)
+        return Believed(full, 1.0, _orders(full, accounts, seed, spread))
+    low, high = _LOWEST, _HIGHEST
+    for steps in _STEPS:
+        for _ in range(steps):
+            push = (low + high) / 2
+            _, _, share = tried(base, push)
+            low, high = (push, high) if share > anyway else (low, push)
+        _, came, _ = tried(base, push)
+        base = _with_orders(base, target, came)
+        low, high = max(_LOWEST, push - 1.5), min(_HIGHEST, push + 1.5)
+    full, came, share = tried(base, push)
+    return Believed(full, share, came)
+
+
+def _with_orders(base: Scenario, target: float, came: int) -> Scenario:
+    tree: Tree = base.model_dump()
+    scale_needs(tree, target / max(came, 0.5))
+    return Scenario.model_validate(tree)
+
+
+def _orders(scenario: Scenario, accounts: int, seed: int, spread: Mapper) -> int:
+    world = World(scenario, accounts, scenario.days, seed)
+    return int(values(world, np.ones((1, len(world.campaigns))), spread).window[0, 0])

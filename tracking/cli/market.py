@@ -1,0 +1,276 @@
+"""A market built from one's own tables on the command line, and which move of budget is good in it."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from simulator import scenario as scenarios
+from simulator.beliefs import QUESTIONS, Beliefs
+from simulator.runs import mapper
+from tracking.cli.installation import Installation, fail, json_option, pass_installation
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from simulator.advise import Gain, Row
+
+_DIRECTORY = click.argument(
+    "directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
+_VERDICTS = {"do": "do it", "test": "test it", "leave": "leave it", "unclear": "cannot be told"}
+_BETTER = {True: "yes", False: "no", None: "cannot be told"}
+
+
+def _tables(directory: Path) -> "dict[str, pa.Table]":
+    import pyarrow.parquet as pq
+
+    from attribution import JourneyError, validate
+    from simulator.own_reader import TABLES
+
+    paths = [path for name in TABLES if (path := directory / f"{name}.parquet").is_file()]
+    if "conversions" not in [path.stem for path in paths]:
+        fail(f"{directory} has no conversions.parquet; export the journey tables there as Parquet")
+    try:
+        return {path.stem: validate(pq.read_table(path), path.stem) for path in paths}
+    except JourneyError as error:
+        fail(str(error))
+
+
+@click.command("fit")
+@_DIRECTORY
+@click.option(
+    "--accounts",
+    type=click.IntRange(1),
+    help="Number of companies in your market (default: twice those seen).",
+)
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Seed; the same seed gives the same result."
+)
+@click.option(
+    "--trials",
+    type=click.IntRange(1),
+    default=6,
+    show_default=True,
+    help="Maximum number of optimiser steps.",
+)
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="Scenario file to write."
+)
+@json_option
+@pass_installation
+def fit(
+    installation: Installation, directory: Path, accounts: int | None, seed: int, trials: int, out: Path
+) -> None:
+    """Build a market from your own journey tables.
+
+    DIR holds conversions, and of touches, answers, calls and costs what there is, as Parquet. Each value is
+    from the data, fitted, or an assumption. Campaign effects cannot be fitted; `market decide` tries many.
+    """
+    from simulator import fitting, moments, own_file
+
+    data = _tables(directory)
+    try:
+        with mapper() as spread:
+            found = fitting.fit(data, spread, accounts=accounts, seed=seed, trials=trials)
+    except ValueError as error:
+        fail(str(error))
+    out.write_text(own_file.as_toml(found.own), encoding="utf-8")
+    values = own_file.value_rows(found.own)
+    estimates = [
+        {
+            "parameter": fitting.PARAMETERS[name][0],
+            "shift": shift,
+            "error": error if math.isfinite(error) else None,
+            "identified": "no" if name in found.unidentified else "yes",
+        }
+        for name, (shift, error) in found.estimates.items()
+    ]
+    figures = [
+        {
+            "figure": name,
+            "what": (moments.FITTED | moments.HELD_OUT)[name][0],
+            "used": used,
+            "data": in_data,
+            "simulated": simulated,
+            "off": off,
+        }
+        for used, group in (("fitted", found.fitted), ("held out", found.held_out))
+        for name, (in_data, simulated, off) in group.items()
+    ]
+    if installation.as_json:
+        told = {"values": values, "estimates": estimates, "figures": figures}
+        installation.tell_json(told | {"tied": found.tied, "left_out": found.left_out, "runs": found.runs})
+        return
+    heading = {"key": "Value", "value": "Is", "origin": "Where it comes from", "how": "How"}
+    taken = [row for row in values if row["origin"] != "assumption" or row["how"]]
+    scenario = found.scenario
+    installation.show(
+        taken,
+        heading,
+        f"{scenario.accounts:,} companies, {scenario.days} days, {found.own.orders:,} orders. Wrote {out};"
+        f" the {len(values) - len(taken)} values not listed are assumptions of the scenario supplier.",
+    )
+    heading = {
+        "parameter": "Fitted value",
+        "shift": "Shift",
+        "error": "Standard error",
+        "identified": "Identified",
+    }
+    installation.show(estimates, heading, f"Fitted in {found.runs} simulated markets:")
+    heading = {
+        "what": "Metric",
+        "used": "Use",
+        "data": "Data",
+        "simulated": "Simulated",
+        "off": "Difference (standard errors)",
+    }
+    installation.show(figures, heading)
+    for name in found.left_out:
+        click.echo(f"Not fitted, since the tables do not tell: {fitting.PARAMETERS[name][0]}.")
+    for pair in found.tied:
+        click.echo(f"Your data cannot tell {pair[0]} and {pair[1]} apart.")
+    for text in own_file.NEVER_IDENTIFIED:
+        click.echo(f"Cannot be identified: {text}.")
+
+
+def _belief(question: str, text: str) -> Callable[[Any], Any]:
+    return click.option(
+        f"--{question}",
+        type=click.Choice(QUESTIONS[question]),
+        default=getattr(Beliefs(), question),
+        show_default=True,
+        help=text,
+    )
+
+
+@click.command("decide")
+@_DIRECTORY
+@click.argument("market", metavar="MARKET")
+@_belief("anyway", "Part of the orders that would come without any advertising.")
+@_belief("role", "What campaigns mostly do: open doors, convince step by step, or close.")
+@_belief("nothing", "How many campaigns do nothing.")
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="Seed; the same seed gives the same result."
+)
+@click.option(
+    "--draws",
+    type=click.IntRange(2),
+    default=18,
+    show_default=True,
+    help="Number of simulated worlds for each family of mechanisms.",
+)
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Number of processes.")
+@json_option
+@pass_installation
+def decide(
+    installation: Installation,
+    directory: Path,
+    market: str,
+    anyway: str,
+    role: str,
+    nothing: str,
+    seed: int,
+    draws: int,
+    workers: int,
+) -> None:
+    """Find out which move of budget gains margin under most beliefs.
+
+    DIR holds your journey tables as Parquet, MARKET is the file that `market fit` made of them. Every
+    model's move and the best found are tried under each family of mechanisms.
+    """
+    from simulator import advise
+    from simulator import decide as deciding
+
+    data = _tables(directory)
+    try:
+        scenario = scenarios.load(Path(market))
+        with mapper(workers) as spread:
+            trial = deciding.decide(data, scenario, spread, draws=draws + draws % 2, seed=seed)
+    except (ValueError, scenarios.ScenarioError) as error:
+        fail(str(error))
+    advice = advise.advise(trial, Beliefs(anyway, role, nothing))
+    others = [advise.advise(trial, each) for each in advice.beliefs.others()]
+    if installation.as_json:
+        installation.tell_json(
+            {
+                "better_than_leaving": advice.better_than_leaving,
+                "verdict": advice.verdict,
+                "move": advice.row.move if advice.row else None,
+                "rows": [_plain(row) for row in advice.rows],
+                "weights": advice.weights,
+                "others": [vars(each.beliefs) | {"verdict": each.verdict} for each in others],
+                "trial": deciding.as_plain(trial),
+            }
+        )
+        return
+    click.echo(f"Better than leaving the budget: {_BETTER[advice.better_than_leaving]}.")
+    if advice.row is None:
+        click.echo("Fewer than two campaigns have direct costs and tracked results: no budget can be moved.")
+        return
+    amount, currency = trial.amount_minor / 100, scenario.currency
+    click.echo(f"Each move shifts {amount:,.2f} {currency}. Best found: {_name(advice.row)}.")
+    installation.show(
+        [
+            {
+                "move": _name(row),
+                "models": ", ".join(row.models),
+                **{family: _gain(gain) for family, gain in row.by_family.items()},
+                "overall": _gain(row.overall),
+                "regret": max(row.regret.values()) / 100,
+                "verdict": _VERDICTS[row.verdict],
+            }
+            for row in advice.rows
+        ],
+        {
+            "move": "Move",
+            "models": "Of models",
+            **{family: f"{family} ({weight:.0%})" for family, weight in advice.weights.items()},
+            "overall": "Overall",
+            "regret": "Largest regret",
+            "verdict": "Verdict",
+        },
+        f"Margin gained by each move under each family (its weight), {currency}; leaving it gains 0:",
+    )
+    installation.show(
+        [
+            {
+                "beliefs": ", ".join(f"{name} {told}" for name, told in vars(each.beliefs).items()),
+                "move": _name(each.row) if each.row else None,
+                "gain": _gain(each.row.overall) if each.row else None,
+                "verdict": _VERDICTS[each.verdict],
+            }
+            for each in others
+        ],
+        {"beliefs": "If you believed", "move": "Best found", "gain": "Gain", "verdict": "Verdict"},
+        "Under other beliefs:",
+    )
+    for names, why in (
+        (trial.fixed, "no direct costs"),
+        (trial.small, "direct costs below the amount"),
+        (trial.untracked, "nothing tracked"),
+    ):
+        if names:
+            click.echo(f"Left out of moves, {why}: {', '.join(names)}.")
+
+
+def _name(row: "Row") -> str:
+    return "a random move" if row.move is None else " to ".join(row.move)
+
+
+def _gain(gain: "Gain") -> str:
+    return f"{gain.mean / 100:+,.0f}" + ("" if gain.error is None else f" ± {gain.error / 100:,.0f}")
+
+
+def _plain(row: "Row") -> dict[str, Any]:
+    return {
+        "move": row.move,
+        "models": row.models,
+        "by_family": {family: vars(gain) for family, gain in row.by_family.items()},
+        "overall": vars(row.overall),
+        "regret": row.regret,
+        "supported": row.supported,
+        "verdict": row.verdict,
+    }
