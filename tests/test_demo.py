@@ -117,7 +117,7 @@ def test_numbers_are_in_use_free_at_rest_or_the_main_line(market: Session) -> No
     lives = {
         numbers.standing(row, row.assignments, NOW).life for row in market.scalars(select(TrackingNumber))
     }
-    assert lives == set(NumberLife) - {NumberLife.disabled}
+    assert lives == set(NumberLife) - {NumberLife.disabled, NumberLife.pool}
 
 
 def test_it_ends_now_and_the_last_calls_are_still_to_log(market: Session) -> None:

@@ -20,20 +20,24 @@ from tracking.demo import filling
 from tracking.errors import say
 from tracking.imports import kinds
 from tracking.imports.uploads import UploadStore
-from tracking.records import annotations
+from tracking.records import annotations, links, sites
 from tracking.records.annotations import Event, Reading
 from tracking.storage import db
 from tracking.storage.db import Said
 from tracking.storage.models import (
+    AdMaterial,
     AuditEntry,
     Call,
+    CallHolder,
     Contact,
     Experiment,
     ImportRun,
     ReportSchedule,
     SavedView,
+    Visitor,
+    WebVisit,
 )
-from tracking.storage.vocabulary import ExperimentState, JobState, Outcome
+from tracking.storage.vocabulary import Certainty, ExperimentState, JobState, Outcome
 
 Open = Callable[..., Page]
 WORKER = False
@@ -46,11 +50,12 @@ TEXTS: dict[str, set[str]] = {
     "account": {"name", "external_id", "domain", "industry", "region"},
     "ad_material": {"name", "kind", "edition"},
     "annotation": {"title", "note"},
-    "answer": {"asked_by", "channel", "verbatim"},
+    "answer": {"asked_by", "channel", "entered_by", "verbatim"},
     "api_token": {"name"},
     "app_user": {"name"},
     "audit_entry": {"actor", "action", "subject"},
     "call": {"caller_name", "note"},
+    "call_holder": {"channel", "last_page", "runner_up_channel"},
     "campaign": {"name", "channel", "objective", "utm_source", "utm_medium", "utm_campaign"},
     "contact": {"name"},
     "cost": {"category", "note"},
@@ -60,10 +65,13 @@ TEXTS: dict[str, set[str]] = {
     "job": {"label", "error", "created_by"},
     "report_schedule": {"name", "last_error", "created_by"},
     "saved_view": {"name"},
+    "short_link": {"slug", "target", "utm_source", "utm_medium", "utm_campaign", "created_by"},
+    "site": {"name"},
     "source_rule": {"utm_source", "utm_medium", "utm_campaign"},
     "touch": {"channel", "utm_source", "utm_medium", "utm_campaign", "landing_page"},
     "tracking_number": {"label", "provider"},
     "visit_count": {"channel", "site", "counted_by", "utm_source", "utm_medium", "utm_campaign"},
+    "web_visit": {"channel", "landing_page", "utm_source", "utm_medium", "utm_campaign"},
 }
 # Keys, hashes, codes and words of our own, which no form, file or call can fill with text.
 OURS = {
@@ -83,7 +91,7 @@ OURS = {
     "inbox_event.event_key", "inbox_event.provider", "installation.key_fingerprint", "job.kind",
     "material_picture.content_type", "report_schedule.cadence", "report_schedule.language",
     "saved_view.path", "touch.source_key", "visit_count.breakdown", "visit_count.told",
-    "tracking_number.destination", "tracking_number.number",
+    "site.key", "site.number", "tracking_number.destination", "tracking_number.number", "visitor.token_hash",
 }  # fmt: skip
 # Known to reports, filters and imports; no page of this installation shows it by itself.
 UNSEEN = {
@@ -91,7 +99,9 @@ UNSEEN = {
     "visit_count.channel", "visit_count.site", "visit_count.counted_by", "visit_count.utm_source",
     "visit_count.utm_medium", "visit_count.utm_campaign", "touch.utm_source", "touch.utm_medium",
     "touch.utm_campaign", "touch.landing_page", "source_rule.utm_source", "source_rule.utm_medium",
-    "source_rule.utm_campaign",
+    "source_rule.utm_campaign", "answer.entered_by", "call_holder.last_page", "short_link.created_by",
+    "web_visit.channel", "web_visit.landing_page", "web_visit.utm_source", "web_visit.utm_medium",
+    "web_visit.utm_campaign",
 }  # fmt: skip
 
 
@@ -136,6 +146,20 @@ def poisoned(service: Service) -> dict[str, str]:
                 state=ExperimentState.running,
             )
         )  # fmt: skip
+        site = sites.add(session, "x", at=at, origins=["https://www.acme.example"], number="+46701740690")
+        visitor = Visitor(site_id=site.id, token_hash="0" * 64, seen_at=at)
+        session.add(visitor)
+        session.flush()
+        session.add(WebVisit(visitor_id=visitor.id, started_at=at, seen_at=at))
+        session.add(
+            CallHolder(
+                call_id=1, site_id=site.id, started_at=at, certainty=Certainty.likely, holders=2,
+                likelihood=0.6, runner_up=0.3, visitor_likelihood=0.6,
+            )
+        )  # fmt: skip
+        piece = session.scalars(select(AdMaterial).order_by(AdMaterial.id)).first()
+        assert piece is not None
+        links.add(session, piece, "https://www.acme.example", slug="pumps", at=at, by="x")
         tokens.issue(session, "x", ["read"], at=at)
         job = jobs.enqueue(session, "import", "x", {"token": upload.token, "dry_run": True}, by="x", at=at)
         job.state, job.error, job.finished_at = JobState.failed, "x", at

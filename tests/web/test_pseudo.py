@@ -118,6 +118,7 @@ def told_by_users(engine: Engine) -> list[str]:
     # Names of countries and currencies are Unicode's, and what a provider is called is its own.
     found |= {*Locale("en").territories.values(), *Locale("en").currencies.values(), *Locale("en").currencies}
     found |= {name.capitalize() for name in providers.names()} | available_timezones()
+    found |= {"46elks", "WhatsApp"}
     with db.reading(engine) as session:
         for table in Base.metadata.sorted_tables:
             for row in session.execute(select(table)):
@@ -195,12 +196,11 @@ def test_no_page_says_anything_that_is_not_in_the_catalogs(
     monkeypatch.setattr(clock, "now", lambda: NOW)
     pseudo = Pseudo()
     monkeypatch.setattr(Domain, "get_translations", lambda _: pseudo)
+    answers = [(path, client.get(path)) for method, path, _ in addresses(app) if method == "GET"]
+    # Afterwards, since downloads are written down and shown with the rest of the audit trail.
     known = told_by_users(engine)
     said: dict[str, str] = {}
-    for method, path, _ in addresses(app):
-        if method != "GET":
-            continue
-        answer = client.get(path)
+    for path, answer in answers:
         if answer.mimetype == "text/html":
             said |= dict.fromkeys(unmarked(answer.text, known), path)
     assert said == {}
