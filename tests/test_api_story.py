@@ -249,7 +249,7 @@ BAD = [
     ("/costs", {"ad_material": "Stand"}, "campaign", "enter the asset's campaign"),
     ("/deals", {"stage": "won"}, "closed_at", "enter the close date"),
     ("/deals", {"account": {}}, "account", "this deal has no company"),
-    ("/answers", {"outcome": "declined"}, "call_id", "the call, contact, company or deal that this answer belongs to"),
+    ("/answers", {"outcome": "declined"}, "call_id", "enter the call, contact, company or deal"),
     ("/answers", {"outcome": "declined", "call_id": 9}, "call_id", "call 9 not found"),
     ("/exchange-rates", {"currency": "EUR", "day": "2026-01-01", "rate": 1}, "currency", "needs no rate"),
     ("/exchange-rates", {"currency": "SEK", "day": "2026-01-01", "rate": 0}, "rate", "greater than 0"),

@@ -206,7 +206,11 @@ def test_what_no_page_of_ours_sends_is_refused_counted_and_leaves_nothing(web: W
 
 
 @ON_SQLITE
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"7", b'"x"', b"\xff\xfe", b"[" * 9000, b"x" * 20_000])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b"7", b'"x"', b"\xff\xfe", b"[" * 9000, b"x" * 20_000,
+     b'{"p": "https://www.acme.example/\\ud800"}', b'{"p": "https://www.acme.example/", "v": "\\ud800"}'],
+)  # fmt: skip
 def test_a_body_that_is_no_report_is_refused(web: Web, body: bytes) -> None:
     web.set_up()
     assert web.post(body).status_code in (400, 413)
@@ -260,6 +264,29 @@ def test_while_the_database_is_away_pages_keep_their_number_and_views_are_counte
         assert sum(row.views for row in session.scalars(select(SiteHour))) == 3
         assert len(session.scalars(select(Lease)).all()) == 1, "nobody is shown a number for it"
         assert ("paid search", "Spring", 2) in visits.by_source(session)
+
+
+@ON_SQLITE
+def test_a_page_view_that_no_database_takes_holds_up_no_other_one(
+    web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web.set_up()
+    sound = db.commit
+
+    def away(*_: Any) -> Any:
+        raise OperationalError("INSERT", {}, Exception("away"))
+
+    monkeypatch.setattr(db, "commit", away)
+    monkeypatch.setattr(collector, "_is_text", lambda _: True)
+    web.post(b'{"p": "https://www.acme.example/\\ud800", "f": 1}')
+    web.view("?utm_campaign=spring")
+    web.app.keeper.close()
+    monkeypatch.setattr(db, "commit", sound)
+    again = Collector(web.engine, web.app.keeper._settings, lambda: NOON)
+    again.keeper.drain()
+    with db.reading(web.engine) as session:
+        assert sum(row.views for row in session.scalars(select(SiteHour))) == 1
+    assert again.keeper.drain() == 0, "what cannot be kept is set apart"
 
 
 @ON_SQLITE

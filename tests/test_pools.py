@@ -129,8 +129,28 @@ def test_a_call_is_the_holders_and_brings_his_visits_to_the_company_and_nobody_e
         (TouchKind.call, ads.id, None),
     ]
     assert len({row.contact_id for row in touches}) == 1
-    later = visit(session, site, "a", NOON + timedelta(days=1))
-    assert session.scalar(select(Touch.contact_id).where(Touch.source_key == f"web visit {later.id}"))
+    visit(session, site, "a", NOON + timedelta(days=1))
+    later = session.scalars(select(Touch).where(Touch.occurred_at == NOON + timedelta(days=1))).one()
+    assert later.contact_id == touches[0].contact_id
+
+
+def test_who_comes_after_a_forgotten_visitor_takes_over_nothing_of_his(session: Session) -> None:
+    """Whatever numbers the database gives its rows: SQLite gives the last ones out again."""
+    site = site_with(session, 3)
+    first = show(session, site, "a", NOON)
+    gone = show(session, site, "b", NOON)
+    ring(session, gone or "", NOON + MINUTE, COBALT, "1")
+    visitor = session.scalars(select(Visitor).where(Visitor.contact_id.is_not(None))).one()
+    sites.forget(session, [visitor.id])
+    session.flush()
+    session.expunge_all()
+    site = session.scalars(select(Site)).one()
+    third = show(session, site, "c", NOON + 2 * MINUTE)
+    assert third not in (None, first)
+    assert show(session, site, "c", NOON + 3 * MINUTE) == third
+    ring(session, third or "", NOON + 4 * MINUTE, BOREALIS, "2")
+    visits = session.scalars(select(Touch).where(Touch.kind == TouchKind.visit)).all()
+    assert len({row.contact_id for row in visits}) == 2, "each caller has his own visit"
 
 
 def test_a_call_between_two_holders_weighs_both_and_names_the_runner_up(session: Session) -> None:

@@ -30,8 +30,10 @@ class Crowd:
 
     def may_view(self, address: str, token: str | None) -> bool:
         """Count a page view; False where its address or its visitor has had too many."""
-        mine = token is None or self._take("visitor", token, 60.0, OWN_VIEWS_A_MINUTE)
-        return self._take("address", _place(address), 60.0, VIEWS_A_MINUTE) and mine
+        # The address first: whoever is refused fills no memory with visitors that he makes up.
+        if not self._take("address", _place(address), 60.0, VIEWS_A_MINUTE):
+            return False
+        return token is None or self._take("visitor", token, 60.0, OWN_VIEWS_A_MINUTE)
 
     def may_be_new(self, address: str) -> bool:
         """Count a new visitor; False where its address has brought too many."""

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -221,9 +221,26 @@ class Keeper:
             except (ValueError, TypeError, KeyError):
                 self._spool.set_apart(path)
         if found:
-            self._write(list(found.values()), {}, late=True)
-            self._spool.discard(found)
+            try:
+                self._write(list(found.values()), {}, late=True)
+                self._spool.discard(found)
+            except _AWAY:
+                raise
+            except Exception:
+                self._drain_each(found)
         return len(found)
+
+    def _drain_each(self, found: Mapping[Kept, View]) -> None:
+        """Write each by itself, since one of them spoils the transaction, and set that one apart."""
+        for path, view in found.items():
+            try:
+                self._write([view], {}, late=True)
+                self._spool.discard([path])
+            except _AWAY:
+                raise
+            except Exception:
+                _log.exception("a page view of the spool could not be kept")
+                self._spool.set_apart(path)
 
     # --- Within one transaction -------------------------------------------------------------------------
 
@@ -236,7 +253,12 @@ class Keeper:
             batch.count()
             return answers
 
-        return db.commit(self._engine, work)
+        try:
+            return db.commit(self._engine, work)
+        except Exception:
+            # The campaigns that it knew went with the transaction.
+            self._sources = None
+            raise
 
     def _known_sources(self, session: Session) -> Sources:
         if self._sources is None or time.monotonic() - self._sources[0] > _SOURCES_FOR_S:

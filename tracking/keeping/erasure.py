@@ -22,7 +22,9 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    cast,
     delete,
+    literal,
     or_,
     select,
     type_coerce,
@@ -51,7 +53,7 @@ from tracking.storage.models import (
     Touch,
     Visitor,
 )
-from tracking.storage.vocabulary import Base
+from tracking.storage.vocabulary import Base, TouchKind
 from tracking.telephony.inbox import ERASED
 from tracking.telephony.spool import Spool
 
@@ -228,6 +230,10 @@ def _take_out(session: Session, person: Person, found: Traces, at: datetime) -> 
         update(Touch)
         .where(Touch.contact_id.in_(person.contacts), Touch.click_ids.is_not(None))
         .values(click_ids=None),
+        # The key of a message holds a mark of both numbers, by which a number could be tried.
+        update(Touch)
+        .where(Touch.contact_id.in_(person.contacts), Touch.kind == TouchKind.message)
+        .values(source_key=literal("erased message ") + cast(Touch.id, String)),
     ]
     for place in range(0, len(found.events), 500):
         some = found.events[place : place + 500]

@@ -156,6 +156,10 @@ def _some(session: Session, name: str, place: int, until: datetime, at: datetime
         values = {"caller": None, "caller_hash": None, "caller_name": None}
     else:
         values = {"name": None}
+        # What their browsers would lead back to them by goes with the name.
+        sites.forget(session, session.scalars(select(Visitor.id).where(Visitor.contact_id.in_(ids))).all())
+        clicked = update(Touch).where(Touch.contact_id.in_(ids), Touch.click_ids.is_not(None))
+        session.execute(clicked.values(click_ids=None), execution_options=quiet)
         reached = ContactPoint.kind.in_([PointKind.phone, PointKind.email])
         session.execute(
             delete(ContactPoint).where(ContactPoint.contact_id.in_(ids), reached), execution_options=quiet

@@ -18,11 +18,12 @@ from sqlalchemy.orm import Session
 from tracking.errors import Conflict, Invalid, NotFound
 from tracking.records.sources import UTM, Source, Trace
 from tracking.records.visits import add_up
-from tracking.storage import phone, vault
+from tracking.storage import db, phone, vault
 from tracking.storage.models import (
     CallHolder,
     Contact,
     Lease,
+    PoolNumber,
     Site,
     SiteHour,
     Touch,
@@ -228,8 +229,8 @@ def _differs(last: WebVisit, trace: Trace, source: Source) -> bool:
 
 def known_as(session: Session, who: Visitor, contact: Contact) -> bool:
     """Say who a visitor is: all visits become touches of the contact. False where it was somebody else."""
-    if who.contact_id is not None:
-        return who.contact_id == contact.id
+    if who.contact_id not in (None, contact.id):
+        return False
     who.contact_id = contact.id
     for row in session.scalars(select(WebVisit).where(WebVisit.visitor_id == who.id)):
         _touch(session, row, contact.id)
@@ -238,7 +239,8 @@ def known_as(session: Session, who: Visitor, contact: Contact) -> bool:
 
 
 def _touch(session: Session, row: WebVisit, contact_id: int) -> None:
-    key = f"web visit {row.id}"
+    # Not by the row's number, which SQLite gives out again once the last row is gone.
+    key = f"web visit {row.visitor.token_hash[:32]} {db.to_micros(row.started_at)}"
     if session.scalar(select(Touch.id).where(Touch.source_key == key)) is not None:
         return
     session.add(
@@ -262,6 +264,9 @@ def forget(session: Session, visitors: Sequence[int]) -> None:
     theirs = select(WebVisit.id).where(WebVisit.visitor_id.in_(visitors))
     held = update(CallHolder).where(CallHolder.visitor_id.in_(visitors)).values(visitor_id=None)
     session.execute(held, execution_options=quiet)
+    leases = select(Lease.id).where(Lease.visit_id.in_(theirs))
+    free = update(PoolNumber).where(PoolNumber.lease_id.in_(leases)).values(lease_id=None, held_until=None)
+    session.execute(free, execution_options=quiet)
     session.execute(delete(Lease).where(Lease.visit_id.in_(theirs)), execution_options=quiet)
     session.execute(delete(WebVisit).where(WebVisit.visitor_id.in_(visitors)), execution_options=quiet)
     session.execute(delete(Visitor).where(Visitor.id.in_(visitors)), execution_options=quiet)

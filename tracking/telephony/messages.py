@@ -6,7 +6,7 @@ day (UTC) are one touch, at the moment of the first. What was written is not kep
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -21,6 +21,8 @@ from tracking.storage import phone, vault
 from tracking.storage.models import AdMaterial, Campaign, Touch
 from tracking.storage.vocabulary import TouchKind
 from tracking.telephony import numbers
+
+_LONGEST_WAY = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +48,18 @@ def referred(said: Mapping[str, str]) -> Trace | None:
     if not any(said.values()):
         return None
     paid = said.get("source_type") == "ad" or bool(said.get("ctwa_clid"))
-    told = {"ctwa_clid": said.get("ctwa_clid") or None}
-    try:
-        found = trace(said.get("source_url") or None, told=told)
-    except Invalid:
-        # An address that is none takes nothing from the rest.
-        found = trace(None, told=told)
+    # What is no address, or no click id, takes nothing from the rest.
+    found = Trace()
+    for address, click in (
+        (said.get("source_url"), said.get("ctwa_clid")),
+        (None, said.get("ctwa_clid")),
+        (said.get("source_url"), None),
+    ):
+        try:
+            found = trace(address or None, told={"ctwa_clid": click or None})
+            break
+        except Invalid:
+            continue
     if found.utm_campaign:
         return found
     return Trace(
@@ -60,6 +68,13 @@ def referred(said: Mapping[str, str]) -> Trace | None:
         utm_campaign=tag(said.get("source_id")) or tag(said.get("headline")),
         click_ids=found.click_ids,
     )
+
+
+def sent_at(told: datetime | None, received_at: datetime) -> datetime:
+    """Return when a message was sent: as told, unless that is in the future or over a month ago."""
+    if told is None or not received_at - _LONGEST_WAY <= told <= received_at:
+        return received_at
+    return told
 
 
 def record(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from simulator.erlang import erlang_b
@@ -125,7 +125,10 @@ def lease(session: Session, site: Site, visit: WebVisit, *, at: datetime, fresh:
         .limit(1)
     )
     his = (
-        usable.join(Lease, Lease.id == PoolNumber.lease_id)
+        usable.join(
+            Lease,
+            and_(Lease.id == PoolNumber.lease_id, Lease.tracking_number_id == PoolNumber.tracking_number_id),
+        )
         .join(WebVisit, WebVisit.id == Lease.visit_id)
         .where(WebVisit.visitor_id == visit.visitor_id)
         .order_by(Lease.id.desc())

@@ -153,7 +153,8 @@ def _outlook(session: Session, typed: Mapping[str, Any]) -> Outlook | None:
         by_part=kind in ("material", "number"),
     )
     told = str(typed["settle_weeks"])
-    settle = int(told) if told.isdecimal() and int(told) <= experiments.LONGEST_WEEKS else 1
+    short = told.isdecimal() and len(told) < 4
+    settle = int(told) if short and int(told) <= experiments.LONGEST_WEEKS else 1
     snapshot = pages.current_snapshot(session)
     return reporting.outlook(
         session, snapshot, pages.settings(), paused, today=pages.today(), settle_weeks=settle
@@ -203,7 +204,8 @@ def _thing(session: Session, told: str) -> tuple[str, Campaign | AdMaterial | Tr
     if told in ("", _ALL):
         return "", None
     kind, _, number = told.partition(":")
-    found = session.get(_KINDS[kind], int(number)) if kind in _KINDS and number.isdecimal() else None
+    known = kind in _KINDS and number.isascii() and number.isdecimal() and len(number) < 19
+    found = session.get(_KINDS[kind], int(number)) if known else None
     if not isinstance(found, Campaign | AdMaterial | TrackingNumber):
         raise Invalid("paused", "%(told)s is not an option; choose one from the list", told=told[:80])
     return kind, found

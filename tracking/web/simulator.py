@@ -223,7 +223,7 @@ def _source(session: Session) -> tuple[str, Sentence]:
     told = forms.text("scenario") or ""
     if told in _worlds():
         return told, say("Simulate %(scenario)s", scenario=told)
-    if told.startswith("fit-") and told[4:].isdecimal():
+    if told.startswith("fit-") and told[4:].isdecimal() and len(told) < 22:
         job = _job(session, int(told[4:]))
         _archive().scenario(job.arguments["token"])
         return job.arguments["token"], say("Simulate our own market (%(n)d)", n=job.id)

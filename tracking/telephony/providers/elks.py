@@ -16,7 +16,7 @@ from tracking import clock
 from tracking.errors import Invalid
 from tracking.storage.config import ProviderSettings, Settings
 from tracking.telephony.inbox import Arrival, Inbox
-from tracking.telephony.messages import MessageEvent
+from tracking.telephony.messages import MessageEvent, sent_at
 from tracking.telephony.providers import Forged
 from tracking.telephony.routing import Routing
 
@@ -66,12 +66,11 @@ def interpret(body: str, received_at: datetime) -> MessageEvent:
     """Turn a kept request into a message; 46elks writes its moments in UTC."""
     said = json.loads(body)
     try:
-        sent = datetime.fromisoformat(said["created"]).replace(tzinfo=UTC) if said["created"] else received_at
+        sent = datetime.fromisoformat(said["created"]).replace(tzinfo=UTC) if said["created"] else None
     except ValueError:
         raise Invalid("created", "not a date and time as in ISO 8601") from None
-    return MessageEvent(
-        provider=PROVIDER, ours=said["to"], sender=said["from"], sent_at=min(sent, received_at)
-    )
+    when = sent_at(sent, received_at)
+    return MessageEvent(provider=PROVIDER, ours=said["to"], sender=said["from"], sent_at=when)
 
 
 def _said(form: Mapping[str, str], name: str) -> str:

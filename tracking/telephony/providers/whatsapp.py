@@ -8,6 +8,7 @@ advertisement that leads to WhatsApp has a referral, the first one only.
 import hashlib
 import hmac
 import json
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -19,10 +20,11 @@ from tracking import clock
 from tracking.errors import Invalid
 from tracking.storage.config import ProviderSettings, Settings
 from tracking.telephony.inbox import Arrival, Inbox
-from tracking.telephony.messages import MessageEvent, referred
+from tracking.telephony.messages import MessageEvent, referred, sent_at
 from tracking.telephony.providers import Forged
 from tracking.telephony.routing import Routing
 
+_log = logging.getLogger(__name__)
 PROVIDER = "whatsapp"
 CARRIES_CALLS = False
 # What is entered at Meta, under its own name.
@@ -75,7 +77,17 @@ def receive(request: Request, own: WhatsappSettings, at: datetime) -> list[Arriv
         said = json.loads(body)
     except (ValueError, RecursionError):
         raise Invalid("body", "not JSON") from None
-    return [_arrival(message, at) for message in _messages(said)]
+    arrivals, wrong = [], None
+    for message in _messages(said):
+        try:
+            arrivals.append(_arrival(message, at))
+        except Invalid as error:
+            # Nothing tells it from others; those beside it are taken.
+            _log.warning("a WhatsApp message is left out: %s", error)
+            wrong = error
+    if wrong is not None and not arrivals:
+        raise wrong
+    return arrivals
 
 
 def _messages(said: Any) -> Iterator[dict[str, Any]]:
@@ -133,12 +145,12 @@ def interpret(body: str, received_at: datetime) -> MessageEvent:
     stamp = said["timestamp"]
     if stamp and not (stamp.isdecimal() and len(stamp) < 12):
         raise Invalid("timestamp", "not a number of seconds since 1970")
-    sent = datetime.fromtimestamp(int(stamp), UTC) if stamp else received_at
+    sent = datetime.fromtimestamp(int(stamp), UTC) if stamp else None
     return MessageEvent(
         provider=PROVIDER,
         ours=international(said["to"]),
         sender=international(said["from"]),
-        sent_at=min(sent, received_at),
+        sent_at=sent_at(sent, received_at),
         sender_name=said["name"][:200] or None,
         trace=referred(said["referral"]),
     )
