@@ -187,7 +187,7 @@ def test_a_market_is_built_from_tables_and_decided_on(run, tmp_path):
     words = " ".join(result.output.split())
     assert words.startswith("Better than leaving the budget: ")
     assert "a random move" in words
-    assert "Left out of moves, no direct costs: directory, webinar." in words
+    assert "Left out of moves, fixed costs only, such as bookings: directory, webinar." in words
 
 
 def test_tables_that_are_not_there_cannot_be_fitted_to(run, tmp_path):

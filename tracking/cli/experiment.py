@@ -191,7 +191,7 @@ def experiment_list(installation: Installation) -> None:
 
 @click.command("start")
 @click.argument("name")
-@click.option("--on", "day", type=Day(), help="First day of the pause (default: today).")
+@click.option("--on", "day", type=Day(), help="First day of the pause (default: as planned).")
 @pass_installation
 def experiment_start(installation: Installation, name: str, day: date | None) -> None:
     """Say that the pause of NAME has begun."""
@@ -217,13 +217,15 @@ def experiment_cancel(installation: Installation, name: str) -> None:
 
 def _step(installation: Installation, name: str, step: str, day: date | None) -> None:
     at = clock.now()
-    day = day or at.astimezone(installation.settings.zone).date()
+    today = at.astimezone(installation.settings.zone).date()
     with db.transaction(installation.engine) as session:
         row = experiments.named(session, name)
         if step == "cancel":
             experiments.cancel(session, row)
         else:
-            (experiments.start if step == "start" else experiments.end)(session, row, day)
+            begins = step == "start"
+            done = experiments.start if begins else experiments.end
+            done(session, row, day or (row.starts_on if begins else today))
         audit.note(session, "terminal", f"experiment {step}", row.name, at=at)
         said = f"experiment {row.name!r} is {row.state}: {row.starts_on} to {row.ends_on}"
     click.echo(said)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _DIRECTORY = click.argument(
     "directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
-_VERDICTS = {"do": "do it", "test": "test it", "leave": "leave it", "unclear": "cannot be told"}
-_BETTER = {True: "yes", False: "no", None: "cannot be told"}
+_VERDICTS = {"do": "do it", "test": "test it", "leave": "leave it", "unclear": "cannot tell"}
+_BETTER = {True: "yes", False: "no", None: "we cannot tell"}
 
 
 def _tables(directory: Path) -> "dict[str, pa.Table]":
@@ -208,7 +208,7 @@ def decide(
         return
     click.echo(f"Better than leaving the budget: {_BETTER[advice.better_than_leaving]}.")
     if advice.row is None:
-        click.echo("Fewer than two campaigns have direct costs and tracked results: no budget can be moved.")
+        click.echo("Fewer than two campaigns have movable costs and tracked results: no budget can be moved.")
         return
     amount, currency = trial.amount_minor / 100, scenario.currency
     click.echo(f"Each move shifts {amount:,.2f} {currency}. Best found: {_name(advice.row)}.")
@@ -248,8 +248,8 @@ def decide(
         "Under other beliefs:",
     )
     for names, why in (
-        (trial.fixed, "no direct costs"),
-        (trial.small, "direct costs below the amount"),
+        (trial.fixed, "fixed costs only, such as bookings"),
+        (trial.small, "movable costs below the amount"),
         (trial.untracked, "nothing tracked"),
     ):
         if names:

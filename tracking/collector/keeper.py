@@ -312,7 +312,12 @@ class _Batch:
         if answer.number is None and view.found and not self._late and campaign_id is not None:
             number = pools.static_number(self._session, campaign_id)
             answer = Answer(number, "static") if number else answer
-        counted["swapped"] += answer.number is not None and not view.again
+        # Whoever agrees only now has been counted, if he was shown the number of his source before.
+        shown_before = view.again and (
+            answer.kind != "pool"
+            or (campaign_id is not None and pools.static_number(self._session, campaign_id) is not None)
+        )
+        counted["swapped"] += answer.number is not None and not shown_before
         return answer
 
     def _site(self, site_id: int) -> Site | None:

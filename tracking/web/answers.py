@@ -205,4 +205,5 @@ def channel_word(channel: str) -> str:
         reporting.UNKNOWN: gettext("unknown"),
         reporting.DECLINED: gettext("would not say"),
     }
-    return str(words.get(channel) or channels.label(channel))
+    label = words.get(channel) or channels.label(channel)
+    return str(channels.word(channel) if label == channel else label)

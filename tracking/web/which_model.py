@@ -51,7 +51,7 @@ def _page(problem: Invalid | None) -> Page:
     with pages.reading() as session:
         asked = pages.report_query(session)
         snapshot = pages.current_snapshot(session)
-        running, found = _latest(session)
+        running, failed, found = _latest(session)
     beliefs, wrong = _beliefs()
     advice: dict[str, Any] = {}
     if found:
@@ -72,6 +72,7 @@ def _page(problem: Invalid | None) -> Page:
         **advice,
         found=found,
         running=running,
+        failed=None if running else failed,
         beliefs=beliefs,
         questions=question_words(),
         answers=answer_words(),
@@ -159,13 +160,15 @@ def _beliefs() -> tuple[Beliefs, Invalid | None]:
     return Beliefs(**told), None
 
 
-def _latest(session: Session) -> tuple[Job | None, dict[str, Any] | None]:
-    """Return the job that tries moves now, and the newest result."""
+def _latest(session: Session) -> tuple[Job | None, Job | None, dict[str, Any] | None]:
+    """Return the job that tries moves now, one that failed since the newest result, and that result."""
     query = select(Job).where(Job.kind == "decide").order_by(Job.id.desc()).limit(_LOOKED_AT)
-    running, archive = None, Archive(pages.settings().data_dir)
+    running, failed, archive = None, None, Archive(pages.settings().data_dir)
     for job in session.scalars(query):
         if jobs.is_open(job):
             running = running or job
+        elif job.state == JobState.failed:
+            failed = failed or job
         elif job.state == JobState.done and (result := archive.get(job.arguments["token"])):
-            return running, result | {"job_id": job.id, "made_at": job.created_at}
-    return running, None
+            return running, failed, result | {"job_id": job.id, "made_at": job.created_at}
+    return running, failed, None
