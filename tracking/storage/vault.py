@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import tempfile
+import weakref
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -188,6 +189,8 @@ class Draft(io.RawIOBase):
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - closed with this one
+        # Also where an error in a circle of references is all that still holds this one.
+        weakref.finalize(self, self._file.close)
         self._key = AES(os.urandom(32))
         self._start = int.from_bytes(os.urandom(16))
 
