@@ -86,14 +86,14 @@ def build(data: Mapping[str, pa.Table], *, accounts: int | None = None, base: Sc
     ask = Reader(whole)
     won = "goal = 'won' or goal is null"
     count, first, last = ask.row(
-        f"select count(*) filter (where {won}), min(converted_at), max(converted_at) from conversions"  # noqa: S608
+        f"select count(*) filter (where {won}), min(converted_at), max(converted_at) from conversions"  # noqa: S608 - of our own words
     )
     if not len(whole["conversions"]):
         raise ValueError("conversions is empty: there is nothing to fit to")
     if not count:
         raise ValueError("conversions holds no order (goal won): there is nothing to fit to")
     for name, when in (("touches", "occurred_at"), ("calls", "started_at")):
-        begun, over = ask.row(f"select min({when}), max({when}) from {name}")  # noqa: S608
+        begun, over = ask.row(f"select min({when}), max({when}) from {name}")  # noqa: S608 - of our own words
         if begun is not None:
             first, last = min(first, begun), max(last, over)
     ends = dt.datetime.combine(last.date(), dt.time(), dt.UTC) + dt.timedelta(days=1)

@@ -73,7 +73,7 @@ class Builder:
         number, value, sigma, margin, of, currency = self.ask.row(
             f"""select count(*), exp(median(ln(value_minor))), stddev_samp(ln(value_minor)),
                 sum(margin_minor)::double, sum(value_minor) filter (where margin_minor is not null)::double,
-                mode(currency) from conversions where {won}"""  # noqa: S608
+                mode(currency) from conversions where {won}"""  # noqa: S608 - of our own words
         )
         (orders,) = self.ask.row(
             "select count(*) from conversions where (goal = 'won' or goal is null) and converted_at >= ?"
@@ -102,7 +102,7 @@ class Builder:
         if (self.ends - self.begun).days >= YEAR:
             months = dict(
                 self.ask.rows(
-                    f"select month(converted_at), count(*) from conversions where {won}"  # noqa: S608
+                    f"select month(converted_at), count(*) from conversions where {won}"  # noqa: S608 - of our own words
                     " and converted_at >= ? group by 1",
                     self.ends - dt.timedelta(days=YEAR * ((self.ends - self.begun).days // YEAR)),
                 )
@@ -129,7 +129,7 @@ class Builder:
         window = "started_at >= ? and started_at < ?"
         answered = f"{window} and talk_s > 0 and not spam"
         number, talk, sigma = self.ask.row(
-            "select count(*), exp(median(ln(talk_s))), stddev_samp(ln(talk_s)) from calls"  # noqa: S608
+            "select count(*), exp(median(ln(talk_s))), stddev_samp(ln(talk_s)) from calls"  # noqa: S608 - of our own words
             f" where {answered}",
             self.opens,
             self.ends,
@@ -145,14 +145,14 @@ class Builder:
         self.say("desk.talk_sigma", "data", "of the logarithm of talk times")
         self.say("desk.holidays", "assumption", "none")
         early, late = self.ask.row(
-            "select quantile_disc(hour(started_at), 0.02), quantile_disc(hour(started_at), 0.98) from calls"  # noqa: S608
+            "select quantile_disc(hour(started_at), 0.02), quantile_disc(hour(started_at), 0.98) from calls"  # noqa: S608 - of our own words
             f" where {answered}",
             self.opens,
             self.ends,
         )
         desk |= {"open_hour": float(early), "close_hour": float(late + 1)}
         rows = self.ask.rows(
-            f"select isodow(started_at) - 1, count(*) from calls where {answered} group by 1",  # noqa: S608
+            f"select isodow(started_at) - 1, count(*) from calls where {answered} group by 1",  # noqa: S608 - of our own words
             self.opens,
             self.ends,
         )
@@ -160,7 +160,7 @@ class Builder:
         for key in ("open_hour", "close_hour", "open_days"):
             self.say(f"desk.{key}", "data", "when calls were answered, UTC")
         self._reps(number, talk, sigma, late + 1 - early)
-        (junk,) = self.ask.row(f"select count(*) from calls where spam and {window}", self.opens, self.ends)  # noqa: S608
+        (junk,) = self.ask.row(f"select count(*) from calls where spam and {window}", self.opens, self.ends)  # noqa: S608 - of our own words
         marked = self.tree["observer"]["junk_marked"] or 1.0
         desk["junk_per_day"] = round(junk / marked / self.days, 4)
         self.say("desk.junk_per_day", "data", f"{junk} calls marked as spam, {marked:g} of all")

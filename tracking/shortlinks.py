@@ -23,6 +23,7 @@ from tracking.records.links import Counts
 from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import ShortLink
+from tracking.telephony.clerk import Clerk
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -58,10 +59,9 @@ class ShortLinks:
         self._known: Mapping[str, _Link] = self._load()
         self._read_at: float | None = None
         self._reading = threading.Lock()
-        self._state = threading.Condition()
+        self._clerk = Clerk("links", self._work)
+        self._state = self._clerk.state
         self._counts: Counts = Counts()
-        self._clerk: threading.Thread | None = None
-        self._closed = False
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
         """Answer a request: lead on, or let the pages say that the link leads nowhere."""
@@ -106,12 +106,7 @@ class ShortLinks:
 
     def close(self) -> None:
         """Write what was counted, as far as the database takes it."""
-        with self._state:
-            self._closed = True
-            self._state.notify_all()
-            clerk = self._clerk
-        if clerk is not None:
-            clerk.join()
+        self._clerk.close()
         if self._counts:
             _log.error("%s visits by short links are lost with this process", self._counts.total())
 
@@ -124,7 +119,7 @@ class ShortLinks:
         elif link is not None and age > _FRESH_S:
             # Behind this request: whoever follows a link does not wait for the database.
             with self._state:
-                self._wake()
+                self._clerk.start()
         return link
 
     def _read(self) -> None:
@@ -143,18 +138,12 @@ class ShortLinks:
     def _note(self, link_id: int, day: date, bot: bool) -> None:
         with self._state:
             self._counts[link_id, day, bot] += 1
-            self._wake()
-
-    def _wake(self) -> None:
-        if self._clerk is None and not self._closed:
-            # Started when there is work and gone when there is none: nothing outlives a fork or a test.
-            self._clerk = threading.Thread(target=self._work, name="links", daemon=True)
             self._clerk.start()
 
     def _work(self) -> None:
         while True:
             with self._state:
-                if not self._closed:
+                if not self._clerk.closed:
                     self._state.wait(_GATHER_S)
                 counts, self._counts = self._counts, Counts()
             self._read()
@@ -162,8 +151,8 @@ class ShortLinks:
                 with self._state:
                     self._counts.update(counts)
             with self._state:
-                if self._closed or not self._counts:
-                    self._clerk = None
+                if self._clerk.closed or not self._counts:
+                    self._clerk.rest()
                     return
 
     def _write(self, counts: Counts) -> bool:

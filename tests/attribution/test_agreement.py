@@ -65,7 +65,10 @@ def test_nine_of_ten_intervals_hold_the_number_that_would_have_been_named(record
 
 def test_what_was_tracked_at_the_moment_of_asking_is_the_last_touch_before_it_by_hand_and_at_random():
     rng = np.random.default_rng(3)
-    when = lambda hours: pa.array((1_767_225_600 + hours * 3600) * 1_000_000, pa.timestamp("us", "UTC"))  # noqa: E731
+
+    def when(hours):
+        return pa.array((1_767_225_600 + hours * 3600) * 1_000_000, pa.timestamp("us", "UTC"))
+
     names = [None, "fair", "search"]
     who, at, seen = rng.integers(0, 9, 80), rng.integers(0, 40, 80), rng.integers(0, 3, 80)
     asked, moment, told = rng.integers(0, 11, 60), rng.integers(0, 40, 60), rng.integers(0, 3, 60)

@@ -6,7 +6,6 @@ and pages keep their own number; afterwards they are counted, and nobody is show
 
 import json
 import logging
-import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import Site
 from tracking.telephony import pools
+from tracking.telephony.clerk import Clerk
 from tracking.telephony.spool import Kept, Spool
 
 PATIENCE_S = 1.0
@@ -74,12 +74,12 @@ class Keeper:
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self._engine, self._settings = engine, settings
         self._spool = Spool(settings.views_dir)
-        self._state = threading.Condition()
+        self._clerk = Clerk("page views", self._work)
+        self._state = self._clerk.state
         self._queue: list[_Item] = []
         self._sums: _Sums = {}
-        self._clerk: threading.Thread | None = None
         self._busy_since: float | None = None
-        self._away = self._closed = False
+        self._away = False
         self._summed_at = 0.0
         self._sources: tuple[float, Sources] | None = None
 
@@ -124,12 +124,7 @@ class Keeper:
 
     def close(self) -> None:
         """Write what is left, and end; what the database does not take stays in the spool."""
-        with self._state:
-            self._closed = True
-            self._state.notify_all()
-            clerk = self._clerk
-        if clerk is not None:
-            clerk.join()
+        self._clerk.close()
 
     def _put_aside(self, view: View) -> None:
         try:
@@ -144,10 +139,7 @@ class Keeper:
             self._wake()
 
     def _wake(self) -> None:
-        if self._clerk is None and not self._closed:
-            # Started when there is work and gone when there is none: nothing outlives a fork or a test.
-            self._clerk = threading.Thread(target=self._work, name="page views", daemon=True)
-            self._clerk.start()
+        self._clerk.start()
         self._state.notify_all()
 
     def _work(self) -> None:
@@ -155,7 +147,7 @@ class Keeper:
             with self._state:
                 self._busy_since = None
                 # Sums alone wait, so that a flood of what is refused costs one write a second.
-                while self._sums and not self._queue and not self._closed:
+                while self._sums and not self._queue and not self._clerk.closed:
                     left = self._summed_at + _PAUSE_S - time.monotonic()
                     if left <= 0:
                         break
@@ -164,8 +156,14 @@ class Keeper:
                 del self._queue[:_BATCH]
                 sums, self._sums = self._sums, {}
                 self._summed_at = time.monotonic() if sums else self._summed_at
-                if not batch and not self._queue and not sums and (self._closed or self._spool.is_empty()):
-                    self._clerk, self._away = None, False
+                if (
+                    not batch
+                    and not self._queue
+                    and not sums
+                    and (self._clerk.closed or self._spool.is_empty())
+                ):
+                    self._clerk.rest()
+                    self._away = False
                     return
                 self._busy_since = time.monotonic()
             try:
@@ -179,8 +177,8 @@ class Keeper:
                     self._busy_since, self._away = None, True
                     for key, counted in sums.items():
                         self._sums.setdefault(key, Counter()).update(counted)
-                    if self._closed:
-                        self._clerk = None
+                    if self._clerk.closed:
+                        self._clerk.rest()
                         return
                     self._state.wait(_PAUSE_S)
 

@@ -59,12 +59,17 @@ def save(session: Session, plan: Plan, *, by: str, at: datetime, row: Experiment
     return row
 
 
+def check_paused(anything: bool, regions: Collection[str]) -> None:
+    """Refuse to pause nothing."""
+    if not anything and not regions:
+        raise Invalid("campaign", "choose what to pause: a campaign, an asset, a number or a region")
+
+
 def _check(session: Session, plan: Plan) -> None:
     paused = [each for each in (plan.campaign, plan.material, plan.number) if each is not None]
     if len(paused) > 1:
         raise Invalid("campaign", "choose one thing to pause: a campaign, an asset or a number")
-    if not paused and not plan.regions:
-        raise Invalid("campaign", "choose what to pause: a campaign, an asset, a number or a region")
+    check_paused(bool(paused), plan.regions)
     check_regions(session, plan.regions)
     if not 1 <= plan.weeks <= LONGEST_WEEKS:
         raise Invalid(

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 
 from tracking.errors import Conflict, Invalid, NotFound
@@ -211,13 +211,10 @@ def count(session: Session, counts: Mapping[tuple[int, date, bool], int]) -> Non
         row = session.get(ShortLink, link_id)
         if row is None:
             continue
-        there = (LinkCount.link_id == link_id, LinkCount.day == day, LinkCount.bots.is_(bots))
-        more = update(LinkCount).where(*there).values(visits=LinkCount.visits + number)
-        if session.execute(more, execution_options={"synchronize_session": False}).rowcount == 0:  # type: ignore[attr-defined]
-            session.add(LinkCount(link_id=link_id, day=day, bots=bots, visits=number))
+        place = {"link_id": link_id, "day": day, "bots": bots}
+        visits.add_up(session, LinkCount, place, {"visits": number})
         if not bots:
             by_campaign[day, row.ad_material.campaign_id] += number
-    session.flush()
     for (day, campaign_id), number in sorted(by_campaign.items()):
         visits.add_followed(session, day, campaign_id, number)
 

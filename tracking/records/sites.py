@@ -217,7 +217,7 @@ def visit(
     session.add(row)
     session.flush()
     if who.contact_id is not None:
-        _touch(session, row, who.contact_id)
+        _touch(session, [row], who.contact_id)
     return row, True
 
 
@@ -232,18 +232,18 @@ def known_as(session: Session, who: Visitor, contact: Contact) -> bool:
     if who.contact_id not in (None, contact.id):
         return False
     who.contact_id = contact.id
-    for row in session.scalars(select(WebVisit).where(WebVisit.visitor_id == who.id)):
-        _touch(session, row, contact.id)
+    visits = session.scalars(select(WebVisit).where(WebVisit.visitor_id == who.id)).all()
+    _touch(session, visits, contact.id)
     session.flush()
     return True
 
 
-def _touch(session: Session, row: WebVisit, contact_id: int) -> None:
-    # Not by the row's number, which SQLite gives out again once the last row is gone.
-    key = f"web visit {row.visitor.token_hash[:32]} {db.to_micros(row.started_at)}"
-    if session.scalar(select(Touch.id).where(Touch.source_key == key)) is not None:
-        return
-    session.add(
+def _touch(session: Session, visits: Sequence[WebVisit], contact_id: int) -> None:
+    """Make touches of those visits that are none yet."""
+    # Not by the rows' numbers, which SQLite gives out again once the last row is gone.
+    keys = {f"web visit {row.visitor.token_hash[:32]} {db.to_micros(row.started_at)}": row for row in visits}
+    there = set(session.scalars(select(Touch.source_key).where(Touch.source_key.in_(keys))))
+    session.add_all(
         Touch(
             source_key=key,
             contact_id=contact_id,
@@ -255,6 +255,8 @@ def _touch(session: Session, row: WebVisit, contact_id: int) -> None:
             click_ids=row.click_ids,
             **{name: getattr(row, name) for name in UTM},
         )
+        for key, row in keys.items()
+        if key not in there
     )
 
 

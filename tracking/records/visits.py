@@ -188,25 +188,9 @@ def checked(record: VisitRecord) -> VisitRecord:
 
 def add_followed(session: Session, day: date, campaign_id: int, number: int) -> None:
     """Add visits by short links to those of a campaign in a day."""
-    there = (
-        VisitCount.day == day,
-        VisitCount.counted_by == FOLLOWED,
-        VisitCount.campaign_id == campaign_id,
-    )
-    row = session.scalar(select(VisitCount).where(*there).with_for_update())
-    if row is None:
-        told = hashlib.sha256(f"{FOLLOWED}\x1f{campaign_id}".encode()).hexdigest()
-        row = VisitCount(
-            day=day,
-            told=told,
-            counted_by=FOLLOWED,
-            breakdown=ONLY_CAMPAIGNS,
-            campaign_id=campaign_id,
-            visits=0,
-        )
-        session.add(row)
-    row.visits += number
-    session.flush()
+    told = hashlib.sha256(f"{FOLLOWED}\x1f{campaign_id}".encode()).hexdigest()
+    besides = {"counted_by": FOLLOWED, "breakdown": ONLY_CAMPAIGNS, "campaign_id": campaign_id}
+    _count(session, day, told, number, besides)
 
 
 def counts() -> ColumnElement[bool]:
@@ -249,11 +233,15 @@ def add(session: Session, visit: OneVisit, number: int) -> bool:
     )
     if session.scalar(others.limit(1)) is not None:
         return False
-    besides = visit._asdict() | {"counted_by": HERE, "breakdown": "", "imported_by": None}
-    place = {name: besides.pop(name) for name in ("day", "told")}
-    add_up(session, VisitCount, place, {"visits": number}, besides)
-    changes.note(session, tables=[VisitCount.__tablename__])
+    besides = visit._asdict() | {"counted_by": HERE, "breakdown": ""}
+    _count(session, besides.pop("day"), besides.pop("told"), number, besides)
     return True
+
+
+def _count(session: Session, day: date, told: str, number: int, besides: Mapping[str, Any]) -> None:
+    place, rest = {"day": day, "told": told}, {**besides, "imported_by": None}
+    add_up(session, VisitCount, place, {"visits": number}, rest)
+    changes.note(session, tables=[VisitCount.__tablename__])
 
 
 def add_up(

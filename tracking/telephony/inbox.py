@@ -29,6 +29,7 @@ from tracking.storage.config import Settings
 from tracking.storage.models import Call, InboxEvent
 from tracking.telephony import bulk, messages, numbers
 from tracking.telephony.calls import CallEvent, Course
+from tracking.telephony.clerk import Clerk
 from tracking.telephony.messages import MessageEvent
 from tracking.telephony.numbers import Ours
 from tracking.telephony.routing import Routing
@@ -157,14 +158,13 @@ class Inbox:
         self._interpreters = interpreters
         self._now = now
         self._spool = Spool(settings.spool_dir)
-        self._state = threading.Condition()
+        self._clerk = Clerk("inbox", self._work)
+        self._state = self._clerk.state
         self._queue: list[tuple[Arrival, Future[None]]] = []
         self._held: deque[Arrival] = deque()
         self._putting = threading.Lock()
-        self._clerk: threading.Thread | None = None
         self._busy_since: float | None = None
         self._away = False
-        self._closed = False
 
     def take(self, arrival: Arrival) -> bool:
         """Keep an arrival within a bounded time; False if neither database nor spool could.
@@ -244,12 +244,7 @@ class Inbox:
 
     def close(self) -> None:
         """Stop trying to empty the spool; what lies there is taken at the next start."""
-        with self._state:
-            self._closed = True
-            self._state.notify_all()
-            clerk = self._clerk
-        if clerk is not None:
-            clerk.join()
+        self._clerk.close()
         self._put_down()
         if self._held:
             _log.error("%s events that no disk took are lost with this process", len(self._held))
@@ -295,10 +290,7 @@ class Inbox:
                 self._held.popleft()
 
     def _wake_clerk(self) -> None:
-        if self._clerk is None and not self._closed:
-            # Started when there is work and gone when there is none: nothing outlives a fork or a test.
-            self._clerk = threading.Thread(target=self._work, name="inbox", daemon=True)
-            self._clerk.start()
+        self._clerk.start()
         self._state.notify_all()
 
     def _work(self) -> None:
@@ -307,9 +299,10 @@ class Inbox:
                 self._busy_since = None
                 batch = [item for item in self._queue[:_BATCH] if item[1].set_running_or_notify_cancel()]
                 del self._queue[:_BATCH]
-                idle = self._closed or (self._spool.is_empty() and not self._held)
+                idle = self._clerk.closed or (self._spool.is_empty() and not self._held)
                 if not batch and not self._queue and idle:
-                    self._clerk, self._away = None, False
+                    self._clerk.rest()
+                    self._away = False
                     return
                 self._busy_since = time.monotonic()
             try:
@@ -321,7 +314,7 @@ class Inbox:
                 _log.warning("the spool stays full: %s", _where(error))
                 with self._state:
                     self._busy_since, self._away = None, True
-                    if not self._queue and not self._closed:
+                    if not self._queue and not self._clerk.closed:
                         self._state.wait(_PAUSE_S)
 
     def _serve(self, batch: Sequence[tuple[Arrival, Future[None]]]) -> None:

@@ -143,9 +143,9 @@ def _form(number: int | None) -> _Page:
 
 def _outlook(session: Session, typed: Mapping[str, Any]) -> Outlook | None:
     kind, thing = _thing(session, typed["paused"])
-    if thing is None and not typed["regions"]:
-        if request.method == "POST":
-            raise Invalid("campaign", "choose what to pause: a campaign, an asset, a number or a region")
+    if request.method == "POST":
+        experiments.check_paused(thing is not None, typed["regions"])
+    elif thing is None and not typed["regions"]:
         return None
     starts_on = forms.day("starts_on") if request.method == "POST" else typed["starts_on"]
     paused = Paused(
