@@ -117,8 +117,7 @@ def told_by_users(engine: Engine) -> list[str]:
     found = set(LANGUAGES.values())
     # Names of countries and currencies are Unicode's, and what a provider is called is its own.
     found |= {*Locale("en").territories.values(), *Locale("en").currencies.values(), *Locale("en").currencies}
-    found |= {name.capitalize() for name in providers.names()} | available_timezones()
-    found |= {"46elks", "WhatsApp"}
+    found |= {providers.title_of(name) for name in providers.names()} | available_timezones()
     with db.reading(engine) as session:
         for table in Base.metadata.sorted_tables:
             for row in session.execute(select(table)):

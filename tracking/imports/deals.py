@@ -220,17 +220,15 @@ class Deals(Headed):
 
     def remarks(self) -> Sequence[Sentence]:
         """Say what a file without ids leads to, and whose tags name no campaign."""
-        if "deal_id" in self.columns:
-            return [*super().remarks(), *self.unmatched.remarks(), *self.worded.remarks()]
-        return (
-            *super().remarks(),
-            *self.unmatched.remarks(),
-            *self.worded.remarks(),
-            say(
-                "no column has deal IDs, so a row that changes counts as a new deal in the next file; "
-                "export the deals with their IDs"
-            ),
-        )
+        found = [*super().remarks(), *self.unmatched.remarks(), *self.worded.remarks()]
+        if "deal_id" not in self.columns:
+            found.append(
+                say(
+                    "no column has deal IDs, so a row that changes counts as a new deal in the next file; "
+                    "export the deals with their IDs"
+                )
+            )
+        return found
 
     def _stage(self, cells: Sequence[str]) -> Stage:
         """Read how far a deal came: its outcome, where it is won or lost, else the stage it is in."""

@@ -270,6 +270,7 @@ def phone_settings() -> Page:
         providers=[
             {
                 "name": name,
+                "title": providers.title_of(name),
                 "calls": name in providers.of_calls(),
                 "fields": shown[name],
                 "obstacle": provider.obstacle(pages.settings()),

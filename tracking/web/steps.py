@@ -162,7 +162,8 @@ def _number(opened: Session) -> str | None:
 
 def _phones(settings: Settings) -> str:
     """Return which providers report calls, and where these ring."""
-    told = [name.capitalize() for name, each in providers.of_calls().items() if not each.obstacle(settings)]
+    ready = [name for name, each in providers.of_calls().items() if not each.obstacle(settings)]
+    told = [providers.title_of(name) for name in ready]
     if settings.default_destination:
         told.append(phone.show(settings.default_destination).international)
     return " · ".join(told)

@@ -57,9 +57,9 @@ class Forged(Exception):
 class Provider(Protocol):
     """What the file of a provider defines.
 
-    It may define ``ADDRESSES`` too: what is to be entered at the provider, by its own words, as paths; and
-    ``CARRIES_CALLS``, false where it brings messages alone. A class of :class:`ProviderSettings` in it shows
-    on the page of settings by itself.
+    It may define ``ADDRESSES`` too: what is to be entered at the provider, by its own words, as paths;
+    ``TITLE``, how it writes its own name; and ``CARRIES_CALLS``, false where it brings messages alone. A
+    class of :class:`ProviderSettings` in it shows on the page of settings by itself.
     """
 
     def routes(self, pages: "Blueprint", settings: Settings, inbox: Inbox, routing: Routing) -> None:
@@ -90,6 +90,11 @@ def addresses_of(name: str) -> Mapping[str, str]:
     """Return what is to be entered at a provider, by the provider's words: paths of its addresses."""
     told: Mapping[str, str] = getattr(import_module(f"{__name__}.{name}"), "ADDRESSES", {})
     return {words: f"{PROVIDERS_PATH}/{name}{path}" for words, path in told.items()}
+
+
+def title_of(name: str) -> str:
+    """Return how a provider writes its own name."""
+    return str(getattr(import_module(f"{__name__}.{name}"), "TITLE", name.capitalize()))
 
 
 def names() -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from tracking.telephony.providers import Forged
 from tracking.telephony.routing import Routing
 
 PROVIDER = "elks"
+TITLE = "46elks"
 CARRIES_CALLS = False
 # What is entered at 46elks, under its own name; the user name and password go before the host.
 ADDRESSES = {"sms_url": "/sms"}

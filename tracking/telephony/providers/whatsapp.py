@@ -26,6 +26,7 @@ from tracking.telephony.routing import Routing
 
 _log = logging.getLogger(__name__)
 PROVIDER = "whatsapp"
+TITLE = "WhatsApp"
 CARRIES_CALLS = False
 # What is entered at Meta, under its own name.
 ADDRESSES = {"Callback URL": "/webhook"}
