@@ -5,7 +5,8 @@ set -eu
 missing=""
 need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
 java -version >/dev/null 2>&1 || missing="openjdk-17-jre-headless"
-need chromium chromium
+# The browser without what only a window needs; who cannot install it may have the whole one.
+{ [ "$(id -u)" != 0 ] && command -v chromium >/dev/null 2>&1; } || need chromium-headless-shell chromium-headless-shell
 need pdftoppm poppler-utils
 need zbarimg zbar-tools
 PATH="$PATH:/usr/sbin" need nginx nginx-light
