@@ -219,6 +219,39 @@ def test_what_a_person_can_put_right_ends_in_one_line_and_exit_code_2(
     assert told.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("report roi --lookback nan", "'nan' is not a number"),
+        ("size-desk --calls-per-hour inf", "is not in the range"),
+        ("size-pool --views-per-hour 7 --delay-minutes 1e308", "is not in the range"),
+        ("rate EUR 2026-01-01 nan", "'nan' is not a number"),
+        (
+            "experiment add Pause --campaign X --from 2026-03-02 --weeks 4 --at-least inf",
+            "'inf' is not a number",
+        ),
+        ("import undo 99999999999999999999", "is not in the range"),
+        ("answer add fair --call 0", "is not in the range"),
+        ("size-desk --calls-per-hour 1000000 --talk-minutes 9000", "no size up to 100000 keeps the loss"),
+    ],
+)
+def test_figures_beyond_every_record_are_refused_before_anything_is_worked_out(
+    terminal: Terminal, line: str, reason: str
+) -> None:
+    assert reason in terminal.run(line, code=2).output
+
+
+def test_a_folder_that_cannot_be_made_is_named(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "taken").write_text("a file")
+    monkeypatch.setattr("sys.argv", ["ringtrail", "export", str(tmp_path / "taken" / "deeper")])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 2
+    assert f"{tmp_path / 'taken' / 'deeper'}: Not a directory" in capsys.readouterr().err
+
+
 def test_without_a_database_the_command_that_makes_one_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -203,4 +203,6 @@ def main() -> None:
             fail(str(error))
         if isinstance(error, SQLAlchemyError):
             fail(f"database: {str(error).splitlines()[0]}; run `ringtrail doctor` for details")
+        if isinstance(error, OSError) and error.filename is not None:
+            fail(f"{error.filename}: {error.strerror}; check the path and its permissions")
         raise

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from tracking import clock
 from tracking.access import audit
-from tracking.cli.installation import Day, Installation, Moment, json_option, pass_installation
+from tracking.cli.installation import IDENTIFIER, Day, Installation, Moment, json_option, pass_installation
 from tracking.errors import NotFound
 from tracking.records import answers, coding
 from tracking.records.answers import Entry
@@ -33,11 +33,13 @@ _BY = "terminal"
     show_default=True,
     help="What came of asking.",
 )
-@click.option("--call", "call_id", type=int, help="Number of the call.")
-@click.option("--contact", "contact_id", type=int, help="Number of the contact.")
-@click.option("--company", "company_id", type=int, help="Number of the company.")
+@click.option("--call", "call_id", type=IDENTIFIER, help="Number of the call.")
+@click.option("--contact", "contact_id", type=IDENTIFIER, help="Number of the contact.")
+@click.option("--company", "company_id", type=IDENTIFIER, help="Number of the company.")
 @click.option("--deal", "deal_id", help="ID of the deal, as in your CRM.")
-@click.option("--correct", "corrects_id", type=int, help="Number of the answer that this one corrects.")
+@click.option(
+    "--correct", "corrects_id", type=IDENTIFIER, help="Number of the answer that this one corrects."
+)
 @click.option("--asked-at", type=Moment(), help="When it was asked (default: now).")
 @click.option("--asked-by", help="Who asked.")
 @json_option

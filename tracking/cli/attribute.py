@@ -22,7 +22,7 @@ from attribution.engine import By
 from attribution.rules import full_path, inverse_j, j_shaped, position_based, u_shaped, w_shaped
 from attribution.sources import read
 from attribution.uncertainty import draws
-from tracking.cli.installation import fail
+from tracking.cli.installation import Number, fail
 
 FORMATS = ("table", "json", "csv", "parquet")
 ENGINES = ("duckdb", "spark")
@@ -128,7 +128,7 @@ def _shared(command: F) -> F:
             type=Window(),
             help="Lookback window in days, or NAME=DAYS for one channel or kind (repeatable).",
         ),
-        click.option("--half-life", type=float, help="Half-life in days (time-decay)."),
+        click.option("--half-life", type=Number(), help="Half-life in days (time-decay)."),
         click.option("--order", type=click.IntRange(1, 4), help="Number of touches in a state (markov)."),
         click.option(
             "--allocation",

@@ -12,7 +12,7 @@ from simulator import scenario as scenarios
 from simulator.runs import mapper
 from tracking import clock
 from tracking.access import audit
-from tracking.cli.installation import Day, Installation, fail, json_option, pass_installation
+from tracking.cli.installation import Day, Installation, Number, fail, json_option, pass_installation
 from tracking.language import formatting
 from tracking.records import campaigns, experiments
 from tracking.records.experiments import LONGEST_WEEKS, Plan
@@ -126,8 +126,8 @@ def experiment_plan(
 @click.option("--from", "starts_on", type=Day(), required=True, help="First day of the pause.")
 @click.option("--weeks", type=click.IntRange(1, LONGEST_WEEKS), required=True, help="Length of the pause.")
 @_SETTLE
-@click.option("--at-least", "belief_low", type=float, help="Leads a week you believe it brings, at least.")
-@click.option("--at-most", "belief_high", type=float, help="Leads a week you believe it brings, at most.")
+@click.option("--at-least", "belief_low", type=Number(), help="Leads a week you believe it brings, at least.")
+@click.option("--at-most", "belief_high", type=Number(), help="Leads a week you believe it brings, at most.")
 @click.option("--note", default="", help="Note.")
 @json_option
 @pass_installation

@@ -6,6 +6,7 @@ Read for ``ringtrail --help`` too, so what is heavy is imported where it is used
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -148,6 +149,21 @@ class Moment(click.ParamType[datetime]):
             zone = ctx.ensure_object(Installation).settings.zone if ctx else UTC
             moment = moment.replace(tzinfo=zone)
         return moment.astimezone(UTC)
+
+
+class Number(click.FloatRange):
+    """A number within bounds, and neither endless nor none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read digits."""
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a number; use digits, such as 30 or 2.5", param, ctx)
+        return number
+
+
+IDENTIFIER = click.IntRange(1, 2**31 - 1)
+"""Number of a record, as the database counts them."""
 
 
 class Day(click.ParamType[date]):

@@ -3,7 +3,7 @@
 import click
 
 from tracking import clock
-from tracking.cli.installation import Installation, console, json_option, pass_installation
+from tracking.cli.installation import Installation, Number, console, json_option, pass_installation
 from tracking.demo import replay
 from tracking.errors import Invalid
 from tracking.telephony.providers.twilio import TwilioSettings
@@ -16,9 +16,7 @@ _SHOWN = 20
     "--base-url", default="http://127.0.0.1:8000", show_default=True, help="Address of the running service."
 )
 @click.option("--token", required=True, help="API token with the scopes read and read:personal.")
-@click.option(
-    "--rate", type=click.FloatRange(min=0.01), default=20, show_default=True, help="Calls per second."
-)
+@click.option("--rate", type=Number(min=0.01), default=20, show_default=True, help="Calls per second.")
 @click.option(
     "--scenario", default="supplier", show_default=True, help="Scenario, see `ringtrail simulate --list`."
 )

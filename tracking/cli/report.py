@@ -18,7 +18,7 @@ from reports.roi import TOTAL
 from simulator import which_model
 from tracking import clock
 from tracking.access import audit
-from tracking.cli.installation import Day, Installation, console, json_option, pass_installation
+from tracking.cli.installation import Day, Installation, Number, console, json_option, pass_installation
 from tracking.language import formatting
 from tracking.records import rates
 from tracking.reporting import deciding, journeys, roi, snapshots
@@ -46,7 +46,7 @@ def _period_options(command: Any) -> Any:
 @_period_options
 @click.option(
     "--lookback",
-    type=click.FloatRange(0, LONGEST_LOOKBACK_DAYS, min_open=True),
+    type=Number(0, LONGEST_LOOKBACK_DAYS, min_open=True),
     help="Lookback window in days.",
 )
 @click.option(
@@ -176,7 +176,7 @@ def export(installation: Installation, folder: Path) -> None:
 @click.command("rate")
 @click.argument("code", metavar="CURRENCY")
 @click.argument("day", type=Day())
-@click.argument("rate", type=float)
+@click.argument("rate", type=Number())
 @pass_installation
 def rate_command(installation: Installation, code: str, day: date, rate: float) -> None:
     """Set the exchange rate: from DAY, 1 CURRENCY = RATE in the report currency."""

@@ -9,14 +9,14 @@ import click
 
 from attribution import JourneyError
 from simulator import study
-from tracking.cli.installation import Installation, fail, json_option, pass_installation
+from tracking.cli.installation import Installation, Number, fail, json_option, pass_installation
 
 
 @click.command("score")
 @click.argument("directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
     "--lookback",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     default=365.0,
     show_default=True,
     help="Lookback window in days.",

@@ -1,6 +1,7 @@
 """How many numbers a pool needs and how many people a telephone desk, on the command line."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -8,28 +9,30 @@ import click
 from reports import extras
 from simulator.erlang import mean_wait
 from simulator.sizing import Size, desk_for, pool_for
-from tracking.cli.installation import Installation, console, fail, json_option, pass_installation
+from tracking.cli.installation import Installation, Number, console, fail, json_option, pass_installation
 
 _BAR = 40
+_MOST_AN_HOUR = 1_000_000
+_WEEK = 7 * 24 * 60
 
 
 @click.command("size-pool")
 @click.option(
     "--views-per-hour",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, _MOST_AN_HOUR, min_open=True),
     required=True,
     help="Page views in the busiest hour.",
 )
 @click.option(
     "--delay-minutes",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, _WEEK, min_open=True),
     default=60.0,
     show_default=True,
     help="Longest time from visit to call to cover, such as the 95th percentile.",
 )
 @click.option(
     "--loss",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Number(0, 1, min_open=True),
     default=0.01,
     show_default=True,
     help="Accepted share of calls credited to another visitor.",
@@ -55,27 +58,27 @@ def size_pool(
     A call is lost if its number has been shown to another visitor in the meantime. The pool always shows the
     number that was unused longest. Page views are assumed to come at random at a steady rate.
     """
-    sizes = pool_for(views_per_hour, delay_minutes / 60, loss, seed=seed)
+    sizes = _sizes(lambda: pool_for(views_per_hour, delay_minutes / 60, loss, seed=seed))
     _show_sizes(installation, sizes, loss, "numbers", "calls credited to another visitor", chart)
 
 
 @click.command("size-desk")
 @click.option(
     "--calls-per-hour",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, _MOST_AN_HOUR, min_open=True),
     required=True,
     help="Calls in the busiest hour.",
 )
 @click.option(
     "--talk-minutes",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, _WEEK, min_open=True),
     default=4.0,
     show_default=True,
     help="Average minutes per call, including after-call work.",
 )
 @click.option(
     "--loss",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Number(0, 1, min_open=True),
     default=0.05,
     show_default=True,
     help="Accepted share of callers who find all lines busy.",
@@ -103,13 +106,20 @@ def size_desk(
     By default, callers who find all lines busy hang up and do not try again (Erlang B). With --queue, they
     all wait (Erlang C).
     """
-    sizes = desk_for(calls_per_hour, talk_minutes, loss, queue=queue, seed=seed)
+    sizes = _sizes(lambda: desk_for(calls_per_hour, talk_minutes, loss, queue=queue, seed=seed))
     measure = "callers who have to wait" if queue else "callers who find all lines busy"
     _show_sizes(installation, sizes, loss, "people", measure, chart)
     if queue and not installation.as_json:
         needed = next(size.count for size in sizes if size.theory <= loss)
         wait = mean_wait(needed, calls_per_hour * talk_minutes / 60, talk_minutes * 60)
         click.echo(f"Callers wait {wait:.1f} s on average, including those who do not have to wait.")
+
+
+def _sizes(find: Callable[[], list[Size]]) -> list[Size]:
+    try:
+        return find()
+    except ValueError as error:
+        fail(f"{error}; use smaller figures")
 
 
 def _show_sizes(

@@ -4,7 +4,7 @@ import click
 from sqlalchemy import select
 
 from tracking import clock
-from tracking.cli.installation import Installation, json_option, pass_installation
+from tracking.cli.installation import IDENTIFIER, Installation, json_option, pass_installation
 from tracking.imports import undo as undoing
 from tracking.storage import db
 from tracking.storage.models import ImportRun
@@ -57,7 +57,7 @@ def list_command(installation: Installation) -> None:
 
 
 @click.command("undo")
-@click.argument("number", metavar="IMPORT", type=int)
+@click.argument("number", metavar="IMPORT", type=IDENTIFIER)
 @click.option("--dry-run", is_flag=True, help="Only show what would be deleted, reverted and kept.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
