@@ -222,7 +222,7 @@ def solve_chain(names: list[str], runs: Whole, times: Any, won: Any, lost: Any) 
     """
     if len(names) > MOST_KEYS:
         raise JourneyError(
-            f"{len(names)} sources are more than the {MOST_KEYS} that a chain can tell apart",
+            "there are more sources than a chain can tell apart",
             "use channels as states, or group small sources",
         )
     refuse_deep(len(runs))
@@ -237,7 +237,7 @@ def solve_chain(names: list[str], runs: Whole, times: Any, won: Any, lost: Any) 
     keys = [names[code - 1] for code in met.tolist()]
     if len(keys) < 2:
         raise JourneyError(
-            f"every touch has the same source, {keys[0]!r}, so there is nothing to compare it with",
+            "every touch has the same source, so there is nothing to compare it with",
             "use first-touch, last-touch or linear, or campaigns as states",
         )
     power = (len(names) + 1) ** np.arange(runs.shape[1] - 2, -1, -1, dtype=np.int64)
@@ -274,7 +274,7 @@ def refuse_deep(moves: int, keys: int = 1) -> None:
     """Refuse a chain that remembers more than fits into memory or is solved in minutes."""
     if moves > MOST_MOVES or moves * keys > MOST_WORK:
         raise JourneyError(
-            f"the chain of {moves} moves is too large to be solved for each of its sources",
+            "the chain has too many moves to be solved for each of its sources",
             "use a lower order, channels as states, or group small sources",
         )
 

@@ -191,7 +191,7 @@ def coalition_values(
     n = len(players)
     if n > MOST_PLAYERS:
         raise JourneyError(
-            f"{n} sources are more than the {MOST_PLAYERS} whose coalitions can be told apart",
+            "there are too many sources to tell all their coalitions apart",
             "use the model shapley, or group small sources",
         )
     if n < 2:

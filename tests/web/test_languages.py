@@ -1,5 +1,7 @@
 """English, Swedish, Russian and Chinese: whole catalogs, pages and mails as their readers speak."""
 
+import ast
+import inspect
 import re
 import socket
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, select
 
+from attribution import JourneyError, answers, markov, shapley
 from tests import messages
 from tests.cast import moment
 from tests.messages import LANGUAGES, forms
@@ -310,3 +313,18 @@ def test_a_mail_is_in_the_language_of_who_gets_it(settings: Settings, engine: En
         "who has chosen none reads as he asked"
     )
     assert words[2].startswith("Choose your password within three days: http")
+
+
+def test_a_page_has_words_for_every_model_that_the_engine_leaves_out(office: Flask) -> None:
+    """What the engine says stands in its source; a chain that leads nowhere cannot come from journeys."""
+    said = set()
+    for module in (markov, shapley, answers):
+        for node in ast.walk(ast.parse(inspect.getsource(module))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "JourneyError":
+                told = {word.arg: ast.literal_eval(word.value) for word in node.keywords}
+                said.add(str(JourneyError(*map(ast.literal_eval, node.args), **told)))
+    said.remove("the chain has a state that leads nowhere; count the ends of all paths")
+    with office.test_request_context(headers={"Accept-Language": "sv"}):
+        plain = {reason for reason in said if translate.why_unavailable(reason) == reason}
+    assert len(said) > 8
+    assert plain == set()

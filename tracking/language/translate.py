@@ -79,21 +79,38 @@ _ON_PAGES = {
 }
 
 
+# What the engine says of a model that the data do not support, and what a page says in its place.
+_TOO_MANY = _("too many sources for this model")
+_NO_END = _("no journey ends in a conversion; use more data or a longer lookback window")
+_UNSETTLED = _("the Markov model does not converge; use a shorter lookback window")
+_OBSTACLES = {
+    "no path ends in a conversion; use more data or a longer lookback": _NO_END,
+    "no path ends in a conversion, so no removal effect is defined; use more data or a longer lookback, "
+    "or a rule model": _NO_END,
+    "every touch has the same source, so there is nothing to compare it with; use first-touch, last-touch "
+    "or linear, or campaigns as states": _(
+        "all touches have the same source; use first-touch, last-touch or linear"
+    ),
+    "there are more sources than a chain can tell apart; use channels as states, or group small sources": (
+        _TOO_MANY
+    ),
+    "there are too many sources to tell all their coalitions apart; use the model shapley, or group small "
+    "sources": _TOO_MANY,
+    "there are fewer than two sources, so no coalition; use last-touch or linear": _(
+        "fewer than two sources; use last-touch or linear"
+    ),
+    "the chain has too many moves to be solved for each of its sources; use a lower order, channels as "
+    "states, or group small sources": _UNSETTLED,
+    "the chain does not settle: some paths are extremely long; set lookback_days, or use order 1": _UNSETTLED,
+    "answers: nobody answered, so there is nothing to report; ask callers where they heard of you, or use a "
+    "rule model": _("no caller answers yet; ask callers how they heard about you, or use a rule-based model"),
+    "answers: no conversion has both a touch and an answer, so the two cannot be weighed; use "
+    "self-reported, or a rule model": _(
+        "no deal has both a touch and an answer; use self-reported or a rule-based model"
+    ),
+}
+
+
 def why_unavailable(reason: str) -> str:
     """Return in the language of the page why a model cannot be computed; the engine says it in English."""
-    known = {
-        "no path ends": gettext("no journey ends in a conversion; use more data or a longer lookback window"),
-        "every touch has the same source": gettext(
-            "all touches have the same source; use first-touch, last-touch or linear"
-        ),
-        "sources are more than": gettext("too many sources for this model"),
-        "fewer than two sources": gettext("fewer than two sources; use last-touch or linear"),
-        "the chain": gettext("the Markov model does not converge; use a shorter lookback window"),
-        "nobody answered": gettext(
-            "no caller answers yet; ask callers how they heard about you, or use a rule-based model"
-        ),
-        "no conversion has both": gettext(
-            "no deal has both a touch and an answer; use self-reported or a rule-based model"
-        ),
-    }
-    return next((said for begin, said in known.items() if begin in reason), reason)
+    return str(_OBSTACLES.get(reason, reason))
