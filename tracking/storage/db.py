@@ -126,15 +126,19 @@ class Sealed(TypeDecorator[Any]):
     """Text that the database holds only encrypted; ``purpose`` binds the value to its column.
 
     Where it is found by its keyed hash, ``hash_in`` names the column of that hash, and ``kind``, or the
-    column ``kind_in``, what it is hashed as. A change of key finds columns by this type.
+    column ``kind_in``, what it is hashed as; where by its words, ``marks_in`` names the column of their
+    :mod:`marks <tracking.storage.namemarks>`. A change of key finds columns by this type.
     """
 
     impl = LargeBinary
     cache_ok = True
 
-    def __init__(self, purpose: str, *, hash_in: str = "", kind: str = "", kind_in: str = "") -> None:
+    def __init__(
+        self, purpose: str, *, hash_in: str = "", kind: str = "", kind_in: str = "", marks_in: str = ""
+    ) -> None:
         super().__init__()
         self.purpose, self.hash_in, self.kind, self.kind_in = purpose, hash_in, kind, kind_in
+        self.marks_in = marks_in
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:
         """Encrypt."""
@@ -168,6 +172,21 @@ class SealedMapping(SealedList):
     def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:
         """Encrypt."""
         return super().process_bind_param(value or None, dialect)
+
+
+class SealedSaid(SealedList):
+    """What is said to people, as :class:`Said` keeps it, where it may name files, and those people."""
+
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:
+        """Encrypt."""
+        return super().process_bind_param(value.packed() if isinstance(value, Sentence) else value, dialect)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """Decrypt."""
+        said = super().process_result_value(value, dialect)
+        return unpacked(said) if isinstance(said, dict) else said
 
 
 # SQLite numbers rows only in a column of type INTEGER.
@@ -325,6 +344,8 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
     """Bring the schema up to ``revision``, in one transaction."""
     with engine.begin() as connection:
         migrate(connection, revision)
+    # A step may have sealed what stood in clear.
+    leave_no_copy(engine)
 
 
 def migrate(connection: Connection, revision: str = "head") -> None:
