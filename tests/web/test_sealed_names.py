@@ -1,8 +1,10 @@
 """Names of people are kept as their numbers are: in no file, row or log in clear, and found all the same."""
 
 import logging
+import tempfile
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -18,6 +20,7 @@ from tests.web.test_imports import give, started, tried
 from tracking import clock, worker
 from tracking.access import jobs, tokens
 from tracking.app import create_app
+from tracking.imports.outcomes import RefusedFile
 from tracking.keeping import erasure, people
 from tracking.records import contacts
 from tracking.storage import db
@@ -169,3 +172,28 @@ def test_who_was_taken_out_is_found_by_no_name(engine: Engine, settings: Setting
     with db.reading(engine) as session:
         assert contacts.called(session, CANARY, most=10) == []
         assert session.execute(select(Contact.name, Contact.name_marks)).all() == [(None, None)]
+
+
+def test_rejected_rows_are_on_the_disk_in_cipher_only_also_on_the_way(
+    settings: Settings, engine: Engine, signed_in: Enter, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A worker that is killed on the way would leave them there for ever."""
+    seen: list[int] = []
+    close = RefusedFile.close
+
+    def closed(self: RefusedFile) -> None:
+        close(self)
+        # Also those without a name, which are in the way of nobody and on the disk all the same.
+        files = [*Path("/proc/self/fd").glob("*"), *settings.data_dir.rglob("*")]
+        there = [path for path in files if path.is_file()]
+        seen.append(sum(f"lots {CANARY}".encode() in path.read_bytes() for path in there))
+
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setattr(RefusedFile, "close", closed)
+    marketer = signed_in("marketer")
+    rows = f"Deal ID,Deal name,Deal stage,Amount,Associated company\nd1,{CANARY},won,lots {CANARY},Borealis\n"
+    _, at = give(marketer, rows)
+    tried(marketer, engine, settings, at)
+    assert f"lots {CANARY}" in marketer.get(f"{at}/refused.csv").text
+    assert seen == [0]
