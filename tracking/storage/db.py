@@ -432,6 +432,11 @@ def _in_words(step: Any) -> str:
 def install(settings: Settings) -> Engine:
     """Open the database, create or upgrade its schema, and note which key it is sealed with."""
     engine = connect(settings)
+    try:
+        _refuse_newer(settings, *revision(engine))
+    except BaseException:
+        engine.dispose()
+        raise
     upgrade(engine)
     with engine.begin() as connection:
         if not sealed_with(connection):
@@ -462,6 +467,7 @@ def may_be_there(settings: Settings) -> bool:
 
 def _check_installed(engine: Engine, settings: Settings) -> None:
     at, wanted = revision(engine)
+    _refuse_newer(settings, at, wanted)
     if at != wanted:
         state = "has no tables yet" if at is None else f"is at schema {at}, this program wants {wanted}"
         raise Invalid("database", f"{redact(settings.url)} {state}; run `ringtrail db upgrade`")
@@ -479,6 +485,15 @@ def _check_installed(engine: Engine, settings: Settings) -> None:
     if first is not None and first != vault.mark("installation", ""):
         raise Invalid(
             "key", "the oldest key is not the one it was; write the newest first and the oldest last"
+        )
+
+
+def _refuse_newer(settings: Settings, at: str | None, wanted: str | None) -> None:
+    if at is not None and at not in revisions():
+        raise Invalid(
+            "database",
+            f"{redact(settings.url)} is at schema {at}, which is newer than this version (schema {wanted}); "
+            f"install that version again, or restore a backup there with `--schema {wanted}`",
         )
 
 
