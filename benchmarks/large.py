@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from benchmarks.callers import CALLERS
 from tracking import clock
-from tracking.storage import vault
+from tracking.storage import namemarks, vault
 from tracking.storage.vocabulary import PointKind
 
 CHANNELS = ("search", "directory", "print", "trade fair", "email")
@@ -178,7 +178,11 @@ def _people(write: _Writer, accounts: int, born: int) -> None:
         "id, name, name_key, domain, created_at",
         ((i, f"Buyer {i}", f"buyer {i}", f"buyer{i}.example", born) for i in ids),
     )
-    write("contact", "id, account_id, name, created_at", ((i, i, f"Person {i}", born) for i in ids))
+    write(
+        "contact",
+        "id, account_id, name, name_marks, created_at",
+        ((i, i, vault.seal(name := f"Person {i}", "contact.name"), namemarks.marks(name), born) for i in ids),
+    )
     known = zip(ids, _CALLERS, strict=False)
     write(
         "contact_point",

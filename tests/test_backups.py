@@ -1,5 +1,6 @@
 """Backups: made while the service runs, proved by reading, restored whole, and the figures are the same."""
 
+import base64
 import json
 import os
 from collections.abc import Iterator
@@ -13,13 +14,23 @@ from sqlalchemy.orm import Session
 from tests.api_client import Api, fair
 from tests.cast import BOREALIS, moment
 from tests.conftest import DATABASES, KEY, ON_BOTH
-from tracking.errors import Conflict, Invalid
+from tracking.errors import Conflict, Invalid, say
 from tracking.imports.uploads import UploadStore
 from tracking.keeping import backups, rekeying, sealedfile, tables
 from tracking.records import contacts
 from tracking.storage import db, vault
 from tracking.storage.config import Settings
-from tracking.storage.models import Account, AuditEntry, Call, Campaign, MaterialPicture, User
+from tracking.storage.models import (
+    Account,
+    AuditEntry,
+    Call,
+    Campaign,
+    Contact,
+    Experiment,
+    Job,
+    MaterialPicture,
+    User,
+)
 from tracking.storage.vocabulary import Role
 from tracking.telephony.spool import Spool
 
@@ -248,10 +259,13 @@ def test_a_backup_of_an_older_program_is_brought_up_to_this_one_and_one_of_a_new
     }
     first.dispose()
     old["app_user"] |= {"tf_totp_secret": "text", "mf_recovery_codes": "json"}
-    old["import_run"]["file_name"] = "text"
+    old["import_run"]["file_name"] = old["contact"]["name"] = old["call"]["caller_name"] = "text"
+    old["job"] |= {"label": "json", "error": "json"}
     with db.transaction(engine) as session:
         user = session.scalars(select(User)).one()
         user.tf_totp_secret = '{"v":1}'
+        contacts.introduce(session, [], at=AT, name="Ada Byron")
+        session.add(Job(kind="backup", label=say("Backup"), arguments={}, created_by="x", created_at=AT))
     write = tables.parts
 
     def as_before(session: Session, name: str) -> Iterator[tuple[bytes, int]]:
@@ -263,6 +277,10 @@ def test_a_backup_of_an_older_program_is_brought_up_to_this_one_and_one_of_a_new
                 if name == "app_user":
                     code = vault.seal("dddd-eeee-ffff", "recovery code").hex()
                     row |= {"tf_totp_secret": '{"v":1}', "mf_recovery_codes": [code, "aaaa-bbbb-cccc"]}
+                for column in {"contact": ["name"], "call": ["caller_name"], "job": ["label"]}.get(name, ()):
+                    if row[column] is not None:
+                        told = vault.unseal(base64.b64decode(row[column]), f"{name}.{column}")
+                        row[column] = json.loads(told) if name == "job" else told
                 lines.append(json.dumps([row[column] for column in old[name]]))
             yield "\n".join(lines).encode(), count
 
@@ -287,11 +305,55 @@ def test_a_backup_of_an_older_program_is_brought_up_to_this_one_and_one_of_a_new
             ["dddd-eeee-ffff", "aaaa-bbbb-cccc"],
         )
         assert session.scalars(select(AuditEntry)).first() is not None
+        assert len(contacts.called(session, "byron", most=2)) == 1
+        assert session.scalars(select(Job.label)).all() == ["Backup"]
     monkeypatch.setattr(db, "revisions", lambda: {*known, "9999"})
     newer = backups.create(engine, settings, at=AT + timedelta(days=1))
     monkeypatch.undo()
-    with pytest.raises(Invalid, match=r"schema 9999.*install that version or a newer one"):
+    with pytest.raises(Invalid, match=r"schema 9999.*Install that version or a newer one"):
         backups.restore(engine, settings, newer, at=AT, replace=True)
+
+
+def test_the_data_go_back_to_an_older_program_and_what_it_has_no_room_for_is_named(
+    settings: Settings, engine: Engine, tmp_path: Path
+) -> None:
+    fill(settings, engine)
+    with db.transaction(engine) as session:
+        session.add(Contact(account=Account(created_at=AT), created_at=AT, name="Ada Byron"))
+        at = {"created_by": "anna@acme.example", "created_at": AT}
+        days = {"starts_on": AT.date(), "ends_on": AT.date(), "settle_weeks": 0}
+        session.add(Experiment(name="Pause", **days, **at))
+    path = backups.create(engine, settings, at=AT)
+    backups.restore(engine, settings, path, at=AT, replace=True)
+    try:
+        lost = tables.take_back(engine, "0019")
+        assert lost == ["experiment (1)", "contact.name_marks (1)"]
+        first = db.connect(Settings(data_dir=tmp_path / "0019", key=KEY))
+        db.upgrade(first, "0019")
+        wanted, found = (
+            {t: names_of(one, t) for t in inspect(one).get_table_names()} for one in (first, engine)
+        )
+        assert found == wanted
+        first.dispose()
+        with engine.connect() as connection:
+            assert connection.scalar(text("SELECT name FROM contact WHERE name IS NOT NULL")) == "Ada Byron"
+        with pytest.raises(Invalid, match=r"is at schema 0019, this program wants"):
+            db.open_installed(settings)
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        for opened in (db.open_installed, db.install):
+            with pytest.raises(Invalid, match=r"newer than this version .*--schema"):
+                opened(settings)
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = '0019'"))
+    finally:
+        db.upgrade(engine)
+    assert db.mend(engine) == ([], [])
+
+
+def names_of(engine: Engine, table: str) -> set[str]:
+    """Return the columns of a table."""
+    return {column["name"] for column in inspect(engine).get_columns(table)}
 
 
 @ON_SQLITE

@@ -17,6 +17,7 @@ from tracking.records import contacts
 from tracking.records.contacts import Clues
 from tracking.storage import db
 from tracking.storage.models import Account, Contact, ContactPoint
+from tracking.storage.names import name_key
 from tracking.storage.vocabulary import PointKind
 from tracking.telephony import calls
 from tracking.telephony.calls import CallEvent
@@ -224,19 +225,19 @@ def test_a_clue_too_long_for_its_column_is_named(field: str) -> None:
     ],
 )
 def test_a_name_is_matched_however_it_is_typed(one: str, other: str) -> None:
-    assert contacts.name_key(one) == contacts.name_key(other) != ""
+    assert name_key(one) == name_key(other) != ""
 
 
 @pytest.mark.parametrize("other", ["Borealis Food", "Borealis & Foods", "Börealis Foods", "BorealisFoods"])
 def test_names_that_differ_in_letters_are_different_companies(other: str) -> None:
-    assert contacts.name_key("Borealis Foods") != contacts.name_key(other)
+    assert name_key("Borealis Foods") != name_key(other)
 
 
 @given(st.text(max_size=300))
 def test_a_matched_form_is_matched_by_itself_and_fits_its_column(name: str) -> None:
-    key = contacts.name_key(name)
-    assert contacts.name_key(key) == key
-    assert contacts.name_key(f" {name} ") == key
+    key = name_key(name)
+    assert name_key(key) == key
+    assert name_key(f" {name} ") == key
     assert len(key) <= 200
 
 

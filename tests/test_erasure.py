@@ -221,7 +221,8 @@ def test_no_byte_of_a_person_is_left_in_any_file(settings: Settings, engine: Eng
     call = api.get("/calls?sort=started_at")["items"][0]["id"]
     # Long enough that the row moves to another page and leaves its old place free.
     api.patch(f"/calls/{call}", {"note": "Ada wants 20 pumps. " * 400})
-    assert {*said[:3]} <= {*found()}
+    # Numbers and names are sealed all the while; the address stands in what somebody wrote.
+    assert found() == [b"Ada wants 20 pumps", b"Ada at the fair", b"ada@borealis.example"]
     take_out(settings, engine)
     assert found() == []
 

@@ -49,7 +49,7 @@ def fill(engine: Engine) -> None:
     events = [
         CallEvent(
             provider="cdr", provider_call_id=f"call {n}", dialled=(CATALOGUE_NUMBER,), caller=caller,
-            started_at=moment("2026-03-01 09:00"), talk_s=60,
+            started_at=moment("2026-03-01 09:00"), talk_s=60, caller_name=f"Anna Lindqvist {n}",
         )
         for n, caller in enumerate(CALLERS)
     ]  # fmt: skip
@@ -77,8 +77,9 @@ def everything(engine: Engine) -> list[object]:
 
 
 def found(engine: Engine) -> list[str]:
-    """Return the callers that are recognised by their number."""
+    """Return the callers that are recognised by their number, all of whom are found by name."""
     with db.reading(engine) as session:
+        assert len(contacts.called(session, "lindqvist", most=100)) == len(CALLERS)
         return sorted(value for _, value in contacts.recognise(session, [(PHONE, c) for c in CALLERS]))
 
 

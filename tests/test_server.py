@@ -202,7 +202,8 @@ def test_a_head_that_cannot_be_read_is_answered_and_writes_nothing_into_the_log(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with running(Flask("heads"), tmp_path, largest=lambda *_: 1000) as port:
-        for head in (b"\0\0\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nA: " + b"a" * 300_000):
+        # Of a long head no more is looked at than honest ones have: all connections wait for it.
+        for head in (b"\0\0\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nA: " + b"a" * 33_000):
             assert answer_to(port, head)[0] in (400, 431)
         answer_to(port, b"GET //[ HTTP/1.1\r\n\r\n")
     assert caplog.records == []
@@ -222,6 +223,21 @@ def test_who_takes_nothing_of_an_answer_gives_the_thread_back(
         line.request("GET", "/")
         assert line.getresponse().read() == b"said"
         line.close()
+
+
+def test_connections_that_wait_together_are_taken_together(tmp_path: Path) -> None:
+    """One at each turn of the loop, a thousand at once keep a caller waiting for seconds."""
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listening, ExitStack() as kept:
+        listening.setblocking(False)
+        served = server.Server(
+            Flask("many").wsgi_app, listening, threads=1, largest=lambda *_: 1000, drafts=tmp_path
+        )
+        for _ in range(50):
+            kept.enter_context(connect(listening.getsockname()[1]))
+        served.handle_accept()
+        assert len(served.active_channels) == 50
+        served.end()
+        served.run()
 
 
 def test_as_many_webhooks_wait_at_once_as_one_transaction_takes_in() -> None:

@@ -361,6 +361,14 @@ def test_a_signed_request_without_its_call_is_refused_naming_the_field(
     assert kept(engine) == 0
 
 
+def test_a_form_of_thousands_of_fields_is_refused_before_it_is_read(client: FlaskClient) -> None:
+    """Reading and signing them took longer than a call has to be answered, for whoever had no signature."""
+    fields = incoming("CA1") | {f"Field{n}": "" for n in range(5000)}
+    assert post(client, "voice", fields).status_code == 413
+    fields = incoming("CA1") | {f"Field{n}": "" for n in range(100)}
+    assert post(client, "voice", fields).status_code == 200
+
+
 def test_a_body_beyond_the_limit_is_refused(client: FlaskClient) -> None:
     assert post(client, "status", incoming(sid(1)) | {"Extra": "x" * 300_000}).status_code == 413
 

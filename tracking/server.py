@@ -12,7 +12,6 @@ import socket
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +54,10 @@ _STALLS_S = 60.0
 """How long somebody may take nothing of an answer."""
 _HEAD_S = 20.0
 """Within this a request's head has to be there."""
+_LONGEST_HEAD = 32_768
+"""Bytes of a head, as nginx takes it too: all connections wait while one is looked through."""
+_ACCEPTED = 100
+"""Connections that are taken at one turn of the loop: a turn costs time for each that is open."""
 _GRACE_S = 30.0
 _SLOWEST = 10_000
 """Bytes of a body a second, on average, after a time of grace."""
@@ -207,6 +210,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # untyped
             channel_timeout=_IDLE_S,
             cleanup_interval=5,
             connection_limit=1 << 30,
+            max_request_header_size=_LONGEST_HEAD,
             backlog=1024,
             ident="",
             clear_untrusted_proxy_headers=False,
@@ -259,17 +263,18 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # untyped
         self.trigger.close()
 
     def handle_accept(self) -> None:
-        """Take a connection, and make room for it where there are many."""
-        super().handle_accept()
-        channels = list(self.active_channels.values())
-        if not channels:
-            return
-        newest = max(channels, key=lambda channel: channel.creation_time)
-        of_one = Counter(channel.addr[0] for channel in channels)[newest.addr[0]]
-        if of_one > _MOST_OF_ONE:
-            _make_room([channel for channel in channels if channel.addr[0] == newest.addr[0]])
-        elif len(channels) > _MOST_CONNECTIONS:
-            _make_room(channels)
+        """Take the connections that wait, and make room for each where there are many."""
+        for _ in range(_ACCEPTED):
+            before = len(self.active_channels)
+            super().handle_accept()
+            if len(self.active_channels) == before:
+                return
+            channels = list(self.active_channels.values())
+            of_one = [channel for channel in channels if channel.addr[0] == channels[-1].addr[0]]
+            if len(of_one) > _MOST_OF_ONE:
+                _make_room(of_one)
+            elif len(channels) > _MOST_CONNECTIONS:
+                _make_room(channels)
 
     def maintenance(self, now: float) -> None:
         """Close what is idle for long, and what sends or takes more slowly than anybody honest."""

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
 from tests.cast import CATALOGUE_NUMBER, moment
+from tests.web.people import form
 from tracking import web
 from tracking.records import campaigns
 from tracking.storage import db
@@ -70,6 +71,25 @@ def test_no_page_breaks_over_what_stands_in_its_address(addresses: list[str], si
                 f"{path}: {list(query)[:3]} = {next(iter(query.values()))[:40]!r}"
             )
             assert "a=b" not in str(answer.headers)
+            answer.close()
+
+
+def test_no_form_breaks_over_what_is_filled_in(office: Flask, addresses: list[str], signed_in: Enter) -> None:
+    """Each form by itself, with all names and another two of the values."""
+    client = signed_in("administrator")
+    rules = sorted(
+        re.sub(r"<[^>]+>", "1", rule.rule)
+        for rule in office.url_map.iter_rules()
+        if "POST" in (rule.methods or ()) and rule.endpoint.startswith("web.")
+    )
+    assert len(rules) > 50
+    token, fields = form(client.get("/account").text), names()
+    rules.remove("/account/sign-out-everywhere")
+    for place, path in enumerate(rules):
+        for value in (STRANGE[place % len(STRANGE)], STRANGE[(place * 7 + 3) % len(STRANGE)]):
+            answer = client.post(path, data=dict.fromkeys(fields, value) | token)
+            assert answer.status_code < 500, f"{path}: {value[:40]!r}"
+            assert "/sign-in" not in (answer.location or ""), path
             answer.close()
 
 

@@ -25,6 +25,7 @@ from tracking.api.routes import Context, Section
 from tracking.records import contacts
 from tracking.storage import phone
 from tracking.storage.models import Account, Contact
+from tracking.storage.names import name_key
 from tracking.storage.vocabulary import PointKind
 
 routes = Section("accounts and contacts", "Buying companies and the people at them.", write=Scope.write_deals)
@@ -92,7 +93,7 @@ def list_accounts(context: Context, query: AccountQuery) -> Page[ShownAccount]:
     """List buying companies."""
     rows = select(Account).order_by(Account.id)
     if query.name is not None:
-        rows = rows.where(Account.name_key == contacts.name_key(query.name))
+        rows = rows.where(Account.name_key == name_key(query.name))
     if query.merged is not None:
         rows = rows.where(Account.merged_into_id.is_not(None) == query.merged)
     return page(context.session, rows, query, _show_account)

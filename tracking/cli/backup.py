@@ -6,8 +6,8 @@ import click
 
 from tracking import clock
 from tracking.cli.installation import Installation, json_option, pass_installation
-from tracking.errors import Conflict
-from tracking.keeping import backups, erasure
+from tracking.errors import Conflict, Invalid
+from tracking.keeping import backups, erasure, tables
 from tracking.keeping.backups import Contents
 from tracking.storage import db, vault
 from tracking.storage.config import Settings
@@ -47,24 +47,36 @@ def verify(installation: Installation, file: Path) -> None:
 @click.command()
 @click.argument("file", type=_FILE)
 @click.option("--replace", is_flag=True, help="Overwrite existing data.")
+@click.option(
+    "--schema",
+    metavar="NUMBER",
+    help="Take the data back to the schema of an older version, such as 0020, which goes on with them. What "
+    "that version has no room for is deleted and named.",
+)
 @json_option
 @pass_installation
-def restore(installation: Installation, file: Path, replace: bool) -> None:
+def restore(installation: Installation, file: Path, replace: bool, schema: str | None) -> None:
     """Restore everything from FILE, or change nothing if that fails.
 
     Put the key file into the data folder first. People erased since the backup was made are erased again.
     Events in the spool stay and are processed when the service starts.
     """
     settings = installation.settings
+    if schema is not None and schema not in db.revisions():
+        known = ", ".join(sorted(db.revisions()))
+        raise Invalid("schema", "%(schema)s is unknown; use one of: %(known)s", schema=schema, known=known)
     _need_keys(settings)
     engine = db.connect(settings)
     try:
         found, again = erasure.restore(engine, settings, file, at=clock.now(), replace=replace)
+        lost = tables.take_back(engine, schema) if schema else []
     finally:
         engine.dispose()
-    _tell(installation, file, found, "restored")
+    _tell(installation, file, found, "restored", lost=lost)
     if again and not installation.as_json:
         click.echo(f"{again} people erased since then were erased again")
+    if schema and not installation.as_json:
+        click.echo(f"the data are at schema {schema}; deleted: {', '.join(lost) or 'nothing'}")
 
 
 def _need_keys(settings: Settings) -> None:
@@ -77,7 +89,7 @@ def _need_keys(settings: Settings) -> None:
     vault.install(settings.keys, settings.key_file)
 
 
-def _tell(installation: Installation, file: Path, found: Contents, state: str) -> None:
+def _tell(installation: Installation, file: Path, found: Contents, state: str, **more: list[str]) -> None:
     rows, files = sum(found.rows.values()), sum(found.files.values())
     installation.tell(
         f"{file} {state}: made {found.made_at:%Y-%m-%d %H:%M} UTC by Ringtrail {found.program}, schema "
@@ -91,4 +103,5 @@ def _tell(installation: Installation, file: Path, found: Contents, state: str) -
         rows=found.rows,
         files=found.files,
         sealed=found.sealed,
+        **more,
     )

@@ -2,13 +2,11 @@
 
 import csv
 import io
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from pathlib import Path
 from typing import Any, BinaryIO
 from zoneinfo import ZoneInfo
 
@@ -418,11 +416,10 @@ def rewrite_refused(
     with (
         store.open(upload.token) as file,
         store.open(upload.token, "refused") as before,
-        tempfile.TemporaryDirectory() as folder,
+        store.draft() as now,
     ):
-        path = Path(folder) / "refused"
         table = table_of(upload, file)
-        kept = RefusedFile(path, table, header)
+        kept = RefusedFile(now, table, header)
         text = io.TextIOWrapper(before, encoding=table.encoding, errors="backslashreplace", newline="")
         rows = csv.reader(text, delimiter=table.separator)
         if header is not None:
@@ -436,10 +433,7 @@ def rewrite_refused(
                 kept.write(told["cells"], Refusal(line, told["column"], told["value"], reason))
         kept.close()
         text.detach()
-        store.drop(upload.token, "refused")
-        if path.exists():
-            with path.open("rb") as written:
-                store.seal(upload.token, "refused", written)
+        store.seal_anew(upload.token, "refused", now)
 
 
 def _rows(
@@ -453,8 +447,7 @@ def _rows(
 ) -> dict[str, Any]:
     table = table_of(upload, file)
     form = form_of(upload, table, settings)
-    with tempfile.TemporaryDirectory() as folder:
-        refused = Path(folder) / "refused"
+    with store.draft() as refused:
         result = run.run(
             engine,
             table,
@@ -466,10 +459,7 @@ def _rows(
             shown=_REFUSALS_KEPT,
             progress=lambda done, rows: progress(rows, round(rows * table.size / max(done, 1))),
         )
-        store.drop(upload.token, "refused")
-        if refused.exists():
-            with refused.open("rb") as kept:
-                store.seal(upload.token, "refused", kept)
+        store.seal_anew(upload.token, "refused", refused)
     if not dry_run and upload.options.get("strict") and result.refused and result.run_id is not None:
         # One transaction for the whole file would keep this job's own progress from being written.
         run_id = result.run_id

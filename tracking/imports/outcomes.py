@@ -1,12 +1,13 @@
 """What came of each row of a file: counts, reasons, and the refused rows as a file to mend."""
 
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO, TextIO
 
 from reports.cells import harmless, meant
 from tracking.errors import Invalid, Sentence
@@ -124,19 +125,19 @@ class RefusedFile:
     """The refused rows as a file of the same format, with a column that says what to mend.
 
     People open it in a spreadsheet: what that would take for a formula stands behind an apostrophe, which
-    ``returned`` takes off again.
+    ``returned`` takes off again. It goes to a path, or into an open file, which stays open.
     """
 
-    def __init__(self, path: Path, table: Table, header: Sequence[str] | None) -> None:
+    def __init__(self, path: Path | BinaryIO, table: Table, header: Sequence[str] | None) -> None:
         self._path, self._table, self._header = path, table, header
-        if not path.parent.is_dir():
+        if isinstance(path, Path) and not path.parent.is_dir():
             raise Invalid(
                 "refused",
                 "cannot write %(path)s: folder %(parent)s does not exist",
                 path=path,
                 parent=path.parent,
             )
-        self._file: IO[str] | None = None
+        self._file: TextIO | None = None
 
     def write(self, cells: Sequence[str], refusal: Refusal) -> None:
         """Add a row."""
@@ -150,24 +151,31 @@ class RefusedFile:
     def again(self, row: Sequence[str]) -> None:
         """Add a row as it stood in such a file."""
         if self._file is None:
-            try:
-                self._file = self._path.open(
-                    "w", encoding=self._table.encoding, errors="backslashreplace", newline=""
-                )
-            except OSError as error:
-                raise Invalid(
-                    "refused", "cannot write %(path)s: %(reason)s", path=self._path, reason=error.strerror
-                ) from None
+            self._file = self._opened()
             self._rows = csv.writer(self._file, delimiter=self._table.separator)
             if self._header is not None:
                 header = _without_error(self._header, self._header)
                 self._rows.writerow([harmless(cell) for cell in (*header, _ERROR)])
         self._rows.writerow([harmless(cell) for cell in row])
 
+    def _opened(self) -> TextIO:
+        encoding, errors = self._table.encoding, "backslashreplace"
+        if not isinstance(self._path, Path):
+            return io.TextIOWrapper(self._path, encoding=encoding, errors=errors, newline="")
+        try:
+            return self._path.open("w", encoding=encoding, errors=errors, newline="")
+        except OSError as error:
+            raise Invalid(
+                "refused", "cannot write %(path)s: %(reason)s", path=self._path, reason=error.strerror
+            ) from None
+
     def close(self) -> None:
         """Finish the file; without refused rows there is none."""
-        if self._file is not None:
-            self._file.close()
+        if isinstance(self._path, Path):
+            if self._file is not None:
+                self._file.close()
+        elif isinstance(self._file, io.TextIOWrapper):
+            self._file.detach()
 
 
 def refused_line(row: Sequence[str]) -> int | None:

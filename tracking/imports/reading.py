@@ -22,6 +22,7 @@ from tracking.errors import Invalid, Sentence, say
 from tracking.imports import encoding as encodings
 from tracking.imports import words, workbook
 from tracking.imports.nature import refuse_no_table
+from tracking.storage import vault
 
 # Characters of a line, and lines of a quoted cell: bound what a missing line end or quote swallows.
 LONGEST_LINE = 65_536
@@ -128,7 +129,7 @@ class Table:
         """Open a file by its path, or standard input as ``-``; refuse what is no table."""
         if path == "-":
             # The encoding is told from the whole file, so that what cannot be read twice is kept aside.
-            kept = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
+            kept = vault.draft(Path(tempfile.gettempdir()))
             shutil.copyfileobj(sys.stdin.buffer, kept)
             refuse_no_table(kept, "standard input")
             return cls(kept, "standard input", **said)

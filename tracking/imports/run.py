@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
@@ -71,7 +71,7 @@ def run(
     dry_run: bool = False,
     strict: bool = False,
     piecemeal: bool = False,
-    refused: Path | None = None,
+    refused: Path | BinaryIO | None = None,
     shown: int = REFUSALS_SHOWN,
     progress: Progress = lambda done, rows: None,
 ) -> Result:
@@ -96,7 +96,7 @@ def _run(
     dry_run: bool,
     strict: bool,
     piecemeal: bool,
-    refused: Path | None,
+    refused: Path | BinaryIO | None,
     shown: int,
     progress: Progress,
 ) -> Result:

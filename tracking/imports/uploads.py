@@ -106,6 +106,18 @@ class UploadStore:
                 size, place = size + len(chunk), place + 1
         return size
 
+    def draft(self) -> BinaryIO:
+        """Open a nameless file beside the uploads, in cipher on the disk too."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return vault.draft(self._folder)
+
+    def seal_anew(self, token: str, part: str, draft: BinaryIO) -> None:
+        """Keep what was written into a draft in the place of a part; nothing, and there is none."""
+        self.drop(token, part)
+        if draft.seek(0, io.SEEK_END):
+            draft.seek(0)
+            self.seal(token, part, draft)
+
     def drop(self, token: str, *parts: str) -> None:
         """Take out parts of an upload, or all of it."""
         for path in [self._path(token, p) for p in parts] or list(self._folder.glob(f"{_known(token)}.*")):

@@ -317,7 +317,8 @@ def restore(
         raise Invalid(
             "backup",
             "this backup is from Ringtrail %(program)s (schema %(schema)s), which is newer than "
-            "this version (schema %(own)s); install that version or a newer one, then restore",
+            "this version (schema %(own)s). Install that version or a newer one and restore there; with "
+            "`--schema %(own)s` this version can use the data afterwards",
             program=found.program,
             schema=found.schema,
             own=max(db.revisions()),

@@ -32,6 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeEngine
 
 from tracking.access import audit
 from tracking.errors import Invalid, NotFound
@@ -40,7 +41,7 @@ from tracking.keeping import backups, people
 from tracking.keeping.backups import Contents
 from tracking.keeping.people import Person
 from tracking.records import sites
-from tracking.storage import changes, db, keys, vault
+from tracking.storage import changes, db, keys, namemarks, vault
 from tracking.storage.config import Settings
 from tracking.storage.models import (
     Answer,
@@ -126,19 +127,26 @@ def _is_unique(table: Table, column: Column[Any]) -> bool:
     return bool(column.unique) or any(column.name in one.columns for one in named)  # type: ignore[attr-defined]  # they have columns
 
 
+def _plain_type(column: Column[Any]) -> TypeEngine[Any] | None:
+    """Return as what a sentence is read and written with its values apart; None for other columns."""
+    match column.type:
+        case db.SealedSaid() as kind:
+            return db.SealedList(kind.purpose)
+        case db.Said() | JSON():
+            return JSON()
+    return None
+
+
 def _suspects(
     session: Session, table: Table, column: Column[Any], person: Person
 ) -> Iterator[tuple[Any, Any]]:
     key = table.primary_key.columns.values()[0]
     kind = column.type
-    wanted = select(key, column).where(column.is_not(None)).execution_options(yield_per=500)
+    value = type_coerce(column, plain) if (plain := _plain_type(column)) else column
+    wanted = select(key, value).where(column.is_not(None)).execution_options(yield_per=500)
     if not isinstance(kind, db.Sealed):
         # The database passes over nearly all rows; what is left is looked at closely.
-        if isinstance(kind, db.Said | JSON):
-            wanted = select(key, type_coerce(column, JSON)).where(column.is_not(None))
-            text: ColumnElement[Any] = column.cast(String)
-        else:
-            text = column
+        text: ColumnElement[Any] = column.cast(String) if isinstance(kind, db.Said | JSON) else column
         wanted = wanted.where(or_(*(text.icontains(tail, autoescape=True) for tail in person.tails())))
     for row in session.execute(wanted):
         yield row[0], row[1]
@@ -212,8 +220,10 @@ def _take_out(session: Session, person: Person, found: Traces, at: datetime) -> 
     connection = session.connection()
     for table, column, key, left in found.texts:
         where = table.primary_key.columns.values()[0] == key
-        value = type_coerce(left, JSON) if isinstance(column.type, db.Said) else left
-        connection.execute(update(table).where(where).values({column.name: value}))
+        values = {column.name: type_coerce(left, plain) if (plain := _plain_type(column)) else left}
+        if isinstance(column.type, db.Sealed) and column.type.marks_in:
+            values[column.type.marks_in] = namemarks.marks(left)
+        connection.execute(update(table).where(where).values(values))
     mine = session.scalars(select(ContactPoint).where(ContactPoint.contact_id.in_(person.contacts))).all()
     points = [point.id for point in mine if not people.is_companys(point)]
     answered = or_(Answer.contact_id.in_(person.contacts), Answer.call_id.in_(person.calls))
@@ -222,7 +232,7 @@ def _take_out(session: Session, person: Person, found: Traces, at: datetime) -> 
     named = session.scalars(names).all()
     session.execute(delete(ContactPoint).where(ContactPoint.id.in_(points)), execution_options=quiet)
     steps: list[Any] = [
-        update(Contact).where(Contact.id.in_(named)).values(name=None),
+        update(Contact).where(Contact.id.in_(named)).values(name=None, name_marks=None),
         update(Call)
         .where(Call.id.in_(person.calls))
         .values(caller=None, caller_hash=None, caller_name=None, note=""),

@@ -32,7 +32,7 @@ from sqlalchemy.orm import Session
 from tracking.access import audit
 from tracking.errors import Conflict
 from tracking.records import contacts
-from tracking.storage import db, keys, vault
+from tracking.storage import db, keys, namemarks, vault
 from tracking.storage.config import Settings
 from tracking.storage.models import Contact, ContactPoint, Installation
 from tracking.storage.vocabulary import Base
@@ -152,7 +152,8 @@ def _batch(session: Session, table: Table, columns: Sequence[Column[Any]], after
     if not rows:
         return []
     sets: dict[str, Any] = {c.name: bindparam(f"new_{c.name}", type_=LargeBinary) for c in columns}
-    sets |= {c.type.hash_in: bindparam(f"new_{c.type.hash_in}") for c in columns if c.type.hash_in}  # type: ignore[attr-defined]  # as above
+    found_by = (name for c in columns for name in (c.type.hash_in, c.type.marks_in) if name)  # type: ignore[attr-defined]  # as above
+    sets |= {name: bindparam(f"new_{name}") for name in found_by}
     news = [_sealed_anew(row, columns) for row in rows]
     if table is ContactPoint.__table__:
         news = _without_twins(session, news, {row.id: row.kind for row in rows})
@@ -175,6 +176,8 @@ def _sealed_anew(row: Row[Any], columns: Sequence[Column[Any]]) -> dict[str, Any
                 name = told[kind.kind_in] if kind.kind_in else kind.kind or kind.purpose
                 hashed = vault.lookup_hash(name, clear)
             new[f"new_{kind.hash_in}"] = hashed
+        if kind.marks_in:
+            new[f"new_{kind.marks_in}"] = namemarks.marks(clear)
     return new
 
 

@@ -155,7 +155,7 @@ def _some(session: Session, name: str, place: int, until: datetime, at: datetime
     elif kind is Call:
         values = {"caller": None, "caller_hash": None, "caller_name": None}
     else:
-        values = {"name": None}
+        values = {"name": None, "name_marks": None}
         # What their browsers would lead back to them by goes with the name.
         sites.forget(session, session.scalars(select(Visitor.id).where(Visitor.contact_id.in_(ids))).all())
         clicked = update(Touch).where(Touch.contact_id.in_(ids), Touch.click_ids.is_not(None))

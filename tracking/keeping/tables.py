@@ -12,12 +12,14 @@ from sqlalchemy import (
     Column,
     Connection,
     Date,
+    Engine,
     Float,
     LargeBinary,
     MetaData,
     String,
     Table,
     bindparam,
+    func,
     insert,
     inspect,
     select,
@@ -25,10 +27,11 @@ from sqlalchemy import (
     type_coerce,
     update,
 )
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.types import BigInteger, TypeEngine
 
-from tracking.errors import Invalid
+from tracking.errors import Conflict, Invalid
 from tracking.storage import db, vault
 from tracking.storage.vocabulary import Base
 
@@ -222,6 +225,45 @@ def drop(connection: Connection) -> None:
     for table in reversed(Base.metadata.sorted_tables):
         connection.execute(text(f'DROP TABLE IF EXISTS "{table.name}"'))
     connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
+
+
+def take_back(engine: Engine, schema: str) -> list[str]:
+    """Take the schema back to that of an older program; return what that has no room for, by its names.
+
+    Raises
+    ------
+    Conflict
+        If the way back does not lead there; nothing is changed then.
+    """
+    before = _filled(engine)
+    try:
+        db.downgrade(engine, schema)
+    except SQLAlchemyError as error:
+        raise Conflict(
+            "cannot downgrade the data to schema %(schema)s; they stay at schema %(own)s",
+            schema=schema,
+            own=max(db.revisions()),
+        ) from error
+    after = _filled(engine)
+    lost = [f"{name} ({max(columns.values())})" for name, columns in before.items() if name not in after]
+    for name, columns in before.items():
+        left = after.get(name, columns)
+        lost += [f"{name}.{column} ({columns[column]})" for column in columns if column not in left]
+    return lost
+
+
+def _filled(engine: Engine) -> dict[str, dict[str, int]]:
+    """Return in how many rows each column of each table holds something; what holds nothing is left out."""
+    found: dict[str, dict[str, int]] = {}
+    with db.reading(engine) as session:
+        connection = session.connection()
+        about = inspect(connection)
+        for name in set(about.get_table_names()) & set(Base.metadata.tables):
+            bare = Table(name, MetaData(), *(Column(one["name"]) for one in about.get_columns(name)))
+            counted = select(*(func.count(column).label(column.name) for column in bare.columns))
+            held = connection.execute(counted).one()._mapping
+            found[name] = {str(column): count for column, count in held.items() if count}
+    return {name: columns for name, columns in sorted(found.items()) if columns}
 
 
 def is_empty(connection: Connection) -> bool:

@@ -1,22 +1,24 @@
 """Who is this: from a caller's number or a company's name to a contact and its buying company; merging."""
 
-import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from itertools import islice
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from tracking.errors import Conflict, Invalid, NotFound
-from tracking.storage import phone, vault
+from tracking.storage import namemarks, phone, vault
 from tracking.storage.models import Account, Contact, ContactPoint
-from tracking.storage.names import required
+from tracking.storage.names import name_key, required
 from tracking.storage.vocabulary import PointKind
 
 Point = tuple[PointKind, str]
 _Merged = TypeVar("_Merged", Account, Contact)
+_OPENED = 20_000
+"""So many names at most are opened for one search, the newest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +175,6 @@ def rename(account: Account, name: str) -> None:
     account.name_key = name_key(name)
 
 
-def name_key(name: str) -> str:
-    """Return a company's name as it is matched: compatibility forms, case and spacing folded."""
-    seen = "".join(c for c in name if unicodedata.category(c) != "Cf")
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold())
-    return " ".join(folded.split())[:200].rstrip()
-
-
 def named_like(text: str) -> ColumnElement[bool]:
     """Return whether a company's name begins with a text, as an interval that an index serves."""
     key = name_key(text)
@@ -214,6 +209,17 @@ def matching(text: str, region: str, *, by_number: bool = True) -> Select[Accoun
         conditions.append(Account.id.in_(known))
     by_name = (Account.name_key.is_(None), Account.name_key, Account.id)
     return select(Account).where(or_(*conditions)).order_by(*by_name)
+
+
+def called(session: Session, text: str, *, most: int) -> list[int]:
+    """Return up to ``most`` contacts, the newest first, whose name has a text from a word's beginning on."""
+    wanted = namemarks.may_hold(Contact.name_marks, text)
+    if wanted is None:
+        return []
+    # Only what the marks leave is opened, and no more of it than takes a moment.
+    some = select(Contact.id, Contact.name).where(wanted).order_by(Contact.id.desc()).limit(_OPENED)
+    rows = session.execute(some.execution_options(yield_per=1000))
+    return [row.id for row in islice((row for row in rows if namemarks.holds(row.name, text)), most)]
 
 
 def root(session: Session, row: _Merged) -> _Merged:

@@ -126,15 +126,19 @@ class Sealed(TypeDecorator[Any]):
     """Text that the database holds only encrypted; ``purpose`` binds the value to its column.
 
     Where it is found by its keyed hash, ``hash_in`` names the column of that hash, and ``kind``, or the
-    column ``kind_in``, what it is hashed as. A change of key finds columns by this type.
+    column ``kind_in``, what it is hashed as; where by its words, ``marks_in`` names the column of their
+    :mod:`marks <tracking.storage.namemarks>`. A change of key finds columns by this type.
     """
 
     impl = LargeBinary
     cache_ok = True
 
-    def __init__(self, purpose: str, *, hash_in: str = "", kind: str = "", kind_in: str = "") -> None:
+    def __init__(
+        self, purpose: str, *, hash_in: str = "", kind: str = "", kind_in: str = "", marks_in: str = ""
+    ) -> None:
         super().__init__()
         self.purpose, self.hash_in, self.kind, self.kind_in = purpose, hash_in, kind, kind_in
+        self.marks_in = marks_in
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:
         """Encrypt."""
@@ -168,6 +172,21 @@ class SealedMapping(SealedList):
     def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:
         """Encrypt."""
         return super().process_bind_param(value or None, dialect)
+
+
+class SealedSaid(SealedList):
+    """What is said to people, as :class:`Said` keeps it, where it may name files, and those people."""
+
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:
+        """Encrypt."""
+        return super().process_bind_param(value.packed() if isinstance(value, Sentence) else value, dialect)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """Decrypt."""
+        said = super().process_result_value(value, dialect)
+        return unpacked(said) if isinstance(said, dict) else said
 
 
 # SQLite numbers rows only in a column of type INTEGER.
@@ -325,6 +344,8 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
     """Bring the schema up to ``revision``, in one transaction."""
     with engine.begin() as connection:
         migrate(connection, revision)
+    # A step may have sealed what stood in clear.
+    leave_no_copy(engine)
 
 
 def migrate(connection: Connection, revision: str = "head") -> None:
@@ -411,6 +432,11 @@ def _in_words(step: Any) -> str:
 def install(settings: Settings) -> Engine:
     """Open the database, create or upgrade its schema, and note which key it is sealed with."""
     engine = connect(settings)
+    try:
+        _refuse_newer(settings, *revision(engine))
+    except BaseException:
+        engine.dispose()
+        raise
     upgrade(engine)
     with engine.begin() as connection:
         if not sealed_with(connection):
@@ -441,6 +467,7 @@ def may_be_there(settings: Settings) -> bool:
 
 def _check_installed(engine: Engine, settings: Settings) -> None:
     at, wanted = revision(engine)
+    _refuse_newer(settings, at, wanted)
     if at != wanted:
         state = "has no tables yet" if at is None else f"is at schema {at}, this program wants {wanted}"
         raise Invalid("database", f"{redact(settings.url)} {state}; run `ringtrail db upgrade`")
@@ -458,6 +485,15 @@ def _check_installed(engine: Engine, settings: Settings) -> None:
     if first is not None and first != vault.mark("installation", ""):
         raise Invalid(
             "key", "the oldest key is not the one it was; write the newest first and the oldest last"
+        )
+
+
+def _refuse_newer(settings: Settings, at: str | None, wanted: str | None) -> None:
+    if at is not None and at not in revisions():
+        raise Invalid(
+            "database",
+            f"{redact(settings.url)} is at schema {at}, which is newer than this version (schema {wanted}); "
+            f"install that version again, or restore a backup there with `--schema {wanted}`",
         )
 
 

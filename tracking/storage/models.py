@@ -19,8 +19,8 @@ from sqlalchemy import (
 from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
-from tracking.storage import origins
-from tracking.storage.db import Said, Sealed, SealedList, SealedMapping
+from tracking.storage import namemarks, origins
+from tracking.storage.db import Said, Sealed, SealedList, SealedMapping, SealedSaid
 from tracking.storage.names import folded_id
 from tracking.storage.phone import NumberState
 from tracking.storage.vocabulary import (
@@ -257,7 +257,9 @@ class Contact(Base):
     id: Mapped[Key]
     imported_by: Mapped[Imported]
     account_id: Mapped[int] = mapped_column(ForeignKey("account.id"), index=True)
-    name: Mapped[Name | None]
+    name: Mapped[str | None] = mapped_column(Sealed("contact.name", marks_in="name_marks"))
+    name_marks: Mapped[str | None] = mapped_column(Text)
+    """What the name is found by: keyed hashes of how its words begin."""
     merged_into_id: Mapped[int | None] = mapped_column(ForeignKey("contact.id"))
     created_at: Mapped[datetime]
     account: Mapped[Account] = relationship(back_populates="contacts")
@@ -272,6 +274,11 @@ class Contact(Base):
             postgresql_where=text("merged_into_id IS NOT NULL"),
         ),
     )
+
+    @validates("name")
+    def _mark(self, _: str, name: str | None) -> str | None:
+        self.name_marks = namemarks.marks(name)
+        return name
 
 
 class ContactPoint(Base):
@@ -337,7 +344,7 @@ class Call(Base):
     )
     caller_hash: Mapped[Hash | None]
     caller_state: Mapped[NumberState]
-    caller_name: Mapped[Name | None]
+    caller_name: Mapped[str | None] = mapped_column(Sealed("call.caller_name"))
     started_at: Mapped[datetime] = mapped_column(index=True)
     answered_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
@@ -1025,8 +1032,8 @@ class Job(Base):
     __tablename__ = "job"
     id: Mapped[Key]
     kind: Mapped[Name]
-    label: Mapped[str] = mapped_column(Said())
-    """What it is, for people."""
+    label: Mapped[str] = mapped_column(SealedSaid("job.label"))
+    """What it is, for people; sealed, since files are named after whom they tell of."""
     arguments: Mapped[dict[str, Any]]
     state: Mapped[JobState] = mapped_column(default=JobState.waiting)
     done: Mapped[int] = mapped_column(default=0)
@@ -1034,7 +1041,7 @@ class Job(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     """How often a worker has begun it."""
     result: Mapped[dict[str, Any] | None]
-    error: Mapped[str | None] = mapped_column(Said())
+    error: Mapped[str | None] = mapped_column(SealedSaid("job.error"))
     created_by: Mapped[Name]
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]

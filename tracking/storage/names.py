@@ -61,6 +61,13 @@ def visible(text: str) -> str:
     )
 
 
+def name_key(name: str) -> str:
+    """Return a name as it is matched: compatibility forms, case and spacing folded."""
+    seen = "".join(c for c in name if unicodedata.category(c) != "Cf")
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold())
+    return " ".join(folded.split())[:200].rstrip()
+
+
 def folded_id(external_id: str) -> str:
     """Return an id of another system without what files write in more than one way: capitals and blanks."""
     return "".join(external_id.split()).casefold()[:200]

@@ -9,7 +9,7 @@ import weakref
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -181,6 +181,11 @@ def _hashed(key: bytes, text: str) -> str:
 
 
 _hashed_again = lru_cache(maxsize=_REMEMBERED)(_hashed)
+
+
+def draft(folder: Path) -> BinaryIO:
+    """Open a :class:`Draft`, to be written and then read."""
+    return io.BufferedRandom(Draft(folder))
 
 
 class Draft(io.RawIOBase):

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracking.records.import_outcome import ImportOutcome
-from tracking.storage import phone, rows, vault
+from tracking.storage import namemarks, phone, rows, vault
 from tracking.storage.models import Account, Call, Contact, ContactPoint, Touch
 from tracking.storage.vocabulary import PointKind, TouchKind
 from tracking.telephony import calls, holders, numbers
@@ -149,6 +149,7 @@ def _contacts(session: Session, openings: Sequence[Opening], names: Sequence[str
             "id": contact_ids,
             "account_id": account_ids,
             "name": [names[at] for at in strangers],
+            "name_marks": [namemarks.marks(names[at]) for at in strangers],
             "created_at": since,
         },
     )

@@ -26,6 +26,7 @@ from tracking.storage.models import (
     Contact,
     NumberAssignment,
 )
+from tracking.storage.names import name_key
 from tracking.storage.vocabulary import CallState, Certainty, LeadStatus, Outcome, PointKind
 from tracking.telephony import numbers, ringing
 from tracking.web.pages import sees_numbers
@@ -159,11 +160,10 @@ def _caller(session: Session, wanted: Select[Call], text: str, region: str) -> C
             if (row.caller or "")[known].endswith(digits) or row.dialled.endswith(digits)
         ]
         return CallSearch(wanted.where(Call.id.in_(ids[:_FEW])), tails=True)
-    company = select(Account.id).where(Account.name_key.contains(contacts.name_key(text), autoescape=True))
+    company = select(Account.id).where(Account.name_key.contains(name_key(text), autoescape=True))
     of_company = contacts.people_of(contacts.families(company))
-    named = contacts.families(
-        select(Contact.id).where(Contact.name.icontains(text, autoescape=True)), Contact
-    )
+    called = contacts.called(session, text, most=_FEW)
+    named = contacts.families(select(Contact.id).where(Contact.id.in_(called)), Contact)
     people = {*session.scalars(of_company.limit(_FEW)), *session.scalars(named.limit(_FEW))}
     return CallSearch(wanted.where(_few(session, Call.contact_id, people)))
 

@@ -105,7 +105,7 @@ def undo_import(run_id: int) -> Page:
 
         def work(job: Work) -> str:
             plan = undo.undo(job.session, run_id, at=job.at)
-            job.note("import undo", f"{plan.run.kind}: {plan.run.file_name}")
+            job.note("import undo", f"{plan.run.kind}: import {run_id}")
             return plan.run.file_name
 
         flash(gettext("Import of %(name)s undone.", name=pages.change(work)))

@@ -38,7 +38,7 @@ def stop_job(job_id: int) -> Response:
     def work(job: Work) -> None:
         row = jobs.get(job.session, job_id)
         jobs.stop(job.session, row, at=job.at)
-        job.note("job stop", f"{row.id}: {row.label}")
+        job.note("job stop", f"{row.id}: {row.kind}")
 
     pages.change(work)
     flash(gettext("Job stopped. Work already done is kept."))

@@ -22,6 +22,8 @@ from tracking.telephony.routing import Routing
 if TYPE_CHECKING:
     from flask import Blueprint, Flask
 
+_MOST_FIELDS = 300
+"""Fields of a form; providers send some forty."""
 _log = logging.getLogger(__name__)
 _refusals = logging.getLogger(f"{__name__}.refusals")
 
@@ -128,7 +130,16 @@ def register(
 
     In ``refused`` stands of each provider when a request was refused last, and why.
     """
-    from flask import Blueprint, request
+    from flask import Blueprint, abort, request
+
+    @app.before_request
+    def refuse_many_fields() -> None:
+        # Each is read and signed before the request can be told from an honest one.
+        if (
+            request.mimetype == "application/x-www-form-urlencoded"
+            and request.get_data().count(b"&") >= _MOST_FIELDS
+        ):
+            abort(413)
 
     def forged(error: Exception) -> tuple[str, int]:
         # Anybody can send these, as fast as he likes; the disk of the log is the one that calls need.
