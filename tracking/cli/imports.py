@@ -13,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table as Printed
 
 from tracking import clock
-from tracking.cli.installation import Installation, json_option, pass_installation
+from tracking.cli.installation import Installation, counted, json_option, pass_installation
 from tracking.errors import Invalid
 from tracking.imports import kinds, mapping, run, templates
 from tracking.imports import supplier as catalog
@@ -400,7 +400,7 @@ def _show(result: Result, refused: Path | None) -> None:
     console = Console(highlight=False)
     would = "would be " if not result.taken else ""
     console.print(
-        f"{result.file}: {result.format}, {result.encoding}, {result.rows} rows: "
+        f"{result.file}: {result.format}, {result.encoding}, {counted(result.rows, 'row')}: "
         f"{would}{result.created} created, {result.updated} updated, {result.skipped} skipped, "
         f"{result.refused} rejected",
         soft_wrap=True,
