@@ -270,11 +270,19 @@ def visits(
     They are counts by day, campaign and channel; a day that you import again replaces the former count.
     """
     told = mapping.load(mapping_file, columns)
-    _run(
-        installation,
-        lambda table, dialect: Visits(table, dialect, told, days=days, site=site),
-        **options,
-    )
+    folder = Path(options["file"]).resolve().parent.name
+
+    def read(table: Table, dialect: Dialect) -> Visits:
+        try:
+            return Visits(table, dialect, told, days=days, site=site, folder=folder)
+        except Invalid as problem:
+            if problem.field != "days" or days or options["file"] == "-" or not sys.stdin.isatty():
+                raise
+        # As the page does; a script gets the error and its remedy.
+        covered = click.prompt("Which days does the file cover (2026-03 or 2026-03-01..2026-03-31)", err=True)
+        return Visits(table, dialect, told, days=covered, site=site)
+
+    _run(installation, read, **options)
 
 
 @click.command("supplier")
@@ -366,12 +374,13 @@ def _run(
             transient=True,
             disable=not sys.stderr.isatty(),
         )
+        rows = _read_as(form, table, dialect)
         with bar:
             task = bar.add_task(table.name, total=table.size, rows=0)
             result = run.run(
                 installation.engine,
                 table,
-                _read_as(form, table, dialect),
+                rows,
                 at=clock.now(),
                 dry_run=dry_run,
                 strict=strict,
