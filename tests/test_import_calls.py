@@ -161,6 +161,14 @@ def test_the_source_that_a_tracking_system_saw_is_no_answer_and_stays_with_the_c
 
 
 @ON_SQLITE
+def test_a_duration_alone_does_not_say_who_answered_and_the_refusal_names_its_column(engine: Engine) -> None:
+    text = "Datum;Uhrzeit;Anrufer;Gewählte Nummer;Dauer\n02.03.2026;09:15;+442079460001;+46701740605;200\n"
+    (refusal,) = import_table(engine, "calls", text).refusals
+    assert refusal.reason.endswith('if Dauer is the talk time, use --map talk_s="Dauer"')
+    assert import_table(engine, "calls", text, columns=("talk_s=Dauer",)).created == 1
+
+
+@ON_SQLITE
 def test_tags_and_click_ids_of_a_call_log_are_the_visit_that_led_to_the_call(engine: Engine) -> None:
     text = (
         "Call Date,Caller Number,Called Number,Talk Time,Landing Page,GCLID,Note\n"

@@ -335,6 +335,13 @@ class CallLog(Headed):
         if whole and status is None:
             if talk is None and course in (Course.outgoing, Course.internal):
                 talk = duration
+            elif talk is None and duration is not None and "talk_s" not in self.columns:
+                raise Invalid(
+                    "status",
+                    "nothing says whether the call was answered; if %(column)s is the talk time, use "
+                    '--map talk_s="%(column)s"',
+                    column=self.columns.column("duration_s"),
+                )
             elif talk is None:
                 raise Invalid(
                     "status", "empty, and talk_s is empty too; enter completed, missed or voicemail"
