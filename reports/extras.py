@@ -34,5 +34,5 @@ def load(library: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != library:
             raise
-        message = f"PDF files and pictures of charts need `{COMMAND}`"
+        message = f"PDF files and chart images need `{COMMAND}`, or `make documents` in the source folder"
         raise DocumentsMissing(message, name=library) from None

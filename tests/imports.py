@@ -63,7 +63,7 @@ def import_table(engine: Engine, kind: str, file: str | bytes | Path, **options:
     """Import a file with a header: calls, deals, costs, touches or visits."""
     name = options.pop("name", "file.csv")
     source = table(file.read_bytes(), file.name) if isinstance(file, Path) else table(file, name)
-    days, site = options.pop("days", ""), options.pop("site", "")
+    said = {name: options.pop(name, "") for name in ("days", "site", "folder")}
     told = mapping.load(options.pop("mapping", None), options.pop("columns", ()), options.pop("stages", ()))
     dialect = options.pop("dialect", LOCAL if kind != "touches" else replace(LOCAL, zone=None))
     form: Format[Any] = {
@@ -71,6 +71,6 @@ def import_table(engine: Engine, kind: str, file: str | bytes | Path, **options:
         "deals": lambda: Deals(source, dialect, "SE", told),
         "costs": lambda: Costs(source, dialect, told),
         "touches": lambda: Touches(source, dialect, "SE", told),
-        "visits": lambda: Visits(source, dialect, told, days=days, site=site),
+        "visits": lambda: Visits(source, dialect, told, **said),
     }[kind]()
     return run.run(engine, source, form, at=NOW, **options)

@@ -155,6 +155,10 @@ def test_the_desk_report_defines_what_it_counts(terminal: Terminal) -> None:
     figures = terminal.json(f"report kpis {YEAR} --json")
     assert isinstance(figures, dict)
     assert (figures["calls"], figures["asked_rate"]) == (0, None)
+    shown = terminal.run("report kpis").stdout
+    assert all(
+        kpi in shown for kpi in ("│ Answer rate ", "│ Ask rate ", "│ Missed call rate ", "│ Eligible calls ")
+    )
     assert "eligible calls (answered" in terminal.run(f"report kpis {YEAR}").stdout
 
 

@@ -8,9 +8,10 @@ from tests.cast import BOREALIS, moment
 from tests.imports import DATA, ON_SQLITE, advertise, import_calls, import_table
 from tracking.errors import Invalid
 from tracking.imports import values
-from tracking.records import contacts
-from tracking.storage.models import Answer, Call
-from tracking.storage.vocabulary import CallStatus, LeadStatus, Outcome
+from tracking.records import campaigns, contacts
+from tracking.storage import db
+from tracking.storage.models import Answer, Call, Touch
+from tracking.storage.vocabulary import CallStatus, LeadStatus, Outcome, TouchKind
 
 CALLRAIL = DATA / "crm" / "callrail_call_log.csv"
 OWN = """id,started_at,caller,dialled,status,duration_s,talk_s,lead_status,value,note,tags,heard_from,asked
@@ -147,15 +148,51 @@ def test_what_a_caller_said_and_what_was_noted_is_read_as_the_channel_it_means(e
 
 
 @ON_SQLITE
-def test_the_source_that_a_tracking_system_saw_is_no_answer_and_its_column_is_named(engine: Engine) -> None:
+def test_the_source_that_a_tracking_system_saw_is_no_answer_and_stays_with_the_call(engine: Engine) -> None:
     text = (
         "Call Date,Caller Number,Called Number,Talk Time,Source,Keyword\n"
         "2026-03-02 09:00,+442079460001,+46701740605,120,Google Organic,pumps\n"
     )
     result = import_table(engine, "calls", text)
-    assert "columns not used: Source, Keyword" in result.notes
+    assert not [note for note in result.notes if "not used" in note]
     with Session(engine) as session:
         assert session.scalars(select(Answer)).all() == []
+        assert session.scalars(select(Call.note)).all() == ["Source: Google Organic; Keyword: pumps"]
+
+
+@ON_SQLITE
+def test_a_duration_alone_does_not_say_who_answered_and_the_refusal_names_its_column(engine: Engine) -> None:
+    text = "Datum;Uhrzeit;Anrufer;Gewählte Nummer;Dauer\n02.03.2026;09:15;+442079460001;+46701740605;200\n"
+    (refusal,) = import_table(engine, "calls", text).refusals
+    assert refusal.reason.endswith('if Dauer is the talk time, use --map talk_s="Dauer"')
+    assert import_table(engine, "calls", text, columns=("talk_s=Dauer",)).created == 1
+
+
+@ON_SQLITE
+def test_tags_and_click_ids_of_a_call_log_are_the_visit_that_led_to_the_call(engine: Engine) -> None:
+    text = (
+        "Call Date,Caller Number,Called Number,Talk Time,Landing Page,GCLID,Note\n"
+        "2026-03-02 09:00,+442079460001,+46701740605,120,"
+        "https://acme.example/p?utm_source=news&utm_campaign=Catalogue%202026,,\n"
+        "2026-03-02 10:00,+442079460002,+46701740605,120,https://acme.example/p,Cj0K1,keen\n"
+        "2026-03-02 11:00,+442079460003,+46701740605,120,https://acme.example/p,,\n"
+        "2026-03-02 12:00,Anonymous,+46701740605,120,https://acme.example/p,Cj0K2,\n"
+        "2026-03-02 13:00,+442079460004,+46701740605,120,www pumps,,\n"
+    )
+    with db.transaction(engine) as session:
+        campaigns.add(session, "Catalogue 2026", "print", at=moment("2026-01-01"))
+    for created in (5, 0):
+        assert import_table(engine, "calls", text).created == created
+        with Session(engine) as session:
+            found = session.scalars(select(Touch).where(Touch.kind == TouchKind.visit).order_by(Touch.id))
+            visits = [(v.campaign and v.campaign.name, v.channel, v.occurred_at) for v in found]
+            notes = session.scalars(select(Call.note).order_by(Call.started_at)).all()
+        assert visits == [
+            ("Catalogue 2026", None, moment("2026-03-02T07:59:59")),
+            (None, "paid search", moment("2026-03-02T08:59:59")),
+        ]
+        noted = "Landing Page: https://acme.example/p; GCLID: Cj0K2"
+        assert notes == ["", "keen", "Landing Page: https://acme.example/p", noted, "Landing Page: www pumps"]
 
 
 @ON_SQLITE

@@ -215,6 +215,13 @@ def test_the_days_above_the_names_tell_which_comes_first(engine: Engine) -> None
 
 
 @ON_SQLITE
+def test_two_days_above_the_names_may_stand_on_either_side_of_a_comma(engine: Engine) -> None:
+    head = '"Report Name: Campaign report"\n"Report Time: 3/1/2026,3/31/2026"\n\n'
+    result = import_table(engine, "costs", head + "Campaign name,Spend,Currency code\nPumps,12.50,EUR\n")
+    assert "the file covers 2026-03-01 to 2026-03-31" in result.notes
+
+
+@ON_SQLITE
 def test_linkedin_is_told_by_total_spent(engine: Engine) -> None:
     head = "Campaign Performance Report (in UTC)\n\nStart Date (in UTC),Campaign Name,Currency,Total Spent\n"
     for spent in ("12.50", "14.00"):
@@ -269,7 +276,7 @@ def test_touches_find_their_campaign_by_tags_and_keep_them_with_their_click_ids(
     tagged(engine, "Pumps", utm_source="google", utm_medium="cpc", utm_campaign="pumps 2026")
     result = import_table(engine, "touches", TAGGED)
     assert (result.created, result.refusals, result.campaigns_created) == (4, [], [])
-    assert "1 rows have tags of no campaign: google / cpc / valves." in " ".join(result.notes)
+    assert "no campaign has the tags google / cpc / valves (rows: 1)." in " ".join(result.notes)
     with Session(engine) as session:
         rows = session.scalars(select(Touch).order_by(Touch.occurred_at)).all()
         assert [row.campaign.name if row.campaign else row.channel for row in rows] == [

@@ -360,6 +360,25 @@ def test_a_call_passed_on_to_a_telephone_outside_was_answered_there_in_whichever
         ] * 2
 
 
+def test_a_call_passed_on_was_answered_there_too_where_the_leg_comes_with_the_next_file(
+    engine: Engine,
+) -> None:
+    advertise(engine)
+    came = f"X1,2026-03-02 09:00:00,{BOREALIS},Queue<6400>,161,6,0,NO ANSWER,Inbound,{CALLED}\n"
+    on = f"X1,2026-03-02 09:00:03,{BOREALIS},{ACME_DESK},158,3,155,ANSWERED,Outbound,\n"
+    made = f"X2,2026-03-02 10:00:00,201,{BOREALIS},60,3,57,ANSWERED,Outbound,\n"
+    assert bring_in(engine, YEASTAR_HEAD + came).created == 1
+    result = bring_in(engine, YEASTAR_HEAD + made + on)
+    assert (result.updated, dict(result.skip_reasons)) == (1, {OUT: 1})
+    with Session(engine) as session:
+        calls = session.scalars(select(Call)).all()
+        assert [(c.caller, c.dialled, c.status, c.talk_s) for c in calls] == [
+            (BOREALIS, CALLED, CallStatus.completed, 155)
+        ]
+    again = bring_in(engine, YEASTAR_HEAD + made + on)
+    assert (again.updated, again.skipped) == (0, 2)
+
+
 @ON_SQLITE
 def test_a_date_over_the_twelfth_tells_the_order_of_a_systems_dates(engine: Engine) -> None:
     advertise(engine)

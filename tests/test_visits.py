@@ -177,6 +177,38 @@ def test_a_day_is_counted_by_one_system_in_one_way_unless_it_is_another_site(eng
 
 @ON_SQLITE
 @pytest.mark.parametrize(
+    ("name", "folder", "first", "last"),
+    [
+        ("Export _ Campaigns _ March 2026.csv", "", "2026-03-01", "2026-03-31"),
+        ("Export _ Campaigns _ March 2 – 8, 2026.csv", "", "2026-03-02", "2026-03-08"),
+        ("Export _ Campaigns _ week March 30 – April 5, 2026.csv", "", "2026-03-30", "2026-04-05"),
+        ("Export _ Campaigns _ Sunday, March 1, 2026.csv", "", "2026-03-01", "2026-03-01"),
+        ("Export _ Kampagnen _ März 2026.csv", "", "2026-03-01", "2026-03-31"),
+        (
+            "campaigns.csv",
+            "Plausible export acme.example 2026-03-01 to 2026-03-31 ",
+            "2026-03-01",
+            "2026-03-31",
+        ),
+    ],
+)
+def test_days_are_read_from_the_name_that_a_system_gives_its_file(
+    engine: Engine, name: str, folder: str, first: str, last: str
+) -> None:
+    text = "Label,Visits,Actions\npumps,120,340\n"
+    result = import_table(engine, "visits", text, name=name, folder=folder)
+    assert f"the file covers {first} to {last}" in result.notes
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("name", ["pumps March 2026.csv", "Export _ Campaigns _ all.csv"])
+def test_no_days_are_guessed_from_any_other_name(engine: Engine, name: str) -> None:
+    with pytest.raises(Invalid, match="does not say which days"):
+        import_table(engine, "visits", "Label,Visits,Actions\npumps,120,340\n", name=name)
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
     ("text", "days", "field"),
     [
         ("Label,Visits,Actions\npumps,1,1\n", "", "days: the file does not say which days"),

@@ -62,7 +62,10 @@ class Invalid(ValueError):
 
 def documents_missing(command: str) -> "Conflict":
     """Return why no document or picture can be made, and the command that installs what it needs."""
-    return Conflict("PDF files and pictures of charts need `%(command)s`", command=command)
+    return Conflict(
+        "PDF files and chart images need `%(command)s`, or `make documents` in the source folder",
+        command=command,
+    )
 
 
 class NotFound(LookupError):

@@ -93,7 +93,9 @@ def test_a_large_chain_is_worked_on_in_blocks_and_refused_where_it_would_take_ho
     monkeypatch.setattr("attribution.markov.CELLS", 1)
     assert removal_effects(paths, 3) == pytest.approx(exact, abs=1e-12)
     monkeypatch.setattr("attribution.markov.MOST_WORK", 100)
-    with pytest.raises(JourneyError, match="too many moves to be solved for each of its sources; use a lower"):
+    with pytest.raises(
+        JourneyError, match="too many moves to be solved for each of its sources; use a lower"
+    ):
         removal_effects(paths, 3)
 
 

@@ -202,7 +202,7 @@ FORMS = (
 def test_what_a_forms_question_was_answered_comes_in_with_its_touch_and_only_once(engine: Engine) -> None:
     for _ in range(2):
         result = import_table(engine, "touches", FORMS)
-    assert "2 answers are kept in words only" in str(result.notes)
+    assert "answers kept in words only: 2 (" in str(result.notes)
     assert [(row.channel, row.verbatim) for row in standing(engine)] == [
         (None, "Google"),
         (None, "my neighbour's dog"),

@@ -12,10 +12,11 @@ from reports import charts, extras, fonts
 from tests.cast import CATALOGUE_NUMBER, moment
 from tests.reports.test_charts import MONTHS
 from tests.test_schedules import MONDAY, put, row, work
+from tests.web.people import be_public
 from tests.web.test_decide import supplier
 from tracking import worker
 from tracking.cli import main
-from tracking.storage import db
+from tracking.storage import db, phone
 from tracking.storage.config import Settings
 from tracking.telephony import numbers
 
@@ -39,18 +40,33 @@ def test_a_picture_says_so_where_it_is_drawn() -> None:
 
 
 @ON_SQLITE
-@pytest.mark.parametrize("path", ["/report/pdf", "/report/html", "/report/xlsx", "/numbers/1/sheet.pdf"])
+@pytest.mark.parametrize("path", ["/report/pdf", "/report/html", "/report/xlsx"])
 def test_a_page_says_so_in_the_readers_language(
     signed_in: Callable[[str], FlaskClient], engine: Engine, path: str
 ) -> None:
     supplier(engine)
     client = signed_in("marketer")
-    with db.transaction(engine) as session:
-        numbers.add(session, CATALOGUE_NUMBER, at=moment("2026-01-01"), provider="twilio")
-    answer = client.get(path, headers={"Accept-Language": "sv"})
+    answer = client.get(f"{path}?from=2026-01-01", headers={"Accept-Language": "sv"})
     assert answer.status_code == 501
     assert "PDF-filer och diagrambilder kräver" in answer.text
     assert COMMAND.replace("'", "&#39;") in answer.text
+    assert "make documents" in answer.text
+    assert 'href="/report?from=2026-01-01"' in answer.text
+
+
+@ON_SQLITE
+def test_a_number_sheet_is_a_page_that_the_browser_prints(
+    signed_in: Callable[[str], FlaskClient], engine: Engine, settings: Settings
+) -> None:
+    with db.transaction(engine) as session:
+        numbers.add(session, CATALOGUE_NUMBER, at=moment("2026-01-01"), provider="twilio")
+    assert signed_in("marketer").get("/numbers/1/sheet.pdf").status_code == 409
+    be_public(engine, settings)
+    sheet = signed_in("marketer").get("/numbers/1/sheet.pdf")
+    assert (sheet.status_code, sheet.mimetype) == (200, "text/html")
+    assert phone.show(CATALOGUE_NUMBER).national in sheet.text
+    assert sheet.text.count("<figure>") == 2
+    assert "make documents" in sheet.text
 
 
 @ON_SQLITE

@@ -100,6 +100,19 @@ def test_every_list_that_is_still_empty_says_what_to_do_first(signed_in: Enter) 
 
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_a_page_has_one_name_in_menu_title_and_heading(signed_in: Enter) -> None:
+    client = signed_in("marketer")
+    menu = client.get("/quality").text.split("<nav")[1].split("</nav>")[0]
+    named = re.findall(r'<a href="([^"]+)"[^>]*><svg.*?</svg> ([^<]+)<', menu)
+    assert len(named) > 20
+    for path, label in named:
+        page = client.get(path).text
+        # An empty installation has the steps for a first page.
+        label = "Getting started" if path == "/" else label
+        assert re.findall(r"<title>(.*?) – |<h1>([^<]*)</h1>", page) == [(label, ""), ("", label)], path
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 def test_the_menu_says_where_one_is_also_on_the_pages_below(signed_in: Enter) -> None:
     client = signed_in("administrator")
     places = {

@@ -35,7 +35,7 @@ def begin(page: Page, step: str) -> None:
 
 def is_back(page: Page, step: str, place: int) -> None:
     """The list again, with the step done and the next one to press."""
-    expect(page.get_by_role("heading", level=1)).to_have_text("Set up Ringtrail")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Getting started")
     done = page.get_by_role("listitem").filter(has=page.get_by_text(step, exact=True))
     expect(done.get_by_text("done", exact=True)).to_be_attached()
     expect(page.get_by_text(f"{place} of 10", exact=True)).to_be_visible()

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from tracking import clock
 from tracking.access import audit, tokens
 from tracking.access.tokens import Scope
-from tracking.cli.installation import Installation, Moment, json_option, pass_installation
+from tracking.cli.installation import Installation, Moment, counted, json_option, pass_installation
 from tracking.errors import Conflict, Invalid
 from tracking.keeping import backups, rekeying, retention
 from tracking.storage import db, kept
@@ -177,7 +177,10 @@ def _fill(installation: Installation, **choices: int) -> None:
     from tracking.demo import filling
 
     rows = filling.fill(installation.engine, clock.now(), **choices)
-    counts = ", ".join(f"{count:,} {name.replace('_', ' ')}s" for name, count in rows.items())
+    nouns = {"account": ("company", "companies")}
+    counts = ", ".join(
+        counted(count, *nouns.get(name, (name.replace("_", " "),))) for name, count in rows.items()
+    )
     installation.tell(f"Loaded Acme Pumps: {counts}. All data is fictitious.", filled=True, rows=rows)
 
 
@@ -253,7 +256,11 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
             waiting = session.scalar(
                 select(func.count(InboxEvent.id)).where(InboxEvent.processed_at.is_(None))
             )
-            note("inbox", not waiting, f"{waiting} events waiting; see `ringtrail inbox replay`")
+            note(
+                "inbox",
+                not waiting,
+                f"{counted(waiting or 0, 'event')} waiting; see `ringtrail inbox replay`",
+            )
             calls, last = session.execute(select(func.count(Call.id), func.max(Call.started_at))).one()
             note("calls", True, f"{calls}, the last {last:%Y-%m-%d %H:%M} UTC" if last else "none yet")
             wrong = audit.broken(session)
@@ -264,8 +271,9 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
         note("database", False, str(error).splitlines()[0])
     spool = Spool(settings.spool_dir)
     spooled, unreadable = spool.count()
-    waits = f"{spooled} events waiting; start `ringtrail serve`, or run `ringtrail inbox drain`"
-    closed = f"{unreadable} files in {settings.spool_dir} cannot be opened; set RINGTRAIL_KEY to their key"
+    waits = f"{counted(spooled, 'event')} waiting; start `ringtrail serve`, or run `ringtrail inbox drain`"
+    unopened = counted(unreadable, "file")
+    closed = f"{unopened} in {settings.spool_dir} cannot be opened; set RINGTRAIL_KEY to the right key"
     note("spool", not spooled + unreadable, (unreadable and closed) or (spooled and waits) or "empty")
     views, broken = Spool(settings.views_dir).count()
     waits = f"{views} waiting, {broken} unreadable in {settings.views_dir}; start `ringtrail serve`"
@@ -296,7 +304,7 @@ def _last_backup(settings: Settings) -> tuple[bool, str]:
 def _kept(session: Session, settings: Settings) -> tuple[bool, str]:
     every = retention.plan(session, settings, at=clock.now())
     words = {None: "forever (not chosen yet)", 0: "forever"}
-    told = ", ".join(f"{one.name} {words.get(one.days) or f'{one.days} days'}" for one in every)
+    told = ", ".join(f"{one.name} {words.get(one.days) or counted(one.days or 0, 'day')}" for one in every)
     if any(one.is_much for one in every):
         return False, f"{told}; much is due for deletion at once: see `ringtrail retention`"
     return True, told
@@ -326,7 +334,7 @@ def inbox_replay(installation: Installation, everything: bool) -> None:
     count = box.replay(everything=everything)
     left = box.backlog()
     click.echo(
-        f"{count} events processed; {left.failed} failed, {left.waiting} waiting for their call, "
+        f"{counted(count, 'event')} processed; {left.failed} failed, {left.waiting} waiting for their call, "
         f"{box.turned_away()} about outgoing or internal calls"
     )
 
@@ -335,7 +343,7 @@ def inbox_replay(installation: Installation, everything: bool) -> None:
 @pass_installation
 def inbox_drain(installation: Installation) -> None:
     """Move events from the spool to the inbox."""
-    click.echo(f"{_open_inbox(installation).drain()} events moved from the spool")
+    click.echo(f"{counted(_open_inbox(installation).drain(), 'event')} moved from the spool")
 
 
 @click.command("add")

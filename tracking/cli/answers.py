@@ -9,7 +9,15 @@ from sqlalchemy.orm import Session
 
 from tracking import clock
 from tracking.access import audit
-from tracking.cli.installation import IDENTIFIER, Day, Installation, Moment, json_option, pass_installation
+from tracking.cli.installation import (
+    IDENTIFIER,
+    Day,
+    Installation,
+    Moment,
+    counted,
+    json_option,
+    pass_installation,
+)
 from tracking.errors import NotFound
 from tracking.records import answers, coding
 from tracking.records.answers import Entry
@@ -126,13 +134,15 @@ def answer_match(installation: Installation, words: str, source: str, dry_run: b
             coding.meant(session, source)
             groups = coding.uncoded(session, limit=100_000)
         many = sum(len(one.ids) for one in groups if coding.same(one.words) == coding.same(words))
-        installation.tell(f"{many} answers would mean {source!r}", answers=many)
+        installation.tell(f"{counted(many, 'answer')} would mean {source!r}", answers=many)
         return
     with db.transaction(installation.engine) as session:
         found = coding.meant(session, source)
         many = coding.code(session, words, found, entry=Entry(_BY, at))
         audit.note(session, _BY, "answers match", found.label if found else "unknown", at=at)
-    installation.tell(f"{many} answers now mean {source!r}", answers=many)
+    installation.tell(
+        f"{counted(many, 'answer')} now {'means' if many == 1 else 'mean'} {source!r}", answers=many
+    )
 
 
 @click.command("answers")

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from tracking import clock
-from tracking.cli.installation import Installation, json_option, pass_installation
+from tracking.cli.installation import Installation, counted, json_option, pass_installation
 from tracking.errors import Conflict, Invalid
 from tracking.keeping import backups, erasure, tables
 from tracking.keeping.backups import Contents
@@ -93,8 +93,9 @@ def _tell(installation: Installation, file: Path, found: Contents, state: str, *
     rows, files = sum(found.rows.values()), sum(found.files.values())
     installation.tell(
         f"{file} {state}: made {found.made_at:%Y-%m-%d %H:%M} UTC by Ringtrail {found.program}, schema "
-        f"{found.schema}, key {found.key}; {rows:,} rows of {len(found.rows)} tables, {files:,} files, "
-        f"{found.sealed:,} encrypted values readable",
+        f"{found.schema}, key {found.key}; {counted(rows, 'row')} of "
+        f"{counted(len(found.rows), 'table')}, {counted(files, 'file')}, "
+        f"{counted(found.sealed, 'encrypted value')} readable",
         file=str(file),
         made_at=found.made_at,
         program=found.program,

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table as Printed
 
 from tracking import clock
-from tracking.cli.installation import Installation, json_option, pass_installation
+from tracking.cli.installation import Installation, counted, json_option, pass_installation
 from tracking.errors import Invalid
 from tracking.imports import kinds, mapping, run, templates
 from tracking.imports import supplier as catalog
@@ -270,11 +270,19 @@ def visits(
     They are counts by day, campaign and channel; a day that you import again replaces the former count.
     """
     told = mapping.load(mapping_file, columns)
-    _run(
-        installation,
-        lambda table, dialect: Visits(table, dialect, told, days=days, site=site),
-        **options,
-    )
+    folder = Path(options["file"]).resolve().parent.name
+
+    def read(table: Table, dialect: Dialect) -> Visits:
+        try:
+            return Visits(table, dialect, told, days=days, site=site, folder=folder)
+        except Invalid as problem:
+            if problem.field != "days" or days or options["file"] == "-" or not sys.stdin.isatty():
+                raise
+        # As the page does; a script gets the error and its remedy.
+        covered = click.prompt("Which days does the file cover (2026-03 or 2026-03-01..2026-03-31)", err=True)
+        return Visits(table, dialect, told, days=covered, site=site)
+
+    _run(installation, read, **options)
 
 
 @click.command("supplier")
@@ -366,12 +374,13 @@ def _run(
             transient=True,
             disable=not sys.stderr.isatty(),
         )
+        rows = _read_as(form, table, dialect)
         with bar:
             task = bar.add_task(table.name, total=table.size, rows=0)
             result = run.run(
                 installation.engine,
                 table,
-                _read_as(form, table, dialect),
+                rows,
                 at=clock.now(),
                 dry_run=dry_run,
                 strict=strict,
@@ -400,7 +409,7 @@ def _show(result: Result, refused: Path | None) -> None:
     console = Console(highlight=False)
     would = "would be " if not result.taken else ""
     console.print(
-        f"{result.file}: {result.format}, {result.encoding}, {result.rows} rows: "
+        f"{result.file}: {result.format}, {result.encoding}, {counted(result.rows, 'row')}: "
         f"{would}{result.created} created, {result.updated} updated, {result.skipped} skipped, "
         f"{result.refused} rejected",
         soft_wrap=True,

@@ -124,6 +124,11 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return option(command)
 
 
+def counted(number: float, one: str, several: str = "") -> str:
+    """Return a number with its noun, such as ``1 row`` and ``2,000 rows``; ``several`` is an odd plural."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
+
+
 def fail(message: str, code: int = USAGE) -> NoReturn:
     """End with a message on the error stream."""
     click.echo(f"ringtrail: {message}", err=True)

@@ -3,7 +3,7 @@
 import click
 
 from tracking import clock
-from tracking.cli.installation import Installation, pass_installation
+from tracking.cli.installation import Installation, counted, pass_installation
 from tracking.errors import Conflict
 from tracking.keeping import rekeying
 from tracking.storage import db
@@ -33,7 +33,7 @@ def reseal(installation: Installation) -> None:
     rows = rekeying.run(installation.engine, at=clock.now)
     with db.reading(installation.engine) as session:
         left = rekeying.progress(session).left if rekeying.is_going_on(session) else 0
-    click.echo(f"{rows} rows re-encrypted, {left} values left")
+    click.echo(f"{counted(rows, 'row')} re-encrypted, {counted(left, 'value')} left")
     raise SystemExit(1 if left else 0)
 
 

@@ -51,18 +51,29 @@ def link_add(
 @click.command("change")
 @click.argument("slug")
 @click.option("--target", help="The page it leads to.")
+@click.option("--utm-source", help="Source; empty to remove it.")
+@click.option("--utm-medium", help="Medium; empty to remove it.")
+@click.option("--utm-campaign", help="Campaign tag; empty to remove it.")
 @click.option("--until", "expires_on", type=Day(), help="Last day.")
 @click.option("--for-ever", "for_ever", is_flag=True, help="Remove the last day.")
 @json_option
 @pass_installation
 def link_change(
-    installation: Installation, slug: str, target: str | None, expires_on: date | None, for_ever: bool
+    installation: Installation,
+    /,
+    slug: str,
+    target: str | None,
+    expires_on: date | None,
+    for_ever: bool,
+    **tags: str | None,
 ) -> None:
-    """Change where the short link SLUG leads, or its last day."""
+    """Change where the short link SLUG leads, its tags or its last day."""
     at = clock.now()
     with db.transaction(installation.engine) as session:
         row = links.get(session, slug)
-        details: dict[str, Any] = {"target": target} if target else {}
+        details: dict[str, Any] = {name: value for name, value in tags.items() if value is not None}
+        if target:
+            details["target"] = target
         if expires_on or for_ever:
             details["expires_on"] = None if for_ever else expires_on
         links.change(session, row, **details)

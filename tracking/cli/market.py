@@ -10,7 +10,7 @@ import click
 from simulator import scenario as scenarios
 from simulator.beliefs import QUESTIONS, Beliefs
 from simulator.runs import mapper
-from tracking.cli.installation import Installation, fail, json_option, pass_installation
+from tracking.cli.installation import Installation, counted, fail, json_option, pass_installation
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -110,8 +110,9 @@ def fit(
     installation.show(
         taken,
         heading,
-        f"{scenario.accounts:,} companies, {scenario.days} days, {found.own.orders:,} orders. Wrote {out};"
-        f" the {len(values) - len(taken)} values not listed are assumptions of the scenario supplier.",
+        f"{counted(scenario.accounts, 'company', 'companies')}, {counted(scenario.days, 'day')}, "
+        f"{counted(found.own.orders, 'order')}. Wrote {out}; the "
+        f"{len(values) - len(taken)} values not listed are assumptions of the scenario supplier.",
     )
     heading = {
         "parameter": "Fitted value",

@@ -8,7 +8,7 @@ import click
 from sqlalchemy import select
 
 from tracking import clock
-from tracking.cli.installation import Day, Installation, Moment, json_option, pass_installation
+from tracking.cli.installation import Day, Installation, Moment, counted, json_option, pass_installation
 from tracking.errors import Conflict
 from tracking.language import formatting
 from tracking.records import campaigns as domain
@@ -242,7 +242,7 @@ def number_assign(
         name, credited = row.tracking_number.number, numbers.calls_of(session, row)
     installation.tell(
         f"{name} assigned to {material_name!r} of {campaign_name!r} from {row.starts_at}; "
-        f"{credited} calls credited",
+        f"{counted(credited, 'call')} credited",
         number=name,
         calls=credited,
     )

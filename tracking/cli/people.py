@@ -8,7 +8,7 @@ import click
 
 from tracking import clock
 from tracking.access import audit
-from tracking.cli.installation import Installation, json_option, pass_installation
+from tracking.cli.installation import Installation, counted, json_option, pass_installation
 from tracking.errors import Conflict
 from tracking.keeping import erasure, people, processing, retention
 from tracking.storage import db
@@ -65,8 +65,10 @@ def person_erase(installation: Installation, person: str, dry_run: bool, yes: bo
     names = ", ".join(told["names"]) or "unnamed"
     firms = ", ".join(name or f"company {number}" for number, name in told["companies"])
     words = (
-        f"{names}; of {firms or 'no company'}; {told['calls']} calls, {told['answers']} answers, "
-        f"{len(marks.events)} provider events, {len(marks.texts)} texts, {len(marks.files)} files"
+        f"{names}; of {firms or 'no company'}; {counted(told['calls'], 'call')}, "
+        f"{counted(told['answers'], 'answer')}, "
+        f"{counted(len(marks.events), 'provider event')}, {counted(len(marks.texts), 'text')}, "
+        f"{counted(len(marks.files), 'file')}"
     )
     if dry_run:
         installation.tell(f"Would be erased: {words}", **told, reports=len(marks.events))

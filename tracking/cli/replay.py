@@ -3,7 +3,7 @@
 import click
 
 from tracking import clock
-from tracking.cli.installation import Installation, Number, console, json_option, pass_installation
+from tracking.cli.installation import Installation, Number, console, counted, json_option, pass_installation
 from tracking.demo import replay
 from tracking.errors import Invalid
 from tracking.telephony.providers.twilio import TwilioSettings
@@ -63,7 +63,7 @@ def replay_command(
     if not calls:
         raise Invalid("days", "no calls in that time; simulate more days or accounts")
     key = keys[0].get_secret_value()
-    with console().status(f"{len(calls)} calls …"):
+    with console().status(f"{counted(len(calls), 'call')} …"):
         played = replay.play(calls, base_url, key, rate=rate, seed=seed)
     stored = replay.ask(base_url, token, "calls", {"from": calls[0].started_at.isoformat()})
     wrong = replay.differences(calls, stored)
@@ -80,12 +80,13 @@ def replay_command(
         )
     else:
         click.echo(
-            f"{played.calls} calls in {played.requests} requests, {played.refused} rejected, in "
-            f"{played.seconds:.1f} s: {played.load:.0f} times the load of the busiest simulated hour."
+            f"{counted(played.calls, 'call')} in {counted(played.requests, 'request')}, "
+            f"{played.refused} rejected, in {played.seconds:.1f} s: "
+            f"{played.load:.0f} times the load of the busiest simulated hour."
         )
         if wrong:
             columns = {"call": "Call", "field": "Field", "happened": "Happened", "stored": "Stored"}
-            installation.show(wrong[:_SHOWN], columns, f"{len(wrong)} differences:")
+            installation.show(wrong[:_SHOWN], columns, f"{counted(len(wrong), 'difference')}:")
         else:
             click.echo("All calls were stored correctly.")
     raise SystemExit(1 if wrong or played.refused else 0)

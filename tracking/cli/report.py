@@ -18,7 +18,15 @@ from reports.roi import TOTAL
 from simulator import which_model
 from tracking import clock
 from tracking.access import audit
-from tracking.cli.installation import Day, Installation, Number, console, json_option, pass_installation
+from tracking.cli.installation import (
+    Day,
+    Installation,
+    Number,
+    console,
+    counted,
+    json_option,
+    pass_installation,
+)
 from tracking.language import formatting
 from tracking.records import rates
 from tracking.reporting import deciding, journeys, roi, snapshots
@@ -123,8 +131,14 @@ def kpis_command(installation: Installation, first: date | None, last: date | No
     if installation.as_json:
         installation.tell_json({"from": period.start, "to": period.end - timedelta(days=1), **figures})
         return
+    # As the pages call them; the other names say what they are.
+    words = {kpi.name: kpi.label for kpi in KPIS}
+    words |= {"qualifying_calls": "Eligible calls", "answer_rate": "Share who answered the question"}
     rows = [
-        {"name": name.replace("_", " "), "figure": percent(value) if name.endswith("_rate") else str(value)}
+        {
+            "name": words.get(name, name.capitalize()),
+            "figure": percent(value) if name.endswith("_rate") else str(value),
+        }
         for name, value in figures.items()
     ]
     installation.show(rows, {"name": "Metric", "figure": ""}, f"Call desk, {_span(period)}")
@@ -170,7 +184,7 @@ def export(installation: Installation, folder: Path) -> None:
     for name in tables.__slots__:
         table: pa.Table = getattr(tables, name)
         pq.write_table(table, folder / f"{name}.parquet")
-        click.echo(f"{folder / name}.parquet: {table.num_rows} rows")
+        click.echo(f"{folder / name}.parquet: {counted(table.num_rows, 'row')}")
 
 
 @click.command("rate")
@@ -249,7 +263,7 @@ def _show(installation: Installation, result: RoiReport) -> None:
         "rate": "Lead to customer",
     }
     installation.show(
-        rows, headings, f"{result.models[0]}, {_span(result.period)}, lookback {result.lookback_days:g} days"
+        rows, headings, f"{result.models[0]}, {_span(result.period)}, lookback {_days(result.lookback_days)}"
     )
     for line in result.table.to_pylist():
         if line["campaign"] == UNATTRIBUTED:
@@ -257,6 +271,10 @@ def _show(installation: Installation, result: RoiReport) -> None:
                 f"{amount(line['revenue_minor'], code)} {code} came from companies without a recorded "
                 "touch in the lookback window."
             )
+
+
+def _days(number: float) -> str:
+    return f"{number:g} {'day' if number == 1 else 'days'}"
 
 
 def _show_connected(result: RoiReport) -> None:
@@ -273,8 +291,8 @@ def _show_connected(result: RoiReport) -> None:
         click.echo("We cannot tell which campaigns pay off: no revenue is connected to a campaign.")
     elif standing is Standing.few_in_all:
         click.echo(
-            f"Too early to tell which campaigns pay off: {whole.deals.connected:g} deals are connected to "
-            f"campaigns, {LEAST_DEALS_IN_ALL:g} are needed."
+            f"Too early to tell which campaigns pay off. Deals connected to campaigns: "
+            f"{whole.deals.connected:g} of {LEAST_DEALS_IN_ALL:g} needed."
         )
 
 
@@ -290,7 +308,7 @@ def _show_compared(installation: Installation, result: RoiReport) -> None:
     order = sorted(lines, key=lambda c: (c == TOTAL, c.startswith("("), c))
     title = (
         f"Revenue credited ({result.currency}) and ROI by model, {_span(result.period)}, "
-        f"lookback {result.lookback_days:g} days"
+        f"lookback {_days(result.lookback_days)}"
     )
     # As many models side by side as the terminal holds, the others below.
     abreast = max(2, (console().width - 36) // 14)

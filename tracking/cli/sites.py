@@ -4,7 +4,7 @@ import click
 from sqlalchemy import select
 
 from tracking import clock, collector
-from tracking.cli.installation import Installation, json_option, pass_installation
+from tracking.cli.installation import Installation, counted, json_option, pass_installation
 from tracking.records import sites
 from tracking.storage import db
 from tracking.storage.models import Site
@@ -104,7 +104,7 @@ def site_show(installation: Installation, /, name: str) -> None:
     click.echo(f"pool: {', '.join(pool) or 'no numbers; add some with `ringtrail site pool`'}")
     if health.now is not None:
         click.echo(
-            f"busiest hour: {health.busiest} visitors, {health.load:.1f} numbers in use at once; "
+            f"busiest hour: {counted(health.busiest, 'visitor')}, {health.load:.1f} numbers in use at once; "
             f"{health.now.loss:.1%} get none"
         )
     if sizes:
@@ -129,4 +129,6 @@ def site_pool(installation: Installation, /, name: str, numbers_: tuple[str, ...
             else:
                 pools.put(session, site, row, at=at)
         size = len(pools.numbers_of(session, site))
-    installation.tell(f"the pool of {site.name!r} now has {size} numbers", site=site.name, pool=size)
+    installation.tell(
+        f"the pool of {site.name!r} now has {counted(size, 'number')}", site=site.name, pool=size
+    )

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import click
 
 from tracking import clock
-from tracking.cli.installation import Day, Installation, json_option, pass_installation
+from tracking.cli.installation import Day, Installation, counted, json_option, pass_installation
 from tracking.errors import Invalid
 from tracking.records import campaigns, matching, visits
 from tracking.records.sources import UTM
@@ -34,7 +34,10 @@ def visits_show(installation: Installation, first: date | None, last: date | Non
     for one in systems:
         site = f" of {one.site}" if one.site else ""
         how = f", by {one.breakdown}" if one.breakdown else ""
-        click.echo(f"{one.visits} visits{site} from {one.counted_by or '?'}{how}, {one.first} to {one.last}")
+        click.echo(
+            f"{counted(one.visits, 'visit')}{site} from {one.counted_by or '?'}{how}, "
+            f"{one.first} to {one.last}"
+        )
 
 
 @click.command("unmatched")
@@ -82,8 +85,9 @@ def visits_match(
             found = None if channel else campaigns.get(session, campaign_name)
             seen = matching.preview(session, tags, found)
         installation.tell(
-            f"{seen.visits} visits and {seen.touches} touches would get campaign {campaign_name!r}; of the "
-            f"latest {seen.looked_at} visits, {seen.after} would have a campaign (now {seen.before})",
+            f"{counted(seen.visits, 'visit')} and {counted(seen.touches, 'touch', 'touches')} would get "
+            f"campaign {campaign_name!r}; of the latest {counted(seen.looked_at, 'visit')}, "
+            f"{seen.after} would have a campaign (now {seen.before})",
             visits=seen.visits,
             touches=seen.touches,
             looked_at=seen.looked_at,
@@ -95,10 +99,11 @@ def visits_match(
         if channel:
             campaigns.add(session, campaign_name, channel, at=clock.now())
         row = campaigns.get(session, campaign_name)
-        counted, touches = matching.match(session, row, tags, at=clock.now())
+        days, touches = matching.match(session, row, tags, at=clock.now())
     installation.tell(
-        f"{counted} visits and {touches} touches matched with campaign {campaign_name!r}",
-        visits=counted,
+        f"{counted(days, 'visit')} and {counted(touches, 'touch', 'touches')} matched with "
+        f"campaign {campaign_name!r}",
+        visits=days,
         touches=touches,
     )
 
@@ -118,4 +123,4 @@ def visits_remove(
         raise Invalid("to", "the last day is before the first day; swap them")
     with db.transaction(installation.engine) as session:
         gone = visits.remove(session, first, last + timedelta(days=1), site=site, counted_by=counted_by)
-    installation.tell(f"{gone} visits removed", visits=gone)
+    installation.tell(f"{counted(gone, 'visit')} removed", visits=gone)

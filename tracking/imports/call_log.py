@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -13,19 +14,21 @@ from tracking.imports import heard, values
 from tracking.imports import words as tables
 from tracking.imports.aim import Aim
 from tracking.imports.call_words import COURSES, STATUSES
-from tracking.imports.headed import NO_CHANNEL, Headed
+from tracking.imports.headed import NO_CHANNEL, TRACE, Headed, Unmatched
 from tracking.imports.legs import join, record_rows
 from tracking.imports.mapping import Columns, Told
 from tracking.imports.outcomes import Outcome, Skip
 from tracking.imports.reading import Table
 from tracking.imports.records import INTERNAL, OUTGOING, course_between, course_of
 from tracking.imports.values import Dialect, fold
-from tracking.records import answers, contacts
+from tracking.records import answers, contacts, touches
 from tracking.records.contacts import Clues
 from tracking.records.import_outcome import ImportOutcome
+from tracking.records.sources import Sources, Trace
+from tracking.records.touches import TouchRecord
 from tracking.storage import money, phone
 from tracking.storage.models import Answer, Call
-from tracking.storage.vocabulary import CallStatus, LeadStatus
+from tracking.storage.vocabulary import CallStatus, LeadStatus, TouchKind
 from tracking.storage.vocabulary import Outcome as Asked
 from tracking.telephony.calls import CallEvent, Course
 
@@ -51,6 +54,8 @@ _ASKED = (
 
 # Columns of systems that watch web visits: beside these, nobody has noted the source.
 _TRACKED = frozenset({"medium", "keyword", "keywords", "landing page", "referrer", "gclid", "msclkid"})
+# What such a system calls the source is its own word for it: kept with the call, and no campaign of ours.
+_NOTED = frozenset({"source", "medium", "keyword", "keywords", "campaign"})
 # What a file without times may add to calls that are known.
 _ADDED = ("heard_from", "asked", "status", "lead_status", "value", "note", "tags", "caller_name", "talk_s")
 
@@ -66,6 +71,8 @@ class _Logged:
     campaign: str | None
     channel: str | None
     email: str | None
+    came: Trace | None
+    """What the visit that led to the call brought along."""
 
 
 class CallLog(Headed):
@@ -101,6 +108,7 @@ class CallLog(Headed):
         "asked_by": ("agent name", "agent"),
         "heard_campaign": (),
         "heard_channel": (),
+        **dict.fromkeys(TRACE, ()),
     }
 
     def __init__(
@@ -117,6 +125,8 @@ class CallLog(Headed):
         super().__init__(table, dialect, told, region)
         self._region, self._keep_outgoing = region, keep_outgoing
         self._own: set[str] = set()
+        self._noted: list[int] = []
+        self.unmatched = Unmatched()
         self._statuses = (
             _STATUS
             | {fold(word): values.choice(status, "status", _ENDS) for word, status in told.stages.items()}
@@ -131,6 +141,7 @@ class CallLog(Headed):
         if self._provider == "callrail" or any(name in _TRACKED or name[:4] == "utm " for name in folded):
             # What a system saw, which the number that was dialled says too.
             self.columns.leave("source")
+            self._noted = self.columns.keep(_NOTED)
         if "call_id" not in self.columns or not any(name in self.columns for name in _ADDED):
             self.columns.require("started_at")
         if "started_at" in self.columns:
@@ -167,7 +178,7 @@ class CallLog(Headed):
         if asked is not Asked.answered and (campaign or channel):
             raise Invalid("heard_campaign", "no answer for this source; fill in heard_from")
         event, whole = self._event(cells)
-        event = self._aim.aimed(event)
+        event, came = self._visit(cells, self._aim.aimed(event))
         course = course_between(event, self._own, self._aim.desks, self._region) if whole else Course.incoming
         if course is not Course.incoming and not self._keep_outgoing:
             return OUTGOING if course is Course.outgoing else INTERNAL
@@ -190,7 +201,23 @@ class CallLog(Headed):
             campaign,
             channel,
             values.text(cell("email"), "email"),
+            came if whole else None,
         )
+
+    def _visit(self, cells: Sequence[str], event: CallEvent) -> tuple[CallEvent, Trace | None]:
+        """Return what the visit before the call brought along, and the call with what is only noted."""
+        came, at = None, list(self._noted)
+        with suppress(Invalid):
+            came = self.trace(cells)
+        tells = came is not None and (came.tagged or came.click_ids or came.referrer)
+        if not tells or not phone.parse(event.caller, self._region).e164:
+            # Whose visit it was, or from where, cannot be told: the call keeps the words.
+            at += [place for name in TRACE if (place := self.columns.index(name)) is not None]
+            came = None
+        told = [
+            f"{self.columns.header[place]}: {cells[place].strip()}" for place in at if cells[place].strip()
+        ]
+        return replace(event, note="\n".join(filter(None, (event.note, "; ".join(told))))), came
 
     def save(self, session: Session, records: Sequence[_Logged], at: datetime) -> Sequence[Outcome]:
         """Record the calls, then what was answered on them."""
@@ -211,6 +238,7 @@ class CallLog(Headed):
         found = self.campaigns.find(session, wanted, at)
         keys = {_answer_key(r) for r in taken if r.asked}
         logged = set(session.scalars(select(Answer.source_key).where(Answer.source_key.in_(keys))))
+        sources: Sources | None = None
         outcomes: list[Outcome] = []
         for record, (outcome, filed) in zip(taken, recorded, strict=True):
             if record.asked and (key := _answer_key(record)) not in logged:
@@ -233,6 +261,9 @@ class CallLog(Headed):
                 outcome = outcome if outcome is ImportOutcome.created else ImportOutcome.updated
             if record.email and outcome is ImportOutcome.created:
                 self._introduce(session, record, at)
+            if record.came is not None and outcome is ImportOutcome.created:
+                sources = sources or Sources(session)
+                self._visited(session, record, filed.started_at, sources, at)
             outcomes.append(outcome)
         done = iter(outcomes)
         unknown = Invalid("call_id", "no call with this ID and no started_at; import the calls first")
@@ -240,7 +271,29 @@ class CallLog(Headed):
 
     def remarks(self) -> Sequence[Sentence]:
         """Say what no field is read from, and where no row names a number of ours."""
-        return [*super().remarks(), *self._aim.remarks()]
+        return [*super().remarks(), *self._aim.remarks(), *self.unmatched.remarks()]
+
+    def _visited(
+        self, session: Session, record: _Logged, started_at: datetime, sources: Sources, at: datetime
+    ) -> None:
+        """Keep the visit that led to the call as a touch of the caller."""
+        assert record.came is not None
+        touch, _ = touches.save(
+            session,
+            TouchRecord(
+                source_key=values.content_key("call's visit", *_key(record.event)),
+                clues=Clues(phone=phone.parse(record.event.caller, self._region).e164),
+                # When it was no column says; it was before the call.
+                occurred_at=started_at - timedelta(seconds=1),
+                kind=TouchKind.visit,
+                trace=record.came,
+            ),
+            at=at,
+            campaign=None,
+            sources=sources,
+        )
+        if touch.campaign_id is None:
+            self.unmatched.note(record.came, sources)
 
     def _introduce(self, session: Session, record: _Logged, at: datetime) -> None:
         # The address joins the caller to deals that name no number. A withheld caller stays nobody.
@@ -282,6 +335,13 @@ class CallLog(Headed):
         if whole and status is None:
             if talk is None and course in (Course.outgoing, Course.internal):
                 talk = duration
+            elif talk is None and duration is not None and "talk_s" not in self.columns:
+                raise Invalid(
+                    "status",
+                    "nothing says whether the call was answered; if %(column)s is the talk time, use "
+                    '--map talk_s="%(column)s"',
+                    column=self.columns.column("duration_s"),
+                )
             elif talk is None:
                 raise Invalid(
                     "status", "empty, and talk_s is empty too; enter completed, missed or voicemail"

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TypeVar
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracking import clock
@@ -22,10 +23,14 @@ from tracking.imports.smdr import HEADLESS, MANGO
 from tracking.imports.systems import HEADED
 from tracking.imports.values import Dialect, fold
 from tracking.storage import phone
+from tracking.storage.models import Call
+from tracking.storage.rows import among
 from tracking.telephony.calls import CallEvent, Course
 
 OTHER_LEG = Skip("second leg of a FreeSWITCH call")
 OUT_LEG = Skip("another leg of an outgoing call")
+_NAMELESS = "row-"
+"""What the id of a record begins with that brings none of its own."""
 _LEGS = 50_000
 _Kept = TypeVar("_Kept")
 _LOOKED_AT = 20_000
@@ -119,6 +124,8 @@ class CallRecords:
         """By id, the legs that went out or stayed in the house."""
         self._came: dict[str, CallEvent] = {}
         """By id, the first leg of a call that came in."""
+        self._away: dict[int, tuple[CallEvent, Skip]] = {}
+        """Legs that went out or stayed in the house and wait to be saved, and what they are else."""
 
     def _ordered(self, table: Table, dialect: Dialect) -> Dialect:
         """Decide for the whole file whether the day or the month comes first, where dates are so written."""
@@ -153,9 +160,14 @@ class CallRecords:
         course = course_between(event, self._aim.own, self._aim.desks, self._region)
         if course is not Course.incoming and not self._keep_outgoing:
             if (first := self._came.get(event.provider_call_id)) and first.started_at <= event.started_at:
-                return _passed_on(event, first)
+                return _passed_on(event, first.caller)
             _keep(self._out, event.provider_call_id, [*self._out.get(event.provider_call_id, ()), event])
-            return OUTGOING if course is Course.outgoing else INTERNAL
+            away = OUTGOING if course is Course.outgoing else INTERNAL
+            if event.provider_call_id.startswith(_NAMELESS):
+                return away
+            # The call that it is a leg of may have come in with another file.
+            self._away[id(event)] = event, away
+            return event
         phone.check(event.caller or "", self._region, "caller")
         for dialled in event.dialled:
             if "E+" in dialled.upper():
@@ -175,6 +187,9 @@ class CallRecords:
         """Record the calls; rows of one call become one."""
         self._aim.remember(session)
         second = self._records.second_legs
+        away = {id(event): self._away.pop(id(event))[1] for event in records if id(event) in self._away}
+        legs = [event for event in records if id(event) in away]
+        records, rows = [event for event in records if id(event) not in away], records
         out = {id(event) for event in records if self._of_one_that_went_out(event)}
         kept = [e for e in records if e.provider_call_id not in second and id(e) not in out]
         if second:
@@ -190,16 +205,37 @@ class CallRecords:
             _keep(self._came, key, event)
         # A call that came in and was passed on to a telephone outside was answered there.
         passed_on = [
-            _passed_on(leg, first[key])
+            _passed_on(leg, first[key].caller)
             for key in first.keys() & self._out.keys()
             for leg in self._out[key]
             if leg.started_at >= first[key].started_at
         ]
-        done = iter(record_rows(session, [*kept, *passed_on], self._region))
+        earlier = self._of_known_calls(session, [e for e in legs if e.provider_call_id not in self._came])
+        recorded = record_rows(session, [*kept, *passed_on, *map(_passed_on, earlier)], self._region)
+        done, joined = iter(recorded), iter(recorded[len(kept) + len(passed_on) :])
+        of_known = set(map(id, earlier))
         return [
-            OUT_LEG if id(e) in out else OTHER_LEG if e.provider_call_id in second else next(done)[0]
-            for e in records
+            (next(joined)[0] if id(e) in of_known else away[id(e)])
+            if id(e) in away
+            else OUT_LEG
+            if id(e) in out
+            else OTHER_LEG
+            if e.provider_call_id in second
+            else next(done)[0]
+            for e in rows
         ]
+
+    def _of_known_calls(self, session: Session, legs: Sequence[CallEvent]) -> list[CallEvent]:
+        """Return the legs of calls that came in by an earlier file and were passed on to outside."""
+        if not legs:
+            return []
+        query = select(Call.provider_call_id, Call.started_at).where(
+            Call.provider == legs[0].provider,
+            among(session, Call.provider_call_id, {leg.provider_call_id for leg in legs}),
+        )
+        began = dict(iter(session.execute(query)))
+        never = datetime.max.replace(tzinfo=UTC)
+        return [leg for leg in legs if began.get(leg.provider_call_id, never) <= leg.started_at]
 
     def _of_one_that_went_out(self, event: CallEvent) -> bool:
         """Tell whether a leg belongs to a call whose first leg goes out; later ones of any call may."""
@@ -236,14 +272,14 @@ class CallRecords:
 
 def _keep(kept: dict[str, _Kept], key: str, value: _Kept) -> None:
     """Remember something of a call that has an id; of very many calls the last ones."""
-    if not key.startswith("row-"):
+    if not key.startswith(_NAMELESS):
         kept[key] = value
         if len(kept) > _LEGS:
             del kept[next(iter(kept))]
 
 
-def _passed_on(leg: CallEvent, first: CallEvent) -> CallEvent:
-    return replace(leg, course=None, dialled=(), caller=first.caller, caller_name=None)
+def _passed_on(leg: CallEvent, caller: str | None = None) -> CallEvent:
+    return replace(leg, course=None, dialled=(), caller=caller, caller_name=None)
 
 
 def _recognise(head: Sequence[Row], reading: Reading) -> "_Records | Exchange":

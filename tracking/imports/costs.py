@@ -1,5 +1,6 @@
 """Costs from a spreadsheet or an advertising system's export: money, or hours at a rate."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -364,10 +365,14 @@ class Costs(Headed):
         return values.covered(start, self._period)
 
 
+_TWO_DAYS = re.compile(r"^(\d+/\d+/\d+),\s?(\d+/\d+/\d+)$")
+
+
 def _range_in(text: str, dialect: Dialect) -> tuple[date, date] | None:
     """Read the days of a line above a table; 3/1/2026 - 3/31/2026 tells itself which comes first."""
     if not any(character.isdigit() for character in text):
         return None
+    text = _TWO_DAYS.sub(r"\1 - \2", text)
     for day_first in (None, True, False) if dialect.day_first is None else (dialect.day_first,):
         with suppress(Invalid):
             return values.interval(text, "period", replace(dialect, day_first=day_first, period="day"))

@@ -165,7 +165,9 @@ def _decide_marks(
     for name, column in amounts.items():
         whole = name.partition(" ")[0]
         mark = marks[name] or marks[whole] or common
-        if mark and not dialect.decimal and column.either:
+        # Once for a column: those of one currency in it are told only where they differ.
+        told = name != whole and amounts[whole].either and mark == (marks[whole] or common)
+        if mark and not dialect.decimal and column.either and not told:
             made.because(
                 say(
                     "%(column)s: %(mark)s is the decimal mark, as other cells show",

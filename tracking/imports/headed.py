@@ -326,7 +326,7 @@ class Unmatched:
             named = ", ".join(tags for tags, _ in self._none.most_common(_NAMED_TAGS))
             found.append(
                 say(
-                    "%(rows)s rows have tags of no campaign: %(tags)s. Match them under Visits, or with "
+                    "no campaign has the tags %(tags)s (rows: %(rows)s). Match them under Visits, or with "
                     "`ringtrail visits match`",
                     rows=self._none.total(),
                     tags=named + ("…" if len(self._none) > _NAMED_TAGS else ""),
@@ -353,7 +353,7 @@ class Worded:
         named = ", ".join(f'"{words[:40]}"' for words, _ in self._words.most_common(_NAMED_TAGS))
         return [
             say(
-                "%(rows)s answers are kept in words only: %(words)s. Match them under Answers and "
+                "answers kept in words only: %(rows)s (%(words)s). Match them under Answers and "
                 "tracking, or with `ringtrail answer match`",
                 rows=self._words.total(),
                 words=named + ("…" if len(self._words) > _NAMED_TAGS else ""),

@@ -1,7 +1,7 @@
 """Which column of a foreign file means what: guessed from its headers, or told by the user."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
@@ -84,6 +84,7 @@ class Columns:
         self._twice = {fold(name) for name in header if [fold(n) for n in header].count(fold(name)) > 1}
         folded = [fold(name) for name in self.header]
         self._at: dict[str, int] = {}
+        self._kept: set[int] = set()
         self.reasons: dict[str, Sentence] = {}
         """Why a column is read as it is, by field, where its name does not say so."""
         for name, column in (told or {}).items():
@@ -179,13 +180,20 @@ class Columns:
         """Read a field from no column."""
         self._at.pop(name, None)
 
+    def keep(self, names: Collection[str]) -> list[int]:
+        """Return where columns of these folded names stand that no field is read from; they count as used."""
+        used = set(self._at.values())
+        found = [at for at, name in enumerate(self.header) if at not in used and fold(name) in names]
+        self._kept.update(found)
+        return found
+
     def fields(self) -> list[str]:
         """Return the fields that have a column."""
         return list(self._at)
 
     def unused(self) -> list[str]:
         """Return the columns that no field is read from."""
-        used = set(self._at.values())
+        used = self._kept.union(self._at.values())
         return [name for at, name in enumerate(self.header) if name and at not in used]
 
     def index(self, name: str) -> int | None:

@@ -25,6 +25,13 @@ from tracking.records.visits import VisitRecord
 _DIMENSIONS = ("utm_campaign", "campaign", "channel", "utm_source", "utm_medium", "source_medium", "label")
 _DATE = re.compile(r"(?<!\d)(20\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
 _NO_CHANNEL = frozenset({"unassigned", "other", "unknown"})
+_FROM_TO = re.compile(r"(20\d\d-\d\d-\d\d) to (20\d\d-\d\d-\d\d)\b")
+"""How Plausible names what it exports, which is unpacked into a folder of that name."""
+_DAYS_OF_MONTHS = re.compile(
+    r"(?P<month>[^\W\d]+) (?P<first>\d{1,2})\s?[-–]\s?"
+    r"(?:(?P<until>[^\W\d]+) )?(?P<last>\d{1,2}), (?P<year>\d{4})"
+)
+"""How Matomo writes the days of a report in the English name of a file: March 1 – 31, 2026."""
 _WHOLE = re.compile(r"\d{1,3}(?:[ ,.'’\u00a0\u202f]\d{3})+|\d+")
 # What the name of a file of one report says its first column holds: of Plausible and Matomo.
 _REPORTS = (
@@ -65,10 +72,17 @@ class Visits(Headed):
     told_by = (("visits", "visitors"), ("period", *_DIMENSIONS))
 
     def __init__(
-        self, table: Table, dialect: Dialect, told: Told | None = None, *, days: str = "", site: str = ""
+        self,
+        table: Table,
+        dialect: Dialect,
+        told: Told | None = None,
+        *,
+        days: str = "",
+        site: str = "",
+        folder: str = "",
     ) -> None:
         super().__init__(table, dialect, told)
-        self._site = site
+        self._site, self._folder = site, folder
         self._ended = False
         self.unmatched = Unmatched()
         self.counted_by = _system(self.columns.header, table.preamble)
@@ -146,7 +160,12 @@ class Visits(Headed):
         if days:
             start, end = values.interval(days, "days", replace(dialect, period="day"))
         else:
-            found = _range_in(table.preamble) or _range_in([table.name])
+            found = (
+                _range_in(table.preamble)
+                or _range_in([table.name])
+                or _named_in(table.name, dialect)
+                or _range_in([each[0] for each in _FROM_TO.finditer(self._folder)])
+            )
             if found is None:
                 raise Invalid(
                     "days", "the file does not say which days it covers; add --days 2026-03-01..2026-03-31"
@@ -326,6 +345,20 @@ def _range_in(lines: Sequence[str]) -> tuple[date, date] | None:
     if not found or found[0] > found[-1]:
         return None
     return found[0], found[-1] + timedelta(days=1)
+
+
+def _named_in(name: str, dialect: Dialect) -> tuple[date, date] | None:
+    """Return the days in the name that Matomo gives a file: Export _ Campaigns _ March 2026.csv."""
+    *_, before, told = ["", *re.split(r"\s_\s", name.rpartition(".")[0])]
+    if not before:
+        return None
+    told = re.sub(r"^(week |[^\W\d]+, )", "", told, flags=re.IGNORECASE)
+    if parts := _DAYS_OF_MONTHS.fullmatch(told):
+        first = f"{parts['first']} {parts['month']} {parts['year']}"
+        told = f"{first} to {parts['last']} {parts['until'] or parts['month']} {parts['year']}"
+    with suppress(Invalid):
+        return values.interval(told, "days", replace(dialect, period="day"))
+    return None
 
 
 def _system(header: Sequence[str], preamble: Sequence[str]) -> str:

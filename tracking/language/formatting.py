@@ -78,6 +78,7 @@ def register(app: Flask, settings: Settings) -> None:
     app.add_template_global(translate.why_unavailable, "why_unavailable")
     app.add_template_filter(counted, "counted")
     app.add_template_filter(channels.word, "channel")
+    app.add_template_filter(words.actor_word, "actor")
     app.add_template_filter(words.model_word, "model")
     app.add_template_filter(words.stage_word, "stage")
     app.add_template_filter(words.touch_word, "touch")

@@ -65,9 +65,13 @@ _ON_PAGES = {
     "the file does not say which days it covers; add --days 2026-03-01..2026-03-31": _(
         "the file does not say which days it covers; enter them, as 2026-03-01..2026-03-31"
     ),
-    "%(rows)s rows have tags of no campaign: %(tags)s. Match them under Visits, or with "
+    "no campaign has the tags %(tags)s (rows: %(rows)s). Match them under Visits, or with "
     "`ringtrail visits match`": _(
-        "%(rows)s rows have tags of no campaign: %(tags)s. Match them under Visits"
+        "no campaign has the tags %(tags)s (rows: %(rows)s). Match them under Visits"
+    ),
+    "nothing says whether the call was answered; if %(column)s is the talk time, use "
+    '--map talk_s="%(column)s"': _(
+        "nothing says whether the call was answered; if %(column)s is the talk time, choose it as that"
     ),
     "ambiguous date; write it as 2026-12-31, or use --dates dmy or --dates mdy": _(
         "ambiguous date; write it as 2026-12-31, or choose whether the day or the month comes first"

@@ -16,6 +16,9 @@ from tracking.storage.config import Settings
 from tracking.storage.models import Answer
 from tracking.storage.vocabulary import CallState, JobState, LeadStatus, Outcome, Stage, TouchKind
 
+_API = "token "
+"""What stands before the name of a token where a program has done something."""
+
 # Said when they are shown, in the language of that page, and only those that are.
 _MODELS: Mapping[str, str] = {
     "first-touch": _("first-touch"),
@@ -412,6 +415,14 @@ def template_words() -> dict[str, str]:
         "visits": gettext("visits"),
         "answers": gettext("answers"),
     }
+
+
+def actor_word(actor: str) -> str:
+    """Return who did something: a person as written, a program by what it is called on pages."""
+    if actor.startswith(_API):
+        return str(gettext("API token %(name)s", name=actor.removeprefix(_API)))
+    programs = {"terminal": gettext("command line"), "worker": gettext("background worker")}
+    return str(programs.get(actor, actor))
 
 
 def unit_words(settings: Settings, unit: Unit) -> str:

@@ -1,7 +1,7 @@
 """The model that an installation decides by: the study's choice, unless somebody has chosen another."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date
 
 from flask_babel import gettext
 from sqlalchemy import func, select, update
@@ -11,6 +11,7 @@ from simulator import which_model
 from tracking.errors import Invalid
 from tracking.language import formatting
 from tracking.language.words import model_word
+from tracking.reporting import roi
 from tracking.reporting.credit import GROUPS
 from tracking.storage.config import Settings
 from tracking.storage.models import Deal, Installation
@@ -20,7 +21,6 @@ CHOICES = GROUPS["rules"]
 """A model that learns from all journeys would change last year's figures with this year's data."""
 _COMPARED = ("position-based", "time-decay", "linear")
 """Models that people know and the study does not advise against, to compare the one that decides with."""
-_YEAR = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,11 @@ class Deciding:
 
 def current(session: Session, settings: Settings, today: date) -> Deciding:
     """Return the model that the installation decides by on a day."""
-    since = datetime.combine(today - _YEAR, time(), settings.zone)
-    won = select(func.count()).where(Deal.stage == Stage.won, Deal.closed_at >= since)
+    # The deals that the pages count when nobody has chosen days.
+    year = roi.period_of(settings, today, None, None)
+    won = select(func.count()).where(
+        Deal.stage == Stage.won, Deal.closed_at >= year.since, Deal.closed_at < year.until
+    )
     deals = session.scalar(won) or 0
     chosen = session.scalar(select(Installation.deciding_model))
     if chosen in CHOICES:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 
-from reports import extras, sheets
+from reports import sheets
 from reports.sheets import Sheet
 from tracking import clock
 from tracking.errors import Conflict
@@ -18,14 +18,16 @@ Printed = tuple[TrackingNumber, NumberAssignment | None]
 """A number, and the ad material that it is on."""
 
 
-def pdf(session: Session, settings: Settings, wanted: Sequence[Printed]) -> bytes:
-    """Return a page for each number; Conflict where its code would lead nowhere."""
-    extras.load("typst")  # told first: without it no address helps
+def pages(session: Session, settings: Settings, wanted: Sequence[Printed]) -> list[Sheet]:
+    """Return what is printed for each number; Conflict where its code would lead nowhere."""
     if not settings.is_public:
         raise not_public(settings)
-    logo = logos.current(session)
-    made = [_sheet(session, settings, row, held) for row, held in wanted]
-    return sheets.pdf(made, settings.company, logo)
+    return [_sheet(session, settings, row, held) for row, held in wanted]
+
+
+def pdf(session: Session, settings: Settings, wanted: Sequence[Printed]) -> bytes:
+    """Return a page for each number as PDF; Conflict where its code would lead nowhere."""
+    return sheets.pdf(pages(session, settings, wanted), settings.company, logos.current(session))
 
 
 def not_public(settings: Settings) -> Conflict:

@@ -6,8 +6,8 @@ from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
 from flask_babel import gettext
-from sqlalchemy import select
-from sqlalchemy.orm import Session, contains_eager
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session, contains_eager, selectinload
 from werkzeug.wrappers import Response
 
 from tracking.errors import Invalid
@@ -16,7 +16,7 @@ from tracking.records.experiments import Plan
 from tracking.reporting import experiments as reporting
 from tracking.reporting import experiments_text
 from tracking.reporting.experiments import Outlook, Paused
-from tracking.storage.models import AdMaterial, Campaign, Experiment, TrackingNumber
+from tracking.storage.models import AdMaterial, Campaign, Experiment, NumberAssignment, TrackingNumber
 from tracking.storage.vocabulary import ExperimentState
 from tracking.web import forms, pages
 from tracking.web.pages import EVERYONE, MARKETERS, Work
@@ -131,7 +131,7 @@ def _form(number: int | None) -> _Page:
             row=row,
             typed=typed,
             problem=problem,
-            choices=_choices(session),
+            choices=_choices(session, row),
             regions=experiments.regions(session),
             outlook=outlook,
             worth=experiments_text.worth(outlook) if outlook is not None else None,
@@ -213,7 +213,7 @@ def _thing(session: Session, told: str) -> tuple[str, Campaign | AdMaterial | Tr
     return kind, found
 
 
-def _choices(session: Session) -> list[tuple[str, str]]:
+def _choices(session: Session, row: Experiment | None) -> list[tuple[str, str]]:
     found = [(_ALL, gettext("All advertising, in the regions below"))]
     campaigns = session.scalars(select(Campaign).order_by(Campaign.name)).all()
     found += [(f"campaign:{each.id}", each.name) for each in campaigns]
@@ -224,10 +224,21 @@ def _choices(session: Session) -> list[tuple[str, str]]:
         .order_by(Campaign.name, AdMaterial.name)
     )
     found += [(f"material:{each.id}", f"{each.campaign.name}: {each.name}") for each in material]
+    # A number on no asset advertises nothing that could be paused; one that was chosen before stays.
+    chosen = row.tracking_number_id if row else None
+    held = TrackingNumber.assignments.any(NumberAssignment.ends_at.is_(None))
     numbers = session.scalars(
-        select(TrackingNumber).where(TrackingNumber.main_line.is_(False)).order_by(TrackingNumber.number)
+        select(TrackingNumber)
+        .where(or_(held, TrackingNumber.id == chosen))
+        .order_by(TrackingNumber.number)
+        .options(selectinload(TrackingNumber.assignments).joinedload(NumberAssignment.ad_material))
     )
-    return found + [(f"number:{each.id}", f"{each.number} {each.label}".strip()) for each in numbers]
+    return found + [(f"number:{each.id}", _number_words(each)) for each in numbers]
+
+
+def _number_words(number: TrackingNumber) -> str:
+    names = [held.ad_material.name for held in number.assignments if held.ends_at is None]
+    return ": ".join([f"{number.number} {number.label}".strip(), *names])
 
 
 def _typed() -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Tracking numbers: the inventory, who holds which, what still rings, sheets to print, and the test call."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -10,8 +11,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload, selectinload
 from werkzeug.wrappers import Response as AnyResponse
 
+from reports import extras, sheets
 from tracking import clock
-from tracking.errors import Conflict, Invalid, NotFound
+from tracking.errors import Conflict, Invalid, NotFound, documents_missing
 from tracking.language import formatting
 from tracking.language.words import call_state_words
 from tracking.records import links, logos
@@ -224,15 +226,14 @@ def number_calls(number_id: int) -> AnyResponse:
 
 
 @pages.page("/numbers/<int:number_id>/sheet.pdf", EVERYONE)
-def number_sheet(number_id: int) -> Response:
+def number_sheet(number_id: int) -> str | Response:
     with pages.reading() as session:
         row = _number(session, number_id)
-        made = number_sheets.pdf(session, pages.settings(), [(row, _held(row))])
-        return _pdf(made, row.number.lstrip("+"))
+        return _printed(session, [(row, _held(row))], row.number.lstrip("+"))
 
 
 @pages.page("/campaigns/<int:campaign_id>/sheets.pdf", EVERYONE)
-def campaign_sheets(campaign_id: int) -> Response:
+def campaign_sheets(campaign_id: int) -> str | Response:
     with pages.reading() as session:
         held = session.scalars(
             select(NumberAssignment)
@@ -244,8 +245,8 @@ def campaign_sheets(campaign_id: int) -> Response:
         ).all()
         if not held:
             raise NotFound(gettext("No asset in this campaign has a number."))
-        made = number_sheets.pdf(session, pages.settings(), [(one.tracking_number, one) for one in held])
-    return _pdf(made, f"campaign-{campaign_id}")
+        printed = [(one.tracking_number, one) for one in held]
+        return _printed(session, printed, f"campaign-{campaign_id}")
 
 
 @pages.page("/t/<int:number_id>", PUBLIC)
@@ -342,6 +343,17 @@ def _add(job: Work) -> int:
     return len(given)
 
 
-def _pdf(content: bytes, name: str) -> Response:
+def _printed(session: Session, wanted: Sequence[number_sheets.Printed], name: str) -> str | Response:
+    """Return sheets as PDF, or where nothing makes PDF files as a page that the browser prints."""
+    try:
+        content = number_sheets.pdf(session, pages.settings(), wanted)
+    except extras.DocumentsMissing:
+        return render_template(
+            "numbers/sheets.html",
+            sheets=number_sheets.pages(session, pages.settings(), wanted),
+            qr=sheets.qr,
+            logo=logos.current(session),
+            reason=documents_missing(extras.COMMAND),
+        )
     head = {"Content-Disposition": f'attachment; filename="ringtrail-{name}.pdf"'}
     return Response(content, mimetype="application/pdf", headers=head)

@@ -189,7 +189,9 @@ def _problem(error: NotFound | Conflict | Invalid) -> tuple[str, int]:
 @bp.errorhandler(extras.DocumentsMissing)
 def _documents_missing(_error: extras.DocumentsMissing) -> tuple[str, int]:
     reason = documents_missing(extras.COMMAND)
-    return render_template("problem.html", status=501, reason=reason), 501
+    asked = request.query_string.decode()
+    instead = f"{url_for('web.report')}?{asked}" if request.endpoint == "web.report_file" else None
+    return render_template("problem.html", status=501, reason=reason, instead=instead), 501
 
 
 @bp.errorhandler(Preparing)
