@@ -9,9 +9,12 @@ import pytest
 from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
+from simulator.facts import FACTS, measure
+from simulator.runs import mapper
 from tests.conftest import KEY
 from tests.imports import NOW
 from tests.web.people import hire
+from tracking.cli.admin import demo
 from tracking.demo import acme as acme_pumps
 from tracking.demo import filling
 from tracking.demo.acme import WINDOW
@@ -87,6 +90,26 @@ def test_each_company_has_a_domain_of_nobody_an_industry_and_a_region(market: Se
     assert all(domain.endswith(".example") for domain in domains)
     assert len(set(domains)) == len(domains) > 10
     assert all(company.industry and company.region for company in companies)
+
+
+def test_each_campaign_has_material_and_calls_or_says_why_no_number_is_on_it(market: Session) -> None:
+    for campaign in market.scalars(select(Campaign)):
+        held = [piece.assignments for piece in campaign.materials]
+        assert held, campaign.name
+        rang = select(func.count(Call.id)).join(NumberAssignment).join(AdMaterial)
+        calls_of = market.scalar(rang.where(AdMaterial.campaign_id == campaign.id))
+        assert calls_of if all(held) else "number" in campaign.objective, campaign.name
+
+
+def test_it_is_a_market_that_a_supplier_would_believe() -> None:
+    params = {each.name: each.default for each in demo.params}
+    assert params["accounts"] == filling.ACCOUNTS
+    with mapper() as spread:
+        markets = [acme_pumps.world(NOW, filling.ACCOUNTS, seed) for seed in range(1, 5)]
+        found = [measure(market, spread, returns=False) for market in markets]
+    for name in ("quotes_won", "no_decision", "marketing_share", "phone_share", "missed_calls"):
+        values = [each[name] for each in found]
+        assert FACTS[name].low <= sum(values) / len(values) <= FACTS[name].high, (name, values)
 
 
 def test_companies_whose_names_are_alike_have_different_domains() -> None:

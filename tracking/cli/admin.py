@@ -143,7 +143,7 @@ def _first_administrator(installation: Installation) -> None:
 @click.option(
     "--accounts",
     type=click.IntRange(1),
-    default=400,
+    default=600,
     show_default=True,
     help="Number of buying companies to simulate.",
 )

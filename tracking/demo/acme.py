@@ -6,13 +6,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from tracking.records.annotations import Event, Reading
 from tracking.records.contacts import Clues
 from tracking.storage.vocabulary import Direction, Medium
+
+if TYPE_CHECKING:
+    from simulator.market import World
 
 WINDOW = timedelta(days=730)
 """How far back a demo goes."""
@@ -29,21 +32,24 @@ def _days(first: int, last: int, exposures: float) -> dict[str, float]:
     return {"from_day": first, "to_day": last, "exposures": exposures}
 
 
-# A firm with a tenth of the scenario's companies to serve: a quieter telephone, prices of its own, and fairs,
-# mailings and evenings in both years.
+# A firm with a fifth of the scenario's companies: one salesperson, a quieter telephone, booked costs to its
+# size, and fairs, mailings and evenings in all years.
 MARKET: dict[str, object] = {
-    "desk.junk_per_day": 0.3,
-    "desk.customer_calls_per_day": 1.5,
-    "campaigns.search_ads.variable_minor": 4_500_000,
-    "campaigns.print_catalogue.fixed_minor": 1_200_000,
-    "campaigns.print_catalogue.variable_minor": 1_500_000,
-    "campaigns.email.variable_minor": 1_000_000,
-    "campaigns.display.variable_minor": 2_500_000,
-    "campaigns.whatsapp.variable_minor": 400_000,
-    "campaigns.referral.fixed_minor": 500_000,
-    "campaigns.trade_fair.flights": [_days(d, d + 3, 0.15) for d in (65, 245, 430, 610)],
-    "campaigns.print_catalogue.flights": [_days(45, 165, 0.6), _days(530, 650, 0.6)],
-    "campaigns.webinar.flights": [_days(d, d + 1, 0.05) for d in range(35, 730, 90)],
+    "sales.people": 1,
+    "desk.junk_per_day": 0.4,
+    "desk.customer_calls_per_day": 2.5,
+    "campaigns.search_ads.variable_minor": 1_600_000,
+    "campaigns.directory.fixed_minor": 600_000,
+    "campaigns.trade_fair.fixed_minor": 700_000,
+    "campaigns.print_catalogue.fixed_minor": 200_000,
+    "campaigns.email.variable_minor": 400_000,
+    "campaigns.webinar.fixed_minor": 200_000,
+    "campaigns.referral.fixed_minor": 100_000,
+    "campaigns.trade_fair.flights": [
+        _days(d, d + 3, 0.10) for d in (-665, -485, -300, -120, 65, 245, 430, 610)
+    ],
+    "campaigns.print_catalogue.flights": [_days(d, d + 120, 0.5) for d in (-685, -320, 45, 410)],
+    "campaigns.webinar.flights": [_days(d, d + 1, 0.12) for d in range(-695, 730, 90)],
 }
 
 
@@ -57,6 +63,8 @@ class Plan:
     budget_minor: int
     pieces: tuple[tuple[str, str, Medium], ...]
     said: tuple[str, ...]
+    numbered: bool = True
+    """Whether its pieces carry a number; where not, the objective says why."""
 
 
 PLANS = {
@@ -64,7 +72,7 @@ PLANS = {
         "Search ads: process pumps",
         Direction.inbound,
         "Enquiries from companies that search for pumps",
-        1_200_000,
+        1_000_000,
         (("Landing page for process pumps", "landing page", Medium.online),),
         ("searched for process pumps on the web", "found you with a search engine"),
     ),
@@ -83,7 +91,7 @@ PLANS = {
         "Gothenburg Pump Expo",
         Direction.outbound,
         "Meet buyers of capital equipment",
-        4_500_000,
+        800_000,
         (("Stand B12", "stand", Medium.fair), ("Show brochure", "brochure", Medium.fair)),
         ("met you at the Pump Expo", "your stand in Gothenburg"),
     ),
@@ -91,7 +99,7 @@ PLANS = {
         "Product catalogue",
         Direction.outbound,
         "Stay on purchasing's desk",
-        2_500_000,
+        500_000,
         (
             ("Catalogue, first edition", "catalogue", Medium.print),
             ("Catalogue, new edition", "catalogue", Medium.print),
@@ -109,16 +117,17 @@ PLANS = {
     "display": Plan(
         "Trade press banners",
         Direction.outbound,
-        "Brand awareness",
-        800_000,
-        (),
+        "Brand awareness. Banners are clicked, not called: they carry no number",
+        300_000,
+        (("Banner in the trade press", "banner", Medium.online),),
         ("a banner",),
+        numbered=False,
     ),
     "webinar": Plan(
         "Webinar: pumps that save energy",
         Direction.outbound,
         "Present the new series",
-        500_000,
+        200_000,
         (("Invitation", "landing page", Medium.online),),
         ("I attended your webinar",),
     ),
@@ -126,7 +135,7 @@ PLANS = {
         "Parts offers by message",
         Direction.outbound,
         "Parts orders",
-        200_000,
+        150_000,
         (("Offer by message", "message", Medium.online),),
         ("you sent me a message",),
     ),
@@ -134,17 +143,18 @@ PLANS = {
         "Website",
         Direction.inbound,
         "Be found by name and by product",
-        600_000,
+        1_500_000,
         (("Website header", "website", Medium.online),),
         ("on your website", "the internet"),
     ),
     "referral": Plan(
         "Customer referrals",
         Direction.inbound,
-        "Customers refer customers",
-        150_000,
-        (),
+        "Customers refer customers. People pass on our name, not a number: only answers show it",
+        250_000,
+        (("Note to customers", "letter", Medium.print),),
         ("one of your customers recommended you",),
+        numbered=False,
     ),
 }
 NEVER_RAN = "I saw you on television"
@@ -307,14 +317,19 @@ def _callers() -> Iterator[str]:
         yield f"+46701740{last}"
 
 
-def _simulated(at: datetime, accounts: int, seed: int) -> dict[str, pa.Table]:
+def world(at: datetime, accounts: int, seed: int) -> "World":
+    """Return the market of a demo that ends at a moment."""
     # The pages ask this package whether a demo is here; the simulator takes long to load.
     from simulator import scenario as scenarios
     from simulator.market import World
+
+    start, _ = _days_of(at)
+    return World(scenarios.load("supplier", MARKET | {"start": start}), accounts, WINDOW.days, seed)
+
+
+def _simulated(at: datetime, accounts: int, seed: int) -> dict[str, pa.Table]:
     from simulator.runs import mapper
     from simulator.write import tables
 
-    start, _ = _days_of(at)
-    world = World(scenarios.load(scenarios.PLAIN, MARKET | {"start": start}), accounts, WINDOW.days, seed)
     with mapper(1) as spread:
-        return tables(world, spread)
+        return tables(world(at, accounts, seed), spread)

@@ -37,7 +37,7 @@ from tracking.telephony.calls import CallEvent
 
 PROVIDER = "demo"
 """Who carries the numbers of a demo; no other number has it, so it tells a demo from live data."""
-_ACCOUNTS = 400
+ACCOUNTS = 600
 _UNLOGGED = timedelta(days=3)
 _CHANGEOVER = timedelta(days=200)
 _DECIDED = timedelta(days=240)
@@ -54,7 +54,7 @@ _KEPT = (
 )
 
 
-def fill(engine: Engine, at: datetime, *, accounts: int = _ACCOUNTS, seed: int = 1) -> dict[str, int]:
+def fill(engine: Engine, at: datetime, *, accounts: int = ACCOUNTS, seed: int = 1) -> dict[str, int]:
     """Fill an empty installation with two years of Acme Pumps that end at a moment.
 
     Parameters
@@ -150,12 +150,12 @@ class _Filling:
                 budget_minor=plan.budget_minor,
                 currency="EUR",
                 starts_on=(self.at - acme.WINDOW).date(),
-                targets={"leads": 12 if plan.pieces else 5},
+                targets={"leads": 12 if plan.numbered else 5},
                 utm_campaign=key,
             )
             self.campaigns[key] = campaign
             for index, (name, kind, medium) in enumerate(plan.pieces):
-                number = f"+46701740{next(next_number)}"
+                number = f"+46701740{next(next_number)}" if plan.numbered else None
                 self._put(key, campaign, name, kind, medium, number, index)
         numbers.add(self.session, acme.MAIN_NUMBER, at=self.begin, provider=PROVIDER, main_line=True)
         for _ in range(6):
@@ -169,11 +169,15 @@ class _Filling:
         self.session.flush()
 
     def _put(
-        self, key: str, campaign: Campaign, name: str, kind: str, medium: Medium, number: str, index: int
+        self,
+        key: str,
+        campaign: Campaign,
+        name: str,
+        kind: str,
+        medium: Medium,
+        number: str | None,
+        index: int,
     ) -> None:
-        row = numbers.add(
-            self.session, number, at=self.begin, provider=PROVIDER, destination=acme.MAIN_NUMBER
-        )
         change = self.at - _CHANGEOVER if key == "print_catalogue" else None
         printed = medium is Medium.print
         issued = change if change and index else self.begin
@@ -188,6 +192,11 @@ class _Filling:
             print_run=4000 if printed else None,
             issued_on=issued.date(),
             expires_on=change.date() if change and not index else None,
+        )
+        if number is None:
+            return
+        row = numbers.add(
+            self.session, number, at=self.begin, provider=PROVIDER, destination=acme.MAIN_NUMBER
         )
         starts = change if change and index else self.begin
         ends = change if change and not index else None
@@ -412,7 +421,11 @@ class _Filling:
             )  # fmt: skip
             costs.save(self.session, record, campaign=None)
             site = CostRecord(
-                period_start=month, period_end=after, currency="EUR", category="web site", amount_minor=40_000
+                period_start=month,
+                period_end=after,
+                currency="EUR",
+                category="web site",
+                amount_minor=120_000,
             )
             costs.save(self.session, site, campaign=self.campaigns["website"])
             month = after
