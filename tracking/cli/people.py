@@ -66,6 +66,7 @@ def person_erase(installation: Installation, person: str, dry_run: bool, yes: bo
     firms = ", ".join(name or f"company {number}" for number, name in told["companies"])
     words = (
         f"{names}; of {firms or 'no company'}; {told['calls']} calls, {told['answers']} answers, "
+        f"{told['forms']} forms, "
         f"{len(marks.events)} provider events, {len(marks.texts)} texts, {len(marks.files)} files"
     )
     if dry_run:
