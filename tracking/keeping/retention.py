@@ -123,7 +123,7 @@ def _parts(name: str, until: datetime) -> Sequence[_Part]:
     return [
         (Call, or_(Call.caller.is_not(None), Call.caller_name.is_not(None)), Call.started_at < until),
         (Contact, or_(Contact.name.is_not(None), reached), _is_silent(until)),
-        (WebForm, WebForm.told.is_not(None), WebForm.received_at < until),
+        (WebForm, or_(WebForm.told.is_not(None), WebForm.others.is_not(None)), WebForm.received_at < until),
     ]
 
 

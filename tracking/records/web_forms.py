@@ -97,6 +97,11 @@ def _in_full(told: Mapping[str, str], region: str) -> dict[str, str]:
     return dict(told) | ({"phone": number} if number else {})
 
 
+def is_emptied(row: WebForm) -> bool:
+    """Tell whether what was typed is gone: none comes without a field that says something."""
+    return row.told is None and row.others is None
+
+
 def points(row: WebForm) -> list[Point]:
     """Return the address and number that a form names."""
     told = row.told or {}

@@ -14,6 +14,7 @@ from tracking.records.web_forms import Step
 from tracking.reporting import mail, outbox
 from tracking.storage.config import Settings
 from tracking.storage.models import OutgoingMail, Site, User, WebForm
+from tracking.storage.vocabulary import FormState
 
 _FIELDS = {
     "person": _("Name"),
@@ -56,7 +57,7 @@ def letter(session: Session, settings: Settings, queued: OutgoingMail) -> EmailM
     It speaks the language that is spoken.
     """
     row = session.get(WebForm, queued.form_id)
-    if row is None or row.state == "spam" or row.told is None:
+    if row is None or row.state is FormState.spam or web_forms.is_emptied(row):
         return None
     message = EmailMessage()
     message["To"] = queued.address
