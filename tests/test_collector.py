@@ -328,7 +328,7 @@ def test_the_script_is_small_never_changes_and_may_be_had_by_every_page(web: Web
     answer = web.client.get("/c/1/swap.js", headers={"Accept-Encoding": "gzip"})
     assert answer.status_code == 200
     assert len(answer.data) <= 8192
-    assert gzip.decompress(answer.data) == collector.script("1")
+    assert gzip.decompress(answer.data) == collector.script("swap", "1")
     assert "immutable" in answer.headers["Cache-Control"]
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
     with db.reading(web.engine) as session:

@@ -66,6 +66,7 @@ def test_every_setting_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch
         MAX_UPLOAD_BYTES="8192",
         SMTP_URL="smtp://mail.acme.example:587",
         MAIL_FROM="Ringtrail <calls@acme.example>",
+        FORM_NOTICES="sales@acme.example",
         FIRST_ADMINISTRATOR="anna@acme.example",
         TRUSTED_HOSTS="intranet",
         TRUSTED_PROXIES="10.0.0.1",

@@ -55,9 +55,9 @@ EXCEPTIONS = {
 BUTTONS = {
     "Activate", "Add", "Allow", "Apply", "Assign", "Calculate", "Calibrate", "Call", "Check", "Clear",
     "Close", "Connect", "Continue", "Create", "Deactivate", "Delete", "Discard", "Download", "Edit", "End",
-    "Erase", "Import", "Invite", "Make", "Match", "Merge", "More", "Mute", "Preview", "Print", "Reactivate",
-    "Release", "Remove", "Rename", "Reset", "Revoke", "Save", "Search", "Send", "Set", "Show", "Sign",
-    "Simulate", "Start", "Stop", "Take", "Test", "Turn", "Undo", "Unmute", "Upload",
+    "Erase", "Import", "Invite", "Make", "Mark", "Match", "Merge", "More", "Mute", "Preview", "Print",
+    "Reactivate", "Release", "Remove", "Rename", "Reset", "Revoke", "Save", "Search", "Send", "Set",
+    "Show", "Sign", "Simulate", "Start", "Stop", "Take", "Test", "Turn", "Undo", "Unmute", "Upload",
 }  # fmt: skip
 LONGEST_SENTENCE = 25
 

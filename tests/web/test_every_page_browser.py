@@ -16,9 +16,10 @@ from tracking import clock
 from tracking.access import jobs
 from tracking.app import create_app
 from tracking.demo import filling
-from tracking.records import annotations, answers, experiments, links, sites
+from tracking.records import annotations, answers, experiments, links, sites, web_forms
 from tracking.records.annotations import Event, Reading
 from tracking.records.experiments import Plan
+from tracking.records.web_forms import Post
 from tracking.reporting import schedules
 from tracking.reporting.simulations import Archive
 from tracking.storage import db
@@ -135,6 +136,11 @@ def furnish(service: Service) -> dict[str, str]:
         row = inventory.add(session, "+46701740699", at=clock.now(), provider="twilio")
         pools.put(session, site, row, at=clock.now())
         sites.count(session, site.id, clock.now(), {"views": 9, "swapped": 9, "leased": 5, "overflow": 3})
+        told = {"email": "ada@borealis.example", "company": "Borealis", "message": "Twenty pumps"}
+        for key, signs in (("1", [web_forms.TRAP]), ("2", [])):
+            post = Post(site_id=site.id, post_key=key, at=clock.now(), page="acme.example/contact", told=told,
+                        others={"Product": "P-200"}, came={}, token=None, signs=signs)  # fmt: skip
+            web_forms.keep(session, site, post, region="SE")
     return {"simulation": numbers[0], "fit": numbers[1]}
 
 

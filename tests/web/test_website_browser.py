@@ -1,4 +1,4 @@
-"""From an empty installation to a call whose source is known: the way of somebody who has a website."""
+"""From an empty installation to a deal whose way is known: the way of somebody who has a website."""
 
 import re
 from collections.abc import Callable
@@ -11,9 +11,13 @@ from tests.web.conftest import Service
 from tests.web.website import visitor, website
 
 Open = Callable[..., Page]
+CONTACT = """<!doctype html><html lang=en><title>Contact</title><form method=post action="{address}">
+<label>Name <input name=name></label><label>Company <input name=company></label>
+<label>Phone <input name=phone type=tel></label><label>Message <textarea name=message></textarea></label>
+<div data-ringtrail=heard></div><input type=hidden name=rt-next value=/thanks><button>Send</button></form>"""
 
 
-def test_from_the_web_page_to_the_call_with_its_source_and_journey(
+def test_from_the_web_page_to_the_call_the_form_and_the_deal_with_their_source_and_journey(
     open_page: Open, service: Service, chromium: Browser
 ) -> None:
     with website() as own:
@@ -34,14 +38,16 @@ def test_from_the_web_page_to_the_call_with_its_source_and_journey(
         page.get_by_label("Tracking numbers, one per line").fill("+46701740611\n+46701740612")
         page.get_by_role("button", name="Add to the pool").click()
         expect(page.get_by_text("2 numbers added to the pool")).to_be_visible()
-        snippet = page.get_by_label("Snippet").input_value()
+        snippet = page.get_by_label("Snippet", exact=True).input_value()
+        asks = page.get_by_label("Snippet for forms").input_value()
 
         own.put("/", f"<!doctype html><title>Pumps</title><p id=own>Ring 070-174 06 90</p>{snippet}")
+        own.put("/contact", CONTACT.format(address=f"{service.url}/c/form") + snippet + asks)
+        own.put("/thanks", "<!doctype html><h1>Thanks</h1>")
         buyer = visitor(chromium)
         buyer.goto(f"{own.url}/?utm_source=newsletter&utm_medium=email&utm_campaign=spring")
         expect(buyer.locator("#own")).to_have_text(re.compile("^Ring 070-174 06 1[12]$"))
         shown = buyer.locator("#own").inner_text()[-2:]
-        buyer.context.close()
 
         send(service.url, "voice", incoming(sid(1), to=f"+467017406{shown}", caller=BOREALIS))
 
@@ -61,3 +67,31 @@ def test_from_the_web_page_to_the_call_with_its_source_and_journey(
         page.goto(site)
         expect(page.locator("#certainty")).to_contain_text("Source certain")
         expect(page.locator("#health")).to_contain_text("for at most 1.0%")
+
+        buyer.clock.install()
+        buyer.goto(f"{own.url}/contact")
+        buyer.get_by_label("Name").fill("Ada Byron")
+        buyer.get_by_label("Company").fill("Borealis Foods")
+        buyer.get_by_label("Phone").fill(BOREALIS)
+        buyer.get_by_label("Message").fill("Twenty pumps, please")
+        buyer.get_by_label("Where did you hear about us?").select_option("Trade show")
+        buyer.clock.fast_forward(5000)
+        buyer.get_by_role("button", name="Send").click()
+        expect(buyer.get_by_role("heading", name="Thanks")).to_be_visible()
+        assert buyer.url == f"{own.url}/thanks", "no field of the form went into the address"
+        buyer.context.close()
+
+        page.goto("/forms")
+        page.get_by_role("row", name="Borealis Foods").get_by_role("link").click()
+        expect(page.locator("#fields")).to_contain_text("Twenty pumps, please")
+        expect(page.locator("#journey li")).to_have_count(2)
+        page.goto("/deals/new")
+        page.get_by_label("Company", exact=True).fill("Borealis Foods")
+        page.get_by_label("Stage").select_option("lead")
+        page.get_by_role("button", name="Save").click()
+        timeline = page.locator(".rt-timeline")
+        for part in ("visit", "call", "form", "Trade show"):
+            expect(timeline).to_contain_text(part)
+        page.goto("/key-figures")
+        row = page.get_by_role("row", name="Visitor-to-lead rate")
+        expect(row).to_contain_text("100")

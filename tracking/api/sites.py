@@ -51,6 +51,8 @@ class SiteDetails(Body):
     number_cost_minor: Minor | None = Field(
         None, description="Monthly cost of a number, in the currency of reports."
     )
+    notice_to: Line | None = Field(None, description="The email address that is told of each form.")
+    notice_language: Line | None = Field(None, description="The language of these emails, such as en or sv.")
 
 
 class NewSite(SiteDetails):
@@ -86,7 +88,10 @@ class ShownSite(Shown):
     consent: bool
     hold_minutes: int
     number_cost_minor: int | None
+    notice_to: str | None
+    notice_language: str | None
     snippet: str = Field(description="What is pasted into its pages.")
+    form_snippet: str = Field(description="What is pasted into its pages that have forms, besides.")
     pool: list[str]
 
 
@@ -130,6 +135,7 @@ def _show(context: Context, site: Site) -> ShownSite:
     return ShownSite(
         **told,
         snippet=collector.snippet(site, context.settings.base_url),
+        form_snippet=collector.form_snippet(site, context.settings.base_url),
         pool=_pool(context.session, site),
     )
 

@@ -66,7 +66,7 @@ def person_erase(installation: Installation, person: str, dry_run: bool, yes: bo
     firms = ", ".join(name or f"company {number}" for number, name in told["companies"])
     words = (
         f"{names}; of {firms or 'no company'}; {counted(told['calls'], 'call')}, "
-        f"{counted(told['answers'], 'answer')}, "
+        f"{counted(told['answers'], 'answer')}, {counted(told['forms'], 'form')}, "
         f"{counted(len(marks.events), 'provider event')}, {counted(len(marks.texts), 'text')}, "
         f"{counted(len(marks.files), 'file')}"
     )

@@ -1,4 +1,4 @@
-"""What the supplier's web pages ask for: a page view reported, and the number that its visitor is shown.
+"""What the supplier's web pages ask for: page views reported, each visitor's number, and forms sent.
 
 It stands apart from pages, API and telephone: no session, no form, no name of a host, threads of its own.
 Whoever asks has to be a page of a site that is known. No address is kept: limits work on hashes in memory.
@@ -20,13 +20,15 @@ from sqlalchemy import Engine
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wrappers import Request, Response
 
+from tracking.collector import posts, replies
 from tracking.collector.crowd import Crowd, is_bot
 from tracking.collector.keeper import Keeper, View
 from tracking.collector.known import KnownSites, Page
+from tracking.collector.refused import Refused
 from tracking.errors import Invalid
-from tracking.records import sites, sources
+from tracking.records import sites, sources, web_forms
 from tracking.storage import phone
-from tracking.storage.config import COLLECTOR_BYTES, COLLECTOR_PATH, Settings
+from tracking.storage.config import COLLECTOR_BYTES, COLLECTOR_PATH, FORM_BYTES, Settings
 from tracking.storage.models import Site
 
 if TYPE_CHECKING:
@@ -35,16 +37,14 @@ if TYPE_CHECKING:
 SCRIPT = "1"
 """The version of the script; one that has gone out never changes, since pages name its hash."""
 _STATIC = Path(__file__).parent / "static"
-_ADDRESS = re.compile(COLLECTOR_PATH + r"/(?:(?P<version>[0-9]{1,4})/swap\.js|(?P<site>[0-9a-f]{12})/view)")
+FORMS = "1"
+"""The version of the script for forms."""
+_ADDRESS = re.compile(
+    COLLECTOR_PATH
+    + r"/(?:(?P<version>[0-9]{1,4})/(?P<name>swap|forms)\.js"
+    + r"|(?:(?P<site>[0-9a-f]{12})/)?(?P<what>view|form))"
+)
 _LONGEST = 4000
-
-
-class _Refused(Exception):
-    """A request that is not taken: its status, and why, for whoever builds the page."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Collector:
     """The application that answers web pages."""
 
     def __init__(self, engine: Engine, settings: Settings, now: Callable[[], datetime]) -> None:
-        self._now = now
+        self._now, self._settings = now, settings
         self._known = KnownSites(engine, settings)
         self._crowd = Crowd()
         self.keeper = Keeper(engine, settings)
@@ -73,24 +73,33 @@ class Collector:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
         """Answer a request."""
         request = Request(environ)
-        request.max_content_length = COLLECTOR_BYTES
-        return self._answer(request)(environ, start_response)
+        request.max_content_length = FORM_BYTES if request.path.endswith("/form") else COLLECTOR_BYTES
+        with request:
+            return self._answer(request)(environ, start_response)
 
     def _answer(self, request: Request) -> Response:
         found = _ADDRESS.fullmatch(request.path)
         if found is None:
             return _plain(404, "no such address")
         if found["version"]:
-            return _script(found["version"], request)
-        site = self._known.by_key(found["site"])
-        if site is None:
-            return _plain(404, "no such website")
+            return _script(found["name"], found["version"], request)
         origin = request.headers.get("Origin", "")
+        is_form = found["what"] == "form"
+        if found["site"]:
+            site = self._known.by_key(found["site"])
+        elif is_form:
+            site = self._known.by_origin(origin)
+        else:
+            return _plain(404, "no such address")
+        if site is None:
+            return _plain(404 if found["site"] else 403, "no such website")
         try:
-            answer = self._view(request, site, origin)
-        except _Refused as refused:
+            answer = self._form(request, site, origin) if is_form else self._view(request, site, origin)
+        except Refused as refused:
             self.keeper.note(site.id, self._now(), "refused")
             answer = _plain(refused.status, str(refused))
+            if is_form and replies.is_browsing(request):
+                answer = replies.sorry(self._settings, request, refused.status, str(refused))
         if origin in site.origins:
             answer.headers["Access-Control-Allow-Origin"] = origin
         answer.headers["Vary"] = "Origin"
@@ -100,7 +109,7 @@ class Collector:
         if request.method != "POST":
             return _plain(405, "post a page view")
         if origin not in site.origins:
-            raise _Refused(403, "this website may not report from here; add its address to the website")
+            raise Refused(403, "this website may not report from here; add its address to the website")
         told = _read(request)
         at = self._now()
         address = request.remote_addr or ""
@@ -108,15 +117,15 @@ class Collector:
             self.keeper.note(site.id, at, "bots")
             return _json({"n": None, "k": "own", "v": None})
         if not self._crowd.may_view(address, told.token):
-            raise _Refused(429, "too many page views; slow down")
+            raise Refused(429, "too many page views; slow down")
         if told.token is not None and not sites.is_ours(site.key, told.token):
-            raise _Refused(400, "v: this token is none of ours")
+            raise Refused(400, "v: this token is none of ours")
         if sites.origin(told.page) != origin:
-            raise _Refused(400, "p: this page is not of the website that reports it")
+            raise Refused(400, "p: this page is not of the website that reports it")
         try:
             sources.trace(told.page, told.referrer)
         except Invalid as error:
-            raise _Refused(400, str(error)) from error
+            raise Refused(400, str(error)) from error
         asks = request.headers.get("Sec-GPC") == "1" or request.headers.get("DNT") == "1"
         quiet = told.quiet or asks
         token = told.token
@@ -147,41 +156,76 @@ class Collector:
         said = {"n": number, "k": answer.kind, "v": known}
         return _json(said if answer.kept else said | {"l": 1})
 
+    def _form(self, request: Request, site: Page, origin: str) -> Response:
+        if origin not in site.origins:
+            raise Refused(403, "this website may not send forms from here; add its address to the website")
+        if request.method == "OPTIONS":
+            allowed = {"Methods": "POST", "Headers": "content-type", "Max-Age": "86400"}
+            return Response(status=204, headers={f"Access-Control-Allow-{k}": v for k, v in allowed.items()})
+        if request.method != "POST":
+            return _plain(405, "post a form")
+        at = self._now()
+        taken, alone = self._crowd.may_send(request.remote_addr or "")
+        if not taken:
+            raise Refused(429, "too many forms from one address; wait an hour")
+        sent = posts.read(request, site, origin, at.date().isoformat())
+        asks = request.headers.get("Sec-GPC") == "1" or request.headers.get("DNT") == "1"
+        signs = [*sent.signs, *([] if alone else [web_forms.RATE])]
+        if is_bot(request.headers.get("User-Agent", "")):
+            signs.append(web_forms.PROGRAM)
+        post = web_forms.Post(
+            site_id=site.id,
+            post_key=sent.key,
+            at=at,
+            page=sent.page,
+            told=sent.told,
+            others=sent.others,
+            came=sent.came,
+            token=None if asks else sent.token,
+            signs=signs,
+        )
+        # Whether it is spam is not said: who sends some would learn from it.
+        if not self.keeper.take(post).kept:
+            raise Refused(503, "the form could not be kept; send it again in a while")
+        if replies.is_browsing(request):
+            return replies.thanks(self._settings, request, sent.after)
+        return _json({"ok": True})
+
 
 def _read(request: Request) -> _Report:
     try:
         body = request.get_data(cache=False)
         told = json.loads(body)
     except RequestEntityTooLarge as error:
-        raise _Refused(413, f"larger than {COLLECTOR_BYTES} bytes") from error
+        raise Refused(413, f"larger than {COLLECTOR_BYTES} bytes") from error
     except ClientDisconnected as error:
-        raise _Refused(400, "the body was cut off") from error
+        raise Refused(400, "the body was cut off") from error
     except (ValueError, RecursionError) as error:
-        raise _Refused(400, "the body is not JSON") from error
+        raise Refused(400, "the body is not JSON") from error
     if not isinstance(told, dict):
-        raise _Refused(400, "the body is not an object")
+        raise Refused(400, "the body is not an object")
 
     def text(name: str) -> str:
         value = told.get(name)
         if value is None:
             return ""
         if not isinstance(value, str) or len(value) > _LONGEST or not _is_text(value):
-            raise _Refused(400, f"{name}: write a text of at most {_LONGEST} characters")
+            raise Refused(400, f"{name}: write a text of at most {_LONGEST} characters")
         return value
 
     def whole(name: str) -> int:
         value = told.get(name, 0)
         if not isinstance(value, int) or not 0 <= value <= 10_000:
-            raise _Refused(400, f"{name}: write a whole number from 0 to 10000")
+            raise Refused(400, f"{name}: write a whole number from 0 to 10000")
         return int(value)
 
     page = text("p")
     if not page:
-        raise _Refused(400, "p: name the page")
+        raise Refused(400, "p: name the page")
     try:
         sites.origin(page)
     except Invalid as error:
-        raise _Refused(400, "p: write the address of the page") from error
+        raise Refused(400, "p: write the address of the page") from error
     return _Report(
         page=page,
         referrer=text("r"),
@@ -216,42 +260,46 @@ def _plain(status: int, text: str) -> Response:
 
 
 @cache
-def script(version: str = SCRIPT) -> bytes | None:
+def script(name: str = "swap", version: str = SCRIPT) -> bytes | None:
     """Return the script of a version; None where there never was such a one."""
     try:
-        return (_STATIC / f"swap-{version}.js").read_bytes()
+        return (_STATIC / f"{name}-{version}.js").read_bytes()
     except OSError:
         return None
 
 
 def snippet(site: Site, base_url: str) -> str:
     """Return what is pasted into the pages of a site."""
-    digest = hashlib.sha384(script() or b"").digest()
     shown = phone.show(site.number)
+    told = f'data-site="{site.key}" data-number="{shown.international}" data-national="{shown.national}"'
+    return _tag("swap", SCRIPT, base_url, told)
+
+
+def form_snippet(site: Site, base_url: str) -> str:
+    """Return what is pasted into the pages of a site that have forms, besides the other snippet."""
+    return _tag("forms", FORMS, base_url, f'data-site="{site.key}"')
+
+
+def _tag(name: str, version: str, base_url: str, told: str) -> str:
+    digest = base64.b64encode(hashlib.sha384(script(name, version) or b"").digest()).decode()
     return (
-        '<script src="{src}" integrity="sha384-{digest}" crossorigin="anonymous" defer\n'
-        '  data-site="{key}" data-number="{number}" data-national="{national}"></script>'
-    ).format(
-        src=f"{base_url}{COLLECTOR_PATH}/{SCRIPT}/swap.js",
-        digest=base64.b64encode(digest).decode(),
-        key=site.key,
-        number=shown.international,
-        national=shown.national,
+        f'<script src="{base_url}{COLLECTOR_PATH}/{version}/{name}.js" integrity="sha384-{digest}" '
+        f'crossorigin="anonymous" defer\n  {told}></script>'
     )
 
 
 @cache
-def _squeezed(version: str) -> bytes:
-    return gzip.compress(script(version) or b"", mtime=0)
+def _squeezed(name: str, version: str) -> bytes:
+    return gzip.compress(script(name, version) or b"", mtime=0)
 
 
-def _script(version: str, request: Request) -> Response:
-    body = script(version)
+def _script(name: str, version: str, request: Request) -> Response:
+    body = script(name, version)
     if body is None:
         return _plain(404, "no such version of the script")
     answer = Response(body, content_type="text/javascript; charset=utf-8")
     if request.accept_encodings.quality("gzip") > 0:
-        answer.set_data(_squeezed(version))
+        answer.set_data(_squeezed(name, version))
         answer.headers["Content-Encoding"] = "gzip"
     answer.headers |= {
         "Cache-Control": "public, max-age=31536000, immutable",

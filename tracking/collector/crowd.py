@@ -15,6 +15,10 @@ VIEWS_A_MINUTE = 120
 OWN_VIEWS_A_MINUTE = 60
 NEW_AN_HOUR = 20
 """Visitors that one address may bring: as many colleagues as compare suppliers in an hour."""
+FORMS_AN_HOUR = 10
+"""Forms that one address sends in an hour; more are taken for spam."""
+MOST_FORMS_AN_HOUR = 60
+"""Past so many they are refused."""
 _MOST = 100_000
 """Counters at once; some ten megabytes."""
 _SALTED_FOR_S = 24 * 3600
@@ -38,6 +42,12 @@ class Crowd:
     def may_be_new(self, address: str) -> bool:
         """Count a new visitor; False where its address has brought too many."""
         return self._take("new", _place(address), 3600.0, NEW_AN_HOUR)
+
+    def may_send(self, address: str) -> tuple[bool, bool]:
+        """Count a form; tell whether it may be sent at all, and whether its address sends as people do."""
+        place = _place(address)
+        taken = self._take("form", place, 3600.0, MOST_FORMS_AN_HOUR)
+        return taken, self._take("a person's form", place, 3600.0, FORMS_AN_HOUR)
 
     def _take(self, kind: str, name: str, seconds: float, most: int) -> bool:
         now = time.monotonic()

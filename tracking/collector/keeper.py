@@ -1,7 +1,7 @@
-"""Page views, written by one clerk a process: those that come together share a transaction and its disk.
+"""Page views and forms, written by one clerk a process: those that come together share a transaction.
 
-Whoever reported a view waits a bounded time for its number. While the database is away views lie in a spool
-and pages keep their own number; afterwards they are counted, and nobody is shown anything for them.
+Whoever reported a view waits a bounded time for its number. While the database is away views and forms lie in
+a spool and pages keep their own number; afterwards they are counted, and nobody is shown anything for them.
 """
 
 import json
@@ -12,16 +12,20 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Engine
 from sqlalchemy import exc as sql
 from sqlalchemy.orm import Session
 
-from tracking.records import referrers, sites, sources, visits
+from tracking.records import referrers, sites, sources, visits, web_forms
 from tracking.records.sources import Sources
+from tracking.records.web_forms import Post
+from tracking.reporting import form_notices
 from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import Site
+from tracking.storage.vocabulary import FormState
 from tracking.telephony import pools
 from tracking.telephony.clerk import Clerk
 from tracking.telephony.spool import Kept, Spool
@@ -65,7 +69,7 @@ class Answer:
 
 _OWN = Answer(kept=False)
 _Sums = dict[tuple[int, datetime], Counter[str]]
-_Item = tuple[View, Future[Answer]]
+_Item = tuple[View | Post, Future[Answer]]
 
 
 class Keeper:
@@ -83,8 +87,11 @@ class Keeper:
         self._summed_at = 0.0
         self._sources: tuple[float, Sources] | None = None
 
-    def take(self, view: View) -> Answer:
-        """Keep a view and return what to show, within a bounded time."""
+    def take(self, view: View | Post) -> Answer:
+        """Keep a view, or a form, and return what to show, within a bounded time.
+
+        Of a form the answer says whether it is kept, in the database or on the disk.
+        """
         with self._state:
             hangs = self._busy_since is not None and time.monotonic() - self._busy_since > PATIENCE_S
             told: Future[Answer] | None = None
@@ -97,11 +104,10 @@ class Keeper:
                 return told.result(PATIENCE_S)
             except Exception as error:
                 # One that has begun may be written all the same, and is then not spooled besides.
-                if not told.cancel():
+                if not told.cancel() and isinstance(view, View):
                     return _OWN
                 _log.warning("the database takes no page views (%s)", type(error).__name__)
-        self._put_aside(view)
-        return _OWN
+        return self._put_aside(view)
 
     def note(self, site_id: int, at: datetime, what: str) -> None:
         """Count something that is kept as a sum only; it is written with what comes next, or in a second."""
@@ -126,17 +132,19 @@ class Keeper:
         """Write what is left, and end; what the database does not take stays in the spool."""
         self._clerk.close()
 
-    def _put_aside(self, view: View) -> None:
+    def _put_aside(self, view: View | Post) -> Answer:
+        is_form = isinstance(view, Post)
         try:
             if self._settings.room() < 0:
                 raise OSError("the rest of the disk is for calls")
-            text = json.dumps({**asdict(view), "at": view.at.isoformat()})
-            self._spool.put(f"{db.to_micros(view.at):020d}", text)
+            said = {**asdict(view), "at": view.at.isoformat()}
+            self._spool.put(f"{db.to_micros(view.at):020d}", json.dumps({"form": said} if is_form else said))
         except OSError as error:
-            _log.error("a page view is lost: no disk takes it: %s", error)
-            return
+            _log.error("a %s is lost: no disk takes it: %s", "form" if is_form else "page view", error)
+            return _OWN
         with self._state:
             self._wake()
+        return Answer(kept=is_form)
 
     def _wake(self) -> None:
         self._clerk.start()
@@ -187,13 +195,14 @@ class Keeper:
             answers = self._write([view for view, _ in batch], sums)
         except _AWAY:
             for view, told in batch:
-                self._put_aside(view)
-                told.set_result(_OWN)
+                told.set_result(self._put_aside(view))
             raise
         except Exception:
             if len(batch) == 1 and not sums:
                 _log.exception("a page view could not be kept")
-                batch[0][1].set_result(_OWN)
+                [(view, told)] = batch
+                # A form is worth a second look: what the spool cannot take either is set apart there.
+                told.set_result(self._put_aside(view) if isinstance(view, Post) else _OWN)
                 return
             # One of them spoils the transaction; each is written by itself.
             away = None
@@ -211,11 +220,10 @@ class Keeper:
             told.set_result(answer)
 
     def _drain_some(self) -> int:
-        found: dict[Kept, View] = {}
+        found: dict[Kept, View | Post] = {}
         for path, text in self._spool.some(_BATCH):
             try:
-                said = json.loads(text)
-                found[path] = View(**(said | {"at": datetime.fromisoformat(said["at"])}))
+                found[path] = _kept(json.loads(text))
             except (ValueError, TypeError, KeyError):
                 self._spool.set_apart(path)
         if found:
@@ -228,7 +236,7 @@ class Keeper:
                 self._drain_each(found)
         return len(found)
 
-    def _drain_each(self, found: Mapping[Kept, View]) -> None:
+    def _drain_each(self, found: Mapping[Kept, View | Post]) -> None:
         """Write each by itself, since one of them spoils the transaction, and set that one apart."""
         for path, view in found.items():
             try:
@@ -242,12 +250,12 @@ class Keeper:
 
     # --- Within one transaction -------------------------------------------------------------------------
 
-    def _write(self, views: Sequence[View], sums: _Sums, *, late: bool = False) -> list[Answer]:
+    def _write(self, views: Sequence[View | Post], sums: _Sums, *, late: bool = False) -> list[Answer]:
         def work(session: Session) -> list[Answer]:
             batch = _Batch(session, self._known_sources(session), self._settings, late=late)
             for (site_id, hour), counted in sums.items():
                 batch.sums.setdefault((site_id, hour), Counter()).update(counted)
-            answers = [batch.take(view) for view in views]
+            answers = [batch.send(one) if isinstance(one, Post) else batch.take(one) for one in views]
             batch.count()
             return answers
 
@@ -318,6 +326,17 @@ class _Batch:
         counted["swapped"] += answer.number is not None and not shown_before
         return answer
 
+    def send(self, post: Post) -> Answer:
+        """Keep one form, and put the mail that tells of it in line."""
+        site = self._site(post.site_id)
+        if site is None:
+            return _OWN
+        settings = self._settings
+        row, new = web_forms.keep(self._session, site, post, region=settings.region, known=self._known)
+        if new and row.state is not FormState.spam:
+            form_notices.announce(self._session, settings, row)
+        return Answer()
+
     def _site(self, site_id: int) -> Site | None:
         if site_id not in self._sites:
             self._sites[site_id] = self._session.get(Site, site_id)
@@ -335,6 +354,11 @@ class _Batch:
                 sites.count(self._session, site_id, hour, counted)
         for one, number in sorted(self._visits.items(), key=lambda pair: (pair[0].day, pair[0].told)):
             visits.add(self._session, one, number)
+
+
+def _kept(said: dict[str, Any]) -> View | Post:
+    kind, told = (Post, said["form"]) if "form" in said else (View, said)
+    return kind(**(told | {"at": datetime.fromisoformat(told["at"])}))
 
 
 def _hour(at: datetime) -> datetime:

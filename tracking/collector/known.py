@@ -45,6 +45,12 @@ class KnownSites:
             self._refresh()
         return self._sites.get(key)
 
+    def by_origin(self, origin: str) -> Page | None:
+        """Return the site of this origin; None where several sites share it."""
+        self.by_key("")
+        found = [site for site in self._sites.values() if origin in site.origins]
+        return found[0] if len(found) == 1 else None
+
     def _refresh(self) -> None:
         # Also where it fails, or each page view would wait for a database that is away.
         self._read_at = time.monotonic()

@@ -53,6 +53,7 @@ from tracking.storage.models import (
     InboxEvent,
     Touch,
     Visitor,
+    WebForm,
 )
 from tracking.storage.vocabulary import Base, TouchKind
 from tracking.telephony.inbox import ERASED
@@ -240,6 +241,8 @@ def _take_out(session: Session, person: Person, found: Traces, at: datetime) -> 
         update(Touch)
         .where(Touch.contact_id.in_(person.contacts), Touch.click_ids.is_not(None))
         .values(click_ids=None),
+        # What was typed goes whole: the rest of a form names its sender too.
+        update(WebForm).where(WebForm.id.in_(person.forms)).values(told=None, others=None, came=None),
         # The key of a message holds a mark of both numbers, by which a number could be tried.
         update(Touch)
         .where(Touch.contact_id.in_(person.contacts), Touch.kind == TouchKind.message)
@@ -264,6 +267,7 @@ def _take_out(session: Session, person: Person, found: Traces, at: datetime) -> 
         "words of answers": len(words),
         "reports of providers": len(found.events),
         "browsers": len(browsers),
+        "forms": len(person.forms),
         "texts": len(found.texts),
         "replies of the API": len(found.replies),
         "files": len(found.files),

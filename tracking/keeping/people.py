@@ -9,7 +9,7 @@ from sqlalchemy import or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from tracking.errors import Conflict, Invalid, NotFound
-from tracking.records import contacts
+from tracking.records import contacts, web_forms
 from tracking.storage import phone, vault
 from tracking.storage.models import (
     Account,
@@ -20,6 +20,8 @@ from tracking.storage.models import (
     InboxEvent,
     Touch,
     TrackingNumber,
+    Visitor,
+    WebForm,
 )
 from tracking.storage.vocabulary import PointKind
 
@@ -41,11 +43,13 @@ class Person:
     """The numbers and addresses in clear."""
     names: frozenset[str] = frozenset()
     """The full names; one word alone is anybody's."""
+    forms: frozenset[int] = frozenset()
+    """Forms that he has sent, spam among them, and those that name his number or address."""
 
     @property
     def is_anybody(self) -> bool:
         """Tell whether anything is kept."""
-        return bool(self.contacts or self.calls)
+        return bool(self.contacts or self.calls or self.forms)
 
     def in_text(self) -> re.Pattern[str] | None:
         """Return what finds the numbers and addresses in a text, however they are spaced."""
@@ -155,8 +159,35 @@ def _all_of(session: Session, ids: set[int], hashes: set[tuple[str, str]], value
                 hashes |= {(PointKind.phone, hashed) for hashed in told}
     plain = frozenset((str(kind), hashed) for kind, hashed in hashes)
     called_so = session.scalars(select(Contact.name).where(Contact.id.in_(ids)))
-    names = frozenset(name for name in called_so if name and len(name.split()) > 1)
-    return Person(frozenset(ids), frozenset(call.id for call in calls), plain, frozenset(values), names)
+    names = {name for name in called_so if name and len(name.split()) > 1}
+    sent = _forms(session, ids, plain)
+    for form in sent:
+        values |= {value for _, value in web_forms.points(form)}
+        person = (form.told or {}).get("person", "")
+        names |= {person} if len(person.split()) > 1 else set()
+    return Person(
+        frozenset(ids),
+        frozenset(call.id for call in calls),
+        plain,
+        frozenset(values),
+        frozenset(names),
+        frozenset(form.id for form in sent),
+    )
+
+
+def _forms(session: Session, ids: set[int], hashes: frozenset[tuple[str, str]]) -> list[WebForm]:
+    """Return the forms of some contacts, and those of nobody that name one of some numbers and addresses."""
+    found = list(session.scalars(select(WebForm).where(WebForm.contact_id.in_(ids))))
+    loose = select(WebForm).where(WebForm.contact_id.is_(None), WebForm.told.is_not(None))
+    for form in session.scalars(loose.execution_options(yield_per=500)):
+        named = {
+            (str(kind), hashed)
+            for kind, value in web_forms.points(form)
+            for hashed in vault.lookup_hashes(kind, value)
+        }
+        if named & hashes:
+            found.append(form)
+    return found
 
 
 def is_companys(point: ContactPoint) -> bool:
@@ -187,6 +218,7 @@ def summary(session: Session, person: Person) -> dict[str, Any]:
         "names": sorted({one.name for one in people if one.name}),
         "companies": sorted((firm.id, firm.name or "") for firm in firms),
         "calls": len(person.calls),
+        "forms": len(person.forms),
         "answers": len(session.scalars(answers).all()),
         "touches": len(session.scalars(touches).all()),
     }
@@ -237,6 +269,18 @@ def export(session: Session, person: Person, events: Sequence[int]) -> dict[str,
             }
             for one in all_of(Touch, Touch.contact_id.in_(person.contacts))
         ],
+        "forms": [
+            {
+                "at": one.received_at.isoformat(),
+                "website": one.site.name,
+                "page": one.page,
+                "state": one.state,
+                "fields": (one.told or {}) | (one.others or {}),
+                "came": one.came,
+            }
+            for one in all_of(WebForm, WebForm.id.in_(person.forms))
+        ],
+        "browsers": [_browser(one) for one in all_of(Visitor, Visitor.contact_id.in_(person.contacts))],
         "as_received": [
             {"provider": one.provider, "received_at": one.received_at.isoformat(), "body": one.body}
             for one in all_of(InboxEvent, InboxEvent.id.in_(events))
@@ -246,6 +290,22 @@ def export(session: Session, person: Person, events: Sequence[int]) -> dict[str,
 
 def _company(firm: Account) -> dict[str, Any]:
     return {"id": firm.id, "name": firm.name, "domain": firm.domain}
+
+
+def _browser(who: Visitor) -> dict[str, Any]:
+    plain = ("channel", "utm_source", "utm_medium", "utm_campaign", "landing_page", "click_ids")
+    return {
+        "last_seen": who.seen_at.isoformat(),
+        "visits": [
+            {
+                "from": visit.started_at.isoformat(),
+                "to": visit.seen_at.isoformat(),
+                "campaign": visit.campaign.name if visit.campaign else None,
+            }
+            | {name: getattr(visit, name) for name in plain}
+            for visit in who.visits
+        ],
+    }
 
 
 def _call(call: Call) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from tracking.storage.models import (
     TrackingNumber,
     User,
     Visitor,
+    WebForm,
 )
 from tracking.storage.vocabulary import Role
 
@@ -85,6 +86,7 @@ def record(session: Session, settings: Settings, *, at: datetime) -> list[Part]:
                 ),
                 (say("Recordings"), say("none: Ringtrail does not record calls")),
                 (say("Answers"), say("what callers said when asked how they heard about us")),
+                (say("Forms"), say("%(n)s: what was entered, encrypted", n=count(WebForm))),
                 (
                     say("Website visitors"),
                     say(
@@ -97,9 +99,9 @@ def record(session: Session, settings: Settings, *, at: datetime) -> list[Part]:
         (
             say("Retention"),
             [
-                (say("Callers' phone numbers and names"), kept(limits[retention.NUMBERS])),
+                (say("Phone numbers, names and forms"), kept(limits[retention.NUMBERS])),
                 (say("Phone providers' events as received"), kept(limits[retention.EVENTS])),
-                (say("Website visitors who never called"), kept(limits[retention.VISITORS])),
+                (say("Website visitors who never called or sent a form"), kept(limits[retention.VISITORS])),
                 (say("Files uploaded for import"), say("one day at most, encrypted")),
                 (
                     say("Backups"),

@@ -13,7 +13,7 @@ from tracking.errors import Conflict
 from tracking.records import sites
 from tracking.storage import changes, db
 from tracking.storage.config import Settings
-from tracking.storage.models import Answer, Call, Contact, ContactPoint, InboxEvent, Touch, Visitor
+from tracking.storage.models import Answer, Call, Contact, ContactPoint, InboxEvent, Touch, Visitor, WebForm
 from tracking.storage.vocabulary import PointKind
 from tracking.telephony.inbox import ERASED
 
@@ -123,6 +123,7 @@ def _parts(name: str, until: datetime) -> Sequence[_Part]:
     return [
         (Call, or_(Call.caller.is_not(None), Call.caller_name.is_not(None)), Call.started_at < until),
         (Contact, or_(Contact.name.is_not(None), reached), _is_silent(until)),
+        (WebForm, or_(WebForm.told.is_not(None), WebForm.others.is_not(None)), WebForm.received_at < until),
     ]
 
 
@@ -152,6 +153,8 @@ def _some(session: Session, name: str, place: int, until: datetime, at: datetime
     if kind is InboxEvent:
         # The row stays, or a repetition of the report would make the call anew.
         values: dict[str, Any] = {"body": "", "body_hash": ERASED, "error": InboxEvent.error}
+    elif kind is WebForm:
+        values = {"told": None, "others": None, "came": None}
     elif kind is Call:
         values = {"caller": None, "caller_hash": None, "caller_name": None}
     else:

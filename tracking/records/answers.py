@@ -1,7 +1,5 @@
 """Where did you hear about us?: asked or not, answered or declined, each time a row of its own."""
 
-import re
-import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +11,7 @@ from tracking.errors import Conflict, Invalid
 from tracking.language import channels
 from tracking.records import contacts
 from tracking.storage.models import Account, Answer, Call, Campaign, Contact, Deal, Touch
-from tracking.storage.names import source_name
+from tracking.storage.names import source_name, written
 from tracking.storage.vocabulary import CallStatus, LeadStatus, Outcome
 
 LONGEST_VERBATIM = 2000
@@ -22,11 +20,6 @@ MOST_CALLS = 20_000
 _COUNTED = 5000
 _LISTED = 100
 _ASKED = (Outcome.answered, Outcome.declined)
-
-# Control and format characters and halves of characters can break a database, a terminal or the order of
-# a line; the two joiners are part of how Persian, Hindi and emoji are spelt.
-_UNSEEN = frozenset({"Cc", "Cf", "Cs"})
-_KEPT = frozenset("\n\t\u200c\u200d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,8 +319,7 @@ def _name(text: str | None, field: str) -> str | None:
 
 
 def _clean(words: str) -> str:
-    text = unicodedata.normalize("NFC", re.sub(r"\r\n?", "\n", words))
-    text = "".join(c for c in text if c in _KEPT or unicodedata.category(c) not in _UNSEEN).strip()
+    text = written(words)
     if len(text) > LONGEST_VERBATIM:
         raise Invalid(
             "verbatim",

@@ -16,9 +16,11 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from tracking.errors import Conflict, Invalid, NotFound
+from tracking.language import formatting
 from tracking.records.sources import UTM, Source, Trace
 from tracking.records.visits import add_up
 from tracking.storage import db, phone, vault
+from tracking.storage.config import ADDRESS
 from tracking.storage.models import (
     CallHolder,
     Contact,
@@ -28,6 +30,7 @@ from tracking.storage.models import (
     SiteHour,
     Touch,
     Visitor,
+    WebForm,
     WebVisit,
 )
 from tracking.storage.names import required
@@ -86,6 +89,8 @@ def add(
     consent: bool = True,
     hold_minutes: int = 20,
     number_cost_minor: int | None = None,
+    notice_to: str | None = None,
+    notice_language: str | None = None,
     region: str = "ZZ",
 ) -> Site:
     """Add a web site; ``number`` is the one that its pages show of themselves."""
@@ -108,6 +113,8 @@ def add(
         consent=consent,
         hold_minutes=hold_minutes,
         number_cost_minor=number_cost_minor,
+        notice_to=notice_to,
+        notice_language=notice_language,
         region=region,
     )
     session.add(site)
@@ -116,7 +123,7 @@ def add(
 
 
 def change(session: Session, site: Site, *, region: str = "ZZ", **given: Any) -> Site:
-    """Change what is given of a site: name, origins, number, consent, hold_minutes, number_cost_minor."""
+    """Change what is given of a site, each as :class:`Site` names it."""
     if "name" in given:
         name = required(given.pop("name"), "name")
         with session.no_autoflush:
@@ -134,9 +141,26 @@ def change(session: Session, site: Site, *, region: str = "ZZ", **given: Any) ->
     cost = given.get("number_cost_minor")
     if cost is not None and cost < 0:
         raise Invalid("number_cost", "must be 0 or more, not %(value)s", value=cost)
+    if "notice_to" in given:
+        site.notice_to = _address(given.pop("notice_to"))
+    if (language := given.get("notice_language")) and language not in formatting.LANGUAGES:
+        raise Invalid(
+            "notice_language",
+            "%(told)r is not an option; use one of: %(known)s",
+            told=language,
+            known=", ".join(formatting.LANGUAGES),
+        )
     for field, value in given.items():
         setattr(site, field, value)
     return site
+
+
+def _address(told: str | None) -> str | None:
+    if not (found := (told or "").strip()):
+        return None
+    if not ADDRESS.fullmatch(found):
+        raise Invalid("notice_to", "%(told)r is not an email address; enter one address", told=found)
+    return found
 
 
 def get(session: Session, name: str) -> Site:
@@ -238,10 +262,23 @@ def known_as(session: Session, who: Visitor, contact: Contact) -> bool:
     return True
 
 
+def nobody_again(session: Session, who: Visitor) -> None:
+    """Take back who a visitor was said to be: his visits are nobody's, and no touches."""
+    keys = _keys(session.scalars(select(WebVisit).where(WebVisit.visitor_id == who.id)).all())
+    for touch in session.scalars(select(Touch).where(Touch.source_key.in_(keys))):
+        session.delete(touch)
+    who.contact_id = None
+    session.flush()
+
+
+def _keys(visits: Sequence[WebVisit]) -> dict[str, WebVisit]:
+    # Not by the rows' numbers, which SQLite gives out again once the last row is gone.
+    return {f"web visit {row.visitor.token_hash[:32]} {db.to_micros(row.started_at)}": row for row in visits}
+
+
 def _touch(session: Session, visits: Sequence[WebVisit], contact_id: int) -> None:
     """Make touches of those visits that are none yet."""
-    # Not by the rows' numbers, which SQLite gives out again once the last row is gone.
-    keys = {f"web visit {row.visitor.token_hash[:32]} {db.to_micros(row.started_at)}": row for row in visits}
+    keys = _keys(visits)
     there = set(session.scalars(select(Touch.source_key).where(Touch.source_key.in_(keys))))
     session.add_all(
         Touch(
@@ -263,6 +300,8 @@ def _touch(session: Session, visits: Sequence[WebVisit], contact_id: int) -> Non
 def forget(session: Session, visitors: Sequence[int]) -> None:
     """Delete visitors with their visits and leases; touches and what is written on calls stay."""
     quiet = {"synchronize_session": False}
+    sent = update(WebForm).where(WebForm.visitor_id.in_(visitors)).values(visitor_id=None)
+    session.execute(sent, execution_options=quiet)
     theirs = select(WebVisit.id).where(WebVisit.visitor_id.in_(visitors))
     held = update(CallHolder).where(CallHolder.visitor_id.in_(visitors)).values(visitor_id=None)
     session.execute(held, execution_options=quiet)

@@ -19,6 +19,7 @@ from tracking.storage.models import OutgoingMail
 
 LINK = "link for a password"
 CHANGED = "password changed"
+FORM = "form"
 _ATTEMPTS = 8
 """Tries before a mail is given up: about four hours with the pauses between."""
 _FIRST_PAUSE = timedelta(minutes=1)
@@ -28,9 +29,12 @@ Compose = Callable[[OutgoingMail], EmailMessage | None]
 """Makes the mail of a row; None where nobody there is to get one."""
 
 
-def put(session: Session, kind: str, address: str, language: str, *, at: datetime) -> None:
+def put(
+    session: Session, kind: str, address: str, language: str, *, at: datetime, form_id: int | None = None
+) -> None:
     """Put a mail in line; it speaks the language of who gets it, or else the one given."""
-    session.add(OutgoingMail(kind=kind, address=address, language=language, created_at=at, not_before=at))
+    mail = {"kind": kind, "address": address, "language": language, "form_id": form_id}
+    session.add(OutgoingMail(**mail, created_at=at, not_before=at))
 
 
 def deliver(engine: Engine, settings: Settings, compose: Compose, *, at: datetime) -> int:

@@ -85,6 +85,8 @@ COLLECTOR_PATH = "/c"
 """Where the supplier's web pages report visits, below ``base_url`` or on a name of their own."""
 COLLECTOR_BYTES = 10_000
 """The largest report of a page view: an address and a referrer of 4,000 characters each."""
+FORM_BYTES = 64_000
+"""The largest form: a message of ten pages."""
 
 Currency = Annotated[str, AfterValidator(_known_currency)]
 _log = logging.getLogger(__name__)
@@ -95,6 +97,8 @@ _Own = TypeVar("_Own", bound=ProviderSettings)
 
 _HOST = re.compile(r"\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
 _PATH = re.compile(r"[\w.~!$&'()*+,;=:@%/-]*", re.ASCII)
+ADDRESS = re.compile(r"[^\s<>@,;\"]{1,64}@[^\s<>@,;\"]{1,130}")
+"""What looks like an email address, one and no more."""
 _SENDER = re.compile(r"[^\s<>@,]+@[^\s<>@,]+|[^<>\r\n]+<[^\s<>@,]+@[^\s<>@,]+>")
 # RFC 6762, 6761 and 8375, and what routers of offices call their own network.
 _LOCAL_NAMES = (
@@ -131,6 +135,7 @@ ON_PAGES = (
     "dial_timeout_s",
     "smtp_url",
     "mail_from",
+    "form_notices",
 )
 """What administrators may set on pages, besides all that providers are told."""
 
@@ -223,6 +228,12 @@ class Settings(Environment, env_prefix="RINGTRAIL_"):
         title="Sender",
         description="The sender of all emails, such as Ringtrail <calls@acme.example>.",
     )
+    form_notices: str = Field(
+        "",
+        title="Email address for forms",
+        description="Gets an email for each form from your websites, with the journey so far. A website "
+        "can have an address of its own. Leave empty to send none.",
+    )
     first_administrator: str = Field(
         "admin@ringtrail.example",
         description="Address with which the first administrator signs in; used once, on the first start.",
@@ -256,12 +267,13 @@ class Settings(Environment, env_prefix="RINGTRAIL_"):
     )
     keep_numbers_days: Annotated[str, AfterValidator(_days_kept)] = Field(
         "",
-        description="Days for which callers' numbers and names are kept after their last sign, or forever.",
+        description="Days for which callers' numbers and names are kept after their last sign, and what "
+        "forms say after they came, or forever.",
     )
     keep_visitors_days: Annotated[str, AfterValidator(_days_kept)] = Field(
         "400",
-        description="Days for which website visitors who never called are kept after the last page view, "
-        "or forever.",
+        description="Days for which website visitors who never called or sent a form are kept after the "
+        "last page view, or forever.",
     )
     providers: Annotated[tuple[ProviderSettings, ...], NoDecode] = Field(
         (), repr=False, description="Settings of providers that are not to be read from the environment."
@@ -327,6 +339,13 @@ class Settings(Environment, env_prefix="RINGTRAIL_"):
             raise ValueError(say("enter only https://, a name, and a port or path if needed"))
         port = "" if parts.port is None else f":{parts.port}"
         return f"{parts.scheme}://{host}{port}{parts.path}".rstrip("/")
+
+    @field_validator("form_notices")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if value and not ADDRESS.fullmatch(value):
+            raise ValueError(say("%(told)r is not an email address; enter one address", told=value))
+        return value
 
     @field_validator("company")
     @classmethod

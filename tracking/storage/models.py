@@ -30,6 +30,7 @@ from tracking.storage.vocabulary import (
     CurrencyCode,
     Direction,
     ExperimentState,
+    FormState,
     Hash,
     Imported,
     JobState,
@@ -151,6 +152,9 @@ class Site(Base):
     """Calls a day to a number by people whom it was not shown to, for each call that a lease brings."""
     fitted_calls: Mapped[int] = mapped_column(default=0)
     fitted_at: Mapped[datetime | None]
+    notice_to: Mapped[Name | None]
+    """The email address that is told of each form; null: the installation's."""
+    notice_language: Mapped[str | None] = mapped_column(String(10))
     created_at: Mapped[datetime]
     __table_args__ = (CheckConstraint("hold_minutes BETWEEN 1 AND 1440", "hold_within_a_day"),)
 
@@ -589,6 +593,35 @@ class WebVisit(Base):
     __table_args__ = (Index("ix_web_visit_visitor_time", "visitor_id", "started_at"),)
 
 
+class WebForm(Base):
+    """A form that somebody sent from a site; what is typed is sealed. Spam is kept, and counts nowhere."""
+
+    __tablename__ = "web_form"
+    id: Mapped[Key]
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"), index=True)
+    post_key: Mapped[Hash] = mapped_column(unique=True)
+    """Tells it from every other; the same again is the same form."""
+    received_at: Mapped[datetime] = mapped_column(index=True)
+    page: Mapped[str] = mapped_column(String(1000))
+    """Host and path of the page it was sent from."""
+    state: Mapped[FormState]
+    spam_signs: Mapped[list[str]] = mapped_column(default=list)
+    """Why it was taken for spam when it came, in the words of `records.web_forms`."""
+    told: Mapped[dict[str, str] | None] = mapped_column(SealedMapping("web_form.told"))
+    """What its fields say, by what they mean: person, company, email, phone, message, heard_from."""
+    others: Mapped[dict[str, str] | None] = mapped_column(SealedMapping("web_form.others"))
+    """Its other fields, by their names."""
+    came: Mapped[dict[str, str] | None] = mapped_column(SealedMapping("web_form.came"))
+    """What tells where its sender came from: address, referrer, tags and click ids."""
+    visitor_id: Mapped[int | None] = mapped_column(ForeignKey("visitor.id"), index=True)
+    contact_id: Mapped[int | None] = mapped_column(ForeignKey("contact.id"), index=True)
+    touch_id: Mapped[int | None] = mapped_column(ForeignKey("touch.id"), unique=True)
+    site: Mapped[Site] = relationship()
+    visitor: Mapped[Visitor | None] = relationship()
+    contact: Mapped[Contact | None] = relationship()
+    touch: Mapped[Touch | None] = relationship()
+
+
 class Lease(Base):
     """A number of a pool shown to a visitor, from ``starts_at`` to when he was last seen with it."""
 
@@ -903,6 +936,8 @@ class OutgoingMail(Base):
     created_at: Mapped[datetime]
     attempts: Mapped[int] = mapped_column(default=0)
     not_before: Mapped[datetime] = mapped_column(index=True)
+    form_id: Mapped[int | None] = mapped_column(ForeignKey("web_form.id"), index=True)
+    """The form that it tells of."""
 
 
 class AuditEntry(Base):

@@ -1,5 +1,6 @@
 """Names that people and systems give things: one spelling, something in it, not too much of it."""
 
+import re
 import unicodedata
 
 from tracking.errors import Invalid
@@ -68,12 +69,23 @@ def name_key(name: str) -> str:
     return " ".join(folded.split())[:200].rstrip()
 
 
+def written(text: str) -> str:
+    """Return what somebody has written, composed and without what cannot be seen, its lines as they are.
+
+    Control and format characters and halves of characters can break a database, a terminal or the order of a
+    line; the two joiners are part of how Persian, Hindi and emoji are spelt.
+    """
+    text = unicodedata.normalize("NFC", re.sub(r"\r\n?", "\n", text))
+    return "".join(c for c in text if c in _KEPT or unicodedata.category(c) not in _UNSEEN).strip()
+
+
 def folded_id(external_id: str) -> str:
     """Return an id of another system without what files write in more than one way: capitals and blanks."""
     return "".join(external_id.split()).casefold()[:200]
 
 
 _UNSEEN = frozenset({"Cc", "Cf", "Cs"})
+_KEPT = frozenset("\n\t\u200c\u200d")
 
 
 def _joins(before: str) -> bool:

@@ -69,6 +69,15 @@ class Certainty(StrEnum):
     """No visitor within reach had been shown it."""
 
 
+class FormState(StrEnum):
+    """Whether a form counts."""
+
+    counted = "counted"
+    nobody = "nobody"
+    """It says nothing by which its sender could be known, and so it is no company's."""
+    spam = "spam"
+
+
 class LeadStatus(StrEnum):
     """The sales rep's judgement of a call."""
 
@@ -184,6 +193,7 @@ class Base(DeclarativeBase):
         NumberStatus: _states(NumberStatus),
         CallStatus: _states(CallStatus),
         Certainty: _states(Certainty),
+        FormState: _states(FormState),
         LeadStatus: _states(LeadStatus),
         TouchKind: _states(TouchKind),
         Outcome: _states(Outcome),

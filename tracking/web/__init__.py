@@ -47,6 +47,7 @@ from tracking.web import (
     steps,
     trends,
     visits,
+    web_forms,
     which_model,
     worklist,
 )
@@ -85,6 +86,7 @@ PAGE_MODULES = (
     start,
     trends,
     visits,
+    web_forms,
     which_model,
     worklist,
 )

@@ -306,11 +306,11 @@ def _of_provider(name: str) -> list[Shown]:
 
 @pages.page("/settings/mail", ADMINISTRATORS, methods=("GET", "POST"))
 def mail_settings() -> Page:
-    server, sender = _shown(Settings, ("smtp_url", "mail_from"))
+    server, sender, notices = _shown(Settings, ("smtp_url", "mail_from", "form_notices"))
     problem: Exception | None = None
     if request.method == "POST":
         try:
-            changes = _changes([sender])
+            changes = _changes([sender, notices])
             if not server.given and (told := _server_address()) != _smtp_url():
                 changes[server.variable] = told or None, False
             if changes:
@@ -323,6 +323,7 @@ def mail_settings() -> Page:
         "settings/mail.html",
         server=server,
         sender=sender,
+        notices=notices,
         host=parts.hostname or "",
         port=parts.port or "",
         security=parts.scheme or "smtp",

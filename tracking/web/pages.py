@@ -45,7 +45,13 @@ from tracking.reporting import questions, roi
 from tracking.reporting.questions import ReportQuery
 from tracking.reporting.snapshots import Preparing, Snapshot
 from tracking.storage import db
-from tracking.storage.config import COLLECTOR_BYTES, COLLECTOR_PATH, PROVIDERS_PATH, Settings
+from tracking.storage.config import (
+    COLLECTOR_BYTES,
+    COLLECTOR_PATH,
+    FORM_BYTES,
+    PROVIDERS_PATH,
+    Settings,
+)
 from tracking.storage.models import Account, Call, Deal, Job, User
 from tracking.storage.vocabulary import Role
 from tracking.telephony.bell import Bell
@@ -332,7 +338,7 @@ def largest_of(app: Flask) -> Callable[[str, str, str], int]:
         if path.startswith(f"{PROVIDERS_PATH}/"):
             return found.max_request_bytes
         if path.startswith(f"{COLLECTOR_PATH}/"):
-            return COLLECTOR_BYTES
+            return FORM_BYTES if path.endswith("/form") else COLLECTOR_BYTES
         try:
             endpoint, _ = app.url_map.bind("").match(path, method=method)
         except HTTPException:

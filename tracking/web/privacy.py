@@ -100,8 +100,8 @@ def _person(session: Session, contact_id: int) -> people.Person:
 def _classes() -> dict[str, str]:
     return {
         retention.EVENTS: gettext("Phone providers' events as received"),
-        retention.NUMBERS: gettext("Callers' phone numbers and names"),
-        retention.VISITORS: gettext("Website visitors who never called"),
+        retention.NUMBERS: gettext("Phone numbers, names and forms"),
+        retention.VISITORS: gettext("Website visitors who never called or sent a form"),
     }
 
 
@@ -113,6 +113,7 @@ def _kinds() -> dict[str, str]:
         "words of answers": gettext("answers in the caller's own words"),
         "reports of providers": gettext("phone providers' events"),
         "browsers": gettext("browsers on your website"),
+        "forms": gettext("forms"),
         "texts": gettext("other texts"),
         "replies of the API": gettext("stored API replies"),
         "files": gettext("files"),

@@ -34,7 +34,7 @@ from werkzeug.wrappers import Response
 from tracking import clock
 from tracking.access import audit, sessions, users
 from tracking.language import formatting
-from tracking.reporting import mail, outbox
+from tracking.reporting import form_notices, mail, outbox
 from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import OutgoingMail, User
@@ -295,6 +295,9 @@ def composer(engine: Engine, settings: Settings) -> outbox.Compose:
     app = bare(engine, settings)
 
     def compose(row: OutgoingMail) -> EmailMessage | None:
+        if row.kind == outbox.FORM:
+            with app.app_context(), formatting.spoken(row.language), db.reading(engine) as reading:
+                return form_notices.letter(reading, settings, row)
         with db.reading(engine) as reading:
             user = reading.scalar(select(User).where(User.email == row.address.casefold(), User.active))
         if user is None:

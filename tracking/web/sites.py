@@ -11,8 +11,10 @@ from werkzeug.wrappers import Response
 
 from tracking import clock, collector
 from tracking.errors import Conflict, Invalid, NotFound
-from tracking.records import sites
+from tracking.records import sites, web_forms
+from tracking.reporting import form_notices, mail
 from tracking.storage import phone
+from tracking.storage.config import COLLECTOR_PATH
 from tracking.storage.models import CallHolder, Site, SiteHour
 from tracking.storage.vocabulary import Certainty
 from tracking.telephony import holders, numbers, pools
@@ -121,6 +123,11 @@ def _show(site_id: int, *, problem: Exception | None = None) -> str:
             enough=holders.ENOUGH,
             shown=phone.show(site.number),
             snippet=collector.snippet(site, pages.settings().base_url),
+            form_snippet=collector.form_snippet(site, pages.settings().base_url),
+            form_address=f"{pages.settings().base_url}{COLLECTOR_PATH}/{site.key}/form",
+            sent=web_forms.counts(session, site, since=at - _SPAN),
+            told=form_notices.address(site, pages.settings()),
+            mails=mail.is_possible(pages.settings()),
             now=at,
             problem=problem,
         )
@@ -147,6 +154,8 @@ def _told() -> dict[str, Any]:
         "consent": forms.flag("consent"),
         "hold_minutes": 20 if hold is None else hold,
         "number_cost_minor": forms.amount("number_cost", pages.settings().currency),
+        "notice_to": forms.text("notice_to"),
+        "notice_language": forms.text("notice_language"),
         "region": pages.settings().region,
     }
 

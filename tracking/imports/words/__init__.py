@@ -55,10 +55,14 @@ def aliases(kind: str) -> dict[str, tuple[str, ...]]:
     for table in _tables().values():
         for field, names in table.get(kind, {}).items():
             found[field] = (*found.get(field, ()), *_spelt(names))
-        if kind in ("calls", "touches"):
+        if kind in ("calls", "touches", "forms"):
             # The same question is asked of callers, and in forms, as of buyers.
             for field in ("heard_from", "source") if kind == "calls" else ("heard_from",):
                 found[field] = (*found.get(field, ()), *_spelt(table["deals"][field]))
+        if kind == "forms":
+            # Whoever sends a form is called what whoever touched us is called.
+            for field in ("company", "person", "phone", "email"):
+                found[field] = (*found.get(field, ()), *_spelt(table["touches"][field]))
     return found
 
 

@@ -1,7 +1,7 @@
 """names of people, and of files that are named after them, are sealed; contacts are found by marks of theirs
 
 Revision ID: 0022
-Revises: 0020
+Revises: 0021
 """
 
 import json
@@ -11,7 +11,7 @@ from alembic import op
 from tracking.storage import namemarks, vault
 
 revision = '0022'
-down_revision = '0020'
+down_revision = '0021'
 branch_labels = None
 depends_on = None
 
