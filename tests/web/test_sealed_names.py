@@ -140,7 +140,7 @@ def test_an_upgrade_seals_the_names_that_stood_in_clear_and_a_downgrade_opens_th
         contact = Contact(account=Account(created_at=at), created_at=at, name=f"Anna {CANARY}")
         session.add(contact)
         jobs.enqueue(session, "import", f"Import {CANARY}.csv", {}, by="anna@acme.example", at=at)
-    db.downgrade(engine, "0020")
+    db.downgrade(engine, "0021")
     try:
         with engine.connect() as connection:
             assert connection.execute(text("SELECT name FROM contact")).scalars().all() == [f"Anna {CANARY}"]
