@@ -220,3 +220,17 @@ def test_the_first_year_of_recording_is_no_growth_and_no_fall(signed_in: Enter, 
     assert not re.search("[▲▼]", first), "nothing was recorded in the year before"
     report = text(client.get("/report?from=2026-03-16&to=2026-12-31").text)
     assert not re.search("[▲▼]", report.split("Main results")[1].split("About this report")[0])
+
+
+def test_an_old_lead_date_in_a_deals_file_is_no_year_of_recording(signed_in: Enter, engine: Engine) -> None:
+    supplier(engine)
+    rang(engine)
+    with db.transaction(engine) as session:
+        for number, day in enumerate(("2024-01-10", "2025-06-10", "2025-07-10", "2026-05-10")):
+            told = DealRecord(
+                clues=Clues(company=f"Old {number}"), stage=Stage.lead, amount_minor=None, currency="EUR",
+                lead_at=moment(day),
+            )  # fmt: skip
+            deals.save(session, told, at=moment("2026-06-01"))
+    overview = text(signed_in("viewer").get("/?from=2026-02-01&to=2026-12-31&against=previous").text)
+    assert not re.search("[▲▼]", overview), "calls and touches are recorded since 2026"

@@ -300,7 +300,8 @@ GRACE_DAYS = 31
 """A record so many days into a period may be the first of a quiet month (an assumption)."""
 FIRST_DAYS = 365
 """So long whoever was there before seems to be new (an assumption)."""
-_MET = ("calls", "touches", "leads")
+# Not the first lead: a deal's file may name the day of a lead from long before anything was recorded.
+_MET = ("calls", "touches")
 _NEW = frozenset({"leads", "qualified_leads", "customers", "credited_minor"})
 _RECORDED_BY = {
     "calls": ("calls",),
@@ -319,7 +320,6 @@ def _began(tables: Any) -> dict[str, date | None]:
     columns = {
         "calls": tables.calls["started_at"],
         "touches": tables.touches["occurred_at"],
-        "leads": tables.conversions["converted_at"].filter(pc.equal(goals, "lead")),
         "deals": tables.conversions["converted_at"].filter(pc.equal(goals, "won")),
         "costs": tables.costs["period_start"],
     }
