@@ -90,7 +90,7 @@ def test_the_report_tells_its_story_with_figures_checkable_by_hand(signed_in: En
     assert "brand searches 2026 1,000 800 – – 80.0%" in page
     assert "A competitor cut prices" in page
     assert "(credited revenue − cost) / cost" in page
-    assert "Unattributed revenue (linear) 0.0%" in page
+    assert "Revenue without a touch (linear) 0.0%" in page
 
 
 @ON_SQLITE

@@ -119,7 +119,7 @@ def made_of(
         facts += [
             (
                 "unattributed",
-                gettext("Unattributed revenue (%(model)s)", model=model_word(model)),
+                gettext("Revenue without a touch (%(model)s)", model=model_word(model)),
                 Figure("share", lost),
             ),
             (
