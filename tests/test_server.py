@@ -1,5 +1,6 @@
 """The server under clients that are slow, many or uninvited: the telephone is answered all the same."""
 
+import gc
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import pyarrow as pa
 import pytest
 from flask import Flask
 from sqlalchemy import Engine, func, select, text, update
@@ -26,7 +28,7 @@ from tests.conftest import KEY
 from tests.twilio_requests import BASE, TOKEN, incoming, sid, signature, with_twilio
 from tests.web.people import enter, form, hire
 from tracking import server
-from tracking.app import create_app
+from tracking.app import create_app, settle
 from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import Call, User
@@ -269,6 +271,18 @@ def test_who_sends_more_slowly_than_anybody_honest_is_cut_off(
     ):
         now[0] = 1000.0 + later
         assert (head.is_late(), body.is_late()) == (head_late, body_late), later  # type: ignore[attr-defined]  # a _Request
+
+
+def test_a_service_gives_back_what_a_report_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arrow's own allocator keeps it."""
+    monkeypatch.setattr(gc, "freeze", lambda: None)
+    pool, thresholds = pa.default_memory_pool(), gc.get_threshold()
+    try:
+        settle()
+        assert pa.default_memory_pool().backend_name == "system"
+    finally:
+        pa.set_memory_pool(pool)
+        gc.set_threshold(*thresholds)
 
 
 # --- What nobody asked for -------------------------------------------------------------------------------

@@ -172,7 +172,9 @@ def test_every_report_says_what_it_was_made_with_and_each_link_of_it_leads_somew
         for words in ("Data as of", "365 days", "position-based"):
             assert words in told, (report, words)
         # No company of the example is without a touch.
-        assert re.search(r"0\.0% of revenue is unattributed|Revenue without a touch:[^.]* 0\.0%", told), report
+        assert re.search(r"0\.0% of revenue is unattributed|Revenue without a touch:[^.]* 0\.0%", told), (
+            report
+        )
         seen |= set(re.findall(r'<a [^>]*href="(/[^"]+)"', page.split("<main")[1]))
     assert len(seen) > 60
     for link in sorted(seen):
