@@ -169,7 +169,7 @@ def trend(
     layers.append(_layer("whole", _point(45), marked))
     if data["part"]:
         layers.append(_layer("part", _point(45, filled=False, strokeWidth=1.5), marked))
-    return _finished(layers, data, 260, locale)
+    return _finished(layers, data, 260, locale, over_time=True)
 
 
 def still_to_come(
@@ -439,7 +439,14 @@ def _iso(day: date) -> str:
     return f"{day.isoformat()}T00:00:00"
 
 
-def _finished(layers: list[Spec], data: Mapping[str, list[Spec]], height: int, locale: Spec | None) -> Spec:
+def _finished(
+    layers: list[Spec],
+    data: Mapping[str, list[Spec]],
+    height: int,
+    locale: Spec | None,
+    *,
+    over_time: bool = False,
+) -> Spec:
     config: Spec = {
         "font": _FONT,
         "axis": {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"},
@@ -447,7 +454,8 @@ def _finished(layers: list[Spec], data: Mapping[str, list[Spec]], height: int, l
         "customFormatTypes": False,
     }
     if locale:
-        config["locale"] = locale
+        # The names of days and months are most of it: only a chart that has them brings them along.
+        config["locale"] = locale if over_time else {"number": locale["number"]}
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "width": "container",

@@ -228,6 +228,20 @@ def test_errors_read_well_behind_the_name_of_their_field() -> None:
     assert sorted(text for text in reasons if begins.match(text)) == []
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/pages.md", "docs/start.md"])
+def test_the_walks_name_pages_and_buttons_as_the_pages_do(page: str) -> None:
+    named = set(re.findall(r"(?<![*\w])\*([A-Z][^*|]{2,60}?)\*(?![*\w])", (ROOT / page).read_text()))
+    assert len(named) > 1
+    known = {re.sub(r"%\(\w+\)\w", "", text).strip() for text in english()}
+    # A button may go on with the number, name or count that it is about.
+    unknown = [
+        name
+        for name in (" ".join(each.split()) for each in named)
+        if not any(text == name or text.startswith(f"{name} ") for text in known)
+    ]
+    assert sorted(unknown) == []
+
+
 def test_every_command_and_option_has_help() -> None:
     assert [name for name, text in help_texts() if not text.strip()] == []
 

@@ -162,6 +162,11 @@ _CHARTS_ALONE = """() => [...document.querySelectorAll(".chart")].filter((chart)
 }).map((chart) => chart.dataset.spec)"""
 
 
+# Pages that a manager compares figures on: all of them at once, on a desk.
+FITTING = ("/", "/roi", "/roi/advice", "/simulator/which-model")
+_SIDEWAYS = "[...document.querySelectorAll('.scroll')].some((each) => each.scrollWidth > each.clientWidth)"
+
+
 def broken(page: Page) -> list[str]:
     """Return which rules a page breaks: in light all of axe, in dark its colours, and what axe cannot see."""
     if page.locator(".chart").count():
@@ -213,6 +218,8 @@ def test_every_page_keeps_the_rules_of_accessibility_in_light_and_dark(
         if answer.status != 200 and "security" not in path and not path.startswith("/l/"):
             problems.setdefault(str(answer.status), []).append(path)
             continue
+        if path in FITTING and page.evaluate(_SIDEWAYS):
+            problems.setdefault("scrolls sideways at 1280 pixels", []).append(path)
         for told in broken(page):
             problems.setdefault(told, []).append(path)
     assert len(paths) > 40

@@ -109,6 +109,34 @@ def test_a_region_an_asset_or_a_number_can_be_paused(signed_in: Enter, engine: E
     assert "Credit is known for whole campaigns only." in preview
 
 
+def test_only_numbers_that_an_asset_carries_can_be_chosen(
+    signed_in: Enter, engine: Engine, sold: int
+) -> None:
+    with db.transaction(engine) as session:
+        piece = campaigns.add_material(session, campaigns.get(session, CAMPAIGN), "Ad", at=MADE)
+        held = numbers.add(session, CATALOGUE_NUMBER, at=MADE, provider="twilio")
+        numbers.assign(session, held, piece, starts_at=MADE)
+        numbers.add(session, "+46701740699", at=MADE, provider="twilio")
+    page = signed_in("marketer").get("/experiments/new").text
+    offered = re.findall(r'<option value="number:\d+">([^<]+)<', page)
+    assert offered == [f"{CATALOGUE_NUMBER}: Ad"]
+
+
+def test_what_the_command_line_and_programs_did_is_said_in_the_readers_language(
+    signed_in: Enter, engine: Engine, sold: int
+) -> None:
+    with db.transaction(engine) as session:
+        for number, by in enumerate(("terminal", "token CRM")):
+            row = Plan(
+                name=f"Ads off {number}", starts_on=PAUSE, weeks=8, campaign=campaigns.get(session, CAMPAIGN)
+            )
+            experiments.save(session, row, by=by, at=MADE)
+    client = signed_in("viewer")
+    swedish = {"Accept-Language": "sv"}
+    assert "kommandorad" in client.get("/experiments/1", headers=swedish).text
+    assert "API-nyckel CRM" in client.get("/experiments/2", headers=swedish).text
+
+
 @pytest.mark.parametrize(
     ("changed", "problem"),
     [
