@@ -15,7 +15,7 @@ from tests.cast import ACME_DESK, SEARCH_NUMBER, moment
 from tests.conftest import ON_BOTH
 from tracking import collector
 from tracking.collector import Collector, keeper
-from tracking.collector.crowd import NEW_AN_HOUR, VIEWS_A_MINUTE, Crowd, is_bot
+from tracking.collector.crowd import NEW_AN_HOUR, VIEWS_A_MINUTE, WIDER, Crowd, is_bot
 from tracking.records import campaigns, sites, visits
 from tracking.storage import db
 from tracking.storage.config import Settings
@@ -72,7 +72,7 @@ class Web:
     def sums(self) -> dict[str, int]:
         """What is counted of the site, once all is written."""
         self.app.keeper.close()
-        names = ("views", "swapped", "leased", "overflow", "unidentified", "bots", "refused")
+        names = ("views", "swapped", "leased", "overflow", "unidentified", "bots", "refused", "capped")
         with db.reading(self.engine) as session:
             rows = session.scalars(select(SiteHour)).all()
             return {name: total for name in names if (total := sum(getattr(row, name) for row in rows))}
@@ -98,12 +98,12 @@ def test_a_visitor_is_shown_a_number_of_his_own_and_keeps_it(web: Web) -> None:
     assert first["n"]["i"] == "+46 70 174 06 10"
     second = web.view(v=first["v"], r=f"{ORIGIN}/pumps")
     assert (second["n"], second["v"]) == (first["n"], first["v"])
-    assert web.view()["n"]["e"] == "+46701740611"
-    full = web.view("?utm_campaign=spring")
+    assert web.view(place="203.0.113.8")["n"]["e"] == "+46701740611"
+    full = web.view("?utm_campaign=spring", place="203.0.113.9")
     assert (full["k"], full["n"]["e"]) == ("static", SEARCH_NUMBER), (
         "its source's number when the pool is empty"
     )
-    assert web.view()["n"] is None
+    assert web.view(place="203.0.113.10")["n"] is None
     with db.reading(web.engine) as session:
         counted = visits.by_source(session)
     assert sorted(counted, key=str) == [("direct", None, 2), ("paid search", "Spring", 2)]
@@ -155,9 +155,11 @@ def test_ten_thousand_visitors_from_one_address_cost_next_to_nothing(web: Web) -
     seen = [web.post({"p": f"{ORIGIN}/", "r": "", "f": 1}).status_code for _ in range(1000)]
     assert seen.count(200) == VIEWS_A_MINUTE
     assert seen.count(429) == 1000 - VIEWS_A_MINUTE
-    assert web.stored() == NEW_AN_HOUR * 2 + 2, "visitors, visits, and two leases"
-    assert web.view(place="198.51.100.9")["k"] == "own", "the pool is in use; nobody else is turned away"
-    assert web.sums()["refused"] == 1000 - NEW_AN_HOUR
+    assert web.stored() == NEW_AN_HOUR * 2 + 1, "visitors, visits, and one lease: half of the pool"
+    assert web.view(place="198.51.100.9")["k"] == "pool", "the other half is left for everybody else"
+    sums = web.sums()
+    assert (sums["refused"], sums["capped"]) == (1000 - NEW_AN_HOUR, NEW_AN_HOUR - 1)
+    assert sums.get("overflow") is None, "the pool is as large as it has to be"
 
 
 def test_an_address_is_counted_by_its_customer_s_network_and_stands_nowhere() -> None:
@@ -167,11 +169,28 @@ def test_an_address_is_counted_by_its_customer_s_network_and_stands_nowhere() ->
             assert crowd.may_be_new(place)
     assert not crowd.may_be_new("2001:db8:1:2::c")
     assert crowd.may_be_new("2001:db8:1:3::a")
+    for number in range(WIDER * NEW_AN_HOUR - NEW_AN_HOUR - 1):
+        assert crowd.may_be_new(f"2001:db8:1:{number + 9:x}::a")
+    assert not crowd.may_be_new("2001:db8:1:ffff::a"), "nobody gets more by taking network after network"
+    assert crowd.may_be_new("2001:db8:2:1::a")
     for _ in range(NEW_AN_HOUR):
         assert crowd.may_be_new("::ffff:203.0.113.7")
     assert not crowd.may_be_new("203.0.113.7"), "the same, written otherwise"
     assert crowd.may_be_new("203.0.113.8")
     assert "203.0.113" not in repr(crowd.__dict__)
+
+
+def test_one_address_holds_half_of_a_pool_at_most_and_whoever_holds_a_number_keeps_it() -> None:
+    crowd = Crowd()
+
+    def may(address: str, token: str, pool: int = 5) -> bool:
+        return crowd.may_hold(address, token, "shop", pool=pool, minutes=20)
+
+    assert [may("203.0.113.7", token) for token in "abcab"] == [True, True, False, True, True]
+    assert may("203.0.113.8", "c")
+    assert crowd.may_hold("203.0.113.7", "c", "another site", pool=5, minutes=20)
+    assert [may(f"2001:db8:1:{n}::a", f"v{n}") for n in range(3)] == [True, True, False]
+    assert may("198.51.100.9", "d", pool=1), "of one number anybody may hold it"
 
 
 FORGED = {

@@ -136,6 +136,14 @@ class Collector:
                 self.keeper.note(site.id, at, "refused")
                 return _json({"n": None, "k": "own", "v": None})
             token = sites.new_token(site.key)
+        shares = (
+            not identified
+            or token is None
+            or not told.found
+            or self._crowd.may_hold(address, token, site.key, pool=site.pool, minutes=site.hold_minutes)
+        )
+        if not shares:
+            self.keeper.note(site.id, at, "capped")
         answer = self.keeper.take(
             View(
                 site_id=site.id,
@@ -146,6 +154,7 @@ class Collector:
                 found=told.found,
                 again=told.again,
                 fresh=told.token is None,
+                shares=shares,
             )
         )
         number = None

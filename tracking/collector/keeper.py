@@ -55,6 +55,8 @@ class View:
     """Whether the page asks once more for a view that it has reported."""
     fresh: bool = False
     """Whether the token was made for this view, so that nothing can be known of its visitor."""
+    shares: bool = True
+    """Whether its address leaves others something of the pool, and so may have a number of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +308,7 @@ class _Batch:
                 self._session, who, trace, source, at=view.at, arrives=arrives, fresh=fresh
             )
             campaign_id = visit.campaign_id
-            if view.found and not self._late and self._has_pool(site):
+            if view.found and view.shares and not self._late and self._has_pool(site):
                 shown = pools.lease(self._session, site, visit, at=view.at, fresh=fresh)
                 counted["leased"] += shown.begins
                 counted["overflow"] += shown.number is None and begins

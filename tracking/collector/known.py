@@ -6,12 +6,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from tracking.storage import db, keys
 from tracking.storage.config import Settings
-from tracking.storage.models import Site
+from tracking.storage.models import PoolNumber, Site
 
 _FRESH_S = 5.0
 """How old what is known may be while pages report."""
@@ -28,6 +28,9 @@ class Page:
     key: str
     origins: tuple[str, ...]
     consent: bool
+    pool: int
+    """Numbers in its pool."""
+    hold_minutes: int
 
 
 class KnownSites:
@@ -56,11 +59,18 @@ class KnownSites:
         self._read_at = time.monotonic()
         try:
             with db.reading(self._engine) as session:
-                rows = session.execute(select(Site.id, Site.key, Site.origins, Site.consent)).all()
+                in_pool = select(func.count(PoolNumber.id)).where(
+                    PoolNumber.site_id == Site.id, PoolNumber.removed_at.is_(None)
+                )
+                wanted = (Site.id, Site.key, Site.origins, Site.consent, Site.hold_minutes)
+                rows = session.execute(select(*wanted, in_pool.scalar_subquery().label("pool"))).all()
         except SQLAlchemyError as error:
             _log.warning("websites are as last known: the database is away (%s)", type(error).__name__)
             return
-        fresh = {row.key: Page(row.id, row.key, tuple(row.origins), row.consent) for row in rows}
+        fresh = {
+            row.key: Page(row.id, row.key, tuple(row.origins), row.consent, row.pool, row.hold_minutes)
+            for row in rows
+        }
         if fresh != self._sites:
             self._sites = fresh
             try:
@@ -72,7 +82,7 @@ class KnownSites:
     def _load(self) -> Mapping[str, Page]:
         try:
             told = json.loads(self._file.read_text())
-            found = [Page(o["id"], o["key"], tuple(o["origins"]), o["consent"]) for o in told]
+            found = [Page(**(one | {"origins": tuple(one["origins"])})) for one in told]
         except (OSError, ValueError, KeyError, TypeError):
             return {}
         return {one.key: one for one in found}

@@ -315,7 +315,7 @@ def forget(session: Session, visitors: Sequence[int]) -> None:
 
 # --- Sums, of nobody ---------------------------------------------------------------------------------------
 
-SUMS = ("views", "swapped", "leased", "overflow", "unidentified", "bots", "refused")
+SUMS = ("views", "swapped", "leased", "overflow", "unidentified", "bots", "refused", "capped")
 """What is counted by hour, as :class:`SiteHour` names it."""
 
 

@@ -687,6 +687,8 @@ class SiteHour(Base):
     """Page views of people who have not agreed, or whose browser asks not to be followed."""
     bots: Mapped[int] = mapped_column(default=0)
     refused: Mapped[int] = mapped_column(default=0)
+    capped: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    """Page views that got no number of the pool because their address had half of it."""
     __table_args__ = (UniqueConstraint("site_id", "hour"),)
 
 

@@ -1,4 +1,4 @@
-"""forms that were sent from web sites, and who is told of them
+"""forms that were sent from web sites, and who is told of them; addresses that have half of a pool
 
 Revision ID: 0021
 Revises: 0020
@@ -20,6 +20,7 @@ POINTS = ('site', 'visitor', 'contact', 'touch')
 def upgrade() -> None:
     op.add_column('site', sa.Column('notice_to', sa.String(length=200), nullable=True))
     op.add_column('site', sa.Column('notice_language', sa.String(length=10), nullable=True))
+    op.add_column('site_hour', sa.Column('capped', sa.Integer(), server_default=sa.text('0'), nullable=False))
     op.create_table('web_form',
     sa.Column('id', ROW, nullable=False),
     sa.Column('site_id', ROW, nullable=False),
@@ -54,5 +55,6 @@ def downgrade() -> None:
         op.drop_constraint('fk_outgoing_mail_form_id', 'outgoing_mail')
     op.drop_column('outgoing_mail', 'form_id')
     op.drop_table('web_form')
+    op.drop_column('site_hour', 'capped')
     op.drop_column('site', 'notice_language')
     op.drop_column('site', 'notice_to')
