@@ -16,6 +16,7 @@ from tests.conftest import ON_BOTH
 from tests.test_collector import BROWSER, NOON, ORIGIN, Web
 from tracking.collector import Collector, keeper, posts
 from tracking.collector.crowd import FORMS_AN_HOUR, MOST_FORMS_AN_HOUR
+from tracking.demo import filling
 from tracking.errors import NotFound
 from tracking.keeping import erasure, people, retention
 from tracking.language import channels, formatting
@@ -440,6 +441,20 @@ def test_the_desk_is_told_by_mail_where_there_is_an_address_and_a_mail_server(
     with db.transaction(web.engine) as session:
         web_forms.mark(session, web_forms.get(session, 4))
     assert compose(first) is None
+
+
+@ON_SQLITE
+def test_a_demo_with_a_form_that_a_mail_waits_to_tell_of_can_be_deleted(
+    web: Office, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail = {"RINGTRAIL_SMTP_URL": "smtp://127.0.0.1:1", "RINGTRAIL_MAIL_FROM": "calls@acme.example"}
+    settings.adopt(mail | {"RINGTRAIL_FORM_NOTICES": "desk@acme.example"})
+    web.taken()
+    assert web.kept(OutgoingMail) == 1
+    monkeypatch.setattr(filling, "is_here", lambda _: True)
+    with db.transaction(web.engine) as session:
+        filling.wipe(session)
+    assert (web.forms(), web.kept(OutgoingMail)) == ([], 0)
 
 
 @ON_SQLITE

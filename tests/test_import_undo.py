@@ -13,7 +13,8 @@ from tests.imports import NOW, ON_SQLITE, advertise, import_table
 from tracking.errors import Conflict, NotFound
 from tracking.imports import undo
 from tracking.imports.undo import Plan
-from tracking.records import answers, contacts, experiments
+from tracking.records import answers, contacts, experiments, sites, web_forms
+from tracking.records.web_forms import Post
 from tracking.reporting import journeys
 from tracking.storage import db
 from tracking.storage.models import (
@@ -171,6 +172,14 @@ def call_again(engine: Engine) -> None:
     db.commit(engine, lambda session: len(calls.record(session, [event], region="SE")))
 
 
+def send_form(engine: Engine) -> None:
+    with db.transaction(engine) as session:
+        site = sites.add(session, "Shop", at=NOW, origins=["https://acme.example"], number=DRIFT)
+        post = Post(site_id=site.id, post_key="1", at=NOW, page="acme.example/", told={"phone": BOREALIS},
+                    others={}, came={}, token=None)  # fmt: skip
+        web_forms.keep(session, site, post, region="SE")
+
+
 def import_more(engine: Engine) -> None:
     import_table(engine, "calls", CALLS.splitlines()[0] + ",note\n" + CALLS.splitlines()[1] + ",a note\n")
 
@@ -190,6 +199,7 @@ def import_more(engine: Engine) -> None:
         ),
         (merge_contact, {"account": 1}, ("account", "needed")),
         (call_again, {"contact": 1, "contact_point": 1, "account": 1}, ("contact", "needed")),
+        (send_form, {"contact": 1, "contact_point": 1, "account": 1}, ("contact", "needed")),
         (
             import_more,
             {"call": 1, "touch": 1, "contact": 1, "contact_point": 1, "account": 1},

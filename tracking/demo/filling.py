@@ -26,6 +26,7 @@ from tracking.storage.models import (
     Campaign,
     Contact,
     Deal,
+    OutgoingMail,
     Touch,
     TrackingNumber,
     User,
@@ -110,6 +111,8 @@ def wipe(session: Session) -> None:
     for row in (Account, Contact):
         session.execute(update(row).values(merged_into_id=None))
     session.execute(update(Answer).values(corrects_id=None))
+    # Mails to users stay; those that tell of a form go with it.
+    session.execute(delete(OutgoingMail).where(OutgoingMail.form_id.is_not(None)))
     for table in reversed(Base.metadata.sorted_tables):
         if table.name not in _KEPT:
             session.execute(delete(table))

@@ -34,6 +34,7 @@ from tracking.storage.models import (
     Touch,
     VisitCount,
     Visitor,
+    WebForm,
     WebVisit,
 )
 from tracking.storage.vocabulary import Base, PointKind
@@ -74,6 +75,7 @@ _POINTERS: tuple[tuple[type[Base], str, type[Base]], ...] = (
     (CallHolder, "campaign_id", Campaign),
     (CallHolder, "runner_up_campaign_id", Campaign),
     (Visitor, "contact_id", Contact),
+    (WebForm, "contact_id", Contact),
 )
 # What is a part of what: it stays with it.
 _PARTS = ((Touch, "call_id", Call), (Answer, "call_id", Call), (ContactPoint, "contact_id", Contact))
@@ -319,7 +321,12 @@ def _pointed_to(
         _not_of(Call, run_id),
     )
     known = select(ContactPoint.id).where(
-        ContactPoint.imported_by == run_id, ContactPoint.kind == PointKind.phone, later
+        ContactPoint.imported_by == run_id,
+        or_(
+            and_(ContactPoint.kind == PointKind.phone, later),
+            # By which of them a form was recognised is sealed in it.
+            exists().where(WebForm.contact_id == ContactPoint.contact_id),
+        ),
     )
     yield from ((ContactPoint, row_id) for row_id in session.scalars(known))
 
