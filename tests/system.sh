@@ -1,5 +1,5 @@
 #!/bin/sh
-# What the tests need from the system: Java for Spark, a browser, fonts, and programs that look at PDFs and QR codes.
+# What the tests need from the system: Java for Spark, a browser, fonts, programs that look at PDFs and QR codes, nginx and PHP.
 # Debian as root gets them installed; elsewhere they are named.
 set -eu
 missing=""
@@ -9,6 +9,7 @@ java -version >/dev/null 2>&1 || missing="openjdk-17-jre-headless"
 { [ "$(id -u)" != 0 ] && command -v chromium >/dev/null 2>&1; } || need chromium-headless-shell chromium-headless-shell
 need pdftoppm poppler-utils
 need zbarimg zbar-tools
+need php php-cli
 PATH="$PATH:/usr/sbin" need nginx nginx-light
 [ -n "$(find /usr/share/fonts "${HOME:-/root}/.fonts" -iname 'NotoSansCJK*' 2>/dev/null | head -n 1)" ] || missing="$missing fonts-noto-cjk"
 [ -z "$missing" ] && exit 0

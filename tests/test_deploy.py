@@ -1,5 +1,7 @@
 """What deploy/ holds works: nginx of Debian before a real service, systemd's own check of the units."""
 
+import os
+import re
 import shutil
 import ssl
 import subprocess
@@ -27,8 +29,10 @@ from tests.test_server import PATIENCE_S, connect, running
 from tests.twilio_requests import BASE, incoming, sid, signature, with_twilio
 from tracking import clock
 from tracking.app import create_app
+from tracking.collector import form_snippet, snippet
 from tracking.storage import db
 from tracking.storage.config import Settings
+from tracking.storage.models import Site
 from tracking.telephony import numbers
 
 DEPLOY = Path(__file__).resolve().parent.parent / "deploy"
@@ -184,3 +188,39 @@ def test_the_image_and_its_services_name_what_is_there() -> None:
     for name, service in services.items():
         for needed in service.get("depends_on", {}):
             assert needed in services, name
+
+
+# What the plugin calls of WordPress; then the page's end as a visitor gets it.
+WORDPRESS = """<?php
+define('ABSPATH', '/');
+$hooks = [];
+function add_action($name, $call) { global $hooks; $hooks[$name] = $call; }
+function get_option($name, $else) { return stream_get_contents(STDIN); }
+function esc_attr($text) { return htmlspecialchars($text, ENT_QUOTES); }
+require $argv[1];
+$hooks['wp_footer']();
+"""
+
+
+@pytest.mark.skipif(shutil.which("php") is None and not os.environ.get("CI"), reason="needs php")
+def test_the_wordpress_plugin_writes_the_snippets_and_nothing_else(tmp_path: Path) -> None:
+    plugin, stage = DEPLOY / "wordpress" / "ringtrail" / "ringtrail.php", tmp_path / "page.php"
+    stage.write_text(WORDPRESS)
+
+    def page(pasted: str) -> str:
+        run = ["php", "-d", "display_errors=stderr", str(stage), str(plugin)]
+        done = subprocess.run(run, input=pasted, capture_output=True, text=True, check=True)
+        assert done.stderr == ""
+        return done.stdout
+
+    site = Site(key="0123456789ab", number=CATALOGUE_NUMBER)
+    swap, forms = snippet(site, BASE), form_snippet(site, BASE)
+    assert subprocess.run(["php", "-l", str(plugin)], capture_output=True, check=True).returncode == 0
+    for pasted in (swap, forms, f"{swap}\n{forms}\n"):
+        wanted = [set(re.findall(r'[a-z-]+="[^"]*"', tag)) for tag in pasted.split("</script>")[:-1]]
+        told = page(pasted)
+        assert [set(re.findall(r'[a-z-]+="[^"]*"', tag)) for tag in told.splitlines()] == wanted
+        assert told.count(" defer></script>") == len(wanted)
+    stranger = swap.replace(f"{BASE}/c/", "https://elsewhere.example/x/")
+    for pasted in ("", stranger, f"{swap}{stranger}", f"{swap}<b>", swap.replace("sha384-", "sha1-")):
+        assert page(pasted) == ""
