@@ -7,7 +7,7 @@ the prior, against the same world left as it is. `simulator.advise` weighs what 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -29,6 +29,8 @@ from simulator.truth import spend_minor
 MOST, _TRIED_ON = 1_000, 400
 # Worlds per family: each pair of answers to the first and third question, for finding and for valuing.
 DRAWS: Final = 2 * len(ANYWAY) * len(NOTHING)
+# What a cell has one of for each move or campaign.
+_PER_PLACE: Final = ("gains", "caused", "brought")
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,12 @@ class Cell:
         Share of the orders that come without any advertising, 0 to 1.
     gains : tuple of float
         Margin gained by each move, window and tail, whole market, in minor units.
+    caused : tuple of float
+        Margin lost without each campaign, as for the gains; empty in trials kept before it was found.
+    brought : tuple of float
+        Companies that would not have enquired for the first time in the window without each campaign.
+    leads : float
+        Companies that enquire for the first time in the window.
     """
 
     family: str
@@ -55,6 +63,9 @@ class Cell:
     finding: bool
     reached: float
     gains: tuple[float, ...]
+    caused: tuple[float, ...] = ()
+    brought: tuple[float, ...] = ()
+    leads: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,10 @@ class Trial:
         Campaigns with movable costs of which nothing is tracked.
     cells : list of Cell
         The worlds.
+    campaigns : dict of str to int
+        Movable costs of all campaigns in the window, in the order of `Cell.caused`.
+    days : int
+        Length of the window.
     """
 
     moves: list[Move]
@@ -89,6 +104,8 @@ class Trial:
     small: list[str]
     untracked: list[str]
     cells: list[Cell]
+    campaigns: dict[str, int] = field(default_factory=dict)
+    days: int = 365
 
 
 @dataclass(frozen=True)
@@ -230,6 +247,8 @@ def try_moves(
         small=[name for name in names if costs[name][1] and name not in {*spend, *blind}],
         untracked=[name for name in blind if costs[name][1]],
         cells=list(watched(_world, tasks)),
+        campaigns={name: variable for name, (_, variable) in costs.items()},
+        days=scenario.days,
     )
 
 
@@ -250,15 +269,20 @@ def _world(task: _Task) -> Cell:
             accounts=min(_TRIED_ON, task.accounts),
             seed=task.draw,
         )
-        gains = gained(believed.scenario, task.accounts, task.draw, task.moves, here)
-    scale = task.scenario.accounts / task.accounts * task.value
+        world = World(believed.scenario, task.accounts, believed.scenario.days, task.draw)
+        tally = values(world, _scales(world, task.moves, stopped=True), here)
+    size = task.scenario.accounts / task.accounts
+    orders, leads, count = tally.counted[:, 0], tally.leads, 1 + len(task.moves)
     return Cell(
         task.family,
         task.anyway,
         task.nothing,
         task.finding,
         believed.anyway,
-        tuple(float(gain) * scale for gain in gains),
+        gains=tuple(float(each) * size * task.value for each in orders[1:count] - orders[0]),
+        caused=tuple(float(each) * size * task.value for each in orders[0] - orders[count:]),
+        brought=tuple(float(each) * size for each in leads[0] - leads[count:]),
+        leads=float(leads[0]) * size,
     )
 
 
@@ -288,13 +312,38 @@ def gained(
         One per move; the same chance decides all runs.
     """
     world = World(scenario, accounts, scenario.days, seed)
+    orders = values(world, _scales(world, moves), spread).counted[:, 0]
+    return np.asarray(orders[1:] - orders[0], dtype=np.float64)
+
+
+def without_each(scenario: Scenario, accounts: int, seed: int, spread: Mapper) -> Floats:
+    """Return the orders that are lost in one world without each campaign, window and tail.
+
+    Parameters
+    ----------
+    scenario, accounts, seed, spread
+        As for `gained`.
+
+    Returns
+    -------
+    ndarray of float64
+        One per campaign.
+    """
+    world = World(scenario, accounts, scenario.days, seed)
+    orders = values(world, _scales(world, (), stopped=True), spread).counted[:, 0]
+    return np.asarray(orders[0] - orders[1:], dtype=np.float64)
+
+
+def _scales(world: World, moves: Sequence[tuple[str, str, float, float]], *, stopped: bool = False) -> Floats:
+    """Return the spend as it is, after each move, and, where asked for, with each campaign stopped."""
     place = {name: position for position, name in enumerate(world.campaigns)}
-    scales = np.ones((1 + len(moves), len(place)))
+    scales = np.ones((1 + len(moves) + (len(place) if stopped else 0), len(place)))
     for row, (giver, taker, less, more) in enumerate(moves, start=1):
         scales[row, place[giver]] -= less
         scales[row, place[taker]] += more
-    orders = values(world, scales, spread).counted[:, 0]
-    return np.asarray(orders[1:] - orders[0], dtype=np.float64)
+    for number in range(len(place) if stopped else 0):
+        scales[1 + len(moves) + number, number] = 0.0
+    return scales
 
 
 def as_plain(trial: Trial) -> dict[str, Any]:
@@ -307,7 +356,14 @@ def as_plain(trial: Trial) -> dict[str, Any]:
         "fixed": trial.fixed,
         "small": trial.small,
         "untracked": trial.untracked,
-        "cells": [vars(cell) | {"gains": [round(gain) for gain in cell.gains]} for cell in trial.cells],
+        "cells": [
+            vars(cell)
+            | {name: [round(each, 1) for each in getattr(cell, name)] for name in _PER_PLACE}
+            | {"leads": round(cell.leads, 1)}
+            for cell in trial.cells
+        ],
+        "campaigns": trial.campaigns,
+        "days": trial.days,
     }
 
 
@@ -321,5 +377,9 @@ def from_plain(held: Mapping[str, Any]) -> Trial:
         fixed=held["fixed"],
         small=held["small"],
         untracked=held["untracked"],
-        cells=[Cell(**cell | {"gains": tuple(cell["gains"])}) for cell in held["cells"]],
+        cells=[
+            Cell(**cell | {name: tuple(cell.get(name, ())) for name in _PER_PLACE}) for cell in held["cells"]
+        ],
+        campaigns=held.get("campaigns", {}),
+        days=held.get("days", 365),
     )

@@ -7,16 +7,24 @@ error over the seeds, in which everything is that chance does: companies, orders
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 
+from simulator.certainty import told_from_zero
 from simulator.chance import Floats
 from simulator.market import World
-from simulator.moves import Move, elsewhere
+from simulator.moves import Move, best, elsewhere, moves, worth
 from simulator.runs import Mapper, OnProgress, silent
 from simulator.tally import MEASURES
-from simulator.truth import find
+from simulator.truth import EXACT, find
+
+# Seeds over which a score is taken: the market's own, and four on which what it says is valued.
+SEEDS: Final = 5
+# Orders of joining on each further seed, where campaigns are many: their chance is part of that of the seeds.
+_ORDERS: Final = 4
 
 
 def expect(
@@ -72,10 +80,15 @@ def expect(
             spread,
             permutations=permutations,
             exact_shapley=exact_shapley,
+            causes=False,
             on_progress=part,
         ).report
 
-    reports = [of(number) for number in range(seeds)]
+    return averaged([of(number) for number in range(seeds)])
+
+
+def averaged(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Average what was reported of the same market under several seeds, as `expect` does."""
     whole = {
         part: {
             key: value
@@ -94,46 +107,143 @@ def expect(
     return {"seeds": len(reports), **whole, "campaigns": campaigns}
 
 
-def best_move(gains: list[dict[Move, int]], found_on: int) -> tuple[Move | None, float, float | None]:
-    """Find the best move of budget on some seeds and value it on the others.
+def over_seeds(
+    world: World,
+    report: dict[str, Any],
+    spread: Mapper,
+    seeds: int = SEEDS,
+    *,
+    regret: bool = True,
+    on_progress: OnProgress = silent,
+) -> tuple[dict[str, Any], list[dict[Move, int]] | None]:
+    """Find what a score is taken against: the truth on average over seeds, and the moves on each of them.
 
     Parameters
     ----------
-    gains : list of dict
-        What `simulator.moves.moves` returned, one per seed.
-    found_on : int
-        On how many of them, from the first, to look for it; at least one must be left.
+    world : World
+        The market.
+    report : dict
+        Its truth as `simulator.truth.find` reported it; an ``expectation`` in it is kept.
+    spread : Mapper
+        Where to run it.
+    seeds : int, default `SEEDS`
+        How many, with the market's own; with 1 nothing is run.
+    regret : bool, default True
+        Whether to try moves of budget.
+    on_progress : callable, optional
+        Is given the share done so far, 0 to 1; an exception that it raises stops the work.
 
     Returns
     -------
-    move : (str, str) or None
-        The move that gains most on average over the first seeds; None if none gains anything there.
-    gain : float
-        What it gains on average over the others, in minor units: below 0 where it was the best by chance.
-    error : float or None
-        Standard error of that; None with a single seed left.
+    report : dict
+        With an ``expectation``, by the allocation of the report.
+    gains : list of dict or None
+        Per seed what every move gains there; None where they were not asked for, or there is one seed.
+    """
+    until = 0.5 if regret else 1.0
+    if seeds > 1 and "expectation" not in report:
+        shapley = report["allocation"] == "shapley"
+        exact = shapley and len(world.campaigns) <= EXACT
+        report = report | {
+            "expectation": expect(
+                world,
+                spread,
+                seeds,
+                permutations=_ORDERS if shapley and not exact else 0,
+                exact_shapley=exact,
+                first=report,
+                on_progress=lambda share: on_progress(until * share),
+            )
+        }
+    gains = []
+    for number in range(seeds if regret and seeds > 1 else 0):
+        gains.append(moves(elsewhere(world, number) if number else world, spread))
+        on_progress(until + (1 - until) * (number + 1) / seeds)
+    on_progress(1.0)
+    return report, gains or None
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What following a rule gains, on seeds on which it was not chosen; amounts in minor units.
+
+    Attributes
+    ----------
+    gain, gain_se : float, float or None
+        Margin gained over leaving the budget, mean over the seeds and its standard error; None of a single
+        seed.
+    regret, regret_se : float, float or None
+        What the best move gains more, found for each seed on the others: below 0 where that was only chance.
+    """
+
+    gain: float
+    gain_se: float | None
+    regret: float
+    regret_se: float | None
+
+    @property
+    def beats_leaving(self) -> bool | None:
+        """Whether it gains, by more than two standard errors; None: cannot be told."""
+        return told_from_zero(self.gain, self.gain_se)
+
+
+def best_elsewhere(gains: Sequence[Mapping[Move, float]], seed: int) -> float:
+    """Return what the move gains on one seed that is best on the others.
+
+    Parameters
+    ----------
+    gains : sequence of mapping
+        As for `followed`.
+    seed : int
+        Which one of them.
+
+    Returns
+    -------
+    float
+        In minor units; 0 where no move gains anything on the others.
+    """
+    others = [each for number, each in enumerate(gains) if number != seed]
+    return worth(gains[seed], best({move: sum(each[move] for each in others) for move in gains[seed]}))
+
+
+def followed(
+    gains: Sequence[Mapping[Move, float]], gained: Callable[[Mapping[Move, float]], float], chosen_on: int = 1
+) -> Followed:
+    """Value a rule, and the best move, on seeds on which they were not found.
+
+    Parameters
+    ----------
+    gains : sequence of mapping
+        What `simulator.moves.moves` returned, one per seed.
+    gained : callable
+        Is given the gains on one seed and returns what the rule gains there.
+    chosen_on : int, default 1
+        On how many seeds, from the first, the rule was chosen, so that it is not valued there.
+
+    Returns
+    -------
+    Followed
+        Means over the seeds left.
 
     Raises
     ------
     ValueError
-        If no seed is left on one of the two sides.
+        If no seed is left on which to value, or no other on which to find.
 
     Examples
     --------
-    >>> here = {("fair", "email"): 90, ("email", "fair"): 10}
-    >>> there = {("fair", "email"): 30, ("email", "fair"): 40}
-    >>> best_move([here, there], 1)
-    (('fair', 'email'), 30.0, None)
+    >>> seeds = [{("a", "b"): 9}, {("a", "b"): 5, ("b", "a"): 1}, {("a", "b"): 1, ("b", "a"): 4}]
+    >>> seeds[0][("b", "a")] = 2
+    >>> found = followed(seeds, lambda gains: gains[("b", "a")])
+    >>> found.gain, found.regret
+    (2.5, 0.5)
     """
-    found, valued = gains[:found_on], gains[found_on:]
-    if not found or not valued:
-        raise ValueError(f"found_on {found_on} must leave seeds on both sides of {len(gains)}")
-    means = {move: float(np.mean([each[move] for each in found])) for move in found[0]}
-    move = max(means, key=lambda each: means[each], default=None)
-    if move is None or means[move] <= 0:
-        return None, 0.0, None
-    worth = np.array([each[move] for each in valued], dtype=np.float64)
-    return move, float(worth.mean()), _error(worth)
+    valued = range(chosen_on, len(gains))
+    if not valued or len(gains) < 2:
+        raise ValueError(f"{len(gains)} seeds must leave one to find on and one to value on")
+    own = np.array([gained(gains[seed]) for seed in valued], dtype=np.float64)
+    more = np.array([best_elsewhere(gains, seed) for seed in valued], dtype=np.float64) - own
+    return Followed(float(own.mean()), _error(own), float(more.mean()), _error(more))
 
 
 def _mean(name: str, values: list[int]) -> dict[str, float | None]:

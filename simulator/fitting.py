@@ -29,6 +29,8 @@ from simulator.write import tables
 # A value whose standard error is larger than this, on the scale it is fitted on, is called unidentified: on
 # the logarithmic scale it may then as well be half as large or twice.
 UNIDENTIFIED: Final = 0.5
+# A figure farther off than so many standard errors is one that the market does not describe.
+POOR: Final = 3.0
 # Companies simulated at most in a trial; a larger market is fitted on a part of it.
 MOST: Final = 5_000
 # Step for the numerical derivatives: large enough to be seen through the accidents of a finite market.
@@ -234,7 +236,7 @@ def fit(
     .. [1] D. McFadden, "A method of simulated moments", Econometrica 57, 1989.
     """
     own = build(data, accounts=accounts, base=base)
-    lab = _Laboratory(own, spread, seed)
+    lab = _Laboratory(own.scenario, spread, seed)
     target = lab.compute(completed(data), own.first)
     known = [name for name in FITTED if math.isfinite(target[name])]
     names = [name for name, (_, needed, _) in PARAMETERS.items() if all(each in known for each in needed)]
@@ -260,13 +262,6 @@ def fit(
     errors, ties = precision(jacobian, names)
     values, final = lab.with_orders(values, target["orders"])
 
-    def compared(group: Mapping[str, object]) -> dict[str, tuple[float, float, float]]:
-        return {
-            name: (target[name], final[name], (final[name] - target[name]) / noise[name])
-            for name in group
-            if math.isfinite(target[name])
-        }
-
     unidentified = [name for name in names if errors[name] > UNIDENTIFIED]
     return Fit(
         own=with_scenario(own, shifted(own.scenario, values), _origins(values, errors)),
@@ -274,31 +269,97 @@ def fit(
         left_out=[name for name in PARAMETERS if name not in names],
         unidentified=unidentified,
         tied=ties,
-        fitted=compared(FITTED),
-        held_out=compared(HELD_OUT),
+        fitted=_compared(FITTED, target, final, noise),
+        held_out=_compared(HELD_OUT, target, final, noise),
         runs=lab.runs,
     )
+
+
+def describe(
+    data: Mapping[str, pa.Table], scenario: Scenario, spread: Mapper, *, seed: int = 0
+) -> dict[str, tuple[float, float, float]]:
+    """Compare a market with the tables that it is to describe.
+
+    Parameters
+    ----------
+    data : mapping of str to pyarrow.Table
+        As for `fit`.
+    scenario : Scenario
+        The market.
+    spread : Mapper
+        Where to run it.
+    seed : int, default 0
+        Decides the markets simulated.
+
+    Returns
+    -------
+    dict of str to (float, float, float)
+        As `Fit.fitted` and `Fit.held_out`, together.
+    """
+    lab = _Laboratory(scenario, spread, seed)
+    begin = dt.datetime.combine(scenario.start, dt.time(), dt.UTC)
+    target = lab.compute(completed(data), begin)
+    return _compared({**FITTED, **HELD_OUT}, target, lab.simulate({}), lab.noise({}))
+
+
+def poor(figures: Mapping[str, tuple[float | None, float | None, float | None]]) -> list[str]:
+    """Name the figures in which a market does not describe the data.
+
+    Parameters
+    ----------
+    figures : mapping of str to (float, float, float)
+        In the data, in the simulation, and their difference in standard errors; None for what is not known.
+
+    Returns
+    -------
+    list of str
+        Those farther off than `POOR` standard errors, or that the simulation does not show at all.
+
+    Examples
+    --------
+    >>> poor({"won_rate": (0.2, 0.5, 4.1), "orders": (4.0, 4.1, 0.3), "repeat_share": (0.3, None, None)})
+    ['won_rate', 'repeat_share']
+    """
+    found = []
+    for name, (here, _, off) in figures.items():
+        known = off is not None and math.isfinite(off)
+        if here is not None and (not known or abs(off or 0.0) > POOR):
+            found.append(name)
+    return found
+
+
+def _compared(
+    group: Mapping[str, object],
+    target: Mapping[str, float],
+    final: Mapping[str, float],
+    noise: Mapping[str, float],
+) -> dict[str, tuple[float, float, float]]:
+    return {
+        name: (target[name], final[name], (final[name] - target[name]) / noise[name])
+        for name in group
+        if math.isfinite(target[name])
+    }
 
 
 class _Laboratory:
     """Simulates the market with shifted values and computes its figures."""
 
-    def __init__(self, own: Own, spread: Mapper, seed: int) -> None:
-        self._own, self._spread, self._seed = own, spread, seed
-        self._accounts = min(MOST, own.scenario.accounts)
+    def __init__(self, scenario: Scenario, spread: Mapper, seed: int) -> None:
+        self._scenario, self._spread, self._seed = scenario, spread, seed
+        self._accounts = min(MOST, scenario.accounts)
         self.runs = 0
 
     def compute(self, data: Mapping[str, pa.Table], begin: dt.datetime) -> dict[str, float]:
-        return compute(data, begin, begin + dt.timedelta(days=self._own.scenario.days))
+        return compute(data, begin, begin + dt.timedelta(days=self._scenario.days))
 
     def simulate(self, shifts: Mapping[str, float], number: int | None = None) -> dict[str, float]:
         self.runs += 1
         seed = self._seed if number is None else number
-        scenario = shifted(self._own.scenario, shifts)
+        scenario = shifted(self._scenario, shifts)
         world = World(scenario, self._accounts, scenario.days, seed)
         begin = dt.datetime.combine(scenario.start, dt.time(), dt.UTC)
         found = self.compute(tables(world, self._spread), begin)
-        found["orders"] += math.log(self._own.scenario.accounts / self._accounts)
+        found["orders"] += math.log(self._scenario.accounts / self._accounts)
         return found
 
     def near(self, orders: float) -> dict[str, float]:

@@ -91,12 +91,12 @@ def elsewhere(world: World, number: int = 1) -> World:
     return replace(world, seed=world.seed + number * _FURTHER)
 
 
-def best(gains: Mapping[Move, int]) -> Move | None:
+def best(gains: Mapping[Move, float]) -> Move | None:
     """Return the move that gains most; None if none gains anything."""
     move = max(gains, key=lambda each: gains[each], default=None)
     return move if move is not None and gains[move] > 0 else None
 
 
-def worth(gains: Mapping[Move, int], move: Move | None) -> int:
+def worth(gains: Mapping[Move, float], move: Move | None) -> float:
     """Return what a move gains; None is no move, which gains nothing."""
     return gains[move] if move is not None else 0

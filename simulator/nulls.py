@@ -1,17 +1,18 @@
 """What any model has to beat: leaving the budget as it is, a move at random, and sharing out by spend.
 
-The best move is looked for among many, so it owes part of its gain to chance (the winner's curse). Moves
-are therefore valued twice: in the market in which they were found, and in another one of the same world.
+The best move is looked for among many, so it owes part of its gain to chance (the winner's curse). It is
+therefore valued on seeds on which it was not found, see `simulator.expectation.followed`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from simulator.expectation import Followed, followed
 from simulator.market import World
-from simulator.moves import Move, best, worth
+from simulator.moves import Move
 from simulator.score import compare
 from simulator.truth import spend_minor
 
@@ -26,18 +27,14 @@ class Null:
         ``"leave"``, ``"random"`` or ``"spend"``.
     total_variation : float or None
         As of a model's `simulator.score.Score`; None for a rule that gives no credit.
-    regret_minor : float or None
-        Margin lost compared with the best move, in minor units; of a random move the mean over all moves.
-        None where moves were not run.
-    regret_elsewhere_minor : float or None
-        The same in another market, against the move that was best in this one; below 0 where that move does
-        worse there than this rule.
+    followed : Followed or None
+        What the rule gains, a random move on average over all moves, and what the best one gains more; None
+        where moves were not run.
     """
 
     name: str
     total_variation: float | None
-    regret_minor: float | None
-    regret_elsewhere_minor: float | None
+    followed: Followed | None
 
 
 def by_spend(world: World, margin: int) -> dict[str | None, int]:
@@ -50,8 +47,7 @@ def by_spend(world: World, margin: int) -> dict[str | None, int]:
 def nulls(
     world: World,
     report: Mapping[str, Any],
-    gains: Mapping[Move, int] | None = None,
-    gains_elsewhere: Mapping[Move, int] | None = None,
+    gains: Sequence[Mapping[Move, float]] | None = None,
 ) -> list[Null]:
     """Compare the rules that need no model with the truth.
 
@@ -61,8 +57,8 @@ def nulls(
         The market.
     report : mapping
         What `truth.json` holds.
-    gains, gains_elsewhere : mapping, optional
-        What `simulator.moves.moves` returned for the market, and for that of `simulator.moves.elsewhere`.
+    gains : sequence of mapping, optional
+        What `simulator.moves.moves` returned, per seed.
 
     Returns
     -------
@@ -72,17 +68,16 @@ def nulls(
     """
     margin = int(report["window"]["margin_minor"])
     shared = compare("spend", by_spend(world, margin), report, world).total_variation
-    rows = {"leave": (None, 0), "random": (None, None), "spend": (shared, 0)}
+    rows = {"leave": (None, _nothing), "random": (None, _average), "spend": (shared, _nothing)}
     return [
-        Null(name, wrong, _lost(gains, gains, gain), _lost(gains, gains_elsewhere, gain))
-        for name, (wrong, gain) in rows.items()
+        Null(name, wrong, followed(gains, gained) if gains else None)
+        for name, (wrong, gained) in rows.items()
     ]
 
 
-def _lost(
-    found: Mapping[Move, int] | None, valued: Mapping[Move, int] | None, gain: int | None
-) -> float | None:
-    if not found or not valued:
-        return None
-    gained = sum(valued.values()) / len(valued) if gain is None else gain
-    return worth(valued, best(found)) - gained
+def _nothing(_gains: Mapping[Move, float]) -> float:
+    return 0.0
+
+
+def _average(gains: Mapping[Move, float]) -> float:
+    return sum(gains.values()) / len(gains) if gains else 0.0

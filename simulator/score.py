@@ -22,9 +22,9 @@ import pyarrow.parquet as pq
 
 from attribution import MODELS, attribute
 from simulator.chance import Floats
+from simulator.expectation import Followed, followed
 from simulator.market import World
-from simulator.moves import Move, advised, best, worth
-from simulator.moves import moves as moves
+from simulator.moves import Move, advised, worth
 from simulator.parameters import Scenario
 from simulator.shapley_exact import shares_that_add_up
 
@@ -62,13 +62,9 @@ class Score:
         Which of several true effects it is compared with, see `allocation`.
     move : (str, str) or None
         Where the model would take budget from and give it to; None if it sees no difference.
-    regret_minor : int or None
-        Margin lost by this move compared with the best one, in minor units; None where moves were not run.
-    regret_elsewhere_minor : int or None
-        The same in another market of the same world, against the move that was best in this one; can be below
-        0. None where moves were not run there.
-    beats_leaving : bool or None
-        Whether its move gains anything in that other market; None as above.
+    followed : Followed or None
+        What this move gains and what the best one gains more, on seeds on which they were not found; None
+        where moves were not run.
     covered : float or None
         Share of campaigns whose true margin lies within the model's 90 % interval; None where none was drawn.
     """
@@ -84,9 +80,7 @@ class Score:
     by_channel: dict[str, float]
     allocation: str
     move: Move | None
-    regret_minor: int | None
-    regret_elsewhere_minor: int | None
-    beats_leaving: bool | None
+    followed: Followed | None
     covered: float | None = None
 
 
@@ -118,22 +112,40 @@ def true_margin(report: Mapping[str, Any]) -> dict[str, int]:
     Returns
     -------
     dict of str to int
-        Minor units. Shapley values where they were found; else removals, scaled so that they add up.
+        Minor units. Shapley values where they were found; else removals, scaled so that they add up. On
+        average over seeds where the report has an ``expectation``.
 
     Notes
     -----
     Scaled removals share what campaigns do jointly in proportion to what each does last, which is a
     convention.
     """
-    campaigns, total = report["campaigns"], int(report["incremental"]["margin_minor"])
+    of = report.get("expectation", report)
+    campaigns, total = of["campaigns"], round(of["incremental"]["margin_minor"])
     if allocation(report) == "shapley":
-        return {name: int(entry["shapley"]["margin_minor"]) for name, entry in campaigns.items()}
-    removals = [int(entry["removal"]["margin_minor"]) for entry in campaigns.values()]
+        return {name: round(entry["shapley"]["margin_minor"]) for name, entry in campaigns.items()}
+    removals = [round(entry["removal"]["margin_minor"]) for entry in campaigns.values()]
     whole = sum(removals)
     if whole <= 0 or total <= 0:
         return dict(zip(campaigns, removals, strict=True))
     parts = [Fraction(part * total, whole) for part in removals]
     return dict(zip(campaigns, shares_that_add_up(parts, total), strict=True))
+
+
+def true_whole(report: Mapping[str, Any]) -> float:
+    """Return the margin of the window, in minor units, of which `true_margin` is a part."""
+    return float(report.get("expectation", report)["window"]["margin_minor"])
+
+
+def true_errors(report: Mapping[str, Any]) -> dict[str, float] | None:
+    """Return the standard error of `true_margin` over seeds, in minor units; None where there is one seed."""
+    if "expectation" not in report:
+        return None
+    by = "shapley" if allocation(report) == "shapley" else "removal"
+    return {
+        name: float(entry[by]["margin_minor_se"])
+        for name, entry in report["expectation"]["campaigns"].items()
+    }
 
 
 def orders_at_margin(tables: Mapping[str, pa.Table]) -> pa.Table:
@@ -193,8 +205,7 @@ def compare(
     credit: Mapping[str | None, int],
     report: Mapping[str, Any],
     world: World,
-    gains: Mapping[Move, int] | None = None,
-    gains_elsewhere: Mapping[Move, int] | None = None,
+    gains: Sequence[Mapping[Move, float]] | None = None,
 ) -> Score:
     """Compare one model's credits with the truth.
 
@@ -208,19 +219,19 @@ def compare(
         What `truth.json` holds.
     world : World
         The market.
-    gains, gains_elsewhere : mapping, optional
-        What `moves` returned for this market, and for that of `simulator.moves.elsewhere`.
+    gains : sequence of mapping, optional
+        What `moves` returned, per seed; the first is the market of the credits.
 
     Returns
     -------
     Score
-        All measures; the regrets only with the gains.
+        All measures; `Score.followed` only with the gains.
     """
     truth = true_margin(report)
-    total = int(report["window"]["margin_minor"])
     names = list(truth)
-    given = np.array([credit.get(name, 0) for name in names], dtype=np.float64) / total
-    right = np.array([truth[name] for name in names], dtype=np.float64) / total
+    whole = int(report["window"]["margin_minor"])
+    given = np.array([credit.get(name, 0) for name in names], dtype=np.float64) / whole
+    right = np.array([truth[name] for name in names], dtype=np.float64) / true_whole(report)
     gaps = np.append(given - right, right.sum() - given.sum())
     both = (given > 0) & (right > 0)
     by_channel: dict[str, float] = {}
@@ -229,12 +240,6 @@ def compare(
         by_channel[channel] = by_channel.get(channel, 0.0) + float(gap)
     by_channel["(no campaign)"] = float(gaps[-1])
     move = advised(credit, world)
-    regret = regret_elsewhere = beats = None
-    if gains is not None:
-        regret = worth(gains, best(gains)) - worth(gains, move)
-    if gains is not None and gains_elsewhere is not None:
-        regret_elsewhere = worth(gains_elsewhere, best(gains)) - worth(gains_elsewhere, move)
-        beats = worth(gains_elsewhere, move) > 0
     return Score(
         model=model,
         share_error=float(np.abs(gaps).mean()),
@@ -247,9 +252,7 @@ def compare(
         by_channel=by_channel,
         allocation=allocation(report),
         move=move,
-        regret_minor=regret,
-        regret_elsewhere_minor=regret_elsewhere,
-        beats_leaving=beats,
+        followed=followed(gains, lambda each: worth(each, move)) if gains else None,
     )
 
 
@@ -303,8 +306,7 @@ def score(
     *,
     models: Sequence[str] = SCORED,
     lookback_days: float | None = 365.0,
-    gains: Mapping[Move, int] | None = None,
-    gains_elsewhere: Mapping[Move, int] | None = None,
+    gains: Sequence[Mapping[Move, float]] | None = None,
 ) -> list[Score]:
     """Run models on what the tracker saw and compare each with the truth.
 
@@ -320,7 +322,7 @@ def score(
         Names of models.
     lookback_days : float or None, default 365
         How far back a touch earns credit, in days.
-    gains, gains_elsewhere : mapping, optional
+    gains : sequence of mapping, optional
         As for `compare`.
 
     Returns
@@ -331,9 +333,9 @@ def score(
     Notes
     -----
     A model that does well in one world shares that world's assumptions; none of these worlds is any
-    supplier's market. Time decay is run with a half-life of 30 days. The truth is what happened in this one
-    market and seed, so with few deals part of the difference is chance.
+    supplier's market. Time decay is run with a half-life of 30 days. Credits are those of one market and
+    seed, so with few deals part of the difference from the truth is chance.
     """
     found = credits(tables, models, lookback_days)
-    scores = [compare(model, found[model], report, world, gains, gains_elsewhere) for model in models]
+    scores = [compare(model, found[model], report, world, gains) for model in models]
     return sorted(scores, key=lambda each: each.total_variation)

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
-from simulator.expectation import expect
+from simulator.expectation import SEEDS, expect, over_seeds
 from simulator.market import World
 from simulator.runs import Engine, OnProgress, mapper
 from simulator.truth import EXACT, find
@@ -156,6 +156,7 @@ def score(
     directory: Path,
     *,
     lookback_days: float | None = 365.0,
+    seeds: int = SEEDS,
     regret: bool = True,
     resampled: bool = False,
     workers: int = 1,
@@ -169,9 +170,11 @@ def score(
         Where it was written.
     lookback_days : float or None, default 365
         How far back a touch earns credit, in days.
+    seeds : int, default `SEEDS`
+        Over how many seeds the truth is averaged and moves are tried, with the market's own; with 1 the truth
+        is that of this market alone, and there are no moves.
     regret : bool, default True
-        Whether to run the market, and another one of the same world, again for every move of budget, which
-        takes longest.
+        Whether to run the market on every seed again for every move of budget, which takes longest.
     resampled : bool, default False
         Whether to draw the buyers anew, to see how many of each model's 90 % intervals hold the truth.
     workers : int, default 1
@@ -193,19 +196,15 @@ def score(
     # The engine, which simulating does without, takes longer to load than all else here.
     from simulator import score as scoring
     from simulator.coverage import holding, intervals
-    from simulator.moves import elsewhere, moves
     from simulator.nulls import nulls
 
     world, tables, report = scoring.read(directory)
-    gains = afar = None
-    if regret:
-        with mapper(workers) as spread:
-            gains = moves(world, spread, lambda share: progress("moves", share / 2))
-            afar = moves(elsewhere(world), spread, lambda share: progress("moves", (1 + share) / 2))
+    with mapper(workers) as spread:
+        report, gains = over_seeds(
+            world, report, spread, seeds, regret=regret, on_progress=_of("moves", progress)
+        )
     progress("models", 0.0)
-    scores = scoring.score(
-        world, tables, report, lookback_days=lookback_days, gains=gains, gains_elsewhere=afar
-    )
+    scores = scoring.score(world, tables, report, lookback_days=lookback_days, gains=gains)
     progress("models", 1.0)
     if resampled:
         true = scoring.true_margin(report)
@@ -213,4 +212,4 @@ def score(
             ends = intervals(tables, [each.model], _REPLICATES, world.seed, 0.9)
             scores[place] = replace(each, covered=holding(ends, each.model, true))
             progress("intervals", (place + 1) / len(scores))
-    return Scored(report, scores, nulls(world, report, gains, afar))
+    return Scored(report, scores, nulls(world, report, gains))

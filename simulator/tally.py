@@ -10,7 +10,7 @@ import numpy as np
 from simulator.chance import Floats, Integers
 from simulator.hazard import NEVER
 from simulator.market import Week, World
-from simulator.runs import Job, Mapper, OnProgress, counted, paired, results, silent
+from simulator.runs import Course, Job, Mapper, OnProgress, counted, paired, results, silent
 
 MEASURES: Final = ("orders", "revenue_minor", "margin_minor")
 MARGIN: Final = MEASURES.index("margin_minor")
@@ -33,6 +33,8 @@ class Tally:
         The same after it, up to the end of the tail.
     last : ndarray of int64, shape (runs, 3)
         Of those after it, the ones of the last quarter of the tail.
+    leads : ndarray of int64, shape (runs,)
+        Companies whose first enquiry falls into the window.
     squares : ndarray of float64, shape (runs,)
         Sum over companies of the squared difference in counted margin to the first run.
     steps : ndarray of float64, shape (runs,)
@@ -46,6 +48,7 @@ class Tally:
     window: Integers
     late: Integers
     last: Integers
+    leads: Integers
     squares: Floats
     steps: Floats
     moved: Integers
@@ -61,7 +64,7 @@ class Tally:
 
 
 # What adds up over shards: a row per run each.
-_SUMS: Final = ("window", "late", "last", "squares", "steps", "moved")
+_SUMS: Final = ("window", "late", "last", "leads", "squares", "steps", "moved")
 
 
 def tally(job: Job) -> Tally:
@@ -84,7 +87,7 @@ def tally(job: Job) -> Tally:
     late: list[list[int]] = []
     final: list[list[int]] = []
     fading = world.ends - (world.ends - world.closes) // 4
-    squares, steps, moved = [], [], []
+    leads, squares, steps, moved = [], [], [], []
     base = last = np.zeros(job.count)
     rows = np.zeros(0, dtype=np.int64)
     deals: list[Integers] = []
@@ -116,6 +119,7 @@ def tally(job: Job) -> Tally:
             label[full.won_at[rows] > first_won] = EARLIER
             label[full.won_at[rows] == NEVER] = NEEDED
             deals.append(label)
+        leads.append(_leads(course, full.contact_at))
         squares.append(float(((margin - base) ** 2).sum()))
         steps.append(float(((margin - last) ** 2).sum()))
         moved.append(int((margin != last).sum()))
@@ -125,11 +129,22 @@ def tally(job: Job) -> Tally:
         by_run[0],
         by_run[1],
         by_run[2],
+        np.array(leads, dtype=np.int64),
         np.array(squares),
         np.array(steps),
         np.array(moved, dtype=np.int64),
         np.column_stack(deals) if deals else np.zeros((0, 2), dtype=np.int64),
     )
+
+
+def _leads(course: Course, contact_at: Integers) -> int:
+    """Return how many companies enquire for the first time in the window."""
+    world, shard = course.cycle.world, course.cycle.shard
+    first = np.full(len(shard.region), NEVER)
+    np.minimum.at(first, shard.needs.owner, contact_at)
+    met = first[first < NEVER]
+    at = Week(world).wall(met)
+    return int(((at >= world.opens) & (at < world.closes)).sum())
 
 
 def values(world: World, scales: Floats, spread: Mapper, on_progress: OnProgress = silent) -> Tally:

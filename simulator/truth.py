@@ -111,6 +111,7 @@ def find(
     permutations: int = 0,
     exact_shapley: bool = False,
     marginal: bool = False,
+    causes: bool = True,
     on_progress: OnProgress = silent,
 ) -> Truth:
     """Find out what each campaign caused.
@@ -127,6 +128,8 @@ def find(
         Run all 2**campaigns coalitions; only up to `EXACT` campaigns.
     marginal : bool, default False
         Also run every campaign with a little less and a little more spend, see `simulator.marginal`.
+    causes : bool, default True
+        Also find why an effect is below 0, which takes further runs.
     on_progress : callable, optional
         Is given the share done so far, 0 to 1; an exception that it raises stops the work.
 
@@ -160,7 +163,8 @@ def find(
     campaigns = _campaigns(world, coalitions, found)
     if "shapley" in coalitions.allocations:
         _write_shapley(campaigns, coalitions, found)
-    _write_causes(world, campaigns, coalitions, found, spread)
+    if causes:
+        _write_causes(world, campaigns, coalitions, found, spread)
     if marginal:
         _write_marginal(world, campaigns, spread, lambda share: on_progress(0.7 + 0.3 * share))
     masks = coalitions.masks()

@@ -7,11 +7,15 @@ model newer than the study is not covered by it: `uncovered` names such models.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import math
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from statistics import fmean, stdev
 from typing import Any, Final
+
+from simulator.certainty import told_from_zero
 
 # The world nearest to a real supplier's, the one where every model is right and only chance errs, and the one
 # where campaigns do nothing and nothing can be lost by moving money between them.
@@ -22,26 +26,30 @@ PLACEBO: Final = "placebo"
 
 @dataclass(frozen=True)
 class Figure:
-    """How one model did in one world with so many deals; shares of the whole margin, 0 to 1.
+    """How one model did with so many deals; shares of the whole margin.
 
     Attributes
     ----------
-    wrong : float
-        Share of the margin given to the wrong place (total variation), mean over markets.
-    wrong_se : float or None
-        Its standard error over markets; None with a single market.
+    wrong, wrong_se : float
+        Share of the margin given to the wrong place (total variation) and its standard error: over markets in
+        one world, over worlds in a mean.
+    gain, gain_se : float
+        Margin gained over leaving the budget by moving a fifth of it as the model says, in populations on
+        which the move was not chosen; its standard error over markets and populations, or over worlds.
     lost : float
-        Margin lost by moving a fifth of the budget as the model says, mean over markets.
+        What the best move, found in other populations, gains more; can be below 0.
     """
 
     wrong: float
-    wrong_se: float | None
+    wrong_se: float
+    gain: float
+    gain_se: float
     lost: float
 
 
 @dataclass(frozen=True)
 class Trust:
-    """How far one model can be trusted with so many deals; shares of the whole margin, 0 to 1.
+    """How far one model can be trusted with so many deals; shares of the whole margin.
 
     Attributes
     ----------
@@ -52,9 +60,12 @@ class Trust:
     mean : Figure
         Mean over the worlds, without those where no model can err.
     worst : Figure
-        The largest of each over the same worlds.
+        The worst of each over the same worlds, with no errors.
     worst_world : str
         Where it gives most of the margin to the wrong place.
+    behind, behind_se : float
+        How much more it misplaces on average than the least wrong model, and the standard error of that,
+        paired over the worlds; 0 for the least wrong model itself.
     """
 
     model: str
@@ -62,6 +73,13 @@ class Trust:
     mean: Figure
     worst: Figure
     worst_world: str
+    behind: float
+    behind_se: float
+
+    @property
+    def near(self) -> bool:
+        """Whether it cannot be told from the least wrong model: within two standard errors."""
+        return self.behind <= 2 * self.behind_se
 
 
 @cache
@@ -71,10 +89,11 @@ def study() -> dict[str, Any]:
     Returns
     -------
     dict
-        ``markets`` (drawn per number of deals), ``accounts`` of the population whose truth counts, and
-        ``worlds``: per world its ``description``, the share of the margin ``caused`` by campaigns, ``nulls``
-        (what rules without a model get wrong and lose, here and in ``elsewhere`` other populations), and per
-        number of deals (as text) and model ``wrong``, ``wrong_se``, ``lost``, ``ranks`` and ``credited``.
+        ``markets`` (drawn per number of deals), ``accounts`` of the populations whose truth counts,
+        ``truths`` and ``seeds`` (populations for truth and for moves), and ``worlds``: per world its
+        ``description``, the share of the margin ``caused`` by campaigns, ``nulls`` (what rules without a
+        model, and the ``best`` move, do), and per number of deals (as text) and model ``wrong``, ``gain`` and
+        ``lost`` with their errors (``..._se``), ``ranks`` and ``credited``.
     """
     text = (resources.files("simulator") / "which_model.json").read_text(encoding="utf-8")
     loaded: dict[str, Any] = json.loads(text)
@@ -102,7 +121,7 @@ def studied(deals: int) -> int:
     Examples
     --------
     >>> [studied(deals) for deals in (20, 100, 999, 50_000)]
-    [100, 100, 300, 10000]
+    [100, 100, 300, 1000]
     """
     return max([size for size in sizes() if size <= deals], default=sizes()[0])
 
@@ -184,29 +203,42 @@ def trust(deals: int) -> list[Trust]:
 
     Notes
     -----
-    A supplier cannot tell which world is his; hence the mean and the worst beside the usual one. Leads of
-    less than `chance` mean nothing. The worlds are ours: a model that does well shares their assumptions.
+    A supplier cannot tell which world is his; hence the mean and the worst beside the usual one. Models that
+    are `Trust.near` the first cannot be told from it. The worlds are ours: a model that does well shares
+    their assumptions.
 
     Examples
     --------
     >>> best = trust(300)[0]
-    >>> best.usual.wrong <= best.worst.wrong
-    True
+    >>> best.usual.wrong <= best.worst.wrong, best.near
+    (True, True)
     """
     size = studied(deals)
     worlds = [name for name in study()["worlds"] if name != CHANCE]
+    figures = {model: [_figure(name, size, model) for name in worlds] for model in covered(size)}
+    first = min(figures, key=lambda model: sum(each.wrong for each in figures[model]))
     found = []
-    for model in covered(size):
-        figures = {name: _figure(name, size, model) for name in worlds}
-        wrong, lost = ([getattr(each, what) for each in figures.values()] for what in ("wrong", "lost"))
-        worst = max(figures, key=lambda name: figures[name].wrong)
+    for model, each in figures.items():
+        worst = max(each, key=lambda figure: figure.wrong)
+        behind = [own.wrong - least.wrong for own, least in zip(each, figures[first], strict=True)]
         found.append(
             Trust(
                 model,
-                figures[USUAL],
-                Figure(sum(wrong) / len(wrong), None, sum(lost) / len(lost)),
-                Figure(max(wrong), figures[worst].wrong_se, max(lost)),
-                worst,
+                each[worlds.index(USUAL)],
+                Figure(
+                    *_mean([figure.wrong for figure in each]),
+                    *_mean([figure.gain for figure in each]),
+                    fmean(figure.lost for figure in each),
+                ),
+                Figure(
+                    worst.wrong,
+                    0.0,
+                    min(figure.gain for figure in each),
+                    0.0,
+                    max(figure.lost for figure in each),
+                ),
+                worlds[each.index(worst)],
+                *_mean(behind),
             )
         )
     return sorted(found, key=lambda each: each.mean.wrong)
@@ -219,24 +251,31 @@ class Rule:
     Attributes
     ----------
     name : str
-        ``"leave"``, ``"random"`` or ``"spend"``, see `simulator.nulls.nulls`.
+        ``"leave"``, ``"random"`` or ``"spend"``, see `simulator.nulls.nulls`; or ``"best"``, the best move,
+        found in other populations than it is valued in.
     usual_wrong, mean_wrong, worst_wrong : float or None
         Margin given to the wrong place; None for a rule that gives no credit.
-    usual_lost, mean_lost, worst_lost : float
-        Margin lost against the best move, in the population in which that move was found.
-    usual_elsewhere, usual_elsewhere_se : float
-        The same in other populations of the supplier's world, and its standard error over them.
+    usual, usual_se : float
+        Gain over leaving the budget in the supplier's world, and its standard error over populations.
+    mean, mean_se : float
+        The same on average over the worlds, and its standard error over them.
+    worst : float
+        The least gain in any of them.
+    usual_lost, worst_lost : float
+        What the best move gains more, in the supplier's world and at most in any.
     """
 
     name: str
     usual_wrong: float | None
     mean_wrong: float | None
     worst_wrong: float | None
+    usual: float
+    usual_se: float
+    mean: float
+    mean_se: float
+    worst: float
     usual_lost: float
-    mean_lost: float
     worst_lost: float
-    usual_elsewhere: float
-    usual_elsewhere_se: float
 
 
 def rules() -> list[Rule]:
@@ -251,25 +290,26 @@ def rules() -> list[Rule]:
     found = []
     for name, usual in worlds[USUAL].items():
         wrong = [world[name]["wrong"] for world in worlds.values() if world[name]["wrong"] is not None]
-        lost = [world[name]["lost"] for world in worlds.values()]
+        gain = [world[name]["gain"] for world in worlds.values()]
         found.append(
             Rule(
                 name,
                 usual["wrong"],
-                sum(wrong) / len(wrong) if wrong else None,
+                fmean(wrong) if wrong else None,
                 max(wrong, default=None),
+                usual["gain"],
+                usual["gain_se"],
+                *_mean(gain),
+                min(gain),
                 usual["lost"],
-                sum(lost) / len(lost),
-                max(lost),
-                usual["lost_elsewhere"],
-                usual["lost_elsewhere_se"],
+                max(world[name]["lost"] for world in worlds.values()),
             )
         )
     return found
 
 
-def no_better_than_leaving(deals: int, world: str = USUAL) -> list[str]:
-    """Return those models whose moves lose at least as much in a world as leaving the budget as it is.
+def beats_leaving(deals: int, world: str = USUAL) -> dict[str, bool | None]:
+    """Tell per model whether its moves gain in a world, by more than two standard errors.
 
     Parameters
     ----------
@@ -280,46 +320,48 @@ def no_better_than_leaving(deals: int, world: str = USUAL) -> list[str]:
 
     Returns
     -------
-    list of str
-        Models of `covered`, in their order.
+    dict of str to bool or None
+        Models of `covered`; None where it cannot be told.
     """
-    leave = study()["worlds"][world]["nulls"]["leave"]["lost"]
     size = studied(deals)
-    return [model for model in covered(size) if _figure(world, size, model).lost >= leave]
+    figures = {model: _figure(world, size, model) for model in covered(size)}
+    return {model: told_from_zero(each.gain, each.gain_se) for model, each in figures.items()}
 
 
 def worlds_better_than_leaving(deals: int) -> dict[str, int]:
-    """Return in how many of the worlds of `trust` each model's moves lose less than leaving the budget."""
+    """Return in how many of the worlds of `trust` each model's moves are known to beat leaving the budget."""
     worlds = [name for name in study()["worlds"] if name != CHANCE]
-    worse = [no_better_than_leaving(deals, world) for world in worlds]
-    return {model: sum(model not in each for each in worse) for model in covered(deals)}
+    found = [beats_leaving(deals, world) for world in worlds]
+    return {model: sum(each[model] is True for each in found) for model in covered(deals)}
 
 
 WRONG_SOMEWHERE: Final = 0.9
 """A model is advised against that gives so much of the margin to the wrong place in one of the worlds."""
 
 
-def recommended(deals: int) -> Trust:
+def recommended(deals: int, among: Collection[str] | None = None) -> Trust:
     """Return the model to decide by with so many deals.
 
     Parameters
     ----------
     deals : int
         Deals at hand.
+    among : collection of str, optional
+        Models that come into question; without it all that the study covers.
 
     Returns
     -------
     Trust
-        Of those models whose mean is no farther from the best one than `chance`, the one with the best worst.
+        Of those models that cannot be told from the least wrong one (`Trust.near`), the one with the best
+        worst. Where none of `among` is near, the least wrong of them.
 
     Examples
     --------
-    >>> recommended(100).model
+    >>> recommended(100, ("linear", "position-based")).model
     'position-based'
     """
-    ranked, margin = trust(deals), chance(deals)
-    near = [each for each in ranked if each.mean.wrong - ranked[0].mean.wrong <= margin]
-    return min(near, key=lambda each: each.worst.wrong)
+    found = [each for each in trust(deals) if among is None or each.model in among]
+    return min([each for each in found if each.near] or found[:1], key=lambda each: each.worst.wrong)
 
 
 def advised_against(models: Iterable[str], deals: int) -> list[Trust]:
@@ -348,4 +390,9 @@ def advised_against(models: Iterable[str], deals: int) -> list[Trust]:
 
 def _figure(world: str, size: int, model: str) -> Figure:
     row = study()["worlds"][world]["deals"][str(size)][model]
-    return Figure(row["wrong"], row["wrong_se"], row["lost"])
+    return Figure(row["wrong"], row["wrong_se"], row["gain"], row["gain_se"], row["lost"])
+
+
+def _mean(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean over worlds and its standard error."""
+    return fmean(values), stdev(values) / math.sqrt(len(values))

@@ -1,6 +1,7 @@
 """The simulated market on the command line."""
 
 import json
+import re
 
 import pyarrow.parquet as pq
 import pytest
@@ -114,22 +115,25 @@ def test_models_are_scored_on_what_was_written(run, tmp_path):
     assert "first-touch" in table.output
     assert "trade fair" in table.output
     assert "Regret" not in table.output
-    found = json.loads(run("score", tmp_path, "--json").output)
+    found = json.loads(run("score", tmp_path, "--seeds", 2, "--json").output)
+    assert found["seeds"] == 2
+    assert len(found["truth"]) == 9
     assert found["allocation"] == "shapley"
     assert found["shapley"] == "16 permutations"
     assert len(found["models"]) == 16
-    assert all(entry["regret_minor"] >= 0 for entry in found["models"])
+    assert all(entry["followed"]["gain_se"] is None for entry in found["models"])
     assert [entry["name"] for entry in found["nulls"]] == ["leave", "random", "spend"]
 
 
 def test_what_needs_no_model_stands_beside_the_models(run, tmp_path):
     run("simulate", "placebo", "--out", tmp_path, *QUICK)
-    told = run("score", tmp_path).output
+    told = run("score", tmp_path, "--seeds", 3).output
+    assert "mean over 3 seeds" in told
     assert "divided among them by Shapley values, 16 permutations" in told
     for row in ("(leave the budget as it is)", "(a random move)", "(by share of spend)"):
         assert row in told
     # Where campaigns do nothing, no move gains anything.
-    assert "On another seed no model's move beats leaving the budget as it is." in told
+    assert "Does the model's move beat leaving the budget as it is? No: " in told
 
 
 def test_without_shapley_values_the_score_says_what_it_goes_by(run, tmp_path):
@@ -180,6 +184,7 @@ def test_a_market_is_built_from_tables_and_decided_on(run, tmp_path):
     result = run("market", "fit", tmp_path, "--accounts", "60", "--trials", "1", "--out", mine)
     assert result.exit_code == 0, result.output
     assert "held out" in result.output
+    assert re.search("The market (describes your data|does not describe your data in)", result.output)
     assert "Cannot be identified: the effects of campaigns" in result.output
     assert load(mine).accounts == 60
     result = run("market", "decide", tmp_path, mine, "--draws", "2", "--role", "close")
@@ -187,6 +192,9 @@ def test_a_market_is_built_from_tables_and_decided_on(run, tmp_path):
     words = " ".join(result.output.split())
     assert words.startswith("Better than leaving the budget: ")
     assert "a random move" in words
+    assert "more than 3 standard errors off" in words
+    assert "Margin lost in a year without each campaign, under these beliefs" in words
+    assert "Which test would change the decision most" in words
     assert "Left out of moves, fixed costs only, such as bookings: directory, webinar." in words
 
 

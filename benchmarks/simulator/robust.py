@@ -2,7 +2,8 @@
 
 A supplier's tables make a market. In each fresh world campaigns work by one family of mechanisms with sizes
 from the prior; a market is built from its tables and decided on, with that family left out of the weights;
-what the advice, and each model's own move, gains is the mean over seeds that nobody decided by.
+what the advice, and each model's own move, gains is the mean over seeds that nobody decided by. Of each
+campaign's effect the range under the beliefs is held against the truth, with that family and without it.
 
     python -m benchmarks.simulator.robust [--worlds 14] [--accounts 400] [--workers 2]
 """
@@ -16,8 +17,9 @@ import numpy as np
 from simulator.advise import advise
 from simulator.beliefs import ANYWAY, NOTHING, UNSURE, Beliefs
 from simulator.chance import uniform_one
-from simulator.decide import gained, try_moves
+from simulator.decide import gained, try_moves, without_each
 from simulator.families import FAMILIES, NONE, sizes, solve
+from simulator.information import effects
 from simulator.market import World
 from simulator.own import build
 from simulator.own_moves import credited
@@ -58,7 +60,8 @@ def one(number: int, accounts: int) -> dict[str, Any]:
         own = build(data, accounts=accounts)
         deals, margin = credited(data, own.scenario, MODELS)
         trial = try_moves(own.scenario, own.orders, own.orders, deals, margin, here, draws=DRAWS, seed=key)
-        advice = advise(trial, Beliefs(UNSURE, UNSURE, UNSURE), without=(family,) if family != NONE else ())
+        unsure = Beliefs(UNSURE, UNSURE, UNSURE)
+        advice = advise(trial, unsure, without=(family,) if family != NONE else ())
         chosen = advice.row.move if advice.row else None
         amount = trial.amount_minor
         moves = trial.moves
@@ -69,6 +72,17 @@ def one(number: int, accounts: int) -> dict[str, Any]:
         ]
         orders = np.array([gained(true, accounts, key + 1 + seed, steps, here) for seed in range(SEEDS)])
         place = {move: position for position, move in enumerate(moves)}
+        lost = np.mean([without_each(true, accounts, key + 1 + seed, here) for seed in range(SEEDS)], axis=0)
+        true_effect = dict(zip(true.campaigns, lost / own.orders, strict=True))
+        held = [
+            (
+                within,
+                true_effect[each.campaign],
+                each.low / own.orders - 1e-9 <= true_effect[each.campaign] <= each.high / own.orders + 1e-9,
+            )
+            for within in (True, False)
+            for each in effects(trial, unsure, without=() if within else (family,))
+        ]
 
     def worth(move: tuple[str, str] | None) -> float:
         return float(orders[:, place[move]].mean()) / own.orders if move in place else 0.0
@@ -80,6 +94,7 @@ def one(number: int, accounts: int) -> dict[str, Any]:
         "advised": worth(chosen) if advice.verdict == "do" else 0.0,
         "best found": worth(chosen),
         "random": float(orders.mean()) / own.orders if len(moves) else 0.0,
+        "held": held,
     } | {model: worth(trial.by_model.get(model)) for model in MODELS}
 
 
@@ -94,7 +109,8 @@ def main() -> None:
     with ProcessPoolExecutor(given.workers) as pool:
         for row in pool.map(one, range(given.worlds), [given.accounts] * given.worlds):
             rows.append(row)
-            print(row, flush=True)
+            print({name: value for name, value in row.items() if name != "held"}, flush=True)
+            _coverage(rows)
     said = [row for row in rows if row["verdict"] == "do"]
     print(
         f"\n'do' in {len(said)} of {len(rows)} worlds; it gained in {sum(row['advised'] > 0 for row in said)}"
@@ -107,6 +123,29 @@ def main() -> None:
             for of in ("advised", "best found")
         ]
         print(f"| {name} | {' | '.join(cells)} |")
+
+
+def _coverage(rows: list[dict[str, Any]]) -> None:
+    """Print how many ranges hold the true effect, with the standard error over worlds."""
+    for within in (True, False):
+        for least in (0.0, 0.05):
+            shares = [
+                [each for inside, effect, each in row["held"] if inside == within and effect >= least]
+                for row in rows
+            ]
+            worlds = [each for each in shares if each]
+            count = sum(map(len, worlds))
+            if len(worlds) < 2:
+                continue
+            whole = sum(map(sum, worlds)) / count
+            # A world's ranges hold or miss together, so that worlds are what varies.
+            gaps = np.array([sum(each) - whole * len(each) for each in worlds])
+            error = np.sqrt((gaps**2).sum() * len(gaps) / (len(gaps) - 1)) / count
+            print(
+                f"{'within the prior' if within else 'family left out'}, effects from {least:.0%} of the "
+                f"orders: {whole:.1%} ± {error:.1%} of {count} ranges in {len(worlds)} worlds",
+                flush=True,
+            )
 
 
 def _mean(gaps: np.ndarray[Any, Any]) -> str:

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from simulator.expectation import best_move, expect
+from simulator.expectation import best_elsewhere, expect, followed, over_seeds
 from simulator.market import World
-from simulator.moves import elsewhere
+from simulator.moves import elsewhere, moves
 from simulator.runs import mapper
 from simulator.scenario import load
+from simulator.score import true_errors, true_margin, true_whole
 from simulator.truth import find
 
 SMALL = {"desk.reps": 0, "warmup_days": 60, "tail_days": 60}
@@ -42,17 +43,40 @@ def test_one_seed_has_no_standard_error():
 
 
 def test_the_best_move_is_valued_where_it_was_not_found():
-    # Found on two seeds: (30 + 50) / 2 beats (80 - 20) / 2. Valued on the two others: (10 + 20) / 2.
-    gains = [
-        {("fair", "email"): 30, ("email", "fair"): 80},
-        {("fair", "email"): 50, ("email", "fair"): -20},
-        {("fair", "email"): 10, ("email", "fair"): 900},
-        {("fair", "email"): 20, ("email", "fair"): 900},
-    ]
-    move, gain, error = best_move(gains, 2)
-    assert (move, gain) == (("fair", "email"), 15.0)
-    assert error == pytest.approx(5.0)
-    losing = [{("fair", "email"): -1}, {("fair", "email"): 5}]
-    assert best_move(losing, 1) == (None, 0.0, None)
-    with pytest.raises(ValueError, match="both sides"):
-        best_move(gains, 4)
+    fair, email = ("fair", "email"), ("email", "fair")
+    gains = [{fair: 30, email: 80}, {fair: 50, email: -20}, {fair: 10, email: 20}, {fair: 30, email: 10}]
+    # On the others of each seed: 90 against 110, 70 against 90, 110 against 70, 90 against 80.
+    assert [best_elsewhere(gains, seed) for seed in range(4)] == [30, -20, 10, 30]
+    found = followed(gains, lambda each: each[email])
+    # Valued on all but the first: -20, 20 and 10; the best gains nothing more, 10 less and 20 more.
+    assert found.gain == pytest.approx(10 / 3)
+    assert found.regret == pytest.approx(10 / 3)
+    assert found.gain_se == pytest.approx(np.std([-20, 20, 10], ddof=1) / np.sqrt(3))
+    # Chosen on none of them, it is valued on all.
+    assert followed(gains, lambda each: each[email], chosen_on=0).gain == pytest.approx(22.5)
+
+
+def test_where_no_move_gains_elsewhere_the_best_is_to_leave_the_budget():
+    assert best_elsewhere([{("fair", "email"): 5}, {("fair", "email"): -1}], 0) == 0
+
+
+def test_a_score_is_taken_over_seeds_by_the_allocation_of_the_truth():
+    world = World(load("plain", SMALL), 150, 90, 4)
+    with mapper() as spread:
+        one = find(world, spread, permutations=2).report
+        report, gains = over_seeds(world, one, spread, 2)
+        again, without = over_seeds(world, report, spread, 2, regret=False)
+        alone = over_seeds(world, one, spread, 1)
+        here = moves(world, spread)
+    assert report["expectation"]["seeds"] == 2
+    assert gains[0] == here
+    assert len(gains) == 2
+    assert (again, without) == (report, None)
+    assert alone == (one, None)
+    shares = true_margin(report)
+    told = {name: entry["shapley"] for name, entry in report["expectation"]["campaigns"].items()}
+    assert shares == {name: round(each["margin_minor"]) for name, each in told.items()}
+    assert true_errors(report) == {name: each["margin_minor_se"] for name, each in told.items()}
+    assert true_errors(one) is None
+    assert true_whole(report) == report["expectation"]["window"]["margin_minor"]
+    assert true_whole(one) == one["window"]["margin_minor"]

@@ -119,7 +119,14 @@ def test_moves_are_tried_and_kept_as_plain_figures(own, data):
     assert told[-1] == 1.0
     assert len(trial.cells) == 2 * len(HOUSE)
     assert {cell.finding for cell in trial.cells} == {True, False}
-    assert from_plain(json.loads(json.dumps(as_plain(trial)))).moves == trial.moves
+    kept = from_plain(json.loads(json.dumps(as_plain(trial))))
+    assert (kept.moves, kept.campaigns, kept.days) == (trial.moves, trial.campaigns, trial.days)
+    assert list(trial.campaigns) == list(own.scenario.campaigns)
+    for cell, again in zip(trial.cells, kept.cells, strict=True):
+        # Each campaign is left out once; nobody enquires who would not have, so at most all leads are its.
+        assert len(cell.caused) == len(cell.brought) == len(trial.campaigns)
+        assert all(each <= cell.leads for each in cell.brought)
+        assert again.caused == pytest.approx(cell.caused, abs=0.1)
     # With one world to value by, no standard error is known and nothing is claimed.
     assert advise(trial, Beliefs()).verdict == "unclear"
 

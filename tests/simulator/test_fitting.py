@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pytest
 from scipy import stats
 
-from simulator.fitting import PARAMETERS, fit, shifted
+from simulator.fitting import PARAMETERS, describe, fit, poor, shifted
 from simulator.market import World
 from simulator.moments import FITTED, HELD_OUT, compute
 from simulator.own import build
@@ -57,6 +57,18 @@ def test_what_was_fitted_fits_and_what_was_held_out_is_reported(found):
     off = [difference for _, _, difference in found.fitted.values()]
     # Each is given in its own errors, so the sum of their squares is that of a chi-squared test.
     assert stats.chi2.sf(np.square(off).sum(), len(off)) > 0.001
+
+
+def test_a_market_that_is_not_that_of_the_tables_says_in_which_figures(known):
+    with mapper() as spread:
+        data = tables(World(known, ACCOUNTS, 365, 77), spread)
+        alike = describe(data, known, spread)
+        other = known.model_copy(update={"contact": known.contact.model_copy(update={"phone": 0.05})})
+        silent = describe(data, other, spread)
+    assert set(alike) <= {*FITTED, *HELD_OUT}
+    # Where nothing differs, more than three standard errors are rare.
+    assert len(poor(alike)) <= 1
+    assert "phone_share" in poor(silent)
 
 
 def test_as_many_orders_are_simulated_as_there_are(found):

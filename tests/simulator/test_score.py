@@ -8,9 +8,10 @@ from scipy import stats
 
 from simulator.coverage import measure
 from simulator.market import World
+from simulator.moves import advised, moves
 from simulator.runs import mapper
 from simulator.scenario import load
-from simulator.score import SCORED, advised, compare, credits, moves, read, score, true_margin
+from simulator.score import SCORED, compare, credits, read, score, true_margin
 from simulator.truth import find, spend_minor
 from simulator.write import tables, write, write_truth
 
@@ -44,7 +45,7 @@ def test_a_score_by_pencil(world):
     assert got.rank_agreement == -1.0
     assert got.log_error == pytest.approx((math.log(4) + math.log(3)) / 2)
     assert got.by_channel == pytest.approx({"trade fair": -0.3, "email": 0.4, "(no campaign)": -0.1})
-    assert got.regret_minor is None
+    assert got.followed is None
 
 
 def test_a_model_that_tells_the_truth_has_no_error(world):
@@ -73,20 +74,21 @@ def test_removals_are_scaled_to_the_total_and_shapley_values_are_taken_as_they_a
 
 def test_the_regret_is_what_the_best_move_would_have_brought_more(world):
     gains = {("display", "email"): 70, ("email", "display"): -30, ("display", "search_ads"): 100}
+    seeds = [gains, gains]
     report = report_of({"display": 100, "email": 500})
     # Returns on spend: next to nothing for display, one for one elsewhere, a hundred for one for e-mail.
     credit = {name: sum(cost) for name, cost in zip(world.campaigns, spend_minor(world), strict=True)}
     credit |= {"display": 1, "email": 100 * credit["email"]}
-    got = compare("linear", credit, report, world, gains)
+    got = compare("linear", credit, report, world, seeds)
     assert got.move == ("display", "email")
-    assert got.regret_minor == 30
+    assert got.followed.regret == 30
 
 
 def test_a_model_without_an_opinion_moves_nothing(world):
     assert advised({}, world) is None
-    assert (
-        compare("none", {}, report_of({"email": 600}), world, {("display", "email"): 70}).regret_minor == 70
-    )
+    seeds = [{("display", "email"): 70}] * 2
+    got = compare("none", {}, report_of({"email": 600}), world, seeds).followed
+    assert (got.gain, got.regret) == (0, 70)
 
 
 def test_moves_keep_the_budget_and_leave_booked_campaigns_alone(world):
@@ -102,10 +104,11 @@ def test_in_a_placebo_world_no_move_costs_anything():
     world = World(load("placebo", SHORT), accounts=400, days=180, seed=1)
     with mapper() as spread:
         gains = moves(world, spread)
-        report = find(world, spread).report
-        scores = score(world, tables(world, spread), report, models=["linear", "first-touch"], gains=gains)
+        seen, report = tables(world, spread), find(world, spread).report
+        scores = score(world, seen, report, models=["linear", "first-touch"], gains=[gains, gains])
     assert set(gains.values()) == {0}
-    assert all(each.regret_minor == 0 for each in scores)
+    assert all(each.followed.regret == 0 for each in scores)
+    assert not any(each.followed.beats_leaving for each in scores)
     # And yet the models hand out credit.
     assert all(each.caused == 0.0 for each in scores)
     assert min(each.credited for each in scores) > 0

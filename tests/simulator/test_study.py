@@ -23,15 +23,18 @@ def test_a_market_is_made_and_scored_and_tells_how_far_it_is(tmp_path, world):
     told = []
     done = simulate(world, tmp_path, progress=lambda step, share: told.append((step, share)))
     report, scores, nulls = score(
-        tmp_path, resampled=True, progress=lambda step, share: told.append((step, share))
+        tmp_path, seeds=3, resampled=True, progress=lambda step, share: told.append((step, share))
     )
-    assert report == done.report
+    assert {name: value for name, value in report.items() if name != "expectation"} == done.report
+    assert report["expectation"]["seeds"] == 3
     assert {each.model for each in scores} == set(SCORED)
     assert {each.allocation for each in scores} == {"shapley"}
     assert [each.name for each in nulls] == ["leave", "random", "spend"]
-    # What is done without a model is valued as the models are, here and on another seed.
+    # What is done without a model is valued as the models are: leaving gains nothing, on any seed.
+    assert (nulls[0].followed.gain, nulls[0].followed.gain_se) == (0, 0)
     for each in scores:
-        assert each.beats_leaving == (each.regret_elsewhere_minor < nulls[0].regret_elsewhere_minor)
+        more = nulls[0].followed.regret - each.followed.regret
+        assert each.followed.gain == pytest.approx(more)
     assert {step for step, _ in told} == set(STEPS)
     assert all(0 <= each.covered <= 1 for each in scores)
     for step in STEPS:

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from simulator import moments, which_model
 from simulator.beliefs import QUESTIONS
 from simulator.families import FAMILIES
-from simulator.fitting import PARAMETERS
+from simulator.fitting import PARAMETERS, poor
 from simulator.market import World
 from simulator.runs import mapper
 from simulator.scenario import load, names
@@ -32,8 +32,8 @@ from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import Job
 from tracking.storage.vocabulary import JobState
-from tracking.web.scenario_words import scenario_words
-from tracking.web.simulator import figure_words, parameter_words
+from tracking.web.scenario_words import figure_words, scenario_words
+from tracking.web.simulator import parameter_words
 from tracking.web.which_model import answer_words, family_words, question_words
 
 Enter = Callable[[str], FlaskClient]
@@ -88,26 +88,29 @@ def test_a_market_is_simulated_by_the_worker_and_shown_against_its_truth(
     assert result is not None
     # One meeting for each buyer and no demand without it: whoever is credited did cause it.
     scores = {score["model"]: score for score in result["models"]}
+    errors = sum(row["error"] for row in result["campaigns"])
     for model in ("first-touch", "last-touch", "linear"):
-        assert scores[model]["total_variation"] == pytest.approx(0, abs=1e-6)
-        assert scores[model]["held"] == len(result["campaigns"])
+        # What is left is chance: credits of one seed, the truth on average over several.
+        assert scores[model]["total_variation"] <= 5 * errors
+        assert scores[model]["credited"] == pytest.approx(1)
     truth = {row["campaign"]: row for row in result["campaigns"]}
     assert sum(row["share"] for row in truth.values()) == pytest.approx(1, abs=1e-6)
     for name, row in truth.items():
         assert row["roi"] == pytest.approx((row["margin_minor"] - row["spend_minor"]) / row["spend_minor"])
         assert name.replace("_", " ") in page
-    assert "(0.0" in text(page)
-    # What needs no model stands beside them, valued here and on another seed.
+    assert f"({percent(result['models'][0]['total_variation'])} of margin misattributed)" in text(page)
+    # What needs no model stands beside them, valued on seeds on which no move was chosen.
     rules = {rule["name"]: rule for rule in result["nulls"]}
     assert set(rules) == {"leave", "random", "spend"}
-    leave = " ".join(percent(rules["leave"][each]) for each in ("regret", "regret_elsewhere"))
+    leave = " ".join([percent(0), f"{percent(rules['leave']['regret'])} ± "])
     assert f"Leave the budget as it is {leave}" in text(page)
-    assert "On another seed," in page
+    assert "Does following a model beat leaving the budget as it is?" in page
+    assert f"True shares are means over {result['seeds']} seeds" in text(page)
     assert result["allocation"] == "shapley"
     assert "Shapley values: the market is run again" in text(page)
     for row in truth.values():
         # Each industry has one campaign: nothing is done jointly, so all allocations agree.
-        assert row["removal"] == row["first_in"] == row["share"]
+        assert row["removal"] == pytest.approx(row["first_in"]) == pytest.approx(row["share"], abs=1e-6)
     assert page.count('type="application/json"') == 2
     assert client.get(started.location + "?model=markov").text.count("markov") > page.count("markov")
     # Everybody sees it; the viewer cannot start one.
@@ -194,7 +197,7 @@ def done(engine: Engine, kind: str, arguments: dict[str, Any]) -> int:
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 def test_a_market_is_built_from_our_tables_decided_on_shown_and_simulated(
-    signed_in: Enter, engine: Engine, settings: Settings, our_tables: dict[str, pa.Table]
+    signed_in: Enter, engine: Engine, settings: Settings, our_tables: dict[str, pa.Table], office: Flask
 ) -> None:
     told: list[int] = []
 
@@ -216,6 +219,18 @@ def test_a_market_is_built_from_our_tables_decided_on_shown_and_simulated(
     assert "A random move, on average" in page
     assert "Fixed costs only, such as bookings: directory, webinar" in page
     assert "Nothing tracked: referral" in page
+    for heading in ("Which test would change the decision most?", "Estimated effects under these beliefs"):
+        assert heading in page
+    # The market has one kind of need where that of the tables has three, and both pages name what differs.
+    result = archive.get(TOKEN) or {}
+    wrong = poor({**result["fitted"], **result["held_out"]})
+    assert wrong
+    budget = text(client.get("/roi/advice").text)
+    with office.test_request_context():
+        for figure in wrong:
+            assert figure_words()[figure] in page
+            assert figure_words()[figure] in budget
+    assert "The simulated market does not match our data in: " in page
     # Other beliefs weigh the same worlds otherwise, at once.
     sure = client.get("/simulator/which-model?anyway=few&role=close&nothing=none")
     assert '<option value="close" selected>' in sure.text
@@ -291,19 +306,25 @@ def test_which_model_to_trust_is_looked_up_for_our_number_of_deals(signed_in: En
     viewer = signed_in("viewer")
     page = text(viewer.get(f"/simulator/which-model?{YEAR}").text)
     assert "We won 6 deals in this period. We studied markets with 100 deals or more" in page
+
+    def give(value: float, error: float) -> str:
+        return f"{percent(value)} ± {percent(error)}"
+
     assert f"chance alone misattributes {percent(which_model.chance(6))} of margin" in page
     best = which_model.trust(6)[0]
-    figures = (best.mean.wrong, best.usual.wrong, best.worst.wrong)
-    assert " ".join([best.model, *map(percent, figures)]) in page
-    leave = which_model.rules()[0]
-    figures = (leave.usual_lost, leave.mean_lost, leave.worst_lost)
-    assert " ".join(["Leave the budget as it is", *map(percent, figures)]) in page
-    figures = (best.usual.lost, best.mean.lost, best.worst.lost)
+    wrong = give(best.mean.wrong, best.mean.wrong_se), give(best.usual.wrong, best.usual.wrong_se)
+    assert " ".join([best.model, *wrong, percent(best.worst.wrong)]) in page
+    assert f"Leave the budget as it is {percent(0)} {percent(0)} {percent(0)}" in page
+    for rule in which_model.rules()[1:2]:
+        gained = give(rule.usual, rule.usual_se), give(rule.mean, rule.mean_se)
+        assert " ".join(["A random move, on average", *gained, percent(rule.worst)]) in page
+    gained = give(best.usual.gain, best.usual.gain_se), give(best.mean.gain, best.mean.gain_se)
     held = which_model.worlds_better_than_leaving(6)[best.model]
-    assert " ".join([best.model, *map(percent, figures), f"{held} of 13"]) in page
-    beaten = which_model.no_better_than_leaving(6)
-    told = f"the budget moves of {len(beaten)} of {len(which_model.covered(6))} models do not beat leaving"
-    assert f"In the pump supplier scenario, {told} the budget as it is: {', '.join(beaten)}." in page
+    assert " ".join([best.model, *gained, percent(best.worst.gain), f"{held} of 13"]) in page
+    beats = which_model.beats_leaving(6)
+    for word, known in (("Yes", True), ("No", False), ("We cannot tell", None)):
+        models = [model for model, each in beats.items() if each is known]
+        assert (f"{word}: {', '.join(models)}." in page) == bool(models)
     assert "We won 0 deals" in text(viewer.get("/simulator/which-model?from=2025-01-01&to=2025-12-31").text)
     assert viewer.get("/simulator/which-model?from=soon").status_code == 422
     for report in ("/roi", "/roi/advice"):
@@ -321,13 +342,13 @@ def test_a_result_from_before_the_rules_were_scored_is_still_shown(
     archive = Archive(settings.data_dir)
     result = archive.get(token)
     assert result is not None
-    for new in ("nulls", "allocation", "orders_of_joining"):
+    for new in ("nulls", "allocation", "orders_of_joining", "seeds"):
         del result[new]
     for row in result["campaigns"]:
-        for new in ("removal", "first_in", "below_zero"):
+        for new in ("removal", "first_in", "below_zero", "error"):
             del row[new]
     for score in result["models"]:
-        for new in ("regret_elsewhere", "regret_elsewhere_minor", "beats_leaving", "allocation"):
+        for new in ("gain", "gain_se", "regret_se", "followed", "beats_leaving", "allocation"):
             del score[new]
     archive.put(token, result)
     page = text(client.get(started.location).text)

@@ -1,7 +1,7 @@
 """A market built from one's own tables on the command line, and which move of budget is good in it."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,6 +129,7 @@ def fit(
         "off": "Difference (standard errors)",
     }
     installation.show(figures, heading)
+    click.echo(_misfits(found.fitted | found.held_out))
     for name in found.left_out:
         click.echo(f"Not fitted, since the tables do not tell: {fitting.PARAMETERS[name][0]}.")
     for pair in found.tied:
@@ -182,7 +183,7 @@ def decide(
     DIR holds your journey tables as Parquet, MARKET is the file that `market fit` made of them. Every
     model's move and the best found are tried under each family of mechanisms.
     """
-    from simulator import advise
+    from simulator import advise, fitting, information
     from simulator import decide as deciding
 
     data = _tables(directory)
@@ -190,10 +191,13 @@ def decide(
         scenario = scenarios.load(Path(market))
         with mapper(workers) as spread:
             trial = deciding.decide(data, scenario, spread, draws=draws + draws % 2, seed=seed)
+            figures = fitting.describe(data, scenario, spread)
     except (ValueError, scenarios.ScenarioError) as error:
         fail(str(error))
     advice = advise.advise(trial, Beliefs(anyway, role, nothing))
     others = [advise.advise(trial, each) for each in advice.beliefs.others()]
+    effects = information.effects(trial, advice.beliefs)
+    pauses = information.pauses(trial, advice.beliefs)
     if installation.as_json:
         installation.tell_json(
             {
@@ -202,12 +206,18 @@ def decide(
                 "move": advice.row.move if advice.row else None,
                 "rows": [_plain(row) for row in advice.rows],
                 "weights": advice.weights,
+                "misfits": fitting.poor(figures),
+                "effects": [vars(each) for each in effects],
+                "pauses": [
+                    vars(each) | {"gain": vars(each.gain), "worth_it": each.worth_it} for each in pauses
+                ],
                 "others": [vars(each.beliefs) | {"verdict": each.verdict} for each in others],
                 "trial": deciding.as_plain(trial),
             }
         )
         return
     click.echo(f"Better than leaving the budget: {_BETTER[advice.better_than_leaving]}.")
+    click.echo(_misfits(figures))
     if advice.row is None:
         click.echo("Fewer than two campaigns have movable costs and tracked results: no budget can be moved.")
         return
@@ -248,6 +258,38 @@ def decide(
         {"beliefs": "If you believed", "move": "Best found", "gain": "Gain", "verdict": "Verdict"},
         "Under other beliefs:",
     )
+    installation.show(
+        [
+            {
+                "campaign": each.campaign,
+                "mean": f"{each.mean / 100:,.0f}",
+                "range": f"{each.low / 100:,.0f} to {each.high / 100:,.0f}",
+            }
+            for each in effects
+        ],
+        {"campaign": "Campaign", "mean": "Estimate", "range": "Range of 90 %"},
+        f"Margin lost in a year without each campaign, under these beliefs, {currency}:",
+    )
+    installation.show(
+        [
+            {
+                "campaign": each.campaign,
+                "weeks": each.weeks,
+                "gain": _gain(each.gain),
+                "cost": f"{each.cost / 100:,.0f}",
+                "worth": {True: "yes", False: "no", None: "cannot tell"}[each.worth_it],
+            }
+            for each in pauses
+        ],
+        {
+            "campaign": "Pause",
+            "weeks": "Weeks",
+            "gain": "Value of the result",
+            "cost": "Cost of the test",
+            "worth": "Worth it",
+        },
+        f"Which test would change the decision most, {currency}; not testing costs and gains 0:",
+    )
     for names, why in (
         (trial.fixed, "fixed costs only, such as bookings"),
         (trial.small, "movable costs below the amount"),
@@ -255,6 +297,17 @@ def decide(
     ):
         if names:
             click.echo(f"Left out of moves, {why}: {', '.join(names)}.")
+
+
+def _misfits(figures: Mapping[str, tuple[float, float, float]]) -> str:
+    """Say in which figures a market does not describe the data."""
+    from simulator import fitting, moments
+
+    named = [(moments.FITTED | moments.HELD_OUT)[name][0] for name in fitting.poor(figures)]
+    bound = f"{fitting.POOR:.0f} standard errors"
+    if not named:
+        return f"The market describes your data: no figure is more than {bound} off."
+    return f"The market does not describe your data in, more than {bound} off: {'; '.join(named)}."
 
 
 def _name(row: "Row") -> str:

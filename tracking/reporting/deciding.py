@@ -48,7 +48,7 @@ def current(session: Session, settings: Settings, today: date) -> Deciding:
     chosen = session.scalar(select(Installation.deciding_model))
     if chosen in CHOICES:
         return Deciding(chosen, True, deals)
-    return Deciding(which_model.recommended(deals).model, False, deals)
+    return Deciding(which_model.recommended(deals, CHOICES).model, False, deals)
 
 
 def choose(session: Session, model: str | None) -> None:
@@ -65,7 +65,7 @@ def choose(session: Session, model: str | None) -> None:
 
 def reason(deciding: Deciding) -> str:
     """Return in one sentence why the model decides."""
-    best = which_model.recommended(deciding.deals)
+    best = which_model.recommended(deciding.deals, CHOICES)
     if deciding.model != best.model:
         return str(
             gettext(
@@ -79,8 +79,8 @@ def reason(deciding: Deciding) -> str:
     return str(
         gettext(
             "With %(deals)s deals a year, %(model)s is the safest choice. In simulated markets it "
-            "misattributes %(mean)s of the margin on average and %(worst)s at worst, the best "
-            "worst case of all models.",
+            "misattributes %(mean)s of the margin on average and %(worst)s at worst. That is the best "
+            "worst case of all models that can be the default.",
             deals=formatting.count(deciding.deals),
             model=model_word(best.model),
             mean=formatting.share(best.mean.wrong),

@@ -23,6 +23,7 @@ from tracking.access.jobs import Arguments, Progress
 from tracking.errors import Invalid, NotFound
 
 if TYPE_CHECKING:
+    from simulator.expectation import Followed
     from simulator.fitting import Fit
 
 LEAST_ACCOUNTS, MOST_ACCOUNTS = 50, 5_000
@@ -95,8 +96,8 @@ def run(archive: Archive, arguments: Arguments, progress: Progress) -> Mapping[s
     from simulator import scenario as scenarios
     from simulator import score as scoring
     from simulator.coverage import intervals
+    from simulator.expectation import over_seeds
     from simulator.market import World
-    from simulator.moves import elsewhere, moves
     from simulator.nulls import nulls
     from simulator.runs import counted, mapper, results
     from simulator.study import PERMUTATIONS
@@ -116,16 +117,17 @@ def run(archive: Archive, arguments: Arguments, progress: Progress) -> Mapping[s
             spread,
             permutations=orders,
             exact_shapley=not orders,
-            on_progress=_part(progress, 10, 50),
+            on_progress=_part(progress, 10, 35),
         ).report
         if truth["window"]["margin_minor"] <= 0:
             raise Invalid("accounts", "too few: there were no buyers. Use more companies or more days")
-        gains = moves(world, spread, _part(progress, 50, 68)) if movable else None
-        afar = moves(elsewhere(world), spread, _part(progress, 68, 85)) if movable else None
+        truth, gains = over_seeds(world, truth, spread, regret=movable, on_progress=_part(progress, 35, 90))
     credit, unavailable = _credits(seen)
     progress(95, 100)
     spans = intervals(seen, tuple(credit), _RESAMPLES, arguments["seed"], LEVEL)
-    caused, whole = scoring.true_margin(truth), truth["window"]["margin_minor"]
+    caused, expected = scoring.true_margin(truth), scoring.true_whole(truth)
+    errors, whole = scoring.true_errors(truth) or {}, truth["window"]["margin_minor"]
+    means = truth["expectation"]["campaigns"]
     campaigns = []
     for name, (fixed, variable) in zip(world.campaigns, spend_minor(world), strict=True):
         campaigns.append(
@@ -134,15 +136,15 @@ def run(archive: Archive, arguments: Arguments, progress: Progress) -> Mapping[s
                 "channel": scenario.campaigns[name].channel,
                 "spend_minor": fixed + variable,
                 "margin_minor": caused[name],
-                "error_minor": truth["campaigns"][name]["removal_margin_se_minor"],
+                "error": errors[name] / expected,
                 "needed": truth["campaigns"][name]["deals"]["needed"],
-                "removal": truth["campaigns"][name]["removal"]["margin_minor"] / whole,
-                "first_in": truth["campaigns"][name]["first_in"]["margin_minor"] / whole,
+                "removal": means[name]["removal"]["margin_minor"] / expected,
+                "first_in": means[name]["first_in"]["margin_minor"] / expected,
                 "below_zero": {
                     by: {"margin_minor": truth["campaigns"][name][by]["margin_minor"]} | causes
                     for by, causes in truth["campaigns"][name].get("below_zero", {}).items()
                 },
-                "share": caused[name] / whole,
+                "share": caused[name] / expected,
                 "roi": _roi(caused[name], fixed + variable),
                 "models": {
                     model: {
@@ -155,11 +157,11 @@ def run(archive: Archive, arguments: Arguments, progress: Progress) -> Mapping[s
         )
     models = []
     for model, given in credit.items():
-        score = asdict(scoring.compare(model, given, truth, world, gains, afar))
+        found = scoring.compare(model, given, truth, world, gains)
         ends = [(spans.get((model, name), (0.0, 0.0)), caused[name]) for name in world.campaigns]
-        score["held"] = sum(low <= true <= high for (low, high), true in ends)
-        models.append(score | _regrets(score, whole))
-    rules = [asdict(each) for each in nulls(world, truth, gains, afar)]
+        held = sum(low <= true <= high for (low, high), true in ends)
+        models.append(asdict(found) | _money(found.followed, expected) | {"held": held})
+    rules = [asdict(each) | _money(each.followed, expected) for each in nulls(world, truth, gains)]
     result = {
         "scenario": scenario.name,
         "fitted": None if source in scenarios.names() else source,
@@ -169,10 +171,11 @@ def run(archive: Archive, arguments: Arguments, progress: Progress) -> Mapping[s
         "seed": world.seed,
         "orders": truth["window"]["orders"],
         "margin_minor": whole,
-        "anyway_minor": whole - truth["incremental"]["margin_minor"],
+        "anyway_minor": round(whole * (1 - sum(caused.values()) / expected)),
         "campaigns": campaigns,
         "models": sorted(models, key=lambda score: score["total_variation"]),
-        "nulls": [rule | _regrets(rule, whole) for rule in rules],
+        "nulls": rules,
+        "seeds": truth["expectation"]["seeds"],
         "allocation": scoring.allocation(truth),
         "orders_of_joining": orders,
         "unavailable": unavailable,
@@ -272,10 +275,12 @@ def _credits(seen: Mapping[str, pa.Table]) -> tuple[dict[str, dict[str | None, i
     return found, unavailable
 
 
-def _regrets(score: Mapping[str, Any], whole: int) -> dict[str, float | None]:
-    """Return the margin lost by a move as a share of the whole, here and on another seed."""
-    lost = {"regret": score["regret_minor"], "regret_elsewhere": score["regret_elsewhere_minor"]}
-    return {name: None if amount is None else amount / whole for name, amount in lost.items()}
+def _money(followed: "Followed | None", whole: float) -> dict[str, Any]:
+    """Return gain and loss by a move as shares of the whole, with errors, and whether it beats leaving."""
+    if followed is None:
+        return {"beats_leaving": None}
+    shares = {name: None if value is None else value / whole for name, value in asdict(followed).items()}
+    return shares | {"beats_leaving": followed.beats_leaving}
 
 
 def _roi(margin: int, spend: int) -> float | None:

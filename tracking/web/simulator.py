@@ -22,7 +22,7 @@ from tracking.storage.models import Job
 from tracking.storage.vocabulary import JobState
 from tracking.web import forms, pages
 from tracking.web.pages import EVERYONE, MARKETERS, Work
-from tracking.web.scenario_words import scenario_words
+from tracking.web.scenario_words import figure_words, scenario_words
 
 Page = str | tuple[str, int] | AnyResponse
 _KINDS = ("simulate", "calibrate", "decide")
@@ -31,8 +31,6 @@ _COMPANIES = (simulations.LEAST_ACCOUNTS, simulations.MOST_ACCOUNTS)
 _DRAWN = ("first-touch", "last-touch", "linear", "shapley", "self-reported", "hybrid")
 # More models than this make a chart that nobody can read; the table shows all that are chosen.
 _MOST_DRAWN = 7
-_FITS = 3.0
-"""Held-out figures within so many standard errors count as fitting."""
 
 
 def _start(problem: Invalid | None = None, which: str = "") -> str:
@@ -163,27 +161,6 @@ def origin_words() -> dict[str, str]:
     }
 
 
-def figure_words() -> dict[str, str]:
-    """Return what the figures are called by which a simulated market is compared with a real one."""
-    return {
-        "orders": gettext("orders (logarithm)"),
-        "clicks_per_account": gettext("visits, forms, messages and events for each company seen (logarithm)"),
-        "phone_share": gettext("first calls for each first call, form and message"),
-        "asked_share": gettext("share of inquirers who were asked"),
-        "calls_per_account": gettext("calls for each known calling company (logarithm)"),
-        "missed_share": gettext("share of known companies' calls without an answer"),
-        "talk_median": gettext("median talk time in seconds (logarithm)"),
-        "qualified_rate": gettext("companies with a qualified lead for each with a lead"),
-        "won_rate": gettext("first orders for each opportunity"),
-        "cycle_median": gettext("median days from opportunity to order (logarithm)"),
-        "visit_share": gettext("share of touches that are visits"),
-        "opportunity_rate": gettext("companies with an opportunity for each with a qualified lead"),
-        "cycle_upper": gettext("upper quartile of days from opportunity to order (logarithm)"),
-        "repeat_share": gettext("share of orders by companies that had ordered before"),
-        "first_call_share": gettext("share of known companies' calls that are first calls"),
-    }
-
-
 def _archive() -> Archive:
     return Archive(pages.settings().data_dir)
 
@@ -256,6 +233,8 @@ def _chart(result: dict[str, Any], models: Sequence[str], measure: str, title: s
 
 def _figures(result: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the figures of a fit: fitted first, then those held out, each with how far off it is."""
+    from simulator.fitting import poor
+
     words = figure_words()
     return [
         {
@@ -264,7 +243,7 @@ def _figures(result: dict[str, Any]) -> list[dict[str, Any]]:
             "data": data,
             "simulated": simulated,
             "off": off,
-            "fits": off is not None and abs(off) <= _FITS,
+            "fits": not poor({name: (data, simulated, off)}),
         }
         for group in ("fitted", "held_out")
         for name, (data, simulated, off) in result[group].items()

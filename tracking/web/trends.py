@@ -14,6 +14,7 @@ from reports.advice import what_if
 from reports.charts import Spec
 from reports.evidence import Standing
 from reports.trends import Step, preceding
+from simulator import which_model
 from tracking import clock
 from tracking.access import saved_views
 from tracking.errors import Invalid
@@ -24,7 +25,7 @@ from tracking.reporting.roi import Comparison, Question
 from tracking.reporting.snapshots import Snapshot
 from tracking.storage import money
 from tracking.storage.models import Annotation, Indicator
-from tracking.web import pages
+from tracking.web import pages, tried_moves
 from tracking.web.pages import EVERYONE, user
 
 _SHOWN = ("calls", "leads", "customers", "revenue_minor", "cost_minor")
@@ -110,6 +111,7 @@ def advice() -> tuple[str, int]:
             told=found.evidence.whole() is Standing.enough,
             conclusion=advising.conclusion(found, judged),
             warnings=deciding.warnings(asked.deciding, found.models),
+            misfits=tried_moves.latest_misfits(session),
             lost={model: found.share_of(UNATTRIBUTED, model) for model in found.models},
             saved=saved_views.visible(session, user().id, "/roi/advice"),
             costs=_costs(found),
@@ -119,6 +121,7 @@ def advice() -> tuple[str, int]:
             spec=charts.still_to_come(found, pages.settings().currency),
             verdicts=advising.verdict_words(),
             worth=advising.worth(found.models),
+            rules=[rule for rule in which_model.rules() if rule.name != "best"],
             reason=advising.reason,
             problem=problem,
             all_models=roi.REPORTED,

@@ -5,8 +5,6 @@ from typing import Any
 import pyarrow.compute as pc
 from flask import redirect, render_template, request, url_for
 from flask_babel import gettext
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from simulator import which_model as study
@@ -14,15 +12,12 @@ from simulator.beliefs import QUESTIONS, Beliefs
 from tracking.access import jobs
 from tracking.errors import Invalid, say
 from tracking.reporting import roi, simulations
-from tracking.reporting.simulations import Archive, new_token
-from tracking.storage.models import Job
-from tracking.storage.vocabulary import JobState
-from tracking.web import forms, pages
+from tracking.reporting.simulations import new_token
+from tracking.web import forms, pages, tried_moves
 from tracking.web.pages import EVERYONE, MARKETERS, Work
 from tracking.web.scenario_words import scenario_words
 
 Page = tuple[str, int, dict[str, str]]
-_LOOKED_AT = 20
 
 
 @pages.page("/simulator/which-model", EVERYONE)
@@ -51,17 +46,20 @@ def _page(problem: Invalid | None) -> Page:
     with pages.reading() as session:
         asked = pages.report_query(session)
         snapshot = pages.current_snapshot(session)
-        running, failed, found = _latest(session)
+        running, failed, found = tried_moves.latest(session)
     beliefs, wrong = _beliefs()
     advice: dict[str, Any] = {}
     if found:
-        from simulator import advise
+        from simulator import advise, information
         from simulator.decide import from_plain
 
         trial = from_plain(found["trial"])
         advice["trial"] = trial
         advice["advice"] = advise.advise(trial, beliefs)
         advice["others"] = [advise.advise(trial, each) for each in beliefs.others()]
+        advice["effects"] = information.effects(trial, beliefs)
+        advice["pauses"] = information.pauses(trial, beliefs)
+        advice["misfits"] = tried_moves.misfits(found)
     table, period = snapshot.tables, asked.period
     won = table.conversions.filter(pc.equal(table.conversions["goal"], "won"))["converted_at"]
     count = int(pc.sum(period.holds(won)).as_py() or 0)
@@ -85,11 +83,10 @@ def _page(problem: Invalid | None) -> Page:
         ranked=ranked,
         uncovered=study.uncovered(roi.REPORTED, count),
         rules=study.rules(),
-        no_better=study.no_better_than_leaving(count),
+        beats=study.beats_leaving(count),
         better_in=study.worlds_better_than_leaving(count),
         worlds=len(study.study()["worlds"]) - 1,
-        near=[each.model for each in ranked if each.mean.wrong - ranked[0].mean.wrong <= chance],
-        usual=min(ranked, key=lambda each: each.usual.wrong),
+        near=[each.model for each in ranked if each.near],
         asked_rate=roi.attended(snapshot, period)["asked_rate"],
         words=scenario_words(),
         snapshot=snapshot,
@@ -158,17 +155,3 @@ def _beliefs() -> tuple[Beliefs, Invalid | None]:
             )
         told[question] = answer
     return Beliefs(**told), None
-
-
-def _latest(session: Session) -> tuple[Job | None, Job | None, dict[str, Any] | None]:
-    """Return the job that tries moves now, one that failed since the newest result, and that result."""
-    query = select(Job).where(Job.kind == "decide").order_by(Job.id.desc()).limit(_LOOKED_AT)
-    running, failed, archive = None, None, Archive(pages.settings().data_dir)
-    for job in session.scalars(query):
-        if jobs.is_open(job):
-            running = running or job
-        elif job.state == JobState.failed:
-            failed = failed or job
-        elif job.state == JobState.done and (result := archive.get(job.arguments["token"])):
-            return running, failed, result | {"job_id": job.id, "made_at": job.created_at}
-    return running, failed, None

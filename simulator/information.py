@@ -1,0 +1,237 @@
+"""What campaigns may cause under stated beliefs, and which pause of one would change the decision most.
+
+Both weigh the worlds in which `simulator.decide` tried moves. A pause shows leads that are missing, give or
+take chance; worlds in which so many would be missing gain weight, and another move may then be best.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Final
+
+import numpy as np
+
+from simulator.advise import Gain
+from simulator.beliefs import Beliefs
+from simulator.certainty import told_from_zero
+from simulator.chance import Floats
+from simulator.decide import Cell, Trial
+from simulator.families import HOUSE, NONE
+
+# Weeks of a pause that are tried.
+WEEKS: Final = (12, 26)
+# Variance of the leads of a week in multiples of their mean. Assumption: weeks vary half as much again as by
+# chance alone.
+DISPERSION: Final = 1.5
+# Points by which chance in what a pause shows is gone through.
+_POINTS: Final = 9
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a campaign may cause under stated beliefs: margin lost without it, in minor units.
+
+    Attributes
+    ----------
+    campaign : str
+        Its name.
+    mean, low, high : float
+        Mean, and ends of the range that holds so much of the weight as was asked for.
+    """
+
+    campaign: str
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Pause:
+    """A pause of a campaign as a test.
+
+    Attributes
+    ----------
+    campaign : str
+        What pauses, everywhere.
+    weeks : int
+        For how long.
+    gain : Gain
+        Margin that a decision with its result gains over one without, in a year, in minor units.
+    cost : float
+        Margin lost in the pause on average, less the movable costs saved, in minor units; below 0 it saves.
+    """
+
+    campaign: str
+    weeks: int
+    gain: Gain
+    cost: float
+
+    @property
+    def worth_it(self) -> bool | None:
+        """Whether its gain is larger than its cost, by two standard errors; None where it cannot be told."""
+        return told_from_zero(self.gain.mean - max(0.0, self.cost), self.gain.error)
+
+
+def effects(
+    trial: Trial, beliefs: Beliefs, *, level: float = 0.9, without: Sequence[str] = ()
+) -> list[Effect]:
+    """Estimate what each campaign causes under stated beliefs.
+
+    Parameters
+    ----------
+    trial : Trial
+        What `try_moves` returned.
+    beliefs : Beliefs
+        What is believed.
+    level : float, default 0.9
+        Weight of the worlds within the range.
+    without : sequence of str, optional
+        Families that get no weight.
+
+    Returns
+    -------
+    list of Effect
+        Most first; empty for a trial without `Cell.caused`.
+
+    Notes
+    -----
+    The range is that of the worlds of the prior, leaning on credits as `simulator.families.sizes` says. It is
+    no better than the beliefs: docs/which-model.md states how often it holds the truth, within the prior and
+    outside.
+    """
+    cells = [cell for cell in trial.cells if cell.caused]
+    if not cells:
+        return []
+    weights = {name: each for name, each in beliefs.families().items() if name not in without}
+    whole = sum(weights.values())
+    weight = _weights(cells, beliefs, weights) / whole
+    # Where no campaign has any effect, there is none.
+    weight = np.append(weight, weights.get(NONE, 0.0) / whole)
+    table = np.vstack([np.array([cell.caused for cell in cells]), np.zeros(len(trial.campaigns))])
+    tails = (1 - level) / 2
+    found = []
+    for name, column in zip(trial.campaigns, table.T, strict=True):
+        order = np.argsort(column, kind="stable")
+        below = np.cumsum(weight[order])
+        low, high = (
+            column[order][min(len(order) - 1, int(np.searchsorted(below, end)))]
+            for end in (tails, 1 - tails - 1e-12)
+        )
+        found.append(Effect(name, float(weight @ column), float(low), float(high)))
+    return sorted(found, key=lambda each: -each.mean)
+
+
+def pauses(trial: Trial, beliefs: Beliefs) -> list[Pause]:
+    """Say what a pause of each campaign would be worth to the decision.
+
+    Parameters
+    ----------
+    trial : Trial
+        What `try_moves` returned.
+    beliefs : Beliefs
+        What is believed.
+
+    Returns
+    -------
+    list of Pause
+        One per campaign, of the length that is worth most after its cost, most first; empty for a trial
+        without `Cell.brought` or without moves.
+
+    Notes
+    -----
+    The worlds for valuing take turns at being true. In each, what a pause shows is its share of the leads
+    that the campaign brings in the window, with the variance of a comparison of so many weeks with a year
+    (`DISPERSION`). Weights of the worlds for finding follow by Bayes' rule, and the move that is then best is
+    valued in the true world, against the move that was best before. So chance in the simulation does not
+    count as information. A pause is taken to show its share of a year's leads at once; a campaign with a long
+    memory shows less.
+    """
+    finding = [cell for cell in trial.cells if cell.finding and cell.brought]
+    valuing = [cell for cell in trial.cells if not cell.finding and cell.brought]
+    if not finding or not valuing or not trial.moves:
+        return []
+    families = beliefs.families()
+    prior = _weights(finding, beliefs, families)
+    gains = np.array([cell.gains for cell in finding])
+    before = _choice(prior @ gains)
+    found = []
+    for place, (name, variable) in enumerate(trial.campaigns.items()):
+        tried = [
+            _pause(trial, name, place, variable, weeks, finding, valuing, prior, gains, before, beliefs)
+            for weeks in WEEKS
+        ]
+        found.append(max(tried, key=lambda each: each.gain.mean - max(0.0, each.cost)))
+    return sorted(found, key=lambda each: -(each.gain.mean - max(0.0, each.cost)))
+
+
+def _pause(
+    trial: Trial,
+    name: str,
+    place: int,
+    variable: int,
+    weeks: int,
+    finding: list[Cell],
+    valuing: list[Cell],
+    prior: Floats,
+    gains: Floats,
+    before: int | None,
+    beliefs: Beliefs,
+) -> Pause:
+    share = 7 * weeks / trial.days
+    shown = np.array([cell.brought[place] for cell in finding]) * share
+    normal = NormalDist()
+    points = [normal.inv_cdf((number + 0.5) / _POINTS) for number in range(_POINTS)]
+    differences = []
+    for cell in valuing:
+        error = math.sqrt(max(1.0, DISPERSION * cell.leads * share * (1 + share)))
+        after = []
+        for point in points:
+            seen = cell.brought[place] * share + point * error
+            likely = -0.5 * ((seen - shown) / error) ** 2
+            after.append(_worth(cell, _choice((prior * np.exp(likely - likely.max())) @ gains)))
+        differences.append(sum(after) / _POINTS - _worth(cell, before))
+    families = beliefs.families()
+    weight = _weights(valuing, beliefs, families)
+    caused = np.array([cell.caused[place] for cell in valuing])
+    cost = float(weight @ caused) * share - variable * share
+    return Pause(name, weeks, _mean(np.array(differences), weight, valuing), cost)
+
+
+def _mean(values: Floats, weight: Floats, cells: Sequence[Cell]) -> Gain:
+    """Return a weighted mean with its standard error over worlds, family by family."""
+    variance = 0.0
+    for family in HOUSE:
+        rows = np.array([cell.family == family for cell in cells])
+        own = weight[rows]
+        if not own.sum():
+            continue
+        part = own / own.sum()
+        effective = 1 / float(part @ part)
+        if effective <= 1.5:
+            return Gain(float(weight @ values), None)
+        spread = float((part**2) @ (values[rows] - part @ values[rows]) ** 2) * effective / (effective - 1)
+        variance += float(own.sum()) ** 2 * spread
+    return Gain(float(weight @ values), math.sqrt(variance))
+
+
+def _weights(cells: Sequence[Cell], beliefs: Beliefs, families: Mapping[str, float]) -> Floats:
+    """Return the weight of each world; together those of the families with an effect."""
+    raw = np.array([beliefs.world(cell.anyway, cell.nothing) for cell in cells])
+    weight = np.zeros(len(cells))
+    for family in HOUSE:
+        rows = np.array([cell.family == family for cell in cells])
+        if rows.any():
+            weight[rows] = families.get(family, 0.0) * raw[rows] / raw[rows].sum()
+    return weight
+
+
+def _choice(gains: Floats) -> int | None:
+    best = int(np.argmax(gains))
+    return best if gains[best] > 0 else None
+
+
+def _worth(cell: Cell, move: int | None) -> float:
+    return 0.0 if move is None else cell.gains[move]
