@@ -1,7 +1,7 @@
 """Records of telephone systems: whose file it is, which way each call went, which number was dialled."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TypeVar
@@ -55,6 +55,14 @@ _PARTIES = (
     "destination",
     "ziel",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Away:
+    """A leg that goes out or stays inside, and what it is unless its call came in by an earlier file."""
+
+    event: CallEvent
+    otherwise: Skip
 
 
 class _Records:
@@ -124,8 +132,6 @@ class CallRecords:
         """By id, the legs that went out or stayed in the house."""
         self._came: dict[str, CallEvent] = {}
         """By id, the first leg of a call that came in."""
-        self._away: dict[int, tuple[CallEvent, Skip]] = {}
-        """Legs that went out or stayed in the house and wait to be saved, and what they are else."""
 
     def _ordered(self, table: Table, dialect: Dialect) -> Dialect:
         """Decide for the whole file whether the day or the month comes first, where dates are so written."""
@@ -151,7 +157,7 @@ class CallRecords:
         """Learn which numbers are ours, and which of them an extension or queue stands for."""
         self._aim.begin(session, self.name)
 
-    def read(self, cells: Sequence[str]) -> CallEvent | Skip:
+    def read(self, cells: Sequence[str]) -> "CallEvent | _Away | Skip":
         """Read one record."""
         event = self._records.read(cells)
         if isinstance(event, Skip):
@@ -166,8 +172,7 @@ class CallRecords:
             if event.provider_call_id.startswith(_NAMELESS):
                 return away
             # The call that it is a leg of may have come in with another file.
-            self._away[id(event)] = event, away
-            return event
+            return _Away(event, away)
         phone.check(event.caller or "", self._region, "caller")
         for dialled in event.dialled:
             if "E+" in dialled.upper():
@@ -183,15 +188,16 @@ class CallRecords:
         """Return a row of the wrong width put right, if the system's own faults explain it."""
         return self._records.mended(cells)
 
-    def save(self, session: Session, records: Sequence[CallEvent], at: datetime) -> Sequence[Outcome]:
+    def save(
+        self, session: Session, records: "Sequence[CallEvent | _Away]", at: datetime
+    ) -> Sequence[Outcome]:
         """Record the calls; rows of one call become one."""
         self._aim.remember(session)
         second = self._records.second_legs
-        away = {id(event): self._away.pop(id(event))[1] for event in records if id(event) in self._away}
-        legs = [event for event in records if id(event) in away]
-        records, rows = [event for event in records if id(event) not in away], records
-        out = {id(event) for event in records if self._of_one_that_went_out(event)}
-        kept = [e for e in records if e.provider_call_id not in second and id(e) not in out]
+        events = [record for record in records if isinstance(record, CallEvent)]
+        legs = [record.event for record in records if isinstance(record, _Away)]
+        out = {id(event) for event in events if self._of_one_that_went_out(event)}
+        kept = [e for e in events if e.provider_call_id not in second and id(e) not in out]
         if second:
             absorb(session, kept, second)
         if self._records.joins:
@@ -214,16 +220,15 @@ class CallRecords:
         recorded = record_rows(session, [*kept, *passed_on, *map(_passed_on, earlier)], self._region)
         done, joined = iter(recorded), iter(recorded[len(kept) + len(passed_on) :])
         of_known = set(map(id, earlier))
-        return [
-            (next(joined)[0] if id(e) in of_known else away[id(e)])
-            if id(e) in away
-            else OUT_LEG
-            if id(e) in out
-            else OTHER_LEG
-            if e.provider_call_id in second
-            else next(done)[0]
-            for e in rows
-        ]
+        outcomes: list[Outcome] = []
+        for record in records:
+            if isinstance(record, _Away):
+                outcomes.append(next(joined)[0] if id(record.event) in of_known else record.otherwise)
+            elif id(record) in out:
+                outcomes.append(OUT_LEG)
+            else:
+                outcomes.append(OTHER_LEG if record.provider_call_id in second else next(done)[0])
+        return outcomes
 
     def _of_known_calls(self, session: Session, legs: Sequence[CallEvent]) -> list[CallEvent]:
         """Return the legs of calls that came in by an earlier file and were passed on to outside."""
