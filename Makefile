@@ -36,7 +36,7 @@ test: $(VENV)/.test  ## Set up what the tests need and run them all
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder
 
 messages: $(VENV)/.test  ## Bring the catalogs of the languages up to date and compile them
 	$(BIN)/python -m tests.messages

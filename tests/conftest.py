@@ -15,6 +15,7 @@ from hypothesis import HealthCheck
 from sqlalchemy import Dialect, Engine
 from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.cast import ACME_DESK
 from tracking.storage import db, models
@@ -46,17 +47,35 @@ ON_BOTH = pytest.mark.parametrize("settings", DATABASES, indirect=True)
 TABLES = models.Call.metadata.tables
 
 
+# They start a session of Spark, which takes longer than what they test.
+_SPARK = {"tests/attribution/test_spark.py", "tests/simulator/test_observe.py"}
+
+
+def _share(nodeid: str) -> str:
+    """Return what a test shares with others: its module, or Spark."""
+    module = nodeid.partition("::")[0]
+    return "spark" if module in _SPARK else module
+
+
+class ByModule(LoadScopeScheduling):
+    """Keep the tests of a module on one worker, those with Spark on the same one.
+
+    What a module sets up is then set up once. Groups of pytest-xdist 3.8 do nothing under pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _share(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByModule:
+    """Return how tests are given to workers."""
+    return ByModule(config, log)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a module on one worker, those with Spark on the same one, and start with the longest.
-
-    What a module sets up is then set up once. The long ones come first, lest one worker end alone with them.
-    """
-    modules = {item: item.nodeid.partition("::")[0] for item in items}
-    spark = {modules[item] for item in items if "spark" in item.nodeid}
-    for item, module in modules.items():
-        item.add_marker(pytest.mark.xdist_group("spark" if module in spark else module))
-    items.sort(key=lambda item: (modules[item] not in spark, "_browser" not in modules[item]))
+    """Start with the modules that take longest, lest one worker end alone with them."""
+    items.sort(key=lambda item: (_share(item.nodeid) != "spark", "_browser" not in item.nodeid))
 
 
 @pytest.fixture(scope="session")

@@ -127,7 +127,7 @@ def test_the_command_line_and_the_api_say_the_same(settings: Settings, engine: E
         for place in (11, 12):
             numbers.add(session, f"+467017406{place}", at=moment("2026-01-01"), provider="twilio")
     assert "data-site=" in run("add", "Acme", "--origin", "https://www.acme.example", "--number", ACME_DESK)
-    assert "now has 1 numbers" in run("pool", "Acme", "+46701740611")
+    assert "now has 1 number" in run("pool", "Acme", "+46701740611")
     api = Api(settings, engine, EVERYTHING)
     [site] = api.get("/sites")["items"]
     assert (site["pool"], site["consent"], site["snippet"].startswith("<script")) == (
@@ -138,7 +138,7 @@ def test_the_command_line_and_the_api_say_the_same(settings: Settings, engine: E
     api.post(f"/sites/{site['id']}/numbers", {"numbers": ["+46701740612"]})
     changed = api.patch(f"/sites/{site['id']}", {"hold_minutes": 30})
     assert (changed["hold_minutes"], len(changed["pool"])) == (30, 2)
-    assert "now has 1 numbers" in run("pool", "Acme", "+46701740612", "--remove")
+    assert "now has 1 number" in run("pool", "Acme", "+46701740612", "--remove")
     assert "+46701740611" in run("show", "Acme")
     assert "Acme" in run("list")
     assert BOREALIS not in run("list", "--json")
