@@ -98,7 +98,7 @@ def test_a_market_is_simulated_by_the_worker_and_shown_against_its_truth(
     for name, row in truth.items():
         assert row["roi"] == pytest.approx((row["margin_minor"] - row["spend_minor"]) / row["spend_minor"])
         assert name.replace("_", " ") in page
-    assert f"({percent(result['models'][0]['total_variation'])} of margin misattributed)" in text(page)
+    assert f"models misattribute from {percent(result['models'][0]['total_variation'])} (" in text(page)
     # What needs no model stands beside them, valued on seeds on which no move was chosen.
     rules = {rule["name"]: rule for rule in result["nulls"]}
     assert set(rules) == {"leave", "random", "spend"}
