@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from sqlalchemy import text
@@ -67,12 +67,17 @@ def moved(acme: House) -> Iterator[None]:
 @contextmanager
 def frozen(acme: House) -> Iterator[None]:
     """Freeze every process of the PostgreSQL server."""
-    processes = family(acme.server.get_pid())
+    # The first one starts the others, so none is new once it is still; one may end meanwhile.
+    first = acme.server.get_pid()
+    os.kill(first, signal.SIGSTOP)
+    processes = family(first)
     for process in processes:
-        os.kill(process, signal.SIGSTOP)
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGSTOP)
     yield
     for process in processes:
-        os.kill(process, signal.SIGCONT)
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGCONT)
 
 
 @contextmanager
