@@ -71,3 +71,4 @@ def test_what_is_installed_from_it_serves_the_demo_where_nothing_was(wheel: Path
     finally:
         server.terminate()
         server.wait(600)
+    assert "leaked" not in (tmp_path / "log").read_text(), "stopping it is no fault"

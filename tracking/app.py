@@ -1,5 +1,6 @@
 """The web application: opens the database and joins the parts that answer requests."""
 
+import atexit
 import gc
 import hmac
 import logging
@@ -168,5 +169,7 @@ def settle() -> None:
     pa.set_memory_pool(pa.system_memory_pool())
     gc.collect()
     gc.freeze()
+    # Else what DuckDB has loaded is reported as lost when the program ends.
+    atexit.register(gc.unfreeze)
     young, middle, _ = gc.get_threshold()
     gc.set_threshold(young, middle, 100)
