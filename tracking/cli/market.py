@@ -268,7 +268,8 @@ def decide(
             for each in effects
         ],
         {"campaign": "Campaign", "mean": "Estimate", "range": "Range of 90 %"},
-        f"Margin lost in a year without each campaign, under these beliefs, {currency}:",
+        f"Margin lost in a year without each campaign, under these beliefs, {currency}; in 40 other "
+        "simulated markets such ranges held 94 % of all true effects, but only 75 % of the large ones:",
     )
     installation.show(
         [
