@@ -15,7 +15,7 @@ import numpy as np
 
 from simulator.beliefs import Beliefs
 from simulator.chance import Floats
-from simulator.decide import Trial
+from simulator.decide import Trial, within_family
 from simulator.families import FAMILIES, HOUSE, NONE
 from simulator.moves import Move
 
@@ -158,9 +158,8 @@ class _Means:
         self._gains, self._of = {}, {}
         for family in HOUSE:
             cells = [each for each in trial.cells if each.family == family and each.finding == finding]
-            weight = np.array([beliefs.world(each.anyway, each.nothing) for each in cells])
             self._gains[family] = np.array([each.gains for each in cells])
-            self._of[family] = weight / weight.sum()
+            self._of[family] = within_family(cells, beliefs)
 
     def family(self, family: str, moves: Floats) -> Gain:
         """Return the gain of a mixture of moves under one family."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from simulator.beliefs import ANYWAY, NOTHING
+from simulator.beliefs import ANYWAY, NOTHING, Beliefs
 from simulator.chance import Floats, uniform_one
 from simulator.families import HOUSE, sizes, solve, untracked
 from simulator.market import World
@@ -344,6 +344,25 @@ def _scales(world: World, moves: Sequence[tuple[str, str, float, float]], *, sto
     for number in range(len(place) if stopped else 0):
         scales[1 + len(moves) + number, number] = 0.0
     return scales
+
+
+def within_family(cells: Sequence[Cell], beliefs: Beliefs) -> Floats:
+    """Return how beliefs share the weight of one family among its worlds.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+        Worlds of one family, at least one.
+    beliefs : Beliefs
+        What is believed.
+
+    Returns
+    -------
+    ndarray of float64
+        One per world; they add up to 1.
+    """
+    weight = np.array([beliefs.world(cell.anyway, cell.nothing) for cell in cells])
+    return np.asarray(weight / weight.sum(), dtype=np.float64)
 
 
 def as_plain(trial: Trial) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from simulator.advise import Gain
 from simulator.beliefs import Beliefs
 from simulator.certainty import told_from_zero
 from simulator.chance import Floats
-from simulator.decide import Cell, Trial
+from simulator.decide import Cell, Trial, within_family
 from simulator.families import HOUSE, NONE
 
 # Weeks of a pause that are tried.
@@ -219,12 +219,11 @@ def _mean(values: Floats, weight: Floats, cells: Sequence[Cell]) -> Gain:
 
 def _weights(cells: Sequence[Cell], beliefs: Beliefs, families: Mapping[str, float]) -> Floats:
     """Return the weight of each world; together those of the families with an effect."""
-    raw = np.array([beliefs.world(cell.anyway, cell.nothing) for cell in cells])
     weight = np.zeros(len(cells))
     for family in HOUSE:
-        rows = np.array([cell.family == family for cell in cells])
-        if rows.any():
-            weight[rows] = families.get(family, 0.0) * raw[rows] / raw[rows].sum()
+        rows = [row for row, cell in enumerate(cells) if cell.family == family]
+        if rows:
+            weight[rows] = families.get(family, 0.0) * within_family([cells[row] for row in rows], beliefs)
     return weight
 
 

@@ -72,7 +72,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByModule:
     return ByModule(config, log)
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start with the modules that take longest, lest one worker end alone with them."""
     items.sort(key=lambda item: (_share(item.nodeid) != "spark", "_browser" not in item.nodeid))
