@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from http.client import HTTPConnection
 from io import BytesIO
 from pathlib import Path
@@ -214,17 +214,16 @@ def test_a_head_that_cannot_be_read_is_answered_and_writes_nothing_into_the_log(
 def test_who_takes_nothing_of_an_answer_gives_the_thread_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "_STALLS_S", 0.0)
+    monkeypatch.setattr(server, "_STALLS_S", 2.0)
     app = Flask("large")
     app.add_url_rule("/large", "large", lambda: (b"x" * 1_000_000 for _ in range(100)))
     app.add_url_rule("/", "small", lambda: "said")
     with running(app, tmp_path, largest=lambda *_: 1000) as port, ExitStack() as kept:
         for _ in range(2):
             kept.enter_context(connect(port)).sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
-        line = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+        line = kept.enter_context(closing(HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)))
         line.request("GET", "/")
         assert line.getresponse().read() == b"said"
-        line.close()
 
 
 def test_connections_that_wait_together_are_taken_together(tmp_path: Path) -> None:
