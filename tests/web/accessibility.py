@@ -9,13 +9,18 @@ _AXE = (Path(__file__).parents[1] / "vendor" / "axe.min.js").read_text()
 _TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
-def findings(page: Page, rules: list[str] | None = None) -> list[str]:
-    """Return what axe finds wrong, as rule and place; by all rules of WCAG 2.2 AA, or by some named ones."""
+def findings(page: Page, rules: list[str] | None = None, leaving_out: str = "") -> list[str]:
+    """Return what axe finds wrong, as rule and place; by all rules of WCAG 2.2 AA, or by some named ones.
+
+    ``leaving_out`` selects what has been judged on another page.
+    """
     if not page.evaluate("typeof axe !== 'undefined'"):
         page.evaluate(_AXE)
     # What passes is not told: a selector for each element of a page takes longer than to judge it.
-    run = "([type, values]) => axe.run(document, {runOnly: {type, values}, resultTypes: ['violations']})"
-    result: dict[str, Any] = page.evaluate(run, ["rule", rules] if rules else ["tag", _TAGS])
+    run = """([context, type, values]) =>
+        axe.run(context, {runOnly: {type, values}, resultTypes: ['violations']})"""
+    context = {"include": [["html"]], "exclude": [[leaving_out]] if leaving_out else []}
+    result: dict[str, Any] = page.evaluate(run, [context, *(["rule", rules] if rules else ["tag", _TAGS])])
     return [f"{v['id']}: {node['html'][:120]}" for v in result["violations"] for node in v["nodes"]]
 
 
