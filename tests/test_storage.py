@@ -507,7 +507,11 @@ def test_what_cannot_be_added_is_named(engine: Engine) -> None:
 
 
 def test_an_upgrade_that_is_cut_off_at_any_statement_leaves_what_was_there(engine: Engine) -> None:
-    """It is one transaction: whenever it ends, the schema is the old one, and the next upgrade is whole."""
+    """It is one transaction: whenever it ends, the schema is the old one, and the next upgrade is whole.
+
+    On SQLite it is cut off at every statement, on PostgreSQL, to save time, at each fifth.
+    """
+    step = 1 if engine.name == "sqlite" else 5
     db.downgrade(engine, "0005")
     before = set(inspect(engine).get_table_names())
     seen, last = 0, [1]
@@ -520,7 +524,7 @@ def test_an_upgrade_that_is_cut_off_at_any_statement_leaves_what_was_there(engin
 
     event.listen(engine, "before_cursor_execute", cut)
     try:
-        for last[0] in count(1):
+        for last[0] in count(1, step):
             seen = 0
             try:
                 db.upgrade(engine)
