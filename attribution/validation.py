@@ -59,7 +59,7 @@ class Check:
 
 def checks(name: str, columns: Mapping[str, pa.DataType]) -> list[Check]:
     """List the rules that hold for table `name`, leaving out those about absent columns."""
-    rules = [_missing(f.name, columns[f.name]) for f in SCHEMAS[name] if f.name in columns and not f.nullable]
+    rules = [_missing(f.name) for f in SCHEMAS[name] if f.name in columns and not f.nullable]
     choices = {"kind": KINDS, "goal": GOALS, "outcome": OUTCOMES}
     if name == "calls":
         choices = {"status": CALL_STATUSES, "lead_status": LEAD_STATUSES}
@@ -107,12 +107,11 @@ def checks(name: str, columns: Mapping[str, pa.DataType]) -> list[Check]:
     return [rule for rule in rules if rule.column in columns]
 
 
-def _missing(column: str, kind: pa.DataType) -> Check:
-    text = is_text(kind)
+def _missing(column: str) -> Check:
     return Check(
         column,
         lambda c: pc.is_null(c),
-        f'"{column}" IS NULL{f" OR {column} = {chr(39) * 2}" if text else ""}',
+        f"{column} IS NULL",
         "is missing",
         "every row needs a value here",
     )
@@ -252,13 +251,16 @@ def refuse_duplicates(table: pa.Table, name: str, column: str) -> None:
 def _different(ids: pa.ChunkedArray) -> bool:
     """Tell whether all identifiers are different, or, once in a blue moon, that two may be the same."""
     if len(ids) < MANY:
-        found: bool = pc.count_distinct(ids).as_py() == len(ids)
-        return found
+        return bool(pc.count_distinct(ids).as_py() == len(ids))
     import duckdb
 
     with duckdb.connect() as connection:
-        connection.register("ids", pa.table({"id": ids}))
-        hashes = connection.sql("SELECT hash(id) AS h FROM ids").to_arrow_table()["h"].to_numpy().copy()
+        return all_different(connection.from_arrow(pa.table({"id": ids})), "id")
+
+
+def all_different(rows: Any, column: str) -> bool:
+    """Tell whether all values of a column of DuckDB's have hashes of their own."""
+    hashes = rows.project(f"hash({column}) AS h").fetchnumpy()["h"]
     hashes.sort()
     return bool((hashes[1:] != hashes[:-1]).all())
 
