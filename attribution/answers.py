@@ -159,7 +159,21 @@ def strata_of(journeys: Journeys, strata: str) -> tuple[Whole, list[str]]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelfReported(Model):
+class _Stratified(Model):
+    """What compares conversions with others of their stratum."""
+
+    strata: str
+    listens: ClassVar[bool] = True
+    called: str = field(default="self-reported", init=False)
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names of the touches' columns that the model reads."""
+        return frozenset({"channel"} if self.strata == "last channel" else ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfReported(_Stratified):
     """Each answered conversion to its answer; the others like the answered ones of their stratum.
 
     The answer of a conversion is the account's last one at or before it, otherwise its first one after.
@@ -187,17 +201,9 @@ class SelfReported(Model):
 
     strata: Literal["last channel", "none"] = "last channel"
     fitted: ClassVar[bool] = True
-    listens: ClassVar[bool] = True
-    called: str = field(default="self-reported", init=False)
 
     def __post_init__(self) -> None:
-        if self.strata not in ("last channel", "none"):
-            raise ValueError(f"strata is {self.strata!r}; use 'last channel' or 'none'")
-
-    @property
-    def reads(self) -> frozenset[str]:
-        """Names of the touches' columns that the model reads."""
-        return frozenset({"channel"} if self.strata == "last channel" else ())
+        self.check("strata", "last channel", "none")
 
     def count(self, journeys: Journeys) -> pa.Table:
         """Count conversions per stratum and source named."""
@@ -244,7 +250,7 @@ def pool(shares: Mapping[str, Counts]) -> dict[Source, int]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reporting(Model):
+class Reporting(_Stratified):
     """Answers that have been counted: how each conversion is shared over reported sources.
 
     Parameters
@@ -257,16 +263,8 @@ class Reporting(Model):
         Answers of all strata together.
     """
 
-    strata: str
     shares: Mapping[str, Counts]
     pooled: Counts
-    listens: ClassVar[bool] = True
-    called: str = field(default="self-reported", init=False)
-
-    @property
-    def reads(self) -> frozenset[str]:
-        """Names of the touches' columns that the model reads."""
-        return frozenset({"channel"} if self.strata == "last channel" else ())
 
     def weigh(self, paths: Paths) -> None:
         """Give touches nothing."""
@@ -275,9 +273,10 @@ class Reporting(Model):
     def reported(self, journeys: Journeys) -> Reported:
         """Give each conversion to its answer, or to the answers of its stratum."""
         (stratum, names), answers = strata_of(journeys, self.strata), Answers.of(journeys)
-        pieces: list[tuple[Whole, Any, Counts]] = []
-        for i, source in enumerate(answers.sources):
-            pieces.append((np.flatnonzero(answers.source == i), 0.0, {source: 1}))
+        pieces: list[tuple[Whole, Any, Counts]] = [
+            (np.flatnonzero(answers.source == i), 0.0, {source: 1})
+            for i, source in enumerate(answers.sources)
+        ]
         silent = np.flatnonzero(answers.source < 0)
         for s in np.unique(stratum[silent]).tolist():
             shares = self.shares.get(names[s]) or self.pooled
@@ -286,7 +285,21 @@ class Reporting(Model):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hybrid(Model):
+class _Weighed(Model):
+    """What weighs answers against a rule."""
+
+    prior: Model = field(default_factory=position_based)
+    listens: ClassVar[bool] = True
+    called: str = field(default="hybrid", init=False)
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names of the touches' columns that the model reads."""
+        return self.prior.reads | {"campaign", "channel"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hybrid(_Weighed):
     """Tracked touches and answers together, by a stated confusion model.
 
     Parameters
@@ -326,12 +339,9 @@ class Hybrid(Model):
     ValueError: truthful is 2; a probability lies between 0 and 1
     """
 
-    prior: Model = field(default_factory=position_based)
     truthful: float | None = None
     untracked: float = 0.5
     fitted: ClassVar[bool] = True
-    listens: ClassVar[bool] = True
-    called: str = field(default="hybrid", init=False)
 
     def __post_init__(self) -> None:
         for called, value in (("truthful", self.truthful), ("untracked", self.untracked)):
@@ -339,16 +349,6 @@ class Hybrid(Model):
                 raise ValueError(f"{called} is {value!r}; a probability lies between 0 and 1")
         if self.prior.fitted or self.prior.listens:
             raise ValueError(f"prior is {self.prior.shown}, which is fitted itself; use a rule")
-
-    @property
-    def reads(self) -> frozenset[str]:
-        """Names of the touches' columns that the model reads."""
-        return self.prior.reads | {"campaign", "channel"}
-
-    @property
-    def milestones(self) -> frozenset[str]:
-        """Names of the milestones that the prior reads."""
-        return self.prior.milestones
 
     def count(self, journeys: Journeys) -> pa.Table:
         """Count how often answers name which touches, and which answers no touch confirms."""
@@ -467,7 +467,7 @@ def estimate_truthful(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Blended(Model):
+class Blended(_Weighed):
     """A hybrid that has been fitted: weights over the touches, and what goes to reported sources instead.
 
     Parameters
@@ -483,23 +483,10 @@ class Blended(Model):
         Answers that no touch confirmed, by source.
     """
 
-    prior: Model
     truthful: float
     believed: float = 0.0
     elsewhere: float = 0.0
     missed: Counts = field(default_factory=dict)
-    listens: ClassVar[bool] = True
-    called: str = field(default="hybrid", init=False)
-
-    @property
-    def reads(self) -> frozenset[str]:
-        """Names of the touches' columns that the model reads."""
-        return self.prior.reads | {"campaign", "channel"}
-
-    @property
-    def milestones(self) -> frozenset[str]:
-        """Names of the milestones that the prior reads."""
-        return self.prior.milestones
 
     def weigh(self, paths: Paths) -> Whole:
         """Give prior times likelihood of the answer."""

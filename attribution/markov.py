@@ -95,10 +95,8 @@ class Markov(Model):
     def __post_init__(self) -> None:
         if self.order not in (1, 2, 3, 4):
             raise ValueError(f"order is {self.order!r}; use 1, 2, 3 or 4")
-        if self.states not in ("channel", "campaign"):
-            raise ValueError(f"states is {self.states!r}; use 'channel' or 'campaign'")
-        if self.allocation not in ("journey", "total"):
-            raise ValueError(f"allocation is {self.allocation!r}; use 'journey' or 'total'")
+        self.check("states", "channel", "campaign")
+        self.check("allocation", "journey", "total")
 
     @property
     def reads(self) -> frozenset[str]:

@@ -53,7 +53,7 @@ class Shapley(Model):
     called: str = field(default="shapley", init=False)
 
     def __post_init__(self) -> None:
-        _check_players(self.players)
+        self.check("players", "channel", "campaign")
 
     @property
     def reads(self) -> frozenset[str]:
@@ -99,9 +99,8 @@ class ShapleyCoalitions(Model):
     called: str = field(default="shapley-coalitions", init=False)
 
     def __post_init__(self) -> None:
-        if self.unseen not in ("within", "zero"):
-            raise ValueError(f"unseen is {self.unseen!r}; use 'within' or 'zero'")
-        _check_players(self.players)
+        self.check("unseen", "within", "zero")
+        self.check("players", "channel", "campaign")
 
     @property
     def reads(self) -> frozenset[str]:
@@ -142,11 +141,6 @@ class ShapleyCoalitions(Model):
         largest = max(values.values()) or 1.0
         weights = {name: value / largest for name, value in values.items()}
         return Weights(label=self.label, called=self.name, key=self.players, weights=weights, shared=True)
-
-
-def _check_players(players: str) -> None:
-    if players not in ("channel", "campaign"):
-        raise ValueError(f"players is {players!r}; use 'channel' or 'campaign'")
 
 
 def coalition_values(

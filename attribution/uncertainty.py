@@ -91,37 +91,28 @@ class Draws:
         """
         if not 0 < level < 1:
             raise ValueError(f"level is {level}; use a number between 0 and 1, such as 0.9")
-        ends = np.array([(1 - level) / 2, (1 + level) / 2])
-        rows: list[dict[str, Any]] = []
-        ranks, rank_replicates = self._ranks(self.credit[:, :, None]), self._ranks(self.replicates)
-        for m, model in enumerate(self.models):
-            for k, (source, currency) in enumerate(self.sources):
-                low, high = np.quantile(self.replicates[m, k], ends)
-                rank_low, rank_high = np.quantile(rank_replicates[m, k], ends, method="inverted_cdf")
-                cost = self.cost[k]
-                paid = bool(np.isfinite(cost) and cost > 0)
-                rows.append(
-                    {
-                        "model": model,
-                        self.by: source,
-                        "currency": currency,
-                        "credit_minor": round(self.credit[m, k]),
-                        "credit_expected": float(self.expected[m, k]),
-                        "credit_low": float(low),
-                        "credit_high": float(high),
-                        "roi": float((self.credit[m, k] - cost) / cost) if paid else None,
-                        "roi_low": float((low - cost) / cost) if paid else None,
-                        "roi_high": float((high - cost) / cost) if paid else None,
-                        "rank": int(ranks[m, k, 0]),
-                        "rank_low": int(rank_low),
-                        "rank_high": int(rank_high),
-                    }
-                )
+        ends = [(1 - level) / 2, (1 + level) / 2]
+        ranks, drawn = self._ranks(self.credit[:, :, None])[:, :, 0], self._ranks(self.replicates)
+        low, high = np.quantile(self.replicates, ends, axis=2)
+        rank_low, rank_high = np.quantile(drawn, ends, axis=2, method="inverted_cdf")
+        unpaid = np.tile(~(self.cost > 0), len(self.models))
+        cost = np.where(self.cost > 0, self.cost, 1.0)
+        sources, currencies = zip(*self.sources, strict=True) if self.sources else ((), ())
+        columns: dict[str, Any] = {
+            "model": np.repeat(np.array(self.models), len(self.sources)),
+            self.by: sources * len(self.models),
+            "currency": currencies * len(self.models),
+            "credit_minor": np.rint(self.credit).ravel(),
+        }
+        for name, figure in (("expected", self.expected), ("low", low), ("high", high)):
+            columns[f"credit_{name}"] = figure.ravel()
+        for name, figure in (("roi", self.credit), ("roi_low", low), ("roi_high", high)):
+            columns[name] = pa.array(((figure - cost) / cost).ravel(), mask=unpaid)
+        for name, figure in (("rank", ranks), ("rank_low", rank_low), ("rank_high", rank_high)):
+            columns[name] = figure.ravel()
         whole, real = pa.int64(), pa.float64()
         kinds = [pa.string()] * 3 + [whole] + [real] * 6 + [whole] * 3
-        names = ["model", self.by, "currency", "credit_minor", "credit_expected", "credit_low", "credit_high"]
-        names += ["roi", "roi_low", "roi_high", "rank", "rank_low", "rank_high"]
-        return pa.Table.from_pylist(rows, pa.schema(list(zip(names, kinds, strict=True))))
+        return pa.table(columns).cast(pa.schema(list(zip(columns, kinds, strict=True))))
 
     def beats(self, one: str | None, other: str | None, model: str, currency: str) -> float:
         """Give the share of replicates in which `one` has more credit than `other`, ties counting half.

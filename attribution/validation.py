@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from string import ascii_uppercase
 from typing import Any
 
 import pyarrow as pa
@@ -30,8 +31,6 @@ from attribution.journeys import (
 
 MANY = 50_000
 """From so many identifiers on, sorting their hashes is several times faster than counting them."""
-
-CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @dataclass(frozen=True)
@@ -57,75 +56,72 @@ class Check:
     remedy: str
 
 
+CHOICES = {
+    "kind": KINDS,
+    "goal": GOALS,
+    "outcome": OUTCOMES,
+    "status": CALL_STATUSES,
+    "lead_status": LEAD_STATUSES,
+}
+"""Columns that hold one of a few words."""
+
+
 def checks(name: str, columns: Mapping[str, pa.DataType]) -> list[Check]:
     """List the rules that hold for table `name`, leaving out those about absent columns."""
-    rules = [_missing(f.name) for f in SCHEMAS[name] if f.name in columns and not f.nullable]
-    choices = {"kind": KINDS, "goal": GOALS, "outcome": OUTCOMES}
-    if name == "calls":
-        choices = {"status": CALL_STATUSES, "lead_status": LEAD_STATUSES}
-    rules += [_choice(column, allowed) for column, allowed in choices.items()]
-    rules += [
-        Check(
-            "currency",
+    sources = ("campaign", "channel", "ad_material") if name in ("touches", "answers") else ()
+    rules: list[tuple[Sequence[str], Callable[[Any], Any], str, str, str]] = [
+        (
+            [field.name for field in SCHEMAS[name] if not field.nullable],
+            pc.is_null,
+            "{0} IS NULL",
+            "is missing",
+            "every row needs a value here",
+        ),
+        *(
+            (
+                [column],
+                lambda c, allowed=allowed: pc.and_(pc.is_valid(c), pc.invert(pc.is_in(c, pa.array(allowed)))),
+                f"{{0}} NOT IN {allowed}",
+                f"is not a known {column}",
+                f"use one of {', '.join(allowed)}",
+            )
+            for column, allowed in CHOICES.items()
+        ),
+        (
+            ["currency"],
             lambda c: pc.invert(pc.match_substring_regex(c, "^[A-Z]{3}$")),
-            f"length(currency) <> 3 OR translate(currency, '{CAPITALS}', '') <> ''",
+            f"length({{0}}) <> 3 OR translate({{0}}, '{ascii_uppercase}', '') <> ''",
             "is not a currency code",
             "use the three capital letters of ISO 4217, such as EUR",
-        )
-    ]
-    rules += [
-        Check(
-            column,
+        ),
+        (
+            ["value_minor", "margin_minor", "amount_minor"],
             lambda c: pc.or_(pc.greater(c, LARGEST_VALUE), pc.less(c, -LARGEST_VALUE)),
-            f"{column} > {LARGEST_VALUE} OR {column} < -{LARGEST_VALUE}",
+            f"{{0}} > {LARGEST_VALUE} OR {{0}} < -{LARGEST_VALUE}",
             "is beyond 10^15 minor units",
             "check the unit: amounts are in cents, pence or the like",
-        )
-        for column in ("value_minor", "margin_minor", "amount_minor")
-    ]
-    rules += [
-        Check(
-            column,
+        ),
+        (
+            ["amount_minor", "duration_s", "talk_s", "visits"],
             lambda c: pc.less(c, 0),
-            f"{column} < 0",
+            "{0} < 0",
             "is negative",
             "give a figure of zero or more",
-        )
-        for column in ("amount_minor", "duration_s", "talk_s", "visits")
+        ),
+        (
+            sources,
+            lambda c: pc.equal(c, UNATTRIBUTED),
+            f"{{0}} = '{UNATTRIBUTED}'",
+            "is the line of what no touch explains",
+            "give it another name",
+        ),
     ]
-    if name in ("touches", "answers"):
-        rules += [
-            Check(
-                column,
-                lambda c: pc.equal(c, UNATTRIBUTED),
-                f"{column} = '{UNATTRIBUTED}'",
-                "is the line of what no touch explains",
-                "give it another name",
-            )
-            for column in ("campaign", "channel", "ad_material")
-        ]
-    return [rule for rule in rules if rule.column in columns]
-
-
-def _missing(column: str) -> Check:
-    return Check(
-        column,
-        lambda c: pc.is_null(c),
-        f"{column} IS NULL",
-        "is missing",
-        "every row needs a value here",
-    )
-
-
-def _choice(column: str, allowed: Sequence[str]) -> Check:
-    listed = ", ".join(f"'{word}'" for word in allowed)
-    return Check(
-        column,
-        lambda c: pc.and_(pc.is_valid(c), pc.invert(pc.is_in(c, pa.array(allowed)))),
-        f"{column} NOT IN ({listed})",
-        f"is not a known {column}",
-        f"use one of {', '.join(allowed)}",
-    )
+    return [
+        Check(column, broken, sql.format(column), reason, remedy)
+        for names, broken, sql, reason, remedy in rules
+        for column in names
+        if column in columns
+    ]
 
 
 def validate(table: Any, schema_name: str) -> pa.Table:
