@@ -11,6 +11,7 @@ probability tau: then the source was never tracked. Bayes' rule gives the rest.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -242,11 +243,10 @@ def answers_by_stratum(counts: pa.Table) -> dict[str, dict[Source, int]]:
 
 def pool(shares: Mapping[str, Counts]) -> dict[Source, int]:
     """Add up the answers of all strata."""
-    pooled: dict[Source, int] = {}
+    pooled: Counter[Source] = Counter()
     for answered in shares.values():
-        for source, times in answered.items():
-            pooled[source] = pooled.get(source, 0) + times
-    return pooled
+        pooled.update(answered)
+    return dict(pooled)
 
 
 @dataclass(frozen=True, kw_only=True)

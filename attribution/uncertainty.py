@@ -18,7 +18,7 @@ from attribution.engine import By, fitted, identifiers
 from attribution.feeders import opened
 from attribution.journeys import UNATTRIBUTED
 from attribution.models import ModelLike, resolve
-from attribution.paths import Lookback, Whole
+from attribution.paths import Lookback, Whole, encode
 from attribution.posterior import posterior, resamples
 from attribution.refit import Refit, hashes_of, poisson_weights, refits
 from attribution.rules import Model
@@ -370,15 +370,12 @@ def _varying(refit: Refit, sources: Sequence[Pair], replicates: int, seed: int) 
 
 def _sources(rows: pa.Table, by: str, also: Sequence[Pair]) -> tuple[list[Pair], Whole]:
     """Return the sources with their currencies, what has none last, and for each row the place of its own."""
-    names, currencies = (
-        rows[name].cast(pa.string()).combine_chunks().dictionary_encode(null_encoding="encode")
-        for name in (by, "currency")
+    (name, names), (money, currencies) = (
+        encode(rows[column].cast(pa.string())) for column in (by, "currency")
     )
-    width = max(1, len(currencies.dictionary))
-    codes = names.indices.to_numpy().astype(np.int64) * width + currencies.indices.to_numpy()
-    met, place = np.unique(codes, return_inverse=True)
-    name, currency = names.dictionary.to_pylist(), currencies.dictionary.to_pylist()
-    found = [(name[code // width], currency[code % width]) for code in met.tolist()]
+    shape = (len(names), len(currencies))
+    met, place = np.unique(np.ravel_multi_index((name, money), shape), return_inverse=True)
+    found: list[Any] = [(names[n], currencies[m]) for n, m in zip(*np.unravel_index(met, shape), strict=True)]
     every = sorted({*found, *also}, key=lambda pair: (pair[0] is None, pair[0] or "", pair[1]))
     return every, np.array([every.index(pair) for pair in found], np.int64)[place]
 
@@ -386,10 +383,9 @@ def _sources(rows: pa.Table, by: str, also: Sequence[Pair]) -> tuple[list[Pair],
 def _costs(costs: Any, by: str, sources: Sequence[Pair]) -> Floats:
     if costs is None:
         return np.full(len(sources), np.nan)
-    rows = read(costs, "costs").rows()
-    spent: dict[Pair, int] = {}
-    for source, currency, amount in zip(
-        *(rows[name].to_pylist() for name in (by, "currency", "amount_minor")), strict=True
-    ):
-        spent[source, currency] = spent.get((source, currency), 0) + amount
+    rows = read(costs, "costs").rows().group_by([by, "currency"]).aggregate([("amount_minor", "sum")])
+    spent = {
+        (source, currency): amount
+        for source, currency, amount in zip(*rows.to_pydict().values(), strict=True)
+    }
     return np.array([float(spent.get(pair, np.nan)) for pair in sources])

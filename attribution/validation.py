@@ -174,16 +174,11 @@ def checked(table: pa.Table, schema_name: str) -> pa.Table:
     """Do as `validate` does with an Arrow table, and leave text that is coded by a dictionary so."""
     typed = _typed(table, schema_name)
     for rule in checks(schema_name, dict(zip(typed.column_names, typed.schema.types, strict=True))):
-        _refuse(rule, typed, _broken(rule, typed[rule.column]), schema_name)
+        _refuse(typed, schema_name, rule.column, _broken(rule, typed[rule.column]), rule.reason, rule.remedy)
     if {"period_start", "period_end"} <= set(typed.column_names):
-        rule = Check(
-            "period_end",
-            pc.is_null,
-            "",
-            "does not lie after period_start",
-            "the end is the first day no longer covered",
-        )
-        _refuse(rule, typed, pc.less_equal(typed["period_end"], typed["period_start"]), schema_name)
+        early = pc.less_equal(typed["period_end"], typed["period_start"])
+        reason, remedy = "does not lie after period_start", "the end is the first day no longer covered"
+        _refuse(typed, schema_name, "period_end", early, reason, remedy)
     identifier = IDENTIFIERS.get(schema_name)
     if identifier:
         refuse_duplicates(typed, schema_name, identifier)
@@ -218,11 +213,12 @@ def _broken(rule: Check, column: pa.ChunkedArray) -> Any:
     return rule.broken(column.cast(pa.string()))
 
 
-def _refuse(rule: Check, table: pa.Table, broken: Any, name: str) -> None:
+def _refuse(table: pa.Table, name: str, column: str, broken: Any, reason: str, remedy: str) -> None:
+    """Refuse the first row that is broken."""
     row = pc.index(broken, True).as_py()
     if row >= 0:
-        value = table[rule.column][row].as_py()
-        raise JourneyError(rule.reason, rule.remedy, table=name, row=row + 1, column=rule.column, value=value)
+        value = table[column][row].as_py()
+        raise JourneyError(reason, remedy, table=name, row=row + 1, column=column, value=value)
 
 
 def refuse_duplicates(table: pa.Table, name: str, column: str) -> None:
@@ -349,21 +345,32 @@ def blank_to_null(array: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _refuse_unfit(array: pa.ChunkedArray, want: pa.DataType, column: str, table: str) -> None:
     """Name the first row whose value cannot be had as a whole number of 64 bits."""
-    for row, value in enumerate(array):
+    if pa.types.is_integer(array.type):
+        reason, remedy = "is too large", "give a number below 2^63"
+    else:
+        reason = "is not a whole number"
+        remedy = "amounts are whole minor units; leave out a row whose amount is not known"
+
+    def fit(value: Any) -> None:
         try:
-            value.cast(want)
+            pa.scalar(value, array.type).cast(want)
         except pa.ArrowInvalid:
-            unsigned = pa.types.is_integer(array.type)
-            raise JourneyError(
-                "is too large" if unsigned else "is not a whole number",
-                "give a number below 2^63"
-                if unsigned
-                else "amounts are whole minor units; leave out a row whose amount is not known",
-                table=table,
-                row=row + 1,
-                column=column,
-                value=value.as_py(),
-            ) from None
+            raise ValueError(remedy) from None
+
+    _each(array, fit, reason, column, table)
+
+
+def _each(
+    array: pa.ChunkedArray, read: Callable[[Any], Any], reason: str, column: str, table: str
+) -> list[Any]:
+    """Read value after value, and refuse the first that cannot be read."""
+    values = []
+    for row, value in enumerate(array.to_pylist(), start=1):
+        try:
+            values.append(None if value is None else read(value))
+        except ValueError as error:
+            raise JourneyError(reason, str(error), table=table, row=row, column=column, value=value) from None
+    return values
 
 
 def from_text(table: pa.Table, name: str) -> pa.Table:
@@ -383,19 +390,7 @@ def _parse(array: pa.ChunkedArray, field: pa.Field, table: str) -> pa.ChunkedArr
         except pa.ArrowInvalid:
             pass
     parse = _moment if pa.types.is_timestamp(field.type) else _scalar(field.type)
-    values = []
-    for row, text in enumerate(array.to_pylist(), start=1):
-        try:
-            values.append(None if text is None else parse(text))
-        except ValueError as error:
-            raise JourneyError(
-                f"cannot be read as {field.type}",
-                str(error),
-                table=table,
-                row=row,
-                column=field.name,
-                value=text,
-            ) from None
+    values = _each(array, parse, f"cannot be read as {field.type}", field.name, table)
     return pa.chunked_array([pa.array(values, field.type)])
 
 
