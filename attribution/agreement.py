@@ -15,7 +15,7 @@ from attribution.answers import SelfReported, answers_by_stratum, pool, strata_o
 from attribution.counts import UNKNOWN, figures, parted
 from attribution.engine import identifiers
 from attribution.feeders import opened
-from attribution.paths import Journeys, Lookback, moments, taken
+from attribution.paths import Journeys, Lookback, moments, numbered_accounts, taken, until
 from attribution.shares import counted
 from attribution.sources import read_all
 
@@ -107,7 +107,7 @@ def _table(rows: Sequence[tuple[Any, ...]], kinds: Mapping[str, pa.DataType]) ->
 
 def _last_channels(journeys: Journeys, schema: pa.Schema) -> pa.Table:
     stratum, names = strata_of(journeys, "last channel")
-    account = journeys.name_accounts().take(pa.array(journeys.owner))
+    account = journeys.account_ids(journeys.owner)
     # What no touch precedes is numbered -1, and its name stands last.
     return pa.table([account, taken(list(names), stratum % len(names))], schema=schema)
 
@@ -221,21 +221,13 @@ def compared(touches: pa.Table, answers: pa.Table, calls: pa.Table | None = None
 
 def _last_before(touches: pa.Table, answers: pa.Table) -> pa.Array:
     """Return for each answer the place of its account's last touch at or before it; null where none is."""
-    accounts = pa.chunked_array(
-        [c.cast(pa.string()) for t in (touches, answers) for c in t["account_id"].chunks], pa.string()
-    )
-    account = pc.dictionary_encode(accounts).combine_chunks().indices.to_numpy(zero_copy_only=False)
-    moment = np.concatenate([moments(touches["occurred_at"]), moments(answers["asked_at"])])
-    is_answer = np.arange(len(moment)) >= touches.num_rows
-    order = np.lexsort((np.arange(len(moment)), is_answer, moment, account))
-    # Along this order the last touch so far is the one sought, as long as it is the same account's.
-    last = np.maximum.accumulate(np.where(is_answer[order], -1, np.arange(len(order))))
-    asked = np.flatnonzero(is_answer[order])
-    touch = np.where(last[asked] >= 0, order[np.maximum(last[asked], 0)], -1)
-    touch = np.where((touch >= 0) & (account[touch] == account[order[asked]]), touch, -1)
-    found = np.full(answers.num_rows, -1)
-    found[order[asked] - touches.num_rows] = touch
-    return pa.array(found, mask=found < 0)
+    columns = [table["account_id"].cast(pa.string()) for table in (touches, answers)]
+    (account, asked), names = numbered_accounts(columns)
+    at = moments(touches["occurred_at"])
+    order, end = np.lexsort((at, account)), np.cumsum(np.bincount(account, minlength=len(names)))
+    start = np.append(0, end)[asked]
+    place = until(at[order], start, end[asked], moments(answers["asked_at"]))
+    return pa.array(np.append(order, 0)[place - 1], mask=place == start)
 
 
 def reported_intervals(

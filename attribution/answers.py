@@ -69,10 +69,8 @@ class Answers:
             encode(table[name] if name in table.column_names else nothing) for name in ("campaign", "channel")
         )
         answered = pc.fill_null(pc.equal(table["outcome"], "answered"), False).to_numpy()
-        # By identifier first: answers of the same moment stand in its order.
-        rows = pc.sort_indices(table["answer_id"]).to_numpy().astype(np.int64)
-        name = np.empty(len(rows), np.int64)
-        name[rows] = np.arange(len(rows))
+        # Answers of the same moment stand in the order of their identifiers.
+        name = pc.rank(table["answer_id"]).to_numpy()
         rows = np.flatnonzero(answered & ((campaign > 0) | (channel > 0)))
         rows = rows[np.argsort(account[rows], kind="stable")]
         owner = journeys.owner

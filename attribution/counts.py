@@ -121,15 +121,10 @@ def added(counts: Iterable[pa.Table], taken: Iterable[pa.Table] = ()) -> pa.Tabl
     pyarrow.Table
         Their sum less `taken`, without rows of nothing but zeros.
     """
-    minus = [_negative(table) for table in taken]
-    summed = _summed(pa.concat_tables([COUNTS.empty_table(), *counts, *minus]), 2)
-    return summed.filter(reduce(pc.or_, (pc.not_equal(summed[name], 0) for name in COUNTS.names[2:])))
-
-
-def _negative(table: pa.Table) -> pa.Table:
-    return pa.table(
-        [table["model"], table["key"], *(pc.negate(table[name]) for name in COUNTS.names[2:])], schema=COUNTS
-    )
+    names, less = COUNTS.names[2:], pa.concat_tables([COUNTS.empty_table(), *taken])
+    minus = pa.table([*less.columns[:2], *(pc.negate(less[name]) for name in names)], schema=COUNTS)
+    summed = _summed(pa.concat_tables([minus, *counts]), 2)
+    return summed.filter(reduce(pc.or_, (pc.not_equal(summed[name], 0) for name in names)))
 
 
 def figures(counts: pa.Table) -> tuple[Whole, Whole, Whole]:

@@ -173,10 +173,7 @@ class JourneyError(ValueError):
     ) -> None:
         self.table, self.row, self.column, self.value, self.reason = table, row, column, value, reason
         self.remedy = remedy
-        place = ", ".join(
-            part
-            for part in (table, f"row {row}" if row else "", f"column {column}" if column else "")
-            if part
-        )
+        parts = (table, f"row {row}" if row else "", f"column {column}" if column else "")
+        place = ", ".join(part for part in parts if part)
         shown = f"{value!r} " if row else ""
         super().__init__(f"{place}: {shown}{reason}; {remedy}" if place else f"{shown}{reason}; {remedy}")

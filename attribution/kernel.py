@@ -193,7 +193,7 @@ def by_account(journeys: Journeys, models: Sequence[Model], schema: pa.Schema) -
     money = len(journeys.currencies)
     owner = journeys.owner * money + journeys.currency
     found = sums(journeys, models, schema.names[1], owner, int(owner.max(initial=-1)) + 1)
-    account = journeys.name_accounts().take(pa.array(found.owner // money))
+    account = journeys.account_ids(found.owner // money)
     currency = taken(journeys.currencies, found.owner % money)
     return pa.table([account, found.name(), currency, *found.credit], schema=schema)
 

@@ -6,7 +6,7 @@ accounts as Arrow tables, and every rule, count and share below works on just th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -129,7 +129,7 @@ class Journeys:
         if isinstance(lookback, Mapping):
             columns = {*columns, "channel", "kind"}
         tables = [touches, conversions] if answers is None else [touches, conversions, answers]
-        (account, owner, *asked), self.name_accounts, size = _accounts([t["account_id"] for t in tables])
+        (account, owner, *asked), self._accounts = numbered_accounts([t["account_id"] for t in tables])
         self.owner = owner.astype(np.int64)
         self._touch_ids = touches["touch_id"]
         at = moments(touches["occurred_at"])
@@ -140,7 +140,7 @@ class Journeys:
         for column in sorted(columns):
             codes, self.names[column] = encode(touches[column])
             self.codes[column] = codes[self.row]
-        counts = np.bincount(account, minlength=size)
+        counts = np.bincount(account, minlength=len(self._accounts))
         self.end = np.cumsum(counts)
         self.start = self.end - counts
         self.moment = moments(conversions["converted_at"])
@@ -158,6 +158,10 @@ class Journeys:
 
     def _identify(self, rows: Whole) -> pa.Array:
         return self._touch_ids.take(pa.array(rows))
+
+    def account_ids(self, account: Whole) -> pa.Array:
+        """Give the identifiers of accounts."""
+        return self._accounts.take(pa.array(account))
 
     def touch_ids(self, touch: Whole) -> pa.Array:
         """Give the identifiers of touches, which must have come with the table."""
@@ -303,18 +307,18 @@ def until(at: Whole, low: Whole, high: Whole, limit: Whole) -> Whole:
     return low
 
 
-def _accounts(columns: list[pa.ChunkedArray]) -> tuple[list[Whole], Callable[[], pa.Array], int]:
-    """Give accounts of several tables numbers; and their names, and how many there are."""
+def numbered_accounts(columns: Sequence[pa.ChunkedArray]) -> tuple[list[Whole], pa.Array]:
+    """Give accounts of several tables numbers, and the identifiers that they stand for."""
     sizes = np.cumsum([len(column) for column in columns[:-1]])
     if pa.types.is_integer(columns[0].type):
         numbers = np.concatenate([column.cast(pa.int64()).to_numpy() for column in columns])
         most = int(numbers.max(initial=-1)) + 1
         if numbers.min(initial=0) < 0 or most > 4 * len(numbers) + 1000:
             found, numbers = np.unique(numbers, return_inverse=True)
-            return np.split(numbers, sizes), lambda: pa.array(found), len(found)
-        return np.split(numbers, sizes), lambda: pa.array(np.arange(most)), most
-    codes, names = _coded([chunk for column in columns for chunk in column.chunks])
-    return np.split(codes, sizes), lambda: names, len(names)
+            return np.split(numbers, sizes), pa.array(found)
+        return np.split(numbers, sizes), pa.array(np.arange(most))
+    codes, texts = _coded([chunk for column in columns for chunk in column.chunks])
+    return np.split(codes, sizes), texts
 
 
 def _coded(chunks: list[pa.Array]) -> tuple[Whole, pa.Array]:

@@ -57,7 +57,7 @@ def _mix(x: Hashes) -> Hashes:
 def counts_by_account(journeys: Journeys, model: Any, schema: pa.Schema) -> pa.Table:
     """Count what a model learns from, each account by itself: ``account_id``, then `COUNTS`."""
     counts = model.count(journeys, apart=True)
-    owner = journeys.name_accounts().take(counts["account"])
+    owner = journeys.account_ids(counts["account"].to_numpy())
     return pa.table([owner.cast(schema.types[0]), *counts.columns[1:]], schema=schema)
 
 

@@ -202,9 +202,7 @@ def coalition_values(
 
 def shapley_values(worth: Any, n: int) -> Any:
     """Give the Shapley value of each of `n` players, from the worth of all 2^n sets by bit mask."""
-    sizes = np.zeros(2**n, dtype=np.int64)
-    for i in range(n):
-        sizes.reshape(-1, 2, 2**i)[:, 1, :] += 1
+    sizes = np.bitwise_count(np.arange(2**n))
     weight = np.array([1.0 / (n * math.comb(n - 1, s)) for s in range(n)])
     values = np.empty(n)
     for i in range(n):

@@ -135,9 +135,8 @@ def _csv(path: Path, name: str) -> pa.Table:
     if not path.exists():
         raise JourneyError(f"there is no file {path}", "check the path", table=name)
     try:
-        with path.open("rb") as file:
-            header = file.readline().decode("utf-8-sig").strip()
-        names = [part.strip().strip('"') for part in header.split(",")]
+        with pyarrow.csv.open_csv(path) as reader:
+            names = reader.schema.names
         convert = pyarrow.csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True, null_values=[""]
         )

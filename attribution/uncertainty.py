@@ -284,12 +284,9 @@ def credit_by_account(feeder: Any, sources: Sequence[Source], models: Sequence[M
     for model in models:
         if getattr(model, "total", False):
             raise ValueError(f"{model.shown}: allocation='total' belongs to no account; use 'journey'")
-    fields = [
-        ("account_id", identifiers(sources)["account_id"]),
-        (by, pa.string()),
-        ("currency", pa.string()),
-    ]
-    schema = pa.schema([*fields, *((f"c{i}", pa.int64()) for i in range(len(models)))])
+    account, text = identifiers(sources)["account_id"], pa.string()
+    figures = [(f"c{i}", pa.int64()) for i in range(len(models))]
+    schema = pa.schema([("account_id", account), (by, text), ("currency", text), *figures])
     return feeder.apply(partial(kernel.by_account, models=models, schema=schema), schema)
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from string import ascii_uppercase
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -226,18 +227,17 @@ def refuse_duplicates(table: pa.Table, name: str, column: str) -> None:
     ids = table[column]
     if _different(ids):
         return
-    seen: dict[object, int] = {}
-    for row, value in enumerate(ids.to_pylist(), start=1):
-        if value in seen:
-            raise JourneyError(
-                f"stands already in row {seen[value]}",
-                "give every row an identifier of its own, or drop the repeated row",
-                table=name,
-                row=row,
-                column=column,
-                value=value,
-            )
-        seen[value] = row
+    first = pc.index_in(ids, value_set=ids.combine_chunks()).to_numpy()
+    row = int(np.argmax(first < np.arange(len(ids))))
+    if first[row] < row:
+        raise JourneyError(
+            f"stands already in row {first[row] + 1}",
+            "give every row an identifier of its own, or drop the repeated row",
+            table=name,
+            row=row + 1,
+            column=column,
+            value=ids[row].as_py(),
+        )
 
 
 def _different(ids: pa.ChunkedArray) -> bool:
