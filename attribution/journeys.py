@@ -126,12 +126,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "visits": VISITS,
     "credits": CREDITS,
 }
-IDENTIFIERS = {
-    "touches": "touch_id",
-    "conversions": "conversion_id",
-    "answers": "answer_id",
-    "calls": "call_id",
-}
+IDENTIFIERS = {name: schema.names[0] for name, schema in SCHEMAS.items() if schema.names[0].endswith("_id")}
 # Identifiers may be whole numbers as well as text.
 ID_COLUMNS = frozenset({"touch_id", "conversion_id", "answer_id", "call_id", "account_id", "contact_id"})
 

@@ -308,17 +308,12 @@ def by_touch(journeys: Journeys, models: Sequence[Model], schema: pa.Schema) -> 
 
 
 def _rows(journeys: Journeys, order: Whole, given: dict[str, Any], schema: pa.Schema) -> pa.Table:
-    columns = {
-        "conversion_id": lambda: journeys.conversion_ids.take(pa.array(order)),
-        "currency": lambda: taken(journeys.currencies, journeys.currency[order]),
+    given = given | {
+        "conversion_id": journeys.conversion_ids.take(pa.array(order)),
+        "currency": taken(journeys.currencies, journeys.currency[order]),
     }
     arrays = [
-        given[field.name]
-        if field.name in given
-        else columns[field.name]()
-        if field.name in columns
-        else pa.nulls(len(order), field.type)
-        for field in schema
+        given[field.name] if field.name in given else pa.nulls(len(order), field.type) for field in schema
     ]
     return pa.table(arrays, schema=schema)
 

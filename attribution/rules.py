@@ -20,7 +20,7 @@ from attribution.paths import DAY, MILESTONES, Paths, Whole
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from attribution.answers import Reported
+    from attribution.answered import Reported
     from attribution.paths import Journeys
 
 LARGEST_SHARE_SUM = 1000
