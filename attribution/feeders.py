@@ -86,9 +86,7 @@ class Run:
 
         return made
 
-    def check(
-        self, ask: Callable[[str, str], Sequence[Any]], different: Callable[[Source, str], bool]
-    ) -> None:
+    def check(self, ask: Callable[[str, str], Sequence[Any]], different: Callable[[str, str], bool]) -> None:
         """Refuse rows that break the contract, windows for nothing, and sums beyond 64 bits.
 
         A file is checked where it lies; only if one row is bad it is read to name the row.
@@ -97,14 +95,14 @@ class Run:
         ----------
         ask : function of a table's name and a query
             Gives the rows that the engine finds; the query calls the table ``{it}``.
-        different : function of a source and a column
+        different : function of a table's name and a column
             Tells whether all values of the column are different.
         """
         for source in self.sources:
             if source.table is None:
                 rules = " OR ".join(f"({rule.sql})" for rule in checks(source.name, source.columns))
                 broken = ask(source.name, f"SELECT 1 FROM {{it}} WHERE {rules} LIMIT 1")
-                if broken or not different(source, IDENTIFIERS[source.name]):
+                if broken or not different(source.name, IDENTIFIERS[source.name]):
                     source.name_the_row()  # unless different identifiers share a hash
         if isinstance(self.lookback, Mapping):
             channels = ask("touches", "SELECT DISTINCT channel FROM {it}")
@@ -225,21 +223,21 @@ def forms(source: Source, microseconds: str) -> list[str]:
 
 def in_buckets(run: Run, connection: Any, folder: Path) -> Callable[[], Iterator[Journeys]]:
     """Have DuckDB write journeys by a hash of their account; give what reads one bucket after the other."""
-    tables = {}
-    for source in run.sources:
-        rows = (
-            connection.read_parquet(source.path)
-            if source.table is None
-            else connection.from_arrow(source.table)
-        )
-        tables[source.name] = rows.project(", ".join(forms(source, "epoch_us")))
+    raw = {
+        source.name: connection.read_parquet(source.path)
+        if source.table is None
+        else connection.from_arrow(source.table)
+        for source in run.sources
+    }
     run.check(
-        lambda name, query: tables[name].query("it", query.format(it="it")).fetchall(),
-        lambda source, column: all_different(tables[source.name], column),
+        lambda name, query: raw[name].query("it", query.format(it="it")).fetchall(),
+        lambda name, column: all_different(raw[name], column),
     )
-    tables["touches"] = tables["touches"].project(
-        ", ".join(["touch_id, account_id, occurred_at", *run.columns])
-    )
+    tables = {
+        source.name: raw[source.name].project(", ".join(forms(source, "epoch_us"))) for source in run.sources
+    }
+    columns = ", ".join(["touch_id, account_id, occurred_at", *run.columns])
+    tables["touches"] = tables["touches"].project(columns)
     if not run.everyone:
         tables["touches"] = tables["touches"].join(tables["conversions"], "account_id", how="semi")
     number = 1 + 2 * run.sources[0].count() // max(1, MOST_HELD)

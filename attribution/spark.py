@@ -53,15 +53,17 @@ class Spark:
     def __init__(self, spark: Any, run: Run) -> None:
         _same_python(spark)
         _ship(run.models)
-        frames = {}
-        for source in run.sources:
-            path = source.path.removesuffix("/*.parquet")
-            rows = spark.read.parquet(path) if path else spark.createDataFrame(source.table)
-            frames[source.name] = rows.selectExpr(*forms(source, "unix_micros"))
+        raw = {
+            source.name: spark.createDataFrame(source.table)
+            if source.table is not None
+            else spark.read.parquet(source.path.removesuffix("/*.parquet"))
+            for source in run.sources
+        }
         run.check(
-            lambda name, query: spark.sql(query, it=frames[name]).collect(),
-            lambda source, column: frames[source.name].groupBy(column).count().filter("count > 1").isEmpty(),
+            lambda name, query: spark.sql(query, it=raw[name]).collect(),
+            lambda name, column: raw[name].groupBy(column).count().filter("count > 1").isEmpty(),
         )
+        frames = {s.name: raw[s.name].selectExpr(*forms(s, "unix_micros")) for s in run.sources}
         bucket = f"pmod(xxhash64(account_id), {2 + frames['touches'].count() // ROWS}) AS bucket"
         touches = frames.pop("touches").select("touch_id", "account_id", "occurred_at", *run.columns)
         if not run.everyone:

@@ -71,12 +71,16 @@ def checks(name: str, columns: Mapping[str, pa.DataType]) -> list[Check]:
     """List the rules that hold for table `name`, leaving out those about absent columns."""
     sources = ("campaign", "channel", "ad_material") if name in ("touches", "answers") else ()
     rules: list[tuple[Sequence[str], Callable[[Any], Any], str, str, str]] = [
-        (
-            [field.name for field in SCHEMAS[name] if not field.nullable],
-            pc.is_null,
-            "{0} IS NULL",
-            "is missing",
-            "every row needs a value here",
+        *(
+            (
+                [field.name],
+                pc.is_null,
+                "{0} IS NULL OR {0} = ''" if is_text(columns[field.name]) else "{0} IS NULL",
+                "is missing",
+                "every row needs a value here",
+            )
+            for field in SCHEMAS[name]
+            if field.name in columns and not field.nullable
         ),
         *(
             (
