@@ -20,7 +20,7 @@ from sqlalchemy.ext.mutable import MutableList
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
 from tracking.storage import namemarks, origins
-from tracking.storage.db import Said, Sealed, SealedList, SealedMapping, SealedSaid
+from tracking.storage.column_types import Said, Sealed, SealedList, SealedMapping, SealedSaid
 from tracking.storage.names import folded_id
 from tracking.storage.phone import NumberState
 from tracking.storage.vocabulary import (
