@@ -343,7 +343,7 @@ def long(wide: pa.Table, models: Sequence[Model]) -> pa.Table:
 
 
 def _spread(rows: pa.Table, model: Weights) -> pa.Table:
-    """Spread what `in_proportion` gives each source evenly over its touches, in the order of the rows."""
+    """Spread what `_in_proportion` gives each source evenly over its touches, in the order of the rows."""
     met = pc.or_(
         rows["touch_id"].is_valid(), pc.invert(pc.fill_null(pc.equal(rows["campaign"], UNATTRIBUTED), False))
     )
