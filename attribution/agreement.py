@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
@@ -9,11 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attribution.answers import Answers, SelfReported, pool, strata_of
-from attribution.counts import UNKNOWN
+from attribution.answers import SelfReported, answers_by_stratum, pool, strata_of
+from attribution.counts import UNKNOWN, figures, parted
 from attribution.engine import identifiers
 from attribution.feeders import opened
-from attribution.paths import Journeys, Lookback, moments
+from attribution.paths import Journeys, Lookback, moments, numbered_accounts, taken, until
+from attribution.shares import counted
 from attribution.sources import read_all
 
 
@@ -74,47 +77,47 @@ def agreement(
     """
     if by not in ("answer", "rep"):
         raise ValueError(f"by is {by!r}; use 'answer' or 'rep'")
-    sources, rows = _heard(touches, conversions, answers, "last channel", lookback_days, engine)
     if by == "rep":
-        return _by_rep(rows, sources[2].rows())
-    # A buyer who named a campaign alone did answer, though with no channel that can be compared.
-    alone = pc.and_(pc.is_valid(rows["campaign"]), pc.is_null(rows["channel"]))
-    channel = pc.if_else(alone, UNKNOWN, rows["channel"])
-    rows = pa.table({"tracked": rows["stratum"], "answered": channel, "account_id": rows["account_id"]})
-    counted = rows.group_by(["tracked", "answered"]).aggregate([("account_id", "count")])
-    counted = counted.rename_columns({"account_id_count": "conversions"})
-    return counted.sort_by([("tracked", "ascending"), ("answered", "ascending")])
+        return _by_rep(touches, conversions, answers, lookback_days, engine)
+    counts = _counts(touches, conversions, answers, "last channel", lookback_days, engine)
+    found: Counter[tuple[str, str | None]] = Counter()
+    for key, times in zip(counts["key"].to_pylist(), counts["times"].to_pylist(), strict=True):
+        tracked, campaign, channel = parted(key)
+        # A buyer who named a campaign alone did answer, though with no channel that can be compared.
+        found[tracked, channel or (UNKNOWN if campaign else None)] += times
+    rows = [(*pair, times) for pair, times in found.items()]
+    kinds = {"tracked": pa.string(), "answered": pa.string(), "conversions": pa.int64()}
+    return _table(rows, kinds).sort_by([("tracked", "ascending"), ("answered", "ascending")])
 
 
-def _heard(
+def _counts(
     touches: Any, conversions: Any, answers: Any, strata: Any, lookback_days: Lookback, engine: Any
-) -> tuple[Any, pa.Table]:
-    """Give each conversion's account, stratum, and the campaign and channel of its answer."""
-    sources = read_all(touches, conversions, answers)
-    text = pa.string()
-    fields = [("account_id", identifiers(sources)["account_id"]), ("stratum", text)]
-    schema = pa.schema([*fields, ("campaign", text), ("channel", text), ("answered", pa.int64())])
+) -> pa.Table:
+    """Count conversions by stratum and source named."""
     model = SelfReported(strata=strata)
-    with opened(engine, sources, [model], lookback_days, []) as feeder:
-        return sources, feeder.apply(partial(_answers, strata=strata, schema=schema), schema)
+    options: dict[str, Any] = {"lookback_days": lookback_days, "answers": answers, "engine": engine}
+    return counted(touches, conversions, [model], **options)
 
 
-def _answers(journeys: Journeys, strata: str, schema: pa.Schema) -> pa.Table:
-    (stratum, names), answers = strata_of(journeys, strata), Answers.of(journeys)
-    named = [*answers.sources, (None, None)]
-    place = pa.array(np.where(answers.source < 0, len(named) - 1, answers.source))
-    columns = [
-        journeys.name_accounts().take(pa.array(journeys.owner)),
-        pa.array(names).take(pa.array(stratum % len(names))),
-        pa.array([campaign for campaign, _ in named], pa.string()).take(place),
-        pa.array([channel for _, channel in named], pa.string()).take(place),
-        (answers.source >= 0).astype(np.int64),
-    ]
-    return pa.table(columns, schema=schema)
+def _table(rows: Sequence[tuple[Any, ...]], kinds: Mapping[str, pa.DataType]) -> pa.Table:
+    return pa.Table.from_pylist(
+        [dict(zip(kinds, row, strict=True)) for row in rows], pa.schema(kinds.items())
+    )
 
 
-def _by_rep(told: pa.Table, rows: pa.Table) -> pa.Table:
-    tracked = told.group_by("account_id").aggregate([("stratum", "min")])
+def _last_channels(journeys: Journeys, schema: pa.Schema) -> pa.Table:
+    stratum, names = strata_of(journeys, "last channel")
+    account = journeys.account_ids(journeys.owner)
+    # What no touch precedes is numbered -1, and its name stands last.
+    return pa.table([account, taken(list(names), stratum % len(names))], schema=schema)
+
+
+def _by_rep(touches: Any, conversions: Any, answers: Any, lookback_days: Lookback, engine: Any) -> pa.Table:
+    sources = read_all(touches, conversions, answers)
+    schema = pa.schema([("account_id", identifiers(sources)["account_id"]), ("stratum", pa.string())])
+    with opened(engine, sources, [SelfReported()], lookback_days, []) as feeder:
+        told = feeder.apply(partial(_last_channels, schema=schema), schema)
+    tracked, rows = told.group_by("account_id").aggregate([("stratum", "min")]), sources[2].rows()
     for name in ("rep", "channel"):
         if name not in rows.column_names:
             rows = rows.append_column(name, pa.nulls(rows.num_rows, pa.string()))
@@ -218,21 +221,13 @@ def compared(touches: pa.Table, answers: pa.Table, calls: pa.Table | None = None
 
 def _last_before(touches: pa.Table, answers: pa.Table) -> pa.Array:
     """Return for each answer the place of its account's last touch at or before it; null where none is."""
-    accounts = pa.chunked_array(
-        [c.cast(pa.string()) for t in (touches, answers) for c in t["account_id"].chunks], pa.string()
-    )
-    account = pc.dictionary_encode(accounts).combine_chunks().indices.to_numpy(zero_copy_only=False)
-    moment = np.concatenate([moments(touches["occurred_at"]), moments(answers["asked_at"])])
-    is_answer = np.arange(len(moment)) >= touches.num_rows
-    order = np.lexsort((np.arange(len(moment)), is_answer, moment, account))
-    # Along this order the last touch so far is the one sought, as long as it is the same account's.
-    last = np.maximum.accumulate(np.where(is_answer[order], -1, np.arange(len(order))))
-    asked = np.flatnonzero(is_answer[order])
-    touch = np.where(last[asked] >= 0, order[np.maximum(last[asked], 0)], -1)
-    touch = np.where((touch >= 0) & (account[touch] == account[order[asked]]), touch, -1)
-    found = np.full(answers.num_rows, -1)
-    found[order[asked] - touches.num_rows] = touch
-    return pa.array(found, mask=found < 0)
+    columns = [table["account_id"].cast(pa.string()) for table in (touches, answers)]
+    (account, asked), names = numbered_accounts(columns)
+    at = moments(touches["occurred_at"])
+    order, end = np.lexsort((at, account)), np.cumsum(np.bincount(account, minlength=len(names)))
+    start = np.append(0, end)[asked]
+    place = until(at[order], start, end[asked], moments(answers["asked_at"]))
+    return pa.array(np.append(order, 0)[place - 1], mask=place == start)
 
 
 def reported_intervals(
@@ -285,19 +280,10 @@ def reported_intervals(
     >>> [(row["channel"], row["estimated"]) for row in reported_intervals(touches, won, told).to_pylist()]
     [('fair', 40.0), ('mail', 60.0)]
     """
-    _, rows = _heard(touches, conversions, answers, strata, lookback_days, engine)
-    shares: dict[str, dict[tuple[str | None, str | None], int]] = {}
-    unasked: dict[str, int] = {}
-    for row in (
-        rows.group_by(["stratum", "campaign", "channel", "answered"])
-        .aggregate([([], "count_all")])
-        .to_pylist()
-    ):
-        mine = shares.setdefault(row["stratum"], {})
-        if row["answered"]:
-            mine[row["campaign"], row["channel"]] = row["count_all"]
-        else:
-            unasked[row["stratum"]] = row["count_all"]
+    counts = _counts(touches, conversions, answers, strata, lookback_days, engine)
+    shares, (times, _, lost) = answers_by_stratum(counts), figures(counts)
+    silent = zip(counts["key"].to_pylist(), lost.tolist(), strict=True)
+    unasked = {parted(key)[0]: without for key, without in silent if without}
     pooled = pool(shares)
     found = []
     for source in sorted(pooled, key=lambda pair: tuple(part or "" for part in pair)):
@@ -311,8 +297,6 @@ def reported_intervals(
             variance += share * (1 - share) * (missing**2 / asked + missing)
         spread = level_z * float(np.sqrt(variance))
         low, high = max(float(pooled[source]), estimated - spread), estimated + spread
-        found.append((*source, pooled[source], estimated, low, min(high, float(rows.num_rows))))
-    names = ["campaign", "channel", "answered", "estimated", "low", "high"]
-    kinds = [pa.string(), pa.string(), pa.int64(), pa.float64(), pa.float64(), pa.float64()]
-    listed = [dict(zip(names, row, strict=True)) for row in found]
-    return pa.Table.from_pylist(listed, pa.schema(list(zip(names, kinds, strict=True))))
+        found.append((*source, pooled[source], estimated, low, min(high, float(times.sum()))))
+    real = dict.fromkeys(("estimated", "low", "high"), pa.float64())
+    return _table(found, {"campaign": pa.string(), "channel": pa.string(), "answered": pa.int64(), **real})

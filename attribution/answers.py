@@ -11,18 +11,19 @@ probability tau: then the source was never tracked. Bayes' rule gives the rest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from attribution.answered import Answers, Counts, Reported, Source, reported_parts
 from attribution.counts import UNKNOWN, counted, figures, joined, parted
-from attribution.credit import UNIT, Cut, Floats, whole
+from attribution.credit import Cut, Floats, whole
 from attribution.journeys import JourneyError
-from attribution.paths import Journeys, Paths, Whole, encode, moments
+from attribution.paths import Journeys, Paths, Whole
 from attribution.rules import Model, position_based
 
 UNTRACKED = "(untracked)"
@@ -31,120 +32,9 @@ UNTRACKED = "(untracked)"
 GRAIN = 2**20
 """Fractions of a conversion are multiples of 2^-20, so that the two parts add up exactly."""
 
-Source = tuple[str | None, str | None]  # campaign, channel
-Counts = Mapping[Source, int]
-
-
-class Answers:
-    """For each conversion the account's last answer at or before it, otherwise the first after.
-
-    Parameters
-    ----------
-    journeys : Journeys
-        Journeys that came with a table of answers.
-
-    Attributes
-    ----------
-    sources : list of (str or None, str or None)
-        The campaigns and channels named, S of them; at least one of the two is known.
-    source : ndarray of int, shape (C,)
-        Per conversion: which of `sources` was named; -1 where nobody answered.
-    """
-
-    @classmethod
-    def of(cls, journeys: Journeys) -> Answers:
-        """Give the answers of journeys, looked up once for all models."""
-        if journeys.heard is None:
-            journeys.heard = cls(journeys)
-        found: Answers = journeys.heard
-        return found
-
-    def __init__(self, journeys: Journeys) -> None:
-        table, account = journeys.answers, journeys.answered_by
-        if table is None or account is None:
-            raise ValueError("self-reported and hybrid need the table of answers; pass answers=")
-        nothing = pa.chunked_array([pa.nulls(len(table), pa.string())])
-        (campaign, campaigns), (channel, channels) = (
-            encode(table[name] if name in table.column_names else nothing) for name in ("campaign", "channel")
-        )
-        answered = pc.fill_null(pc.equal(table["outcome"], "answered"), False).to_numpy()
-        # By identifier first: answers of the same moment stand in its order.
-        rows = pc.sort_indices(table["answer_id"]).to_numpy().astype(np.int64)
-        name = np.empty(len(rows), np.int64)
-        name[rows] = np.arange(len(rows))
-        rows = np.flatnonzero(answered & ((campaign > 0) | (channel > 0)))
-        rows = rows[np.argsort(account[rows], kind="stable")]
-        owner = journeys.owner
-        start, end = (np.searchsorted(account[rows], owner, side) for side in ("left", "right"))
-        size = end - start
-        order = np.repeat(np.arange(len(owner)), size)
-        row = rows[np.arange(len(order)) + np.repeat(start - (np.cumsum(size) - size), size)]
-        away = journeys.moment[order] - moments(table["asked_at"])[row]
-        best = np.lexsort((name[row], np.abs(away), away < 0, order))
-        order, row = order[best], row[best]
-        nearest = np.flatnonzero(np.diff(order, prepend=-1))
-        cell, place = np.unique(
-            campaign[row].astype(np.int64) * len(channels) + channel[row], return_inverse=True
-        )
-        self.sources: list[Source] = [
-            (campaigns[c // len(channels)], channels[c % len(channels)]) for c in cell.tolist()
-        ]
-        self.source = np.full(len(owner), -1)
-        self.source[order[nearest]] = place[nearest]
-
-
-@dataclass(frozen=True)
-class Reported:
-    """What belongs to sources that buyers named, N parts of conversions.
-
-    Parameters
-    ----------
-    order, source : ndarray of int, shape (N,)
-        Of which conversion, and which of `sources`.
-    sources : list of (str or None, str or None)
-        Campaigns and channels.
-    weight, units, credit : ndarray, shape (N,)
-        The share of the conversion (0 to 1), the same in parts of 2^-40, and minor units.
-    """
-
-    order: Whole
-    source: Whole
-    sources: Sequence[Source]
-    weight: Floats
-    units: Whole
-    credit: Whole
-
-
-def _reported(journeys: Journeys, pieces: Sequence[tuple[Whole, Any, Counts]]) -> Reported:
-    """Cut the part of each conversion beyond `offset` at the counts of the sources named."""
-    sources: dict[Source, int] = {}
-    columns: list[list[Any]] = [[np.zeros(0, kind)] for kind in (int, int, float, np.int64, np.int64)]
-    for order, offset, counts in pieces:
-        value, of, reached = journeys.value[order], sum(counts.values()), 0
-        size, sign = np.abs(value).astype(float), np.where(value < 0, -1, 1)
-        offset = np.broadcast_to(np.asarray(offset, float), len(order))
-        rest = 1.0 - offset
-        for source, count in _by_name(counts):
-            ends = [reached / of * rest + offset, (reached + count) / of * rest + offset]
-            units, credit = (
-                np.subtract(*(np.floor(end * amount + 0.5).astype(np.int64) for end in reversed(ends)))
-                for amount in (float(UNIT), size)
-            )
-            place = np.full(len(order), sources.setdefault(source, len(sources)))
-            for column, values in zip(
-                columns, (order, place, count / of * rest, units, credit * sign), strict=True
-            ):
-                column.append(values)
-            reached += count
-    order, place, weight, units, credit = map(np.concatenate, columns)
-    return Reported(order, place, list(sources), weight, units, credit)
-
-
-def _by_name(counts: Counts) -> list[tuple[Source, int]]:
-    return sorted(counts.items(), key=lambda item: tuple(part or "" for part in item[0]))
-
 
 def _source(campaign: str, channel: str) -> Source:
+    """Read the campaign and channel of a key, in which nothing stands for unknown."""
     return campaign or None, channel or None
 
 
@@ -159,7 +49,21 @@ def strata_of(journeys: Journeys, strata: str) -> tuple[Whole, list[str]]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelfReported(Model):
+class _Stratified(Model):
+    """What compares conversions with others of their stratum."""
+
+    strata: str
+    listens: ClassVar[bool] = True
+    called: str = field(default="self-reported", init=False)
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names of the touches' columns that the model reads."""
+        return frozenset({"channel"} if self.strata == "last channel" else ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelfReported(_Stratified):
     """Each answered conversion to its answer; the others like the answered ones of their stratum.
 
     The answer of a conversion is the account's last one at or before it, otherwise its first one after.
@@ -187,17 +91,9 @@ class SelfReported(Model):
 
     strata: Literal["last channel", "none"] = "last channel"
     fitted: ClassVar[bool] = True
-    listens: ClassVar[bool] = True
-    called: str = field(default="self-reported", init=False)
 
     def __post_init__(self) -> None:
-        if self.strata not in ("last channel", "none"):
-            raise ValueError(f"strata is {self.strata!r}; use 'last channel' or 'none'")
-
-    @property
-    def reads(self) -> frozenset[str]:
-        """Names of the touches' columns that the model reads."""
-        return frozenset({"channel"} if self.strata == "last channel" else ())
+        self.check("strata", "last channel", "none")
 
     def count(self, journeys: Journeys) -> pa.Table:
         """Count conversions per stratum and source named."""
@@ -236,15 +132,14 @@ def answers_by_stratum(counts: pa.Table) -> dict[str, dict[Source, int]]:
 
 def pool(shares: Mapping[str, Counts]) -> dict[Source, int]:
     """Add up the answers of all strata."""
-    pooled: dict[Source, int] = {}
+    pooled: Counter[Source] = Counter()
     for answered in shares.values():
-        for source, times in answered.items():
-            pooled[source] = pooled.get(source, 0) + times
-    return pooled
+        pooled.update(answered)
+    return dict(pooled)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reporting(Model):
+class Reporting(_Stratified):
     """Answers that have been counted: how each conversion is shared over reported sources.
 
     Parameters
@@ -257,16 +152,8 @@ class Reporting(Model):
         Answers of all strata together.
     """
 
-    strata: str
     shares: Mapping[str, Counts]
     pooled: Counts
-    listens: ClassVar[bool] = True
-    called: str = field(default="self-reported", init=False)
-
-    @property
-    def reads(self) -> frozenset[str]:
-        """Names of the touches' columns that the model reads."""
-        return frozenset({"channel"} if self.strata == "last channel" else ())
 
     def weigh(self, paths: Paths) -> None:
         """Give touches nothing."""
@@ -275,18 +162,33 @@ class Reporting(Model):
     def reported(self, journeys: Journeys) -> Reported:
         """Give each conversion to its answer, or to the answers of its stratum."""
         (stratum, names), answers = strata_of(journeys, self.strata), Answers.of(journeys)
-        pieces: list[tuple[Whole, Any, Counts]] = []
-        for i, source in enumerate(answers.sources):
-            pieces.append((np.flatnonzero(answers.source == i), 0.0, {source: 1}))
+        pieces: list[tuple[Whole, Any, Counts]] = [
+            (np.flatnonzero(answers.source == i), 0.0, {source: 1})
+            for i, source in enumerate(answers.sources)
+        ]
         silent = np.flatnonzero(answers.source < 0)
         for s in np.unique(stratum[silent]).tolist():
             shares = self.shares.get(names[s]) or self.pooled
             pieces.append((silent[stratum[silent] == s], 0.0, shares))
-        return _reported(journeys, pieces)
+        return reported_parts(journeys, pieces)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hybrid(Model):
+class _Weighed(Model):
+    """What weighs answers against a rule."""
+
+    prior: Model = field(default_factory=position_based)
+    listens: ClassVar[bool] = True
+    called: str = field(default="hybrid", init=False)
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Names of the touches' columns that the model reads."""
+        return self.prior.reads | {"campaign", "channel"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hybrid(_Weighed):
     """Tracked touches and answers together, by a stated confusion model.
 
     Parameters
@@ -326,12 +228,9 @@ class Hybrid(Model):
     ValueError: truthful is 2; a probability lies between 0 and 1
     """
 
-    prior: Model = field(default_factory=position_based)
     truthful: float | None = None
     untracked: float = 0.5
     fitted: ClassVar[bool] = True
-    listens: ClassVar[bool] = True
-    called: str = field(default="hybrid", init=False)
 
     def __post_init__(self) -> None:
         for called, value in (("truthful", self.truthful), ("untracked", self.untracked)):
@@ -339,16 +238,6 @@ class Hybrid(Model):
                 raise ValueError(f"{called} is {value!r}; a probability lies between 0 and 1")
         if self.prior.fitted or self.prior.listens:
             raise ValueError(f"prior is {self.prior.shown}, which is fitted itself; use a rule")
-
-    @property
-    def reads(self) -> frozenset[str]:
-        """Names of the touches' columns that the model reads."""
-        return self.prior.reads | {"campaign", "channel"}
-
-    @property
-    def milestones(self) -> frozenset[str]:
-        """Names of the milestones that the prior reads."""
-        return self.prior.milestones
 
     def count(self, journeys: Journeys) -> pa.Table:
         """Count how often answers name which touches, and which answers no touch confirms."""
@@ -467,7 +356,7 @@ def estimate_truthful(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Blended(Model):
+class Blended(_Weighed):
     """A hybrid that has been fitted: weights over the touches, and what goes to reported sources instead.
 
     Parameters
@@ -483,23 +372,10 @@ class Blended(Model):
         Answers that no touch confirmed, by source.
     """
 
-    prior: Model
     truthful: float
     believed: float = 0.0
     elsewhere: float = 0.0
     missed: Counts = field(default_factory=dict)
-    listens: ClassVar[bool] = True
-    called: str = field(default="hybrid", init=False)
-
-    @property
-    def reads(self) -> frozenset[str]:
-        """Names of the touches' columns that the model reads."""
-        return self.prior.reads | {"campaign", "channel"}
-
-    @property
-    def milestones(self) -> frozenset[str]:
-        """Names of the milestones that the prior reads."""
-        return self.prior.milestones
 
     def weigh(self, paths: Paths) -> Whole:
         """Give prior times likelihood of the answer."""
@@ -527,7 +403,7 @@ class Blended(Model):
         for i in np.unique(answers.source).tolist():
             order = np.flatnonzero((answers.source == i) & (offset < 1.0))
             pieces.append((order, offset[order], {answers.sources[i]: 1} if i >= 0 else self.missed))
-        return _reported(journeys, pieces)
+        return reported_parts(journeys, pieces)
 
 
 def _grain(part: float) -> float:

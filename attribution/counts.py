@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import reduce
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +30,9 @@ COUNTS = pa.schema(
 """``model`` is its label; ``key`` says what was counted, as its model defines: names joined by `joined`;
 ``times`` how often, ``won`` and ``lost`` how many of these ended in a conversion or without one."""
 
+TALLY = pa.schema([(name, pa.int64()) for name in ("account", "cell", *COUNTS.names[2:])])
+"""Counts before cells get their keys."""
+
 UNKNOWN = "(unknown)"
 """The name of a touch's source that is not known."""
 
@@ -48,7 +51,7 @@ def tallied(
     journeys: Journeys,
     model: str,
     events: Events,
-    keys: Callable[[Whole], Any],
+    keys: Callable[[Whole], pa.Array],
     limit: int,
     *,
     apart: bool,
@@ -73,43 +76,36 @@ def tallied(
     most : int
         After so many different cells counting stops: solving them would be refused.
     """
-    seen, tallies = np.zeros((2, 0), np.int64), np.zeros((3, 0), np.int64)
+    counts = TALLY.empty_table()
     for paths in journeys.everyone():
         path, cell, last = events(paths)
         won = paths.order[path] >= 0
         found, place = numbered(cell, limit)
+        owner = np.zeros_like(found)
         if apart:
             pair, place = np.unique(paths.account[path] * len(found) + place, return_inverse=True)
-            here = np.stack([pair // len(found), found[pair % len(found)]])
-        else:
-            here = np.stack([np.zeros_like(found), found])
+            owner, found = pair // len(found), found[pair % len(found)]
         some = [
-            np.bincount(place[rows], minlength=here.shape[1])
-            for rows in (slice(None), last & won, last & ~won)
+            np.bincount(place[rows], minlength=len(found)) for rows in (slice(None), last & won, last & ~won)
         ]
-        tallies = np.append(tallies, np.array(some), axis=1)
-        seen, where = _different(np.append(seen, here, axis=1))
-        both, tallies = tallies, np.zeros((3, seen.shape[1]), np.int64)
-        for tally, more in zip(tallies, both, strict=True):
-            np.add.at(tally, where, more)
-        if seen.shape[1] > most:
+        counts = _summed(pa.concat_tables([counts, pa.table([owner, found, *some], schema=TALLY)]), 2)
+        if len(counts) > most:
             break  # solve() says what to do
-    cells, place = np.unique(seen[1], return_inverse=True)
-    table = counted(model, keys(cells), *np.zeros((3, len(cells)), np.int64)).take(pa.array(place))
-    columns = [table["model"], table["key"], *tallies]
+    cells, place = np.unique(counts["cell"], return_inverse=True)
+    columns = [
+        pa.repeat(pa.scalar(model), len(counts)),
+        keys(cells).take(pa.array(place)),
+        *counts.columns[2:],
+    ]
     if apart:
-        return pa.table([seen[0], *columns], names=["account", *COUNTS.names])
+        return pa.table([counts["account"], *columns], names=["account", *COUNTS.names])
     return pa.table(columns, schema=COUNTS)
 
 
-def _different(rows: Whole) -> tuple[Whole, Whole]:
-    """Give the different columns of two rows of numbers, and the place of each column among them."""
-    order = np.lexsort(rows[::-1])
-    ranked = rows[:, order]
-    fresh = np.append(True, (ranked[:, 1:] != ranked[:, :-1]).any(axis=0))[: len(order)]
-    place = np.empty(len(order), np.int64)
-    place[order] = np.cumsum(fresh) - 1
-    return ranked[:, fresh], place
+def _summed(rows: pa.Table, by: int) -> pa.Table:
+    """Add figures up by the first `by` columns."""
+    names = rows.column_names
+    return rows.group_by(names[:by]).aggregate([(name, "sum") for name in names[by:]]).rename_columns(names)
 
 
 def added(counts: Iterable[pa.Table], taken: Iterable[pa.Table] = ()) -> pa.Table:
@@ -125,19 +121,10 @@ def added(counts: Iterable[pa.Table], taken: Iterable[pa.Table] = ()) -> pa.Tabl
     pyarrow.Table
         Their sum less `taken`, without rows of nothing but zeros.
     """
-    figures = COUNTS.names[2:]
-    minus = [_negative(table) for table in taken]
-    together = pa.concat_tables([COUNTS.empty_table(), *counts, *minus])
-    grouped = together.group_by(["model", "key"]).aggregate([(name, "sum") for name in figures])
-    grouped = grouped.rename_columns(COUNTS.names)
-    some = pc.or_(pc.not_equal(grouped["times"], 0), pc.not_equal(grouped["won"], 0))
-    return grouped.filter(pc.or_(some, pc.not_equal(grouped["lost"], 0)))
-
-
-def _negative(table: pa.Table) -> pa.Table:
-    return pa.table(
-        [table["model"], table["key"], *(pc.negate(table[name]) for name in COUNTS.names[2:])], schema=COUNTS
-    )
+    names, less = COUNTS.names[2:], pa.concat_tables([COUNTS.empty_table(), *taken])
+    minus = pa.table([*less.columns[:2], *(pc.negate(less[name]) for name in names)], schema=COUNTS)
+    summed = _summed(pa.concat_tables([minus, *counts]), 2)
+    return summed.filter(reduce(pc.or_, (pc.not_equal(summed[name], 0) for name in names)))
 
 
 def figures(counts: pa.Table) -> tuple[Whole, Whole, Whole]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,8 +19,8 @@ from attribution.paths import Lookback
 from attribution.rules import Model
 from attribution.sources import Source, read, read_all
 
-BY = ("touch", "campaign", "channel", "kind", "conversion", "ad_material")
 By = Literal["touch", "campaign", "channel", "kind", "conversion", "ad_material"]
+BY = get_args(By)
 
 __all__ = ["BY", "UNATTRIBUTED", "By", "attribute", "explain", "fitted"]
 
@@ -127,8 +127,8 @@ def attribute(
             return _credits(feeder, ready, identifiers(sources), material, output)
         kinds = identifiers(sources) | dict.fromkeys(kernel.COLUMNS, pa.string())
         key = "conversion_id" if by == "conversion" else by
-        fields = [pa.field(key, kinds[key]), pa.field("currency", pa.string())]
-        schema = pa.schema([*fields, *kernel.figure_fields(ready)])
+        named = [(key, kinds[key]), ("currency", pa.string())]
+        schema = pa.schema([*named, *kernel.figure_fields(ready)])
         rows = feeder.apply(partial(kernel.by_key, models=ready, schema=schema), schema, by=2)
         return kernel.totals(rows, ready)
 
@@ -227,10 +227,12 @@ def explain(
     [{'kind': 'event', 'channel': 'fair', 'weight': 0.5},
      {'kind': 'call', 'channel': 'search', 'weight': 0.5}]
     """
-    orders = read(conversions, "conversions")
-    place = _found(orders, conversion_id)
-    mine, chosen = orders.rows().slice(place, 1), resolve(models, options.pop("half_life_days", None))
-    path, won = read(touches, "touches").rows(), orders.rows()
+    won, path = read(conversions, "conversions").rows(), read(touches, "touches").rows()
+    place = pc.index(won["conversion_id"].cast(pa.string()), str(conversion_id)).as_py()
+    if place < 0:
+        reason = f"there is no conversion {conversion_id!r}"
+        raise JourneyError(reason, "check the identifier", table="conversions")
+    mine, chosen = won.slice(place, 1), resolve(models, options.pop("half_life_days", None))
     if not any(model.fitted for model in chosen):
         # A rule looks at one account alone.
         own = mine["account_id"].combine_chunks()
@@ -242,17 +244,3 @@ def explain(
     figures |= {name: path[name].take(seen) for name in ("occurred_at", "kind")}
     figures |= {name: credit[name] for name in ("channel", "campaign", "weight", "credit_minor", "currency")}
     return pa.table(figures).combine_chunks()
-
-
-def _found(orders: Source, conversion_id: str | int) -> int:
-    ids = orders.rows()["conversion_id"]
-    wanted: Any = conversion_id
-    if pa.types.is_integer(ids.type) and isinstance(conversion_id, str) and conversion_id.isdecimal():
-        wanted = int(conversion_id)
-    if isinstance(wanted, str) == pa.types.is_string(ids.type):
-        place: int = pc.index(ids, pa.scalar(wanted, ids.type)).as_py()
-        if place >= 0:
-            return place
-    raise JourneyError(
-        f"there is no conversion {conversion_id!r}", "check the identifier", table="conversions"
-    )

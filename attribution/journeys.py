@@ -126,12 +126,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "visits": VISITS,
     "credits": CREDITS,
 }
-IDENTIFIERS = {
-    "touches": "touch_id",
-    "conversions": "conversion_id",
-    "answers": "answer_id",
-    "calls": "call_id",
-}
+IDENTIFIERS = {name: schema.names[0] for name, schema in SCHEMAS.items() if schema.names[0].endswith("_id")}
 # Identifiers may be whole numbers as well as text.
 ID_COLUMNS = frozenset({"touch_id", "conversion_id", "answer_id", "call_id", "account_id", "contact_id"})
 
@@ -173,10 +168,7 @@ class JourneyError(ValueError):
     ) -> None:
         self.table, self.row, self.column, self.value, self.reason = table, row, column, value, reason
         self.remedy = remedy
-        place = ", ".join(
-            part
-            for part in (table, f"row {row}" if row else "", f"column {column}" if column else "")
-            if part
-        )
+        parts = (table, f"row {row}" if row else "", f"column {column}" if column else "")
+        place = ", ".join(part for part in parts if part)
         shown = f"{value!r} " if row else ""
         super().__init__(f"{place}: {shown}{reason}; {remedy}" if place else f"{shown}{reason}; {remedy}")

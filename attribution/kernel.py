@@ -7,8 +7,9 @@ accounts; tables of several sets are put together, and added up, by whoever made
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ import pyarrow.compute as pc
 from attribution.counts import COUNTS, UNKNOWN, Weights, added
 from attribution.credit import UNIT, Cut, added_up
 from attribution.journeys import UNATTRIBUTED
-from attribution.paths import Journeys, Names, Whole, encode, numbered
+from attribution.paths import Journeys, Names, Paths, Whole, encode, numbered, taken
 from attribution.rules import Model
 
 COLUMNS = ("campaign", "channel", "kind", "ad_material")
@@ -71,7 +72,15 @@ class Sums:
 
     def name(self) -> pa.Array:
         """Give the name of each cell."""
-        return pa.array(self.names, pa.string()).take(pa.array(self.code))
+        return taken(self.names, self.code)
+
+    def figures(self, *, zero: bool = False) -> list[pa.Array]:
+        """Give units and credit of the models in turn; null, or zero, where a model says nothing."""
+        return [
+            pa.array(figure, mask=None if zero else ~given)
+            for units, credit, given in zip(self.units, self.credit, self.given, strict=True)
+            for figure in (units, credit)
+        ]
 
 
 def sums(journeys: Journeys, models: Sequence[Model], key: str | None, owner: Whole, owners: int) -> Sums:
@@ -111,24 +120,21 @@ def sums(journeys: Journeys, models: Sequence[Model], key: str | None, owner: Wh
         found, place = numbered(cell, owners * width)
         figures = np.zeros((2, count, len(found)), np.int64)
         value = journeys.value[paths.order]
-        for i, model in enumerate(models):
-            weights = model.weigh(paths)
-            if weights is not None:
-                cut = Cut(paths, weights, model.scale(paths))
-                figures[0, i] = added_up(place, cut.units(), len(found))
-                figures[1, i] = added_up(place, cut.credit(value), len(found))
+        for i, cut in _cuts(paths, models):
+            figures[0, i] = added_up(place, cut.units(), len(found))
+            figures[1, i] = added_up(place, cut.credit(value), len(found))
         parts.append((found, everyone, figures))
-    silent: list[int] = [i for i in range(count) if reported[i] is None]
-    for which, told in [(silent, None), *(([i], reported[i]) for i in range(count) if reported[i])]:
-        alone = ~touched
+    silent = [i for i, told in enumerate(reported) if told is None]
+    for which in filter(None, [silent, *([i] for i in range(count) if i not in silent)]):
+        told, alone = reported[which[0]], ~touched
         if told is not None:
             alone[told.order] = False
             cell = owner[told.order] * width + np.array(labels[which[0]], np.int64)[told.source]
             parts.append(_part(cell, which, told.units, told.credit))
         order = np.flatnonzero(alone)
-        if which and len(order):
-            units = np.full(len(order), UNIT)
-            parts.append(_part(owner[order] * width + nobody, which, units, journeys.value[order]))
+        parts.append(
+            _part(owner[order] * width + nobody, which, np.full(len(order), UNIT), journeys.value[order])
+        )
     cells = np.unique(np.concatenate([np.zeros(0, np.int64), *(part[0] for part in parts)]))
     total = np.zeros((2, count, len(cells)), np.int64)
     given = np.zeros((count, len(cells)), bool)
@@ -139,6 +145,14 @@ def sums(journeys: Journeys, models: Sequence[Model], key: str | None, owner: Wh
     return Sums(cells // width, cells % width, names, total[0], total[1], given)
 
 
+def _cuts(paths: Paths, models: Sequence[Model]) -> Iterator[tuple[int, Cut]]:
+    """Cut paths under each model in turn that gives touches something."""
+    for i, model in enumerate(models):
+        weights = model.weigh(paths)
+        if weights is not None:
+            yield i, Cut(paths, weights, model.scale(paths))
+
+
 def _part(cell: Whole, which: Sequence[int], units: Whole, credit: Whole) -> tuple[Any, Any, Any]:
     found, place = np.unique(cell, return_inverse=True)
     one = np.stack([added_up(place, amounts, len(found)) for amounts in (units, credit)])
@@ -147,23 +161,7 @@ def _part(cell: Whole, which: Sequence[int], units: Whole, credit: Whole) -> tup
 
 def _label(source: tuple[str | None, str | None], key: str | None) -> str | None:
     """Name a reported source the way its key does."""
-    match key:
-        case "campaign":
-            return source[0]
-        case "channel":
-            return source[1]
-        case "kind":
-            return "answer"
-    return None
-
-
-def _figures(found: Sums, *, zero: bool = False) -> list[pa.Array]:
-    """Give units and credit of the models in turn; null, or zero, where a model says nothing."""
-    return [
-        pa.array(figure, mask=None if zero else ~given)
-        for units, credit, given in zip(found.units, found.credit, found.given, strict=True)
-        for figure in (units, credit)
-    ]
+    return {"campaign": source[0], "channel": source[1], "kind": "answer"}.get(key or "")
 
 
 def figure_fields(models: Sequence[Model]) -> list[pa.Field]:
@@ -176,19 +174,18 @@ def by_key(journeys: Journeys, models: Sequence[Model], schema: pa.Schema) -> pa
     key = schema.names[0]
     if key == "conversion_id":
         found = sums(journeys, models, None, np.arange(len(journeys.owner)), len(journeys.owner))
-        owner = pa.array(found.owner)
-        currency = _taken(journeys.currencies, journeys.currency[found.owner])
-        return pa.table([journeys.conversion_ids.take(owner), currency, *_figures(found)], schema=schema)
-    found = sums(journeys, models, key, journeys.currency.astype(np.int64), len(journeys.currencies))
-    currency = _taken(journeys.currencies, found.owner)
-    return pa.table([found.name(), currency, *_figures(found)], schema=schema)
+        names, money = journeys.conversion_ids.take(pa.array(found.owner)), journeys.currency[found.owner]
+    else:
+        found = sums(journeys, models, key, journeys.currency.astype(np.int64), len(journeys.currencies))
+        names, money = found.name(), found.owner
+    return pa.table([names, taken(journeys.currencies, money), *found.figures()], schema=schema)
 
 
 def by_conversion(journeys: Journeys, models: Sequence[Model], schema: pa.Schema) -> pa.Table:
     """Add up by conversion and campaign: ``conversion_id``, ``campaign`` and figures, zero where none."""
     found = sums(journeys, models, "campaign", np.arange(len(journeys.owner)), len(journeys.owner))
     ids = journeys.conversion_ids.take(pa.array(found.owner))
-    return pa.table([ids, found.name(), *_figures(found, zero=True)], schema=schema)
+    return pa.table([ids, found.name(), *found.figures(zero=True)], schema=schema)
 
 
 def by_account(journeys: Journeys, models: Sequence[Model], schema: pa.Schema) -> pa.Table:
@@ -196,13 +193,9 @@ def by_account(journeys: Journeys, models: Sequence[Model], schema: pa.Schema) -
     money = len(journeys.currencies)
     owner = journeys.owner * money + journeys.currency
     found = sums(journeys, models, schema.names[1], owner, int(owner.max(initial=-1)) + 1)
-    account = journeys.name_accounts().take(pa.array(found.owner // money))
-    currency = _taken(journeys.currencies, found.owner % money)
+    account = journeys.account_ids(found.owner // money)
+    currency = taken(journeys.currencies, found.owner % money)
     return pa.table([account, found.name(), currency, *found.credit], schema=schema)
-
-
-def _taken(names: Names, codes: Whole) -> pa.Array:
-    return pa.array(names, pa.string()).take(pa.array(codes))
 
 
 def totals(table: pa.Table, models: Sequence[Model]) -> pa.Table:
@@ -212,52 +205,47 @@ def totals(table: pa.Table, models: Sequence[Model]) -> pa.Table:
     table = table.sort_by([(key, "ascending"), ("currency", "ascending")])
     tables = []
     for i, model in enumerate(models):
-        rows = table.filter(table[f"u{i}"].is_valid()) if table[f"u{i}"].null_count else table
-        part = pa.table(
-            {
-                key: rows[key],
-                "currency": rows["currency"],
-                "units": rows[f"u{i}"],
-                "credit_minor": rows[f"c{i}"],
-            }
-        )
+        rows = table.select([key, "currency", f"u{i}", f"c{i}"]).rename_columns([key, *SUMMED])
+        part = rows.filter(rows["units"].is_valid()) if rows["units"].null_count else rows
         if isinstance(model, Weights) and model.total:
-            part = in_proportion(part, model)
+            part = _in_proportion(part, model)
         conversions = pc.divide(part["units"].cast(pa.float64(), safe=False), float(UNIT))
-        shown = pa.repeat(pa.scalar(model.shown), part.num_rows)
-        columns = {"model": shown, key: part[key], "currency": part["currency"], "conversions": conversions}
-        tables.append(pa.table(columns | {"credit_minor": part["credit_minor"]}))
+        part = part.set_column(2, "conversions", conversions)
+        tables.append(part.add_column(0, "model", pa.repeat(pa.scalar(model.shown), part.num_rows)))
     return pa.concat_tables(tables).combine_chunks()
 
 
-def in_proportion(rows: pa.Table, model: Weights) -> pa.Table:
+SUMMED = ("currency", "units", "credit_minor")
+"""What stands beside a key in sums of one model."""
+
+
+def _in_proportion(rows: pa.Table, model: Weights) -> pa.Table:
     """Share each currency's sums over the sources in proportion to the model's weights."""
     key = model.key
     nobody = pc.fill_null(pc.equal(rows[key], UNATTRIBUTED), False)
     met = rows.filter(pc.invert(nobody))
-    sources: dict[str | None, int] = {
+    sources = {
         (None if name == UNKNOWN else name): round(weight * 2**40) for name, weight in model.weights.items()
     }
     # What is unknown comes last, as in every table.
     order = sorted(sources, key=lambda name: (name is None, name or ""))
-    whole = sum(sources.values())
-    shared = []
-    for row in met.group_by("currency").aggregate([("units", "sum"), ("credit_minor", "sum")]).to_pylist():
-        reached = 0
-        for name in order:
-            ends = reached, reached + sources[name]
-            here = {key: name, "currency": row["currency"]}
-            for figure in ("units", "credit_minor"):
-                low, high = (_rounded(row[f"{figure}_sum"] * end, whole) for end in ends)
-                here[figure] = high - low
-            shared.append(here)
-            reached = ends[1]
-    both = pa.concat_tables([pa.Table.from_pylist(shared, rows.schema), rows.filter(nobody)])
+    ends = [0, *accumulate(sources[name] for name in order)]
+    whole = met.group_by("currency").aggregate([(figure, "sum") for figure in SUMMED[1:]])
+    shared = [
+        pa.table(
+            [order, [currency] * len(order), *(_cut_up(amount, ends) for amount in amounts)],
+            schema=rows.schema,
+        )
+        for currency, *amounts in zip(*whole.to_pydict().values(), strict=True)
+    ]
+    both = pa.concat_tables([*shared, rows.filter(nobody)])
     return both.sort_by([(key, "ascending"), ("currency", "ascending")])
 
 
-def _rounded(numerator: int, denominator: int) -> int:
-    return (2 * numerator + denominator) // (2 * denominator)
+def _cut_up(amount: int, ends: Sequence[int]) -> list[int]:
+    """Cut a whole number at shares of it that add up, halves rounded up."""
+    reached = [(2 * amount * end + ends[-1]) // (2 * ends[-1]) for end in ends]
+    return [high - low for low, high in pairwise(reached)]
 
 
 def wide_schema(models: Sequence[Model], kinds: dict[str, pa.DataType], material: bool) -> pa.Schema:
@@ -292,13 +280,10 @@ def by_touch(journeys: Journeys, models: Sequence[Model], schema: pa.Schema) -> 
     for paths in journeys.paths():
         touched[paths.order] = True
         names = [n for n in ("campaign", "channel", "ad_material") if n in schema.names]
-        figures: dict[str, Any] = {name: _taken(journeys.names[name], paths.code(name)) for name in names}
+        figures: dict[str, Any] = {name: taken(journeys.names[name], paths.code(name)) for name in names}
         figures |= {"touch_id": journeys.touch_ids(paths.touch), "place": paths.k}
-        for i, model in enumerate(models):
-            weights = model.weigh(paths)
-            if weights is not None:
-                cut = Cut(paths, weights, model.scale(paths))
-                figures |= {f"w{i}": cut.weight(), f"c{i}": cut.credit(journeys.value[paths.order])}
+        for i, cut in _cuts(paths, models):
+            figures |= {f"w{i}": cut.weight(), f"c{i}": cut.credit(journeys.value[paths.order])}
         tables.append(_rows(journeys, paths.order[paths.path], figures, schema))
     alone = np.flatnonzero(~touched)
     left: dict[str, Any] = {}
@@ -307,18 +292,9 @@ def by_touch(journeys: Journeys, models: Sequence[Model], schema: pa.Schema) -> 
         told = model.reported(journeys)
         if told is not None:
             named[told.order] = True
-            sources = {
-                name: pa.array([source[j] for source in told.sources], pa.string()).take(
-                    pa.array(told.source)
-                )
-                for j, name in enumerate(("campaign", "channel"))
-            }
-            figures = {
-                **sources,
-                "place": np.full(len(told.order), AFTER),
-                f"w{i}": told.weight,
-                f"c{i}": told.credit,
-            }
+            campaign, channel = (taken([s[j] for s in told.sources], told.source) for j in (0, 1))
+            figures = {"campaign": campaign, "channel": channel, "place": np.full(len(told.order), AFTER)}
+            figures |= {f"w{i}": told.weight, f"c{i}": told.credit}
             rows = _rows(journeys, told.order, figures, schema)
             tables.append(rows.sort_by([("campaign", "ascending"), ("channel", "ascending")]))
         left[f"w{i}"] = pa.array(np.ones(len(alone)), mask=named[alone])
@@ -332,17 +308,12 @@ def by_touch(journeys: Journeys, models: Sequence[Model], schema: pa.Schema) -> 
 
 
 def _rows(journeys: Journeys, order: Whole, given: dict[str, Any], schema: pa.Schema) -> pa.Table:
-    columns = {
-        "conversion_id": lambda: journeys.conversion_ids.take(pa.array(order)),
-        "currency": lambda: _taken(journeys.currencies, journeys.currency[order]),
+    given = given | {
+        "conversion_id": journeys.conversion_ids.take(pa.array(order)),
+        "currency": taken(journeys.currencies, journeys.currency[order]),
     }
     arrays = [
-        given[field.name]
-        if field.name in given
-        else columns[field.name]()
-        if field.name in columns
-        else pa.nulls(len(order), field.type)
-        for field in schema
+        given[field.name] if field.name in given else pa.nulls(len(order), field.type) for field in schema
     ]
     return pa.table(arrays, schema=schema)
 
@@ -351,10 +322,8 @@ def in_order(wide: pa.Table) -> pa.Table:
     """Sort rows of `by_touch` by conversion, and within each by their place."""
     ids = wide["conversion_id"].combine_chunks().dictionary_encode()
     ids = ids.combine_chunks() if isinstance(ids, pa.ChunkedArray) else ids
-    rank = np.empty(len(ids.dictionary), np.int64)
-    rank[pc.sort_indices(ids.dictionary).to_numpy()] = np.arange(len(rank))
-    order = np.lexsort((wide["place"].to_numpy(), rank[ids.indices.to_numpy()] if len(ids) else []))
-    return wide.take(pa.array(order))
+    rank = pc.rank(ids.dictionary).to_numpy()[ids.indices.to_numpy()]
+    return wide.take(pa.array(np.lexsort((wide["place"].to_numpy(), rank))))
 
 
 def long(wide: pa.Table, models: Sequence[Model]) -> pa.Table:
@@ -374,45 +343,30 @@ def long(wide: pa.Table, models: Sequence[Model]) -> pa.Table:
 
 
 def _spread(rows: pa.Table, model: Weights) -> pa.Table:
-    """Spread what `in_proportion` gives each source evenly over its touches, in the order of the rows."""
+    """Spread what `_in_proportion` gives each source evenly over its touches, in the order of the rows."""
     met = pc.or_(
         rows["touch_id"].is_valid(), pc.invert(pc.fill_null(pc.equal(rows["campaign"], UNATTRIBUTED), False))
     )
     touches = rows.filter(met)
     (key, names), (money, currencies) = encode(touches[model.key]), encode(touches["currency"])
-    cell, place = numbered(key.astype(np.int64) * len(currencies) + money, len(names) * len(currencies))
-    credit = added_up(place, touches["credit_minor"].to_numpy(), len(cell))
-    # Units are not in the rows: a conversion's add up to one, so each counts once by its first touch.
-    first = np.unique(encode(touches["conversion_id"])[0], return_index=True)[1]
-    units = np.bincount(place[first], minlength=len(cell)) * UNIT
-    summed = pa.table(
-        [
-            [names[c // len(currencies)] for c in cell.tolist()],
-            [currencies[c % len(currencies)] for c in cell.tolist()],
-            units,
-            credit,
-        ],
-        schema=pa.schema(
-            [
-                (model.key, pa.string()),
-                ("currency", pa.string()),
-                ("units", pa.int64()),
-                ("credit_minor", pa.int64()),
-            ]
-        ),
+    # Units are not in the rows: those of a conversion add up to one.
+    found = touches.group_by("currency").aggregate(
+        [("conversion_id", "count_distinct"), ("credit_minor", "sum")]
     )
+    units = pc.multiply(found["conversion_id_count_distinct"], UNIT)
+    columns = [pa.nulls(len(found), pa.string()), found["currency"], units, found["credit_minor_sum"]]
     weight, amount = np.zeros(len(touches)), np.zeros(len(touches), np.int64)
     unmet = []
-    for row in in_proportion(summed, model).to_pylist():
-        same_name = key == (names.index(row[model.key]) if row[model.key] in names else -1)
-        mine = np.flatnonzero(same_name & (money == currencies.index(row["currency"])))
-        if not len(mine):
-            if row["units"]:
-                here = {model.key: row[model.key], "currency": row["currency"]}
-                unmet.append(here | {"weight": row["units"] / UNIT, "credit_minor": row["credit_minor"]})
-            continue
-        ends = [_rounded(row["credit_minor"] * j, len(mine)) for j in range(len(mine) + 1)]
-        amount[mine], weight[mine] = np.diff(ends), row["units"] / UNIT / len(mine)
+    for row in _in_proportion(pa.table(columns, names=[model.key, *SUMMED]), model).to_pylist():
+        name, currency, shared, credit = row.values()
+        code = names.index(name) if name in names else -1
+        mine = np.flatnonzero((key == code) & (money == currencies.index(currency)))
+        if len(mine):
+            amount[mine] = _cut_up(credit, range(len(mine) + 1))
+            weight[mine] = shared / UNIT / len(mine)
+        elif shared:
+            here = {model.key: name, "currency": currency}
+            unmet.append(here | {"weight": shared / UNIT, "credit_minor": credit})
     for name, column in (("weight", weight), ("credit_minor", amount)):
         touches = touches.set_column(touches.column_names.index(name), name, pa.array(column))
     return pa.concat_tables([touches, rows.filter(pc.invert(met)), pa.Table.from_pylist(unmet, rows.schema)])

@@ -27,8 +27,9 @@ from attribution.counts import (
     tallied,
     unescaped,
 )
+from attribution.credit import Floats
 from attribution.journeys import JourneyError
-from attribution.paths import Journeys, Paths, Whole
+from attribution.paths import Journeys, Paths, Whole, encode
 from attribution.rules import Model
 
 LARGEST_DENSE = 2500
@@ -95,10 +96,8 @@ class Markov(Model):
     def __post_init__(self) -> None:
         if self.order not in (1, 2, 3, 4):
             raise ValueError(f"order is {self.order!r}; use 1, 2, 3 or 4")
-        if self.states not in ("channel", "campaign"):
-            raise ValueError(f"states is {self.states!r}; use 'channel' or 'campaign'")
-        if self.allocation not in ("journey", "total"):
-            raise ValueError(f"allocation is {self.allocation!r}; use 'journey' or 'total'")
+        self.check("states", "channel", "campaign")
+        self.check("allocation", "journey", "total")
 
     @property
     def reads(self) -> frozenset[str]:
@@ -147,13 +146,11 @@ class Markov(Model):
 
 def read_runs(keys: pa.ChunkedArray) -> tuple[list[str], Whole]:
     """Read keys of counts: the names in order, and per key the codes of its run, 0 for the start."""
-    parts = pc.split_pattern(keys.combine_chunks(), SEPARATOR)
-    parts = parts.combine_chunks() if isinstance(parts, pa.ChunkedArray) else parts
-    flat = pc.list_flatten(parts).dictionary_encode()
-    listed = [unescaped(part) for part in flat.dictionary.to_pylist()]
-    names = sorted(name for name in listed if name)
+    flat, listed = encode(pc.list_flatten(pc.split_pattern(keys, SEPARATOR)))
+    sources = [unescaped(name or "") for name in listed]
+    names = sorted({*sources} - {""})
     code = {name: i for i, name in enumerate(["", *names])}
-    codes = np.array([code[name] for name in listed], np.int64)[flat.indices.to_numpy()]
+    codes = np.array([code[name] for name in sources], np.int64)[flat]
     return names, codes.reshape(len(keys), -1) if len(keys) else np.zeros((0, 2), np.int64)
 
 
@@ -256,17 +253,12 @@ def solve_chain(names: list[str], runs: Whole, times: Any, won: Any, lost: Any) 
     share = times[~begins] / outflow[rows]
     key_of = states % (len(names) + 1)
     members = [np.flatnonzero(key_of == code) for code in met]
+    moves = rows, columns, share
     if size <= LARGEST_DENSE:
-        stay = np.zeros((size, size))
-        np.add.at(stay, (rows, columns), share)
-        effects = _direct(stay, converted / outflow, first, members)
+        effects = _direct(moves, converted / outflow, first, members)
     else:
         refuse_deep(len(runs), len(keys))
-        chain = _Chain(rows, columns, share, converted / outflow, first)
-        everything = chain.converting([np.zeros(0, int)])
-        step = max(1, CELLS // max(size, len(runs)))
-        without = [chain.converting(members[low : low + step]) for low in range(0, len(members), step)]
-        effects = np.clip(1.0 - np.concatenate(without) / everything, 0.0, 1.0)
+        effects = _swept(moves, converted / outflow, first, members)
     return {key: float(value) for key, value in zip(keys, effects, strict=True)}
 
 
@@ -279,8 +271,14 @@ def refuse_deep(moves: int, keys: int = 1) -> None:
         )
 
 
-def _direct(stay: Any, convert: Any, first: Any, members: list[Any]) -> Any:
+Moves = tuple[Whole, Whole, Floats]  # from which state, to which, and what share of all that leave it
+
+
+def _direct(moves: Moves, convert: Floats, first: Floats, members: list[Whole]) -> Floats:
     """Lost share per key by one inverse: u_G (N_GG)^-1 c_G, with u = first N and c = N convert."""
+    rows, columns, share = moves
+    stay = np.zeros((len(first), len(first)))
+    np.add.at(stay, (rows, columns), share)
     inverse = np.linalg.inv(np.eye(len(first)) - stay)
     entered, converting = first @ inverse, inverse @ convert
     everything = first @ converting
@@ -288,33 +286,32 @@ def _direct(stay: Any, convert: Any, first: Any, members: list[Any]) -> Any:
     return np.clip(np.array(lost) / everything, 0.0, 1.0)
 
 
-class _Chain:
-    """A chain too large for an inverse: its moves, row by row."""
+def _swept(moves: Moves, convert: Floats, first: Floats, members: list[Whole]) -> Floats:
+    """Lost share per key where the chain is too large for an inverse."""
+    order = np.argsort(moves[0], kind="stable")
+    rows, columns, share = (column[order] for column in moves)
+    starts = np.flatnonzero(np.diff(rows, prepend=-1))
+    rows, share = rows[starts], share[:, None]
 
-    def __init__(self, rows: Any, columns: Any, share: Any, convert: Any, first: Any) -> None:
-        order = np.argsort(rows, kind="stable")
-        rows = rows[order]
-        self._columns, self._share = columns[order], share[order][:, None]
-        self._starts = np.flatnonzero(np.diff(rows, prepend=-1))
-        self._rows = rows[self._starts]
-        self._convert, self._first = convert, first
-
-    def converting(self, removed: list[Any]) -> Any:
+    def converting(removed: list[Whole]) -> Floats:
         """Chance to convert without each group of states: x = convert + stay x with the group's held at 0."""
-        alive = np.ones((len(self._first), len(removed)))
+        alive = np.ones((len(first), len(removed)))
         for code, group in enumerate(removed):
             alive[group, code] = 0.0
-        target = self._convert[:, None] * alive
-        passing = alive[self._rows]
-        x = target.copy()
+        x = target = convert[:, None] * alive
         for _ in range(MOST_SWEEPS):
             following = target.copy()
-            following[self._rows] += passing * np.add.reduceat(self._share * x[self._columns], self._starts)
+            following[rows] += alive[rows] * np.add.reduceat(share * x[columns], starts)
             change = np.abs(following - x).max()
             x = following
             if change < 1e-17:
-                return self._first @ x
+                reached: Floats = first @ x
+                return reached
         raise JourneyError(
             "the chain does not settle: some paths are extremely long",
             "set lookback_days, or use order 1",
         )
+
+    step = max(1, CELLS // max(len(first), len(columns)))
+    without = [converting(members[low : low + step]) for low in range(0, len(members), step)]
+    return np.clip(1.0 - np.concatenate(without) / converting([np.zeros(0, int)]), 0.0, 1.0)

@@ -6,8 +6,7 @@ accounts as Arrow tables, and every rule, count and share below works on just th
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -130,7 +129,8 @@ class Journeys:
         if isinstance(lookback, Mapping):
             columns = {*columns, "channel", "kind"}
         tables = [touches, conversions] if answers is None else [touches, conversions, answers]
-        (account, self.owner, *asked), self.name_accounts, size = _accounts([t["account_id"] for t in tables])
+        (account, owner, *asked), self._accounts = numbered_accounts([t["account_id"] for t in tables])
+        self.owner = owner.astype(np.int64)
         self._touch_ids = touches["touch_id"]
         at = moments(touches["occurred_at"])
         self.row = order_of(account, at, self._identify)
@@ -140,7 +140,7 @@ class Journeys:
         for column in sorted(columns):
             codes, self.names[column] = encode(touches[column])
             self.codes[column] = codes[self.row]
-        counts = np.bincount(account, minlength=size)
+        counts = np.bincount(account, minlength=len(self._accounts))
         self.end = np.cumsum(counts)
         self.start = self.end - counts
         self.moment = moments(conversions["converted_at"])
@@ -159,15 +159,9 @@ class Journeys:
     def _identify(self, rows: Whole) -> pa.Array:
         return self._touch_ids.take(pa.array(rows))
 
-    def renumbered(self, column: str, some: npt.NDArray[np.bool_]) -> Journeys:
-        """Give the same journeys with only these names of a column, in which all its touches lie."""
-        other = copy.copy(self)
-        place = np.cumsum(some) - 1
-        other.codes = self.codes | {column: np.where(some[self.codes[column]], place[self.codes[column]], 0)}
-        other.names = self.names | {
-            column: [n for n, mine in zip(self.names[column], some, strict=True) if mine]
-        }
-        return other
+    def account_ids(self, account: Whole) -> pa.Array:
+        """Give the identifiers of accounts."""
+        return self._accounts.take(pa.array(account))
 
     def touch_ids(self, touch: Whole) -> pa.Array:
         """Give the identifiers of touches, which must have come with the table."""
@@ -251,18 +245,13 @@ def numbered(cells: Whole, limit: int) -> tuple[Whole, Whole]:
 
 def encode(column: pa.ChunkedArray) -> tuple[Whole, Names]:
     """Give each name in a column a number; 0 is null."""
-    if pa.types.is_dictionary(column.type):
-        column = column.unify_dictionaries()
-        names = column.chunk(0).dictionary.to_pylist() if column.num_chunks else []
-        codes = pa.chunked_array([chunk.indices for chunk in column.chunks], column.type.index_type)
-    else:
-        coded = (
-            pa.array([], pa.string()).dictionary_encode() if not len(column) else column.dictionary_encode()
-        )
-        coded = coded.combine_chunks() if isinstance(coded, pa.ChunkedArray) else coded
-        coded = coded.chunk(0) if isinstance(coded, pa.ChunkedArray) else coded
-        names, codes = coded.dictionary.to_pylist(), coded.indices
-    return pc.add(pc.fill_null(pc.cast(codes, pa.int32()), -1), 1).to_numpy(), [None, *names]
+    codes, names = _coded(column.chunks)
+    return codes + 1, [None, *names.to_pylist()]
+
+
+def taken(names: Names, codes: Whole) -> pa.Array:
+    """Give the names that numbers stand for."""
+    return pa.array(names, pa.string()).take(pa.array(codes))
 
 
 def moments(column: pa.ChunkedArray) -> Whole:
@@ -318,31 +307,26 @@ def until(at: Whole, low: Whole, high: Whole, limit: Whole) -> Whole:
     return low
 
 
-def _accounts(columns: list[pa.ChunkedArray]) -> tuple[list[Whole], Callable[[], pa.Array], int]:
-    """Give accounts of several tables numbers; and their names, and how many there are."""
+def numbered_accounts(columns: Sequence[pa.ChunkedArray]) -> tuple[list[Whole], pa.Array]:
+    """Give accounts of several tables numbers, and the identifiers that they stand for."""
     sizes = np.cumsum([len(column) for column in columns[:-1]])
     if pa.types.is_integer(columns[0].type):
         numbers = np.concatenate([column.cast(pa.int64()).to_numpy() for column in columns])
         most = int(numbers.max(initial=-1)) + 1
         if numbers.min(initial=0) < 0 or most > 4 * len(numbers) + 1000:
             found, numbers = np.unique(numbers, return_inverse=True)
-            return np.split(numbers, sizes), lambda: pa.array(found), len(found)
-        return np.split(numbers, sizes), lambda: pa.array(np.arange(most)), most
-    coded = [_coded(column) for column in columns]
-    together = pa.concat_arrays([names for _, names in coded]).dictionary_encode()
-    place = together.indices.to_numpy()
-    before = np.cumsum([0, *(len(names) for _, names in coded)])
-    numbers_of = [place[codes + start] for (codes, _), start in zip(coded, before, strict=False)]
-    return numbers_of, lambda: together.dictionary, len(together.dictionary)
+            return np.split(numbers, sizes), pa.array(found)
+        return np.split(numbers, sizes), pa.array(np.arange(most))
+    codes, texts = _coded([chunk for column in columns for chunk in column.chunks])
+    return np.split(codes, sizes), texts
 
 
-def _coded(column: pa.ChunkedArray) -> tuple[Whole, pa.Array]:
-    """Give text without nulls as numbers and the texts that they stand for."""
-    if not pa.types.is_dictionary(column.type):
-        column = pa.chunked_array([*column.chunks, pa.array([], column.type)]).dictionary_encode()
-    column = column.cast(pa.dictionary(pa.int32(), pa.string())).unify_dictionaries()
-    codes = [chunk.indices.to_numpy() for chunk in column.chunks]
-    texts = column.chunk(0).dictionary if column.chunks else pa.array([], pa.string())
+def _coded(chunks: list[pa.Array]) -> tuple[Whole, pa.Array]:
+    """Give texts as numbers, -1 for null, and the texts that they stand for."""
+    kind = pa.dictionary(pa.int32(), pa.string())
+    whole = pa.chunked_array([chunk.cast(kind) for chunk in chunks], kind).unify_dictionaries()
+    codes = [pc.fill_null(chunk.indices, -1).to_numpy() for chunk in whole.chunks]
+    texts = whole.chunk(0).dictionary if whole.chunks else pa.array([], pa.string())
     return np.concatenate([np.zeros(0, np.int32), *codes]), texts
 
 

@@ -14,13 +14,12 @@ and none where it has none. Here three things vary instead, each by what all dea
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import blake2b
 
 import numpy as np
 
 from attribution.credit import Floats
 from attribution.paths import Whole
-from attribution.refit import Hashes, poisson_weights
+from attribution.refit import Hashes, hashes_of, poisson_weights
 
 PRIOR_DEALS = 4.0
 """Deals of the whole market that a source's own mean value is weighed against."""
@@ -102,8 +101,8 @@ def posterior(
     )
     extra = np.zeros(len(names)) if refitted is None else refitted
     drawn = np.empty((len(names), replicates))
-    for k, name in enumerate(names):
-        chance = np.random.default_rng([seed, _digest(name)])
+    for k, digest in enumerate(hashes_of(names)):
+        chance = np.random.default_rng([seed, int(digest)])
         count = chance.gamma(effective[k] + 0.5, size=replicates) * each[k]
         worth = mean[k] + chance.normal(size=replicates) * spread / np.sqrt(effective[k] + PRIOR_DEALS)
         drawn[k] = count * np.exp(worth + chance.normal(size=replicates) * extra[k])
@@ -149,7 +148,3 @@ def _students(ratio: Floats, times: Floats) -> Floats:
     apart = np.log(np.where(mean > 0, mean, centre) / centre)
     found: Floats = np.divide(apart * mean, error, out=np.zeros(len(count)), where=error > 0)
     return found
-
-
-def _digest(name: str) -> int:
-    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest())

@@ -20,7 +20,7 @@ import pyarrow as pa
 from attribution.counts import COUNTS, UNKNOWN, counted, figures
 from attribution.credit import Floats
 from attribution.journeys import JourneyError
-from attribution.paths import Journeys, Names, Whole, encode
+from attribution.paths import Journeys, encode, taken
 from attribution.rules import Model
 
 Source = tuple[str | None, str]
@@ -57,7 +57,7 @@ def _mix(x: Hashes) -> Hashes:
 def counts_by_account(journeys: Journeys, model: Any, schema: pa.Schema) -> pa.Table:
     """Count what a model learns from, each account by itself: ``account_id``, then `COUNTS`."""
     counts = model.count(journeys, apart=True)
-    owner = journeys.name_accounts().take(counts["account"])
+    owner = journeys.account_ids(counts["account"].to_numpy())
     return pa.table([owner.cast(schema.types[0]), *counts.columns[1:]], schema=schema)
 
 
@@ -66,20 +66,16 @@ def deals(journeys: Journeys, model: Model, by: str, schema: pa.Schema) -> pa.Ta
     (key,) = model.reads
     tables = []
     for paths in journeys.paths():
-        names = len(journeys.names[by])
-        cell = paths.path.astype(np.int64) * len(journeys.names[key]) + paths.code(key)
-        cell, times = np.unique(cell * names + paths.code(by), return_counts=True)
-        source, path = cell // names % len(journeys.names[key]), cell // names // len(journeys.names[key])
+        shape = (len(paths.size), len(journeys.names[key]), len(journeys.names[by]))
+        cell = np.ravel_multi_index((paths.path, paths.code(key), paths.code(by)), shape)
+        cell, times = np.unique(cell, return_counts=True)
+        path, source, name = np.unravel_index(cell, shape)
         order = paths.order[path]
-
-        def named(listed: Names, codes: Whole) -> pa.Array:
-            return pa.array(listed, pa.string()).take(pa.array(codes))
-
         columns = [
             journeys.conversion_ids.take(pa.array(order)).cast(pa.string()),
-            named(journeys.currencies, journeys.currency[order]),
-            named(journeys.names[key], source),
-            named(journeys.names[by], cell % names),
+            taken(journeys.currencies, journeys.currency[order]),
+            taken(journeys.names[key], source),
+            taken(journeys.names[by], name),
             times,
         ]
         tables.append(pa.table(columns, schema=schema))
@@ -118,16 +114,12 @@ class Refit:
         source, sources = encode(shared["source"])
         name, names = encode(shared["name"])
         money, currencies = encode(shared["currency"])
-        part = (source.astype(np.int64) * len(names) + name) * len(currencies) + money
+        part = np.ravel_multi_index((source, name, money), (len(sources), len(names), len(currencies)))
         found, self._part = np.unique(part, return_inverse=True)
         # A part for each source of the model, key and currency in which it is credited.
+        key, name, money = np.unravel_index(found, (len(sources), len(names), len(currencies)))
         self._parts = [
-            (
-                sources[p // len(currencies) // len(names)],
-                names[p // len(currencies) % len(names)],
-                currencies[p % len(currencies)],
-            )
-            for p in found.tolist()
+            (sources[s], names[n], currencies[m]) for s, n, m in zip(key, name, money, strict=True)
         ]
         self._deal, self._deals = deal - 1, len(ids) - 1
         self._touches = shared["touches"].to_numpy().astype(float)
@@ -183,11 +175,9 @@ class Refit:
 
 def refits(feeder: Any, models: Sequence[Model], by: str, account: pa.DataType) -> dict[int, Refit]:
     """Prepare the models among `models` whose fit varies with the accounts that came."""
-    text, whole = pa.string(), pa.int64()
     counts = pa.schema([("account_id", account), *COUNTS])
-    names = ("conversion_id", "currency", "source", "name", "touches")
-    kinds = (text, text, text, text, whole)
-    shared = pa.schema(list(zip(names, kinds, strict=True)))
+    names = [(name, pa.string()) for name in ("conversion_id", "currency", "source", "name")]
+    shared = pa.schema([*names, ("touches", pa.int64())])
     return {
         i: Refit(
             model,

@@ -20,7 +20,7 @@ from attribution.paths import DAY, MILESTONES, Paths, Whole
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from attribution.answers import Reported
+    from attribution.answered import Reported
     from attribution.paths import Journeys
 
 LARGEST_SHARE_SUM = 1000
@@ -70,10 +70,11 @@ class Model:
         """Names of the touches' columns that the model reads."""
         return frozenset()
 
-    @property
-    def milestones(self) -> frozenset[str]:
-        """Names of the conversions' milestones that the model reads."""
-        return frozenset()
+    def check(self, setting: str, one: str, other: str) -> None:
+        """Refuse a setting that is neither the one nor the other."""
+        value = getattr(self, setting)
+        if value not in (one, other):
+            raise ValueError(f"{setting} is {value!r}; use {one!r} or {other!r}")
 
     def weigh(self, paths: Paths) -> Whole | None:
         """Give every row a whole weight of zero or more; None if touches get nothing.
@@ -258,10 +259,8 @@ class Positions(Model):
         for share in (*self.shares.values(), self.middle):
             if not math.isfinite(share) or share < 0:
                 raise ValueError(f"{share!r} is not a share; use numbers of zero or more")
-        if self.no_middle not in ("proportional", "equal"):
-            raise ValueError(f"no_middle is {self.no_middle!r}; use 'proportional' or 'equal'")
-        if self.missing not in ("next", "spread"):
-            raise ValueError(f"missing is {self.missing!r}; use 'next' or 'spread'")
+        self.check("no_middle", "proportional", "equal")
+        self.check("missing", "next", "spread")
         if not any((*self.shares.values(), self.middle)):
             raise ValueError("every share is zero; give at least one position a share")
         if self.parts > LARGEST_SHARE_SUM:
@@ -269,11 +268,6 @@ class Positions(Model):
                 f"the shares have {self.parts} as their common denominator, more than {LARGEST_SHARE_SUM}; "
                 "round them to a tenth of a percent"
             )
-
-    @property
-    def milestones(self) -> frozenset[str]:
-        """Names of the milestones read: all of them where one is, since the next known one counts."""
-        return frozenset(MILESTONES) if set(MILESTONES) & set(self._whole) else frozenset()
 
     @property
     def parts(self) -> int:
@@ -314,7 +308,8 @@ class Positions(Model):
         """Give for each path the place of every position, from 1; 0 where there is none."""
         places = {"last": paths.size}
         following = paths.size
-        for milestone in reversed(MILESTONES) if self.milestones else ():
+        # All of them where one holds a share, since the next known one counts.
+        for milestone in reversed(MILESTONES) if set(MILESTONES) & set(self._whole) else ():
             reached = paths.reached(milestone)
             known = np.clip(reached, 1, following)
             following = np.where(reached < 0, following, known)

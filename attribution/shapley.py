@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -52,7 +53,7 @@ class Shapley(Model):
     called: str = field(default="shapley", init=False)
 
     def __post_init__(self) -> None:
-        _check_players(self.players)
+        self.check("players", "channel", "campaign")
 
     @property
     def reads(self) -> frozenset[str]:
@@ -98,41 +99,35 @@ class ShapleyCoalitions(Model):
     called: str = field(default="shapley-coalitions", init=False)
 
     def __post_init__(self) -> None:
-        if self.unseen not in ("within", "zero"):
-            raise ValueError(f"unseen is {self.unseen!r}; use 'within' or 'zero'")
-        _check_players(self.players)
+        self.check("unseen", "within", "zero")
+        self.check("players", "channel", "campaign")
 
     @property
     def reads(self) -> frozenset[str]:
         """Names of the touches' columns that the model reads."""
         return frozenset({self.players})
 
-    def sets(self, paths: Paths) -> tuple[Whole, Whole, Whole]:
-        """Give for each path the set of sources it met, as a mask over the codes of names."""
-        bits = np.int64(1) << paths.code(self.players).astype(np.int64)
-        masks: Whole = np.bitwise_or.reduceat(bits, paths.first)
-        return np.arange(len(masks)), masks, np.ones(len(masks), bool)
-
     def count(self, journeys: Journeys, *, apart: bool = False) -> pa.Table:
         """Count paths and conversions per set of sources met."""
-        names = journeys.names[self.players]
+        names = [name or UNKNOWN for name in journeys.names[self.players]]
+        bit = np.arange(len(names))
         if len(names) > MOST_BITS:
             met = np.zeros(len(names), bool)
             for paths in journeys.everyone():
                 met[paths.code(self.players)] = True
-            if met.sum() > MOST_BITS:
-                key = joined(names[i] or UNKNOWN for i in np.flatnonzero(met).tolist())
-                return counted(self.shown, [key], *np.array([[1], [0], [0]]))
-            journeys = journeys.renumbered(self.players, met)
-            names = journeys.names[self.players]
+            bit, names = np.cumsum(met) - 1, list(compress(names, met))
+            if len(names) > MOST_BITS:
+                return counted(self.shown, [joined(names)], *np.array([[1], [0], [0]]))
 
-        def keys(masks: Whole) -> list[str]:
-            sets = [
-                {names[i] or UNKNOWN for i in range(len(names)) if mask >> i & 1} for mask in masks.tolist()
-            ]
-            return [joined(sorted(some)) for some in sets]
+        def sets(paths: Paths) -> tuple[Whole, Whole, Whole]:
+            masks = np.bitwise_or.reduceat(np.int64(1) << bit[paths.code(self.players)], paths.first)
+            return np.arange(len(masks)), masks, np.ones(len(masks), bool)
 
-        return tallied(journeys, self.shown, self.sets, keys, 2 ** len(names), apart=apart)
+        def keys(masks: Whole) -> pa.Array:
+            met = ({name for i, name in enumerate(names) if mask >> i & 1} for mask in masks.tolist())
+            return pa.array([joined(sorted(some)) for some in met], pa.string())
+
+        return tallied(journeys, self.shown, sets, keys, 2 ** len(names), apart=apart)
 
     def solve(self, counts: pa.Table) -> Weights:
         """Value the sets."""
@@ -140,20 +135,12 @@ class ShapleyCoalitions(Model):
         players = sorted(set().union(*sets))
         bit = {name: 1 << i for i, name in enumerate(players)}
         times, won, _ = figures(counts)
-        met: dict[int, tuple[float, float]] = {}
-        for names, paths, wins in zip(sets, times.tolist(), won.tolist(), strict=True):
-            mask = sum(bit[name] for name in names)
-            before = met.get(mask, (0, 0))
-            met[mask] = before[0] + paths, before[1] + wins
+        masks = [sum(bit[name] for name in names) for names in sets]
+        met = dict(zip(masks, zip(times.tolist(), won.tolist(), strict=True), strict=True))
         values = {name: max(v, 0.0) for name, v in coalition_values(players, met, self.unseen).items()}
         largest = max(values.values()) or 1.0
         weights = {name: value / largest for name, value in values.items()}
         return Weights(label=self.label, called=self.name, key=self.players, weights=weights, shared=True)
-
-
-def _check_players(players: str) -> None:
-    if players not in ("channel", "campaign"):
-        raise ValueError(f"players is {players!r}; use 'channel' or 'campaign'")
 
 
 def coalition_values(
@@ -215,9 +202,7 @@ def coalition_values(
 
 def shapley_values(worth: Any, n: int) -> Any:
     """Give the Shapley value of each of `n` players, from the worth of all 2^n sets by bit mask."""
-    sizes = np.zeros(2**n, dtype=np.int64)
-    for i in range(n):
-        sizes.reshape(-1, 2, 2**i)[:, 1, :] += 1
+    sizes = np.bitwise_count(np.arange(2**n))
     weight = np.array([1.0 / (n * math.comb(n - 1, s)) for s in range(n)])
     values = np.empty(n)
     for i in range(n):

@@ -125,11 +125,8 @@ def shares(
         if getattr(model, "allocation", None) == "total":
             raise ValueError(f"{model.shown}: allocation='total' belongs to no conversion; use 'journey'")
     sources = read_all(touches, conversions, answers)
-    fields = [
-        pa.field("conversion_id", identifiers(sources)["conversion_id"]),
-        pa.field("campaign", pa.string()),
-    ]
-    schema = pa.schema([*fields, *kernel.figure_fields(chosen)])
+    named = [("conversion_id", identifiers(sources)["conversion_id"]), ("campaign", pa.string())]
+    schema = pa.schema([*named, *kernel.figure_fields(chosen)])
     with opened(engine, sources, chosen, lookback_days, ["campaign"]) as feeder:
         ready = fitted(feeder, chosen)
         rows = feeder.apply(partial(kernel.by_conversion, models=ready, schema=schema), schema)

@@ -76,21 +76,16 @@ class Source:
             try:
                 validate(pa.Table.from_batches([batch]), self.name)
             except JourneyError as error:
-                if error.row is None or "stands already" in error.reason:
-                    continue
-                raise JourneyError(
-                    error.reason,
-                    error.remedy,
-                    table=self.name,
-                    row=error.row + done,
-                    column=error.column,
-                    value=error.value,
-                ) from None
-            finally:
-                done += batch.num_rows
-        identifier = IDENTIFIERS.get(self.name)
-        if identifier:
-            refuse_duplicates(_stored(self.path, [identifier]), self.name, identifier)
+                if error.row is not None and "stands already" not in error.reason:
+                    place: dict[str, Any] = {
+                        "table": self.name,
+                        "row": error.row + done,
+                        "column": error.column,
+                    }
+                    raise JourneyError(error.reason, error.remedy, **place, value=error.value) from None
+            done += batch.num_rows
+        identifier = IDENTIFIERS[self.name]
+        refuse_duplicates(_stored(self.path, [identifier]), self.name, identifier)
 
 
 def read(source: Any, name: str) -> Source:
@@ -135,9 +130,8 @@ def _csv(path: Path, name: str) -> pa.Table:
     if not path.exists():
         raise JourneyError(f"there is no file {path}", "check the path", table=name)
     try:
-        with path.open("rb") as file:
-            header = file.readline().decode("utf-8-sig").strip()
-        names = [part.strip().strip('"') for part in header.split(",")]
+        with pyarrow.csv.open_csv(path) as reader:
+            names = reader.schema.names
         convert = pyarrow.csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True, null_values=[""]
         )
@@ -171,13 +165,10 @@ def _parquet(path: Path, name: str) -> Source:
 
 def _needs_arrow(kind: pa.DataType) -> bool:
     """Tell whether a column must be cast row by row: fractions, unsigned 64 bits, nanoseconds, nothing."""
-    return bool(
-        pa.types.is_floating(kind)
-        or pa.types.is_decimal(kind)
-        or pa.types.is_uint64(kind)
-        or pa.types.is_null(kind)
-        or (pa.types.is_timestamp(kind) and kind.unit == "ns")
-    )
+    if pa.types.is_timestamp(kind):
+        return bool(kind.unit == "ns")
+    others = (pa.types.is_floating, pa.types.is_decimal, pa.types.is_uint64, pa.types.is_null)
+    return any(is_one(kind) for is_one in others)
 
 
 def _dataset(path: str | Path, names: Sequence[str] = ()) -> Any:

@@ -16,12 +16,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from attribution.feeders import Work, refuse_large, wanted
-from attribution.journeys import IDENTIFIERS, JourneyError
-from attribution.paths import Journeys, Lookback, refuse_unknown_windows
+from attribution.feeders import Run, Work, forms
+from attribution.journeys import JourneyError
 from attribution.rules import Model
-from attribution.sources import Source
-from attribution.validation import checks, is_text
 
 ROWS = 1_000_000
 """About so many touches make a bucket: some 100 MB on an executor."""
@@ -49,130 +46,61 @@ class Spark:
     ----------
     spark : SparkSession
         The session.
-    sources, models, lookback, keys
-        As in `attribution.feeders.opened`.
+    run : Run
+        What to read.
     """
 
-    def __init__(
-        self,
-        spark: Any,
-        sources: Sequence[Source],
-        models: Sequence[Model],
-        lookback: Lookback,
-        keys: Sequence[str],
-    ) -> None:
-        from pyspark.sql import functions as F  # noqa: N812 - Spark's own custom
-
+    def __init__(self, spark: Any, run: Run) -> None:
         _same_python(spark)
-        _ship(models)
-        self._spark, self._lookback = spark, lookback
-        self._columns = wanted(models, lookback, keys)
-        frames = {source.name: self._frame(source) for source in sources}
-        for source in sources:
-            self._check(source, frames[source.name])
-        self._check_sums(frames["conversions"])
-        touches, conversions = frames["touches"], frames["conversions"]
-        if isinstance(lookback, dict):
-            refuse_unknown_windows(
-                lookback, [row[0] for row in touches.select("channel").distinct().collect()]
-            )
-        buckets = 2 + touches.count() // ROWS
-        bucket = F.pmod(F.xxhash64("account_id"), F.lit(buckets)).alias("bucket")
-        path = touches.select("touch_id", "account_id", "occurred_at", *self._columns)
-        if not any(model.everyone for model in models):
-            path = path.join(conversions.select("account_id").distinct(), "account_id", "left_semi")
+        _ship(run.models)
+        raw = {
+            source.name: spark.createDataFrame(source.table)
+            if source.table is not None
+            else spark.read.parquet(source.path.removesuffix("/*.parquet"))
+            for source in run.sources
+        }
+        run.check(
+            lambda name, query: spark.sql(query, it=raw[name]).collect(),
+            lambda name, column: raw[name].groupBy(column).count().filter("count > 1").isEmpty(),
+        )
+        frames = {s.name: raw[s.name].selectExpr(*forms(s, "unix_micros")) for s in run.sources}
+        bucket = f"pmod(xxhash64(account_id), {2 + frames['touches'].count() // ROWS}) AS bucket"
+        touches = frames.pop("touches").select("touch_id", "account_id", "occurred_at", *run.columns)
+        if not run.everyone:
+            some = frames["conversions"].select("account_id").distinct()
+            touches = touches.join(some, "account_id", "left_semi")
         # A cogroup takes two tables: answers travel with the conversions, and a column tells them apart.
-        heard = [
-            frame.withColumn("table", F.lit(name)) for name, frame in frames.items() if name != "touches"
-        ]
-        both = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), heard)
-        left = path.select("*", bucket).groupBy("bucket")
-        self._pairs = left.cogroup(both.select("*", bucket).groupBy("bucket"))
-        self._tables = {name: frame.columns for name, frame in frames.items()}
-
-    def _frame(self, source: Source) -> Any:
-        """Open a table, each column in the kernel's form."""
-        from pyspark.sql import functions as F  # noqa: N812
-
-        if source.table is not None:
-            columns = [
-                source.table[name].cast(pa.int64()) if pa.types.is_timestamp(kind) else source.table[name]
-                for name, kind in source.columns.items()
-            ]
-            return self._spark.createDataFrame(pa.table(columns, names=list(source.columns)))
-        frame = self._spark.read.parquet(source.path.removesuffix("/*.parquet"))
-
-        def column(name: str, kind: pa.DataType) -> Any:
-            given = F.col(name)
-            if pa.types.is_timestamp(kind):
-                given = F.unix_micros(given)
-            elif pa.types.is_integer(kind):
-                given = given.cast("bigint")
-            return given.alias(name)
-
-        return frame.select(*(column(name, kind) for name, kind in source.columns.items()))
-
-    def _check(self, source: Source, frame: Any) -> None:
-        """Refuse a file with a row that breaks the contract; only then it is read to name the row."""
-        if source.table is not None:
-            return
-        from pyspark.sql import functions as F  # noqa: N812
-
-        rules = " OR ".join(f"({rule.sql})".replace('"', "`") for rule in checks(source.name, source.columns))
-        name = IDENTIFIERS[source.name]
-        repeated = frame.groupBy(name).count().filter(F.col("count") > 1)
-        if frame.filter(rules).limit(1).count() or repeated.limit(1).count():
-            source.name_the_row()
-
-    def _check_sums(self, conversions: Any) -> None:
-        from pyspark.sql import functions as F  # noqa: N812
-
-        sizes = F.sum(F.abs(F.col("value_minor")).cast("double")).alias("v")
-        refuse_large([row.asDict() for row in conversions.groupBy("currency").agg(sizes).collect()])
+        heard = [frame.selectExpr("*", f"'{name}' AS table") for name, frame in frames.items()]
+        others = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), heard)
+        left, right = (rows.selectExpr("*", bucket).groupBy("bucket") for rows in (touches, others))
+        self._pairs, self._journeys = left.cogroup(right), run.journeys
+        self._columns = {name: frame.columns for name, frame in frames.items()}
 
     def _worked(self, work: Work, schema: pa.Schema) -> Any:
-        tables, columns, lookback = self._tables, self._columns, self._lookback
+        columns, made = self._columns, self._journeys
 
         def bucketed(touches: pa.Table, others: pa.Table) -> pa.Table:
             import pyarrow.compute as pc
 
-            conversions, *answers = (
-                others.filter(pc.equal(others["table"], name)).select(tables[name])
-                for name in ("conversions", "answers")
-                if name in tables
+            tables = (
+                others.filter(pc.equal(others["table"], name)).select(names)
+                for name, names in columns.items()
             )
-            touches, conversions, *answers = map(unblanked, (touches, conversions, *answers))
-            journeys = Journeys(
-                touches, conversions, lookback, columns, answers=answers[0] if answers else None
-            )
-            return work(journeys).cast(schema).combine_chunks()
+            return work(made(touches, *tables)).cast(schema).combine_chunks()
 
         ddl = ", ".join(f"`{field.name}` {NAMES[str(field.type)]}" for field in schema)
         return self._pairs.applyInArrow(bucketed, ddl)
 
     def apply(self, work: Work, schema: pa.Schema, by: int = 0) -> pa.Table:
         """Do `work` on the executors; add up there, too."""
-        from pyspark.sql import functions as F  # noqa: N812
-
         rows = self._worked(work, schema)
         if by:
-            sums = [F.sum(name).alias(name) for name in schema.names[by:]]
-            rows = rows.groupBy(*schema.names[:by]).agg(*sums)
+            rows = rows.groupBy(*schema.names[:by]).sum(*schema.names[by:]).toDF(*schema.names)
         return _named(lambda: rows.toArrow().cast(schema))
 
     def write(self, work: Work, schema: pa.Schema, output: Path) -> None:
         """Do `work`, and have the executors write the rows, to a directory."""
         _named(lambda: self._worked(work, schema).write.mode("overwrite").parquet(str(output)))
-
-
-def unblanked(table: pa.Table) -> pa.Table:
-    """Take empty text for missing text in every column."""
-    from attribution.validation import blank_to_null
-
-    for i, field in enumerate(table.schema):
-        if is_text(field.type):
-            table = table.set_column(i, field.name, blank_to_null(table[field.name]))
-    return table
 
 
 def _same_python(spark: Any) -> None:

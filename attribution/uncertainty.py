@@ -18,7 +18,7 @@ from attribution.engine import By, fitted, identifiers
 from attribution.feeders import opened
 from attribution.journeys import UNATTRIBUTED
 from attribution.models import ModelLike, resolve
-from attribution.paths import Lookback, Whole
+from attribution.paths import Lookback, Whole, encode
 from attribution.posterior import posterior, resamples
 from attribution.refit import Refit, hashes_of, poisson_weights, refits
 from attribution.rules import Model
@@ -91,37 +91,28 @@ class Draws:
         """
         if not 0 < level < 1:
             raise ValueError(f"level is {level}; use a number between 0 and 1, such as 0.9")
-        ends = np.array([(1 - level) / 2, (1 + level) / 2])
-        rows: list[dict[str, Any]] = []
-        ranks, rank_replicates = self._ranks(self.credit[:, :, None]), self._ranks(self.replicates)
-        for m, model in enumerate(self.models):
-            for k, (source, currency) in enumerate(self.sources):
-                low, high = np.quantile(self.replicates[m, k], ends)
-                rank_low, rank_high = np.quantile(rank_replicates[m, k], ends, method="inverted_cdf")
-                cost = self.cost[k]
-                paid = bool(np.isfinite(cost) and cost > 0)
-                rows.append(
-                    {
-                        "model": model,
-                        self.by: source,
-                        "currency": currency,
-                        "credit_minor": round(self.credit[m, k]),
-                        "credit_expected": float(self.expected[m, k]),
-                        "credit_low": float(low),
-                        "credit_high": float(high),
-                        "roi": float((self.credit[m, k] - cost) / cost) if paid else None,
-                        "roi_low": float((low - cost) / cost) if paid else None,
-                        "roi_high": float((high - cost) / cost) if paid else None,
-                        "rank": int(ranks[m, k, 0]),
-                        "rank_low": int(rank_low),
-                        "rank_high": int(rank_high),
-                    }
-                )
+        ends = [(1 - level) / 2, (1 + level) / 2]
+        ranks, drawn = self._ranks(self.credit[:, :, None])[:, :, 0], self._ranks(self.replicates)
+        low, high = np.quantile(self.replicates, ends, axis=2)
+        rank_low, rank_high = np.quantile(drawn, ends, axis=2, method="inverted_cdf")
+        unpaid = np.tile(~(self.cost > 0), len(self.models))
+        cost = np.where(self.cost > 0, self.cost, 1.0)
+        sources, currencies = zip(*self.sources, strict=True) if self.sources else ((), ())
+        columns: dict[str, Any] = {
+            "model": np.repeat(np.array(self.models), len(self.sources)),
+            self.by: sources * len(self.models),
+            "currency": currencies * len(self.models),
+            "credit_minor": np.rint(self.credit).ravel(),
+        }
+        for name, figure in (("expected", self.expected), ("low", low), ("high", high)):
+            columns[f"credit_{name}"] = figure.ravel()
+        for name, figure in (("roi", self.credit), ("roi_low", low), ("roi_high", high)):
+            columns[name] = pa.array(((figure - cost) / cost).ravel(), mask=unpaid)
+        for name, figure in (("rank", ranks), ("rank_low", rank_low), ("rank_high", rank_high)):
+            columns[name] = figure.ravel()
         whole, real = pa.int64(), pa.float64()
         kinds = [pa.string()] * 3 + [whole] + [real] * 6 + [whole] * 3
-        names = ["model", self.by, "currency", "credit_minor", "credit_expected", "credit_low", "credit_high"]
-        names += ["roi", "roi_low", "roi_high", "rank", "rank_low", "rank_high"]
-        return pa.Table.from_pylist(rows, pa.schema(list(zip(names, kinds, strict=True))))
+        return pa.table(columns).cast(pa.schema(list(zip(columns, kinds, strict=True))))
 
     def beats(self, one: str | None, other: str | None, model: str, currency: str) -> float:
         """Give the share of replicates in which `one` has more credit than `other`, ties counting half.
@@ -293,12 +284,9 @@ def credit_by_account(feeder: Any, sources: Sequence[Source], models: Sequence[M
     for model in models:
         if getattr(model, "total", False):
             raise ValueError(f"{model.shown}: allocation='total' belongs to no account; use 'journey'")
-    fields = [
-        ("account_id", identifiers(sources)["account_id"]),
-        (by, pa.string()),
-        ("currency", pa.string()),
-    ]
-    schema = pa.schema([*fields, *((f"c{i}", pa.int64()) for i in range(len(models)))])
+    account, text = identifiers(sources)["account_id"], pa.string()
+    figures = [(f"c{i}", pa.int64()) for i in range(len(models))]
+    schema = pa.schema([("account_id", account), (by, text), ("currency", text), *figures])
     return feeder.apply(partial(kernel.by_account, models=models, schema=schema), schema)
 
 
@@ -379,15 +367,12 @@ def _varying(refit: Refit, sources: Sequence[Pair], replicates: int, seed: int) 
 
 def _sources(rows: pa.Table, by: str, also: Sequence[Pair]) -> tuple[list[Pair], Whole]:
     """Return the sources with their currencies, what has none last, and for each row the place of its own."""
-    names, currencies = (
-        rows[name].cast(pa.string()).combine_chunks().dictionary_encode(null_encoding="encode")
-        for name in (by, "currency")
+    (name, names), (money, currencies) = (
+        encode(rows[column].cast(pa.string())) for column in (by, "currency")
     )
-    width = max(1, len(currencies.dictionary))
-    codes = names.indices.to_numpy().astype(np.int64) * width + currencies.indices.to_numpy()
-    met, place = np.unique(codes, return_inverse=True)
-    name, currency = names.dictionary.to_pylist(), currencies.dictionary.to_pylist()
-    found = [(name[code // width], currency[code % width]) for code in met.tolist()]
+    shape = (len(names), len(currencies))
+    met, place = np.unique(np.ravel_multi_index((name, money), shape), return_inverse=True)
+    found: list[Any] = [(names[n], currencies[m]) for n, m in zip(*np.unravel_index(met, shape), strict=True)]
     every = sorted({*found, *also}, key=lambda pair: (pair[0] is None, pair[0] or "", pair[1]))
     return every, np.array([every.index(pair) for pair in found], np.int64)[place]
 
@@ -395,10 +380,9 @@ def _sources(rows: pa.Table, by: str, also: Sequence[Pair]) -> tuple[list[Pair],
 def _costs(costs: Any, by: str, sources: Sequence[Pair]) -> Floats:
     if costs is None:
         return np.full(len(sources), np.nan)
-    rows = read(costs, "costs").rows()
-    spent: dict[Pair, int] = {}
-    for source, currency, amount in zip(
-        *(rows[name].to_pylist() for name in (by, "currency", "amount_minor")), strict=True
-    ):
-        spent[source, currency] = spent.get((source, currency), 0) + amount
+    rows = read(costs, "costs").rows().group_by([by, "currency"]).aggregate([("amount_minor", "sum")])
+    spent = {
+        (source, currency): amount
+        for source, currency, amount in zip(*rows.to_pydict().values(), strict=True)
+    }
     return np.array([float(spent.get(pair, np.nan)) for pair in sources])

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from string import ascii_uppercase
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -30,8 +32,6 @@ from attribution.journeys import (
 
 MANY = 50_000
 """From so many identifiers on, sorting their hashes is several times faster than counting them."""
-
-CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @dataclass(frozen=True)
@@ -57,76 +57,76 @@ class Check:
     remedy: str
 
 
+CHOICES = {
+    "kind": KINDS,
+    "goal": GOALS,
+    "outcome": OUTCOMES,
+    "status": CALL_STATUSES,
+    "lead_status": LEAD_STATUSES,
+}
+"""Columns that hold one of a few words."""
+
+
 def checks(name: str, columns: Mapping[str, pa.DataType]) -> list[Check]:
     """List the rules that hold for table `name`, leaving out those about absent columns."""
-    rules = [_missing(f.name, columns[f.name]) for f in SCHEMAS[name] if f.name in columns and not f.nullable]
-    choices = {"kind": KINDS, "goal": GOALS, "outcome": OUTCOMES}
-    if name == "calls":
-        choices = {"status": CALL_STATUSES, "lead_status": LEAD_STATUSES}
-    rules += [_choice(column, allowed) for column, allowed in choices.items()]
-    rules += [
-        Check(
-            "currency",
+    sources = ("campaign", "channel", "ad_material") if name in ("touches", "answers") else ()
+    rules: list[tuple[Sequence[str], Callable[[Any], Any], str, str, str]] = [
+        *(
+            (
+                [field.name],
+                pc.is_null,
+                "{0} IS NULL OR {0} = ''" if is_text(columns[field.name]) else "{0} IS NULL",
+                "is missing",
+                "every row needs a value here",
+            )
+            for field in SCHEMAS[name]
+            if field.name in columns and not field.nullable
+        ),
+        *(
+            (
+                [column],
+                lambda c, allowed=allowed: pc.and_(pc.is_valid(c), pc.invert(pc.is_in(c, pa.array(allowed)))),
+                f"{{0}} NOT IN {allowed}",
+                f"is not a known {column}",
+                f"use one of {', '.join(allowed)}",
+            )
+            for column, allowed in CHOICES.items()
+        ),
+        (
+            ["currency"],
             lambda c: pc.invert(pc.match_substring_regex(c, "^[A-Z]{3}$")),
-            f"length(currency) <> 3 OR translate(currency, '{CAPITALS}', '') <> ''",
+            f"length({{0}}) <> 3 OR translate({{0}}, '{ascii_uppercase}', '') <> ''",
             "is not a currency code",
             "use the three capital letters of ISO 4217, such as EUR",
-        )
-    ]
-    rules += [
-        Check(
-            column,
+        ),
+        (
+            ["value_minor", "margin_minor", "amount_minor"],
             lambda c: pc.or_(pc.greater(c, LARGEST_VALUE), pc.less(c, -LARGEST_VALUE)),
-            f"{column} > {LARGEST_VALUE} OR {column} < -{LARGEST_VALUE}",
+            f"{{0}} > {LARGEST_VALUE} OR {{0}} < -{LARGEST_VALUE}",
             "is beyond 10^15 minor units",
             "check the unit: amounts are in cents, pence or the like",
-        )
-        for column in ("value_minor", "margin_minor", "amount_minor")
-    ]
-    rules += [
-        Check(
-            column,
+        ),
+        (
+            ["amount_minor", "duration_s", "talk_s", "visits"],
             lambda c: pc.less(c, 0),
-            f"{column} < 0",
+            "{0} < 0",
             "is negative",
             "give a figure of zero or more",
-        )
-        for column in ("amount_minor", "duration_s", "talk_s", "visits")
+        ),
+        (
+            sources,
+            lambda c: pc.equal(c, UNATTRIBUTED),
+            f"{{0}} = '{UNATTRIBUTED}'",
+            "is the line of what no touch explains",
+            "give it another name",
+        ),
     ]
-    if name in ("touches", "answers"):
-        rules += [
-            Check(
-                column,
-                lambda c: pc.equal(c, UNATTRIBUTED),
-                f"{column} = '{UNATTRIBUTED}'",
-                "is the line of what no touch explains",
-                "give it another name",
-            )
-            for column in ("campaign", "channel", "ad_material")
-        ]
-    return [rule for rule in rules if rule.column in columns]
-
-
-def _missing(column: str, kind: pa.DataType) -> Check:
-    text = is_text(kind)
-    return Check(
-        column,
-        lambda c: pc.is_null(c),
-        f'"{column}" IS NULL{f" OR {column} = {chr(39) * 2}" if text else ""}',
-        "is missing",
-        "every row needs a value here",
-    )
-
-
-def _choice(column: str, allowed: Sequence[str]) -> Check:
-    listed = ", ".join(f"'{word}'" for word in allowed)
-    return Check(
-        column,
-        lambda c: pc.and_(pc.is_valid(c), pc.invert(pc.is_in(c, pa.array(allowed)))),
-        f"{column} NOT IN ({listed})",
-        f"is not a known {column}",
-        f"use one of {', '.join(allowed)}",
-    )
+    return [
+        Check(column, broken, sql.format(column), reason, remedy)
+        for names, broken, sql, reason, remedy in rules
+        for column in names
+        if column in columns
+    ]
 
 
 def validate(table: Any, schema_name: str) -> pa.Table:
@@ -179,16 +179,11 @@ def checked(table: pa.Table, schema_name: str) -> pa.Table:
     """Do as `validate` does with an Arrow table, and leave text that is coded by a dictionary so."""
     typed = _typed(table, schema_name)
     for rule in checks(schema_name, dict(zip(typed.column_names, typed.schema.types, strict=True))):
-        _refuse(rule, typed, _broken(rule, typed[rule.column]), schema_name)
+        _refuse(typed, schema_name, rule.column, _broken(rule, typed[rule.column]), rule.reason, rule.remedy)
     if {"period_start", "period_end"} <= set(typed.column_names):
-        rule = Check(
-            "period_end",
-            pc.is_null,
-            "",
-            "does not lie after period_start",
-            "the end is the first day no longer covered",
-        )
-        _refuse(rule, typed, pc.less_equal(typed["period_end"], typed["period_start"]), schema_name)
+        early = pc.less_equal(typed["period_end"], typed["period_start"])
+        reason, remedy = "does not lie after period_start", "the end is the first day no longer covered"
+        _refuse(typed, schema_name, "period_end", early, reason, remedy)
     identifier = IDENTIFIERS.get(schema_name)
     if identifier:
         refuse_duplicates(typed, schema_name, identifier)
@@ -223,11 +218,12 @@ def _broken(rule: Check, column: pa.ChunkedArray) -> Any:
     return rule.broken(column.cast(pa.string()))
 
 
-def _refuse(rule: Check, table: pa.Table, broken: Any, name: str) -> None:
+def _refuse(table: pa.Table, name: str, column: str, broken: Any, reason: str, remedy: str) -> None:
+    """Refuse the first row that is broken."""
     row = pc.index(broken, True).as_py()
     if row >= 0:
-        value = table[rule.column][row].as_py()
-        raise JourneyError(rule.reason, rule.remedy, table=name, row=row + 1, column=rule.column, value=value)
+        value = table[column][row].as_py()
+        raise JourneyError(reason, remedy, table=name, row=row + 1, column=column, value=value)
 
 
 def refuse_duplicates(table: pa.Table, name: str, column: str) -> None:
@@ -235,30 +231,32 @@ def refuse_duplicates(table: pa.Table, name: str, column: str) -> None:
     ids = table[column]
     if _different(ids):
         return
-    seen: dict[object, int] = {}
-    for row, value in enumerate(ids.to_pylist(), start=1):
-        if value in seen:
-            raise JourneyError(
-                f"stands already in row {seen[value]}",
-                "give every row an identifier of its own, or drop the repeated row",
-                table=name,
-                row=row,
-                column=column,
-                value=value,
-            )
-        seen[value] = row
+    first = pc.index_in(ids, value_set=ids.combine_chunks()).to_numpy()
+    row = int(np.argmax(first < np.arange(len(ids))))
+    if first[row] < row:
+        raise JourneyError(
+            f"stands already in row {first[row] + 1}",
+            "give every row an identifier of its own, or drop the repeated row",
+            table=name,
+            row=row + 1,
+            column=column,
+            value=ids[row].as_py(),
+        )
 
 
 def _different(ids: pa.ChunkedArray) -> bool:
     """Tell whether all identifiers are different, or, once in a blue moon, that two may be the same."""
     if len(ids) < MANY:
-        found: bool = pc.count_distinct(ids).as_py() == len(ids)
-        return found
+        return bool(pc.count_distinct(ids).as_py() == len(ids))
     import duckdb
 
     with duckdb.connect() as connection:
-        connection.register("ids", pa.table({"id": ids}))
-        hashes = connection.sql("SELECT hash(id) AS h FROM ids").to_arrow_table()["h"].to_numpy().copy()
+        return all_different(connection.from_arrow(pa.table({"id": ids})), "id")
+
+
+def all_different(rows: Any, column: str) -> bool:
+    """Tell whether all values of a column of DuckDB's have hashes of their own."""
+    hashes = rows.project(f"hash({column}) AS h").fetchnumpy()["h"]
     hashes.sort()
     return bool((hashes[1:] != hashes[:-1]).all())
 
@@ -351,21 +349,32 @@ def blank_to_null(array: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _refuse_unfit(array: pa.ChunkedArray, want: pa.DataType, column: str, table: str) -> None:
     """Name the first row whose value cannot be had as a whole number of 64 bits."""
-    for row, value in enumerate(array):
+    if pa.types.is_integer(array.type):
+        reason, remedy = "is too large", "give a number below 2^63"
+    else:
+        reason = "is not a whole number"
+        remedy = "amounts are whole minor units; leave out a row whose amount is not known"
+
+    def fit(value: Any) -> None:
         try:
-            value.cast(want)
+            pa.scalar(value, array.type).cast(want)
         except pa.ArrowInvalid:
-            unsigned = pa.types.is_integer(array.type)
-            raise JourneyError(
-                "is too large" if unsigned else "is not a whole number",
-                "give a number below 2^63"
-                if unsigned
-                else "amounts are whole minor units; leave out a row whose amount is not known",
-                table=table,
-                row=row + 1,
-                column=column,
-                value=value.as_py(),
-            ) from None
+            raise ValueError(remedy) from None
+
+    _each(array, fit, reason, column, table)
+
+
+def _each(
+    array: pa.ChunkedArray, read: Callable[[Any], Any], reason: str, column: str, table: str
+) -> list[Any]:
+    """Read value after value, and refuse the first that cannot be read."""
+    values = []
+    for row, value in enumerate(array.to_pylist(), start=1):
+        try:
+            values.append(None if value is None else read(value))
+        except ValueError as error:
+            raise JourneyError(reason, str(error), table=table, row=row, column=column, value=value) from None
+    return values
 
 
 def from_text(table: pa.Table, name: str) -> pa.Table:
@@ -385,19 +394,7 @@ def _parse(array: pa.ChunkedArray, field: pa.Field, table: str) -> pa.ChunkedArr
         except pa.ArrowInvalid:
             pass
     parse = _moment if pa.types.is_timestamp(field.type) else _scalar(field.type)
-    values = []
-    for row, text in enumerate(array.to_pylist(), start=1):
-        try:
-            values.append(None if text is None else parse(text))
-        except ValueError as error:
-            raise JourneyError(
-                f"cannot be read as {field.type}",
-                str(error),
-                table=table,
-                row=row,
-                column=field.name,
-                value=text,
-            ) from None
+    values = _each(array, parse, f"cannot be read as {field.type}", field.name, table)
     return pa.chunked_array([pa.array(values, field.type)])
 
 

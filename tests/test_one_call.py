@@ -124,7 +124,7 @@ def test_the_tour_in_the_readme_names_eight_files_and_what_is_found_in_each() ->
         "tracking/telephony/providers/twilio.py",
         "tracking/telephony/inbox.py",
         "tracking/telephony/calls.py",
-        "tracking/storage/models.py",
+        "tracking/storage/models/calls.py",
         "tracking/reporting/journeys.py",
         "attribution/rules.py",
         "tracking/reporting/roi.py",

@@ -24,6 +24,7 @@ from tracking.errors import Invalid, say
 from tracking.imports.values import content_key
 from tracking.records import contacts
 from tracking.storage import changes, db, turns, vault
+from tracking.storage.column_types import from_micros, micros, to_micros
 from tracking.storage.config import Settings
 from tracking.storage.models import Answer, AuditEntry, Call, Campaign, ContactPoint, InboxEvent, Job
 from tracking.storage.vocabulary import Base, Direction, JobState, Outcome, PointKind
@@ -58,7 +59,7 @@ def test_what_jobs_were_called_before_sentences_were_kept_is_still_read(engine: 
     with engine.begin() as connection:
         told = {
             "kind": "import", "label": old, "arguments": "{}", "state": "failed", "done": 0,
-            "created_by": "x", "created_at": at if engine.dialect.name == "postgresql" else db.to_micros(at),
+            "created_by": "x", "created_at": at if engine.dialect.name == "postgresql" else to_micros(at),
         }  # fmt: skip
         names = ", ".join(told)
         places = ", ".join(f":{name}" for name in told)
@@ -279,9 +280,9 @@ def test_moments_keep_their_microseconds_and_come_back_in_utc(session: Session) 
     read = session.scalars(select(Campaign)).one().created_at
     assert read == written
     assert read.isoformat() == "2026-03-29T01:30:00.123456+00:00"
-    exported = session.scalar(select(db.micros(Campaign.created_at)))
-    assert exported == db.to_micros(written)
-    assert db.from_micros(exported) == written
+    exported = session.scalar(select(micros(Campaign.created_at)))
+    assert exported == to_micros(written)
+    assert from_micros(exported) == written
 
 
 def test_foreign_keys_hold(session: Session) -> None:

@@ -104,6 +104,8 @@ def test_whole_numbers_as_identifiers_are_explained():
     for unknown in ("8", "x", 8):
         with pytest.raises(JourneyError, match="there is no conversion"):
             explain(touches, conversions, unknown, ["linear"])
+    texts = with_column(conversions, "conversion_id", ["9"])
+    assert explain(touches, texts, 9, ["linear"]).num_rows == 2
     accounts = with_column(touches, "account_id", [-5, -5]), with_column(conversions, "account_id", [-5])
     assert rows(attribute(*accounts, ["linear"]), "touch_id", "credit_minor") == [(7, 5000), (3, 5000)]
 

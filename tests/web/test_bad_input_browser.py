@@ -23,7 +23,7 @@ from tracking.imports.uploads import UploadStore
 from tracking.records import annotations, links, sites
 from tracking.records.annotations import Event, Reading
 from tracking.storage import db
-from tracking.storage.db import Said, Sealed, SealedMapping, SealedSaid
+from tracking.storage.column_types import Said, Sealed, SealedMapping, SealedSaid
 from tracking.storage.models import (
     AdMaterial,
     AuditEntry,

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tracking.storage import vault
-from tracking.storage.db import to_micros
+from tracking.storage.column_types import to_micros
 from tracking.storage.models import AuditEntry, AuditHead, Installation
 
 _WAITING = "audit entries without a seal"

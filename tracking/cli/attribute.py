@@ -19,13 +19,13 @@ from rich.table import Table
 
 from attribution import MODELS, UNATTRIBUTED, JourneyError, Markov, Positions, attribute, explain
 from attribution.engine import By
+from attribution.feeders import ENGINES
 from attribution.rules import full_path, inverse_j, j_shaped, position_based, u_shaped, w_shaped
 from attribution.sources import read
 from attribution.uncertainty import draws
 from tracking.cli.installation import Number, fail
 
 FORMATS = ("table", "json", "csv", "parquet")
-ENGINES = ("duckdb", "spark")
 
 _POSITIONAL: dict[str, Callable[..., Positions]] = {
     maker().name: maker for maker in (position_based, u_shaped, w_shaped, full_path, j_shaped, inverse_j)

@@ -23,6 +23,7 @@ from tracking.records.sources import Sources
 from tracking.records.web_forms import Post
 from tracking.reporting import form_notices
 from tracking.storage import db
+from tracking.storage.column_types import to_micros
 from tracking.storage.config import Settings
 from tracking.storage.models import Site
 from tracking.storage.vocabulary import FormState
@@ -140,7 +141,7 @@ class Keeper:
             if self._settings.room() < 0:
                 raise OSError("the rest of the disk is for calls")
             said = {**asdict(view), "at": view.at.isoformat()}
-            self._spool.put(f"{db.to_micros(view.at):020d}", json.dumps({"form": said} if is_form else said))
+            self._spool.put(f"{to_micros(view.at):020d}", json.dumps({"form": said} if is_form else said))
         except OSError as error:
             _log.error("a %s is lost: no disk takes it: %s", "form" if is_form else "page view", error)
             return _OWN

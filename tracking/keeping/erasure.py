@@ -42,6 +42,7 @@ from tracking.keeping.backups import Contents
 from tracking.keeping.people import Person
 from tracking.records import sites
 from tracking.storage import changes, db, keys, namemarks, vault
+from tracking.storage.column_types import Said, Sealed, SealedList, SealedSaid
 from tracking.storage.config import Settings
 from tracking.storage.models import (
     Answer,
@@ -119,7 +120,7 @@ def _columns() -> Iterator[tuple[Table, Column[Any]]]:
             kind = column.type
             if table.name in _KEPT or f"{table.name}.{column.name}" in _TREATED or column.primary_key:
                 continue
-            if isinstance(kind, db.Sealed | db.Said | JSON) or type(kind) in (String, Text):
+            if isinstance(kind, Sealed | Said | JSON) or type(kind) in (String, Text):
                 yield table, column
 
 
@@ -131,9 +132,9 @@ def _is_unique(table: Table, column: Column[Any]) -> bool:
 def _plain_type(column: Column[Any]) -> TypeEngine[Any] | None:
     """Return as what a sentence is read and written with its values apart; None for other columns."""
     match column.type:
-        case db.SealedSaid() as kind:
-            return db.SealedList(kind.purpose)
-        case db.Said() | JSON():
+        case SealedSaid() as kind:
+            return SealedList(kind.purpose)
+        case Said() | JSON():
             return JSON()
     return None
 
@@ -145,9 +146,9 @@ def _suspects(
     kind = column.type
     value = type_coerce(column, plain) if (plain := _plain_type(column)) else column
     wanted = select(key, value).where(column.is_not(None)).execution_options(yield_per=500)
-    if not isinstance(kind, db.Sealed):
+    if not isinstance(kind, Sealed):
         # The database passes over nearly all rows; what is left is looked at closely.
-        text: ColumnElement[Any] = column.cast(String) if isinstance(kind, db.Said | JSON) else column
+        text: ColumnElement[Any] = column.cast(String) if isinstance(kind, Said | JSON) else column
         wanted = wanted.where(or_(*(text.icontains(tail, autoescape=True) for tail in person.tails())))
     for row in session.execute(wanted):
         yield row[0], row[1]
@@ -222,7 +223,7 @@ def _take_out(session: Session, person: Person, found: Traces, at: datetime) -> 
     for table, column, key, left in found.texts:
         where = table.primary_key.columns.values()[0] == key
         values = {column.name: type_coerce(left, plain) if (plain := _plain_type(column)) else left}
-        if isinstance(column.type, db.Sealed) and column.type.marks_in:
+        if isinstance(column.type, Sealed) and column.type.marks_in:
             values[column.type.marks_in] = namemarks.marks(left)
         connection.execute(update(table).where(where).values(values))
     mine = session.scalars(select(ContactPoint).where(ContactPoint.contact_id.in_(person.contacts))).all()

@@ -33,6 +33,7 @@ from tracking.access import audit
 from tracking.errors import Conflict
 from tracking.records import contacts
 from tracking.storage import db, keys, namemarks, vault
+from tracking.storage.column_types import Sealed
 from tracking.storage.config import Settings
 from tracking.storage.models import Contact, ContactPoint, Installation
 from tracking.storage.vocabulary import Base
@@ -53,7 +54,7 @@ class Progress:
 def sealed_columns() -> Iterator[tuple[Table, list[Column[Any]]]]:
     """Return each table with those of its columns that are sealed, by their type."""
     for table in Base.metadata.sorted_tables:
-        if found := [column for column in table.columns if isinstance(column.type, db.Sealed)]:
+        if found := [column for column in table.columns if isinstance(column.type, Sealed)]:
             yield table, found
 
 
@@ -167,7 +168,7 @@ def _sealed_anew(row: Row[Any], columns: Sequence[Column[Any]]) -> dict[str, Any
     new: dict[str, Any] = {"row": row.id}
     for column in columns:
         kind, held = column.type, told[column.name]
-        assert isinstance(kind, db.Sealed)
+        assert isinstance(kind, Sealed)
         clear = None if held is None else vault.unseal(bytes(held), kind.purpose)
         new[f"new_{column.name}"] = None if clear is None else vault.seal(clear, kind.purpose)
         if kind.hash_in:

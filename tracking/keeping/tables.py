@@ -33,6 +33,7 @@ from sqlalchemy.types import BigInteger, TypeEngine
 
 from tracking.errors import Conflict, Invalid
 from tracking.storage import db, vault
+from tracking.storage.column_types import Moment, Said, Sealed, from_micros, to_micros
 from tracking.storage.vocabulary import Base
 
 _SEALED = "sealed "
@@ -41,7 +42,7 @@ _PART = 4_000_000
 _ROWS = 1000
 
 _TYPES: Mapping[str, TypeEngine[Any]] = {
-    "moment": db.Moment(),
+    "moment": Moment(),
     "bytes": LargeBinary(),
     "json": JSON(none_as_null=True),
     "truth": Boolean(),
@@ -64,11 +65,11 @@ def kinds() -> dict[str, dict[str, str]]:
 
 def _kind(column: Column[Any]) -> str:
     kind = column.type
-    if isinstance(kind, db.Sealed):
+    if isinstance(kind, Sealed):
         return _SEALED + kind.purpose
     for name, types in (
-        ("moment", db.Moment),
-        ("json", (JSON, db.Said)),
+        ("moment", Moment),
+        ("json", (JSON, Said)),
         ("truth", Boolean),
         ("bytes", LargeBinary),
         ("day", Date),
@@ -109,7 +110,7 @@ def _out(value: Any, kind: str) -> Any:
     if value is None:
         return None
     if kind == "moment":
-        return db.to_micros(value)
+        return to_micros(value)
     if kind == "day":
         return value.isoformat()
     if kind == "bytes" or kind.startswith(_SEALED):
@@ -121,7 +122,7 @@ def _in(value: Any, kind: str) -> Any:
     if value is None:
         return None
     if kind == "moment":
-        return db.from_micros(value)
+        return from_micros(value)
     if kind == "day":
         return date.fromisoformat(value)
     if kind == "bytes" or kind.startswith(_SEALED):

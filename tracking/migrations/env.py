@@ -5,7 +5,7 @@ from typing import Any, Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
-from tracking.storage.db import Moment, Sealed
+from tracking.storage.column_types import Moment, Sealed
 from tracking.storage.vocabulary import Base
 
 

@@ -19,7 +19,8 @@ from tracking.errors import Conflict, Invalid, NotFound
 from tracking.language import formatting
 from tracking.records.sources import UTM, Source, Trace
 from tracking.records.visits import add_up
-from tracking.storage import db, phone, vault
+from tracking.storage import phone, vault
+from tracking.storage.column_types import to_micros
 from tracking.storage.config import ADDRESS
 from tracking.storage.models import (
     CallHolder,
@@ -273,7 +274,7 @@ def nobody_again(session: Session, who: Visitor) -> None:
 
 def _keys(visits: Sequence[WebVisit]) -> dict[str, WebVisit]:
     # Not by the rows' numbers, which SQLite gives out again once the last row is gone.
-    return {f"web visit {row.visitor.token_hash[:32]} {db.to_micros(row.started_at)}": row for row in visits}
+    return {f"web visit {row.visitor.token_hash[:32]} {to_micros(row.started_at)}": row for row in visits}
 
 
 def _touch(session: Session, visits: Sequence[WebVisit], contact_id: int) -> None:

@@ -15,9 +15,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from attribution import ANSWERS, CALLS, CONVERSIONS, COSTS, TOUCHES, VISITS
 from tracking.records import contacts, rates
 from tracking.reporting.spending import costs, visits
-from tracking.storage import db
+from tracking.storage.column_types import from_micros, micros
 from tracking.storage.columns import Column, Ints, in_form, look_up, read, replaced, rows_between, rows_of
-from tracking.storage.db import micros
 from tracking.storage.models import (
     Account,
     AdMaterial,
@@ -322,7 +321,7 @@ def _conversions(
     won = deals.set_column(1, "account_id", account).filter(is_won)
     first = look_up(lead, "at", won["account_id"], key="account_id")
     before = pc.if_else(pc.less_equal(first, won["closed_at"]), first, None)
-    days = [db.from_micros(moment).date() for moment in won["closed_at"].to_pylist()]
+    days = [from_micros(moment).date() for moment in won["closed_at"].to_pylist()]
     names = [f"deal {number}" for number in won["id"].to_pylist()]
 
     def converted(column: str) -> pa.Array:

@@ -30,7 +30,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, ORMExecuteState, Session
 
 from tracking.storage import changes, vault
-from tracking.storage.db import EPOCH, Moment, Sealed
+from tracking.storage.column_types import EPOCH, Moment, Sealed
 from tracking.storage.vocabulary import Base
 
 _WAITING = "rows waiting"

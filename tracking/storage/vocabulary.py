@@ -8,7 +8,7 @@ from sqlalchemy import JSON, BigInteger, Date, Enum, MetaData, String
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 from tracking.storage import origins
-from tracking.storage.db import Moment, RowId
+from tracking.storage.column_types import Moment, RowId
 from tracking.storage.phone import NumberState
 
 

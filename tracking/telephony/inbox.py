@@ -25,6 +25,7 @@ from sqlalchemy.orm import Session
 from tracking.errors import Invalid
 from tracking.records.import_outcome import ImportOutcome
 from tracking.storage import db, phone, vault
+from tracking.storage.column_types import to_micros
 from tracking.storage.config import Settings
 from tracking.storage.models import Call, InboxEvent
 from tracking.telephony import bulk, messages, numbers
@@ -270,7 +271,7 @@ class Inbox:
 
     def _write(self, arrival: Arrival) -> None:
         text = {**asdict(arrival), "received_at": arrival.received_at.isoformat()}
-        self._spool.put(f"{db.to_micros(arrival.received_at):020d}", json.dumps(text))
+        self._spool.put(f"{to_micros(arrival.received_at):020d}", json.dumps(text))
 
     def _hold(self, arrival: Arrival, error: OSError) -> bool:
         with self._state:

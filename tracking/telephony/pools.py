@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from simulator.erlang import erlang_b
 from simulator.sizing import smallest
 from tracking.errors import Conflict
-from tracking.storage import db
+from tracking.storage.column_types import micros
 from tracking.storage.models import (
     AdMaterial,
     Lease,
@@ -224,7 +224,7 @@ def health(session: Session, site: Site, *, at: datetime) -> Health:
         .order_by(SiteHour.hour)
     ).all()
     stayed = session.scalar(
-        select(func.avg(db.micros(Lease.seen_at) - db.micros(Lease.starts_at)))
+        select(func.avg(micros(Lease.seen_at) - micros(Lease.starts_at)))
         .where(Lease.tracking_number_id.in_([row.tracking_number_id for row in pool]))
         .where(Lease.starts_at >= since)
     )

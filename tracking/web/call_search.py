@@ -14,7 +14,8 @@ from tracking import clock
 from tracking.errors import Invalid
 from tracking.records import answers, contacts
 from tracking.reporting.questions import Args, day
-from tracking.storage import db, phone, vault
+from tracking.storage import phone, vault
+from tracking.storage.column_types import from_micros, to_micros
 from tracking.storage.config import Settings
 from tracking.storage.models import (
     Account,
@@ -198,7 +199,7 @@ def page_of(wanted: Select[Call]) -> tuple[Select[Call], bool]:
         if mark := request.args.get(name):
             try:
                 micros, _, call_id = mark.partition("-")
-                at, number = db.from_micros(int(micros)), int(call_id)
+                at, number = from_micros(int(micros)), int(call_id)
             except (ValueError, OverflowError):
                 raise Invalid(
                     name, gettext("this position no longer exists; go back to the first page")
@@ -214,4 +215,4 @@ def page_of(wanted: Select[Call]) -> tuple[Select[Call], bool]:
 
 def mark(call: Call) -> str:
     """Return the place of a call in the list."""
-    return f"{db.to_micros(call.started_at)}-{call.id}"
+    return f"{to_micros(call.started_at)}-{call.id}"
