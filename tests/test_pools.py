@@ -7,18 +7,23 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from simulator.pool import NO_NUMBER, Pool
 from simulator.sizing import steady
 from tests.cast import ACME_DESK, BOREALIS, COBALT, SEARCH_NUMBER, moment
-from tracking.errors import Conflict
-from tracking.records import campaigns, sites
+from tracking.errors import Conflict, Invalid
+from tracking.records import answers, campaigns, sites
 from tracking.records.sources import Source, Sources, trace
+from tracking.reporting import journeys
 from tracking.storage import db
 from tracking.storage.models import (
+    Account,
+    Answer,
+    Call,
     CallHolder,
+    Contact,
     Lease,
     Site,
     SiteHour,
@@ -27,8 +32,8 @@ from tracking.storage.models import (
     Visitor,
     WebVisit,
 )
-from tracking.storage.vocabulary import CallStatus, Certainty, Medium, TouchKind
-from tracking.telephony import bulk, calls, holders, numbers, pools
+from tracking.storage.vocabulary import CallStatus, Certainty, Medium, Outcome, TouchKind
+from tracking.telephony import bulk, calls, holders, numbers, pools, practice, ringing
 from tracking.telephony.calls import CallEvent
 from tracking.telephony.holders import ASSUMED
 
@@ -213,6 +218,54 @@ def test_a_later_report_changes_nothing_of_who_called(session: Session) -> None:
     assert (row.likelihood, row.certainty, row.visitor_id) == (before, Certainty.sure, None)
     assert told.call.touch.channel == "paid search"
     assert session.scalar(select(Lease)) is session.scalar(select(WebVisit)) is None
+
+
+def test_a_practice_call_is_weighed_like_any_counts_nowhere_and_leaves_nothing(session: Session) -> None:
+    site = site_with(session, 1)
+    number = show(session, site, "a", NOON, "?utm_source=news&utm_medium=email") or ""
+    made = practice.ring(session, number, BOREALIS, at=NOON + MINUTE, region="SE")
+    found = session.scalars(select(CallHolder)).one()
+    assert (found.certainty, found.channel, found.call) == (Certainty.sure, "email", made)
+    touches = session.scalars(select(Touch).order_by(Touch.occurred_at)).all()
+    assert [(row.kind, row.contact) for row in touches] == [
+        (TouchKind.visit, made.contact),
+        (TouchKind.call, made.contact),
+    ]
+    answers.log(session, Outcome.answered, asked_at=NOON, call=made, channel="fair")
+    answers.log(session, Outcome.answered, asked_at=NOON, call=made, channel="print")
+    assert [one.id for one in practice.of_company(session, made.contact.account)] == [made.id]
+    tables = journeys.export(session, currency="EUR")
+    assert tables.touches["kind"].to_pylist() == ["visit"], "the visit is his, the call nobody's"
+    assert [tables.calls.num_rows, tables.answers.num_rows, tables.conversions.num_rows] == [0, 0, 0]
+    assert session.scalars(calls.unlogged(since=NOON)).all() == ringing.untaken(session, at=NOON) == []
+    with pytest.raises(Conflict, match="never counts"):
+        calls.judge(session, made, spam=False)
+    practice.remove(session, made)
+    left = (Call, CallHolder, Answer, Touch, Contact, Account)
+    assert [session.scalar(select(func.count()).select_from(kind)) for kind in left] == [0] * 6
+    assert session.scalars(select(Visitor.contact_id)).all() == [None]
+
+
+def test_practice_takes_a_pool_s_number_and_no_customer_s(session: Session) -> None:
+    site = site_with(session, 1)
+    number = show(session, site, "a", NOON) or ""
+
+    def trial(dialled: str = number, caller: str = COBALT) -> Call:
+        return practice.ring(session, dialled, caller, at=NOON + MINUTE, region="SE")
+
+    with pytest.raises(Invalid, match="in no website's pool"):
+        trial(ACME_DESK)
+    with pytest.raises(Invalid, match="caller"):
+        trial(caller="")
+    first, second = trial(), trial()
+    assert first.contact is second.contact, "as often as he likes"
+    real = ring(session, number, NOON + 2 * MINUTE).call
+    with pytest.raises(Conflict, match="no customer"):
+        trial(caller=BOREALIS)
+    with pytest.raises(Invalid, match="not a practice call"):
+        practice.remove(session, real)
+    practice.remove(session, first)
+    assert session.scalars(select(Visitor.contact_id)).all() == [second.contact_id], "the second holds him"
 
 
 def test_a_number_of_a_pool_is_on_no_asset_and_one_on_an_asset_in_no_pool(session: Session) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 
 from tracking.errors import Conflict, NotFound
@@ -19,7 +19,6 @@ from tracking.records.sources import UTM, Sources, trace
 from tracking.storage import phone
 from tracking.storage.models import (
     Answer,
-    CallHolder,
     Contact,
     Site,
     Touch,
@@ -230,11 +229,9 @@ def mark(session: Session, row: WebForm) -> None:
     session.flush()
     if touch is not None:
         session.delete(touch)
-    if who is not None and contact_id is not None and who.contact_id == contact_id:
-        others = exists().where(WebForm.visitor_id == who.id, WebForm.contact_id.is_not(None))
-        called = exists().where(CallHolder.visitor_id == who.id)
-        if not session.scalar(select(others | called)):
-            sites.nobody_again(session, who)
+    his = who is not None and contact_id is not None and who.contact_id == contact_id
+    if who is not None and his and not sites.is_known_otherwise(session, who):
+        sites.nobody_again(session, who)
     session.flush()
 
 
