@@ -7,13 +7,16 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
+from tests.api_client import Api
 from tests.cast import ACME_DESK, BOREALIS, BOREALIS_BUYER, SEARCH_NUMBER
-from tests.conftest import ON_BOTH
+from tests.conftest import KEY, ON_BOTH
 from tests.test_collector import BROWSER, NOON, ORIGIN, Web
+from tracking.cli import ringtrail
 from tracking.collector import Collector, keeper, posts
 from tracking.collector.crowd import FORMS_AN_HOUR, MOST_FORMS_AN_HOUR
 from tracking.demo import filling
@@ -26,6 +29,7 @@ from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import (
     Answer,
+    AuditEntry,
     Contact,
     OutgoingMail,
     Site,
@@ -496,6 +500,45 @@ def test_a_person_s_forms_and_visits_are_handed_out_and_taken_out(web: Office, s
     assert web.kept(Touch) == 3, "figures stay"
     with db.reading(web.engine) as session, pytest.raises(NotFound):
         people.by_text(session, EMAIL, "GB")
+
+
+@ON_SQLITE
+def test_programs_and_the_terminal_list_forms_with_addresses_in_part_and_judge_them(
+    web: Office, settings: Settings
+) -> None:
+    web.taken(FIELDS | {"rt-page": f"{ORIGIN}/contact?utm_campaign=spring"})
+    web.now += timedelta(days=1)
+    web.taken(FIELDS | SPAM)
+    api = Api(settings, web.engine)
+    assert [form["id"] for form in api.get("/forms?per_page=1")["items"]] == [2], "the latest first"
+    [shown] = api.get("/forms?state=counted&site=shop&from=2026-03-02T00:00:00Z&to=2026-03-03T00:00:00Z")[
+        "items"
+    ]
+    assert (shown["email"], shown["phone"], shown["fields"]) == ("…@borealis.example", "…002", None)
+    assert (shown["campaign"], shown["page"], shown["site"]) == ("Spring", "acme.example/contact", "Shop")
+    assert (shown["contact_id"], shown["touch_id"], shown["state"]) == (1, 1, "counted")
+    full = api.ask("GET", "/forms/1", token=api.issue(["read", "read:personal"])).json or {}
+    assert (full["email"], full["fields"]["Product"]) == (EMAIL, "P-200")
+    assert api.refused("GET", "/forms?site=none")["errors"][0]["field"] == "site"
+    for _ in range(2):
+        judged = api.patch("/forms/1", {"spam": True})
+        assert (judged["state"], judged["touch_id"], judged["spam_signs"]) == ("spam", None, [])
+    assert web.kept(Touch) == 0
+    told = {"RINGTRAIL_DATA_DIR": str(settings.data_dir), "RINGTRAIL_KEY": KEY}
+
+    def run(*words: str) -> Any:
+        result = CliRunner().invoke(ringtrail, ["form", *words, "--json"], env=told)
+        assert result.exit_code == 0, result.output
+        return json.loads(result.output)
+
+    assert run("spam", "1", "--undo")["state"] == "counted"
+    [row] = run("list", "--state", "counted", "--site", "Shop", "--to", "2026-03-02")
+    assert (row["company"], row["source"], row["email"]) == ("Borealis Foods", "Spring", "…@borealis.example")
+    assert run("show", "1")["fields"]["phone"] == "…002"
+    assert run("show", "1", "--full")["fields"]["phone"] == BOREALIS_BUYER
+    with db.reading(web.engine) as session:
+        wanted = AuditEntry.action.in_(["number show", "get form in full"])
+        assert len(session.scalars(select(AuditEntry.id).where(wanted)).all()) == 2
 
 
 @ON_SQLITE

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from tracking.errors import Conflict, NotFound
@@ -194,12 +194,44 @@ def _key(row: WebForm) -> str:
     return f"form {row.post_key}"
 
 
+def find(session: Session, form_id: int) -> WebForm:
+    """Return a form."""
+    return _there(session.get(WebForm, form_id), form_id)
+
+
 def get(session: Session, form_id: int) -> WebForm:
     """Return a form, which nobody else changes meanwhile."""
-    row = session.scalar(select(WebForm).where(WebForm.id == form_id).with_for_update())
+    return _there(session.scalar(select(WebForm).where(WebForm.id == form_id).with_for_update()), form_id)
+
+
+def _there(row: WebForm | None, form_id: int) -> WebForm:
     if row is None:
         raise NotFound("form %(number)s not found", number=form_id)
     return row
+
+
+def listed(
+    *,
+    state: FormState | None = None,
+    site_id: int | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Select[WebForm]:
+    """Return the query for forms, the latest first: of a state, of a site, and of a time without its end."""
+    rows = select(WebForm).order_by(WebForm.received_at.desc(), WebForm.id.desc())
+    if state is not None:
+        rows = rows.where(WebForm.state == state)
+    if site_id is not None:
+        rows = rows.where(WebForm.site_id == site_id)
+    if since is not None:
+        rows = rows.where(WebForm.received_at >= since)
+    if until is not None:
+        rows = rows.where(WebForm.received_at < until)
+    return rows.options(
+        joinedload(WebForm.site),
+        joinedload(WebForm.contact),
+        joinedload(WebForm.touch).joinedload(Touch.campaign),
+    )
 
 
 def counts(session: Session, site: Site, *, since: datetime) -> dict[FormState, int]:
