@@ -352,6 +352,59 @@ def test_the_loss_of_a_pool_is_that_of_the_simulator(session: Session) -> None:
     assert found.is_short is (found.now.loss > 0.05)
 
 
+def test_a_site_s_own_visitors_replayed_lose_what_the_simulator_s_pool_loses_them(session: Session) -> None:
+    """Ten an hour for a week, and forty at once by a newsletter: the formula sees fifty in an hour."""
+    site = site_with(session, 60)
+    steady_ones = steady(11, "pool", 10 / 60, 10 * 24 * 7)
+    arrivals = np.sort(np.concatenate((steady_ones, steady_ones[800] + np.linspace(0.01, 0.4, 40))))
+    pool = [row.tracking_number_id for row in pools.numbers_of(session, site)]
+    leased(session, site, arrivals, [pool[number] for number in Pool(60, 20.0).show(arrivals)])
+    end = NOON + timedelta(minutes=float(arrivals[-1]))
+    sites.count(session, site.id, NOON, {"leased": 50})
+    assert pools.health(session, site, at=end).replay is None, "nobody has asked"
+    found = pools.health(session, site, at=end, replays=True)
+    assert found.replay is not None
+    assert found.replay.visitors == len(arrivals)
+    assert found.replay.now is not None
+    assert found.replay.now.loss == 0.0
+    for loss, size in found.replay.wanted:
+        lost = [
+            np.mean(Pool(count, 20.0).show(arrivals) == NO_NUMBER)
+            for count in (size.numbers, size.numbers - 1)
+        ]
+        assert size.loss == lost[0] <= loss < lost[1]
+    by_hours = [size.numbers for _, size in found.replay.wanted]
+    assert by_hours != [size.numbers for _, size in found.wanted]
+    early = pools.health(session, site, at=NOON + timedelta(days=2), replays=True)
+    assert early.replay is None
+
+
+def leased(session: Session, site: Site, minutes: Any, numbers: list[int]) -> None:
+    """Visitors who were each shown one of these numbers once."""
+    visit_id = visit(session, site, "all", NOON).id
+    for at, number in zip(minutes, numbers, strict=True):
+        moment = NOON + timedelta(minutes=float(at))
+        session.add(Lease(tracking_number_id=number, visit_id=visit_id, starts_at=moment, seen_at=moment))
+    session.flush()
+
+
+def test_whoever_holds_a_number_counts_once_and_whoever_got_none_too(session: Session) -> None:
+    """One comes twice within his twenty minutes, one after them; two more find no number at noon."""
+    site = site_with(session, 1)
+    pool = [row.tracking_number_id for row in pools.numbers_of(session, site)]
+    leased(session, site, [0, 10, 60], pool * 3)
+    sites.count(session, site.id, NOON, {"leased": 2, "overflow": 2})
+    hours = session.scalars(select(SiteHour)).all()
+    starts, lengths = pools.came(
+        session, site, pool, hours, since=NOON, until=NOON + 60 * MINUTE, minutes=25.0
+    )
+    began = (starts - NOON.timestamp()) / 60
+    assert began[0] == 0.0
+    assert began[-1] == 60.0
+    assert all(0 < at < 60 for at in began[1:3])
+    assert (lengths / 60).tolist() == [30.0, 25.0, 25.0, 20.0]
+
+
 def test_a_site_is_silent_once_chance_no_longer_explains_it(session: Session) -> None:
     """Ten swaps every hour for three weeks: one hour without any has a chance of exp(-10)."""
     site = site_with(session, 1)

@@ -24,11 +24,11 @@ def _details(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--consent/--no-consent", default=None, help="Whether visitors must agree first."),
         click.option("--hold-minutes", type=int, help="Minutes a number is held after the last page view."),
         click.option("--number-cost", help="Monthly cost of a number, in the currency of reports."),
-        click.option("--notice-to", help="Email address that is told of each form; empty: none."),
+        click.option("--notice-to", help="Email address that gets an email for each form; empty: none."),
         click.option(
             "--notice-language",
             type=click.Choice(formatting.LANGUAGES),
-            help="Language of these emails for whoever is no user.",
+            help="Language of these emails, unless the address is a user's.",
         ),
     )
     for option in reversed(options):
@@ -126,14 +126,15 @@ def site_show(installation: Installation, /, name: str) -> None:
     """Show the snippet of the website NAME, its pool, and the sizes it would need."""
     with db.reading(installation.engine) as session:
         site = sites.get(session, name)
-        health = pools.health(session, site, at=clock.now())
+        health = pools.health(session, site, at=clock.now(), replays=True)
         pool = [row.tracking_number.number for row in pools.numbers_of(session, site)]
         snippet = collector.snippet(site, installation.settings.base_url)
         asks = collector.form_snippet(site, installation.settings.base_url)
         told = form_notices.address(site, installation.settings)
     sizes = [
-        {"for": f"at most {loss:.0%}", "numbers": size.numbers, "loss": round(size.loss, 4)}
-        for loss, size in health.wanted
+        {"by": how, "for": f"at most {loss:.0%}", "numbers": size.numbers, "loss": round(size.loss, 4)}
+        for how, found in (("busiest hour (Erlang B)", health), ("own visitors replayed", health.replay))
+        for loss, size in (found.wanted if found else ())
     ]
     if installation.as_json:
         shown = {"key": site.key, "snippet": snippet, "form_snippet": asks, "notice_to": told}
@@ -147,8 +148,15 @@ def site_show(installation: Installation, /, name: str) -> None:
             f"busiest hour: {counted(health.busiest, 'visitor')}, {health.load:.1f} numbers in use at once; "
             f"{health.now.loss:.1%} get none"
         )
+    if health.replay is not None and health.replay.now is not None:
+        click.echo(
+            f"replayed: {counted(health.replay.visitors, 'visitor')} of {health.replay.days:.0f} days; "
+            f"{health.replay.now.loss:.1%} get none"
+        )
     if sizes:
-        installation.show(sizes, {"for": "Visitors without a number", "numbers": "Numbers", "loss": "Loss"})
+        installation.show(
+            sizes, {"by": "By", "for": "Visitors without a number", "numbers": "Numbers", "loss": "Loss"}
+        )
 
 
 @click.command("pool")

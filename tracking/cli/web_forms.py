@@ -108,7 +108,7 @@ def form_show(installation: Installation, /, form_id: int, full: bool) -> None:
 
 @click.command("spam")
 @click.argument("form_id", metavar="NUMBER", type=IDENTIFIER)
-@click.option("--undo", is_flag=True, help="Say that it is no spam instead.")
+@click.option("--undo", is_flag=True, help="Undo the spam mark instead.")
 @json_option
 @pass_installation
 def form_spam(installation: Installation, /, form_id: int, undo: bool) -> None:

@@ -116,7 +116,7 @@ def _show(site_id: int, *, problem: Exception | None = None, refused: Exception 
     at = clock.now()
     with pages.reading() as session:
         site = _site(session, site_id)
-        health = pools.health(session, site, at=at)
+        health = pools.health(session, site, at=at, replays=True)
         sums = session.execute(
             select(
                 *(func.coalesce(func.sum(getattr(SiteHour, name)), 0) for name in sites.SUMS),
@@ -140,6 +140,7 @@ def _show(site_id: int, *, problem: Exception | None = None, refused: Exception 
             sure={kind: sure.get(kind, 0) for kind in Certainty},
             curve=holders.curve_of(site),
             enough=holders.ENOUGH,
+            enough_visitors=pools.ENOUGH,
             shown=phone.show(site.number),
             snippet=collector.snippet(site, pages.settings().base_url),
             form_snippet=collector.form_snippet(site, pages.settings().base_url),
