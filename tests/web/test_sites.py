@@ -147,7 +147,7 @@ def test_the_command_line_and_the_api_say_the_same(settings: Settings, engine: E
     told_of = (site["notice_to"], site["notice_language"], site["number_cost_minor"], site["hold_minutes"])
     assert told_of == ("desk@acme.example", "sv", 250, 30), "what is not given stays"
     assert "email for each form: desk@acme.example" in run("show", "Acme")
-    assert "/c/1/forms.js" in run("show", "Acme")
+    assert "/c/2/forms.js" in run("show", "Acme")
     assert "enter one address" in run("change", "Acme", "--notice-to", "desk", code=1)
     assert "at least one option" in run("change", "Acme", code=1)
     run("change", "Acme", "--notice-to", "")
