@@ -278,6 +278,34 @@ def test_before_consent_there_is_no_cookie_and_after_it_a_number_and_taking_it_b
     assert page.context.cookies() == []
 
 
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("banner", ["Cookiebot", "OneTrust"])
+def test_a_banner_says_by_the_recipe_what_the_visitor_has_chosen_before_the_script_is_there_or_after(
+    visit: Visit, snippet: Callable[..., str], banner: str, late: bool
+) -> None:
+    docs = (DEPLOY.parent / "docs" / "web.md").read_text()
+    [recipe] = [block for block in re.findall(r"(?:^ {4}.*\n)+", docs, re.MULTILINE) if banner in block]
+
+    def said(yes: bool) -> str:
+        if banner == "OneTrust":
+            groups = ["C0001", *(["C0004"] if yes else [])]
+            return (
+                f"dispatchEvent(new CustomEvent('OneTrustGroupsUpdated', {{detail: {json.dumps(groups)}}}));"
+            )
+        chosen = f"window.Cookiebot = {{consent: {{marketing: {json.dumps(yes)}}}}};"
+        return f"{chosen} dispatchEvent(new Event('CookiebotOn{'Accept' if yes else 'Decline'}'));"
+
+    page = visit(f"{OWN}<script>{recipe}{'' if late else said(True)}</script>{snippet('Asks')}")
+    page.wait_for_load_state("networkidle")
+    assert len(page.context.cookies()) == (not late)
+    if late:
+        page.evaluate(said(True))
+        page.wait_for_function("Ringtrail.visitor()")
+    page.evaluate(said(False))
+    assert page.context.cookies() == []
+    assert page.evaluate("Ringtrail.visitor()") is None
+
+
 def test_for_print_and_copy_the_page_has_its_own_number_where_it_says_so(
     visit: Visit, snippet: Callable[..., str]
 ) -> None:

@@ -42,8 +42,8 @@
   let paused = false; // while the page shows its own number, for print
   let asked = 0; // places found when the server was last asked
   let turn = 0; // so that an answer that was overtaken changes nothing
-  let agreed = false;
-  let declined = false;
+  let agreed = given.consent === true; // said before this script was there
+  let declined = given.consent === false;
   let reported = "";
   let tries = 0;
   let askedAt = 0;
