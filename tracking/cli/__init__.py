@@ -156,6 +156,7 @@ ringtrail = Commands(
                 "answers": "answers:answers_command",
                 "document": "document:document_command",
                 "kpis": "report:kpis_command",
+                "landing": "report:landing_command",
                 "model": "report:model_command",
                 "roi": "report:roi_command",
             },
