@@ -535,7 +535,7 @@ def test_programs_and_the_terminal_list_forms_with_addresses_in_part_and_judge_t
 ) -> None:
     web.taken(FIELDS | {"rt-page": f"{ORIGIN}/contact?utm_campaign=spring"})
     web.now += timedelta(days=1)
-    web.taken(FIELDS | SPAM)
+    web.taken(FIELDS | SPAM | {"rt-page": f"{ORIGIN}/[/b]:cat:"})
     api = Api(settings, web.engine)
     assert [form["id"] for form in api.get("/forms?per_page=1")["items"]] == [2], "the latest first"
     [shown] = api.get("/forms?state=counted&site=shop&from=2026-03-02T00:00:00Z&to=2026-03-03T00:00:00Z")[
@@ -559,6 +559,8 @@ def test_programs_and_the_terminal_list_forms_with_addresses_in_part_and_judge_t
         return json.loads(result.output)
 
     assert run("spam", "1", "--undo")["state"] == "counted"
+    plain = CliRunner().invoke(ringtrail, ["form", "list"], env=told)
+    assert "acme.example/[/b]:cat:" in plain.output, "what a stranger has written is text in a table too"
     [row] = run("list", "--state", "counted", "--site", "Shop", "--to", "2026-03-02")
     assert (row["company"], row["source"], row["email"]) == ("Borealis Foods", "Spring", "…@borealis.example")
     assert run("show", "1")["fields"]["phone"] == "…002"
