@@ -7,13 +7,16 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
+from tests.api_client import Api
 from tests.cast import ACME_DESK, BOREALIS, BOREALIS_BUYER, SEARCH_NUMBER
-from tests.conftest import ON_BOTH
+from tests.conftest import KEY, ON_BOTH
 from tests.test_collector import BROWSER, NOON, ORIGIN, Web
+from tracking.cli import ringtrail
 from tracking.collector import Collector, keeper, posts
 from tracking.collector.crowd import FORMS_AN_HOUR, MOST_FORMS_AN_HOUR
 from tracking.demo import filling
@@ -26,6 +29,7 @@ from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import (
     Answer,
+    AuditEntry,
     Contact,
     OutgoingMail,
     Site,
@@ -242,6 +246,33 @@ def test_a_browser_goes_to_the_page_that_the_form_names_and_a_script_gets_json(w
     assert (first.status_code, first.headers["Access-Control-Allow-Headers"]) == (204, "content-type")
 
 
+ENCODED = {
+    "urlencoded": ("application/x-www-form-urlencoded", b"message=%CF%F0%E8%E2%E5%F2&Product=P-200"),
+    "several parts": (
+        "multipart/form-data; boundary=x",
+        b'--x\r\nContent-Disposition: form-data; name="message"\r\n\r\n\xcf\xf0\xe8\xe2\xe5\xf2\r\n'
+        b'--x\r\nContent-Disposition: form-data; name="Product"\r\n\r\nP-200\r\n',
+    ),
+}
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("kind", ENCODED)
+def test_a_form_in_an_older_encoding_is_read_where_it_says_so_and_refused_where_it_does_not(
+    web: Office, kind: str
+) -> None:
+    mimetype, body = ENCODED[kind]
+    more = b"&_charset_=%s" if kind == "urlencoded" else (
+        b'--x\r\nContent-Disposition: form-data; name="_charset_"\r\n\r\n%s\r\n--x--\r\n'
+    )  # fmt: skip
+    for charset in (b"", b"utf-8", b"punycode", b"no such one"):
+        answer = web.send(data=body + more % charset, content_type=mimetype)
+        assert (answer.status_code, "accept-charset" in answer.text) == (400, True)
+    web.taken(data=body + more % b"windows-1251", content_type=mimetype)
+    [form] = web.forms()
+    assert (form.told, form.others) == ({"message": "Привет"}, {"Product": "P-200"})
+
+
 @ON_SQLITE
 def test_a_form_may_name_its_website_by_its_origin_alone(web: Office) -> None:
     web.taken(path="/c/form")
@@ -355,7 +386,7 @@ def test_a_form_that_no_disk_takes_is_not_said_to_be_kept(
     ("names", "means"),
     [
         (("your-name", "your-email", "your-message"), ("person", "email", "message")),
-        (("0-1/firstname", "0-1/email", "0-2/name"), ("first_name", "email", "person")),
+        (("0-1/firstname", "0-1/email", "0-2/name"), ("first_name", "email", "company")),
         (("form_fields[email]", "form_fields[companyName]"), ("email", "company")),
         (("Namn", "Företag", "E-post", "Telefon", "Meddelande"),
          ("person", "company", "email", "phone", "message")),
@@ -398,11 +429,11 @@ def test_marks_of_the_page_count_more_than_names_and_secrets_are_never_kept() ->
 
 @ON_SQLITE
 def test_the_question_of_the_script_offers_the_answers_of_the_desk_in_four_languages(web: Office) -> None:
-    script = web.client.get("/c/1/forms.js").text
+    script = web.client.get("/c/2/forms.js").text
     for language in ("en", "sv", "ru", "zh"):
         with formatting.speaking(web.app.keeper._settings, language):
             assert [each for each in channels.answers() if f'"{each.label}"' not in script] == []
-    assert len(web.client.get("/c/1/forms.js", headers={"Accept-Encoding": "gzip"}).data) <= 4096
+    assert len(web.client.get("/c/2/forms.js", headers={"Accept-Encoding": "gzip"}).data) <= 4096
 
 
 # --- Who is told -------------------------------------------------------------------------------------------
@@ -499,12 +530,76 @@ def test_a_person_s_forms_and_visits_are_handed_out_and_taken_out(web: Office, s
 
 
 @ON_SQLITE
+def test_programs_and_the_terminal_list_forms_with_addresses_in_part_and_judge_them(
+    web: Office, settings: Settings
+) -> None:
+    web.taken(FIELDS | {"rt-page": f"{ORIGIN}/contact?utm_campaign=spring"})
+    web.now += timedelta(days=1)
+    web.taken(FIELDS | SPAM | {"rt-page": f"{ORIGIN}/[/b]:cat:"})
+    api = Api(settings, web.engine)
+    assert [form["id"] for form in api.get("/forms?per_page=1")["items"]] == [2], "the latest first"
+    [shown] = api.get("/forms?state=counted&site=shop&from=2026-03-02T00:00:00Z&to=2026-03-03T00:00:00Z")[
+        "items"
+    ]
+    assert (shown["email"], shown["phone"], shown["fields"]) == ("…@borealis.example", "…002", None)
+    assert (shown["campaign"], shown["page"], shown["site"]) == ("Spring", "acme.example/contact", "Shop")
+    assert (shown["contact_id"], shown["touch_id"], shown["state"]) == (1, 1, "counted")
+    full = api.ask("GET", "/forms/1", token=api.issue(["read", "read:personal"])).json or {}
+    assert (full["email"], full["fields"]["Product"]) == (EMAIL, "P-200")
+    assert api.refused("GET", "/forms?site=none")["errors"][0]["field"] == "site"
+    for _ in range(2):
+        judged = api.patch("/forms/1", {"spam": True})
+        assert (judged["state"], judged["touch_id"], judged["spam_signs"]) == ("spam", None, [])
+    assert web.kept(Touch) == 0
+    told = {"RINGTRAIL_DATA_DIR": str(settings.data_dir), "RINGTRAIL_KEY": KEY}
+
+    def run(*words: str) -> Any:
+        result = CliRunner().invoke(ringtrail, ["form", *words, "--json"], env=told)
+        assert result.exit_code == 0, result.output
+        return json.loads(result.output)
+
+    assert run("spam", "1", "--undo")["state"] == "counted"
+    plain = CliRunner().invoke(ringtrail, ["form", "list"], env=told)
+    assert "acme.example/[/b]:cat:" in plain.output, "what a stranger has written is text in a table too"
+    [row] = run("list", "--state", "counted", "--site", "Shop", "--to", "2026-03-02")
+    assert (row["company"], row["source"], row["email"]) == ("Borealis Foods", "Spring", "…@borealis.example")
+    assert run("show", "1")["fields"]["phone"] == "…002"
+    assert run("show", "1", "--full")["fields"]["phone"] == BOREALIS_BUYER
+    with db.reading(web.engine) as session:
+        wanted = AuditEntry.action.in_(["number show", "get form in full"])
+        assert len(session.scalars(select(AuditEntry.id).where(wanted)).all()) == 2
+
+
+@ON_SQLITE
 def test_whom_only_a_spam_form_names_is_found_too(web: Office, settings: Settings) -> None:
     web.taken(FIELDS | SPAM)
     with db.reading(web.engine) as session:
         assert people.by_text(session, BOREALIS_BUYER, "GB").forms == {1}
     erasure.erase(web.engine, settings, lambda s: people.by_text(s, EMAIL, "GB"), by="anna", at=NOON)
     assert (web.forms()[0].told, web.forms()[0].state) == (None, FormState.spam)
+
+
+@ON_BOTH
+def test_who_only_names_himself_is_found_by_his_form_and_forgotten_again(
+    web: Office, settings: Settings
+) -> None:
+    web.taken({"name": "Ada Byron", "message": "Call me"} | SPAM)
+    web.taken({"name": "Ada Byron", "message": "Call me back"})
+    web.taken({"remarks": "Ada Byron was here"})
+    told = web.forms()
+    with db.reading(web.engine) as session:
+        ada = people.by_text(session, "form 1", "GB")
+        assert (ada.forms, ada.names) == ({1}, {"Ada Byron"})
+        assert people.export(session, ada, [])["forms"][0]["fields"]["message"] == "Call me"
+        with pytest.raises(NotFound):
+            people.by_text(session, "form 9", "GB")
+    row = erasure.erase(web.engine, settings, lambda s: people.by_text(s, "form 1", "GB"), by="anna", at=NOON)
+    assert [form.told for form in web.forms()] == [None, {"person": "…", "message": "Call me back"}, None]
+    assert web.forms()[2].others == {"remarks": "… was here"}
+    with db.transaction(web.engine) as session:
+        session.get_one(WebForm, 1).told = told[0].told
+        person = people.by_hashes(session, {tuple(one.split(":", 1)) for one in row.hashes})
+        assert person.forms == {1}, "a restored backup forgets him again"
 
 
 @ON_SQLITE

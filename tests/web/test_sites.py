@@ -121,7 +121,7 @@ def test_the_command_line_and_the_api_say_the_same(settings: Settings, engine: E
     def run(*words: str, code: int = 0) -> str:
         result = CliRunner().invoke(ringtrail, ["site", *words], env=told)
         assert result.exit_code == code, result.output
-        return result.output
+        return result.output + (str(result.exception) if code else "")
 
     with db.transaction(engine) as session:
         for place in (11, 12):
@@ -141,4 +141,15 @@ def test_the_command_line_and_the_api_say_the_same(settings: Settings, engine: E
     assert "now has 1 number" in run("pool", "Acme", "+46701740612", "--remove")
     assert "+46701740611" in run("show", "Acme")
     assert "Acme" in run("list")
+    run("change", "Acme", "--notice-to", "desk@acme.example", "--notice-language", "sv")
+    run("change", "Acme", "--number-cost", "2.50")
+    [site] = api.get("/sites")["items"]
+    told_of = (site["notice_to"], site["notice_language"], site["number_cost_minor"], site["hold_minutes"])
+    assert told_of == ("desk@acme.example", "sv", 250, 30), "what is not given stays"
+    assert "email for each form: desk@acme.example" in run("show", "Acme")
+    assert "/c/2/forms.js" in run("show", "Acme")
+    assert "enter one address" in run("change", "Acme", "--notice-to", "desk", code=1)
+    assert "at least one option" in run("change", "Acme", code=1)
+    run("change", "Acme", "--notice-to", "")
+    assert api.get("/sites")["items"][0]["notice_to"] is None
     assert BOREALIS not in run("list", "--json")

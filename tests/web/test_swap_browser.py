@@ -1,5 +1,7 @@
 """The script on real pages: every spelling, late content, frameworks, policies, consent, print, no server."""
 
+import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from tracking.telephony import numbers, pools
 
 WORKER = False
 VENDOR = Path(__file__).parents[1] / "vendor"
+DEPLOY = Path(__file__).parents[2] / "deploy"
 AT = moment("2026-03-01")
 Visit = Callable[..., Page]
 
@@ -31,7 +34,7 @@ def web(service: Service) -> Iterator[Website]:
                 if consent:
                     continue
                 # Twice as many as tests have visitors: one address may hold half of them.
-                for place in range(20, 44):
+                for place in range(20, 60):
                     row = numbers.add(session, f"+467017406{place}", at=AT, provider="twilio")
                     pools.put(session, site, row, at=AT)
             asks = session.query(Site).filter_by(name="Asks").one()
@@ -91,6 +94,10 @@ SPELLINGS = {
     "+46 (0)70-174 06 90": "+46 70 174 06 {}",
     "0046 70 174 06 90": "0046 70 174 06 {}",
     "Ring 070-174 06 90, or 070/174 06 90.": "Ring 070-174 06 {0}, or 070-174 06 {0}.",
+    # With what is not seen: soft hyphens, blanks of no width, marks of direction.
+    "070\u00ad-174\u00ad06\u00ad90": "070-174-06-{}",
+    "070\u200b174\u200b06\u200b90": "07017406{}",
+    "\u202a+46\u200e 70 174 06 90\u202c": "\u202a+46 70 174 06 {}\u202c",
     # Not ours: longer numbers, part of something else, and another number.
     "0701740690123": "0701740690123",
     "10701740690": "10701740690",
@@ -106,6 +113,14 @@ def test_every_common_spelling_is_replaced_and_nothing_else(
         f"{OWN}{lines}"
         '<a id=tel href="tel:+46701740690;ext=7">call</a><a id=sms href="sms:070-1740690?body=Hi">text</a>'
         '<a id=enc href="tel:%2B46 70 174 06 90">x</a><a id=other href="tel:+46701740691">y</a>'
+        '<a id=zero href=" tel:+46(0)701740690">z</a><a id=two href="tel://+46701740690;ext=1">q</a>'
+        "<svg><text class=in>070-174 06 90</text></svg>"
+        "<select><option value=1 class=in>070-174 06 90</option>"
+        "<option class=out>070-174 06 90</option></select>"
+        "<p class=out contenteditable=plaintext-only>070-174 06 90</p>"
+        "<p class=out contenteditable=TRUE>070-174 06 90</p>"
+        "<p class=in contenteditable=false>070-174 06 90</p>"
+        '<input id=field value="070-174 06 90"><template id=tpl>070-174 06 90</template>'
         '<img id=img alt="Ring 070-174 06 90" src="data:,"><button aria-label="Call 070-174 06 90">b</button>'
         "<textarea id=area>070-174 06 90</textarea><p id=off data-ringtrail=off>070-174 06 90</p>"
         '<script type="application/ld+json" id=ld>{"telephone": "+46701740690"}</script>'
@@ -118,6 +133,12 @@ def test_every_common_spelling_is_replaced_and_nothing_else(
     assert page.locator("#sms").get_attribute("href") == f"sms:{number}?body=Hi"
     assert page.locator("#enc").get_attribute("href") == f"tel:{number}"
     assert page.locator("#other").get_attribute("href") == "tel:+46701740691"
+    assert page.locator("#zero").get_attribute("href") == f"tel:{number}"
+    assert page.locator("#two").get_attribute("href") == f"tel:{number};ext=1"
+    assert set(page.locator(".in").all_text_contents()) == {f"070-174 06 {digits}"}
+    assert set(page.locator(".out").all_text_contents()) == {"070-174 06 90"}
+    assert page.locator("#field").input_value() == "070-174 06 90"
+    assert "070-174 06 90" in page.locator("#tpl").inner_html()
     assert page.locator("#img").get_attribute("alt") == f"Ring 070-174 06 {digits}"
     assert page.locator("button").get_attribute("aria-label") == f"Call 070-174 06 {digits}"
     assert page.locator("#area").input_value() == page.locator("#off").inner_text() == "070-174 06 90"
@@ -126,6 +147,58 @@ def test_every_common_spelling_is_replaced_and_nothing_else(
     page.evaluate("Ringtrail.swap(); Ringtrail.swap()")
     assert page.content() == before, "swapping again changes nothing"
     assert page.evaluate("Ringtrail.visitor()").count(".") == 1
+
+
+SPLIT = {
+    "Ring 070-<wbr>174 06 90": "Ring 070-174 06 {}",
+    "<b>070</b>-174 06 <i>90</i> today": "070-174 06 {} today",
+    "<span>+46</span> <span>70</span> 174 06 90 or 070<wbr>1740690": "+46 70 174 06 {0} or 07017406{0}",
+    # Not in one line, or with something between that is left alone.
+    "070-174<br>06 90": "070-17406 90",
+    "<div>070-174</div> 06 90": "070-174 06 90",
+    "070-174 06 <em data-ringtrail=off>now</em>90": "070-174 06 now90",
+}
+
+
+def test_a_number_over_several_texts_of_one_line_is_replaced_and_comes_back_as_it_was(
+    visit: Visit, snippet: Callable[..., str]
+) -> None:
+    page = visit(f"{OWN}{''.join(f'<div class=s>{text}</div>' for text in SPLIT)}{snippet()}")
+    digits = last(page)
+    shown = page.locator(".s")
+    assert shown.all_text_contents() == [text.format(digits) for text in SPLIT.values()]
+    page.evaluate("document.querySelector('.s').lastChild.nodeValue = '174 06 90!'")
+    page.evaluate("document.querySelector('.s').firstChild.nodeValue = 'Now 070-'")
+    expect(shown.first).to_have_text(f"Now 070-174 06 {digits}!")
+    page.evaluate("Ringtrail.consent(false)")
+    expect(page.locator("#own")).to_have_text("070-174 06 90")
+    assert shown.evaluate_all("all => all.map((line) => line.innerHTML)") == [
+        "Now 070-<wbr>174 06 90!",
+        *[text.replace("=off", '="off"') for text in list(SPLIT)[1:]],
+    ]
+
+
+def test_whoever_comes_back_to_a_page_is_shown_what_is_his_by_now_and_a_page_made_ready_is_no_visit(
+    visit: Visit, snippet: Callable[..., str], web: Website
+) -> None:
+    page = visit(f"{OWN}{snippet()}")
+    digits = last(page)
+    second = page.context.new_page()
+    second.goto(f"{web.url}/")
+    assert last(second) == digits, "in another tab he is the same"
+    with page.expect_request("**/view") as asked:
+        page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
+    told = asked.value.post_data_json
+    assert (told["a"], told["r"]) == (0, f"{web.url}/"), "a view that comes from the page itself"
+    ahead = page.context.new_page()
+    ahead.add_init_script("Object.defineProperty(document, 'prerendering', {value: true})")
+    views: list[str] = []
+    ahead.on("request", lambda request: views.append(request.url) if "/view" in request.url else None)
+    ahead.goto(f"{web.url}/")
+    ahead.wait_for_load_state("networkidle")
+    assert (views, ahead.locator("#own").inner_text()) == ([], "070-174 06 90")
+    ahead.evaluate("document.dispatchEvent(new Event('prerenderingchange'))")
+    assert last(ahead) == digits
 
 
 def test_what_comes_late_is_replaced_and_what_a_page_changes_back_too(
@@ -148,7 +221,7 @@ FRAMEWORKS = {
         ("react.min.js", "react-dom.min.js"),
         "const e = React.createElement;"
         "function App() { const [n, set] = React.useState(0);"
-        " return e('div', null, e('p', {id: 'own'}, '070-174 06 90'),"
+        " return e('div', null, e('p', {id: 'own'}, '070', '-', '174 06 90'),"
         " e('a', {href: 'tel:+46701740690'}, 'x'),"
         " e('button', {onClick: () => set(n + 1)}, 'again'), e('b', null, String(n)),"
         " n > 1 ? e('i', null, 'or +46 70 174 06 90') : null); }"
@@ -205,6 +278,34 @@ def test_before_consent_there_is_no_cookie_and_after_it_a_number_and_taking_it_b
     assert page.context.cookies() == []
 
 
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("banner", ["Cookiebot", "OneTrust"])
+def test_a_banner_says_by_the_recipe_what_the_visitor_has_chosen_before_the_script_is_there_or_after(
+    visit: Visit, snippet: Callable[..., str], banner: str, late: bool
+) -> None:
+    docs = (DEPLOY.parent / "docs" / "web.md").read_text()
+    [recipe] = [block for block in re.findall(r"(?:^ {4}.*\n)+", docs, re.MULTILINE) if banner in block]
+
+    def said(yes: bool) -> str:
+        if banner == "OneTrust":
+            groups = ["C0001", *(["C0004"] if yes else [])]
+            return (
+                f"dispatchEvent(new CustomEvent('OneTrustGroupsUpdated', {{detail: {json.dumps(groups)}}}));"
+            )
+        chosen = f"window.Cookiebot = {{consent: {{marketing: {json.dumps(yes)}}}}};"
+        return f"{chosen} dispatchEvent(new Event('CookiebotOn{'Accept' if yes else 'Decline'}'));"
+
+    page = visit(f"{OWN}<script>{recipe}{'' if late else said(True)}</script>{snippet('Asks')}")
+    page.wait_for_load_state("networkidle")
+    assert len(page.context.cookies()) == (not late)
+    if late:
+        page.evaluate(said(True))
+        page.wait_for_function("Ringtrail.visitor()")
+    page.evaluate(said(False))
+    assert page.context.cookies() == []
+    assert page.evaluate("Ringtrail.visitor()") is None
+
+
 def test_for_print_and_copy_the_page_has_its_own_number_where_it_says_so(
     visit: Visit, snippet: Callable[..., str]
 ) -> None:
@@ -221,6 +322,32 @@ def test_for_print_and_copy_the_page_has_its_own_number_where_it_says_so(
         " return data.getData('text/plain'); }"
     )
     assert copied == "070-174 06 90"
+
+
+def test_tag_manager_brings_both_scripts_by_the_recipe(
+    visit: Visit, snippet: Callable[..., str], service: Service
+) -> None:
+    tag = (DEPLOY / "tag-manager.html").read_text()
+    with db.reading(service.engine) as session:
+        site = sites.get(session, "Open")
+        both = collector.snippet(site, service.url) + collector.form_snippet(site, service.url)
+    swap, forms = re.findall(r'integrity="([^"]*)"', both)
+    for told, here in (
+        ("https://calls.acme.example", service.url),
+        ("0123456789ab", site.key),
+        ("sha384-PUT-IN-THE-HASH-OF-THE-SNIPPET-FOR-FORMS", forms),
+        ("sha384-PUT-IN-THE-HASH-OF-THE-SNIPPET", swap),
+    ):
+        assert told in tag
+        tag = tag.replace(told, here)
+    program = tag.partition("<script>")[2].partition("</script>")[0]
+    # As a manager of tags does it: late, by a script that it makes of a text.
+    late = f"const made = document.createElement('script'); made.text = {json.dumps(program)};"
+    page = visit(
+        f"{OWN}<script>addEventListener('load', () => {{ {late} document.head.append(made); }});</script>"
+    )
+    assert last(page)
+    page.wait_for_function("window.RingtrailForms")
 
 
 def test_robots_and_those_who_ask_not_to_be_followed_see_the_page_s_own_number(

@@ -1,24 +1,34 @@
 """Visits on their page, in the API and in the KPIs: where from, whose, and unknown where nobody counted."""
 
+import json
 import re
 from collections.abc import Callable
 from datetime import date, timedelta
+from typing import Any
+from urllib.parse import urlencode
 
+from click.testing import CliRunner
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, select
 
+from tests.api_client import Api
 from tests.cast import moment
+from tests.conftest import KEY
 from tests.web.people import form
+from tests.web.test_decide import text
 from tests.web.test_imports import counts, give, tried
 from tracking import clock
-from tracking.records import campaigns, contacts, visits
+from tracking.cli import ringtrail
+from tracking.records import campaigns, contacts, deals, touches, visits
 from tracking.records.contacts import Clues
-from tracking.records.sources import Sources
+from tracking.records.deals import DealRecord
+from tracking.records.sources import Sources, trace
+from tracking.records.touches import TouchRecord
 from tracking.records.visits import VisitRecord
 from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import Campaign, SourceRule, Touch, VisitCount
-from tracking.storage.vocabulary import TouchKind
+from tracking.storage.vocabulary import Stage, TouchKind
 
 Enter = Callable[[str], FlaskClient]
 
@@ -56,6 +66,7 @@ def test_a_report_of_visits_is_known_as_one_and_comes_in_by_its_page(
     assert counts(tried(client, engine, settings, other, days="2026-03", site="shop")) == [1, 0, 0, 0]
 
 
+MAIL = {"utm_source": "news", "utm_medium": "email", "utm_campaign": "spring"}
 TAGS = {"utm_source": "google", "utm_medium": "cpc", "utm_campaign": "spring"}
 
 
@@ -132,3 +143,55 @@ def test_traffic_by_source_is_shown_by_channel_and_campaign(signed_in: Enter, en
     assert "organic search" in page
     assert re.search(r">75(\.0)?\s?%<", page)
     assert "Import visits" not in page, "a viewer imports nothing"
+
+
+def test_landing_pages_and_tracking_codes_lead_to_revenue_and_an_email_has_its_roi(
+    signed_in: Enter, engine: Engine, settings: Settings
+) -> None:
+    """Three touches under linear share 900: a click of the newsletter, a visit without tags, and a form."""
+    at = clock.now() - timedelta(days=30)
+    with db.transaction(engine) as session:
+        campaigns.add(session, "Newsletter", "email", at=at, utm_campaign="spring")
+        known, who = Sources(session), Clues(company="Borealis Foods")
+        for place, (kind, landing, referrer) in enumerate(
+            (
+                (TouchKind.visit, f"https://acme.example/pumps?{urlencode(MAIL)}", ""),
+                (TouchKind.visit, "https://acme.example/valves", "https://other.example/"),
+                (TouchKind.form, None, None),
+            )
+        ):
+            record = TouchRecord(
+                source_key=str(place),
+                clues=who,
+                kind=kind,
+                occurred_at=at + timedelta(days=place),
+                trace=trace(landing, referrer),
+            )
+            touches.save(session, record, at=at, campaign=None, sources=known)
+        sold = DealRecord(
+            clues=who, stage=Stage.won, amount_minor=900_00, currency="EUR", closed_at=at + timedelta(days=9)
+        )
+        deals.save(session, sold, at=at)
+    page = text(signed_in("viewer").get("/visits").text)
+    assert "acme.example/pumps 1 1" in page
+    assert "news / email / spring 1 1" in page
+    told = {"RINGTRAIL_DATA_DIR": str(settings.data_dir), "RINGTRAIL_KEY": KEY}
+
+    def run(*words: str) -> Any:
+        result = CliRunner().invoke(ringtrail, ["report", *words, "--model", "linear", "--json"], env=told)
+        assert result.exit_code == 0, result.output
+        return json.loads(result.output)
+
+    pages = {row["of"]: (row["leads"], row["deals"], row["revenue"]) for row in run("landing")}
+    assert pages["acme.example/pumps"] == (0.33, 0.33, "300.00"), "of lead and deal"
+    assert pages["acme.example/valves"][1:] == (0.33, "300.00")
+    assert [row["of"] for row in run("landing", "--by", "utm")] == ["news / email / spring"]
+    assert run("landing", "--to", "2020-01-01") == []
+    api = Api(settings, engine)
+    [code] = api.get("/reports/landing?by=utm")["rows"]
+    assert (code["of"], code["companies"], code["touches"]) == ("news / email / spring", 1, 1)
+    day = at.date()
+    spent = {"period_start": f"{day}", "period_end": f"{day + timedelta(days=1)}", "amount_minor": 100_00}
+    api.post("/costs", spent | {"campaign": "Newsletter", "currency": "EUR", "category": "sending"})
+    rows = {row["campaign"]: row for row in api.get("/reports/roi?model=linear")["rows"]}
+    assert (rows["Newsletter"]["credited_minor"], rows["Newsletter"]["roi"]) == (300_00, 2.0)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from playwright.sync_api import Browser, Page, expect
 
 from tests.cast import ACME_DESK, BOREALIS
-from tests.twilio_requests import incoming, send, sid
 from tests.web.conftest import Service
 from tests.web.website import visitor, website
 
@@ -47,25 +46,32 @@ def test_from_the_web_page_to_the_call_the_form_and_the_deal_with_their_source_a
         buyer = visitor(chromium)
         buyer.goto(f"{own.url}/?utm_source=newsletter&utm_medium=email&utm_campaign=spring")
         expect(buyer.locator("#own")).to_have_text(re.compile("^Ring 070-174 06 1[12]$"))
-        shown = buyer.locator("#own").inner_text()[-2:]
 
-        send(service.url, "voice", incoming(sid(1), to=f"+467017406{shown}", caller=BOREALIS))
-
-        page.goto("/calls")
-        row = page.get_by_role("row", name="email, visit to the website")
-        row.get_by_role("link").first.click()
+        page.goto(site)
+        shown = buyer.locator("#own").inner_text().removeprefix("Ring ")
+        page.get_by_label("Number that the page shows").fill(shown)
+        page.get_by_label("Number you call from").fill(BOREALIS)
+        page.get_by_role("button", name="Practice call").click()
+        expect(page.get_by_text("Practice call made")).to_be_visible()
+        trial = page.url
         card = page.locator("#visit")
         expect(card).to_contain_text("email, visit to the website (")
         expect(card).to_contain_text("127.0.0.1/")
-        page.get_by_role("link", name="unknown").first.click()
+        company = page.get_by_role("link", name="unknown").first.get_attribute("href") or ""
+        page.get_by_role("link", name="Log or edit").click()
+        page.get_by_label("How did you hear about us?").fill("Web search")
+        page.get_by_role("button", name="Save, next call").click()
+        expect(page.get_by_text("Web search").first).to_be_visible()
+        page.goto(company)
         timeline = page.locator(".rt-timeline li")
         expect(timeline).to_have_count(2)
         expect(timeline.filter(has_text="visit")).to_contain_text("email")
-        expect(timeline.filter(has_text="the call")).to_contain_text("email")
+        expect(timeline.filter(has_text="Practice call")).to_contain_text("email")
         page.goto("/visits")
-        expect(page.get_by_role("row", name="newsletter / email / spring")).to_be_visible()
+        for listed in ("Visits without a campaign", "Tracking codes"):
+            row = page.get_by_role("region", name=listed).get_by_role("row")
+            expect(row.filter(has_text="newsletter / email / spring")).to_be_visible()
         page.goto(site)
-        expect(page.locator("#certainty")).to_contain_text("Source certain")
         expect(page.locator("#health")).to_contain_text("for at most 1.0%")
 
         buyer.clock.install()
@@ -90,8 +96,16 @@ def test_from_the_web_page_to_the_call_the_form_and_the_deal_with_their_source_a
         page.get_by_label("Stage").select_option("lead")
         page.get_by_role("button", name="Save").click()
         timeline = page.locator(".rt-timeline")
-        for part in ("visit", "call", "form", "Trade show"):
+        for part in ("visit", "Practice call", "Web search", "form", "Trade show"):
             expect(timeline).to_contain_text(part)
+        deal = page.url
         page.goto("/key-figures")
         row = page.get_by_role("row", name="Visitor-to-lead rate")
         expect(row).to_contain_text("100")
+        page.goto(trial)
+        page.get_by_role("button", name="Remove practice call").click()
+        expect(page.get_by_text("Practice call removed")).to_be_visible()
+        page.goto(deal)
+        expect(timeline.filter(has_text="visit")).to_be_visible()
+        expect(page.get_by_text("Practice call")).to_have_count(0)
+        expect(page.get_by_text("Web search")).to_have_count(0)

@@ -23,12 +23,14 @@ from tracking.api import (
     sites,
     touches,
     visits,
+    web_forms,
 )
 from tracking.api.routes import EXTENSION, PREFIX
 from tracking.storage.config import Settings
 
 SECTIONS = (
-    campaigns, links, numbers, calls, answers, people, deals, costs, touches, visits, sites, experiments,
+    campaigns, links, numbers, calls, answers, people, deals, costs, touches, visits, sites, web_forms,
+    experiments,
     reports,
 )  # fmt: skip
 

@@ -9,8 +9,9 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from tracking.api.forms import Day, Query, Shown
 from tracking.api.routes import Context, Section
-from tracking.reporting import deciding, heard, snapshots
+from tracking.reporting import deciding, heard, landing, snapshots
 from tracking.reporting import roi as reporting
+from tracking.reporting.credit import Window
 from tracking.storage.config import LONGEST_LOOKBACK_DAYS
 
 routes = Section("reports", "What campaigns cost and earned.")
@@ -161,6 +162,53 @@ def report_answers(context: Context, query: DaysQuery) -> AnswersAndTracking:
         by_rep=[AgreementLine.model_validate(line) for line in found.by_rep],
         by_channel=[AgreementLine.model_validate(line) for line in found.by_channel],
         by_month=[AgreementLine.model_validate(line) for line in found.by_month],
+    )
+
+
+class LandingQuery(DaysQuery):
+    """Landing pages or tracking codes, and which days."""
+
+    by: landing.By = Field(landing.By.landing_page, description="Landing pages, or UTM tags.")
+
+
+class LandingLine(Shown):
+    """What one landing page or set of UTM tags has brought."""
+
+    of: str = Field(description="Host and path; or source, medium and campaign, with * where one is missing.")
+    touches: int
+    companies: int
+    leads: float
+    deals: float
+    credit_minor: int
+
+
+class LandingReport(Shown):
+    """What landing pages or tracking codes have brought, most revenue first."""
+
+    first_day: date
+    last_day: date
+    data_until: datetime
+    model: str = Field(description="A rule; where the installation decides by a fitted model, linear.")
+    currency: str
+    rows: list[LandingLine]
+
+
+@routes.get("/reports/landing")
+def report_landing(context: Context, query: LandingQuery) -> LandingReport:
+    """Lead from landing pages, or tracking codes, to revenue: of touches of known companies."""
+    settings, taken = context.settings, _snapshot(context)
+    today = context.at.astimezone(settings.zone).date()
+    period = reporting.period_of(settings, today, query.since, query.until)
+    model = landing.model_for(deciding.current(context.session, settings, today).model)
+    window = Window(settings.lookback_days, settings.half_life_days)
+    lines = landing.brought(context.session, taken, period, model, window, query.by)
+    return LandingReport(
+        first_day=period.start,
+        last_day=period.end - timedelta(days=1),
+        data_until=taken.taken_at,
+        model=model,
+        currency=settings.currency,
+        rows=[LandingLine.model_validate(line) for line in lines],
     )
 
 

@@ -96,6 +96,10 @@ ringtrail = Commands(
         ),
         "explain": "attribute:explain_command",
         "export": "report:export",
+        "form": Commands(
+            "List the forms from your websites, and mark spam.",
+            {name: f"web_forms:form_{name}" for name in ("list", "show", "spam")},
+        ),
         "import": Commands(
             """Import call records, call logs, deals, costs, touches and web visits.
 
@@ -152,6 +156,7 @@ ringtrail = Commands(
                 "answers": "answers:answers_command",
                 "document": "document:document_command",
                 "kpis": "report:kpis_command",
+                "landing": "report:landing_command",
                 "model": "report:model_command",
                 "roi": "report:roi_command",
             },
@@ -162,7 +167,7 @@ ringtrail = Commands(
         "simulate": "simulate:simulate",
         "site": Commands(
             "Manage websites, and the pools of numbers that their visitors are shown.",
-            {name: f"sites:site_{name}" for name in ("add", "list", "pool", "show")},
+            {name: f"sites:site_{name}" for name in ("add", "change", "list", "pool", "show")},
         ),
         "size-desk": "sizing:size_desk",
         "size-pool": "sizing:size_pool",

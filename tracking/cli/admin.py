@@ -23,6 +23,7 @@ from tracking.storage import db, kept
 from tracking.storage.config import Settings
 from tracking.storage.models import ApiToken, Call, Campaign, InboxEvent
 from tracking.telephony import providers
+from tracking.telephony.calls import PRACTICE
 from tracking.telephony.inbox import Inbox
 from tracking.telephony.routing import Routing
 from tracking.telephony.spool import Spool
@@ -261,7 +262,8 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
                 not waiting,
                 f"{counted(waiting or 0, 'event')} waiting; see `ringtrail inbox replay`",
             )
-            calls, last = session.execute(select(func.count(Call.id), func.max(Call.started_at))).one()
+            real = select(func.count(Call.id), func.max(Call.started_at)).where(Call.provider != PRACTICE)
+            calls, last = session.execute(real).one()
             note("calls", True, f"{calls}, the last {last:%Y-%m-%d %H:%M} UTC" if last else "none yet")
             wrong = audit.broken(session)
             note("audit trail", not wrong, wrong or "every entry is linked to the one before")

@@ -109,7 +109,8 @@ def console() -> Console:
     from rich.console import Console
 
     # Piped output is not wrapped at 80 columns: a reader after us would see torn lines.
-    return Console(width=None if sys.stdout.isatty() else 280, highlight=False)
+    # What others have written is text: "[/b]" in the name of a company is no markup, and ":)" no picture.
+    return Console(width=None if sys.stdout.isatty() else 280, highlight=False, markup=False, emoji=False)
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:

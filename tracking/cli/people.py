@@ -27,7 +27,7 @@ from tracking.telephony.routing import Routing
 )
 @pass_installation
 def person_export(installation: Installation, person: str, output: Path | None) -> None:
-    """Export all personal data of PERSON as JSON: a phone number, an email address or "contact 17"."""
+    """Export all data of PERSON as JSON: a phone number, an email address, "contact 17" or "form 17"."""
     settings = installation.settings
     with db.reading(installation.engine) as session:
         found = people.by_text(session, person, settings.region)
@@ -53,7 +53,7 @@ def person_export(installation: Installation, person: str, output: Path | None) 
 @json_option
 @pass_installation
 def person_erase(installation: Installation, person: str, dry_run: bool, yes: bool) -> None:
-    """Erase PERSON permanently and print a receipt: a phone number, an email address or "contact 17".
+    """Erase PERSON for good, with a receipt: a phone number, an email address, "contact 17" or "form 17".
 
     Calls and touches stay without personal data, so the figures do not change.
     """

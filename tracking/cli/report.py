@@ -29,7 +29,8 @@ from tracking.cli.installation import (
 )
 from tracking.language import formatting
 from tracking.records import rates
-from tracking.reporting import deciding, journeys, roi, snapshots
+from tracking.reporting import deciding, journeys, landing, roi, snapshots
+from tracking.reporting.credit import GROUPS, Window
 from tracking.reporting.roi import RoiReport
 from tracking.storage import db, money
 from tracking.storage.config import LONGEST_LOOKBACK_DAYS
@@ -145,6 +146,47 @@ def kpis_command(installation: Installation, first: date | None, last: date | No
     for kpi in KPIS:
         if kpi.name in figures:
             click.echo(f"{kpi.label}: {kpi.formula}. Limitation: {kpi.hides}.")
+
+
+@click.command("landing")
+@click.option(
+    "--by",
+    type=click.Choice(list(landing.By)),
+    default=landing.By.landing_page,
+    show_default=True,
+    help="Landing pages, or tracking codes (UTM tags).",
+)
+@click.option("--model", type=click.Choice(GROUPS["rules"]), help="Attribution model.")
+@_period_options
+@json_option
+@pass_installation
+def landing_command(
+    installation: Installation, by: str, model: str | None, first: date | None, last: date | None
+) -> None:
+    """Show what landing pages or tracking codes have brought, to revenue."""
+    settings, at = installation.settings, clock.now()
+    today = at.astimezone(settings.zone).date()
+    period = roi.period_of(settings, today, first, last)
+    with db.reading(installation.engine) as session:
+        used = landing.model_for(model or deciding.current(session, settings, today).model)
+        window = Window(settings.lookback_days, settings.half_life_days)
+        taken = snapshots.whole(session, settings, at=at)
+        lines = landing.brought(session, taken, period, used, window, landing.By(by))
+    rows = [
+        {
+            "of": line.of,
+            "touches": line.touches,
+            "companies": line.companies,
+            "leads": round(line.leads, 2),
+            "deals": round(line.deals, 2),
+            "revenue": money.to_major(line.credit_minor, settings.currency),
+        }
+        for line in lines
+    ]
+    named = {"of": "Landing page" if by == landing.By.landing_page else "UTM tags", "touches": "Touches"}
+    named |= {"companies": "Companies", "leads": "Leads", "deals": "Deals", "revenue": "Credited revenue"}
+    title = f"Touches of known companies under {used}, {_span(period)}, {settings.currency}"
+    installation.show(rows, named, title)
 
 
 @click.command("model")

@@ -34,10 +34,10 @@ from tracking.storage.models import Site
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-SCRIPT = "1"
+SCRIPT = "2"
 """The version of the script; one that has gone out never changes, since pages name its hash."""
 _STATIC = Path(__file__).parent / "static"
-FORMS = "1"
+FORMS = "2"
 """The version of the script for forms."""
 _ADDRESS = re.compile(
     COLLECTOR_PATH

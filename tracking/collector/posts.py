@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wrappers import Request
@@ -35,6 +35,11 @@ _TECHNICAL = re.compile(
     re.IGNORECASE,
 )
 """Fields that are never kept: secrets, and what only the form's own system understands."""
+_CHARSET = re.compile(
+    r"windows-125[0-8]|iso-8859-[0-9]{1,2}|koi8-[ru]|gbk|gb2312|gb18030|big5|shift_jis|euc-(?:jp|kr)",
+    re.IGNORECASE,
+)
+"""In what pages may say by a field ``_charset_`` that they are written, besides UTF-8."""
 _OWN_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _PARTS = re.compile(r"[\[\]/.]+")
 _CAPITAL = re.compile(r"(?<=[a-zа-я])(?=[A-ZА-Я])")
@@ -105,9 +110,7 @@ def _fields(request: Request) -> list[tuple[str, str]]:
     kind = request.mimetype
     try:
         if kind in ("application/x-www-form-urlencoded", "multipart/form-data"):
-            found = list(request.form.items(multi=True))
-            if any(file.filename for file in request.files.values()):
-                raise Refused(400, "files are not taken; remove the field for files from this form")
+            found = _of_form(request, kind)
         elif kind in ("application/json", "text/plain"):
             found = _of_json(request.get_data(cache=False))
         else:
@@ -119,6 +122,29 @@ def _fields(request: Request) -> list[tuple[str, str]]:
     if len(found) > _MOST_FIELDS:
         raise Refused(400, f"more than {_MOST_FIELDS} fields")
     return [(tidy(name)[:_LONGEST_NAME], written(value)) for name, value in found if tidy(name)]
+
+
+def _of_form(request: Request, kind: str) -> list[tuple[str, str]]:
+    # Kept as it came: by how it is decoded one could not tell what stood there.
+    body = request.get_data(cache=True)
+    if any(file.filename for file in request.files.values()):
+        raise Refused(400, "files are not taken; remove the field for files from this form")
+    declared = request.form.get("_charset_", "").strip()
+    for charset in ("utf-8", *([declared] if _CHARSET.fullmatch(declared) else [])):
+        try:
+            if kind == "multipart/form-data":
+                text = body.decode(charset)
+                if charset == "utf-8":
+                    return list(request.form.items(multi=True))
+                kept = {"data": text.encode(), "content_type": request.content_type}
+                with Request.from_values(method="POST", **kept) as again:
+                    return list(again.form.items(multi=True))
+            # Signs that nobody has encoded are taken for bytes, as those that are.
+            plain = re.sub(rb"[\x80-\xff]", lambda byte: f"%{byte[0][0]:02X}".encode(), body).decode()
+            return parse_qsl(plain, keep_blank_values=True, encoding=charset, errors="strict")
+        except (UnicodeError, LookupError):
+            continue
+    raise Refused(400, 'this form is not sent in UTF-8; write accept-charset="utf-8" into it')
 
 
 def _of_json(body: bytes) -> list[tuple[str, str]]:
@@ -214,6 +240,8 @@ def _named(wanted: str, fields: Mapping[str, str], hints: Mapping[str, str]) -> 
 
 def _plain(name: str) -> str:
     """Return the name of a field as it is compared: of ``form[contact][companyName]`` company name."""
+    # HubSpot's number of what a field is of: 0-2 is the company.
+    name = name.replace("0-2/", "0-2/company ", 1) if name.startswith("0-2/") else name
     parts = [part for part in _PARTS.split(name) if part.strip() and not part.strip().isdecimal()]
     return words.fold(_CAPITAL.sub(" ", parts[-1])) if parts else ""
 

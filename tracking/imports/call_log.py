@@ -30,7 +30,7 @@ from tracking.storage import money, phone
 from tracking.storage.models import Answer, Call
 from tracking.storage.vocabulary import CallStatus, LeadStatus, TouchKind
 from tracking.storage.vocabulary import Outcome as Asked
-from tracking.telephony.calls import CallEvent, Course
+from tracking.telephony.calls import PRACTICE, CallEvent, Course
 
 _STATUS = STATUSES | values.words(CallStatus)
 _ENDS = {str(end): end for end in (CallStatus.completed, CallStatus.missed, CallStatus.voicemail)}
@@ -306,6 +306,8 @@ class CallLog(Headed):
             return self.columns.cell(cells, name)
 
         provider = values.text(cell("provider"), "provider") or self._provider
+        if provider == PRACTICE:
+            raise Invalid("provider", "reserved for practice calls; leave it empty or enter another name")
         call_id = values.text(cell("call_id"), "call_id")
         whole = bool(cell("started_at"))
         if not whole and not call_id:

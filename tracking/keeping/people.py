@@ -27,6 +27,8 @@ from tracking.storage.vocabulary import PointKind
 
 _BETWEEN = r"(?:[\s().\-/+]|%20|%2B)*"
 _LEAST_DIGITS = 6
+_FORM = "form"
+"""Among hashes the kind of a form's own key, by which one is found that names nobody."""
 _COMPANYS = "account "
 """How the point begins that stands for a company's unnamed contact; it names nobody."""
 
@@ -88,7 +90,9 @@ def _pattern(value: str) -> str:
 
 
 def by_text(session: Session, text: str, region: str) -> Person:
-    """Return who is meant by a number, an e-mail address, or ``contact 17``.
+    """Return who is meant by a number, an e-mail address, ``contact 17``, or ``form 17``.
+
+    By the last one is found who names himself in a form and nothing by which he could be known.
 
     Raises
     ------
@@ -103,6 +107,8 @@ def by_text(session: Session, text: str, region: str) -> Person:
     word, _, number = said.partition(" ")
     if word.casefold() == "contact" and number.isdecimal() and len(number) < 16:
         found = by_contacts(session, [int(number)])
+    elif word.casefold() == "form" and number.isdecimal() and len(number) < 16:
+        found = by_form(session, int(number))
     elif "@" in said:
         found = by_points(session, [(PointKind.email, said.casefold())])
     elif e164 := phone.parse(said, region).e164:
@@ -112,7 +118,8 @@ def by_text(session: Session, text: str, region: str) -> Person:
     else:
         raise Invalid(
             "person",
-            'enter a phone number such as +46701740605, an email address or a contact such as "contact 17"',
+            "enter a phone number such as +46701740605, an email address, or a record such as"
+            ' "contact 17" or "form 17"',
         )
     if not found.is_anybody:
         raise NotFound("no personal data found for this person")
@@ -131,12 +138,24 @@ def by_contacts(session: Session, ids: Collection[int]) -> Person:
     return _all_of(session, set(ids), set(), set())
 
 
+def by_form(session: Session, form_id: int) -> Person:
+    """Return who has sent a form."""
+    row = session.get(WebForm, form_id)
+    if row is None or web_forms.is_emptied(row):
+        return _all_of(session, set(), set(), set())
+    if row.contact_id is not None:
+        return by_contacts(session, [row.contact_id])
+    known = by_points(session, web_forms.points(row))
+    return _all_of(session, set(known.contacts), {*known.hashes, (_FORM, row.post_key)}, set(known.values))
+
+
 def by_hashes(
     session: Session, hashes: Collection[tuple[str, str]], *, values: Collection[str] = ()
 ) -> Person:
     """Return who has numbers or addresses of some keyed hashes."""
     point = tuple_(ContactPoint.kind, ContactPoint.value_hash)
-    ids = session.scalars(select(ContactPoint.contact_id).where(point.in_(list(hashes)))).all()
+    told = [one for one in hashes if one[0] != _FORM]
+    ids = session.scalars(select(ContactPoint.contact_id).where(point.in_(told))).all()
     return _all_of(session, set(ids), set(hashes), set(values))
 
 
@@ -178,14 +197,16 @@ def _all_of(session: Session, ids: set[int], hashes: set[tuple[str, str]], value
 def _forms(session: Session, ids: set[int], hashes: frozenset[tuple[str, str]]) -> list[WebForm]:
     """Return the forms of some contacts, and those of nobody that name one of some numbers and addresses."""
     found = list(session.scalars(select(WebForm).where(WebForm.contact_id.in_(ids))))
-    loose = select(WebForm).where(WebForm.contact_id.is_(None), WebForm.told.is_not(None))
+    loose = select(WebForm).where(
+        WebForm.contact_id.is_(None), or_(WebForm.told.is_not(None), WebForm.others.is_not(None))
+    )
     for form in session.scalars(loose.execution_options(yield_per=500)):
         named = {
             (str(kind), hashed)
             for kind, value in web_forms.points(form)
             for hashed in vault.lookup_hashes(kind, value)
         }
-        if named & hashes:
+        if named & hashes or (_FORM, form.post_key) in hashes:
             found.append(form)
     return found
 

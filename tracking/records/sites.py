@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from tracking.errors import Conflict, Invalid, NotFound
@@ -270,6 +270,13 @@ def nobody_again(session: Session, who: Visitor) -> None:
         session.delete(touch)
     who.contact_id = None
     session.flush()
+
+
+def is_known_otherwise(session: Session, who: Visitor) -> bool:
+    """Tell whether a call or a form still says who a visitor is."""
+    sent = exists().where(WebForm.visitor_id == who.id, WebForm.contact_id.is_not(None))
+    called = exists().where(CallHolder.visitor_id == who.id)
+    return bool(session.scalar(select(sent | called)))
 
 
 def _keys(visits: Sequence[WebVisit]) -> dict[str, WebVisit]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from tracking.errors import Conflict, NotFound
@@ -19,7 +19,6 @@ from tracking.records.sources import UTM, Sources, trace
 from tracking.storage import phone
 from tracking.storage.models import (
     Answer,
-    CallHolder,
     Contact,
     Site,
     Touch,
@@ -195,12 +194,44 @@ def _key(row: WebForm) -> str:
     return f"form {row.post_key}"
 
 
+def find(session: Session, form_id: int) -> WebForm:
+    """Return a form."""
+    return _there(session.get(WebForm, form_id), form_id)
+
+
 def get(session: Session, form_id: int) -> WebForm:
     """Return a form, which nobody else changes meanwhile."""
-    row = session.scalar(select(WebForm).where(WebForm.id == form_id).with_for_update())
+    return _there(session.scalar(select(WebForm).where(WebForm.id == form_id).with_for_update()), form_id)
+
+
+def _there(row: WebForm | None, form_id: int) -> WebForm:
     if row is None:
         raise NotFound("form %(number)s not found", number=form_id)
     return row
+
+
+def listed(
+    *,
+    state: FormState | None = None,
+    site_id: int | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Select[WebForm]:
+    """Return the query for forms, the latest first: of a state, of a site, and of a time without its end."""
+    rows = select(WebForm).order_by(WebForm.received_at.desc(), WebForm.id.desc())
+    if state is not None:
+        rows = rows.where(WebForm.state == state)
+    if site_id is not None:
+        rows = rows.where(WebForm.site_id == site_id)
+    if since is not None:
+        rows = rows.where(WebForm.received_at >= since)
+    if until is not None:
+        rows = rows.where(WebForm.received_at < until)
+    return rows.options(
+        joinedload(WebForm.site),
+        joinedload(WebForm.contact),
+        joinedload(WebForm.touch).joinedload(Touch.campaign),
+    )
 
 
 def counts(session: Session, site: Site, *, since: datetime) -> dict[FormState, int]:
@@ -230,11 +261,9 @@ def mark(session: Session, row: WebForm) -> None:
     session.flush()
     if touch is not None:
         session.delete(touch)
-    if who is not None and contact_id is not None and who.contact_id == contact_id:
-        others = exists().where(WebForm.visitor_id == who.id, WebForm.contact_id.is_not(None))
-        called = exists().where(CallHolder.visitor_id == who.id)
-        if not session.scalar(select(others | called)):
-            sites.nobody_again(session, who)
+    his = who is not None and contact_id is not None and who.contact_id == contact_id
+    if who is not None and his and not sites.is_known_otherwise(session, who):
+        sites.nobody_again(session, who)
     session.flush()
 
 

@@ -28,6 +28,7 @@ from tracking.storage.models import (
     Touch,
 )
 from tracking.storage.vocabulary import LeadStatus, Stage, TouchKind
+from tracking.telephony.calls import PRACTICE
 
 _Query = TypeVar("_Query", bound=Select[*tuple[Any, ...]])
 
@@ -68,8 +69,8 @@ class Journeys:
 def export(session: Session, *, currency: str) -> Journeys:
     """Read the journey tables in one snapshot; amounts are in ``currency``, converted at their day's rate.
 
-    Calls marked as spam stay in ``calls`` and leave ``touches``. Merged accounts and contacts appear as
-    what they count as.
+    Calls marked as spam stay in ``calls`` and leave ``touches`` and ``answers``; practice calls are in none.
+    Merged accounts and contacts appear as what they count as.
 
     Raises
     ------
@@ -101,12 +102,14 @@ def _export(
     touches, calls = _read_touches(session, people), _read_calls(session, people)
     convert = rates.converter(session, currency)
     exported, inquiries = _touches(touches, calls, people, sources)
-    attended, good = _calls(calls, touches, people, sources)
+    spam = calls.filter(calls["spam"])["id"]
+    # Whoever tries a number out is no caller, not even one of spam.
+    attended, good = _calls(calls.filter(pc.invert(calls["practice"])), touches, people, sources)
     return Journeys(
         touches=exported,
         conversions=_conversions(session, people, inquiries, good, convert, currency),
         costs=costs,
-        answers=_answers(session, people, sources),
+        answers=_answers(session, people, sources, spam),
         calls=attended,
         visits=visits,
     )
@@ -224,8 +227,10 @@ def _read_calls(session: Session, people: _People) -> pa.Table:
         func.coalesce(Call.talk_s, 0).label("talk_s"),
         type_coerce(Call.lead_status, String).label("lead_status"),
         Call.spam,
+        (Call.provider == PRACTICE).label("practice"),
     )
-    text = {"status": pa.string(), "lead_status": pa.string(), "spam": pa.bool_()}
+    flags = dict.fromkeys(("spam", "practice"), pa.bool_())
+    text = {"status": pa.string(), "lead_status": pa.string()} | flags
     rows = read(session, people.mine(select(*columns), Call.contact_id), text)
     return rows.sort_by([("started_at", "ascending"), ("id", "ascending")])
 
@@ -362,7 +367,8 @@ def _reached(goal: str, ids: Column, currency: str, **columns: Column) -> pa.Tab
     return in_form(CONVERSIONS, **given | columns)
 
 
-def _answers(session: Session, people: _People, sources: _Sources) -> pa.Table:
+def _answers(session: Session, people: _People, sources: _Sources, spam: pa.ChunkedArray) -> pa.Table:
+    """Return the answers that stand, but for those at calls that are spam: these are nobody's."""
     corrected = select(Answer.corrects_id).where(Answer.corrects_id.is_not(None))
     columns = (
         Answer.id,
@@ -378,6 +384,7 @@ def _answers(session: Session, people: _People, sources: _Sources) -> pa.Table:
     query = people.mine(select(*columns).where(Answer.id.not_in(corrected)), Answer.contact_id)
     text = dict.fromkeys(("asked_by", "outcome", "channel", "verbatim"), pa.string())
     rows = read(session, query, text)
+    rows = rows.filter(pc.invert(pc.is_in(rows["call_id"], spam)))
     contact, account = people.of(rows["contact_id"])
     return in_form(
         ANSWERS,

@@ -156,7 +156,11 @@ def _stray_calls(session: Session, period: Period) -> Iterable[Finding]:
 
 
 def _of_pools(session: Session, period: Period) -> Iterable[Finding]:
-    days = (CallHolder.started_at >= period.since, CallHolder.started_at < period.until)
+    days = (
+        CallHolder.started_at >= period.since,
+        CallHolder.started_at < period.until,
+        CallHolder.call.has(Call.spam.is_(False)),
+    )
     of = dict(
         session.execute(
             select(CallHolder.certainty, func.count()).where(*days).group_by(CallHolder.certainty)

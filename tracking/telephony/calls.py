@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session, aliased
 
-from tracking.errors import Invalid
+from tracking.errors import Conflict, Invalid
 from tracking.records import contacts
 from tracking.records.import_outcome import ImportOutcome
 from tracking.storage import phone, vault
@@ -22,6 +22,8 @@ from tracking.telephony import holders, numbers
 _Measure = TypeVar("_Measure", datetime, int)
 MANUAL = "manual"
 """The provider of a call that a person or another program entered."""
+PRACTICE = "practice"
+"""The provider of a call that somebody makes to try a website's number: spam, and counted nowhere."""
 
 
 class Course(StrEnum):
@@ -177,6 +179,10 @@ def judge(
         raise Invalid("value_minor", "enter both amount and currency, or neither")
     if value_minor is not None and value_minor < 0:
         raise Invalid("value_minor", "must be 0 or more, not %(value)s", value=value_minor)
+    if spam is False and call.provider == PRACTICE:
+        raise Conflict(
+            "call %(number)s is a practice call, which never counts; remove it instead", number=call.id
+        )
     given = {
         "lead_status": lead_status,
         "value_minor": value_minor,

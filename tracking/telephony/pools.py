@@ -1,14 +1,17 @@
 """Pools of numbers that web sites show to one visitor after the other, and how large a pool has to be."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
+import numpy as np
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from simulator.chance import Floats, uniform
 from simulator.erlang import erlang_b
-from simulator.sizing import smallest
+from simulator.sizing import engaged, smallest
 from tracking.errors import Conflict
 from tracking.storage.column_types import micros
 from tracking.storage.models import (
@@ -27,6 +30,12 @@ LOSSES = (0.01, 0.05)
 """Shares of visitors without a number for which a pool's size is worked out."""
 _SPAN = timedelta(days=28)
 """How far back load is looked at: four of each day of the week (an assumption)."""
+ENOUGH = 1000
+"""Visitors from which on they are replayed, so that 1 % is ten of them; an assumption, as the next."""
+_ENOUGH_DAYS = 6.0
+"""Days from the first to the last of them, so that no day of the week is missing."""
+_REPLAYED = 20_000
+"""So many visitors are replayed at most, the latest: a page does not wait for more."""
 _SILENT = 7.0
 """So many swaps are missing before a site counts as silent: by chance one time in a thousand, exp(-7)."""
 
@@ -185,6 +194,18 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True)
+class Replay:
+    """What pools would have lost of a site's own visitors, each at his moment and for as long as he held."""
+
+    visitors: int
+    days: float
+    now: Size | None
+    """What the pool as it is would have lost; None without a pool."""
+    wanted: tuple[tuple[float, Size], ...]
+    """By share lost, the smallest pool that loses no more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """How a pool stands."""
 
@@ -207,6 +228,8 @@ class Health:
     """By share lost, the size needed for it."""
     silent_since: datetime | None
     """When a number was last swapped, where by now that is longer ago than traffic explains."""
+    replay: Replay | None = None
+    """None where it was not asked for, or too little is recorded."""
 
     @property
     def is_short(self) -> bool:
@@ -214,8 +237,11 @@ class Health:
         return self.now is not None and self.now.loss > max(LOSSES)
 
 
-def health(session: Session, site: Site, *, at: datetime) -> Health:
-    """Work out how a site's pool stands, from the hours and leases of the last four weeks."""
+def health(session: Session, site: Site, *, at: datetime, replays: bool = False) -> Health:
+    """Work out how a site's pool stands, from the hours and leases of the last four weeks.
+
+    ``replays`` lets its own visitors come once more, which takes a moment.
+    """
     pool = numbers_of(session, site)
     since = at - _SPAN
     hours = session.scalars(
@@ -232,11 +258,29 @@ def health(session: Session, site: Site, *, at: datetime) -> Health:
     busiest = max((row.leased + row.overflow for row in hours), default=0)
     load = busiest * minutes / 60
 
-    def size(numbers: int) -> Size:
+    def size(numbers: int, lost: Callable[[int], float]) -> Size:
         cost = None if site.number_cost_minor is None else numbers * site.number_cost_minor
-        return Size(numbers, erlang_b(numbers, load), cost)
+        return Size(numbers, lost(numbers), cost)
 
-    wanted = tuple((loss, size(smallest(lambda n: erlang_b(n, load), loss))) for loss in LOSSES)
+    def sizes(lost: Callable[[int], float]) -> tuple[tuple[float, Size], ...]:
+        return tuple((loss, size(smallest(lost, loss), lost)) for loss in LOSSES)
+
+    def by_formula(numbers: int) -> float:
+        return erlang_b(numbers, load)
+
+    again = None
+    if replays:
+        numbers = [row.tracking_number_id for row in pool]
+        starts, lengths = came(session, site, numbers, hours, since=since, until=at, minutes=minutes)
+        days = float(starts[-1] - starts[0]) / 86_400 if len(starts) else 0.0
+        if len(starts) >= ENOUGH and days >= _ENOUGH_DAYS:
+
+            @cache
+            def replayed(numbers: int) -> float:
+                return engaged(starts, lengths, numbers)
+
+            now = size(len(pool), replayed) if pool else None
+            again = Replay(len(starts), days, now, sizes(replayed))
     return Health(
         numbers=len(pool),
         held=sum(row.held_until is not None and row.held_until > at for row in pool),
@@ -245,10 +289,51 @@ def health(session: Session, site: Site, *, at: datetime) -> Health:
         load=load,
         lost=sum(row.overflow for row in hours),
         asked=sum(row.leased + row.overflow for row in hours),
-        now=size(len(pool)) if pool and busiest else None,
-        wanted=wanted if busiest else (),
+        now=size(len(pool), by_formula) if pool and busiest else None,
+        wanted=sizes(by_formula) if busiest else (),
         silent_since=_silent_since(hours, at),
+        replay=again,
     )
+
+
+def came(
+    session: Session,
+    site: Site,
+    numbers: Sequence[int],
+    hours: Sequence[SiteHour],
+    *,
+    since: datetime,
+    until: datetime,
+    minutes: float,
+) -> tuple[Floats, Floats]:
+    """Return when visitors asked for a number of a pool, in seconds, and for how long each held it.
+
+    Of whoever got none only the hour is known: he stands anywhere in it, for as long as others hold one.
+    """
+    rows = session.execute(
+        select(Lease.tracking_number_id, db.micros(Lease.starts_at), db.micros(Lease.seen_at))
+        .where(Lease.tracking_number_id.in_(numbers), Lease.starts_at >= since, Lease.starts_at <= until)
+        .order_by(Lease.starts_at.desc(), Lease.id.desc())
+        .limit(_REPLAYED)
+    )
+    held: dict[int, list[list[float]]] = {}
+    for number, starts, seen in sorted(rows, key=lambda row: row[1]):
+        start, end = starts / 1e6, seen / 1e6 + 60.0 * site.hold_minutes
+        spans = held.setdefault(number, [])
+        # Who comes again by another way while he holds it begins a lease, and takes no other number.
+        if spans and start < spans[-1][1]:
+            spans[-1][1] = max(spans[-1][1], end)
+        else:
+            spans.append([start, end])
+    found = [(start, end - start) for spans in held.values() for start, end in spans]
+    first = min((start for start, _ in found), default=0.0)
+    for row in hours:
+        begins = row.hour.timestamp()
+        if row.overflow and begins >= first:
+            places = uniform(site.id, 0, "pool.lost", np.arange(row.overflow) + int(begins))
+            found += [(begins + 3600.0 * place, 60.0 * minutes) for place in places.tolist()]
+    table = np.array(sorted(found), dtype=np.float64).reshape(-1, 2)[-_REPLAYED:]
+    return table[:, 0], table[:, 1]
 
 
 def _silent_since(hours: Sequence[SiteHour], at: datetime) -> datetime | None:

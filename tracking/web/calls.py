@@ -22,7 +22,7 @@ from tracking.storage.models import (
     Deal,
 )
 from tracking.storage.names import required
-from tracking.telephony import call_details, holders, ringing
+from tracking.telephony import call_details, holders, practice, ringing
 from tracking.telephony import calls as telephony
 from tracking.web import forms, pages
 from tracking.web.call_search import PAGE, CallSearch, mark, page_of, search
@@ -102,6 +102,19 @@ def judge_call(call_id: int) -> AnyResponse | tuple[str, int]:
         return _show(call_id, problem=error), pages.status_of(error)
     flash(gettext("Saved."))
     return redirect(url_for("web.call_page", call_id=call_id), 303)
+
+
+@pages.page("/calls/<int:call_id>/remove", REPS, methods=("POST",))
+def remove_practice(call_id: int) -> AnyResponse:
+    """Take out a practice call, as whoever tries a website out does in the end."""
+
+    def work(job: Work) -> None:
+        practice.remove(job.session, call_details.get(job.session, call_id))
+        job.note("practice call remove", f"call {call_id}")
+
+    pages.change(work)
+    flash(gettext("Practice call removed."))
+    return redirect(url_for("web.calls"), 303)
 
 
 @pages.page("/calls.csv", EVERYONE)

@@ -44,7 +44,7 @@ _MOST_YEARS = 50.0
 @pages.page("/", EVERYONE)
 def home() -> tuple[str, int]:
     with pages.reading() as session:
-        if session.scalar(select(Call.id).limit(1)) is None:
+        if session.scalar(select(Call.id).where(Call.provider != calls.PRACTICE).limit(1)) is None:
             return steps.page(session), 200
         asked = pages.report_query(session)
         snapshot = pages.current_snapshot(session)

@@ -20,6 +20,7 @@ from tracking.records.deals import DealRecord
 from tracking.reporting.credit import Window
 from tracking.storage.models import Answer, Deal
 from tracking.storage.vocabulary import Outcome, Stage
+from tracking.telephony import practice
 from tracking.web import forms, pages
 from tracking.web.pages import EVERYONE, MARKETERS, Work, some_of
 
@@ -99,6 +100,9 @@ def deal_page(deal_id: int) -> str:
         said = answers.of_company(session, row.account)
         corrected = {answer.corrects_id for answer in said}
         steps = _steps(row, found["lines"] if found else _touches(session, row), front)
+        steps += [
+            {"at": one.started_at, "practice": one} for one in practice.of_company(session, row.account)
+        ]
         named = [one for one in said if one.id not in corrected and one.outcome is Outcome.answered]
         steps = _along_time(steps, named)
         return render_template(

@@ -12,6 +12,7 @@ from tracking.reporting import questions
 from tracking.storage import money
 from tracking.storage.models import Call
 from tracking.storage.vocabulary import LeadStatus
+from tracking.telephony.calls import PRACTICE
 from tracking.web import pages
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
@@ -107,6 +108,9 @@ def judgement(call: Call, *, complete: bool) -> dict[str, Any]:
         "value_minor": value,
         "currency": currency if value is not None else None,
         "note": text("note") or "" if complete or "note" in request.form else None,
-        "spam": flag("spam") if complete or "spam_shown" in request.form else None,
+        # No form shows the box of a practice call.
+        "spam": flag("spam")
+        if call.provider != PRACTICE and (complete or "spam_shown" in request.form)
+        else None,
         "clear": [name for name in empty if empty[name] and (complete or name in request.form)],
     }

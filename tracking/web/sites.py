@@ -15,11 +15,11 @@ from tracking.records import sites, web_forms
 from tracking.reporting import form_notices, mail
 from tracking.storage import phone
 from tracking.storage.config import COLLECTOR_PATH
-from tracking.storage.models import CallHolder, Site, SiteHour
+from tracking.storage.models import Call, CallHolder, Site, SiteHour
 from tracking.storage.vocabulary import Certainty
-from tracking.telephony import holders, numbers, pools
+from tracking.telephony import holders, numbers, pools, practice
 from tracking.web import forms, pages
-from tracking.web.pages import EVERYONE, MARKETERS, Work
+from tracking.web.pages import EVERYONE, MARKETERS, REPS, Work
 
 Page = str | tuple[str, int] | Response
 _SPAN = timedelta(days=28)
@@ -94,11 +94,29 @@ def change_pool(site_id: int) -> Page:
     return redirect(url_for("web.site_page", site_id=site_id), 303)
 
 
-def _show(site_id: int, *, problem: Exception | None = None) -> str:
+@pages.page("/sites/<int:site_id>/call", REPS, methods=("POST",))
+def practise_on_site(site_id: int) -> Page:
+    """Make a practice call to a number that a page shows, to see what a real one would bring."""
+
+    def work(job: Work) -> int:
+        _site(job.session, site_id)
+        given = {"number": forms.text("number") or "", "caller": forms.text("caller") or ""}
+        call = practice.ring(job.session, **given, at=job.at, region=pages.settings().region)
+        job.note("practice call", f"call {call.id}")
+        return call.id
+
+    call_id, problem = pages.submitted(work)
+    if not call_id:
+        return _show(site_id, refused=problem), pages.status_of(problem)
+    flash(gettext("Practice call made. Figures do not count it."))
+    return redirect(url_for("web.call_page", call_id=call_id), 303)
+
+
+def _show(site_id: int, *, problem: Exception | None = None, refused: Exception | None = None) -> str:
     at = clock.now()
     with pages.reading() as session:
         site = _site(session, site_id)
-        health = pools.health(session, site, at=at)
+        health = pools.health(session, site, at=at, replays=True)
         sums = session.execute(
             select(
                 *(func.coalesce(func.sum(getattr(SiteHour, name)), 0) for name in sites.SUMS),
@@ -108,6 +126,7 @@ def _show(site_id: int, *, problem: Exception | None = None) -> str:
             session.execute(
                 select(CallHolder.certainty, func.count())
                 .where(CallHolder.site_id == site.id, CallHolder.started_at >= at - _SPAN)
+                .where(CallHolder.call.has(Call.spam.is_(False)))
                 .group_by(CallHolder.certainty)
             ).all()
         )
@@ -121,6 +140,7 @@ def _show(site_id: int, *, problem: Exception | None = None) -> str:
             sure={kind: sure.get(kind, 0) for kind in Certainty},
             curve=holders.curve_of(site),
             enough=holders.ENOUGH,
+            enough_visitors=pools.ENOUGH,
             shown=phone.show(site.number),
             snippet=collector.snippet(site, pages.settings().base_url),
             form_snippet=collector.form_snippet(site, pages.settings().base_url),
@@ -130,6 +150,7 @@ def _show(site_id: int, *, problem: Exception | None = None) -> str:
             mails=mail.is_possible(pages.settings()),
             now=at,
             problem=problem,
+            refused=refused,
         )
 
 

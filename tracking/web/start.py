@@ -5,6 +5,7 @@ from sqlalchemy import select
 from werkzeug.wrappers import Response as AnyResponse
 
 from tracking.storage.models import Call
+from tracking.telephony.calls import PRACTICE
 from tracking.web import pages, steps
 from tracking.web.pages import EVERYONE
 
@@ -26,7 +27,7 @@ def begin_step(step: str) -> AnyResponse:
 @pages.page("/first-call", EVERYONE)
 def first_call() -> Response:
     with pages.reading() as session:
-        come = session.scalar(select(Call.id).limit(1)) is not None
+        come = session.scalar(select(Call.id).where(Call.provider != PRACTICE).limit(1)) is not None
     answer = make_response(render_template("decide/_waiting.html", refused=steps.refused()))
     if come:
         answer.headers["HX-Redirect"] = url_for("web.home")

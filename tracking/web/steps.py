@@ -24,6 +24,7 @@ from tracking.storage.models import (
     TrackingNumber,
 )
 from tracking.telephony import numbers, providers
+from tracking.telephony.calls import PRACTICE
 from tracking.web import pages
 
 _BEGUN = "step"
@@ -68,7 +69,7 @@ def done(opened: Session) -> dict[str, bool]:
 
     live = tuple(providers.of_calls())
     ready = any(not provider.obstacle(settings) for provider in providers.of_calls().values())
-    called = has(select(Call.id))
+    called = has(select(Call.id).where(Call.provider != PRACTICE))
     brought = ImportRun.kind.in_(_CALL_FILES), ImportRun.created + ImportRun.updated > 0
     return {
         "company": bool(settings.company),

@@ -1,6 +1,6 @@
 """Web visits: where they come from, by which system's count, and whose campaigns their tags are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from flask import flash, redirect, render_template, request, url_for
 from flask_babel import gettext, ngettext
@@ -13,6 +13,9 @@ from tracking.errors import Invalid, NotFound
 from tracking.language import channels
 from tracking.records import campaigns, matching, visits
 from tracking.records.sources import UTM
+from tracking.reporting import landing
+from tracking.reporting.credit import Window
+from tracking.reporting.questions import ReportQuery
 from tracking.storage.models import Campaign, SourceRule
 from tracking.web import forms, pages
 from tracking.web.pages import EVERYONE, MARKETERS, Work
@@ -28,6 +31,7 @@ def visit_list() -> Page:
         start, end = asked.period.start, asked.period.end
         rows = visits.by_source(session, start, end)
         unmatched = matching.unmatched(session)
+        model = landing.model_for(asked.deciding.model)
         page = render_template(
             "visits/list.html",
             asked=asked,
@@ -39,6 +43,8 @@ def visit_list() -> Page:
             without=sum(one.visits for one in unmatched),
             rules=matching.rules(session),
             label=channels.word,
+            model=model,
+            brought=_brought(session, asked, model),
             problem=asked.problem,
         )
     return page, pages.status_of(asked.problem)
@@ -83,6 +89,18 @@ def delete_rule(rule_id: int) -> Response:
     pages.change(work)
     flash(gettext("Rule deleted. Visits that it matched keep their campaign."))
     return redirect(url_for("web.visit_list"), 303)
+
+
+def _brought(session: Session, asked: ReportQuery, model: str) -> list[tuple[str, Sequence[landing.Line]]]:
+    """Return what landing pages and tracking codes have brought, as far as there are any."""
+    window = Window(pages.settings().lookback_days, pages.settings().half_life_days)
+    taken = pages.current_snapshot(session)
+    found: list[tuple[str, Sequence[landing.Line]]] = []
+    for title, by in ((gettext("Landing pages"), "landing_page"), (gettext("Tracking codes"), "utm")):
+        lines = landing.brought(session, taken, asked.period, model, window, landing.By(by))
+        if lines:
+            found.append((title, lines[:_SHOWN]))
+    return found
 
 
 def _chosen(session: Session, name: str) -> Campaign | None:

@@ -3,13 +3,13 @@
 from flask import flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from tracking.errors import NotFound
 from tracking.records import contacts, web_forms
 from tracking.reporting import form_notices
-from tracking.storage.models import Account, Site, Touch, WebForm
+from tracking.storage.models import Account, Site, WebForm
 from tracking.storage.vocabulary import FormState
 from tracking.web import forms, pages
 from tracking.web.pages import EVERYONE, REPS, Work
@@ -23,16 +23,8 @@ def form_list() -> str:
     site_id = request.args.get("site", type=int)
     skip = pages.skipped()
     with pages.reading() as session:
-        wanted = select(WebForm).order_by(WebForm.received_at.desc(), WebForm.id.desc())
-        if state in list(FormState):
-            wanted = wanted.where(WebForm.state == state)
-        if site_id is not None:
-            wanted = wanted.where(WebForm.site_id == site_id)
-        wanted = wanted.options(
-            joinedload(WebForm.site),
-            joinedload(WebForm.contact),
-            joinedload(WebForm.touch).joinedload(Touch.campaign),
-        )
+        known = FormState(state) if state in list(FormState) else None
+        wanted = web_forms.listed(state=known, site_id=site_id)
         rows = session.scalars(wanted.offset(skip).limit(_PAGE + 1)).all()
         return render_template(
             "forms/list.html",
