@@ -7,6 +7,7 @@ import logging
 from datetime import datetime
 from io import BytesIO
 from typing import IO, Any, cast
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 from flask import Flask, Request, Response, abort, request
@@ -44,6 +45,16 @@ class _Request(Request):
         """Return the names by which this service may be called."""
         return self.settings.hosts
 
+    @property
+    def referrer(self) -> str | None:  # type: ignore[override]  # asked less often than a page is
+        """Return the page before this one, where it is told and is an address."""
+        told: str | None = super().referrer
+        try:
+            urlsplit(told or "").port  # noqa: B018 - read when it is asked for
+        except ValueError:
+            return None
+        return told
+
     def _get_file_stream(
         self,
         total_content_length: int | None,
@@ -62,6 +73,8 @@ def create_app(settings: Settings, engine: Engine | None = None, *, is_away: boo
     """
     app = OpenAPI("tracking", doc_ui=False)
     telephone = Flask("telephone", static_folder=None)
+    # An address with two slashes is none of ours; to lead on to the other one, the request would say where.
+    app.url_map.merge_slashes = telephone.url_map.merge_slashes = False
     for one in (app, telephone):
         one.request_class = type("Request", (_Request,), {"settings": settings})
         one.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes

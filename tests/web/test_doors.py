@@ -458,14 +458,19 @@ def test_no_lock_is_held_while_a_password_is_hashed_or_a_mail_is_sent(
     assert all(asked)
 
 
-def test_a_mail_waits_for_a_server_that_is_away_and_is_given_up_in_the_end(
-    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, office: Flask
+@pytest.mark.parametrize("fault", [ConnectionRefusedError, ValueError("a header has a line break")])
+def test_a_mail_that_does_not_go_out_is_tried_again_holds_up_no_other_and_is_given_up_in_the_end(
+    engine: Engine,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    office: Flask,
+    fault: Exception | type[Exception],
 ) -> None:
     tried: list[int] = []
 
     def away(*_: object) -> None:
         tried.append(1)
-        raise ConnectionRefusedError
+        raise fault
 
     monkeypatch.setattr(mail, "send", away)
     with db.transaction(engine) as session:
