@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select, update
@@ -411,8 +412,18 @@ def holdings(session: Session, dialled: Collection[str]) -> dict[str, Ours]:
     """Return what :func:`inventory` does, as bare values."""
     found: dict[str, Ours] = {}
     histories: dict[str, list[Holding]] = {}
+    for number, number_id, main_line, pooled, first, *rest in rows.find(session, _holdings, dialled):
+        history = histories.setdefault(number, [])
+        found.setdefault(number, Ours(number_id, main_line, history, pooled is not None))
+        if first is not None:
+            history.append(Holding(first, *rest))  # type: ignore[arg-type]  # the columns are those of one
+    return found
+
+
+@cache
+def _holdings(dialect: str) -> Select[Any]:
     held = NumberAssignment
-    for number, number_id, main_line, pooled, first, *rest in session.execute(
+    return (
         select(
             TrackingNumber.number,
             TrackingNumber.id,
@@ -427,14 +438,9 @@ def holdings(session: Session, dialled: Collection[str]) -> dict[str, Ours]:
         .outerjoin(PoolNumber, PoolNumber.tracking_number_id == TrackingNumber.id)
         .outerjoin(held, held.tracking_number_id == TrackingNumber.id)
         .outerjoin(AdMaterial, AdMaterial.id == held.ad_material_id)
-        .where(rows.among(session, TrackingNumber.number, dialled))
+        .where(rows.among_wanted(dialect, TrackingNumber.number))
         .order_by(TrackingNumber.id, held.starts_at)
-    ):
-        history = histories.setdefault(number, [])
-        found.setdefault(number, Ours(number_id, main_line, history, pooled is not None))
-        if first is not None:
-            history.append(Holding(first, *rest))  # type: ignore[arg-type]  # the columns are those of one
-    return found
+    )
 
 
 def strays(session: Session, since: datetime, until: datetime) -> list[Stray]:
