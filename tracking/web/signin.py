@@ -76,6 +76,13 @@ class _Datastore(SQLAlchemySessionUserDatastore):
         with db.reading(current_app.extensions["ringtrail"]["engine"]) as reading:
             return reading.scalar(select(SignedIn).where(same))
 
+    def set_uniquifier(self, user: SignedIn, uniquifier: str | None = None) -> None:
+        super().set_uniquifier(user, uniquifier)
+        # Whoever has a new password was perhaps not alone with the old one.
+        with db.transaction(current_app.extensions["ringtrail"]["engine"]) as ending:
+            sessions.end_all(ending, user)
+        user.session_token = ""
+
 
 class _Mail(MailUtil):
     """What Flask-Security wants to say by mail goes in line, with the change that it tells of."""
@@ -257,7 +264,12 @@ def _put_on_record(app: Flask, people: "scoped_session[Session]") -> None:
     def known(_app: Flask, user: SignedIn, **_: Any) -> None:
         credentials.remember_device(user.email)
 
+    def others_end(_app: Flask, user: SignedIn, **_: Any) -> None:
+        sessions.end_others(people(), user.id, user.session_token)
+
     user_logged_in.connect(known, app, weak=False)
+    tf_profile_changed.connect(others_end, app, weak=False)
+    tf_disabled.connect(others_end, app, weak=False)
     for signal, action in (
         (user_logged_in, "sign in"),
         (password_changed, "password change"),
