@@ -83,7 +83,7 @@ def among(
     return column == any_(literal(list(wanted), ARRAY(String)))
 
 
-def among_wanted(dialect: str, column: ColumnElement[str]) -> ColumnElement[bool]:
+def among_wanted(dialect: str, column: Any) -> ColumnElement[bool]:
     """Return whether a column holds one of the texts that :func:`find` is given."""
     if dialect == "sqlite":
         return column.in_(select(func.json_each(bindparam("wanted")).table_valued("value").c.value))

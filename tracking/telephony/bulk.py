@@ -145,7 +145,7 @@ def _callers(session: Session, openings: Sequence[Opening]) -> tuple[dict[str, i
         if opening.caller_hash is not None and opening.caller is not None
         for known in vault.lookup_hashes(PointKind.phone, opening.caller)
     }
-    found = rows.find(session, _points_known, now) if now else ()
+    found: Iterable[Any] = rows.find(session, _points_known, now) if now else ()
     people: dict[str, int] = {now[known]: contact_id for known, contact_id in found}
     # Withheld and malformed numbers are nobody in particular: each such caller stays a person apart.
     strangers: list[int] = []

@@ -412,18 +412,19 @@ def holdings(session: Session, dialled: Collection[str]) -> dict[str, Ours]:
     """Return what :func:`inventory` does, as bare values."""
     found: dict[str, Ours] = {}
     histories: dict[str, list[Holding]] = {}
-    for number, number_id, main_line, pooled, first, *rest in rows.find(session, _holdings, dialled):
+    for row in rows.find(session, _holdings, dialled):
+        number, number_id, main_line, pooled, first, *rest = row.t
         history = histories.setdefault(number, [])
         found.setdefault(number, Ours(number_id, main_line, history, pooled is not None))
         if first is not None:
-            history.append(Holding(first, *rest))  # type: ignore[arg-type]  # the columns are those of one
+            history.append(Holding(first, *rest))
     return found
 
 
 @cache
 def _holdings(dialect: str) -> Select[Any]:
     held = NumberAssignment
-    return (
+    wanted: Select[Any] = (
         select(
             TrackingNumber.number,
             TrackingNumber.id,
@@ -441,6 +442,7 @@ def _holdings(dialect: str) -> Select[Any]:
         .where(rows.among_wanted(dialect, TrackingNumber.number))
         .order_by(TrackingNumber.id, held.starts_at)
     )
+    return wanted
 
 
 def strays(session: Session, since: datetime, until: datetime) -> list[Stray]:
