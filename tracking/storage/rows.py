@@ -18,9 +18,9 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Enum,
+    Executable,
     FromClause,
     Result,
-    Select,
     String,
     TextClause,
     any_,
@@ -85,13 +85,16 @@ def among(
 
 def among_wanted(dialect: str, column: Any) -> ColumnElement[bool]:
     """Return whether a column holds one of the texts that :func:`find` is given."""
-    if dialect == "sqlite":
-        return column.in_(select(func.json_each(bindparam("wanted")).table_valued("value").c.value))
-    return column == any_(bindparam("wanted", type_=ARRAY(String)))
+    each: ColumnElement[bool] = (
+        column.in_(select(func.json_each(bindparam("wanted")).table_valued("value").c.value))
+        if dialect == "sqlite"
+        else column == any_(bindparam("wanted", type_=ARRAY(String)))
+    )
+    return each
 
 
 def find(
-    session: Session, query: Callable[[str], Select[Any]], wanted: Collection[str], **more: object
+    session: Session, query: Callable[[str], Executable], wanted: Collection[str], **more: object
 ) -> Result[Any]:
     """Return what a query finds of many texts; ``query`` makes it by the kind of database, and keeps it.
 

@@ -1,14 +1,14 @@
 """Tracking numbers: the inventory, who holds which number when, quarantine, and the next free one."""
 
 from bisect import bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Executable, Select, and_, bindparam, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
@@ -412,8 +412,8 @@ def holdings(session: Session, dialled: Collection[str]) -> dict[str, Ours]:
     """Return what :func:`inventory` does, as bare values."""
     found: dict[str, Ours] = {}
     histories: dict[str, list[Holding]] = {}
-    for row in rows.find(session, _holdings, dialled):
-        number, number_id, main_line, pooled, first, *rest = row.t
+    told: Iterable[Any] = rows.find(session, _holdings, dialled)
+    for number, number_id, main_line, pooled, first, *rest in told:
         history = histories.setdefault(number, [])
         found.setdefault(number, Ours(number_id, main_line, history, pooled is not None))
         if first is not None:
@@ -422,9 +422,9 @@ def holdings(session: Session, dialled: Collection[str]) -> dict[str, Ours]:
 
 
 @cache
-def _holdings(dialect: str) -> Select[Any]:
+def _holdings(dialect: str) -> Executable:
     held = NumberAssignment
-    wanted: Select[Any] = (
+    return (
         select(
             TrackingNumber.number,
             TrackingNumber.id,
@@ -442,7 +442,6 @@ def _holdings(dialect: str) -> Select[Any]:
         .where(rows.among_wanted(dialect, TrackingNumber.number))
         .order_by(TrackingNumber.id, held.starts_at)
     )
-    return wanted
 
 
 def strays(session: Session, since: datetime, until: datetime) -> list[Stray]:

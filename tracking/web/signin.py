@@ -76,7 +76,7 @@ class _Datastore(SQLAlchemySessionUserDatastore):
         with db.reading(current_app.extensions["ringtrail"]["engine"]) as reading:
             return reading.scalar(select(SignedIn).where(same))
 
-    def set_uniquifier(self, user: SignedIn, uniquifier: str | None = None) -> None:
+    def set_uniquifier(self, user: Any, uniquifier: str | None = None) -> None:
         super().set_uniquifier(user, uniquifier)
         # Whoever has a new password was perhaps not alone with the old one.
         with db.transaction(current_app.extensions["ringtrail"]["engine"]) as ending:
