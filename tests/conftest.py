@@ -20,7 +20,7 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.cast import ACME_DESK
 from tracking.storage import db, models
 from tracking.storage.config import Settings
-from tracking.telephony import inbox
+from tracking.telephony import inbox, routing
 
 # PostgreSQL's wheel asks for a runtime folder, which a bare machine does not name.
 _runtime = Path(tempfile.gettempdir()) / f"ringtrail-runtime-{os.getuid()}"
@@ -207,8 +207,12 @@ def engine(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engi
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let inboxes wait for a sound database that a busy machine keeps waiting, instead of spooling."""
+    """Let inboxes wait for a sound database that a busy machine keeps waiting, instead of spooling.
+
+    What a test changes of a number's destination counts for its next call at once.
+    """
     monkeypatch.setattr(inbox, "PATIENCE_S", 600.0)
+    monkeypatch.setattr(routing, "_FRESH_S", 0.0)
 
 
 @pytest.fixture

@@ -32,3 +32,16 @@ def test_a_fault_is_told_by_kind_and_place_and_never_by_what_was_sent(
     assert entry["error"] == "ValueError"
     assert entry["at"].startswith("test_logs.py:")
     assert BOREALIS.strip("+") not in line
+
+
+def test_a_terminal_gets_text_and_nothing_that_it_obeys(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [])
+    monkeypatch.setattr(root, "level", root.level)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    logs.begin(logging.WARNING)
+    logging.getLogger("tracking.example").error("refused %s", "/a\x1b]0;owned\x07\n2026-03-01 all is well")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("refused /a\\x1b]0;owned\\x07\\n2026-03-01 all is well")

@@ -2,6 +2,7 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -147,6 +148,19 @@ def test_the_worker_makes_the_backup_of_the_night_and_takes_out_what_is_due(
     assert len(list(chosen.backups.glob("*.backup"))) == 1
     Nightly(engine, chosen)()
     assert count(engine, Job.kind == "backup") == 1
+
+
+@ON_BOTH
+def test_workers_that_look_at_one_moment_put_one_job_in_line(
+    settings: Settings, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(engine, [50], caller=COBALT)
+    monkeypatch.setattr("tracking.clock.now", lambda: AT)
+    chosen = keeping(settings, keep_events_days=30)
+    workers = [Nightly(engine, chosen) for _ in range(4)]
+    with ThreadPoolExecutor(4) as crowd:
+        list(crowd.map(lambda look: look(), workers))
+    assert count(engine, Job.kind == "retention") == 1
 
 
 @ON_BOTH

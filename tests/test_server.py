@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 
 import pyarrow as pa
 import pytest
-from flask import Flask
+from flask import Flask, request
 from sqlalchemy import Engine, func, select, text, update
 
 from tests.cast import ACME_DESK, CATALOGUE_NUMBER, moment
@@ -205,10 +205,47 @@ def test_a_head_that_cannot_be_read_is_answered_and_writes_nothing_into_the_log(
 ) -> None:
     with running(Flask("heads"), tmp_path, largest=lambda *_: 1000) as port:
         # Of a long head no more is looked at than honest ones have: all connections wait for it.
-        for head in (b"\0\0\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\nA: " + b"a" * 33_000):
+        for head in (
+            b"\0\0\r\n\r\n",
+            b"GET\r\n\r\n",
+            b"GET / HTTP/1.1\r\nA: " + b"a" * 33_000,
+            b"GET http://[ HTTP/1.1\r\n\r\n",
+            b"GET / HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
+        ):
             assert answer_to(port, head)[0] in (400, 431)
         answer_to(port, b"GET //[ HTTP/1.1\r\n\r\n")
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 4",
+        b"POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive",
+        b"POST / HTTP/1.2\r\nTransfer-Encoding: chunked",
+        b"POST /\r\nTransfer-Encoding: chunked",
+        b"PRI * HTTP/2.0",
+        b"POST / HTTP/1.1\r\nContent-Length: 4\r\nContent-Length: 40",
+    ],
+)
+def test_where_the_end_of_a_request_is_not_clear_nothing_behind_it_is_read(
+    tmp_path: Path, head: bytes
+) -> None:
+    """Else a proxy that sees another end would let one client send a part of the next one's request."""
+    app, asked = Flask("ends"), list[str]()
+
+    @app.before_request
+    def note() -> None:
+        asked.append(request.path)
+
+    with running(app, tmp_path, largest=lambda *_: 1000) as port, connect(port) as line:
+        line.sendall(head + b"\r\n\r\n0\r\n\r\nGET /next HTTP/1.1\r\nHost: a\r\n\r\n")
+        heard = b""
+        with suppress(ConnectionResetError):
+            while some := line.recv(1 << 16):
+                heard += some
+    assert heard.split(b" ", 2)[1] == b"400"
+    assert (asked, heard.count(b"HTTP/1.")) == ([], 1)
 
 
 def test_who_takes_nothing_of_an_answer_gives_the_thread_back(

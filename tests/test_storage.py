@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from tests.cast import BOREALIS, CATALOGUE_NUMBER, COBALT, moment
 from tracking import migrations
-from tracking.access import audit
+from tracking.access import audit, users
 from tracking.errors import Invalid, say
 from tracking.imports.values import content_key
 from tracking.records import contacts
@@ -585,12 +585,17 @@ TAMPERED = {
     "DELETE FROM audit_entry WHERE place = 3": "the trail ends at entry 2, not at entry 3",
     "DELETE FROM audit_entry": "the trail ends at entry 0, not at entry 3",
     "DELETE FROM audit_head": "the trail ends at entry 3, not at entry 0",
+    "DELETE FROM audit_entry WHERE place = 3; UPDATE audit_head SET place = 2, seal = "
+    "(SELECT seal FROM audit_entry WHERE place = 2)": "the trail ends at entry 2, and was not left there",
+    "DELETE FROM audit_entry; DELETE FROM audit_head": "there is no entry, though there are users",
 }
 
 
 @pytest.mark.parametrize("statement", TAMPERED)
 def test_who_owns_the_database_and_not_the_key_cannot_hide_a_change(engine: Engine, statement: str) -> None:
     written(engine, 3)
+    with db.transaction(engine) as session:
+        users.add(session, "anna@acme.example", "Anna", "administrator", at=moment("2026-01-01"))
     with db.reading(engine) as session:
         assert audit.broken(session) == ""
     with engine.begin() as connection:
@@ -602,11 +607,28 @@ def test_who_owns_the_database_and_not_the_key_cannot_hide_a_change(engine: Engi
             ).all()
             for name, _ in held:
                 connection.execute(text(f"DROP TRIGGER {name}"))
-        connection.execute(text(statement))
+        for part in statement.split("; "):
+            connection.execute(text(part))
         if engine.dialect.name == "postgresql":
             connection.execute(text("ALTER TABLE audit_entry ENABLE TRIGGER audit_entry_update"))
     with db.reading(engine) as session:
         assert audit.broken(session) == TAMPERED[statement]
+    if statement != "DELETE FROM audit_entry; DELETE FROM audit_head":
+        written(engine, 1)
+        with db.reading(engine) as session:
+            assert audit.broken(session) != "", "what is written afterwards hides nothing"
+
+
+def test_a_trail_that_an_older_version_left_goes_on(engine: Engine) -> None:
+    with pytest.MonkeyPatch.context() as older:
+        older.setattr(audit, "_KINDS", ("audit",))
+        older.setattr(audit, "_ends", lambda _place, seal: [seal])
+        written(engine, 2)
+    with db.reading(engine) as session:
+        assert audit.broken(session) == ""
+    written(engine, 2)
+    with db.reading(engine) as session:
+        assert audit.broken(session) == ""
 
 
 def test_what_many_write_at_once_is_one_chain(engine: Engine) -> None:

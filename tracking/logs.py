@@ -23,7 +23,11 @@ class _Lines(logging.Formatter):
 
 
 class _Words(logging.Formatter):
-    """What a person reads."""
+    """What a person reads, on a terminal that obeys what it is sent: nothing but text goes there."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        said = super().format(record)
+        return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in said)
 
     def formatException(self, ei: object) -> str:  # noqa: N802 - the name is logging's
         error = ei[1] if isinstance(ei, tuple) else None

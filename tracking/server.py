@@ -20,7 +20,7 @@ from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.buffers import TempfileBasedBuffer
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
@@ -63,7 +63,7 @@ _SLOWEST = 10_000
 """Bytes of a body a second, on average, after a time of grace."""
 _GIVES_WAY_S = 0.25
 """How long a page waits at most, before it is begun, for telephone requests that are being answered."""
-_SWITCHES_EVERY_S = 0.0005
+_SWITCHES_EVERY_S = 0.0001
 """How long a thread keeps the interpreter from others; a telephone request asks for it some ten times."""
 _DRAIN_S = 5.0
 """How long requests that are being served may take when the service ends."""
@@ -89,7 +89,15 @@ class _Request(HTTPRequestParser):  # type: ignore[misc]  # untyped
         self.began = time.monotonic()
 
     def parse_header(self, header_plus: bytes) -> None:
-        super().parse_header(header_plus)
+        try:
+            super().parse_header(header_plus)
+        except ValueError:
+            # Such as a host with half a bracket, or a length of thousands of digits.
+            raise ParsingError("the head cannot be read") from None
+        # What a proxy may take to end elsewhere than here would be read as somebody else's next request.
+        told_twice = self.chunked and "CONTENT_LENGTH" in self.headers
+        if self.version not in ("1.0", "1.1") or "TRANSFER_ENCODING" in self.headers or told_twice:
+            raise ParsingError("where the request ends is not clear")
         if type(self).ends:
             self.connection_close, self.headers["CONNECTION"] = True, "close"
         if self.content_length or self.chunked:

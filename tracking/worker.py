@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from types import FrameType
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -36,6 +36,8 @@ _LOOK_EVERY_S = 30.0
 _TIDIES_EVERY = timedelta(hours=1)
 _FITS_EVERY = timedelta(days=1)
 _POSTS_EVERY_S = 1.0
+_NIGHTLY = 7_214_001
+"""By this number workers of one PostgreSQL database take turns to put the jobs of the night in line."""
 _SOUND_S = 60.0
 """A worker that ran for so long had no trouble starting."""
 _LONGEST_PAUSE_S = 60.0
@@ -160,6 +162,9 @@ class Nightly:
 
     def _line_up(self, kind: str, label: str) -> None:
         def work(session: Session) -> None:
+            if self._engine.dialect.name == "postgresql":
+                # Two workers look at one moment; SQLite lets in one writer at a time anyway.
+                session.execute(select(func.pg_advisory_xact_lock(_NIGHTLY)))
             newest = session.scalar(select(Job).where(Job.kind == kind).order_by(Job.id.desc()).limit(1))
             # One that failed is tried again after an hour, not at every look.
             if newest is None or not (

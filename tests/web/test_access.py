@@ -124,8 +124,15 @@ def test_whoever_asks_after_signing_in_lands_where_he_wanted_to_go(office: Flask
 def test_sign_in_leads_to_no_other_site(office: Flask, elsewhere: str) -> None:
     client = office.test_client()
     token = form(client.get("/sign-in").text, email=ADDRESSES[Role.viewer], password=PASSWORD)
-    answer = client.post("/sign-in", query_string={"next": elsewhere}, data=token)
-    assert urlsplit(urljoin("http://localhost/sign-in", answer.location or "")).netloc == "localhost"
+    answer = client.post("/sign-in", query_string={"next": elsewhere}, data=token | {"next": elsewhere})
+    assert urlsplit(urljoin("http://localhost/sign-in", answer.location)).netloc == "localhost"
+    assert client.get("/account").status_code == 200, "the password was right all the same"
+
+
+@pytest.mark.parametrize("broken", ["http://[", "//a:b/"])
+def test_a_place_to_go_that_is_no_address_is_refused_in_words(office: Flask, broken: str) -> None:
+    answer = office.test_client().get("/sign-in", query_string={"next": broken})
+    assert (answer.status_code, broken in answer.text) == (400, True)
 
 
 @pytest.mark.parametrize("email", ["", "anna", "anna@", "@acme.example", "anna b@acme.example"])

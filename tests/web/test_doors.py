@@ -351,6 +351,36 @@ def test_signing_out_makes_copies_of_the_cookies_worthless_and_leaves_other_devi
     assert other.get("/calls").status_code == 200
 
 
+def test_a_new_password_ends_all_other_sessions_and_copies_of_this_one_s_cookies(
+    office: Flask, engine: Engine
+) -> None:
+    client, thief = (enter(office.test_client(), Role.rep) for _ in range(2))
+    copies = kept(client)
+    new = "another staple of a correct horse"
+    told = {"password": PASSWORD, "new_password": new, "new_password_confirm": new}
+    client.post("/account/password", data=form(client.get("/account").text, **told))
+    assert client.get("/calls").status_code == 200
+    assert thief.get("/calls").status_code == 302
+    for name, value in copies.items():
+        thief.set_cookie(name, value)
+    assert thief.get("/calls").status_code == 302
+    with office.test_request_context(), db.reading(engine) as session:
+        link = signin.link_for(session.scalars(select(User).where(User.email == RITA)).one(), "")
+    fields = {"password": PASSWORD, "password_confirm": PASSWORD}
+    thief.post(link, data=form(thief.get(link).text, **fields))
+    assert client.get("/calls").status_code == 302, "a link for a password ends all"
+
+
+def test_who_turns_the_second_factor_off_ends_all_other_sessions(office: Flask, secret: str) -> None:
+    with office.app_context():
+        right = office.extensions["security"].totp_factory.generate_totp_password(secret)
+    client, thief = half_way(office), half_way(office)
+    assert tell(client, "/sign-in/code", right) == "in"
+    assert tell(thief, "/sign-in/recovery", "aaaa-bbbb-cccc") == "in"
+    client.post("/account/second-factor", data=form(client.get("/account").text, setup="disable"))
+    assert (client.get("/calls").status_code, thief.get("/calls").status_code) == (200, 302)
+
+
 @pytest.mark.parametrize("how", ["get", "head"])
 def test_nobody_is_signed_out_by_a_link(signed_in: Enter, how: str) -> None:
     client = signed_in("rep")
@@ -458,14 +488,19 @@ def test_no_lock_is_held_while_a_password_is_hashed_or_a_mail_is_sent(
     assert all(asked)
 
 
-def test_a_mail_waits_for_a_server_that_is_away_and_is_given_up_in_the_end(
-    engine: Engine, settings: Settings, monkeypatch: pytest.MonkeyPatch, office: Flask
+@pytest.mark.parametrize("fault", [ConnectionRefusedError, ValueError("a header has a line break")])
+def test_a_mail_that_does_not_go_out_is_tried_again_holds_up_no_other_and_is_given_up_in_the_end(
+    engine: Engine,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    office: Flask,
+    fault: Exception | type[Exception],
 ) -> None:
     tried: list[int] = []
 
     def away(*_: object) -> None:
         tried.append(1)
-        raise ConnectionRefusedError
+        raise fault
 
     monkeypatch.setattr(mail, "send", away)
     with db.transaction(engine) as session:

@@ -445,6 +445,10 @@ def test_the_password_of_the_mail_server_is_kept_until_it_is_cleared_or_another_
     assert "p:w/d" not in page
     assert save(client, "mail", **told)[0] == 303
     assert settings.smtp_url.get_secret_value() == address
+    # Not handed to a server that whoever has come in names.
+    status, page = save(client, "mail", **told | {"smtp_host": "drift.example"})
+    assert (status, "enter the password again" in page) == (422, True)
+    assert settings.smtp_url.get_secret_value() == address
     assert save(client, "mail", **told | {"smtp_user": "c"})[0] == 303
     assert settings.smtp_url.get_secret_value() == "smtps://c@mail.acme.example:465"
     assert save(client, "mail", smtp_host="")[0] == 303

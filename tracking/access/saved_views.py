@@ -1,7 +1,5 @@
 """Saved views: a page with its filters under a name, a user's own or shared with all."""
 
-from urllib.parse import urlsplit
-
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, joinedload
 
@@ -15,8 +13,7 @@ _LONGEST = 2000
 def save(session: Session, user_id: int, name: str, path: str, *, shared: bool) -> SavedView:
     """Keep an address of this service under a name; the same name again means the new address."""
     name = required(name, "name")
-    parts = urlsplit(path)
-    if parts.scheme or parts.netloc or not path.startswith("/") or path.startswith(("//", "/\\")):
+    if not path.startswith("/") or path.startswith(("//", "/\\")) or not path.isprintable():
         raise Invalid(
             "path", "%(path)r is not a page here; save the view from the report itself", path=path[:80]
         )

@@ -38,6 +38,12 @@ def end_all(session: Session, user: User) -> None:
     session.execute(delete(OpenSession).where(OpenSession.user_id == user.id))
 
 
+def end_others(session: Session, user_id: int, token: str) -> None:
+    """Make every token of a user worthless but one."""
+    others = (OpenSession.user_id == user_id, OpenSession.token_hash != hashed(token))
+    session.execute(delete(OpenSession).where(*others))
+
+
 def holding(kind: type[_User], token: str, *, at: datetime) -> Select[_User]:
     """Return the query for who is let in by a token at a moment."""
     return (

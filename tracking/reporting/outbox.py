@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from email.message import EmailMessage
 
 from sqlalchemy import Engine, delete, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from tracking.reporting import mail
@@ -46,8 +47,11 @@ def deliver(engine: Engine, settings: Settings, compose: Compose, *, at: datetim
             message = compose(row)
             if message is not None:
                 mail.send(settings, message)
-        except OSError as error:
-            # Not whom it was for: a log is read by more people than the database.
+        except SQLAlchemyError:
+            raise
+        except Exception as error:
+            # One that cannot be made, whatever it fails over, must not hold up the others. Whom it was for is
+            # not told: a log is read by more people than the database.
             _log.error("a mail (%s) did not go out: %s", row.kind, type(error).__name__)
             if row.attempts < _ATTEMPTS:
                 continue

@@ -8,7 +8,7 @@ the transaction ends, so that the thread that ends it can do the writing beside 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from sqlalchemy import (
@@ -18,13 +18,18 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Enum,
+    Executable,
     FromClause,
+    Result,
     String,
+    TextClause,
     any_,
+    bindparam,
     event,
     func,
     literal,
     select,
+    text,
 )
 from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, ORMExecuteState, Session
@@ -78,20 +83,62 @@ def among(
     return column == any_(literal(list(wanted), ARRAY(String)))
 
 
-def free_ids(session: Session, table: type[Base], count: int) -> Sequence[int]:
-    """Reserve row numbers, so that rows which point to one another go in together."""
-    if not count:
-        return ()
-    if session.get_bind().dialect.name == "postgresql":
-        # Others insert meanwhile: only numbers from the sequence are never given twice. One past the largest
-        # row would be theirs as well, and its insert would fail after ours, or ours after theirs.
-        sequence = func.pg_get_serial_sequence(literal(f'"{table.__tablename__}"'), literal("id"))
-        numbered = select(func.nextval(sequence).label("number")).select_from(func.generate_series(1, count))
-        found: Sequence[int] = session.scalars(select(func.array_agg(numbered.subquery().c.number))).one()
-        return found
+def among_wanted(dialect: str, column: Any) -> ColumnElement[bool]:
+    """Return whether a column holds one of the texts that :func:`find` is given."""
+    each: ColumnElement[bool] = (
+        column.in_(select(func.json_each(bindparam("wanted")).table_valued("value").c.value))
+        if dialect == "sqlite"
+        else column == any_(bindparam("wanted", type_=ARRAY(String)))
+    )
+    return each
+
+
+def find(
+    session: Session, query: Callable[[str], Executable], wanted: Collection[str], **more: object
+) -> Result[Any]:
+    """Return what a query finds of many texts; ``query`` makes it by the kind of database, and keeps it.
+
+    A query that is made anew for each request costs more than to execute it does.
+    """
+    if session.autoflush:
+        session.flush()
+    write(session)
+    connection = session.connection()
+    dialect = connection.dialect.name
+    told = json.dumps(list(wanted)) if dialect == "sqlite" else list(wanted)
+    return connection.execute(query(dialect), {"wanted": told, **more})
+
+
+def free_ids(session: Session, counts: Mapping[type[Base], int]) -> list[Sequence[int]]:
+    """Reserve so many row numbers of each table, so that rows which point to one another go in together."""
+    if session.autoflush:
+        session.flush()
+    write(session)
+    connection = session.connection()
+    names = tuple(table.__tablename__ for table in counts)
+    if connection.dialect.name == "postgresql":
+        told = {f"n{place}": count for place, count in enumerate(counts.values())}
+        return [found or () for found in connection.execute(_next(names), told).one()]
     # The transaction is the only one that writes until it ends (BEGIN IMMEDIATE).
-    last = session.scalar(select(func.max(table.__table__.c.id))) or 0
-    return range(last + 1, last + 1 + count)
+    last = connection.execute(_last(names)).one()
+    return [range((at or 0) + 1, (at or 0) + 1 + n) for at, n in zip(last, counts.values(), strict=True)]
+
+
+@cache
+def _next(names: tuple[str, ...]) -> TextClause:
+    # Others insert meanwhile: only numbers from the sequence are never given twice. One past the largest
+    # row would be theirs as well, and its insert would fail after ours, or ours after theirs.
+    each = (
+        f"ARRAY(SELECT nextval(pg_get_serial_sequence('\"{name}\"', 'id'))"  # noqa: S608 - our own names
+        f" FROM generate_series(1, :n{place}))"
+        for place, name in enumerate(names)
+    )
+    return text(f"SELECT {', '.join(each)}")
+
+
+@cache
+def _last(names: tuple[str, ...]) -> TextClause:
+    return text("SELECT " + ", ".join(f'(SELECT max(id) FROM "{name}")' for name in names))  # noqa: S608 - our own names
 
 
 def _defaults(mapped: FromClause, given: Collection[str], count: int) -> dict[str, list[Any]]:

@@ -30,6 +30,8 @@ PATH = "/bell"
 _LOOKS_EVERY_S = 0.5
 _PAUSE_S = 0.1
 """So long it lets a webhook be answered before it looks, which it does no more often, whatever comes."""
+_RESTS = 9.0
+"""It rests so many times as long as a look took of the processor, so that a storm of calls has the most."""
 _LOOKS_UP_EVERY_S = 2.0
 _KEEPS_OPEN_EVERY_S = 6.0
 _HERE_S = 5.0
@@ -104,11 +106,12 @@ class Bell:
         self._told.set()
 
     def _work(self) -> None:
-        pause = _LOOKS_EVERY_S
+        pause, took = _LOOKS_EVERY_S, 0.0
         while True:
             self._told.wait(pause)
             self._told.clear()
-            time.sleep(_PAUSE_S)
+            time.sleep(min(max(_PAUSE_S, _RESTS * took), _LOOKS_EVERY_S))
+            began = time.thread_time()
             with self._lock:
                 silent = time.monotonic() - _FORGOTTEN_S
                 self._listeners = {k: v for k, v in self._listeners.items() if v.heard_at > silent}
@@ -126,6 +129,7 @@ class Bell:
                     # One call that cannot be read, or a server that ends, must not silence every desk.
                     _log.exception("the bell failed; it looks again")
                     pause = _AWAY_PAUSE_S
+                took = time.thread_time() - began
 
     def _look(self) -> None:
         at, now = self._now(), time.monotonic()

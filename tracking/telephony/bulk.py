@@ -6,21 +6,24 @@ columns. Through the ORM the same rows take several times as long (``benchmarks/
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from tracking.records.import_outcome import ImportOutcome
 from tracking.storage import namemarks, phone, rows, vault
 from tracking.storage.models import Account, Call, Contact, ContactPoint, Touch
-from tracking.storage.vocabulary import PointKind, TouchKind
+from tracking.storage.vocabulary import Base, PointKind, TouchKind
 from tracking.telephony import calls, holders, numbers
 from tracking.telephony.calls import CallEvent, Draft, Opening
 from tracking.telephony.numbers import Ours
 
 CallKey = tuple[str, str]
+# Of the tables rather than their classes, and made once: the telephone waits for these.
+_CALL, _POINT = (Base.metadata.tables[kind.__tablename__] for kind in (Call, ContactPoint))
 
 
 class Filed(NamedTuple):
@@ -52,10 +55,23 @@ def record(
 def _known(session: Session, keys: Iterable[CallKey]) -> set[CallKey]:
     found: set[CallKey] = set()
     for provider, group in groupby(keys, key=lambda key: key[0]):
-        ids = rows.among(session, Call.provider_call_id, [call_id for _, call_id in group])
-        told = session.scalars(select(Call.provider_call_id).where(Call.provider == provider, ids))
+        ids = [call_id for _, call_id in group]
+        told = rows.find(session, _calls_known, ids, provider=provider).scalars()
         found |= {(provider, call_id) for call_id in told}
     return found
+
+
+@cache
+def _calls_known(dialect: str) -> Select[Any]:
+    ids = rows.among_wanted(dialect, _CALL.c.provider_call_id)
+    return select(_CALL.c.provider_call_id).where(_CALL.c.provider == bindparam("provider"), ids)
+
+
+@cache
+def _points_known(dialect: str) -> Select[Any]:
+    return select(_POINT.c.value_hash, _POINT.c.contact_id).where(
+        _POINT.c.kind == PointKind.phone, rows.among_wanted(dialect, _POINT.c.value_hash)
+    )
 
 
 def _add(
@@ -76,9 +92,11 @@ def _add(
         known = stock.get(opening.dialled)
         held.append(numbers.holder(known.history, draft.started_at) if known else None)
     names = [next((e.caller_name for e in group if e.caller_name), None) for group in new.values()]
-    call_ids = rows.free_ids(session, Call, len(new))
-    touch_ids = rows.free_ids(session, Touch, len(new))
-    contact_ids = _contacts(session, openings, names)
+    people, strangers = _callers(session, openings)
+    call_ids, touch_ids, account_ids, new_ids = rows.free_ids(
+        session, {Call: len(new), Touch: len(new), Account: len(strangers), Contact: len(strangers)}
+    )
+    contact_ids = _contacts(session, openings, names, people, strangers, account_ids, new_ids)
     started = [draft.started_at for draft in drafts]
     opened = dict(zip(Opening._fields, zip(*openings, strict=True), strict=True))
     moved = {name: [getattr(draft, name) for draft in drafts] for name in Draft.__slots__}
@@ -119,27 +137,36 @@ def _add(
     return {key: Filed(call_id, at, created) for key, call_id, at in zip(new, call_ids, started, strict=True)}
 
 
-def _contacts(session: Session, openings: Sequence[Opening], names: Sequence[str | None]) -> list[int]:
-    """Return the contact of each call; callers not known yet are added with a company of their own."""
-    hashes = [opening.caller_hash for opening in openings]
+def _callers(session: Session, openings: Sequence[Opening]) -> tuple[dict[str, int], list[int]]:
+    """Return the contacts of callers who are known, by hash, and the places of those who are to be added."""
     now = {
         known: opening.caller_hash
         for opening in openings
         if opening.caller_hash is not None and opening.caller is not None
         for known in vault.lookup_hashes(PointKind.phone, opening.caller)
     }
-    points = select(ContactPoint.value_hash, ContactPoint.contact_id).where(
-        ContactPoint.kind == PointKind.phone, rows.among(session, ContactPoint.value_hash, now)
-    )
-    people: dict[str, int] = {now[known]: contact_id for known, contact_id in session.execute(points)}
+    found: Iterable[Any] = rows.find(session, _points_known, now) if now else ()
+    people: dict[str, int] = {now[known]: contact_id for known, contact_id in found}
     # Withheld and malformed numbers are nobody in particular: each such caller stays a person apart.
     strangers: list[int] = []
-    first: dict[str, int] = {}
-    for at, value_hash in enumerate(hashes):
-        if value_hash is None or (value_hash not in people and first.setdefault(value_hash, at) == at):
+    seen: set[str] = set()
+    for at, value_hash in enumerate(opening.caller_hash for opening in openings):
+        if value_hash is None or (value_hash not in people and value_hash not in seen):
             strangers.append(at)
-    account_ids = rows.free_ids(session, Account, len(strangers))
-    contact_ids = rows.free_ids(session, Contact, len(strangers))
+            seen |= {value_hash} if value_hash else set()
+    return people, strangers
+
+
+def _contacts(
+    session: Session,
+    openings: Sequence[Opening],
+    names: Sequence[str | None],
+    people: dict[str, int],
+    strangers: Sequence[int],
+    account_ids: Sequence[int],
+    contact_ids: Sequence[int],
+) -> list[int]:
+    """Return the contact of each call; callers not known yet are added with a company of their own."""
     since = [openings[at].started_at for at in strangers]
     rows.insert(session, Account, {"id": account_ids, "created_at": since})
     rows.insert(
@@ -155,16 +182,23 @@ def _contacts(session: Session, openings: Sequence[Opening], names: Sequence[str
     )
     apart = dict(zip(strangers, contact_ids, strict=True))
     # In one order everywhere: two processes that meet the same two callers must not block each other.
-    numbered: list[Any] = [(apart[first[key]], key, openings[first[key]].caller) for key in sorted(first)]
-    people |= {value_hash: contact_id for contact_id, value_hash, _ in numbered}
+    numbered: list[Any] = sorted(
+        (value_hash, contact_id, openings[at].caller)
+        for at, contact_id in apart.items()
+        if (value_hash := openings[at].caller_hash) is not None
+    )
     rows.insert(
         session,
         ContactPoint,
         {
-            "contact_id": [contact_id for contact_id, _, _ in numbered],
+            "contact_id": [contact_id for _, contact_id, _ in numbered],
             "kind": [PointKind.phone] * len(numbered),
             "value": [caller for _, _, caller in numbered],
-            "value_hash": [value_hash for _, value_hash, _ in numbered],
+            "value_hash": [value_hash for value_hash, _, _ in numbered],
         },
     )
-    return [apart[at] if value_hash is None else people[value_hash] for at, value_hash in enumerate(hashes)]
+    people = people | {value_hash: contact_id for value_hash, contact_id, _ in numbered}
+    return [
+        apart[at] if opening.caller_hash is None else people[opening.caller_hash]
+        for at, opening in enumerate(openings)
+    ]

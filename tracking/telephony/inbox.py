@@ -16,7 +16,8 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine, Select, bindparam, func, insert, or_, select, tuple_
 from sqlalchemy import exc as sql
@@ -24,7 +25,7 @@ from sqlalchemy.orm import Session
 
 from tracking.errors import Invalid
 from tracking.records.import_outcome import ImportOutcome
-from tracking.storage import db, phone, vault
+from tracking.storage import db, phone, rows, vault
 from tracking.storage.column_types import to_micros
 from tracking.storage.config import Settings
 from tracking.storage.models import Call, InboxEvent
@@ -43,6 +44,11 @@ _log = logging.getLogger(__name__)
 PATIENCE_S = 0.5
 # How long the database is left alone after it failed, in seconds, before spooled arrivals are tried again.
 _PAUSE_S = 1.0
+# How long the clerk waits for more, in seconds, before its thread ends: to begin one costs like an event.
+_LINGERS_S = 1.0
+# How long the spool is taken for empty once it was seen to be, in seconds. What this process puts there it
+# knows; another one that ended may have left some.
+_EMPTY_FOR_S = 1.0
 # Arrivals that are held in memory while no disk takes them. Bounds what that costs: some 30 MB.
 _MOST_HELD = 10_000
 # Arrivals that share a transaction and its wait for the disk. Bounds how many are done again, each by itself,
@@ -56,9 +62,6 @@ _Item = TypeVar("_Item")
 _WAITING = (InboxEvent.processed_at.is_(None), InboxEvent.error.is_(None))
 # Of the table rather than its class, and made once: the telephone waits for these.
 _TABLE = InboxEvent.metadata.tables[InboxEvent.__tablename__]
-_KNOWN = select(_TABLE.c.id).where(
-    tuple_(_TABLE.c.provider, _TABLE.c.event_key).in_(bindparam("wanted", expanding=True))
-)
 _INSERT = insert(_TABLE)
 _ANY_WAITING = select(_TABLE.c.id).where(_TABLE.c.processed_at.is_(None), _TABLE.c.error.is_(None)).limit(1)
 _COLUMNS = [column.key for column in _TABLE.c if column.key != "id"]
@@ -111,17 +114,23 @@ def store(session: Session, arrivals: Sequence[Arrival]) -> list[InboxEvent]:
     Of two bodies with the same key the first counts, and the other is counted as a conflict. A repetition
     that came earlier than the one we know (it lay in the spool) takes the moment back to its own.
     """
-    wanted = {(a.provider, a.event_key) for a in arrivals}
-    known = session.connection().scalars(_KNOWN, {"wanted": list(wanted)}).all()
+    wanted: dict[str, set[str]] = {}
+    for arrival in arrivals:
+        wanted.setdefault(arrival.provider, set()).add(arrival.event_key)
+    known = [
+        event_id
+        for provider, event_keys in wanted.items()
+        for event_id in rows.find(session, _known, event_keys, provider=provider).scalars()
+    ]
     held = session.scalars(select(InboxEvent).where(InboxEvent.id.in_(known))) if known else ()
-    rows = {(row.provider, row.event_key): row for row in held}
+    found = {(row.provider, row.event_key): row for row in held}
     news: dict[tuple[str, str], InboxEvent] = {}
     for arrival in arrivals:
         name = (arrival.provider, arrival.event_key)
         digests = vault.lookup_hashes("inbox_event.body", arrival.body)
-        row = rows.get(name)
+        row = found.get(name)
         if row is None:
-            row = rows[name] = news[name] = InboxEvent(
+            row = found[name] = news[name] = InboxEvent(
                 provider=arrival.provider,
                 event_key=arrival.event_key,
                 received_at=arrival.received_at,
@@ -138,6 +147,12 @@ def store(session: Session, arrivals: Sequence[Arrival]) -> list[InboxEvent]:
             row.received_at = arrival.received_at
             news[name] = row
     return list(news.values())
+
+
+@cache
+def _known(dialect: str) -> Select[Any]:
+    keys = rows.among_wanted(dialect, _TABLE.c.event_key)
+    return select(_TABLE.c.id).where(_TABLE.c.provider == bindparam("provider"), keys)
 
 
 class Inbox:
@@ -166,6 +181,7 @@ class Inbox:
         self._putting = threading.Lock()
         self._busy_since: float | None = None
         self._away = False
+        self._empty_at: float | None = None
 
     def take(self, arrival: Arrival) -> bool:
         """Keep an arrival within a bounded time; False if neither database nor spool could.
@@ -267,7 +283,15 @@ class Inbox:
     def _put_aside(self, arrival: Arrival) -> None:
         self._write(arrival)
         with self._state:
+            self._empty_at = None
             self._wake_clerk()
+
+    def _spool_is_empty(self) -> bool:
+        """Tell whether nothing lies in the spool; looked up now and then, as it keeps callers waiting."""
+        now = time.monotonic()
+        if self._empty_at is None or now - self._empty_at > _EMPTY_FOR_S:
+            self._empty_at = now if self._spool.is_empty() else None
+        return self._empty_at is not None
 
     def _write(self, arrival: Arrival) -> None:
         text = {**asdict(arrival), "received_at": arrival.received_at.isoformat()}
@@ -300,28 +324,31 @@ class Inbox:
                 self._busy_since = None
                 batch = [item for item in self._queue[:_BATCH] if item[1].set_running_or_notify_cancel()]
                 del self._queue[:_BATCH]
-                idle = self._clerk.closed or (self._spool.is_empty() and not self._held)
-                if not batch and not self._queue and idle:
-                    self._clerk.rest()
+                drained = self._spool_is_empty() and not self._held
+                if not batch and not self._queue and (self._clerk.closed or drained):
                     self._away = False
+                    if not self._clerk.closed and self._state.wait(_LINGERS_S):
+                        continue
+                    self._clerk.rest()
                     return
                 self._busy_since = time.monotonic()
             try:
                 if batch:
                     self._serve(batch)
-                self._drain_some()
+                if not drained:
+                    self._drain_some()
                 self._away = False
             except Exception as error:
                 _log.warning("the spool stays full: %s", _where(error))
                 with self._state:
-                    self._busy_since, self._away = None, True
+                    self._busy_since, self._away, self._empty_at = None, True, None
                     if not self._queue and not self._clerk.closed:
                         self._state.wait(_PAUSE_S)
 
     def _serve(self, batch: Sequence[tuple[Arrival, Future[None]]]) -> None:
         arrivals = [arrival for arrival, _ in batch]
         try:
-            if dialled := {a.dialled for a in arrivals if a.dialled}:
+            if dialled := self._routing.unsure({a.dialled for a in arrivals if a.dialled}):
                 # Reading waits for no writer, so the answer is fresh even where the event must be spooled.
                 with self._engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
                     self._routing.refresh(connection, dialled)

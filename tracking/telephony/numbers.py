@@ -1,13 +1,14 @@
 """Tracking numbers: the inventory, who holds which number when, quarantine, and the next free one."""
 
 from bisect import bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Executable, Select, and_, bindparam, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, joinedload
 
@@ -411,8 +412,19 @@ def holdings(session: Session, dialled: Collection[str]) -> dict[str, Ours]:
     """Return what :func:`inventory` does, as bare values."""
     found: dict[str, Ours] = {}
     histories: dict[str, list[Holding]] = {}
+    told: Iterable[Any] = rows.find(session, _holdings, dialled)
+    for number, number_id, main_line, pooled, first, *rest in told:
+        history = histories.setdefault(number, [])
+        found.setdefault(number, Ours(number_id, main_line, history, pooled is not None))
+        if first is not None:
+            history.append(Holding(first, *rest))
+    return found
+
+
+@cache
+def _holdings(dialect: str) -> Executable:
     held = NumberAssignment
-    for number, number_id, main_line, pooled, first, *rest in session.execute(
+    return (
         select(
             TrackingNumber.number,
             TrackingNumber.id,
@@ -427,14 +439,9 @@ def holdings(session: Session, dialled: Collection[str]) -> dict[str, Ours]:
         .outerjoin(PoolNumber, PoolNumber.tracking_number_id == TrackingNumber.id)
         .outerjoin(held, held.tracking_number_id == TrackingNumber.id)
         .outerjoin(AdMaterial, AdMaterial.id == held.ad_material_id)
-        .where(rows.among(session, TrackingNumber.number, dialled))
+        .where(rows.among_wanted(dialect, TrackingNumber.number))
         .order_by(TrackingNumber.id, held.starts_at)
-    ):
-        history = histories.setdefault(number, [])
-        found.setdefault(number, Ours(number_id, main_line, history, pooled is not None))
-        if first is not None:
-            history.append(Holding(first, *rest))  # type: ignore[arg-type]  # the columns are those of one
-    return found
+    )
 
 
 def strays(session: Session, since: datetime, until: datetime) -> list[Stray]:

@@ -20,6 +20,7 @@ from flask_security import (
 )
 from flask_security.forms import Form
 from flask_security.recovery_codes import MfRecoveryCodesUtil, MfRecoveryForm
+from flask_security.utils import validate_redirect_url
 from itsdangerous import BadData, URLSafeTimedSerializer
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
@@ -175,6 +176,11 @@ def _pause() -> str:
 
 class SignInForm(LoginForm):
     """The sign-in form; who tried too often waits, whether or not anybody has the address."""
+
+    def validate_next(self, field: Any) -> None:
+        """Pass over a place that is not ours: whoever's password is right has not tried in vain."""
+        if field.data and not validate_redirect_url(field.data):
+            field.data = ""
 
     def validate(self, **kwargs: Any) -> bool:
         """Judge a password."""

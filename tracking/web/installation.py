@@ -346,7 +346,11 @@ def _server_address() -> str:
     host = forms.text("smtp_host")
     if host is None:
         return ""
-    if urlsplit(f"//{host}").netloc != host or host.count(":") == 1 or "@" in host:
+    try:
+        named = urlsplit(f"//{host}").netloc == host and host.count(":") != 1 and "@" not in host
+    except ValueError:
+        named = False
+    if not named:
         raise Invalid(
             "smtp_host", "%(told)r is not a server name; enter one such as mail.acme.example", told=host
         )
@@ -363,8 +367,12 @@ def _server_address() -> str:
         )
     user, password = forms.text("smtp_user") or "", request.form.get("smtp_password", "")
     held = urlsplit(_smtp_url())
-    if not password and not forms.flag("clear_smtp_password") and user == unquote(held.username or ""):
-        password = unquote(held.password or "")
+    stays = not password and not forms.flag("clear_smtp_password") and user == unquote(held.username or "")
+    if stays and held.password:
+        if host.strip("[]").casefold() != held.hostname:
+            # Else whoever may set the server could have it told to one of his own.
+            raise Invalid("smtp_password", "enter the password again; it is kept for the same server only")
+        password = unquote(held.password)
     if password and not user:
         raise Invalid("smtp_user", "enter a user name; a password needs one")
     login = f"{quote(user, safe='')}{':' + quote(password, safe='') if password else ''}@" if user else ""

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from email.message import EmailMessage
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Flask, abort, current_app, g, redirect, request, session, url_for
 from flask_babel import get_locale, gettext
@@ -74,6 +75,13 @@ class _Datastore(SQLAlchemySessionUserDatastore):
         same = func.lower(column) == func.lower(value) if case_insensitive else column == value
         with db.reading(current_app.extensions["ringtrail"]["engine"]) as reading:
             return reading.scalar(select(SignedIn).where(same))
+
+    def set_uniquifier(self, user: Any, uniquifier: str | None = None) -> None:
+        super().set_uniquifier(user, uniquifier)
+        # Whoever has a new password was perhaps not alone with the old one.
+        with db.transaction(current_app.extensions["ringtrail"]["engine"]) as ending:
+            sessions.end_all(ending, user)
+        user.session_token = ""
 
 
 class _Mail(MailUtil):
@@ -197,12 +205,27 @@ def register(app: Flask, engine: Engine, settings: Settings) -> CSRFProtect:
 def _keep_to_ours() -> Response | None:
     if request.endpoint in _UNUSED:
         abort(404)
+    if request.blueprint == "security" and (told := _no_address(request.values.get("next", ""))):
+        # Flask-Security would fail over it.
+        abort(
+            400,
+            gettext("%(told)r is not a web address; enter one such as https://calls.acme.example", told=told),
+        )
     at_code = request.endpoint == "security.two_factor_token_validation"
     setting_up = session.get("tf_state") == "validating_profile" and session.get("tf_primary_method")
     if at_code and not setting_up and current_user.is_authenticated:
         # There Flask-Security signs out whoever has no code to give; a link from elsewhere must not.
         return redirect(url_for("web.account"), 303)
     return None
+
+
+def _no_address(told: str) -> str:
+    """Return what no program can read as an address, as far as it is shown; "" where it is one."""
+    try:
+        urlsplit(told).port  # noqa: B018 - read when it is asked for
+    except ValueError:
+        return told[:80]
+    return ""
 
 
 def _know_sessions(app: Flask, engine: Engine) -> None:
@@ -241,7 +264,12 @@ def _put_on_record(app: Flask, people: "scoped_session[Session]") -> None:
     def known(_app: Flask, user: SignedIn, **_: Any) -> None:
         credentials.remember_device(user.email)
 
+    def others_end(_app: Flask, user: SignedIn, **_: Any) -> None:
+        sessions.end_others(people(), user.id, user.session_token)
+
     user_logged_in.connect(known, app, weak=False)
+    tf_profile_changed.connect(others_end, app, weak=False)
+    tf_disabled.connect(others_end, app, weak=False)
     for signal, action in (
         (user_logged_in, "sign in"),
         (password_changed, "password change"),
