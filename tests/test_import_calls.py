@@ -228,6 +228,10 @@ def test_a_source_of_digits_is_the_caller_and_a_column_of_numbers_is_one_whateve
         ("3", "Duration, min", 180),
         ("1:15", "Duration (min)", 75),
         ("-", "Duration", None),
+        ("PT1H2M3S", "Duration", 3723),
+        ("PT62M", "Duration", 3720),
+        ("3 723", "Duration", 3723),
+        ("1,5 min", "Duration", 90),
     ],
 )
 def test_a_duration_is_read_in_the_unit_of_its_column(text: str, column: str, wanted: int | None) -> None:

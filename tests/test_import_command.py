@@ -11,6 +11,10 @@ from tests.conftest import KEY
 from tests.imports import DATA
 from tracking.cli import ringtrail
 from tracking.errors import Invalid
+from tracking.imports import kinds
+from tracking.imports.uploads import UploadStore
+from tracking.storage import db
+from tracking.storage.config import Settings
 
 CDR = DATA / "cdr"
 
@@ -96,6 +100,29 @@ def test_a_supplier_file_and_every_kind_of_table_are_taken(command: Command) -> 
     for kind, folder in (("costs", "worked_100"), ("deals", "worked_100"), ("touches", "worked_237_86")):
         assert command(kind, DATA / folder / f"{kind}.csv").exit_code == 0
     assert command("calls", DATA / "crm" / "callrail_call_log.csv").exit_code == 0
+
+
+def test_a_script_leaves_a_file_that_names_no_days_for_the_page(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "campaigns.csv"
+    file.write_text("Label,Visits,Actions\npumps,31,1\n")
+    store = UploadStore(tmp_path)
+    with pytest.raises(Invalid, match="does not say which days"):
+        command("visits", file, "--dry-run")
+    assert store.waiting() == []
+    for _ in range(2):
+        found = command("visits", file, "--site", "shop")
+        assert found.exit_code == 3
+        assert "not imported yet: the file does not say which days it covers; add --days" in found.stdout
+        (upload,) = store.waiting()
+    assert (upload.kind, upload.name, upload.by, upload.options) == (
+        "visits",
+        "campaigns.csv",
+        "terminal",
+        {"site": "shop"},
+    )
+    upload.options["days"] = "2026-03"  # as the page asks
+    settings = Settings(data_dir=tmp_path, key=KEY)
+    assert kinds.take(db.connect(settings), settings, upload, dry_run=False)["created"] == 1
 
 
 def test_what_cannot_be_begun_is_said_before_anything_is_read(command: Command, tmp_path: Path) -> None:

@@ -252,6 +252,7 @@ def test_the_currency_comes_from_a_column_its_name_or_the_amount(engine: Engine)
         "2026/3/4", "2026年3月4日", "2026.03.04.", "Mar 4, 2026", "04-Mar-26", "04.03.26", "4.3.2026", "20260304",
         "4 mars 2026", "4. März 2026", "4 марта 2026 г.", "Wed 4 Mar 2026", "1772582400", "1772582400000",
         "Wed, 04 Mar 2026 00:00:00 +0000", "2026-03-04 00:30 UTC", "2026年3月4日 上午9时5分", "20260304093000",
+        "2026-03-03 24:00", "04.03.2026 09:30 MEZ", "2026-03-04 09:30 MSK",
     ],
 )  # fmt: skip
 def test_a_day_is_read_as_people_write_it(cell: str) -> None:

@@ -108,6 +108,11 @@ def test_what_is_in_e164_stays_as_it_is_wherever_it_is_read() -> None:
         ("442079460001", "SE", BOREALIS),
         ("442079460001.0", "SE", BOREALIS),
         ("12025550123", "DE", DRIFT),
+        # Behind it an extension, in the words of other languages.
+        ("070-174 06 05 anknytning 5", "SE", "+46701740605"),
+        ("+46701740605 доб. 12", "RU", "+46701740605"),
+        ("+46701740605 Durchwahl: 3", "DE", "+46701740605"),
+        ("+46701740605 分机12", "CN", "+46701740605"),
     ],
 )
 def test_a_number_is_known_in_any_dress(written: str, region: str, e164: str) -> None:
@@ -144,6 +149,11 @@ def test_a_number_is_known_in_any_dress(written: str, region: str, e164: str) ->
         "Rufnummer unterdrückt",
         "номер не определён",
         "未知",
+        "Okänd",
+        "Nummer unbekannt",
+        "неизвестно",
+        "私人号码",
+        "anonymous@anonymous.invalid",
         # A system that hides digits, and what is typed where a form wants a number.
         "+4670174****",
         "+46701740xxx",

@@ -15,7 +15,7 @@ from tracking.errors import Conflict, Invalid
 from tracking.imports.values import content_key
 from tracking.keeping import rekeying
 from tracking.records import contacts
-from tracking.storage import db, vault
+from tracking.storage import db, keys, vault
 from tracking.storage.config import Settings
 from tracking.storage.models import Call, Contact, ContactPoint, OutgoingMail, User
 from tracking.storage.vocabulary import PointKind, Role
@@ -142,6 +142,30 @@ def test_a_running_service_takes_the_new_key_before_anything_is_found_by_it_alon
         assert recorded.call.contact_id == first.contact_id
         assert recorded.call.caller_hash == first.caller_hash
     assert left(engine) == 0
+
+
+@ON_BOTH
+def test_what_began_with_the_old_key_ends_with_it_and_is_sealed_anew(house: tuple[Settings, Engine]) -> None:
+    settings, engine = house
+    fill(engine)
+    vault.install(vault.installed(), settings.key_file)
+    old, first = vault.installed().fingerprint, Path(settings.key_file or "").read_text()
+    again = CallEvent(
+        provider="cdr", provider_call_id="later", dialled=(CATALOGUE_NUMBER,), caller=CALLERS[3],
+        started_at=moment("2026-11-29 10:00"), caller_name="Bo",
+    )  # fmt: skip
+    with db.transaction(engine) as session:
+        session.execute(select(1))
+        with vault.steady():
+            # Another process has made a new key, and waits for this transaction to say so in the database.
+            keys.write(Path(settings.key_file or ""), f"{vault.new_master_key()}\n{first}", replace=True)
+            assert vault.installed().fingerprint == old
+            calls.record(session, [again], region="SE")
+        assert vault.installed().fingerprint != old
+    db.commit(engine, lambda session: rekeying.adopt(session, by="terminal", at=now()))
+    rekeying.run(engine, at=now)
+    assert left(engine) == 0
+    assert found(engine) == CALLERS, "the caller was recognised, and is one still"
 
 
 @ON_BOTH

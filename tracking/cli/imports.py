@@ -23,6 +23,7 @@ from tracking.imports.outcomes import Result
 from tracking.imports.reading import Table
 from tracking.imports.run import Format
 from tracking.imports.touches import Touches
+from tracking.imports.uploads import UploadStore
 from tracking.imports.values import Dialect
 from tracking.imports.visits import Visits
 from tracking.storage import db, money
@@ -276,13 +277,38 @@ def visits(
         try:
             return Visits(table, dialect, told, days=days, site=site, folder=folder)
         except Invalid as problem:
-            if problem.field != "days" or days or options["file"] == "-" or not sys.stdin.isatty():
+            if problem.field != "days" or days or options["file"] == "-":
                 raise
-        # As the page does; a script gets the error and its remedy.
+            if not sys.stdin.isatty():
+                if not options["dry_run"]:
+                    told_so_far = {"site": site} if site else {}
+                    _keep_for_the_page(installation, Path(options["file"]), "visits", told_so_far, problem)
+                raise
         covered = click.prompt("Which days does the file cover (2026-03 or 2026-03-01..2026-03-31)", err=True)
         return Visits(table, dialect, told, days=covered, site=site)
 
     _run(installation, read, **options)
+
+
+def _keep_for_the_page(
+    installation: Installation, path: Path, kind: str, told: dict[str, str], question: Invalid
+) -> None:
+    """Keep a file for the page, which asks what it does not say; end with 3."""
+    store = UploadStore(installation.settings.data_dir)
+    size = path.stat().st_size
+    same = [each for each in store.waiting() if (each.name, each.size, each.kind) == (path.name, size, kind)]
+    if not same:
+        with path.open("rb") as file:
+            upload = store.put(file, path.name, by="terminal", at=clock.now())
+        upload.kind, upload.options = kind, told
+        store.save(upload)
+    installation.tell(
+        f"{path.name} is not imported yet: {question.reason}. Or answer on the page Imports, where the file "
+        "waits for a day",
+        waiting=path.name,
+        question=str(question.reason),
+    )
+    raise SystemExit(3)
 
 
 @click.command("supplier")

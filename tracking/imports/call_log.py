@@ -19,7 +19,7 @@ from tracking.imports.legs import join, record_rows
 from tracking.imports.mapping import Columns, Told
 from tracking.imports.outcomes import Outcome, Skip
 from tracking.imports.reading import Table
-from tracking.imports.records import INTERNAL, OUTGOING, course_between, course_of
+from tracking.imports.records import INTERNAL, NO_TALK, OUTGOING, course_between, course_of
 from tracking.imports.values import Dialect, fold
 from tracking.records import answers, contacts, touches
 from tracking.records.contacts import Clues
@@ -56,6 +56,29 @@ _ASKED = (
 _TRACKED = frozenset({"medium", "keyword", "keywords", "landing page", "referrer", "gclid", "msclkid"})
 # What such a system calls the source is its own word for it: kept with the call, and no campaign of ours.
 _NOTED = frozenset({"source", "medium", "keyword", "keywords", "campaign"})
+# Under these names a column may say which way a call went, and anything else.
+_OF_ANYTHING = frozenset(
+    {"type", "art", "typ", "тип", "类型", "call type", "anruftyp", "anrufart", "samtalstyp"}
+)
+# What telephone systems list among calls that is none.
+_NO_CALL = frozenset(
+    map(
+        fold,
+        (
+            "sms",
+            "mms",
+            "fax",
+            "text",
+            "text message",
+            "telefax",
+            "textmeddelande",
+            "факс",
+            "смс",
+            "短信",
+            "传真",
+        ),
+    )
+)
 # What a file without times may add to calls that are known.
 _ADDED = ("heard_from", "asked", "status", "lead_status", "value", "note", "tags", "caller_name", "talk_s")
 
@@ -88,6 +111,7 @@ class CallLog(Headed):
         "dialled": ("tracking number", "tracking phone number", "dialed", "called number", "to"),
         "status": ("call status",),
         "direction": ("call direction", "riktning", "richtung", "направление", "方向", "call type", "type"),
+        "kind": ("type", "call type", "art", "typ", "тип", "类型"),
         "duration_s": ("duration seconds", "duration"),
         "talk_s": ("talk time", "talk seconds", "billsec"),
         "caller_name": ("name", "customer name"),
@@ -154,6 +178,10 @@ class CallLog(Headed):
         rows = [row.cells for row in table.head()[1:]]
         if told.whole:
             return columns
+        if fold(columns.column("direction")) in _OF_ANYTHING and not columns.looks(
+            "direction", "direction", rows, region
+        ):
+            columns.leave("direction")
         if "caller" not in columns and columns.looks("source", "caller", rows, region):
             columns.move("source", "caller")
         if "call_id" not in columns or {"caller", "dialled", "started_at"} & set(columns.fields()):
@@ -170,6 +198,8 @@ class CallLog(Headed):
         def cell(name: str) -> str:
             return self.columns.cell(cells, name)
 
+        if fold(cell("kind")) in _NO_CALL or fold(cell("direction")) in _NO_CALL:
+            return NO_TALK
         asked, words = self._answer(cell("asked"), cell("heard_from"))
         noted = values.text(cell("source"), "source", answers.LONGEST_VERBATIM)
         if asked is None and noted and not heard.nothing(noted):

@@ -13,6 +13,7 @@ from tracking import clock
 from tracking.errors import Invalid, Sentence, say
 from tracking.imports import words
 from tracking.imports.aim import Aim
+from tracking.imports.borders import Borders
 from tracking.imports.deciding import DAY_FIRST, days_in
 from tracking.imports.exchanges import Exchange
 from tracking.imports.legs import absorb, join, record_rows
@@ -130,6 +131,8 @@ class CallRecords:
         self.header, self.name = self._records.header, self._records.name
         self._out: dict[str, list[CallEvent]] = {}
         """By id, the legs that went out or stayed in the house."""
+        self._borders = Borders()
+        self._turned_out = 0
         self._came: dict[str, CallEvent] = {}
         """By id, the first leg of a call that came in."""
 
@@ -156,6 +159,7 @@ class CallRecords:
     def begin(self, session: Session) -> None:
         """Learn which numbers are ours, and which of them an extension or queue stands for."""
         self._aim.begin(session, self.name)
+        self._out.update((leg.provider_call_id, [leg]) for leg in self._borders.begin(session, self.name))
 
     def read(self, cells: Sequence[str]) -> "CallEvent | _Away | Skip":
         """Read one record."""
@@ -164,6 +168,7 @@ class CallRecords:
             return event
         event = self._aim.aimed(event)
         course = course_between(event, self._aim.own, self._aim.desks, self._region)
+        self._borders.saw(event.started_at)
         if course is not Course.incoming and not self._keep_outgoing:
             if (first := self._came.get(event.provider_call_id)) and first.started_at <= event.started_at:
                 return _passed_on(event, first.caller)
@@ -171,7 +176,8 @@ class CallRecords:
             away = OUTGOING if course is Course.outgoing else INTERNAL
             if event.provider_call_id.startswith(_NAMELESS):
                 return away
-            # The call that it is a leg of may have come in with another file.
+            # The call that it is a leg of may have come in with another file, earlier or later.
+            self._borders.note(event)
             return _Away(event, away)
         phone.check(event.caller or "", self._region, "caller")
         for dialled in event.dialled:
@@ -193,6 +199,7 @@ class CallRecords:
     ) -> Sequence[Outcome]:
         """Record the calls; rows of one call become one."""
         self._aim.remember(session)
+        self._borders.remember(session)
         second = self._records.second_legs
         events = [record for record in records if isinstance(record, CallEvent)]
         legs = [record.event for record in records if isinstance(record, _Away)]
@@ -239,6 +246,9 @@ class CallRecords:
             among(session, Call.provider_call_id, {leg.provider_call_id for leg in legs}),
         )
         began = dict(iter(session.execute(query)))
+        self._turned_out += sum(
+            began.get(leg.provider_call_id, leg.started_at) > leg.started_at for leg in legs
+        )
         never = datetime.max.replace(tzinfo=UTC)
         return [leg for leg in legs if began.get(leg.provider_call_id, never) <= leg.started_at]
 
@@ -270,6 +280,14 @@ class CallRecords:
                 say(
                     "no row shows a call put through to a person, so all calls count as missed; export "
                     "outgoing calls with them"
+                )
+            )
+        if self._turned_out:
+            assumed.append(
+                say(
+                    "calls of earlier files that turn out to be legs of outgoing calls: %(count)s; undo "
+                    "those imports and import the files again, the oldest first",
+                    count=self._turned_out,
                 )
             )
         return [*assumed, *self._aim.remarks()]

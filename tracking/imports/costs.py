@@ -12,7 +12,7 @@ from typing import TypeAlias
 from sqlalchemy.orm import Session
 
 from tracking.errors import Invalid, Sentence, say
-from tracking.imports import platforms, values
+from tracking.imports import platforms, values, words
 from tracking.imports.deciding import period_of
 from tracking.imports.headed import Headed, Occurrences
 from tracking.imports.mapping import Told
@@ -98,6 +98,7 @@ class Costs(Headed):
                 )
             )
         self._look(table, dialect)
+        self._overhead = 0
 
     def _note(self, note: Sentence) -> None:
         self.notes = [*self.notes, note]
@@ -131,6 +132,9 @@ class Costs(Headed):
         self._totals: Counter[str] = Counter()
         """What the rows with a campaign come to, by currency, and how many they are."""
         self._counts: Counter[str] = Counter()
+        self._parts: Counter[tuple[str, str]] = Counter()
+        """The same by currency and period, as it is written."""
+        self._part_counts: Counter[tuple[str, str]] = Counter()
         starts: set[date] = set()
         name = "period" if "period" in self.columns else "period_start"
         for row in islice(table.rows(width=len(self.columns.header)), 1, None):
@@ -143,9 +147,13 @@ class Costs(Headed):
                     starts.add(values.day(cell, name, self.dialect_of(name)))
             with suppress(Invalid):
                 currency = self.currency(row.cells)
-                if self.columns.cell(row.cells, "campaign"):
-                    self._totals[currency] += self.amount(row.cells, "amount", currency) or 0
+                if (of := self.columns.cell(row.cells, "campaign")) and not words.is_total(of):
+                    amount = self.amount(row.cells, "amount", currency) or 0
+                    part = currency, self.columns.cell(row.cells, name)
+                    self._totals[currency] += amount
+                    self._parts[part] += amount
                     self._counts[currency] += 1
+                    self._part_counts[part] += 1
         seen = self.amounts.get("amount")
         self._negated = seen is not None and seen.negative >= _ENOUGH and not seen.positive
         if self._negated:
@@ -219,8 +227,11 @@ class Costs(Headed):
         """Return why a row is none: totals, named so or without a campaign and as much as all the others."""
         if (skip := super().passed_over(cells)) is not None:
             return skip
-        if "campaign" not in self.columns or self.columns.cell(cells, "campaign"):
+        if "campaign" not in self.columns:
             return None
+        if named := self.columns.cell(cells, "campaign"):
+            # A campaign may be called so, and then it is not as much as the others.
+            return Skip("total row") if words.is_total(named) and self._is_the_sum(cells, 1) else None
         if self.source is not None:
             return Skip("total row") if self.source.unnamed_are_totals or self._is_the_sum(cells, 1) else None
         said = ("category", "note", "channel", "material", "cost_id", "direct", "hours")
@@ -234,13 +245,20 @@ class Costs(Headed):
         with suppress(Invalid):
             currency = self.currency(cells)
             amount = self.amount(cells, "amount", currency)
-            return self._counts[currency] >= least and amount == self._totals[currency] and bool(amount)
+            part = currency, self.columns.cell(cells, "period") or self.columns.cell(cells, "period_start")
+            return bool(amount) and (
+                (self._counts[currency] >= least and amount == self._totals[currency])
+                or (self._part_counts[part] >= least and amount == self._parts[part])
+            )
         return False
 
     def read(self, cells: Sequence[str]) -> _Spent | Skip:
         """Read one cost."""
         if self.source is None:
-            return self._spent(cells)
+            spent = self._spent(cells)
+            silent = spent.campaign is None and not self.columns.cell(cells, "direct")
+            self._overhead += silent and "campaign" in self.columns
+            return spent
         if "amount" in self.columns and not self.columns.cell(cells, "amount"):
             return Skip("row without an amount")
         spent = self._spent(cells)
@@ -296,6 +314,13 @@ class Costs(Headed):
         cost_id = values.identifier(cell("cost_id"), "cost_id", 190)
         key = f"cost-{cost_id}" if cost_id else self._occurrences.key(record, campaign, material)
         return _Spent(replace(record, source_key=key), campaign, channel, material)
+
+    def remarks(self) -> Sequence[Sentence]:
+        """Say how much of the file belongs to no campaign: in a grouped table its name stands once."""
+        found = list(super().remarks())
+        if self._overhead:
+            found.append(say("rows without a campaign, taken as overhead: %(rows)s", rows=self._overhead))
+        return found
 
     def save(self, session: Session, records: Sequence[_Spent], at: datetime) -> Sequence[Outcome]:
         """Add the costs, or bring them up to date."""

@@ -26,6 +26,7 @@ from tracking.storage.vocabulary import Outcome as Asked
 from tracking.storage.vocabulary import Stage, TouchKind
 
 _STAGES = values.words(Stage, "stages")
+_MOST_DEALS, _MOST_RESTATED = 100_000, 1000
 _ENDED = (Stage.won, Stage.lost)
 
 
@@ -95,6 +96,8 @@ class Deals(Headed):
         self._occurrences = Occurrences()
         self.unmatched = Unmatched()
         self.worded = Worded()
+        self._amounts: dict[str, int] = {}
+        self._restated: set[str] = set()
         self.name = _system({values.fold(name) for name in self.columns.header})
 
     def read(self, cells: Sequence[str]) -> _Sold:
@@ -154,6 +157,12 @@ class Deals(Headed):
             margin_minor=self.amount(cells, "margin", currency),
             **moments,
         )
+        if deal_id and amount is not None:
+            # A row for each product of a deal, say.
+            if self._amounts.get(deal_id, amount) != amount and len(self._restated) < _MOST_RESTATED:
+                self._restated.add(deal_id)
+            if len(self._amounts) < _MOST_DEALS:
+                self._amounts[deal_id] = amount
         said_so = values.text(cell("heard_from"), "heard_from", answers.LONGEST_VERBATIM)
         source, came = values.text(cell("source"), "source", 2000), self.trace(cells)
         if source and "utm_" in source.casefold():
@@ -221,6 +230,14 @@ class Deals(Headed):
     def remarks(self) -> Sequence[Sentence]:
         """Say what a file without ids leads to, and whose tags name no campaign."""
         found = [*super().remarks(), *self.unmatched.remarks(), *self.worded.remarks()]
+        if self._restated:
+            found.append(
+                say(
+                    "deal IDs that are in several rows with different amounts, of which the last counts: "
+                    "%(ids)s",
+                    ids=", ".join(sorted(self._restated)[:5]) + ("…" if len(self._restated) > 5 else ""),
+                )
+            )
         if "deal_id" not in self.columns:
             found.append(
                 say(

@@ -34,6 +34,7 @@ _GUESSED_FROM = 200
 _LOOKED_AT = 20_000
 _TOTAL = Skip("total row")
 _MONEY = frozenset({"amount", "expected_amount", "margin", "hourly_rate", "value"})
+_SUMS = _MONEY - {"hourly_rate"}
 _PERIODS = frozenset({"period", "period_start", "period_end", "last_day"})
 
 
@@ -90,6 +91,7 @@ class Headed:
             day_first=next((day for day in days if day is not None), dialect.day_first),
             decimal=next((mark for mark in marks if mark), dialect.decimal),
         )
+        self._scale()
         self.notes: Sequence[Sentence] = [*self._found_by_content(), *self.decided.reasons]
 
     @classmethod
@@ -150,6 +152,28 @@ class Headed:
             whole, _, code = name.partition(" ")
             names[name] = f"{self.columns.column(whole)} {code}".rstrip()
         return decide(dialect, self.columns.header, amounts, days, names, days_in(table.preamble))
+
+    def _scale(self) -> None:
+        """Settle in what the amounts count: as a column's name says, else the lines above the names."""
+        found = ((told, line) for line in self.table.preamble if (told := _counted_above(line)))
+        (above, code), line = next(found, ((0, None), ""))
+        for name, said in self.decided.dialects.items():
+            field = name.partition(" ")[0]
+            own = self.columns.tens(field) if field in _MONEY else 0
+            tens = own or (above if field in _SUMS else 0)
+            if not tens:
+                continue
+            self.decided.dialects[name] = replace(said, tens=tens)
+            what = {"column": self.columns.column(field), "factor": f"{10**tens:,}"}
+            self.decided.because(
+                say("%(column)s: amounts are multiplied by %(factor)s", **what)
+                if own
+                else say(
+                    "%(column)s: amounts are multiplied by %(factor)s (%(line)s)", line=line[:60], **what
+                )
+            )
+        if code and not self.dialect.currency_told:
+            self.dialect = replace(self.dialect, currency=code)
 
     def begin(self, session: Session) -> None:
         """Nothing is needed beforehand."""
@@ -238,6 +262,18 @@ class Headed:
     def added(self) -> Sequence[str]:
         """Return the campaigns that were named first by this file."""
         return list(self.campaigns.added)
+
+
+def _counted_above(line: str) -> tuple[int, str | None] | None:
+    """Return how many zeros amounts leave out by a line above the names, as in "Angaben in TEUR"."""
+    words_ = line[:200].replace("：", ": ").split()
+    for at, word in enumerate(words_):
+        if at and (word.casefold() in ("in", "i", "в") or words_[at - 1].endswith(":")):
+            for count in (3, 2, 1):
+                told = " ".join(words_[at + (not words_[at - 1].endswith(":")) :][:count])
+                if scaled := values.in_tens(told.strip(".,;()")):
+                    return scaled[0], values.currency_of(scaled[1])
+    return None
 
 
 def resembles(header: Sequence[str]) -> Sentence | None:

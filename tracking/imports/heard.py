@@ -24,6 +24,7 @@ _SEEN = {
     )
     if (channel := channels.online(word))
 }
+_SEEN |= {word: _SEEN[meaning] for word, meaning in tables.values("seen").items() if meaning in _SEEN}
 _SOURCES = tables.values("sources")
 _WEBSITE, _NOTHING = "website", "nothing"
 _NUMBER = 6

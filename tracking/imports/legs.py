@@ -32,6 +32,7 @@ class _Talk:
     ours: bool
     dialled: str
     stored: bool
+    missed: bool
 
 
 def record_rows(
@@ -69,11 +70,16 @@ def join(session: Session, events: Sequence[CallEvent], region: str, own: set[st
         if len(group) == 1 and not known:
             continue
         # Those to a number of ours first: the others look for the one that they belong to.
-        for at in sorted(group, key=lambda at: (not _ours(events[at], region, own), events[at].started_at)):
+        # Of those, records with an id first: it is the call's.
+        for at in sorted(group, key=lambda at: _rank(events[at], region, own)):
             call_id = _placed(session, events[at], known, region, own)
             if call_id != events[at].provider_call_id:
                 joined[at] = replace(events[at], provider_call_id=call_id)
     return joined
+
+
+def _rank(event: CallEvent, region: str, own: set[str]) -> tuple[bool, bool, datetime]:
+    return not _ours(event, region, own), _is_nameless(event.provider_call_id), event.started_at
 
 
 def absorb(session: Session, events: Sequence[CallEvent], second: Mapping[str, str]) -> None:
@@ -93,19 +99,28 @@ def absorb(session: Session, events: Sequence[CallEvent], second: Mapping[str, s
 def _placed(session: Session, event: CallEvent, known: list[_Talk], region: str, own: set[str]) -> str:
     end = event.ended_at or event.started_at + timedelta(seconds=event.duration_s or 0)
     dialled = next((e164 for d in event.dialled if (e164 := phone.parse(d, region).e164)), "")
-    this = _Talk(event.provider_call_id, event.started_at, end, _ours(event, region, own), dialled, False)
+    this = _Talk(
+        event.provider_call_id,
+        event.started_at,
+        end,
+        _ours(event, region, own),
+        dialled,
+        False,
+        event.status is CallStatus.missed,
+    )
     host = next((talk for talk in known if talk.call_id == this.call_id), None)
     host = host or next((talk for talk in known if _one(this, talk)), None)
     if host is None:
         known.append(this)
         return this.call_id
-    if this.ours and not host.ours and host.call_id != this.call_id:
+    named = _is_nameless(host.call_id) and not _is_nameless(this.call_id)
+    if this.ours and (named or not host.ours) and host.call_id != this.call_id:
         # What was taken for a call of its own is a leg of this one.
         if host.stored:
             _rename(session, event.provider, host.call_id, this.call_id)
         host.call_id = this.call_id
     host.ours, host.end = host.ours or this.ours, max(host.end, this.end)
-    host.start = min(host.start, this.start)
+    host.start, host.missed = min(host.start, this.start), host.missed and this.missed
     return host.call_id
 
 
@@ -120,12 +135,19 @@ def _rename(session: Session, provider: str, before: str, after: str) -> None:
 def _one(a: _Talk, b: _Talk) -> bool:
     if a.ours == b.ours and a.dialled and b.dialled:
         # Two calls, unless a record has no id and the numbers are the same.
-        nameless = a.call_id.startswith("row-") or b.call_id.startswith("row-")
-        return nameless and a.dialled == b.dialled and abs(a.start - b.start) <= _TOGETHER
+        if a.dialled != b.dialled or not (_is_nameless(a.call_id) or _is_nameless(b.call_id)):
+            return False
+        first, later = sorted((a, b), key=lambda talk: talk.start)
+        # Nobody calls a number that is ringing for him already.
+        return later.start - first.start <= _TOGETHER or (first.missed and later.start <= first.end)
     if abs(a.start - b.start) <= _TOGETHER:
         return True
     inner, outer = (b, a) if a.ours or (a.dialled and not b.ours) else (a, b)
     return outer.start <= inner.start <= outer.end + (timedelta() if inner.dialled else _TOGETHER)
+
+
+def _is_nameless(call_id: str) -> bool:
+    return call_id.startswith("row-")
 
 
 def _ours(event: CallEvent, region: str, own: set[str]) -> bool:
@@ -146,15 +168,18 @@ def _stored(
         Call.duration_s,
         Call.tracking_number_id,
         Call.dialled,
+        Call.status,
     ).where(
         rows.among(session, Call.caller_hash, hashes),
         Call.started_at.between(min(moments) - timedelta(hours=12), max(moments) + timedelta(hours=12)),
     )
     found: dict[tuple[str, str], list[_Talk]] = defaultdict(list)
     # Asked for here, the provider would have all of its calls read.
-    for provider, call_id, value_hash, start, ended, duration, number, dialled in session.execute(query):
+    for provider, call_id, value_hash, start, ended, duration, number, dialled, status in session.execute(
+        query
+    ):
         end = ended or start + timedelta(seconds=duration or 0)
-        talk = _Talk(call_id, start, end, number is not None, dialled, True)
+        talk = _Talk(call_id, start, end, number is not None, dialled, True, status is CallStatus.missed)
         found[provider, hashes[str(value_hash)]].append(talk)
     return found
 

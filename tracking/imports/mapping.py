@@ -1,9 +1,11 @@
 """Which column of a foreign file means what: guessed from its headers, or told by the user."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,10 @@ import yaml
 
 from tracking.errors import Invalid, Sentence, say
 from tracking.imports import values, words
+from tracking.imports.call_words import COURSES, STATUSES
 from tracking.imports.values import Dialect, fold
 from tracking.storage import phone
+from tracking.storage.vocabulary import CallStatus
 
 Aliases = Mapping[str, Sequence[str]]
 
@@ -108,7 +112,7 @@ class Columns:
 
     def _by_name(self, folded: Sequence[str]) -> None:
         plain = [fold(_unit(name)[0]) for name in self.header]
-        for names in (folded, plain):
+        for names in (folded, plain, _without_their_table(plain)):
             for wanted, others in self._aliases.items():
                 if wanted not in self._at:
                     self._find(wanted, [fold(word) for word in (wanted, *others)], names)
@@ -212,6 +216,10 @@ class Columns:
         """Return the currency that a column's name holds, as in ``Amount spent (EUR)``."""
         return _unit(self.column(name))[1] if name in self._at else None
 
+    def tens(self, name: str) -> int:
+        """Return how many zeros a column's amounts leave out, as those of ``Umsatz (TEUR)`` do."""
+        return _unit(self.column(name))[2] if name in self._at else 0
+
     def require(self, *alternatives: str) -> None:
         """Refuse a file that has no column for any of ``alternatives``."""
         if not any(name in self._at for name in alternatives):
@@ -233,7 +241,21 @@ _LASTING = re.compile(
 )
 _MIDNIGHT = re.compile(r"[T ]0?0:00(?::00(?:\.0+)?)?$")
 _TWIN = re.compile(r" \(\d{1,3}\)$")
-_CODE_BEHIND = re.compile(r"^(.{1,80}?)[ ,]{1,2}(?:in )?([A-Z]{3}|[^\w\s]|[^\W\d]{1,4}\.?)$")
+_IN = re.compile(r"^(?:in|i|в)\s+", re.IGNORECASE)
+_TAX = re.compile(
+    r"[ ,;]{1,3}\(?(?:(?:с|без|вкл\.?|включая|не включая) НДС|(?:incl|excl|inc|ex|inkl|exkl|zzgl|utan|med)\.?"
+    r" (?:VAT|tax|MwSt|USt|moms)\.?|netto|brutto|net|gross|不?含税)\)?$",
+    re.IGNORECASE,
+)
+
+
+def _without_their_table(folded: Sequence[str]) -> list[str]:
+    """Return names without the word that most begin with: Pipedrive's "Deal - Titel" is a title."""
+    first = Counter(name.partition(" ")[0] for name in folded if " " in name)
+    word, count = first.most_common(1)[0] if first else ("", 0)
+    if count < 4 or 2 * count <= len(folded):
+        return []
+    return [name.removeprefix(f"{word} ") if name.startswith(f"{word} ") else "" for name in folded]
 
 
 def distinct(header: Sequence[str]) -> list[str]:
@@ -248,19 +270,37 @@ def distinct(header: Sequence[str]) -> list[str]:
     return found
 
 
-def _unit(name: str) -> tuple[str, str | None]:
-    """Split a column's name into itself and the currency it states, in brackets or behind."""
-    name = _TWIN.sub("", name)
+@cache
+def _unit(name: str) -> tuple[str, str | None, int]:
+    """Split a column's name into itself, the currency that it states and how many zeros amounts leave out.
+
+    Either may stand in brackets or behind, and a remark on taxes behind that.
+    """
+    name = _TAX.sub("", _TWIN.sub("", name))
     plain = words.bare(name)
     if plain != name:
-        inside = name[len(plain) :].strip().strip("()[]{}（）").strip()
-        if code := values.currency_of(inside):
-            return plain, code
+        inside = _TAX.sub("", name[len(plain) :].strip().strip("()[]{}（）").strip())
+        if found := _counted_in(inside):
+            return plain, *found
         # "(in UTC)", "(Primary)" and "(net)" say nothing of which column it is.
-        return plain, None
-    if (behind := _CODE_BEHIND.match(name)) and (code := values.currency_of(behind[2])):
-        return words.bare(behind[1].rstrip(" ,")), code
-    return _LASTING.sub("", name), None
+        return plain, None, 0
+    for count in (3, 2, 1):
+        head, behind = name[:0], re.split(r"[ ,]{1,2}", name)
+        if len(behind) > count:
+            tail = " ".join(behind[-count:])
+            head = name[: name.rfind(behind[-count])].rstrip(" ,")
+            if head and (found := _counted_in(tail)):
+                return words.bare(head), *found
+    return _LASTING.sub("", name), None, 0
+
+
+def _counted_in(text: str) -> tuple[str | None, int] | None:
+    """Return the currency that the end of a column's name states, and how many zeros amounts leave out."""
+    text = _IN.sub("", text)
+    if scaled := values.in_tens(text):
+        return values.currency_of(scaled[1]), scaled[0]
+    code = values.currency_of(text) if text[:1].isupper() or not text.isalpha() or len(text) < 5 else None
+    return (code, 0) if code else None
 
 
 def _looking(place: int, wanted: str, rows: Sequence[Sequence[str]], region: str) -> tuple[int, int]:
@@ -297,13 +337,17 @@ def _is_money(cell: str, region: str) -> bool:
         or any(c not in "0123456789., '\u00a0\u202f’" for c in found.digits)
     ):
         return False
-    return bool(found.labels and all(values.codes_of(label) for label in found.labels)) or (
+    return bool(found.labels and all(values.codes_of(x) or values.in_tens(x) for x in found.labels)) or (
         not found.labels and any(mark in found.digits for mark in ".,") and not _is_day(cell, region)
     )
 
 
 def _is_mail(cell: str, region: str) -> bool:
     return bool(_MAIL.fullmatch(cell.strip()))
+
+
+def _is_course(cell: str, region: str) -> bool:
+    return fold(cell) in COURSES or STATUSES.get(fold(cell)) in (CallStatus.missed, CallStatus.voicemail)
 
 
 def _is_stage(cell: str, region: str) -> bool:
@@ -326,6 +370,7 @@ _LOOKS: Mapping[str, tuple[Callable[[str, str], bool], Sentence]] = {
     "period": (_is_day, say("dates")),
     "amount": (_is_money, say("amounts")),
     "stage": (_is_stage, say("deal stages")),
+    "direction": (_is_course, say("directions of calls")),
     "kind": (_is_kind, say("kinds of touches")),
 }
 _MAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")

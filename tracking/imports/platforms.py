@@ -93,9 +93,13 @@ PLATFORMS = (
         "report",
         "advertising report",
         "other",
-        _names("cost|spend|costs|ad cost|advertiser cost|kosten|kostnad|расход|расходы|费用"),
         _names(
-            "clicks|impressions|impr|klicks|klick|impressionen|visningar|клики|показы|点击次数|"
+            "cost|spend|costs|ad cost|ads cost|advertiser cost|advertiser ad cost|"
+            "kosten|kostnad|расход|расходы|费用"
+        ),
+        _names(
+            "clicks|ads clicks|ads impressions|"
+            "impressions|impr|klicks|klick|impressionen|visningar|клики|показы|点击次数|"
             "展示次数|campaign id"
         ),
     ),

@@ -291,8 +291,11 @@ class _Header:
         width = max(widths, key=lambda wide: (widths[wide], wide), default=1)
         scores = [(number, _names(cells), len(cells)) for number, cells in rows]
         for least in (3, 2):
-            for number, known, wide in scores:
+            for at, (number, known, wide) in enumerate(scores):
                 if known >= least and (least == 3 or known * 2 >= wide):
+                    # Of two lines of names the second says more where one of the first stands over several.
+                    if scores[at + 1 : at + 2] and scores[at + 1][1] > known:
+                        number, known, _ = scores[at + 1]
                     return cls(number, separator, known, width)
         shaped = [
             (number, cells) for number, cells in rows if len(cells) == width and not cells[0].startswith("#")

@@ -17,7 +17,6 @@ from tracking.imports.records import (
     Cells,
     Reading,
     System,
-    content_id,
     course_of,
     leg,
     status_of,
@@ -113,7 +112,8 @@ def teams_pstn(cells: Cells, reading: Reading) -> CallEvent | Skip:
         cells,
         reading,
         provider="teams",
-        call_id=cells["id"] or content_id(cells),
+        # Who waits for a person has a row of his own, which nothing but the moment joins with that person's.
+        call_id="" if machine else cells["id"],
         caller=caller,
         dialled=dialled,
         started=started,

@@ -36,7 +36,8 @@ _SERIAL_ZERO = datetime(1899, 12, 30)  # noqa: DTZ001 - a spreadsheet's day name
 _CLOCK = re.compile(
     r"(?:^|[T ,])(?P<before>上午|下午|[AaPp]\.?[Mm]\.?|fm|em)? ?(?P<hour>\d{1,2})[:.](?P<minute>\d{2})"
     r"(?:[:.](?P<second>\d{2})(?:[.,]\d{1,9})?)? ?(?P<after>[AaPp]\.?[Mm]\.?|fm|em)?"
-    r" ?(?P<zone>Z|UTC|GMT|[+\-]\d{2}:?\d{2}|(?:UTC|GMT)[+\-]\d{1,2}(?::?\d{2})?)?$"
+    r" ?(?P<zone>Z|UTC|GMT|WES?T|CES?T|MEZ|MESZ|EES?T|MSK|"
+    r"[+\-]\d{2}:?\d{2}|(?:UTC|GMT)[+\-]\d{1,2}(?::?\d{2})?)?$"
 )
 _DOTTED = re.compile(r"(?<=[\d.,日][T ])(?:[01]?\d|2[0-3])\.[0-5]\d(?:\.[0-5]\d)?(?= ?(?:Uhr)?$)")
 _NUMBERED = re.compile(r"(\d{1,2})([/.\-])(\d{1,2})\2(\d{4}|\d{2})\.?")
@@ -69,6 +70,22 @@ _SIGNS = {
 }
 # Of those of several, what is meant where nothing else is said.
 _USUALLY = {"£": "GBP", "руб.": "RUB", "руб": "RUB", "р.": "RUB", "р": "RUB", "元": "CNY"}
+# What a figure counts, where it is not single units, by its word: how many zeros it stands for.
+_TENS = {
+    word: tens
+    for tens, listed in (
+        (
+            3,
+            "thousand thousands tsd tausend tusen tusental тыс тысяч тысяча тысячи тысячах 千 000",
+        ),
+        (4, "万"),
+        (6, "million millions mio mill mln mn miljon miljoner milj млн миллион миллионов миллионы 百万"),
+        (8, "亿"),
+        (9, "billion billions bn mrd milliarde milliarden mdr miljard miljarder млрд миллиард миллиардов"),
+    )
+    for word in listed.split()
+}
+_LETTER_TENS = {"t": 3, "k": 3, "m": 6}
 # Written for "no hundredths": 1 234:- in Sweden, 1.234,- in Germany.
 _NO_HUNDREDTHS = frozenset({":-", ",-", ".-", ",--", ".--", ":–", ",–", "-,", ":"})
 
@@ -91,6 +108,8 @@ class Dialect:
     """What a row of costs named by one day covers: day, week, month, quarter or year; "" asks."""
     currency_told: bool = False
     """Whether the currency was told for this file, rather than the installation's."""
+    tens: int = 0
+    """How many zeros amounts leave out: three where they count in thousands."""
 
 
 def clean(value: str) -> str:
@@ -274,6 +293,9 @@ def _written(text: str, field: str, dialect: Dialect) -> tuple[datetime, bool]:
     found = _day(named.strip(), field, dialect)
     if clock is None:
         return datetime.combine(found, time()), True
+    if clock["hour"] == "24" and not int(clock["minute"]) and not int(clock["second"] or 0):
+        # The end of a day is the beginning of the next (ISO 8601).
+        return datetime.combine(found + timedelta(days=1), time(), _offset(clock["zone"])), False
     return datetime.combine(found, _time(clock, field), _offset(clock["zone"])), False
 
 
@@ -334,9 +356,15 @@ def _time(clock: re.Match[str], field: str) -> time:
         raise Invalid(field, "not a valid time; write it as 2026-12-31 09:30:00") from None
 
 
+# Abbreviations of one meaning only: CST is in China and in Chicago.
+_ZONES = {"WET": 0, "WEST": 1, "CET": 1, "MEZ": 1, "CEST": 2, "MESZ": 2, "EET": 2, "EEST": 3, "MSK": 3}
+
+
 def _offset(zone: str | None) -> tzinfo | None:
     if not zone:
         return None
+    if (ahead := _ZONES.get(zone)) is not None:
+        return timezone(timedelta(hours=ahead))
     digits = zone.removeprefix("UTC").removeprefix("GMT").replace(":", "")
     if digits in ("", "Z"):
         return UTC
@@ -352,6 +380,8 @@ def _no_day(field: str) -> Invalid:
     return Invalid(field, "not a valid date; write it as 2026-12-31")
 
 
+_ISO = re.compile(r"P(?:(\d{1,2})D)?T(?:(\d{1,3})H)?(?:(\d{1,5})M)?(?:(\d{1,6})(?:\.\d{1,6})?S)?")
+_DECIMAL_MINUTES = re.compile(r"(\d{1,5}[.,]\d{1,4}) ?([^\W\d]{1,7})\.?")
 _SPELT = re.compile(
     r"(?:(?P<h>\d{1,3}) ?(?:h|hr|hrs|hours?|std|timmar|tim|ч|час|часа|часов|小时|时)\.?,? ?)?"
     r"(?:(?P<m>\d{1,4}) ?(?:m|min|mins|minutes?|minuten?|minuter|мин|м|分钟|分)\.?,? ?)?"
@@ -381,6 +411,13 @@ def seconds(text: str, field: str, *, minutes: bool = False) -> int | None:
         found = int(text.split(".")[0])
     elif clock := re.fullmatch(r"(?:(\d{1,3}):)?(\d{1,3}):(\d{2})(?:[.,]\d{1,6})?", text):
         found = int(clock[1] or 0) * 3600 + int(clock[2]) * 60 + int(clock[3])
+    elif iso := _ISO.fullmatch(text):
+        days, hours, whole, rest = (int(part or 0) for part in iso.groups())
+        found = ((days * 24 + hours) * 60 + whole) * 60 + rest
+    elif (told := _DECIMAL_MINUTES.fullmatch(text)) and fold(told[2]) in _MINUTES:
+        found = round(float(told[1].replace(",", ".")) * 60)
+    elif re.fullmatch(r"\d{1,3}(?:[ \u00a0\u202f]\d{3})+", text):
+        found = int(re.sub(r"\D", "", text))
     elif spelt := _SPELT.fullmatch(text):
         found = sum(int(spelt[unit] or 0) * worth for unit, worth in (("h", 3600), ("m", 60), ("s", 1)))
     else:
@@ -449,16 +486,48 @@ def amount(text: str, field: str, currency: str, dialect: Dialect) -> int | None
     found = figure(text)
     if found is None or len(text) > _LONGEST_AMOUNT:
         return money.to_minor(text, currency, field, decimal=dialect.decimal)
+    tens = dialect.tens
     for label in found.labels:
-        _confirm(label, currency, field, dialect)
-    minor = money.to_minor(found.digits, currency, field, decimal=dialect.decimal)
+        if scaled := in_tens(label):
+            tens, label = scaled
+        if label:
+            _confirm(label, currency, field, dialect)
+    minor = money.to_minor(found.digits, currency, field, decimal=dialect.decimal, tens=tens)
     return -minor if found.negative else minor
 
 
 def currency_in(text: str) -> str | None:
     """Return the currency that stands beside an amount, where its sign or code is of one currency only."""
     found = figure(text)
-    return next((code for label in found.labels if (code := currency_of(label))), None) if found else None
+    labels = [scaled[1] if (scaled := in_tens(label)) else label for label in found.labels] if found else []
+    return next((code for label in labels if (code := currency_of(label))), None)
+
+
+@cache
+def in_tens(label: str) -> tuple[int, str] | None:
+    """Return how many zeros a label stands for and the currency in it; None where it counts single units.
+
+    Examples
+    --------
+    >>> in_tens("TEUR"), in_tens("тыс. руб."), in_tens("万元"), in_tens("k€"), in_tens("Mkr"), in_tens("EUR")
+    ((3, 'EUR'), (3, 'руб.'), (4, '元'), (3, '€'), (6, 'kr'), None)
+    """
+    label = label.strip()
+    if not label or len(label) > 30 or codes_of(label):
+        return None
+    # Of a letter alone nothing is known: 12 T may be twelve tons.
+    if (tens := _LETTER_TENS.get(label[0].casefold())) and codes_of(label[1:]):
+        return tens, label[1:].strip()
+    for word in re.findall(r"[万亿千]|百万", label):
+        return _TENS[word], label.replace(word, "", 1).strip()
+    words, tens = [], 0
+    for word in re.sub(r"'?000s?$", " 000", label).split():
+        if found := _TENS.get(word.strip(".,'()").casefold()):
+            tens += found
+        elif word.casefold() not in ("in", "i", "в", "of"):
+            words.append(word)
+    rest = " ".join(words)
+    return (tens, rest) if tens and (not rest or codes_of(rest)) else None
 
 
 def currency_of(label: str) -> str | None:

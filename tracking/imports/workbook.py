@@ -66,7 +66,8 @@ def _packed(file: BinaryIO, name: str, sheet: str) -> Unpacked | None:
     """Return the one CSV file or workbook of an archive, as some services send it."""
     try:
         with zipfile.ZipFile(file) as archive:
-            names = archive.namelist()
+            # What macOS puts beside a file tells of it and is none.
+            names = [n for n in archive.namelist() if not n.startswith("__MACOSX/")]
             if "[Content_Types].xml" in names or "mimetype" in names:
                 return None
             tables = [n for n in names if n.casefold().endswith((".csv", ".tsv", ".txt", *_BOOKS))]
@@ -239,11 +240,31 @@ def _figure(value: float) -> str:
 
 
 def _rows_of(book: Any, name: str) -> Iterator[list[str]]:
-    for row in book.get_sheet_by_name(name).iter_rows():
-        cells = [cell_text(cell) for cell in row[:_MOST_COLUMNS]]
+    sheet = book.get_sheet_by_name(name)
+    merged: dict[int, list[tuple[int, int]]] = {}
+    for (top, left), (bottom, _) in sheet.merged_cell_ranges or ():
+        if bottom > top:
+            merged.setdefault(top, []).append((left - sheet.start[1], bottom))
+    held: dict[int, tuple[int, object]] = {}
+    for at, row in enumerate(sheet.iter_rows()):
+        row = row[:_MOST_COLUMNS]
+        for column, (bottom, value) in list(held.items()):
+            if at > bottom:
+                del held[column]
+            elif column < len(row) and row[column] == "":
+                row[column] = value
+        for column, bottom in merged.get(at, ()):
+            if column < len(row) and _names_rows(row[column]):
+                held[column] = bottom, row[column]
+        cells = [cell_text(cell) for cell in row]
         while cells and not cells[-1]:
             cells.pop()
         yield cells
+
+
+def _names_rows(value: object) -> bool:
+    """Tell whether a cell merged over several rows belongs to each of them: a name or a day, no amount."""
+    return isinstance(value, date) or (isinstance(value, str) and any(c.isalpha() for c in value))
 
 
 def _main(arguments: Sequence[str], content: bytes, out: TextIO) -> None:

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any, Generic, Self, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from tracking.storage import db, rows, turns
+from tracking.storage import db, rows, turns, vault
 
 BATCH = 4000
 """Rows of the largest transaction; more gain little."""
@@ -24,6 +24,8 @@ _WORK_S = 0.04
 """How much work a batch holds in any case: on a busy machine smaller ones make all wait longer, not less."""
 # New objects after which Python looks for cycles.
 _OBJECTS = 200_000
+
+_BEGUN = text("SELECT 1")
 
 _Batch = TypeVar("_Batch")
 Outcomes = Sequence[Any]
@@ -77,11 +79,14 @@ class Writer(Generic[_Batch]):
         turns.let_others_write(self._engine)
         session = Session(self._engine, expire_on_commit=False)
         try:
-            session.connection()
-            with self.pace.locked():
+            # PostgreSQL knows of a transaction from its first statement on.
+            session.execute(_BEGUN)
+            with self.pace.locked(), vault.steady():
                 self._outcomes = work(session)
+                # The same keys until the end: in the other thread too.
+                within = copy_context()
             # What holds for the import, such as which one it is, holds for what is written here too.
-            self._ending = self._pool.submit(copy_context().run, self._end, session, count)
+            self._ending = self._pool.submit(within.run, self._end, session, count)
         except IntegrityError:
             session.close()
             self._outcomes = db.commit(self._engine, work)

@@ -54,8 +54,12 @@ def exponent(code: str) -> int:
     return _DECIMALS.get(code, 2)
 
 
-def to_minor(text: str, code: str, field: str = "amount", *, decimal: str | None = None) -> int:
+def to_minor(
+    text: str, code: str, field: str = "amount", *, decimal: str | None = None, tens: int = 0
+) -> int:
     """Read an amount such as "1,234.50", "1 234,50" or "1234.5" as whole minor units.
+
+    What counts in thousands has three ``tens``, and so many more decimals.
 
     Where only one separator stands and it could be either, as in "1.234", it separates thousands, unless
     the currency has three decimals; ``decimal`` ("." or ",") settles it. More decimals than the currency
@@ -80,14 +84,14 @@ def to_minor(text: str, code: str, field: str = "amount", *, decimal: str | None
         raise _unclear(text, field, decimal)
     if part and not part.isdigit():
         raise _unclear(text, field, decimal)
-    part = part.rstrip("0")
+    part, places = part.rstrip("0"), places + tens
     if len(part) > places:
         raise Invalid(
             field,
             "%(text)r has too many decimals; %(code)s has %(places)s",
             text=text,
             code=code,
-            places=places,
+            places=places - tens,
         )
     minor = int(re.sub(r"[.,\x20]", "", whole) + part.ljust(places, "0"))
     if minor > LARGEST_MINOR:

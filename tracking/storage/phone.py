@@ -41,10 +41,14 @@ _WITHHELD = frozenset(
     """anonymous|anonymous caller|restricted|private|private number|private caller|unavailable|unknown
     unknown caller|unknown number|blocked|withheld|number withheld|noid
     no caller id|caller id blocked|n/a|-|--
+    no number|unknown caller id|not available|payphone|coin|anonymous@anonymous.invalid
     anonym|anonymt|dolt|dolt nummer|hemligt|hemligt nummer|skyddat nummer|okänt|okänt nummer
-    unbekannt|unbekannte nummer|unterdrückt|nummer unterdrückt|rufnummer unterdrückt
+    okänd|okänd uppringare|privat|privat nummer|utan nummer|ej tillgänglig
+    unbekannt|unbekannte nummer|nummer unbekannt|rufnummer unbekannt|unbekannter anrufer
+    keine rufnummer|anonymer anrufer|unterdrückt|nummer unterdrückt|rufnummer unterdrückt
+    неизвестно|неизвестен|номер неизвестен|номер не указан|без номера|скрыто
     аноним|анонимный|скрыт|скрытый|скрытый номер|номер скрыт|неизвестный|неизвестный номер
-    номер не определён|номер не определен|未知|未知号码|匿名|号码隐藏|未显示
+    номер не определён|номер не определен|未知|未知号码|未知来电|私人号码|无号码|隐藏号码|匿名|号码隐藏|未显示
     266696687|7378742833|2562533|8566696|86282452253
     """.strip()
     .replace("\n    ", "|")
@@ -57,7 +61,16 @@ _SEPARATORS = str.maketrans("", "", " ().-")
 _MASKED = re.compile(r"\+?[\d\s().\-]*[*•xX]{2,}\d{0,4}")
 _SIP = re.compile(r"^(?:sips?|tel):([^@;>]*)(?:@[^;>]*)?(?:;.*)?$", re.IGNORECASE)
 _CONTEXT = re.compile(r";phone-context=(\+[0-9().\-]+)", re.IGNORECASE)
-_CHARSET = re.compile(r"[0-9+()\-./\s]*(?:(?:;ext=|\s*(?:ext\.?|x|#)\s*)[0-9]{1,7})?", re.IGNORECASE)
+_CHARSET = re.compile(
+    r"[0-9+()\-./\s]*(?:(?:;ext=|\s*(?:ext\.?|x|#)\s*)[0-9]{1,7})?",
+    re.IGNORECASE,
+)
+# What other languages call an extension; the parser would take the letters for digits of the number.
+_EXTENSION = re.compile(
+    r"(?<=\d)[\s,]*(?:anknytning|ankn|anst|durchwahl|dw|nebenstelle|nst|добавочный|доб|вн|分机号?|转)\.?:?\s*"
+    r"(?=\d{1,7}$)",
+    re.IGNORECASE,
+)
 _LABEL = re.compile(r"(?!(?:sips?|tel):)[^\W\d]{1,12}\.?:\s*", re.IGNORECASE)
 # A spreadsheet's notations: 46701740605.0 is still whole, 4.67E+10 has lost digits.
 _FLOAT = re.compile(r"(\+?\d{6,})[.,]0{1,2}")
@@ -189,6 +202,7 @@ def _in_any_form(raw: str, region: str) -> Parsed:
         return Parsed(raw, None, NumberState.withheld)
     if whole := _FLOAT.fullmatch(text):
         text = whole[1]
+    text = _EXTENSION.sub(" ext. ", text)
     if not _CHARSET.fullmatch(text):
         return Parsed(raw, None, NumberState.malformed)
     try:

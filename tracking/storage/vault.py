@@ -6,7 +6,9 @@ import logging
 import os
 import tempfile
 import weakref
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -68,6 +70,7 @@ class _Ring:
 
 
 _ring: _Ring | None = None
+_steady: ContextVar[Keys | None] = ContextVar("steady", default=None)
 
 
 def install(keys: Keys, file: Path | None = None) -> None:
@@ -79,7 +82,21 @@ def install(keys: Keys, file: Path | None = None) -> None:
 
 def installed() -> Keys:
     """Return the keys of this process."""
-    return _held().now()
+    return _steady.get() or _held().now()
+
+
+@contextmanager
+def steady() -> Iterator[None]:
+    """Seal and look up with the keys as they are now, without asking the file for each value.
+
+    Only within a transaction that the database knows of: a change of key waits for those that began before
+    it, and seals anew what they wrote.
+    """
+    asked = _steady.set(_held().now())
+    try:
+        yield
+    finally:
+        _steady.reset(asked)
 
 
 def _held() -> _Ring:
@@ -125,7 +142,7 @@ def unseal_bytes(sealed: bytes, purpose: str) -> bytes:
     """Decrypt what :func:`seal_bytes` made for the same purpose, with whichever key that was."""
     known = _held().known
     clear = _opened(known, sealed, purpose)
-    if clear is None and (now := installed()) is not known:
+    if clear is None and (now := _held().now()) is not known:
         clear = _opened(now, sealed, purpose)
     if clear is None:
         raise Invalid("key", "this key did not seal these data; restore the key file that belongs to them")
@@ -162,7 +179,8 @@ def lookup_hashes(kind: str, value: str) -> list[str]:
 
 def mark(kind: str, value: str) -> str:
     """Return a keyed hash that never changes, of what is kept nowhere and could not be hashed anew."""
-    return _hash(installed().first.lookup, kind, value)
+    # The oldest key is the same for ever, whatever the file says by now.
+    return _hash(_held().known.first.lookup, kind, value)
 
 
 def chain_hashes(kind: str, value: str) -> list[str]:
