@@ -311,7 +311,7 @@ def came(
     Of whoever got none only the hour is known: he stands anywhere in it, for as long as others hold one.
     """
     rows = session.execute(
-        select(Lease.tracking_number_id, db.micros(Lease.starts_at), db.micros(Lease.seen_at))
+        select(Lease.tracking_number_id, micros(Lease.starts_at), micros(Lease.seen_at))
         .where(Lease.tracking_number_id.in_(numbers), Lease.starts_at >= since, Lease.starts_at <= until)
         .order_by(Lease.starts_at.desc(), Lease.id.desc())
         .limit(_REPLAYED)
