@@ -63,7 +63,7 @@ _SLOWEST = 10_000
 """Bytes of a body a second, on average, after a time of grace."""
 _GIVES_WAY_S = 0.25
 """How long a page waits at most, before it is begun, for telephone requests that are being answered."""
-_SWITCHES_EVERY_S = 0.0001
+_SWITCHES_EVERY_S = 0.0005
 """How long a thread keeps the interpreter from others; a telephone request asks for it some ten times."""
 _DRAIN_S = 5.0
 """How long requests that are being served may take when the service ends."""
