@@ -231,6 +231,7 @@ def test_a_source_of_digits_is_the_caller_and_a_column_of_numbers_is_one_whateve
         ("PT1H2M3S", "Duration", 3723),
         ("PT62M", "Duration", 3720),
         ("3 723", "Duration", 3723),
+        ("155,0", "Dauer", 155),
         ("1,5 min", "Duration", 90),
     ],
 )

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from tests.cast import BOREALIS, CATALOGUE_NUMBER, COBALT
 from tests.imports import LOCAL, ON_SQLITE, advertise, import_table, table
+from tracking.errors import Invalid
 from tracking.storage.models import Answer, Call, Cost, Deal, Touch, VisitCount
 from tracking.storage.vocabulary import Stage
 
@@ -116,6 +117,31 @@ def test_a_sum_among_dated_rows_is_told_by_what_it_comes_to(
     result = import_table(engine, "costs", f"Datum;Kampagne;Betrag\n{rows}", columns=("period=Datum",))
     assert (result.refusals, [amount for *_, amount, _ in spent(engine)]) == ([], kept)
     assert len(result.passed_over) == rows.count("\n") - len(kept)
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    "names", ["Personal;Monat;Kosten", "Gerät;Tag;Kosten;Klicks", "# ---\nMedium;Monat;Kosten"]
+)
+def test_a_second_table_below_is_left_out_and_names_that_come_again_are_no_row(
+    engine: Engine, names: str
+) -> None:
+    head = "Kampagne;Monat;Kosten\n"
+    rows = f"{head}A;2026-03;10\n{head}B;2026-03;20\n\n{names}\nMüller;2026-03;500\n"
+    result = import_table(engine, "costs", rows)
+    assert (result.refusals, [row[0] for row in spent(engine)]) == ([], ["A", "B"])
+    line = 6 + names.count("\n")
+    named = names.splitlines()[-1].replace(";", ", ")
+    assert f"another table begins in line {line} and is skipped: {named}" in result.notes
+
+
+@ON_SQLITE
+def test_of_net_and_gross_none_is_chosen_unseen(engine: Engine) -> None:
+    text = "Kampagne;Monat;Betrag brutto;Betrag netto\nA;2026-03;119,00;100,00\n"
+    with pytest.raises(Invalid, match="no column for amount"):
+        import_table(engine, "costs", text)
+    import_table(engine, "costs", text, columns=("amount=Betrag netto",))
+    assert [row[2:] for row in spent(engine)] == [(10_000, "EUR")]
 
 
 @ON_SQLITE

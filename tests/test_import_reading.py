@@ -29,6 +29,9 @@ CHINESE = "客户,回答\n北方食品公司,在展览会上看到你们\n钴矿
         (CHINESE, "utf-8", "utf-8"),
         (CHINESE, "utf-16-be", "utf-16-be"),
         ("kund,belopp\nBorealis,12 €\n", "cp1252", "cp1252"),
+        ("kund,belopp\nHammarös „Pumpar“ – Åhléns,12\n", "cp1252", "cp1252"),
+        (SWEDISH, "cp850", "cp850"),
+        ("Kunde;Ort\nMüller;Gießen\n", "cp850", "cp850"),
         ("plain,ascii\n1,2\n", "ascii", "utf-8"),
     ],
 )

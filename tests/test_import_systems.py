@@ -428,6 +428,25 @@ def test_who_waits_in_a_queue_of_teams_is_one_call_with_who_takes_it(engine: Eng
 
 
 @ON_SQLITE
+def test_the_records_of_ringcentral_are_joined_by_their_session(engine: Engine) -> None:
+    advertise(engine)
+    head = "id,sessionId,startTime,duration,type,direction,action,result,from,to\n"
+    rows = (
+        f"1,S1,2026-03-02T09:00:00Z,161,Voice,Inbound,Phone Call,Call connected,{BOREALIS},{CALLED}\n"
+        f"2,S1,2026-03-02T09:00:06Z,150,Voice,Inbound,VoIP Call,Accepted,{BOREALIS},{CALLED}\n"
+        f"3,S2,2026-03-02T10:00:00Z,9,Fax,Inbound,Fax,Received,{BOREALIS},{CALLED}\n"
+        f"4,S3,2026-03-02T11:00:00Z,9,Voice,Outbound,VoIP Call,Call connected,{CALLED},{BOREALIS}\n"
+    )
+    result = bring_in(engine, head + rows)
+    assert (result.created, dict(result.skip_reasons)) == (
+        1,
+        {OUT: 1, "message or fax, not a call": 1, "another leg of the same call": 1},
+    )
+    (call,) = calls_of(engine)
+    assert (call.provider_call_id, call.status, call.duration_s) == ("S1", CallStatus.completed, 161)
+
+
+@ON_SQLITE
 def test_a_date_over_the_twelfth_tells_the_order_of_a_systems_dates(engine: Engine) -> None:
     advertise(engine)
     head = "Call Time,Caller ID,Destination,Status,Ringing,Talking\n"

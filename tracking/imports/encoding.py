@@ -1,6 +1,7 @@
 """Which encoding a file of rows is written in, told from its bytes: the same bytes, the same answer."""
 
 import codecs
+import re
 from itertools import pairwise
 from typing import BinaryIO
 
@@ -11,8 +12,11 @@ from tracking.errors import Invalid
 _UNREADABLE = "\udcff"
 codecs.register_error("ringtrail-mark", lambda error: (_UNREADABLE, error.end))  # type: ignore[attr-defined]  # only decoding errors come here
 
-SINGLE_BYTE = frozenset({"cp1251", "cp1252", "iso8859-1", "iso8859-15"})
+SINGLE_BYTE = frozenset({"cp1251", "cp1252", "cp850", "iso8859-1", "iso8859-15"})
 """In these any bytes read as letters, also those of UTF-8."""
+# ü, é, ä, å and ö within a word; of cp1252 the letters, of which cp850 has but the ß there.
+_OF_DOS = re.compile(rb"[A-Za-z][\x81\x82\x84\x86\x94][A-Za-z]")
+_OF_WINDOWS = re.compile(rb"[\xc0-\xe0\xe2-\xff]")
 _HEAD = 65_536
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
@@ -61,7 +65,8 @@ def guess(file: BinaryIO) -> str:
     A byte order mark decides. Then zero bytes at every other place mean UTF-16, and what reads as UTF-8
     is UTF-8, a few broken characters notwithstanding. What is left is told by the bytes above 127: in
     Chinese (GB 18030) they come in pairs of the common characters' range and without a single error; in
-    Russian (cp1251) they form words; in western European languages (cp1252) they stand alone.
+    Russian (cp1251) they form words; in western European languages (cp1252) they stand alone. What
+    programs of DOS wrote (cp850) has its letters where cp1252 has quotation marks.
     """
     head = file.read(_HEAD)
     for mark, name in _BOMS.items():
@@ -79,7 +84,9 @@ def guess(file: BinaryIO) -> str:
         return "gb18030"
     high = [byte > 127 for byte in sample]
     together = sum(a and b for a, b in pairwise(high))
-    return "cp1251" if together * 2 >= sum(high) else "cp1252"
+    if together * 2 >= sum(high):
+        return "cp1251"
+    return "cp850" if _OF_DOS.search(sample) and not _OF_WINDOWS.search(sample) else "cp1252"
 
 
 def _utf_16(head: bytes) -> str | None:

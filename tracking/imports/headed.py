@@ -1,5 +1,6 @@
 """What the files with a header line have in common: columns by name, campaigns by name, rows without id."""
 
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,6 +34,8 @@ _UNUSED_NAMED = 20
 _GUESSED_FROM = 200
 _LOOKED_AT = 20_000
 _TOTAL = Skip("total row")
+_NAMES = Skip("header line")
+_DIGIT = re.compile(r"\d")
 _MONEY = frozenset({"amount", "expected_amount", "margin", "hourly_rate", "value"})
 _SUMS = _MONEY - {"hourly_rate"}
 _PERIODS = frozenset({"period", "period_start", "period_end", "last_day"})
@@ -48,6 +51,8 @@ class Headed:
     """Fields without which no row can be read; of each group one is enough."""
     told_by: Sequence[Sequence[str]] = ()
     """Fields by which such a file is told from others; by default the needed ones."""
+    one_table = True
+    """Whether another table in the file is left out as a whole."""
     looked_at: int | None = _LOOKED_AT
     """How many rows decide how the columns are written; None: all."""
 
@@ -79,6 +84,7 @@ class Headed:
         self.table = table
         for group in self.needed:
             self._require(group)
+        another = self._leave_another_table()
         self.decided = self._decide(table, dialect)
         days = [
             self.decided.dialects[n].day_first
@@ -92,7 +98,7 @@ class Headed:
             decimal=next((mark for mark in marks if mark), dialect.decimal),
         )
         self._scale()
-        self.notes: Sequence[Sentence] = [*self._found_by_content(), *self.decided.reasons]
+        self.notes: Sequence[Sentence] = [*self._found_by_content(), *another, *self.decided.reasons]
 
     @classmethod
     def columns_of(cls, table: Table, told: Told, region: str) -> Columns:
@@ -103,6 +109,29 @@ class Headed:
         if missing and not told.whole:
             columns.guess(missing, [row.cells for row in head[1:]], region)
         return columns
+
+    def _leave_another_table(self) -> list[Sentence]:
+        """End the table where a row of other names begins another one, and say so."""
+        if not self.one_table:
+            return []
+        own = {words.fold(name) for name in self.columns.header if name}
+        for row in islice(self.table.rows(width=len(self.columns.header)), 1, self.looked_at):
+            said = [] if isinstance(row, Broken) else [cell for cell in row.cells if cell.strip()]
+            if len(said) < 2 or _DIGIT.search("".join(said)):
+                continue
+            names = {words.fold(cell) for cell in said}
+            known = sum(map(words.is_header, said))
+            # A row of words may be one of names by chance, but hardly with one that this table has too.
+            if known >= 2 and 2 * known >= len(said) and names & own and not names <= own:
+                self.table.until = row.line
+                return [
+                    say(
+                        "another table begins in line %(line)s and is skipped: %(names)s",
+                        line=row.line,
+                        names=", ".join(said)[:80],
+                    )
+                ]
+        return []
 
     def _require(self, group: Sequence[str]) -> None:
         try:
@@ -180,6 +209,8 @@ class Headed:
 
     def passed_over(self, cells: Sequence[str]) -> Skip | None:
         """Return why a row is none: one of totals, which has no day of its own and says that it is a sum."""
+        if cells[0] == self.columns.header[0] and list(cells) == self.columns.header:
+            return _NAMES
         first = next((cell for cell in cells if not words.is_empty(cell)), "")
         if not words.begins_with_total(first):
             return None

@@ -64,6 +64,7 @@ def load(
     return Told(told["columns"], told["stages"])
 
 
+_SUMS = frozenset({"amount", "expected_amount", "margin", "value"})
 _MOST = 0.8
 """The share of cells that must look like something for their column to be guessed as that."""
 
@@ -129,7 +130,8 @@ class Columns:
                     field=wanted,
                     first=self.header[places[0]],
                 )
-            if places:
+            # Net and gross, or two currencies: of amounts none is chosen unseen.
+            if places and not (len(places) > 1 and wanted in _SUMS):
                 self._at[wanted] = places[0]
                 return
 

@@ -14,7 +14,7 @@ import tempfile
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -85,6 +85,8 @@ class Table:
         self.separator = separator
         self.preamble: list[str] = []
         """The lines above the header."""
+        self.until: int | None = None
+        """The line at which another table begins, if one does."""
         self._first = 1
         self._find_header(list(islice(self._lines(), _LOOKED_AT)), header)
 
@@ -167,6 +169,8 @@ class Table:
         and reading goes on with the next, so that one stray quotation mark costs one row and not the rest.
         """
         lines = self._lines()
+        if self.until is not None:
+            lines = takewhile(lambda line: line[0] < (self.until or 0), lines)
         waiting: deque[tuple[int, str]] = deque()
         while block := list(islice(lines, _TOGETHER)):
             if (rows := self._whole(block)) is not None:

@@ -349,6 +349,13 @@ def ring_central(cells: Cells, reading: Reading) -> CallEvent | Skip:
     )
 
 
+def ring_central_records(cells: Cells, reading: Reading) -> CallEvent | Skip:
+    """Read a record of RingCentral's API as CSV; the legs of a call have its session's id."""
+    if fold(cells["kind"]) in ("fax", "sms"):
+        return NO_TALK
+    return usual(cells, reading, "ringcentral")
+
+
 def twilio(cells: Cells, reading: Reading) -> CallEvent | Skip:
     """Read a line of Twilio's call log: that somebody picked up is told by the leg dialled for the caller."""
     parent = cells["parent"]
@@ -639,6 +646,22 @@ HEADED = (
             "duration": "duration",
             "extension": "extension",
             "did": "to|called number",
+        },
+    ),
+    System(
+        name="RingCentral records",
+        provider="ringcentral",
+        read=ring_central_records,
+        signs=("sessionid", "starttime", "direction", "result"),
+        columns={
+            "id": "sessionid",
+            "kind": "type",
+            "started": "starttime",
+            "direction": "direction",
+            "from": "from",
+            "did": "to",
+            "status": "result",
+            "duration": "duration",
         },
     ),
     System(

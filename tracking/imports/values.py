@@ -407,8 +407,8 @@ def seconds(text: str, field: str, *, minutes: bool = False) -> int | None:
         return None
     if minutes and re.fullmatch(r"\d{1,5}(?:[.,]\d{1,4})?", text):
         found = round(float(text.replace(",", ".")) * 60)
-    elif re.fullmatch(r"\d{1,9}(?:\.0+)?", text):
-        found = int(text.split(".")[0])
+    elif re.fullmatch(r"\d{1,9}(?:[.,]0+)?", text):
+        found = int(re.split("[.,]", text)[0])
     elif clock := re.fullmatch(r"(?:(\d{1,3}):)?(\d{1,3}):(\d{2})(?:[.,]\d{1,6})?", text):
         found = int(clock[1] or 0) * 3600 + int(clock[2]) * 60 + int(clock[3])
     elif iso := _ISO.fullmatch(text):

@@ -67,6 +67,7 @@ class Visits(Headed):
     kind = "visits"
     name = "visits"
     aliases = dict.fromkeys((*("period", "visits", "visitors", "site"), *_DIMENSIONS), ())
+    one_table = False  # it tells where another one begins by itself
     looked_at = None
     needed = (("visits", "visitors"),)
     told_by = (("visits", "visitors"), ("period", *_DIMENSIONS))
