@@ -16,7 +16,7 @@ import numpy as np
 from simulator.beliefs import Beliefs
 from simulator.chance import Floats
 from simulator.decide import Trial, within_family
-from simulator.families import FAMILIES, HOUSE, NONE
+from simulator.families import EFFECTIVE, FAMILIES, NONE
 from simulator.moves import Move
 
 # The best moves by the worlds for finding that are shown beside the models'.
@@ -156,7 +156,7 @@ class _Means:
     def __init__(self, trial: Trial, beliefs: Beliefs, weights: Mapping[str, float], finding: bool) -> None:
         self._weights = weights
         self._gains, self._of = {}, {}
-        for family in HOUSE:
+        for family in EFFECTIVE:
             cells = [each for each in trial.cells if each.family == family and each.finding == finding]
             self._gains[family] = np.array([each.gains for each in cells])
             self._of[family] = within_family(cells, beliefs)
@@ -179,7 +179,7 @@ class _Means:
 
     def overall(self) -> Floats:
         """Return the gain of every move over the families."""
-        return np.asarray(sum(self._weights[family] * self.all(family) for family in HOUSE))
+        return np.asarray(sum(self._weights[family] * self.all(family) for family in EFFECTIVE))
 
 
 def _row(
@@ -192,7 +192,7 @@ def _row(
 ) -> Row:
     by_family = {family: valuing.family(family, picked) for family in FAMILIES}
     regret = {NONE: 0.0}
-    for family in HOUSE:
+    for family in EFFECTIVE:
         best = float(valuing.all(family)[int(np.argmax(finding.all(family)))])
         regret[family] = max(0.0, best, by_family[family].mean) - by_family[family].mean
     mean = sum(weights[family] * gain.mean for family, gain in by_family.items())

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Final
 
-from simulator.families import FAMILIES, HOUSE, NONE
+from simulator.families import EFFECTIVE, FAMILIES, NONE
 
 UNSURE: Final = "unsure"
 # Share of the orders that would come without any advertising, from and to. Assumptions.
@@ -86,7 +86,7 @@ class Beliefs:
 
     def families(self) -> dict[str, float]:
         """Return the weight of each family, adding up to 1."""
-        likely = ROLE.get(self.role, dict.fromkeys(HOUSE, 1.0))
+        likely = ROLE.get(self.role, dict.fromkeys(EFFECTIVE, 1.0))
         none = _NO_EFFECT[self.nothing]
         whole = sum(likely.values())
         return {

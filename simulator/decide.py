@@ -6,6 +6,7 @@ the prior, against the same world left as it is. `simulator.advise` weighs what 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,18 +16,20 @@ import pyarrow as pa
 
 from simulator.beliefs import ANYWAY, NOTHING, Beliefs
 from simulator.chance import Floats, uniform_one
-from simulator.families import HOUSE, sizes, solve, untracked
+from simulator.families import EFFECTIVE, sizes, solve, untracked
 from simulator.market import World
-from simulator.moves import Move
+from simulator.moves import Move, elsewhere, tried
 from simulator.own_moves import credited, expected, movable
 from simulator.parameters import Scenario
 from simulator.runs import Mapper, OnProgress, counted, mapper, silent
 from simulator.score import SCORED
-from simulator.tally import values
 from simulator.truth import spend_minor
 
 # Companies a world is simulated with at most, and to find its effects; gains are scaled to the market.
 MOST, _TRIED_ON = 1_000, 400
+# Companies from which each campaign is taken away, at least, under seeds other than the one that brought the
+# world to the orders and the belief: on that one, what all cause together would owe nothing to chance.
+_STOPPED_FOR: Final = 1_200
 # Worlds per family: each pair of answers to the first and third question, for finding and for valuing.
 DRAWS: Final = 2 * len(ANYWAY) * len(NOTHING)
 # What a cell has one of for each move or campaign.
@@ -119,7 +122,6 @@ class _Task:
     draw: int
     orders: int
     value: float
-    deals: Mapping[str | None, float]
     moves: tuple[tuple[str, str, float, float], ...]
 
 
@@ -155,22 +157,17 @@ def decide(
     """
     if len(scenario.needs) != 1:
         raise ValueError(f"the scenario has {len(scenario.needs)} kinds of needs: make it by `market fit`")
-    deals, margin = credited(data, scenario, SCORED)
-    # Every model shares out all orders.
-    orders = round(sum(next(iter(deals.values()), {}).values()))
+    orders, margin = credited(data, scenario, SCORED)
     if not orders:
         raise ValueError("the tables hold no order in the window of the scenario: fit the market anew")
     whole = round(sum(next(iter(margin.values()), {}).values()))
-    return try_moves(
-        scenario, orders, whole, deals, margin, spread, draws=draws, seed=seed, on_progress=on_progress
-    )
+    return try_moves(scenario, orders, whole, margin, spread, draws=draws, seed=seed, on_progress=on_progress)
 
 
 def try_moves(
     scenario: Scenario,
     orders: int,
     margin_minor: int,
-    deals: Mapping[str, Mapping[str | None, float]],
     credits: Mapping[str, Mapping[str | None, float]],
     spread: Mapper,
     *,
@@ -188,8 +185,6 @@ def try_moves(
         Orders in the window, 1 or more.
     margin_minor : int
         Their margin, in minor units.
-    deals : mapping of str to mapping
-        Per model the deals credited to each campaign, for the models of `HOUSE`.
     credits : mapping of str to mapping
         Per model the margin credited to each campaign, whose moves are tried.
     spread : Mapper
@@ -222,18 +217,17 @@ def try_moves(
             scenario,
             min(MOST, scenario.accounts),
             family,
-            # Half of the worlds find, half value; both go through all pairs of answers, in steps of four so
-            # that the first few are spread over them.
-            *pairs[number // 2 * 4 % len(pairs)],
+            # Half of the worlds find, half value. Both go through all pairs of answers in steps of four, so
+            # that the first few are spread over them, and the second half goes on where the first ended.
+            *pairs[(number // 2 + number % 2 * (draws // 2)) * 4 % len(pairs)],
             number % 2 == 0,
             seed * 1_000_003 + number,
             orders,
             margin_minor / max(1, orders),
-            deals.get(HOUSE[family], {}),
             steps,
         )
         for number in range(draws if moves else 0)
-        for family in HOUSE
+        for family in EFFECTIVE
     ]
     watched = counted(spread, on_progress, max(1, len(tasks)))
     costs = dict(zip(names, spend_minor(World(scenario, scenario.accounts, scenario.days, 0)), strict=True))
@@ -257,7 +251,7 @@ def _world(task: _Task) -> Cell:
         return span[0] + (span[1] - span[0]) * uniform_one(task.draw, 0, f"{concern}.{task.family}")
 
     nothing = drawn("nothing", NOTHING[task.nothing])
-    strengths = sizes(task.scenario, task.family, task.draw, nothing, task.deals)
+    strengths = sizes(task.scenario, task.family, task.draw, nothing)
     with mapper() as here:
         believed = solve(
             task.scenario,
@@ -270,80 +264,23 @@ def _world(task: _Task) -> Cell:
             seed=task.draw,
         )
         world = World(believed.scenario, task.accounts, believed.scenario.days, task.draw)
-        tally = values(world, _scales(world, task.moves, stopped=True), here)
+        gained = tried(world, task.moves, here, stopped=False).gained
+        seeds = range(1, 1 + max(2, math.ceil(_STOPPED_FOR / task.accounts)))
+        stopped = [tried(elsewhere(world, seed), (), here) for seed in seeds]
     size = task.scenario.accounts / task.accounts
-    orders, leads, count = tally.counted[:, 0], tally.leads, 1 + len(task.moves)
+    lost = np.mean([one.lost for one in stopped], axis=0) * size
+    brought = np.mean([one.brought for one in stopped], axis=0) * size
     return Cell(
         task.family,
         task.anyway,
         task.nothing,
         task.finding,
         believed.anyway,
-        gains=tuple(float(each) * size * task.value for each in orders[1:count] - orders[0]),
-        caused=tuple(float(each) * size * task.value for each in orders[0] - orders[count:]),
-        brought=tuple(float(each) * size for each in leads[0] - leads[count:]),
-        leads=float(leads[0]) * size,
+        gains=tuple(map(float, gained * size * task.value)),
+        caused=tuple(map(float, lost * task.value)),
+        brought=tuple(map(float, brought)),
+        leads=sum(one.leads for one in stopped) / len(seeds) * size,
     )
-
-
-def gained(
-    scenario: Scenario,
-    accounts: int,
-    seed: int,
-    moves: Sequence[tuple[str, str, float, float]],
-    spread: Mapper,
-) -> Floats:
-    """Return the orders that each move gains in one world, window and tail.
-
-    Parameters
-    ----------
-    scenario : Scenario
-        The world.
-    accounts, seed : int
-        Companies, and what decides all chance.
-    moves : sequence of (str, str, float, float)
-        Giver, taker, and the shares of their movable costs that are taken and added.
-    spread : Mapper
-        Where to run it.
-
-    Returns
-    -------
-    ndarray of float64
-        One per move; the same chance decides all runs.
-    """
-    world = World(scenario, accounts, scenario.days, seed)
-    orders = values(world, _scales(world, moves), spread).counted[:, 0]
-    return np.asarray(orders[1:] - orders[0], dtype=np.float64)
-
-
-def without_each(scenario: Scenario, accounts: int, seed: int, spread: Mapper) -> Floats:
-    """Return the orders that are lost in one world without each campaign, window and tail.
-
-    Parameters
-    ----------
-    scenario, accounts, seed, spread
-        As for `gained`.
-
-    Returns
-    -------
-    ndarray of float64
-        One per campaign.
-    """
-    world = World(scenario, accounts, scenario.days, seed)
-    orders = values(world, _scales(world, (), stopped=True), spread).counted[:, 0]
-    return np.asarray(orders[0] - orders[1:], dtype=np.float64)
-
-
-def _scales(world: World, moves: Sequence[tuple[str, str, float, float]], *, stopped: bool = False) -> Floats:
-    """Return the spend as it is, after each move, and, where asked for, with each campaign stopped."""
-    place = {name: position for position, name in enumerate(world.campaigns)}
-    scales = np.ones((1 + len(moves) + (len(place) if stopped else 0), len(place)))
-    for row, (giver, taker, less, more) in enumerate(moves, start=1):
-        scales[row, place[giver]] -= less
-        scales[row, place[taker]] += more
-    for number in range(len(place) if stopped else 0):
-        scales[1 + len(moves) + number, number] = 0.0
-    return scales
 
 
 def within_family(cells: Sequence[Cell], beliefs: Beliefs) -> Floats:

@@ -24,16 +24,9 @@ from simulator.tally import values
 Tree = dict[str, Any]
 
 NONE: Final = "no effect"
-# Per family the model whose credits are the right reading of the tables if buyers buy that way.
-HOUSE: Final[dict[str, str]] = {
-    "introduction": "first-touch",
-    "last push": "last-touch",
-    "committee": "linear",
-    "fading": "time-decay",
-    "unseen work": "self-reported",
-    "step by step": "position-based",
-}
-FAMILIES: Final = (*HOUSE, NONE)
+# Those in which campaigns have an effect.
+EFFECTIVE: Final = ("introduction", "last push", "committee", "fading", "unseen work", "step by step")
+FAMILIES: Final = (*EFFECTIVE, NONE)
 # Standard deviation of the logarithm of a meeting's effect among campaigns. Assumption: one campaign in three
 # works more than twice, or less than half, as well as its like.
 SIGMA: Final = 0.8
@@ -90,13 +83,7 @@ def untracked(scenario: Scenario) -> list[str]:
     ]
 
 
-def sizes(
-    scenario: Scenario,
-    family: str,
-    draw: int,
-    nothing: float,
-    deals: Mapping[str | None, float] | None = None,
-) -> dict[str, float]:
+def sizes(scenario: Scenario, family: str, draw: int, nothing: float) -> dict[str, float]:
     """Draw how strongly a meeting with each campaign works, relative to the others.
 
     Parameters
@@ -109,8 +96,6 @@ def sizes(
         Which draw; the same for a campaign's name whatever other campaigns there are.
     nothing : float
         Chance that a campaign does nothing, 0 to 1.
-    deals : mapping of str to float, optional
-        Deals credited to each campaign by the family's model (`HOUSE`); without it the prior alone decides.
 
     Returns
     -------
@@ -119,28 +104,19 @@ def sizes(
 
     Notes
     -----
-    The prior: a log-normal with `SIGMA`, around the square root (`DEARNESS`) of what a meeting costs. With
-    deals credited, the logarithm of deals for each meeting is a second measurement, the better the more deals
-    there are; the two are averaged by their precision. It counts deals, not money: what a deal is worth does
-    not depend on the campaign in any family.
+    The prior: a log-normal with `SIGMA`, around the square root (`DEARNESS`) of what a meeting costs. Credits
+    have no part in it: even those of the model that is right in a family say nothing of how strongly a
+    meeting works (docs/reliability.md).
     """
     names = list(scenario.campaigns)
     if family == NONE or not names:
         return dict.fromkeys(names, 0.0)
     met = {name: max(1e-6, meetings(scenario, name)) for name in names}
-    centre = _prices(scenario, met)
-    blind = untracked(scenario)
-    # Where nothing is tracked, no deal credited says nothing.
-    seen = _measured([name for name in names if name not in blind], met, deals or {})
+    centre = log_prices(scenario, met)
     found, lots = {}, {}
     for name in names:
-        mean, variance = centre[name], SIGMA**2
-        if name in seen:
-            measured, error = seen[name]
-            weight = variance / (variance + error)
-            mean, variance = mean + weight * (measured - mean), variance * (1 - weight)
         lot = float(normal(np.array([uniform_one(draw, 0, f"size.{family}.{name}")]))[0])
-        size = math.exp(mean + math.sqrt(variance) * lot)
+        size = math.exp(centre[name] + SIGMA * lot)
         if family == "unseen work":
             size *= (1 - min(0.99, scenario.campaigns[name].response)) ** _UNSEEN
         lots[name] = uniform_one(draw, 0, f"nothing.{family}.{name}")
@@ -153,8 +129,21 @@ def sizes(
     return found
 
 
-def _prices(scenario: Scenario, met: Mapping[str, float]) -> dict[str, float]:
-    """Return the mean logarithm of each campaign's effect by what a meeting costs; 0 on average."""
+def log_prices(scenario: Scenario, met: Mapping[str, float]) -> dict[str, float]:
+    """Return how strongly a meeting with each campaign works by what it costs.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The market, as fitted.
+    met : mapping of str to float
+        What `meetings` returned for each campaign.
+
+    Returns
+    -------
+    dict of str to float
+        Mean logarithm of the size, 0 on average.
+    """
     prices = {}
     for name, campaign in scenario.campaigns.items():
         cost = campaign.variable_minor / 1000 + campaign.fixed_minor / scenario.accounts
@@ -163,19 +152,6 @@ def _prices(scenario: Scenario, met: Mapping[str, float]) -> dict[str, float]:
     middle = sum(prices.values()) / len(prices) if prices else 0.0
     # Within a factor of four, so that what one guesses of prices does not decide all.
     return {name: max(-1.4, min(1.4, prices.get(name, middle) - middle)) for name in scenario.campaigns}
-
-
-def _measured(
-    names: list[str], met: Mapping[str, float], deals: Mapping[str | None, float]
-) -> dict[str, tuple[float, float]]:
-    """Return the logarithm of deals per meeting and its variance, centred like the prior."""
-    if not any(deals.get(name, 0.0) for name in names):
-        return {}
-    # Half a deal each, so that a campaign with none is small and not impossible.
-    weights = {name: deals.get(name, 0.0) + 0.5 for name in names}
-    rates = {name: math.log(weights[name] / met[name]) for name in names}
-    middle = sum(rates.values()) / len(names)
-    return {name: (rates[name] - middle, 1 / weights[name]) for name in names}
 
 
 def applied(
@@ -284,7 +260,7 @@ def solve(
         without = _orders(full.model_copy(update={"campaigns": {}}), accounts, seed, spread)
         return full, came, without / came if came else 1.0
 
-    base, push = scenario, 0.0
+    base, push, came = scenario, 0.0, orders
     if family == NONE:
         full = applied(base, family, strengths, 0.0)
         base = _with_orders(base, target, _orders(full, accounts, seed, spread))
@@ -294,9 +270,8 @@ def solve(
     for steps in _STEPS:
         for _ in range(steps):
             push = (low + high) / 2
-            _, _, share = tried(base, push)
+            _, came, share = tried(base, push)
             low, high = (push, high) if share > anyway else (low, push)
-        _, came, _ = tried(base, push)
         base = _with_orders(base, target, came)
         low, high = max(_LOWEST, push - 1.5), min(_HIGHEST, push + 1.5)
     full, came, share = tried(base, push)

@@ -6,9 +6,12 @@ take chance; worlds in which so many would be missing gain weight, and another m
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from statistics import NormalDist
 from typing import Final
 
@@ -17,10 +20,17 @@ import numpy as np
 from simulator.advise import Gain
 from simulator.beliefs import Beliefs
 from simulator.certainty import told_from_zero
-from simulator.chance import Floats
+from simulator.chance import Flags, Floats
 from simulator.decide import Cell, Trial, within_family
-from simulator.families import HOUSE, NONE
+from simulator.families import EFFECTIVE, NONE
 
+# From this share of the margin on an effect is large.
+LARGE: Final = 0.05
+# How often ranges held the truth, as `benchmarks.simulator.robust --write` found.
+HELD: Final = Path(__file__).with_name("effect_ranges.json")
+# Spread that is none, and standard deviations beyond which no upper end is looked for.
+_TINY: Final = 1e-9
+_FARTHEST: Final = 10.0
 # Weeks of a pause that are tried.
 WEEKS: Final = (12, 26)
 # Variance of the leads of a week in multiples of their mean. Assumption: weeks vary half as much again as by
@@ -46,6 +56,22 @@ class Effect:
     mean: float
     low: float
     high: float
+
+
+@dataclass(frozen=True)
+class Otherwise:
+    """What the estimate of a campaign's effect would be under beliefs that differ in one answer.
+
+    Attributes
+    ----------
+    beliefs : Beliefs
+        The beliefs.
+    mean : float
+        The estimate, in minor units.
+    """
+
+    beliefs: Beliefs
+    mean: float
 
 
 @dataclass(frozen=True)
@@ -98,9 +124,14 @@ def effects(
 
     Notes
     -----
-    The range is that of the worlds of the prior, leaning on credits as `simulator.families.sizes` says. It is
-    no better than the beliefs: docs/which-model.md states how often it holds the truth, within the prior and
-    outside.
+    The lower end leaves half of the rest of the weight below it. For the upper end, effects are taken on the
+    scale of their square roots, on which their spread depends little on their size, and it lies k standard
+    deviations above the mean. One k serves all campaigns: the smallest with which, of the worlds tried in
+    which a campaign causes `LARGE` of the margin or more, the range holds so much of the weight; each world
+    is judged by the others. So large effects are held as often as small ones, which a plain range of the
+    weights does not reach, since in most worlds they are small. A campaign that with this k has no large
+    effect in its range has one by the k of such campaigns. docs/reliability.md says how often ranges hold the
+    truth, within the prior and outside; they are no better than the beliefs.
     """
     cells = [cell for cell in trial.cells if cell.caused]
     if not cells:
@@ -111,17 +142,95 @@ def effects(
     # Where no campaign has any effect, there is none.
     weight = np.append(weight, weights.get(NONE, 0.0) / whole)
     table = np.vstack([np.array([cell.caused for cell in cells]), np.zeros(len(trial.campaigns))])
-    tails = (1 - level) / 2
+    mean, low = weight @ table, _quantile(table, weight, (1 - level) / 2)
+    high = np.maximum(mean, _upper_ends(table, weight, low, level, LARGE * trial.margin_minor))
+    found = zip(trial.campaigns, mean, np.minimum(low, mean), high, strict=True)
+    return sorted(
+        (Effect(name, *map(float, figures)) for name, *figures in found), key=lambda each: -each.mean
+    )
+
+
+def _upper_ends(table: Floats, weight: Floats, low: Floats, level: float, large: float) -> Floats:
+    """Return the upper end of each campaign's range."""
+    root = np.sqrt(np.maximum(table, 0.0))
+    mean = weight @ root
+    deviation = np.sqrt(np.maximum(weight @ root**2 - mean**2, 0.0))
+    # What the other worlds would have said of each.
+    rest = (1 - weight)[:, np.newaxis]
+    others = (mean - weight[:, np.newaxis] * root) / rest
+    square = (weight @ root**2 - weight[:, np.newaxis] * root**2) / rest
+    spread = np.sqrt(np.maximum(square - others**2, 0.0))
+    gap = root - others
+    steps = np.where(
+        spread > _TINY * root, gap / np.maximum(spread, _TINY), np.where(gap > _TINY * root, np.inf, 0.0)
+    )
+    # What lies below the range is missed whatever its upper end.
+    steps = np.where(table < low, np.inf, steps)
+    every = np.broadcast_to(weight[:, np.newaxis], table.shape)
+
+    def factor(rows: Flags) -> float:
+        held = np.minimum(steps[rows], _FARTHEST)
+        return float(_quantile(held[:, np.newaxis], every[rows], level)[0]) if held.size else 0.0
+
+    def reaches(k: float, middle: Floats, wide: Floats) -> Floats:
+        return np.asarray(np.maximum(middle + k * wide, 0.0) ** 2)
+
+    k = factor(table >= large)
+    ends = reaches(k, mean, deviation)
+    small = reaches(factor(reaches(k, others, spread) < large), mean, deviation)
+    return np.where(ends >= large, ends, np.minimum(small, large))
+
+
+def _quantile(table: Floats, weight: Floats, share: float) -> Floats:
+    """Return of each column the least value up to which so much of the weight lies."""
     found = []
-    for name, column in zip(trial.campaigns, table.T, strict=True):
+    for column in table.T:
         order = np.argsort(column, kind="stable")
         below = np.cumsum(weight[order])
-        low, high = (
-            column[order][min(len(order) - 1, int(np.searchsorted(below, end)))]
-            for end in (tails, 1 - tails - 1e-12)
-        )
-        found.append(Effect(name, float(weight @ column), float(low), float(high)))
-    return sorted(found, key=lambda each: -each.mean)
+        place = int(np.searchsorted(below, share * below[-1] - 1e-12))
+        found.append(column[order][min(len(order) - 1, place)])
+    return np.array(found)
+
+
+@cache
+def held() -> Mapping[str, float]:
+    """Return how often ranges held the true effect in markets simulated for it.
+
+    Returns
+    -------
+    mapping of str to float
+        ``markets``, and the share of ranges that held under ``inside_all`` and ``inside_large``, or
+        ``outside_all`` and ``outside_large`` where the family of the market had no weight. Each with
+        ``_error``, its standard error over markets, and ``_count``, the number of ranges. Large is `LARGE` of
+        the orders or more.
+    """
+    found: dict[str, float] = json.loads(HELD.read_text("utf-8"))
+    return found
+
+
+def otherwise(trial: Trial, beliefs: Beliefs) -> dict[str, tuple[Otherwise, Otherwise]]:
+    """Say between what each estimate would lie if one of the answers were another.
+
+    Parameters
+    ----------
+    trial : Trial
+        What `try_moves` returned.
+    beliefs : Beliefs
+        What is believed.
+
+    Returns
+    -------
+    dict of str to (Otherwise, Otherwise)
+        Per campaign the lowest and the highest; empty for a trial without `Cell.caused`.
+    """
+    found: dict[str, list[Otherwise]] = {}
+    for other in beliefs.others():
+        for each in effects(trial, other):
+            found.setdefault(each.campaign, []).append(Otherwise(other, each.mean))
+    return {
+        name: (min(all_, key=lambda each: each.mean), max(all_, key=lambda each: each.mean))
+        for name, all_ in found.items()
+    }
 
 
 def pauses(trial: Trial, beliefs: Beliefs) -> list[Pause]:
@@ -203,7 +312,7 @@ def _pause(
 def _mean(values: Floats, weight: Floats, cells: Sequence[Cell]) -> Gain:
     """Return a weighted mean with its standard error over worlds, family by family."""
     variance = 0.0
-    for family in HOUSE:
+    for family in EFFECTIVE:
         rows = np.array([cell.family == family for cell in cells])
         own = weight[rows]
         if not own.sum():
@@ -220,7 +329,7 @@ def _mean(values: Floats, weight: Floats, cells: Sequence[Cell]) -> Gain:
 def _weights(cells: Sequence[Cell], beliefs: Beliefs, families: Mapping[str, float]) -> Floats:
     """Return the weight of each world; together those of the families with an effect."""
     weight = np.zeros(len(cells))
-    for family in HOUSE:
+    for family in EFFECTIVE:
         rows = [row for row, cell in enumerate(cells) if cell.family == family]
         if rows:
             weight[rows] = families.get(family, 0.0) * within_family([cells[row] for row in rows], beliefs)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
+from simulator.chance import Floats
 from simulator.market import World
 from simulator.runs import Mapper, OnProgress, silent
 from simulator.tally import MARGIN, values
@@ -59,6 +60,71 @@ def moves(world: World, spread: Mapper, on_progress: OnProgress = silent) -> dic
         (names[giver], names[taker]): int(gain - margin[0])
         for (giver, taker), gain in zip(pairs, margin[1:], strict=True)
     }
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What moves of budget gain in one world under one seed, and what is lost without each campaign.
+
+    Attributes
+    ----------
+    gained : ndarray of float64
+        Orders, window and tail, per move.
+    lost : ndarray of float64
+        Orders, window and tail, per campaign.
+    brought : ndarray of float64
+        Companies that would not have enquired for the first time in the window, per campaign.
+    leads : float
+        Companies that enquire for the first time in the window.
+    """
+
+    gained: Floats
+    lost: Floats
+    brought: Floats
+    leads: float
+
+
+def tried(
+    world: World, moves: Sequence[tuple[str, str, float, float]], spread: Mapper, *, stopped: bool = True
+) -> Tried:
+    """Try moves of budget in one world, and each campaign taken away.
+
+    Parameters
+    ----------
+    world : World
+        The world; the same chance decides all runs.
+    moves : sequence of (str, str, float, float)
+        Giver, taker, and the shares of their movable costs that are taken and added.
+    spread : Mapper
+        Where to run it.
+    stopped : bool, default True
+        Whether campaigns are taken away; otherwise nothing is said of them.
+
+    Returns
+    -------
+    Tried
+        What came of it.
+    """
+    tally, count = values(world, _scales(world, moves, stopped=stopped), spread), 1 + len(moves)
+    orders, leads = tally.counted[:, 0].astype(np.float64), tally.leads.astype(np.float64)
+    return Tried(
+        gained=orders[1:count] - orders[0],
+        lost=orders[0] - orders[count:],
+        brought=leads[0] - leads[count:],
+        leads=float(leads[0]),
+    )
+
+
+def _scales(world: World, moves: Sequence[tuple[str, str, float, float]], *, stopped: bool) -> Floats:
+    """Return the spend as it is, after each move, and, where asked for, with each campaign stopped."""
+    place = {name: position for position, name in enumerate(world.campaigns)}
+    scales = np.ones((1 + len(moves) + (len(place) if stopped else 0), len(place)))
+    for row, (giver, taker, less, more) in enumerate(moves, start=1):
+        scales[row, place[giver]] -= less
+        scales[row, place[taker]] += more
+    for number in range(len(place) if stopped else 0):
+        scales[1 + len(moves) + number, number] = 0.0
+    return scales
 
 
 def advised(credit: Mapping[str | None, int], world: World) -> Move | None:

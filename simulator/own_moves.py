@@ -27,8 +27,8 @@ ELASTICITY: Final = 0.5
 
 def credited(
     data: Mapping[str, pa.Table], scenario: Scenario, models: Sequence[str]
-) -> tuple[dict[str, dict[str | None, float]], dict[str, dict[str | None, float]]]:
-    """Attribute the orders of one's own tables, as deals and as margin.
+) -> tuple[int, dict[str, dict[str | None, float]]]:
+    """Count the orders of one's own tables and attribute their margin.
 
     Parameters
     ----------
@@ -41,9 +41,11 @@ def credited(
 
     Returns
     -------
-    deals, margin : dict of str to dict
-        Per model the deals, and the margin in minor units, credited to each campaign in the scenario's
-        window. Models that these tables do not support are left out.
+    orders : int
+        In the scenario's window.
+    margin : dict of str to dict
+        Per model the margin, in minor units, credited to each campaign in the window. Models that these
+        tables do not support are left out.
     """
     whole = completed(data)
     won, (need,) = whole["conversions"], scenario.needs.values()
@@ -57,30 +59,25 @@ def credited(
         )
     )
     usual = pc.cast(pc.round(pc.multiply(pc.cast(won["value_minor"], pa.float64()), need.margin)), pa.int64())
-    # A thousand each, so that shares of a deal are told apart.
-    worths = {"deals": pa.array([1000] * len(won)), "margin": pc.coalesce(won["margin_minor"], usual)}
-    found: dict[str, dict[str, dict[str | None, float]]] = {"deals": {}, "margin": {}}
-    for what, worth in worths.items():
-        place = won.schema.get_field_index("value_minor")
-        orders = won.set_column(place, won.schema.field(place), pc.max_element_wise(worth, 0))
-        for model in models:
-            try:
-                table = attribute(
-                    whole["touches"],
-                    orders,
-                    (model,),
-                    by="campaign",
-                    lookback_days=365.0,
-                    half_life_days=HALF_LIFE_DAYS,
-                    answers=whole["answers"],
-                )
-            except JourneyError:
-                continue
-            found[what][model] = {
-                row["campaign"]: row["credit_minor"] / (1000 if what == "deals" else 1)
-                for row in table.to_pylist()
-            }
-    return found["deals"], found["margin"]
+    worth = pc.coalesce(won["margin_minor"], usual)
+    place = won.schema.get_field_index("value_minor")
+    orders = won.set_column(place, won.schema.field(place), pc.max_element_wise(worth, 0))
+    found: dict[str, dict[str | None, float]] = {}
+    for model in models:
+        try:
+            table = attribute(
+                whole["touches"],
+                orders,
+                (model,),
+                by="campaign",
+                lookback_days=365.0,
+                half_life_days=HALF_LIFE_DAYS,
+                answers=whole["answers"],
+            )
+        except JourneyError:
+            continue
+        found[model] = {row["campaign"]: row["credit_minor"] for row in table.to_pylist()}
+    return len(won), found
 
 
 def movable(scenario: Scenario, accounts: int) -> tuple[dict[str, int], int]:

@@ -23,6 +23,8 @@ YEAR: Final = 365
 _PAUSE, _ALWAYS = 30, 0.75
 # Where no response is tracked: one meeting in twenty ends in a call on the campaign's number. Assumption.
 _CALLED: Final = 0.05
+# Orders followed by another of the company from which how often they repeat is told, at least.
+_AGAIN: Final = 20
 # Won of needs that arise, to begin the fit with. Assumption.
 _WON: Final = 0.25
 # Costs of these kinds are booked once and cannot be moved, direct or not.
@@ -117,11 +119,34 @@ class Builder:
         else:
             need["season"] = [1.0] * 12
             self.say("needs.order.season", "assumption", "less than a year of orders: even")
+        self._repeats(need)
         sizes = self.tree["market"]["sizes"].values()
         demand = sum(each["share"] * each["demand"] for each in sizes) / sum(each["share"] for each in sizes)
         rate = max(orders, 1) / self.years / self.tree["accounts"] / demand / _WON
         need["per_year"] = min(50.0, rate)
         return int(orders)
+
+    def _repeats(self, need: Tree) -> None:
+        """Take how soon and how often companies order again from their orders, where enough did."""
+        half = self.opens + (self.ends - self.opens) / 2
+        number, again, days = self.ask.row(
+            """with won as (select converted_at as won_at, lead(converted_at) over
+                   (partition by account_id order by converted_at) as later
+                 from conversions where goal = 'won' or goal is null)
+               select count(*), count(later), avg(epoch(later - won_at)) / 86400 from won
+               where won_at >= ? and won_at < ?""",
+            self.opens,
+            half,
+        )
+        if again < _AGAIN or not days:
+            return
+        # A repeat order that was asked for and lost is not seen, and does not end the relation.
+        share, won = again / number, need["repeat_win"]
+        stays = share / (won + share - share * won)
+        need["repeat_end"] = round(min(0.95, max(0.02, 1 - stays)), 4)
+        need["repeat_per_year"] = round(min(50.0, YEAR / days / won), 4)
+        self.say("needs.order.repeat_end", "data", f"{again} of {number} orders were followed by another")
+        self.say("needs.order.repeat_per_year", "data", f"{days:.0f} days to the next order on average")
 
     def desk(self) -> None:
         """Take opening hours, talk time and unwanted calls from the calls."""

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from simulator.information import held
 from simulator.scenario import load, names
 from tracking.cli import ringtrail
 
@@ -194,6 +195,8 @@ def test_a_market_is_built_from_tables_and_decided_on(run, tmp_path):
     assert "a random move" in words
     assert "more than 3 standard errors off" in words
     assert "Margin lost in a year without each campaign, under these beliefs" in words
+    assert f"In {held()['markets']} other simulated markets such ranges held" in words
+    assert "Lowest, if you believed" in words
     assert "Which test would change the decision most" in words
     assert "Left out of moves, fixed costs only, such as bookings: directory, webinar." in words
 

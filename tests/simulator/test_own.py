@@ -56,6 +56,25 @@ def test_values_margins_and_size_are_those_of_the_orders():
     assert own.origin("desk.reps")[0] == "assumption"
 
 
+def test_repeat_orders_are_as_frequent_and_as_many_as_companies_placed():
+    # Twenty companies order on day 10 and again on day 60, four on day 20 alone, one at the end of the year.
+    placed = [(f"a{n}", day) for n in range(20) for day in (10, 60)]
+    placed += [(f"b{n}", 20) for n in range(4)] + [("c", 364)]
+    rows = [order(n, day, 50_000, account_id=name) for n, (name, day) in enumerate(placed)]
+    own = build({"conversions": table("conversions", rows)})
+    need = own.scenario.needs["order"]
+    # 20 of the 44 orders of the first half year were followed by another. Of those asked for 80 % are won
+    # (assumption), so that p stay where 0.8 p / (1 - 0.2 p) = 20/44, and one that comes after 50 days is
+    # asked for 365 / 50 / 0.8 times a year.
+    p = (20 / 44) / (0.8 + 0.2 * 20 / 44)
+    assert need.repeat_win == 0.8
+    assert need.repeat_end == pytest.approx(1 - p, abs=1e-4)
+    assert need.repeat_per_year == pytest.approx(365 / 50 / 0.8)
+    assert own.origin("needs.order.repeat_end") == ("data", "20 of 44 orders were followed by another")
+    few = build({"conversions": table("conversions", rows[2:])}).scenario.needs["order"]
+    assert few.repeat_end == 0.35, "with 19 of them as in the kind of need that is assumed"
+
+
 def test_meetings_follow_from_responses_and_the_assumed_rate():
     touches = [FIRST, *(touch(n, 2 * n, "news", "email") for n in range(180)), LAST]
     own = build(

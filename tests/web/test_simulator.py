@@ -17,6 +17,7 @@ from simulator import moments, which_model
 from simulator.beliefs import QUESTIONS
 from simulator.families import FAMILIES
 from simulator.fitting import PARAMETERS, poor
+from simulator.information import held
 from simulator.market import World
 from simulator.runs import mapper
 from simulator.scenario import load, names
@@ -221,6 +222,9 @@ def test_a_market_is_built_from_our_tables_decided_on_shown_and_simulated(
     assert "Nothing tracked: referral" in page
     for heading in ("Which test would change the decision most?", "Estimated effects under these beliefs"):
         assert heading in page
+    # Each effect stands beside what it would be under another answer, and how often such ranges hold.
+    assert "Lowest if you believed otherwise" in page
+    assert f"In {held()['markets']} other simulated markets, ranges held" in page
     # The market has one kind of need where that of the tables has three, and both pages name what differs.
     result = archive.get(TOKEN) or {}
     wrong = poor({**result["fitted"], **result["held_out"]})

@@ -58,6 +58,8 @@ def _page(problem: Invalid | None) -> Page:
         advice["advice"] = advise.advise(trial, beliefs)
         advice["others"] = [advise.advise(trial, each) for each in beliefs.others()]
         advice["effects"] = information.effects(trial, beliefs)
+        advice["held"] = information.held()
+        advice["otherwise"] = information.otherwise(trial, beliefs)
         advice["pauses"] = information.pauses(trial, beliefs)
         advice["misfits"] = tried_moves.misfits(found)
     table, period = snapshot.tables, asked.period
