@@ -61,7 +61,7 @@ def workbook(rows: Sequence[Sequence[Any]], *merged: tuple[int, int, int, int]) 
         ("Kosten in Tausend Euro", "2", 200_000, "EUR"), ("Belopp (tkr)", "34,5", 3_450_000, "SEK"),
         ("Belopp MSEK", "1,28", 128_000_000, "SEK"), ("Сумма, тыс. руб.", "128,5", 12_850_000, "RUB"),
         ("Расход, млн руб. без НДС", "0,5", 50_000_000, "RUB"), ("费用（万元）", "12.8", 12_800_000, "CNY"),
-        ("Amount in thousands", "1.5", 150_000, "EUR"), ("Amount ($000)", "2", 200_000, "EUR"),
+        ("Amount in thousands", "1.5", 150_000, "EUR"), ("Amount ($000)", "2", 200_000, "USD"),
         ("Kosten", "3 TEUR", 300_000, "EUR"), ("Kosten", "1,2 Mio. €", 120_000_000, "EUR"),
         ("Расход, руб. с НДС", "500,50", 50_050, "RUB"), ("Kosten EUR netto", "7,50", 750, "EUR"),
         ("Belopp kr exkl. moms", "7,50", 750, "SEK"),
@@ -70,10 +70,21 @@ def workbook(rows: Sequence[Sequence[Any]], *merged: tuple[int, int, int, int]) 
 def test_what_amounts_count_is_said_by_their_column_or_beside_them(
     engine: Engine, head: str, cell: str, minor: int, currency: str
 ) -> None:
-    # Crowns are of several countries: which, the installation says.
-    dialect = replace(LOCAL, currency="SEK" if currency == "SEK" else "EUR")
+    # Crowns and dollars are of several countries: which, the installation says.
+    dialect = replace(LOCAL, currency=currency if currency in ("SEK", "USD") else "EUR")
     result = import_table(engine, "costs", f"Kampagne;Monat;{head}\nMesse;2026-03;{cell}\n", dialect=dialect)
     assert (result.refusals, spent(engine)) == ([], [("Messe", "2026-03-01", minor, currency)])
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("head", ["Belopp (kr)", "Belopp kr", "Belopp i tkr", "Belopp, $"])
+def test_a_sign_of_several_currencies_above_is_none_of_another(engine: Engine, head: str) -> None:
+    text = f"Kampanj;Månad;{head}\nMässa;2026-03;7\n"
+    (refusal,) = import_table(engine, "costs", text).refusals
+    assert "but the row is in EUR; add a currency column or use --currency" in refusal.reason
+    told = replace(LOCAL, currency="USD" if "$" in head else "SEK")
+    import_table(engine, "costs", text, dialect=told)
+    assert [row[2:] for row in spent(engine)] == [(700_000 if "tkr" in head else 700, told.currency)]
 
 
 @ON_SQLITE

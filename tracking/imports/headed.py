@@ -251,6 +251,15 @@ class Headed:
             found = self.columns.currency(name) or values.currency_in(self.columns.cell(cells, name))
             if found and self.dialect.currency not in (values.codes_of(self.columns.cell(cells, name))):
                 return found
+            sign = "" if found else self.columns.sign(name)
+            if sign and self.dialect.currency not in values.codes_of(sign):
+                raise Invalid(
+                    name,
+                    "the amount is in %(label)s but the row is in %(currency)s; add a currency column or "
+                    "use --currency",
+                    label=sign,
+                    currency=self.dialect.currency,
+                )
         return self.dialect.currency
 
     def dialect_of(self, name: str) -> Dialect:

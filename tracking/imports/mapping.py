@@ -15,7 +15,7 @@ from tracking.errors import Invalid, Sentence, say
 from tracking.imports import values, words
 from tracking.imports.call_words import COURSES, STATUSES
 from tracking.imports.values import Dialect, fold
-from tracking.storage import phone
+from tracking.storage import money, phone
 from tracking.storage.vocabulary import CallStatus
 
 Aliases = Mapping[str, Sequence[str]]
@@ -218,6 +218,10 @@ class Columns:
         """Return the currency that a column's name holds, as in ``Amount spent (EUR)``."""
         return _unit(self.column(name))[1] if name in self._at else None
 
+    def sign(self, name: str) -> str:
+        """Return the sign of several currencies in a column's name; "" where there is none."""
+        return _sign(self.column(name)) if name in self._at else ""
+
     def tens(self, name: str) -> int:
         """Return how many zeros a column's amounts leave out, as those of ``Umsatz (TEUR)`` do."""
         return _unit(self.column(name))[2] if name in self._at else 0
@@ -283,16 +287,14 @@ def _unit(name: str) -> tuple[str, str | None, int]:
     if plain != name:
         inside = _TAX.sub("", name[len(plain) :].strip().strip("()[]{}（）").strip())
         if found := _counted_in(inside):
-            return plain, *found
+            return _TAX.sub("", plain), *found
         # "(in UTC)", "(Primary)" and "(net)" say nothing of which column it is.
         return plain, None, 0
+    parts = re.split(r"[ ,/]{1,3}", name)
     for count in (3, 2, 1):
-        head, behind = name[:0], re.split(r"[ ,]{1,2}", name)
-        if len(behind) > count:
-            tail = " ".join(behind[-count:])
-            head = name[: name.rfind(behind[-count])].rstrip(" ,")
-            if head and (found := _counted_in(tail)):
-                return words.bare(head), *found
+        if len(parts) > count and (found := _counted_in(" ".join(parts[-count:]))):
+            head = name[: name.rfind(parts[-count])].rstrip(" ,/")
+            return words.bare(_TAX.sub("", head)), *found
     return _LASTING.sub("", name), None, 0
 
 
@@ -301,8 +303,20 @@ def _counted_in(text: str) -> tuple[str | None, int] | None:
     text = _IN.sub("", text)
     if scaled := values.in_tens(text):
         return values.currency_of(scaled[1]), scaled[0]
-    code = values.currency_of(text) if text[:1].isupper() or not text.isalpha() or len(text) < 5 else None
-    return (code, 0) if code else None
+    if text.isalpha() and text.islower() and (len(text) > 4 or text.upper() in money.CODES):
+        return None  # a word: all, try, real
+    code = values.currency_of(text)
+    return (code, 0) if code or values.codes_of(text) else None
+
+
+def _sign(name: str) -> str:
+    """Return the sign of several currencies that a column's name states, as in ``Belopp (kr)``."""
+    name = _TAX.sub("", _TWIN.sub("", name))
+    plain = words.bare(name)
+    inside = name[len(plain) :].strip().strip("()[]{}（）") if plain != name else re.split(r"[ ,/]", name)[-1]
+    inside = _IN.sub("", _TAX.sub("", inside.strip()))
+    text = scaled[1] if (scaled := values.in_tens(inside)) else inside
+    return text if values.codes_of(text) and not values.currency_of(text) else ""
 
 
 def _looking(place: int, wanted: str, rows: Sequence[Sequence[str]], region: str) -> tuple[int, int]:

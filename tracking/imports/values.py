@@ -525,7 +525,7 @@ def in_tens(label: str) -> tuple[int, str] | None:
         if found := _TENS.get(word.strip(".,'()").casefold()):
             tens += found
         elif word.casefold() not in ("in", "i", "в", "of"):
-            words.append(word)
+            words.append(word.strip(",;"))
     rest = " ".join(words)
     return (tens, rest) if tens and (not rest or codes_of(rest)) else None
 
