@@ -95,6 +95,15 @@ def test_a_campaign_may_be_called_like_a_sum(engine: Engine) -> None:
 
 
 @ON_SQLITE
+def test_a_row_of_all_beside_its_parts_is_a_sum_and_one_without_them_a_cost(engine: Engine) -> None:
+    rows = "Pumps,18-44,2026-03-02,10\nPumps,45+,2026-03-02,20\nPumps,All,2026-03-02,30\n"
+    rows += "Valves,All,2026-03-02,7\nPumps,Alle,2026-03-03,5\nTotal,,,42\n"
+    result = import_table(engine, "costs", f"campaign,age,day,amount\n{rows}")
+    assert dict(result.skip_reasons) == {"total row": 2}
+    assert sorted(amount for *_, amount, _ in spent(engine)) == [500, 700, 1000, 2000]
+
+
+@ON_SQLITE
 def test_a_company_may_be_called_like_a_sum(engine: Engine) -> None:
     text = "Företag;Fas;Belopp;Avslutsdatum\nSumma Fastigheter;Offert;100;\nSumma;;100;\n"
     assert dict(import_table(engine, "deals", text).skip_reasons) == {"total row": 1}

@@ -40,6 +40,8 @@ _REFUND = say("must be 0 or more; reduce the original cost to record a refund").
 _PERIOD = frozenset({"period", "period_start", "period_end", "last_day"})
 _Key: TypeAlias = tuple[object, ...]
 """Whose cost it is and when: campaign, first day, currency."""
+_Part: TypeAlias = tuple[str, str, str]
+"""Campaign, currency and period, as they are written."""
 
 
 class Costs(Headed):
@@ -135,6 +137,8 @@ class Costs(Headed):
         self._parts: Counter[tuple[str, str]] = Counter()
         """The same by currency and period, as it is written."""
         self._part_counts: Counter[tuple[str, str]] = Counter()
+        own: Counter[_Part] = Counter()
+        of_all: Counter[tuple[_Part, int]] = Counter()
         starts: set[date] = set()
         name = "period" if "period" in self.columns else "period_start"
         for row in islice(table.rows(width=len(self.columns.header)), 1, None):
@@ -149,11 +153,17 @@ class Costs(Headed):
                 currency = self.currency(row.cells)
                 if (of := self.columns.cell(row.cells, "campaign")) and not words.is_total(of):
                     amount = self.amount(row.cells, "amount", currency) or 0
-                    part = currency, self.columns.cell(row.cells, name)
-                    self._totals[currency] += amount
-                    self._parts[part] += amount
-                    self._counts[currency] += 1
-                    self._part_counts[part] += 1
+                    part = of, currency, self.columns.cell(row.cells, name)
+                    if any(cell != of and words.is_all(cell) for cell in row.cells):
+                        of_all[part, amount] += 1
+                    else:
+                        own[part] += amount
+                        self._count(part, amount)
+        # A row of all ad sets, ages or places stands beside theirs, and is as much as they.
+        self._of_all = {(part, amount) for part, amount in of_all if amount == own.get(part)}
+        for (part, amount), count in of_all.items():
+            if (part, amount) not in self._of_all:
+                self._count(part, amount, count)
         seen = self.amounts.get("amount")
         self._negated = seen is not None and seen.negative >= _ENOUGH and not seen.positive
         if self._negated:
@@ -166,6 +176,13 @@ class Costs(Headed):
         self._told: set[_Key] = set()
         if self.source:
             self._add_up(table)
+
+    def _count(self, part: _Part, amount: int, count: int = 1) -> None:
+        _, currency, period = part
+        self._totals[currency] += count * amount
+        self._parts[currency, period] += count * amount
+        self._counts[currency] += count
+        self._part_counts[currency, period] += count
 
     def _cover(self, starts: set[date], name: str, told: str) -> None:
         """Decide what a row covers that is dated by one day."""
@@ -231,7 +248,8 @@ class Costs(Headed):
             return None
         if named := self.columns.cell(cells, "campaign"):
             # A campaign may be called so, and then it is not as much as the others.
-            return Skip("total row") if words.is_total(named) and self._is_the_sum(cells, 1) else None
+            summed = words.is_total(named) and self._is_the_sum(cells, 1)
+            return Skip("total row") if summed or self._is_of_all(cells, named) else None
         if self.source is not None:
             return Skip("total row") if self.source.unnamed_are_totals or self._is_the_sum(cells, 1) else None
         said = ("category", "note", "channel", "material", "cost_id", "direct", "hours")
@@ -240,6 +258,15 @@ class Costs(Headed):
             if not any(self.columns.cell(cells, name) for name in said) and self._is_the_sum(cells, 2)
             else None
         )
+
+    def _is_of_all(self, cells: Sequence[str], named: str) -> bool:
+        if not self._of_all or not any(cell != named and words.is_all(cell) for cell in cells):
+            return False
+        with suppress(Invalid):
+            currency = self.currency(cells)
+            period = self.columns.cell(cells, "period") or self.columns.cell(cells, "period_start")
+            return ((named, currency, period), self.amount(cells, "amount", currency) or 0) in self._of_all
+        return False
 
     def _is_the_sum(self, cells: Sequence[str], least: int) -> bool:
         with suppress(Invalid):

@@ -153,6 +153,11 @@ def is_total(cell: str) -> bool:
     return fold(head if colon else bare(cell)) in listed("totals")
 
 
+def is_all(cell: str) -> bool:
+    """Tell whether a cell says nothing but that its row sums up others: ``All`` of the ages, or a total."""
+    return fold(cell) in listed("all") or is_total(cell)
+
+
 def extended(kind: str, own: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
     """Return the fields of a format with their names: its own, then those of the tables."""
     known = aliases(kind)
