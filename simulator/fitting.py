@@ -37,7 +37,7 @@ MOST: Final = 5_000
 _STEP: Final = 0.25
 _WEIGHING: Final = 6
 # Orders come in whole numbers and by chance, so that the rate of needs is set in several steps.
-_CORRECTIONS: Final = 4
+_CORRECTIONS: Final = 6
 # Shifts on the logarithmic scale stay within a factor of 12.
 _LIMIT: Final = 2.5
 
@@ -374,17 +374,19 @@ class _Laboratory:
         self, values: dict[str, float], orders: float
     ) -> tuple[dict[str, float], dict[str, float]]:
         """Return the values with needs under which as many orders come as in the data, and the figures."""
-        best, least = (values, self.simulate(values)), math.inf
+        best, part = (values, self.simulate(values)), 1.0
         for _ in range(_CORRECTIONS):
             tried, seen = best
             gap = orders - seen["orders"]
-            if abs(gap) >= least or not math.isfinite(gap) or "needs" not in tried:
+            if gap == 0.0 or not math.isfinite(gap) or "needs" not in tried:
                 break
-            least = abs(gap)
-            further = tried | {"needs": tried["needs"] + gap}
+            further = tried | {"needs": tried["needs"] + part * gap}
             found = self.simulate(further)
-            if abs(orders - found["orders"]) < least:
+            if abs(orders - found["orders"]) < abs(gap):
                 best = further, found
+            else:
+                # One need more may bring many orders, where they repeat.
+                part /= 2
         return best
 
     def noise(self, shifts: Mapping[str, float]) -> dict[str, float]:

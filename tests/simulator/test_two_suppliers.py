@@ -146,5 +146,6 @@ def test_known_values_are_found_again(supplier):
     }
     for name, gap in gaps.items():
         assert abs(gap) < 3 * again.estimates[name][1], name
-    # With some 80 orders how long a need lives is hardly told from how long a decision takes.
-    assert {name for name, gap in gaps.items() if abs(gap) > 0.5} <= {"lifetime"}
+    # With some 80 orders only the two rates are told to within a factor of 1.65.
+    assert abs(gaps["needs"]) < 0.5
+    assert abs(gaps["repeat"]) < 0.5
