@@ -38,6 +38,8 @@ _LONGEST_NAME = 10
 _TOLD = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 # What a name is not: a figure, a day, a time, a telephone number, an amount.
 _FIGURE = re.compile(r"[+\-\u2212(]?[^\w\s]{0,2}\d[\d\s.,:/\-'+()]*(?:%|[TZ][\d:.+\-Z]*)?")
+# So many of them in a line are a record of a table without names, not what stands above one.
+_FIGURES = 3
 
 
 @dataclass(slots=True)
@@ -101,13 +103,21 @@ class Table:
             _Header.among([(number, self._roughly(line, mark)) for number, line in filled], mark)
             for mark in ([self.separator] if self.separator else SEPARATORS)
         ]
-        best = max(ways, key=lambda way: (way.known, way.width))
+        top = next((number for number, line in filled if self._is_record(line)), 0)
+        # One known word below a record is chance.
+        best = max(
+            ways, key=lambda way: (way.known if way.known > 1 or way.line <= top or not top else 0, way.width)
+        )
         self.separator = best.separator
         self._first = told or best.line
         header = next((line for number, line in filled if number == self._first), "")
         self._width = len(self._roughly(header, self.separator))
         above = [self._roughly(line, self.separator) for number, line in filled if number < self._first]
         self.preamble = [", ".join(cell.strip() for cell in cells if cell.strip()) for cells in above]
+
+    def _is_record(self, line: str) -> bool:
+        """Tell whether a line is a record by its figures, whatever separates its cells."""
+        return any(_figures(self._roughly(line, mark)) >= _FIGURES for mark in SEPARATORS)
 
     @property
     def header_line(self) -> int:
@@ -296,6 +306,8 @@ class _Header:
         scores = [(number, _names(cells), len(cells)) for number, cells in rows]
         for least in (3, 2):
             for at, (number, known, wide) in enumerate(scores):
+                if least == 2 and _figures(rows[at][1]) >= _FIGURES:
+                    break  # two known words below a record are chance
                 if known >= least and (least == 3 or known * 2 >= wide):
                     # Of two lines of names the second says more where one of the first stands over several.
                     if scores[at + 1 : at + 2] and scores[at + 1][1] > known:
@@ -327,6 +339,10 @@ def _records(lines: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
 
 def _names(cells: Sequence[str]) -> int:
     """Count the names of columns in a row; a row that holds a figure or a day is no row of names."""
-    if any(cell and _FIGURE.fullmatch(cell.strip()[:60]) for cell in cells):
+    if _figures(cells):
         return 0
     return len({words.fold(cell) for cell in cells if words.is_header(cell)})
+
+
+def _figures(cells: Sequence[str]) -> int:
+    return sum(1 for cell in cells if cell and _FIGURE.fullmatch(cell.strip()[:60]))
