@@ -38,8 +38,8 @@ _LONGEST_NAME = 10
 _TOLD = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 # What a name is not: a figure, a day, a time, a telephone number, an amount.
 _FIGURE = re.compile(r"[+\-\u2212(]?[^\w\s]{0,2}\d[\d\s.,:/\-'+()]*(?:%|[TZ][\d:.+\-Z]*)?")
-# So many of them in a line are a record of a table without names, not what stands above one.
-_FIGURES = 3
+# So many of them in a line are a record of a table without names; a sum above another one has fewer.
+_FIGURES = 5
 
 
 @dataclass(slots=True)
