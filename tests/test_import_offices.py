@@ -299,9 +299,10 @@ def test_a_column_called_type_says_the_direction_only_if_its_words_do(engine: En
 
 
 @ON_SQLITE
-def test_messages_and_faxes_among_calls_are_none(engine: Engine) -> None:
+@pytest.mark.parametrize("beside", ["direction", "note"])
+def test_messages_and_faxes_among_calls_are_none(engine: Engine, beside: str) -> None:
     advertise(engine)
-    head = "id,source,target,type,created,direction,status,duration\n"
+    head = f"id,source,target,type,created,{beside},status,duration\n"
     rows = "".join(
         f"{n},{BOREALIS},{CATALOGUE_NUMBER},{kind},2026-03-02T0{n}:00:00Z,INCOMING,PICKUP,9\n"
         for n, kind in enumerate(("CALL", "SMS", "FAX"))

@@ -38,8 +38,8 @@ _LONGEST_NAME = 10
 _TOLD = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 # What a name is not: a figure, a day, a time, a telephone number, an amount.
 _FIGURE = re.compile(r"[+\-\u2212(]?[^\w\s]{0,2}\d[\d\s.,:/\-'+()]*(?:%|[TZ][\d:.+\-Z]*)?")
-# So many of them in a line are a record of a table without names, not what stands above one.
-_FIGURES = 3
+# So many of them in a line are a record of a table without names; a sum above another one has fewer.
+_FIGURES = 5
 
 
 @dataclass(slots=True)
@@ -99,15 +99,12 @@ class Table:
             self.separator = mark[1]
         if filled and _TOLD.fullmatch(filled[0][1].strip("\r\n ").rstrip(",;")):
             filled = filled[1:]  # an instruction to a spreadsheet
+        record = next((number for number, line in filled if self._is_record(line)), _LOOKED_AT)
         ways = [
-            _Header.among([(number, self._roughly(line, mark)) for number, line in filled], mark)
+            _Header.among([(number, self._roughly(line, mark)) for number, line in filled], mark, record)
             for mark in ([self.separator] if self.separator else SEPARATORS)
         ]
-        top = next((number for number, line in filled if self._is_record(line)), 0)
-        # One known word below a record is chance.
-        best = max(
-            ways, key=lambda way: (way.known if way.known > 1 or way.line <= top or not top else 0, way.width)
-        )
+        best = max(ways, key=lambda way: (way.known, way.width))
         self.separator = best.separator
         self._first = told or best.line
         header = next((line for number, line in filled if number == self._first), "")
@@ -299,15 +296,18 @@ class _Header:
     width: int
 
     @classmethod
-    def among(cls, rows: Sequence[tuple[int, Sequence[str]]], separator: str) -> "_Header":
-        """Find the first row with three known names, else two, else the first row as wide as most."""
+    def among(cls, rows: Sequence[tuple[int, Sequence[str]]], separator: str, record: int) -> "_Header":
+        """Find the first row with three known names, else two, else the first row as wide as most.
+
+        Below the line of the first record, one or two known words are chance.
+        """
         widths = Counter(len(cells) for _, cells in rows if len(cells) > 1)
         width = max(widths, key=lambda wide: (widths[wide], wide), default=1)
         scores = [(number, _names(cells), len(cells)) for number, cells in rows]
         for least in (3, 2):
             for at, (number, known, wide) in enumerate(scores):
-                if least == 2 and _figures(rows[at][1]) >= _FIGURES:
-                    break  # two known words below a record are chance
+                if least == 2 and number > record:
+                    break
                 if known >= least and (least == 3 or known * 2 >= wide):
                     # Of two lines of names the second says more where one of the first stands over several.
                     if scores[at + 1 : at + 2] and scores[at + 1][1] > known:
@@ -321,7 +321,8 @@ class _Header:
         above = [cells for number, cells in rows if number < first]
         if any(sum(1 for cell in cells if cell.strip()) > 1 for cells in above) and rows:
             first = rows[0][0]
-        return cls(first, separator, {number: known for number, known, _ in scores}.get(first, 0), width)
+        known = {number: known for number, known, _ in scores}.get(first, 0) if first <= record else 0
+        return cls(first, separator, known, width)
 
 
 def _records(lines: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
