@@ -239,6 +239,12 @@ def test_a_duration_is_read_in_the_unit_of_its_column(text: str, column: str, wa
     assert values.seconds(text, "duration_s", minutes=values.in_minutes(column)) == wanted
 
 
+def test_a_duration_that_may_be_a_second_or_a_thousand_is_refused() -> None:
+    with pytest.raises(Invalid, match="not a duration"):
+        values.seconds("1,000", "duration_s")
+    assert values.seconds("0,000", "duration_s") == 0
+
+
 @ON_SQLITE
 def test_what_became_of_a_call_that_went_out_need_not_be_known(engine: Engine) -> None:
     text = (

@@ -120,6 +120,9 @@ def test_a_script_leaves_a_file_that_names_no_days_for_the_page(command: Command
         "terminal",
         {"site": "shop"},
     )
+    file.write_text("Label,Visits,Actions\npumps,32,1\n")
+    command("visits", file)
+    assert len(store.waiting()) == 2, "as many bytes under the same name, but another file"
     upload.options["days"] = "2026-03"  # as the page asks
     settings = Settings(data_dir=tmp_path, key=KEY)
     assert kinds.take(db.connect(settings), settings, upload, dry_run=False)["created"] == 1

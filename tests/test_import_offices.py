@@ -183,6 +183,21 @@ def test_what_stands_over_several_rows_of_a_workbook_is_each_ones_and_an_amount_
     assert [(refusal.line, refusal.column) for refusal in result.refusals] == [(5, "Kosten")]
 
 
+def test_merged_cells_without_anything_in_them_fill_nothing() -> None:
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
+        book.add_worksheet("cover").merge_range(0, 0, 2, 0, "")
+        sheet = book.add_worksheet("costs")
+        sheet.merge_range(1, 0, 2, 0, "")
+        for at, row in enumerate(
+            (["campaign", "day", "note"], ["A", "2026-03-02", "fair"], ["B", "2026-03-03"])
+        ):
+            sheet.write_row(at, 1, row)
+    assert [row.cells for row in table(out.getvalue()).head()] == [
+        ["campaign", "day", "note"], ["A", "2026-03-02", "fair"], ["B", "2026-03-03", ""],
+    ]  # fmt: skip
+
+
 @ON_SQLITE
 def test_names_may_stand_in_two_lines(engine: Engine) -> None:
     rows = [
@@ -284,9 +299,10 @@ def test_a_column_called_type_says_the_direction_only_if_its_words_do(engine: En
 
 
 @ON_SQLITE
-def test_messages_and_faxes_among_calls_are_none(engine: Engine) -> None:
+@pytest.mark.parametrize("beside", ["direction", "note"])
+def test_messages_and_faxes_among_calls_are_none(engine: Engine, beside: str) -> None:
     advertise(engine)
-    head = "id,source,target,type,created,direction,status,duration\n"
+    head = f"id,source,target,type,created,{beside},status,duration\n"
     rows = "".join(
         f"{n},{BOREALIS},{CATALOGUE_NUMBER},{kind},2026-03-02T0{n}:00:00Z,INCOMING,PICKUP,9\n"
         for n, kind in enumerate(("CALL", "SMS", "FAX"))

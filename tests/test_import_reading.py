@@ -81,6 +81,14 @@ def test_the_separator_is_what_stands_between_the_names(line: str, separator: st
     assert table(line + "\n1,50;2,75;3\n").separator == separator
 
 
+@pytest.mark.parametrize("line", ['ID;""', "ID|a note", "id,from", "id;from"])
+def test_one_or_two_known_words_below_a_record_are_no_line_of_names(line: str) -> None:
+    record = "200,+46701740605,2026-03-02 09:00:00,2026-03-02 09:04:06,246,240\n"
+    found = table(f"{record}{line}\n{line}\n")
+    assert (found.separator, [row.line for row in found.head()]) == (",", [1, 2, 3])
+    assert table("Total;12;13;14\nid;from\n1;2\n").header_line == 2, "a sum above is no record"
+
+
 def test_rows_are_numbered_by_the_lines_of_the_file() -> None:
     text = 'name,note\r\nBorealis,"met at\r\nthe fair"\r\n\r\nCobalt,"says ""a colleague"""\r\n'
     assert list(table(text).rows(width=2)) == [

@@ -45,3 +45,10 @@ def test_a_terminal_gets_text_and_nothing_that_it_obeys(
     logging.getLogger("tracking.example").error("refused %s", "/a\x1b]0;owned\x07\n2026-03-01 all is well")
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith("refused /a\\x1b]0;owned\\x07\\n2026-03-01 all is well")
+    try:
+        int(BOREALIS + "x")
+    except ValueError:
+        logging.getLogger("tracking.example").exception("a page failed")
+    said, fault = capsys.readouterr().err.splitlines()
+    assert said.endswith("a page failed")
+    assert fault.startswith("ValueError at test_logs.py:")

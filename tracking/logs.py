@@ -25,8 +25,8 @@ class _Lines(logging.Formatter):
 class _Words(logging.Formatter):
     """What a person reads, on a terminal that obeys what it is sent: nothing but text goes there."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        said = super().format(record)
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is logging's
+        said = super().formatMessage(record)
         return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in said)
 
     def formatException(self, ei: object) -> str:  # noqa: N802 - the name is logging's

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, ViewportSize, expect
 from sqlalchemy import select
 
 from simulator.beliefs import ANYWAY, NOTHING
-from simulator.families import HOUSE
+from simulator.families import EFFECTIVE
 from tests.web.accessibility import dragged, findings, reflows, too_small, unseen_focus
 from tests.web.conftest import Service
 from tracking import clock
@@ -79,7 +79,7 @@ TRIAL = {
             "family": family, "anyway": anyway, "nothing": nothing, "finding": finding, "reached": 0.5,
             "gains": [20_000 + 9_000 * number, -30_000 - 9_000 * number],
         }
-        for family in HOUSE for number, anyway in enumerate(ANYWAY)
+        for family in EFFECTIVE for number, anyway in enumerate(ANYWAY)
         for nothing in NOTHING for finding in (True, False)
     ],
 }  # fmt: skip

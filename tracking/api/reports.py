@@ -195,7 +195,7 @@ class LandingReport(Shown):
 
 @routes.get("/reports/landing")
 def report_landing(context: Context, query: LandingQuery) -> LandingReport:
-    """Lead from landing pages, or tracking codes, to revenue: of touches of known companies."""
+    """Show the leads, deals and revenue credited to landing pages or tracking codes."""
     settings, taken = context.settings, _snapshot(context)
     today = context.at.astimezone(settings.zone).date()
     period = reporting.period_of(settings, today, query.since, query.until)

@@ -73,7 +73,7 @@ def get_form(context: Context, path: ById) -> ShownForm:
 
 @routes.change("/forms/<int:id>")
 def judge_form(context: Context, path: ById, body: FormVerdict) -> ShownForm:
-    """Mark a form as spam, or say that it is none."""
+    """Mark a form as spam, or as not spam."""
     row = web_forms.get(context.session, path.id)
     # Said again, it changes nothing.
     if body.spam and row.state is not FormState.spam:

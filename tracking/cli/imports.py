@@ -1,5 +1,6 @@
 """Importing files on the command line."""
 
+import hashlib
 import sys
 from collections.abc import Callable
 from datetime import tzinfo
@@ -14,7 +15,7 @@ from rich.table import Table as Printed
 
 from tracking import clock
 from tracking.cli.installation import Installation, counted, json_option, pass_installation
-from tracking.errors import Invalid
+from tracking.errors import Invalid, NotFound
 from tracking.imports import kinds, mapping, run, templates
 from tracking.imports import supplier as catalog
 from tracking.imports.costs import Costs
@@ -23,7 +24,7 @@ from tracking.imports.outcomes import Result
 from tracking.imports.reading import Table
 from tracking.imports.run import Format
 from tracking.imports.touches import Touches
-from tracking.imports.uploads import UploadStore
+from tracking.imports.uploads import Upload, UploadStore
 from tracking.imports.values import Dialect
 from tracking.imports.visits import Visits
 from tracking.storage import db, money
@@ -295,13 +296,14 @@ def _keep_for_the_page(
 ) -> None:
     """Keep a file for the page, which asks what it does not say; end with 3."""
     store = UploadStore(installation.settings.data_dir)
-    size = path.stat().st_size
-    same = [each for each in store.waiting() if (each.name, each.size, each.kind) == (path.name, size, kind)]
-    if not same:
-        with path.open("rb") as file:
+    with path.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").digest()
+        file.seek(0)
+        same = (each for each in store.waiting() if (each.name, each.kind) == (path.name, kind))
+        if not any(_digest(store, each) == content for each in same):
             upload = store.put(file, path.name, by="terminal", at=clock.now())
-        upload.kind, upload.options = kind, told
-        store.save(upload)
+            upload.kind, upload.options = kind, told
+            store.save(upload)
     installation.tell(
         f"{path.name} is not imported yet: {question.reason}. Or answer on the page Imports, where the file "
         "waits for a day",
@@ -309,6 +311,14 @@ def _keep_for_the_page(
         question=str(question.reason),
     )
     raise SystemExit(3)
+
+
+def _digest(store: UploadStore, upload: Upload) -> bytes | None:
+    try:
+        with store.open(upload.token) as kept:
+            return hashlib.file_digest(kept, "sha256").digest()
+    except NotFound:
+        return None  # taken out meanwhile
 
 
 @click.command("supplier")

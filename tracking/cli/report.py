@@ -163,7 +163,7 @@ def kpis_command(installation: Installation, first: date | None, last: date | No
 def landing_command(
     installation: Installation, by: str, model: str | None, first: date | None, last: date | None
 ) -> None:
-    """Show what landing pages or tracking codes have brought, to revenue."""
+    """Show the leads, deals and revenue credited to landing pages or tracking codes."""
     settings, at = installation.settings, clock.now()
     today = at.astimezone(settings.zone).date()
     period = roi.period_of(settings, today, first, last)

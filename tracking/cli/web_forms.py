@@ -59,7 +59,7 @@ def form_list(
                 "received": row.received_at,
                 "site": row.site.name,
                 "page": row.page,
-                "state": _STATES[row.state],
+                "state": row.state if installation.as_json else _STATES[row.state],
                 "company": contacts.account_of(session, row.contact).name if row.contact else None,
                 "source": _source(row),
                 "email": phone.partly((row.told or {}).get("email")),
@@ -81,7 +81,9 @@ def form_show(installation: Installation, /, form_id: int, full: bool) -> None:
     """Show what the form NUMBER says."""
     with db.transaction(installation.engine) as session:
         row = web_forms.find(session, form_id)
-        fields: dict[str, str | None] = {**(row.told or {}), **(row.others or {})}
+        meant: dict[str, str | None] = {**(row.told or {})}
+        # A field that is only called like one whose meaning is known does not hide it.
+        fields = meant | {**(row.others or {})} | meant
         if full and fields:
             audit.note(session, _BY, "number show", f"form {form_id}", at=clock.now())
         elif not full:
@@ -91,7 +93,7 @@ def form_show(installation: Installation, /, form_id: int, full: bool) -> None:
             "received": row.received_at,
             "site": row.site.name,
             "page": row.page,
-            "state": _STATES[row.state],
+            "state": row.state,
             "spam_signs": row.spam_signs,
             "source": _source(row),
             "fields": None if web_forms.is_emptied(row) else fields,
@@ -99,7 +101,9 @@ def form_show(installation: Installation, /, form_id: int, full: bool) -> None:
     if installation.as_json:
         installation.tell_json(told)
         return
-    click.echo(f"form {form_id}, {told['received']:%Y-%m-%d %H:%M} UTC, {told['page']}: {told['state']}")
+    click.echo(
+        f"form {form_id}, {told['received']:%Y-%m-%d %H:%M} UTC, {told['page']}: {_STATES[told['state']]}"
+    )
     if told["fields"] is None:
         click.echo("what was entered has been deleted")
     for name, value in (told["fields"] or {}).items():
@@ -117,8 +121,8 @@ def form_spam(installation: Installation, /, form_id: int, undo: bool) -> None:
         row = web_forms.get(session, form_id)
         (web_forms.unmark if undo else web_forms.mark)(session, row)
         audit.note(session, _BY, "form no spam" if undo else "form spam", f"form {form_id}", at=clock.now())
-        state = _STATES[row.state]
-    installation.tell(f"form {form_id}: {state}", id=form_id, state=state)
+        state = row.state
+    installation.tell(f"form {form_id}: {_STATES[state]}", id=form_id, state=state)
 
 
 def _source(row: WebForm) -> str | None:

@@ -70,8 +70,8 @@ class Borders:
         """Keep the legs for the next file; a dry run takes it back with the rest."""
         if not self._changed:
             return
+        # Again with each batch: one that is undone and done anew takes the legs with it.
         self._shorten()
-        self._changed = False
         if (row := self._row(session)) is None:
             session.add(ImportMapping(kind=_KIND, header_hash=self._key, mapping=dict(self._legs)))
         else:

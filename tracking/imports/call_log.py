@@ -181,7 +181,10 @@ class CallLog(Headed):
         if fold(columns.column("direction")) in _OF_ANYTHING and not columns.looks(
             "direction", "direction", rows, region
         ):
-            columns.leave("direction")
+            if "kind" in columns:
+                columns.leave("direction")
+            else:
+                columns.move("direction", "kind")
         if "caller" not in columns and columns.looks("source", "caller", rows, region):
             columns.move("source", "caller")
         if "call_id" not in columns or {"caller", "dialled", "started_at"} & set(columns.fields()):

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -276,7 +276,7 @@ def distinct(header: Sequence[str]) -> list[str]:
     return found
 
 
-@cache
+@lru_cache(maxsize=1000)
 def _unit(name: str) -> tuple[str, str | None, int]:
     """Split a column's name into itself, the currency that it states and how many zeros amounts leave out.
 
@@ -291,9 +291,9 @@ def _unit(name: str) -> tuple[str, str | None, int]:
         # "(in UTC)", "(Primary)" and "(net)" say nothing of which column it is.
         return plain, None, 0
     parts = re.split(r"[ ,/]{1,3}", name)
-    for count in (3, 2, 1):
-        if len(parts) > count and (found := _counted_in(" ".join(parts[-count:]))):
-            head = name[: name.rfind(parts[-count])].rstrip(" ,/")
+    for count in range(min(3, len(parts) - 1), 0, -1):
+        head = name[: name.rfind(parts[-count])].rstrip(" ,/")
+        if head and (found := _counted_in(" ".join(parts[-count:]))):
             return words.bare(_TAX.sub("", head)), *found
     return _LASTING.sub("", name), None, 0
 

@@ -38,6 +38,8 @@ _LONGEST_NAME = 10
 _TOLD = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 # What a name is not: a figure, a day, a time, a telephone number, an amount.
 _FIGURE = re.compile(r"[+\-\u2212(]?[^\w\s]{0,2}\d[\d\s.,:/\-'+()]*(?:%|[TZ][\d:.+\-Z]*)?")
+# So many of them in a line are a record of a table without names; a sum above another one has fewer.
+_FIGURES = 5
 
 
 @dataclass(slots=True)
@@ -97,8 +99,9 @@ class Table:
             self.separator = mark[1]
         if filled and _TOLD.fullmatch(filled[0][1].strip("\r\n ").rstrip(",;")):
             filled = filled[1:]  # an instruction to a spreadsheet
+        record = next((number for number, line in filled if self._is_record(line)), _LOOKED_AT)
         ways = [
-            _Header.among([(number, self._roughly(line, mark)) for number, line in filled], mark)
+            _Header.among([(number, self._roughly(line, mark)) for number, line in filled], mark, record)
             for mark in ([self.separator] if self.separator else SEPARATORS)
         ]
         best = max(ways, key=lambda way: (way.known, way.width))
@@ -108,6 +111,10 @@ class Table:
         self._width = len(self._roughly(header, self.separator))
         above = [self._roughly(line, self.separator) for number, line in filled if number < self._first]
         self.preamble = [", ".join(cell.strip() for cell in cells if cell.strip()) for cells in above]
+
+    def _is_record(self, line: str) -> bool:
+        """Tell whether a line is a record by its figures, whatever separates its cells."""
+        return any(_figures(self._roughly(line, mark)) >= _FIGURES for mark in SEPARATORS)
 
     @property
     def header_line(self) -> int:
@@ -289,13 +296,18 @@ class _Header:
     width: int
 
     @classmethod
-    def among(cls, rows: Sequence[tuple[int, Sequence[str]]], separator: str) -> "_Header":
-        """Find the first row with three known names, else two, else the first row as wide as most."""
+    def among(cls, rows: Sequence[tuple[int, Sequence[str]]], separator: str, record: int) -> "_Header":
+        """Find the first row with three known names, else two, else the first row as wide as most.
+
+        Below the line of the first record, one or two known words are chance.
+        """
         widths = Counter(len(cells) for _, cells in rows if len(cells) > 1)
         width = max(widths, key=lambda wide: (widths[wide], wide), default=1)
         scores = [(number, _names(cells), len(cells)) for number, cells in rows]
         for least in (3, 2):
             for at, (number, known, wide) in enumerate(scores):
+                if least == 2 and number > record:
+                    break
                 if known >= least and (least == 3 or known * 2 >= wide):
                     # Of two lines of names the second says more where one of the first stands over several.
                     if scores[at + 1 : at + 2] and scores[at + 1][1] > known:
@@ -309,7 +321,8 @@ class _Header:
         above = [cells for number, cells in rows if number < first]
         if any(sum(1 for cell in cells if cell.strip()) > 1 for cells in above) and rows:
             first = rows[0][0]
-        return cls(first, separator, {number: known for number, known, _ in scores}.get(first, 0), width)
+        known = {number: known for number, known, _ in scores}.get(first, 0) if first <= record else 0
+        return cls(first, separator, known, width)
 
 
 def _records(lines: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
@@ -327,6 +340,10 @@ def _records(lines: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
 
 def _names(cells: Sequence[str]) -> int:
     """Count the names of columns in a row; a row that holds a figure or a day is no row of names."""
-    if any(cell and _FIGURE.fullmatch(cell.strip()[:60]) for cell in cells):
+    if _figures(cells):
         return 0
     return len({words.fold(cell) for cell in cells if words.is_header(cell)})
+
+
+def _figures(cells: Sequence[str]) -> int:
+    return sum(1 for cell in cells if cell and _FIGURE.fullmatch(cell.strip()[:60]))

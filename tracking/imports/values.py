@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import TypeVar
 
 from babel.numbers import get_currency_name, get_currency_symbol
@@ -295,7 +295,11 @@ def _written(text: str, field: str, dialect: Dialect) -> tuple[datetime, bool]:
         return datetime.combine(found, time()), True
     if clock["hour"] == "24" and not int(clock["minute"]) and not int(clock["second"] or 0):
         # The end of a day is the beginning of the next (ISO 8601).
-        return datetime.combine(found + timedelta(days=1), time(), _offset(clock["zone"])), False
+        try:
+            found += timedelta(days=1)
+        except OverflowError:
+            raise _no_day(field) from None
+        return datetime.combine(found, time(), _offset(clock["zone"])), False
     return datetime.combine(found, _time(clock, field), _offset(clock["zone"])), False
 
 
@@ -407,7 +411,8 @@ def seconds(text: str, field: str, *, minutes: bool = False) -> int | None:
         return None
     if minutes and re.fullmatch(r"\d{1,5}(?:[.,]\d{1,4})?", text):
         found = round(float(text.replace(",", ".")) * 60)
-    elif re.fullmatch(r"\d{1,9}(?:[.,]0+)?", text):
+    elif re.fullmatch(r"\d{1,9}(?:[.,]0+)?", text) and not re.fullmatch(r"[1-9]\d{0,2},000", text):
+        # 1,000 may be one second or a thousand.
         found = int(re.split("[.,]", text)[0])
     elif clock := re.fullmatch(r"(?:(\d{1,3}):)?(\d{1,3}):(\d{2})(?:[.,]\d{1,6})?", text):
         found = int(clock[1] or 0) * 3600 + int(clock[2]) * 60 + int(clock[3])
@@ -503,7 +508,7 @@ def currency_in(text: str) -> str | None:
     return next((code for label in labels if (code := currency_of(label))), None)
 
 
-@cache
+@lru_cache(maxsize=1000)
 def in_tens(label: str) -> tuple[int, str] | None:
     """Return how many zeros a label stands for and the currency in it; None where it counts single units.
 

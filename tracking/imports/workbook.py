@@ -242,8 +242,9 @@ def _figure(value: float) -> str:
 def _rows_of(book: Any, name: str) -> Iterator[list[str]]:
     sheet = book.get_sheet_by_name(name)
     merged: dict[int, list[tuple[int, int]]] = {}
-    for (top, left), (bottom, _) in sheet.merged_cell_ranges or ():
-        if bottom > top:
+    # Rows begin with the first column that holds anything; a sheet without one has no beginning.
+    for (top, left), (bottom, _) in (sheet.merged_cell_ranges or ()) if sheet.start else ():
+        if bottom > top and left >= sheet.start[1]:
             merged.setdefault(top, []).append((left - sheet.start[1], bottom))
     held: dict[int, tuple[int, object]] = {}
     for at, row in enumerate(sheet.iter_rows()):

@@ -22,6 +22,7 @@ from tracking.storage.models import (
     Site,
     SiteHour,
     TrackingNumber,
+    Visitor,
     WebVisit,
 )
 from tracking.storage.vocabulary import Medium, NumberStatus
@@ -270,8 +271,7 @@ def health(session: Session, site: Site, *, at: datetime, replays: bool = False)
 
     again = None
     if replays:
-        numbers = [row.tracking_number_id for row in pool]
-        starts, lengths = came(session, site, numbers, hours, since=since, until=at, minutes=minutes)
+        starts, lengths = arrivals(session, site, hours, since=since, until=at, minutes=minutes)
         days = float(starts[-1] - starts[0]) / 86_400 if len(starts) else 0.0
         if len(starts) >= ENOUGH and days >= _ENOUGH_DAYS:
 
@@ -296,10 +296,9 @@ def health(session: Session, site: Site, *, at: datetime, replays: bool = False)
     )
 
 
-def came(
+def arrivals(
     session: Session,
     site: Site,
-    numbers: Sequence[int],
     hours: Sequence[SiteHour],
     *,
     since: datetime,
@@ -310,9 +309,13 @@ def came(
 
     Of whoever got none only the hour is known: he stands anywhere in it, for as long as others hold one.
     """
+    # Numbers that have left the pool since were shown too.
     rows = session.execute(
         select(Lease.tracking_number_id, micros(Lease.starts_at), micros(Lease.seen_at))
-        .where(Lease.tracking_number_id.in_(numbers), Lease.starts_at >= since, Lease.starts_at <= until)
+        .join(Lease.visit)
+        .join(WebVisit.visitor)
+        .where(Lease.tracking_number_id.in_(select(PoolNumber.tracking_number_id)))
+        .where(Visitor.site_id == site.id, Lease.starts_at >= since, Lease.starts_at <= until)
         .order_by(Lease.starts_at.desc(), Lease.id.desc())
         .limit(_REPLAYED)
     )
@@ -329,7 +332,7 @@ def came(
     first = min((start for start, _ in found), default=0.0)
     for row in hours:
         begins = row.hour.timestamp()
-        if row.overflow and begins >= first:
+        if row.overflow and begins + 3600.0 > first:
             places = uniform(site.id, 0, "pool.lost", np.arange(row.overflow) + int(begins))
             found += [(begins + 3600.0 * place, 60.0 * minutes) for place in places.tolist()]
     table = np.array(sorted(found), dtype=np.float64).reshape(-1, 2)[-_REPLAYED:]
