@@ -1,7 +1,7 @@
 """The inbox: told twice, late, shuffled or again, a call is one call with one touch."""
 
 import itertools
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -177,6 +177,24 @@ def test_the_same_reports_from_many_threads_and_two_processes_count_once(
         assert len(session.scalars(select(Touch)).all()) == 6
         assert len(session.scalars(select(ContactPoint)).all()) == 1
         assert len(session.scalars(select(InboxEvent)).all()) == len(told)
+
+
+def test_an_event_that_comes_as_the_clerk_ends_waits_for_no_other(
+    acme: Settings, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, *_ = story(acme, sid(next(calls_made)), answered=True)
+    wait, kept = inbox._state.wait, Future[None]()
+    late = [(second, kept)]
+
+    def ends(timeout: float | None = None) -> bool:
+        if not late:
+            return wait(timeout)
+        inbox._queue.append(late.pop())
+        return False
+
+    monkeypatch.setattr(inbox._state, "wait", ends)
+    assert inbox.take(first)
+    kept.result(5)
 
 
 def test_a_report_of_last_year_told_again_does_nothing(acme: Settings, engine: Engine, inbox: Inbox) -> None:

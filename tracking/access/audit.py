@@ -59,9 +59,8 @@ def _seal(session: Session) -> None:
 def _end(session: Session, head: AuditHead) -> str:
     """Return the seal that the next entry follows; one that fits none where the end was not left so."""
     held = select(AuditEntry).where(AuditEntry.place.in_((head.place - 1, head.place)))
-    last, before = (
-        {row.place: row for row in session.scalars(held)}.get(place) for place in (head.place, head.place - 1)
-    )
+    found = {row.place: row for row in session.scalars(held)}
+    last, before = found.get(head.place), found.get(head.place - 1)
     if last is None:
         return head.seal
     if head.seal in _ends(head.place, str(last.seal)):

@@ -327,8 +327,11 @@ class Inbox:
                 drained = self._spool_is_empty() and not self._held
                 if not batch and not self._queue and (self._clerk.closed or drained):
                     self._away = False
-                    if not self._clerk.closed and self._state.wait(_LINGERS_S):
-                        continue
+                    if not self._clerk.closed:
+                        told = self._state.wait(_LINGERS_S)
+                        # What comes just as the wait runs out tells nobody.
+                        if told or self._queue or self._held or self._empty_at is None:
+                            continue
                     self._clerk.rest()
                     return
                 self._busy_since = time.monotonic()
