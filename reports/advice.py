@@ -131,8 +131,11 @@ def advise(
         pays: dict[str, float] = {}
         if campaign in other_aims:
             verdict = Verdict.elsewhere
-        elif standing in (Standing.unconnected, Standing.nothing):
+        elif standing is Standing.unconnected:
             verdict = Verdict.unconnected
+        elif standing is Standing.nothing:
+            # It has calls or other touches, so that it is connected; that no deal is yet is another matter.
+            verdict = Verdict.wait
         elif not drawn.cost[k] > 0:
             verdict = Verdict.unknown
         elif standing is Standing.few_in_all:

@@ -11,6 +11,26 @@ class DocumentsMissing(ImportError):
     """A document or picture was asked for, and the extra ``documents`` is not installed."""
 
 
+def has(library: str) -> bool:
+    """Tell whether a library of the extra ``documents`` is installed.
+
+    Parameters
+    ----------
+    library : str
+        The name under which it is imported, such as ``"typst"``.
+
+    Returns
+    -------
+    bool
+        False where :func:`load` would raise.
+    """
+    try:
+        load(library)
+    except DocumentsMissing:
+        return False
+    return True
+
+
 def load(library: str) -> Any:
     """Return a library of the extra ``documents``, loaded when the first document needs it.
 

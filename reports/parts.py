@@ -207,6 +207,28 @@ class Document:
         every = [*self.chapters, *self.annex]
         return [block for chapter in every for block in chapter.blocks if isinstance(block, Table)]
 
+    def told(self, instead: Callable[[Chart], str]) -> "Document":
+        """Return the document with words in the place of each chart.
+
+        Parameters
+        ----------
+        instead : callable
+            Returns the paragraph that stands for a chart.
+
+        Returns
+        -------
+        Document
+            The same otherwise.
+        """
+
+        def words(chapters: Sequence[Chapter]) -> list[Chapter]:
+            return [
+                replace(each, blocks=[instead(b) if isinstance(b, Chart) else b for b in each.blocks])
+                for each in chapters
+            ]
+
+        return replace(self, chapters=words(self.chapters), annex=words(self.annex))
+
     def brief(self) -> "Document":
         """Return the document as mails tell it: the story without pictures, and no annex.
 

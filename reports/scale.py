@@ -39,8 +39,9 @@ def steps_of(spans: Iterable[Span | None]) -> Sequence[float]:
     sequence of float
         `CLOSE` or `FAR`.
     """
-    known = (span.back for span in spans if span and span.back is not None)
-    return FAR if any(back > CLOSE[-1] for back in known) else CLOSE
+    # Where only an interval is known, all of it is to be seen.
+    ends = (span.high if span.back is None else span.back for span in spans if span)
+    return FAR if any(end is not None and end > CLOSE[-1] for end in ends) else CLOSE
 
 
 def place(back: float, steps: Sequence[float] = CLOSE) -> float:

@@ -132,6 +132,11 @@ class Pace:
         return self.last_year if self.last_year is not None else self.whole_year
 
     @property
+    def close(self) -> bool:
+        """Tell whether what is reached differs from what is due by the root of that at most."""
+        return self.so_far is not None and abs(self.so_far - self.expected) <= max(self.expected, 1.0) ** 0.5
+
+    @property
     def ahead(self) -> int | None:
         """Return 1 where more is reached than is due, -1 where less, 0 where chance may be the difference.
 

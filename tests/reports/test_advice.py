@@ -66,6 +66,12 @@ def test_advice_is_invest_keep_stop_or_wait_by_what_comes_back() -> None:
     )
 
 
+def test_a_campaign_that_was_met_is_connected_before_anybody_has_bought() -> None:
+    found = judged(World().path("one passer-by", "radio").cost("radio", 5_000_00).cost("TV", 5_000_00))
+    assert (found["radio"].verdict, found["radio"].standing) == (Verdict.wait, Standing.nothing)
+    assert (found["TV"].verdict, found["TV"].standing) == (Verdict.unconnected, Standing.unconnected)
+
+
 def test_a_campaign_without_touch_call_or_answer_is_not_judged_whatever_it_cost() -> None:
     found = judged(shop().cost("TV", 90_000_00))["TV"]
     assert (found.verdict, found.standing) == (Verdict.unconnected, Standing.unconnected)

@@ -25,6 +25,12 @@ def test_a_campaign_that_runs_for_a_month_has_a_month_for_its_target() -> None:
 def test_what_chance_does_is_neither_ahead_nor_behind() -> None:
     assert [Pace(200, count, 0.5).ahead for count in (79, 80, 120, 121)] == [-1, 0, 0, 1], "100 are due"
     assert Pace(200, None, 0.5).ahead is None, "not recorded is not behind"
+    assert [Pace(200, count, 0.5).close for count in (89, 90, 110, 111)] == [False, True, True, False]
+    assert [(Pace(11, n, 1.0).ahead, Pace(11, n, 1.0).close) for n in (3.5, 4.7, 8)] == [
+        (-1, False),
+        (0, False),
+        (0, True),
+    ]
 
 
 @pytest.mark.parametrize(("target", "far"), [(100, False), (285, False), (1_000, True), (10, True)])

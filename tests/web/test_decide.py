@@ -1,17 +1,28 @@
 """The one who decides: figures that reconcile, filters in the address, views, events, advice, what-if."""
 
+import csv
+import io
+import json
 import re
+import zipfile
 from collections.abc import Callable
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, select
 
 from reports.definitions import KPIS
 from reports.roi import TOTAL
+from tests.api_client import Api
 from tests.cast import BOREALIS, CATALOGUE_NUMBER, moment
+from tests.conftest import KEY
 from tests.web.people import form
+from tracking import clock
+from tracking.cli import ringtrail
+from tracking.demo import filling
 from tracking.records import annotations, campaigns, costs, deals, touches
 from tracking.records.annotations import Event, Reading
 from tracking.records.contacts import Clues
@@ -89,6 +100,66 @@ def test_in_every_model_the_campaigns_add_up_to_the_total(engine: Engine, settin
         for name in ("leads", "customers", "deals"):
             assert sum(row[name] for row in rows) == pytest.approx(total[name]), (model, name)
         assert (total["revenue_minor"], total["deals"], total["leads"]) == (6_000_00, 6.0, 12.0)
+
+
+ON_SQLITE = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+
+
+def total_and_sums(rows: list[dict[str, Any]], names: tuple[str, ...]) -> None:
+    """Demand that the last row is the sum of the others, as exactly as the figures are written."""
+    *others, total = rows
+    assert len(others) > 10
+    for name in names:
+        whole = float(total[name])
+        slack = (0.5 if whole > 1000 else 0.05) * len(rows)
+        assert sum(float(row[name] or 0) for row in others) == pytest.approx(whole, abs=slack), name
+
+
+@ON_SQLITE
+def test_on_page_command_api_and_file_the_rows_of_the_demo_add_up_to_the_total(
+    signed_in: Enter, engine: Engine, settings: Settings
+) -> None:
+    filling.fill(engine, clock.now(), accounts=150)
+    names = ("cost_minor", "revenue_minor", "leads", "customers")
+    by_api = Api(settings, engine).get("/reports/roi?model=linear")
+    days = f"from={by_api['first_day']}&to={by_api['last_day']}&model=linear"
+    total_and_sums(by_api["rows"], names)
+
+    environment = {"RINGTRAIL_DATA_DIR": str(settings.data_dir), "RINGTRAIL_KEY": KEY}
+    command = ["report", "roi", "--model", "linear", "--format", "json"]
+    told = CliRunner().invoke(ringtrail, command, env=environment)
+    total_and_sums(json.loads(told.output)["rows"], names)
+
+    def connected(command: str) -> list[str]:
+        told = CliRunner().invoke(ringtrail, ["report", *command.split()], env=environment).output
+        return [line for line in told.splitlines() if line.startswith("Connected to campaigns")]
+
+    assert connected("roi --compare") == connected("roi") != [], "under the default model, as on the pages"
+
+    client = signed_in("marketer")
+    columns = "&column=".join(["", "cost", "revenue", "leads", "customers"])
+    client.post("/roi/choice", data=form(client.get("/roi").text) | {"column": columns.split("&column=")[1:]})
+    page = client.get(f"/roi?{days}").text.split("All models and figures as a table")[0]
+    labels = ("Cost", "Revenue", "Leads", "New customers")
+    rows = []
+    for row in re.findall(r"<tr.*?</tr>", page.split("<tbody>")[1], re.DOTALL):
+        cells = dict(re.findall(r'data-label="([^"]+)">(.*?)</td>', row, re.DOTALL))
+        figures = {name: re.sub(r"[^\d.]", "", text(cells[name])) for name in labels}
+        rows.append(figures | {"row": text(row)})
+    total_and_sums(rows, labels)
+    assert rows[-1]["row"].startswith("Total")
+    for quiet in ("Unknown source", "Overhead"):
+        assert any(row["row"].startswith(quiet) for row in rows)
+
+    with zipfile.ZipFile(io.BytesIO(client.get(f"/report/csv?{days}").data)) as archive:
+        files = {
+            "roi.csv": names,
+            "campaigns.csv": ("leads", "indirect_cost_minor"),
+            "returns.csv": ("cost_minor",),
+        }
+        for name, held in files.items():
+            lines = list(csv.DictReader(io.StringIO(archive.read(name).decode("utf-8-sig"))))
+            total_and_sums([line for line in lines if line.get("model", "linear") == "linear"], held)
 
 
 def test_models_are_chosen_in_the_address_and_their_disagreement_is_said(
@@ -458,13 +529,13 @@ def test_models_and_columns_that_a_user_has_chosen_are_kept_for_that_user_alone(
     assert client.post("/roi/choice", data=form(client.get("/roi").text) | chosen).status_code == 303
     mine = text(client.get("/roi").text)
     assert "last-touch range that chance alone could cause Campaign New customers" in mine
-    assert "Credited revenue" not in mine.split("Campaign New customers")[1].split("Models and columns")[0]
+    assert "Revenue" not in mine.split("Campaign New customers")[1].split("Models and columns")[0]
     assert "linear range that chance alone could cause" in text(client.get("/roi?model=linear").text), (
         "asked for now"
     )
     assert "/roi?model" not in client.get("/views").text, "a choice is no view with a name"
     other = text(signed_in("marketer").get("/roi").text)
-    assert "Campaign Cost Credited revenue Leads" in other
+    assert "Campaign Cost Revenue Leads" in other
     # Emptied by hand is not the same as never chosen.
     client.post("/roi/choice", data=form(client.get("/roi").text) | {"model": ["linear"]})
     assert re.search(

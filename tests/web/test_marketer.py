@@ -5,7 +5,7 @@ import io
 import re
 import subprocess
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -284,6 +284,18 @@ def test_hours_cost_their_rate_and_a_month_ends_with_its_last_day(signed_in: Ent
     page = client.get("/costs").text
     assert "€450.00" in page
     assert "7:30 × €60.00" in page
+
+
+def test_cost_to_date_ends_today_though_a_cost_goes_on(signed_in: Enter, engine: Engine) -> None:
+    advertise(engine, clock.now())
+    client = signed_in("marketer")
+    today = clock.now().date()
+    year = (date(today.year + 1, 1, 1) - date(today.year, 1, 1)).days
+    whole = {"first": f"{today.year}-01-01", "last": f"{today.year}-12-31", "category": "media"}
+    sent(client, "/costs", campaign=CATALOGUE, amount=str(year * 1000), **whole)
+    to_date = f"€{today.timetuple().tm_yday * 1000:,}"
+    assert f"spent to date in {today.year}: {to_date}" in client.get("/campaigns/1").text
+    assert to_date in client.get("/campaigns").text
 
 
 def test_a_cost_is_changed_and_taken_out_and_the_trail_keeps_what_it_was(

@@ -7,7 +7,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine
 
-from tests.cast import ACME_DESK, CATALOGUE_NUMBER
+from tests.cast import ACME_DESK, BOREALIS, CATALOGUE_NUMBER
 from tests.conftest import KEY
 from tests.twilio_requests import TOKEN, incoming, post, sid
 from tests.web.people import form
@@ -16,6 +16,9 @@ from tracking import clock
 from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import ImportRun, TrackingNumber
+from tracking.storage.vocabulary import CallStatus
+from tracking.telephony import calls
+from tracking.telephony.calls import CallEvent
 from tracking.web import steps
 
 Enter = Callable[[str], FlaskClient]
@@ -153,6 +156,24 @@ def test_the_list_names_the_country_and_offers_others_only_what_they_may(signed_
     ]:
         assert (f'action="/start/{step}"' in signed_in(role).get("/start").text) is allowed, (role, step)
     assert client.get("/start/nothing").status_code in (404, 405)
+
+
+def test_with_calls_and_campaigns_the_list_counts_no_steps_to_the_first_call_nor_adds_a_campaign(
+    signed_in: Enter, engine: Engine
+) -> None:
+    advertise(engine, clock.now())
+    client = signed_in("marketer")
+    assert "to your first tracked call" in client.get("/start").text
+    assert send(client, "/start/material") == "/campaigns"
+    with db.transaction(engine) as session:
+        event = CallEvent(
+            provider="cdr", provider_call_id="1", dialled=(CATALOGUE_NUMBER,), caller=BOREALIS,
+            started_at=clock.now(), status=CallStatus.completed,
+        )  # fmt: skip
+        calls.record(session, [event], region="SE")
+    page = client.get("/start").text
+    assert "first tracked call" not in page
+    assert "Calls are tracked." in page
 
 
 def test_last_years_calls_are_there_once_a_file_brought_calls(office: Flask, engine: Engine) -> None:

@@ -89,7 +89,8 @@ def roi_command(
         result = roi.roi_report(
             snapshots.whole(session, settings, at=at),
             settings,
-            models or (roi.REPORTED if compare else (decides.model,)),
+            # The model that decides comes first: what is connected is told under it, as on the pages.
+            models or (decides.model, *(roi.REPORTED if compare else ())),
             today=today,
             first=first,
             last=last,
@@ -283,7 +284,7 @@ def _show(installation: Installation, result: RoiReport) -> None:
             "efficiency": _ratio(line["marketing_efficiency"]),
             "cpl": amount(line["cost_per_lead_minor"], code),
             "cac": amount(line["acquisition_cost_minor"], code),
-            "rate": percent(line["lead_to_customer_rate"]),
+            "rate": _ratio(line["lead_to_customer_rate"]),
         }
         for line in result.table.to_pylist()
     ]
@@ -302,7 +303,7 @@ def _show(installation: Installation, result: RoiReport) -> None:
         "efficiency": "Marketing efficiency",
         "cpl": "Cost/lead",
         "cac": "Cost/customer",
-        "rate": "Lead to customer",
+        "rate": "Customers per lead",
     }
     installation.show(
         rows, headings, f"{result.models[0]}, {_span(result.period)}, lookback {_days(result.lookback_days)}"

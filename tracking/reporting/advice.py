@@ -93,6 +93,17 @@ def _first(found: Comparison, judged: Sequence[Advice]) -> list[str]:
                 least=formatting.count(LEAST_DEALS),
             )
         ]
+    first = {campaign for campaigns, _ in best.values() for campaign in campaigns}
+    early = [each.campaign for each in judged if each.verdict is Verdict.wait and each.campaign in first]
+    if early:
+        # Nothing leads of which its own row says that it is too early to tell.
+        return [
+            gettext(
+                "Too early to tell which campaign has the highest ROI: the result of %(names)s "
+                "may be chance.",
+                names=", ".join(early),
+            )
+        ]
     sides: dict[tuple[str, ...], list[str]] = {}
     for model, (campaigns, _) in best.items():
         sides.setdefault(campaigns, []).append(model)
@@ -175,7 +186,7 @@ def reason(advice: Advice, numbered: frozenset[str]) -> str:
     }
     if advice.verdict in said:
         return str(said[advice.verdict])
-    if advice.verdict is Verdict.unconnected:
+    if advice.verdict is Verdict.unconnected or advice.standing is Standing.nothing:
         return _missing(advice, numbered)
     if advice.standing is Standing.few_in_all:
         return str(

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from reports.advice import Advice
 from reports.definitions import KPIS
 from reports.parts import Block, Chapter, Chart, Column, Table
-from reports.roi import OVERHEAD
 from tracking.language import channels
 from tracking.language.words import line_words, model_word, unit_words
 from tracking.records import annotations
@@ -135,7 +134,6 @@ def _roi(found: Comparison) -> Table:
         row | {"campaign": words.get(name, name), "model": model_word(model)}
         for name, by_model in found.lines.items()
         for model, row in by_model.items()
-        if name != OVERHEAD
     ]
     columns = [
         Column("campaign", gettext("Campaign")),

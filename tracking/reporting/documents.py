@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from types import MappingProxyType
 
+from flask_babel import gettext
 from sqlalchemy.orm import Session
 
-from reports import documents, workbooks
-from reports.parts import Document
+from reports import documents, extras, workbooks
+from reports.parts import Chart, Document
 from tracking.errors import Invalid
 from tracking.reporting import questions, report_text
 from tracking.reporting.questions import Args, ReportQuery
@@ -25,15 +26,42 @@ class Format:
     make: Callable[[Document, Settings], bytes]
 
 
+def _drawable(made: Document) -> Document:
+    """Return what can be drawn here: without the library of pictures each chart names its table instead."""
+    if extras.has("vl_convert"):
+        return made
+    titles = {table.name: table.title for table in made.tables}
+
+    def instead(chart: Chart) -> str:
+        return str(
+            gettext(
+                "%(chart)s: not drawn here, because chart images need %(command)s. The figures are in "
+                'the table "%(table)s".',
+                chart=chart.title,
+                command=extras.COMMAND,
+                table=titles.get(chart.table, chart.table),
+            )
+        )
+
+    return made.told(instead)
+
+
+def impossible() -> frozenset[str]:
+    """Return the formats that cannot be made here, because the extra ``documents`` is not installed."""
+    return frozenset() if extras.has("typst") and extras.has("vl_convert") else frozenset({"pdf"})
+
+
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
         "pdf": Format("application/pdf", "pdf", lambda made, _: documents.pdf(made)),
         "xlsx": Format(
             "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
             "xlsx",
-            lambda made, settings: workbooks.xlsx(made, settings.zone),
+            lambda made, settings: workbooks.xlsx(_drawable(made), settings.zone),
         ),
-        "html": Format("text/html; charset=utf-8", "html", lambda made, _: documents.html(made).encode()),
+        "html": Format(
+            "text/html; charset=utf-8", "html", lambda made, _: documents.html(_drawable(made)).encode()
+        ),
         "csv": Format("application/zip", "zip", lambda made, settings: workbooks.csvs(made, settings.zone)),
     }
 )

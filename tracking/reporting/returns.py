@@ -22,6 +22,7 @@ from tracking.reporting.snapshots import Snapshot
 from tracking.storage.config import Settings
 
 _MOST_DEALS = 5
+_NO_CAMPAIGN = (UNKNOWN, OVERHEAD, UNATTRIBUTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,9 @@ class Result:
     reason: str
     row: Mapping[str, Any]
     deals: list[dict[str, Any]]
+    """The latest of the deals of which a share is credited to it."""
+    shared: int
+    """How many such deals there are."""
 
 
 def of_campaign(
@@ -79,9 +83,10 @@ def of_campaign(
     line = next((row for row in returns(found, judged, settings.currency) if row.campaign == name), None)
     if own is None or line is None:
         return None
-    deals = roi.behind(snapshot, settings, question, "won", name).slice(0, _MOST_DEALS).to_pylist()
+    shared = roi.behind(snapshot, settings, question, "won", name)
+    deals = shared.slice(0, _MOST_DEALS).to_pylist()
     reason = advice.reason(own, asked.numbered)
-    return Result(line, own, reason, found.lines[name][line.model], deals)
+    return Result(line, own, reason, found.lines[name][line.model], deals, shared.num_rows)
 
 
 def scale_of(rows: Sequence[Return]) -> dict[str, Any]:
@@ -99,10 +104,11 @@ def words(span: Span, currency: str) -> str:
 
 
 def returns(found: Comparison, judged: Sequence[Advice], currency: str) -> list[Return]:
-    """Return the campaigns and the total, the best return under the model in front first.
+    """Return the campaigns, what belongs to none, and the total, which is the sum of all of them.
 
-    Campaigns of which it is too early to tell come after those, the costliest first, without a figure and
-    a place among the others; then those of which nothing is known.
+    The best return under the model in front is first. Campaigns of which it is too early to tell come after
+    those, the costliest first, without a figure and a place among the others; then those of which nothing is
+    known. What belongs to no campaign has no return.
     """
     verdicts = {each.campaign: each.verdict for each in judged}
     # What aims at something else than sales is not judged by its return, but has no more of one for that.
@@ -112,15 +118,17 @@ def returns(found: Comparison, judged: Sequence[Advice], currency: str) -> list[
         if each.verdict is Verdict.wait
         or (each.verdict is Verdict.elsewhere and each.standing is not Standing.enough)
     }
+    unsold = {each.campaign for each in judged if each.standing is Standing.nothing}
     front, rows = found.models[0], []
     for campaign, by_model in found.lines.items():
         first = by_model.get(front)
-        if campaign in (UNATTRIBUTED, UNKNOWN, OVERHEAD) or first is None:
+        if first is None:
             continue
         verdict = verdicts.get(campaign)
         back = {model: row["roi"] + 1 for model, row in by_model.items() if row and row["roi"] is not None}
         low, high = (None if first[name] is None else first[name] + 1 for name in ("roi_low", "roi_high"))
-        early, nothing = campaign in unsure, verdict is Verdict.unconnected
+        early = campaign in unsure
+        nothing = verdict is Verdict.unconnected or campaign in {*_NO_CAMPAIGN, *unsold}
         span = Span(
             None if early or nothing else back.get(front), *((None, None) if nothing else (low, high))
         )
@@ -131,7 +139,7 @@ def returns(found: Comparison, judged: Sequence[Advice], currency: str) -> list[
                 channel=first["channel"],
                 model=front,
                 cost_minor=first["cost_minor"],
-                revenue_minor=first["credited_minor"] if campaign == TOTAL else first["revenue_minor"],
+                revenue_minor=first["revenue_minor"],
                 leads=first["leads"],
                 span=span,
                 others=[] if early or nothing else others,
@@ -140,9 +148,10 @@ def returns(found: Comparison, judged: Sequence[Advice], currency: str) -> list[
             )
         )
 
-    def order(row: Return) -> tuple[bool, bool, bool, float]:
+    def order(row: Return) -> tuple[bool, int, bool, bool, float]:
         return (
             row.campaign == TOTAL,
+            _NO_CAMPAIGN.index(row.campaign) + 1 if row.campaign in _NO_CAMPAIGN else 0,
             row.verdict is Verdict.unconnected,
             row.span.back is None,
             -row.cost_minor if row.span.back is None else -row.span.back,

@@ -115,7 +115,7 @@ def roi_report(
         settings.currency,
         credit.missing,
         taken.taken_at,
-        evidence(taken, settings, replace(question, models=tuple(credit.parts))),
+        evidence(taken, settings, replace(question, models=tuple(n for n in wanted if n in credit.parts))),
     )
 
 

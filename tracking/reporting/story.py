@@ -122,8 +122,11 @@ def _back_title(settings: Settings) -> str:
 
 
 def _returns(settings: Settings, found: Comparison, rows: Sequence[Return]) -> list[Block]:
-    costliest = sorted(rows, key=lambda row: (row.campaign != TOTAL, -row.cost_minor))[: _MOST_ROWS + 1]
-    shown = {row.campaign for row in costliest}
+    campaigns = [row for row in rows if is_campaign(row.campaign)]
+    costliest = sorted(campaigns, key=lambda row: -row.cost_minor)[:_MOST_ROWS]
+    # Costs that belong to no campaign are part of the total.
+    beside = [row for row in rows if not is_campaign(row.campaign) and row.cost_minor]
+    shown = {TOTAL, *(row.campaign for row in [*costliest, *beside])}
     verdicts, names = advice.verdict_words(), line_words()
     lines: list[_Row] = [
         {
@@ -147,9 +150,9 @@ def _returns(settings: Settings, found: Comparison, rows: Sequence[Return]) -> l
         "Diamond: %(model)s. Bar: what chance alone could do (80%% interval). Dashed line: break-even.",
         model=model_word(found.models[0]),
     )
-    if len(rows) > len(shown):
+    if len(campaigns) > len(costliest):
         how += " " + gettext(
-            "The %(n)d campaigns with the highest cost are shown; the annex lists all.", n=len(shown) - 1
+            "The %(n)d campaigns with the highest cost are shown; the annex lists all.", n=len(costliest)
         )
     return [Table("returns", _back_title(settings), columns, lines, total=True), how]
 

@@ -73,7 +73,7 @@ def conclusion(rows: Sequence[Mapping[str, Any]]) -> str:
         return str(gettext("Not enough data yet to judge the pace of targets."))
     late = [f"{row['campaign']} ({row['measure']})" for row in judged if row["ahead"] < 0]
     if not late:
-        return str(gettext("All targets are on pace or ahead."))
+        return str(gettext("No target is clearly behind."))
     return str(
         ngettext(
             "%(num)d of %(all)s targets is behind: %(names)s.",
@@ -126,7 +126,8 @@ def _of(lines: dict[str, dict[str, Any]], name: str, key: str) -> float:
 
 
 def _row(name: str, measure: str, pace: Pace, days: tuple[date, date]) -> dict[str, Any]:
-    words = {1: gettext("ahead"), 0: gettext("on pace"), -1: gettext("behind"), None: formatting.NONE}
+    words = {1: gettext("ahead"), -1: gettext("behind"), None: formatting.NONE}
+    words |= {0: gettext("on pace") if pace.close else _perhaps(pace)}
     note = ""
     if pace.far and pace.trend is not None:
         note = gettext(
@@ -148,6 +149,11 @@ def _row(name: str, measure: str, pace: Pace, days: tuple[date, date]) -> dict[s
         "whole_year": pace.whole_year,
         "note": note,
     }
+
+
+def _perhaps(pace: Pace) -> str:
+    below = pace.so_far is not None and pace.so_far < pace.expected
+    return str(gettext("below, may be chance") if below else gettext("above, may be chance"))
 
 
 def _source(asked: ReportQuery, name: str, key: str, days: tuple[date, date]) -> dict[str, Any]:

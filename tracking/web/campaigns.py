@@ -63,8 +63,8 @@ def campaign_list() -> str:
                 .where(NumberAssignment.ends_at.is_(None))
                 .group_by(AdMaterial.campaign_id),
             ),
-            spent=costs.spent(session),
-            this_year=costs.spent(session, date(day.year, 1, 1), date(day.year + 1, 1, 1)),
+            spent=costs.spent(session, date.min, day + timedelta(days=1)),
+            this_year=costs.spent(session, date(day.year, 1, 1), day + timedelta(days=1)),
             year=day.year,
             state=lambda campaign: _state(campaign, day),
         )
@@ -253,12 +253,11 @@ def _state(campaign: Campaign, day: date) -> Any:
 
 
 def _money(session: Session, row: Campaign) -> dict[str, Any]:
-    """Return what was spent of the budget: on the campaign's own days where they end, else in this year."""
-    year = pages.today().year
-    if row.ends_on:
-        return {"total": costs.spent(session).get(row.id, []), "year": None}
-    this_year = costs.spent(session, date(year, 1, 1), date(year + 1, 1, 1))
-    return {"total": this_year.get(row.id, []), "year": str(year)}
+    """Return what was spent to date: on the campaign's own days where they end, else in this year."""
+    day = pages.today()
+    first = date.min if row.ends_on else date(day.year, 1, 1)
+    to_date = costs.spent(session, first, day + timedelta(days=1))
+    return {"total": to_date.get(row.id, []), "year": None if row.ends_on else str(day.year)}
 
 
 def _result(session: Session, name: str) -> dict[str, Any] | None:

@@ -2,9 +2,11 @@
 
 from flask import Response, abort, render_template, request
 
+from reports import extras
 from reports.documents import body as html_body
 from reports.parts import Chart
 from tracking import clock
+from tracking.errors import documents_missing
 from tracking.language import formatting
 from tracking.reporting import documents, roi
 from tracking.web import pages
@@ -29,6 +31,8 @@ def report() -> tuple[str, int]:
             problem=problem,
             all_models=roi.REPORTED,
             forms=list(documents.FORMATS),
+            impossible=documents.impossible(),
+            missing=documents_missing(extras.COMMAND),
         )
     return page, pages.status_of(problem)
 

@@ -103,7 +103,13 @@ def page(opened: Session) -> str:
     first = [steps[name] for name in _FIRST_CALL]
     rest = [step for name, step in steps.items() if name not in _FIRST_CALL]
     to_go = sum(not step.done for step in first)
-    if to_go:
+    if to_go and state["call"]:
+        lead = ngettext(
+            "Calls are tracked. %(num)d step of the set-up is left.",
+            "Calls are tracked. %(num)d steps of the set-up are left.",
+            to_go,
+        )
+    elif to_go:
         lead = ngettext(
             "%(num)d step to your first tracked call.", "%(num)d steps to your first tracked call.", to_go
         )
@@ -128,6 +134,8 @@ def begin(name: str) -> str:
     """Remember that a step was begun from the list, and return where it is done."""
     session[_BEGUN] = name
     place = url_for(_PLACES[name][0])
+    if name == "material" and _has_campaigns():
+        return url_for("web.campaign_list")
     return f"{place}#s-base_url" if name == "address" else place
 
 
@@ -150,6 +158,11 @@ def refused() -> tuple[datetime, str] | None:
     """Return when and why a provider's request was refused last, since the settings were changed."""
     found: dict[str, tuple[datetime, str]] = current_app.extensions["ringtrail"]["refused"]
     return max(found.values(), default=None)
+
+
+def _has_campaigns() -> bool:
+    with pages.reading() as opened:
+        return opened.scalar(select(Campaign.id).limit(1)) is not None
 
 
 def _may(name: str) -> bool:
@@ -193,7 +206,9 @@ def _words(opened: Session, state: dict[str, bool]) -> dict[str, tuple[str, str,
     material = gettext(
         "Next, give an asset its own tracking number, so you can see which calls it brings in."
     )
+    assets = gettext("Open campaigns")
     if opened.scalar(select(Campaign.id).limit(1)) is None:
+        assets = gettext("Add campaign")
         material = gettext(
             "Start by adding a campaign: a trade show, a catalogue or an ad whose results you want "
             "to measure."
@@ -221,7 +236,7 @@ def _words(opened: Session, state: dict[str, bool]) -> dict[str, tuple[str, str,
             gettext("The numbers that your phone provider gave you for tracking."),
             gettext("Add numbers"),
         ),
-        "material": (material, gettext("Add campaign")),
+        "material": (material, assets),
         "call": (
             gettext("Call your tracking number from any phone. The call appears on the call desk."),
             gettext("Open the call desk"),
