@@ -164,6 +164,8 @@ def words_to_map(upload: Upload, table: Table, kind: str, region: str) -> list[s
     for row in islice(table.rows(width=len(columns.header)), 1, _LOOKED_THROUGH) if field else ():
         if isinstance(row, Row) and len(row.cells) == len(columns.header):
             word = columns.cell(row.cells, str(field))
+            if field == "status" and status_known(word, columns.column("status")):
+                continue
             if word and not known(word) and not words.begins_with_total(word):
                 found[word] = None
     return list(dict.fromkeys([*upload.stages, *found]))[:_WORDS_ASKED]
