@@ -10,6 +10,7 @@ from tests.api_client import Api
 from tests.cast import moment
 from tests.web.people import form
 from tests.web.test_decide import supplier, text
+from tests.web.test_imports import give, tried
 from tracking.records import costs, deals
 from tracking.records.contacts import Clues
 from tracking.records.costs import CostRecord
@@ -106,3 +107,27 @@ def test_the_api_names_the_currency_and_the_day(engine: Engine, settings: Settin
     reply = Api(settings, engine).ask("GET", "/reports/roi?model=linear&from=2026-01-01&to=2026-12-31")
     assert reply.status_code == 422
     assert "1 SEK, valid from 2026-03-01 or before; send it to /api/v1/exchange-rates" in reply.text
+
+
+@ON_SQLITE
+def test_an_imports_preview_says_that_a_rate_will_be_missing_and_from_which_day(
+    engine: Engine, settings: Settings, signed_in: Enter
+) -> None:
+    client = signed_in("marketer")
+    _, path = give(
+        client,
+        "Deal ID,Deal name,Deal stage,Amount,Currency,Associated company,Close date\n"
+        "1,Pumps,Closed won,1000,SEK,Kiruna Gruv,2026-03-05\n"
+        "2,Seals,Closed won,1000,SEK,Kiruna Gruv,2026-03-02\n"
+        "3,Valves,Closed lost,1000,NOK,Narvik Havn,2026-03-01\n",
+    )
+    page = tried(client, engine, settings, path)
+    assert "No exchange rate from SEK to EUR on Mar 2, 2026." in page
+    assert "from NOK" not in page, "what was not won is not converted"
+    assert "/quality?currency=SEK&amp;day=2026-03-02#rates" in page
+    form_page = client.get("/quality?currency=SEK&day=2026-03-02").text
+    assert 'value="SEK"' in form_page
+    assert 'value="2026-03-02"' in form_page
+    sent = form(form_page, currency="SEK", day="2026-03-02", rate="0.09")
+    assert client.post("/quality/rates", data=sent).status_code == 303
+    assert "No exchange rate" not in client.get(f"{path}/check").text

@@ -29,6 +29,7 @@ from tracking.imports.touches import Touches
 from tracking.imports.uploads import Upload, UploadStore
 from tracking.imports.values import Dialect, fold
 from tracking.imports.visits import Visits
+from tracking.records import rates
 from tracking.storage import db, money, vault
 from tracking.storage.config import Settings
 from tracking.storage.models import ImportMapping, ImportRun
@@ -473,7 +474,10 @@ def _rows(
         )
     if result.rows == 0:
         raise Invalid("file", "%(name)s has a header but no rows; choose a file with data", name=upload.name)
-    return as_found(result, form.header)
+    days = getattr(form, "first_days", {})
+    with db.reading(engine) as session:
+        unrated = rates.not_reached(session, settings.currency, days)
+    return as_found(result, form.header) | {"unrated": {code: f"{day}" for code, day in unrated.items()}}
 
 
 def _supplier(

@@ -1,7 +1,7 @@
 """Exchange rates: what a currency is worth in that of reports from a day on; amounts converted once."""
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time
 from functools import cache
 from typing import NamedTuple
@@ -99,6 +99,16 @@ def lacking(session: Session, target: str) -> list[Lack]:
         if days:
             found.append(Lack(code, min(days), sold + bought))
     return found
+
+
+def not_reached(session: Session, target: str, days: Mapping[str, date]) -> dict[str, date]:
+    """Return those currencies and days for which there is no rate."""
+    since = first_days(session)
+    return {
+        code: day
+        for code, day in sorted(days.items())
+        if code != target and (code not in since or day < since[code])
+    }
 
 
 def first_days(session: Session) -> dict[str, date]:
