@@ -169,6 +169,36 @@ def test_a_duration_alone_does_not_say_who_answered_and_the_refusal_names_its_co
 
 
 @ON_SQLITE
+@pytest.mark.parametrize(
+    ("column", "yes", "no"),
+    [
+        ("Answered", "Yes", "No"),
+        ("Besvarat", "Ja", "Nej"),
+        ("Angenommen", "ja", "nein"),
+        ("Отвечен", "да", "нет"),
+        ("是否接听", "是", "否"),
+    ],
+)
+def test_a_column_named_answered_says_by_yes_and_no_whether_a_call_was(
+    engine: Engine, column: str, yes: str, no: str
+) -> None:
+    text = f"started_at,caller,dialled,{column},duration_s\n"
+    text += f"2026-03-02 09:00,+442079460001,+46701740605,{yes},200\n"
+    text += f"2026-03-02 10:00,+442079460002,+46701740605,{no},20\n"
+    text += "2026-03-02 11:00,+442079460003,+46701740605,perhaps,20\n"
+    result = import_table(engine, "calls", text)
+    assert [call.status for call in stored(engine)[0]] == [CallStatus.completed, CallStatus.missed]
+    assert [(refusal.column, refusal.value) for refusal in result.refusals] == [(column, "perhaps")]
+
+
+@ON_SQLITE
+def test_a_column_of_when_a_call_was_answered_says_nothing_of_whether(engine: Engine) -> None:
+    text = "started_at,caller,dialled,Answered,talk_s\n"
+    text += "2026-03-02 09:00,+442079460001,+46701740605,2026-03-02 09:01,200\n"
+    assert import_table(engine, "calls", text).created == 1
+
+
+@ON_SQLITE
 def test_tags_and_click_ids_of_a_call_log_are_the_visit_that_led_to_the_call(engine: Engine) -> None:
     text = (
         "Call Date,Caller Number,Called Number,Talk Time,Landing Page,GCLID,Note\n"

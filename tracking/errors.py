@@ -5,6 +5,7 @@ Each is a sentence in English that remembers its values, so that pages can say i
 """
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 OF_FIELD = "%(field)s: %(reason)s"
@@ -58,6 +59,27 @@ class Invalid(ValueError):
     def of(cls, field: str, said: Sentence) -> "Invalid":
         """Return what a sentence says as an error of a field."""
         return cls(field, said.template, **said.values)
+
+
+class RateMissing(Invalid):
+    """An amount is in a currency that has no exchange rate on its day; figures wait for one.
+
+    A rate from ``needed`` on serves all amounts of that currency.
+    """
+
+    def __init__(self, *, what: str, source: str, target: str, day: date, needed: date) -> None:
+        self.currency, self.needed = source, needed
+        told = Invalid(
+            "currency",
+            "%(what)s is in %(source)s and has no exchange rate to %(target)s on %(day)s; add "
+            "one with `ringtrail rate %(source)s %(needed)s RATE`",
+            what=what,
+            source=source,
+            target=target,
+            day=day,
+            needed=needed,
+        )
+        super().__init__(told.field, told.reason.template, **told.reason.values)
 
 
 def documents_missing(command: str) -> "Conflict":

@@ -183,11 +183,19 @@ def test_mended_rows_survive_another_mapping_and_a_row_left_empty_is_left_out(
 def test_a_file_that_waits_is_found_again(signed_in: Enter, engine: Engine, settings: Settings) -> None:
     client = signed_in("marketer")
     _, path = give(client, DEALS, "march.csv")
-    assert f'href="{path}">march.csv</a>' in client.get("/imports").text
+    page = client.get("/imports").text
+    assert f'href="{path}">march.csv</a>' in page
+    assert "Waits for its columns to be matched." in page
     tried(client, engine, settings, path)
-    assert f'href="{path}/check">march.csv</a>' in signed_in("administrator").get("/imports").text
+    page = signed_in("administrator").get("/imports").text
+    assert f'href="{path}/check">march.csv</a>' in page
+    assert "Previewed, not imported yet." in page
     client.post(f"{path}/start", data=form(client.get("/account").text))
-    assert path not in client.get("/imports").text
+    assert f'href="{path}' not in client.get("/imports").text
+    _, other = give(client, DEALS, "april.csv")
+    assert f'action="{other}/drop"' in client.get("/imports").text
+    client.post(f"{other}/drop", data=form(client.get("/imports").text))
+    assert "april.csv" not in client.get("/imports").text
 
 
 def test_the_same_file_twice_adds_nothing(signed_in: Enter, engine: Engine, settings: Settings) -> None:

@@ -18,11 +18,12 @@ from tests.cast import ACME_DESK, CATALOGUE_NUMBER, FAIR_NUMBER
 from tests.web.people import be_public, form
 from tests.web.ringing import CATALOGUE, advertise, ring
 from tracking import clock
+from tracking.records import sites
 from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import AdMaterial, Call, Campaign, Cost, NumberAssignment, TrackingNumber
 from tracking.storage.vocabulary import Medium, NumberStatus
-from tracking.telephony import numbers
+from tracking.telephony import numbers, pools
 
 Enter = Callable[[str], FlaskClient]
 SCRIPT = '<script>alert(1)</script>" onload="alert(2)'
@@ -377,6 +378,13 @@ def test_a_number_that_has_been_on_material_for_a_while_brings_its_calls(
         piece = session.scalars(select(AdMaterial.id).where(AdMaterial.name == "Stand wall")).one()
     assert f"/numbers/assign?material={piece}" in client.get(f"/campaigns/{row}").text
     assert f"/numbers/assign?number={number}" in client.get(f"/numbers/{number}").text
+    with db.transaction(engine) as session:
+        told_of = {"origins": ["https://acme.example"], "number": ACME_DESK, "consent": False, "region": "SE"}
+        site = sites.add(session, "Acme", at=now, **told_of)
+        pools.put(session, site, numbers.add(session, "+46701740610", at=now, provider="twilio"), at=now)
+    offered = client.get("/numbers/assign").text
+    assert CATALOGUE_NUMBER in offered
+    assert "+46701740610" not in offered, "a pool's number is refused, so it is not offered"
     since = (now - timedelta(days=30)).date().isoformat()
     told = {"number": str(number), "material": str(piece), "since": since}
     status, page = sent(client, "/numbers/assign", **told)

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from tracking.errors import Conflict, Invalid, NotFound
+from tracking.errors import Conflict, Invalid, NotFound, RateMissing
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -100,6 +100,12 @@ HANDLED = (
 def from_exception(error: Exception) -> Response:
     """Turn an error of the domain, the database or the web server into a refusal."""
     match error:
+        case RateMissing():
+            told = (
+                f"figures wait for an exchange rate: 1 {error.currency}, valid from {error.needed} or "
+                "before; send it to /api/v1/exchange-rates"
+            )
+            return problem(422, f"{error.field}: {told}", [FieldError(field=error.field, reason=told)])
         case Invalid():
             return problem(422, str(error), [FieldError(field=error.field, reason=error.reason)])
         case NotFound():

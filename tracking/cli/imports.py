@@ -15,7 +15,7 @@ from rich.table import Table as Printed
 
 from tracking import clock
 from tracking.cli.installation import Installation, counted, json_option, pass_installation
-from tracking.errors import Invalid, NotFound
+from tracking.errors import Invalid, NotFound, say
 from tracking.imports import kinds, mapping, run, templates
 from tracking.imports import supplier as catalog
 from tracking.imports.costs import Costs
@@ -27,6 +27,7 @@ from tracking.imports.touches import Touches
 from tracking.imports.uploads import Upload, UploadStore
 from tracking.imports.values import Dialect
 from tracking.imports.visits import Visits
+from tracking.records import rates
 from tracking.storage import db, money
 
 _SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t"}
@@ -425,6 +426,18 @@ def _run(
             )
     finally:
         table.close()
+    with db.reading(installation.engine) as session:
+        days = getattr(rows, "first_days", {})
+        unrated = rates.not_reached(session, installation.settings.currency, days)
+    for code, day in unrated.items():
+        result.notes.append(
+            say(
+                "no exchange rate from %(code)s on %(day)s, so figures wait; add one with "
+                "`ringtrail rate %(code)s %(day)s RATE`",
+                code=code,
+                day=day,
+            )
+        )
     if installation.as_json:
         installation.tell_json(result.as_json())
     else:

@@ -13,7 +13,7 @@ from tracking.errors import Invalid, Sentence
 from tracking.imports import heard, values
 from tracking.imports import words as tables
 from tracking.imports.aim import Aim
-from tracking.imports.call_words import COURSES, STATUSES
+from tracking.imports.call_words import ANSWERED, COURSES, STATUSES, answered
 from tracking.imports.headed import NO_CHANNEL, TRACE, Headed, Unmatched
 from tracking.imports.legs import join, record_rows
 from tracking.imports.mapping import Columns, Told
@@ -109,7 +109,7 @@ class CallLog(Headed):
         "started_at": ("start time", "start", "date time", "call time", "called at"),
         "caller": ("phone number", "caller number", "customer phone number", "caller id", "from"),
         "dialled": ("tracking number", "tracking phone number", "dialed", "called number", "to"),
-        "status": ("call status",),
+        "status": ("call status", "answered", "call answered", "picked up"),
         "direction": ("call direction", "riktning", "richtung", "направление", "方向", "call type", "type"),
         "kind": ("type", "call type", "art", "typ", "тип", "类型"),
         "duration_s": ("duration seconds", "duration"),
@@ -185,6 +185,9 @@ class CallLog(Headed):
                 columns.leave("direction")
             else:
                 columns.move("direction", "kind")
+        named = fold(columns.column("status")) in ANSWERED
+        if named and not columns.looks("status", "status", rows, region, least=0.5):
+            columns.leave("status")  # when it was answered, or by whom
         if "caller" not in columns and columns.looks("source", "caller", rows, region):
             columns.move("source", "caller")
         if "call_id" not in columns or {"caller", "dialled", "started_at"} & set(columns.fields()):
@@ -362,7 +365,11 @@ class CallLog(Headed):
         if course in (Course.outgoing, Course.internal) and fold(said) not in self._statuses:
             said = ""  # whatever it means, the call did not come in
         remedy = f'--status "{said}=completed"'
-        status = values.choice(said, "status", self._statuses, remedy) if said else None
+        status = None
+        if said and fold(said) not in self._statuses:
+            status = answered(self.columns.column("status"), said)
+        if said and status is None:
+            status = values.choice(said, "status", self._statuses, remedy)
         if status is None and (implied := STATUSES.get(fold(cell("direction")))) in _NOBODY:
             status = implied
         if status is CallStatus.answered:
@@ -442,9 +449,9 @@ class CallLog(Headed):
         return {(row.provider, row.provider_call_id): row for row in rows}
 
 
-def status_known(word: str) -> bool:
+def status_known(word: str, column: str = "") -> bool:
     """Tell whether a word in the column of outcomes is known: as one, or as a direction."""
-    return fold(word) in _STATUS or fold(word) in COURSES
+    return fold(word) in _STATUS or fold(word) in COURSES or answered(column, word) is not None
 
 
 def _key(event: CallEvent) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import TypeVar
 
+from tracking.imports import words as tables
 from tracking.imports.values import fold
 from tracking.storage.vocabulary import CallStatus
 from tracking.telephony.calls import Course
@@ -51,6 +52,28 @@ def _table(words: Mapping[_Word, str]) -> dict[str, _Word]:
 
 COURSES = _table(_COURSES)
 STATUSES = _table(_STATUSES)
+ANSWERED = frozenset(
+    map(
+        fold,
+        re.split(
+            r"\||\n",
+            """answered|call answered|picked up|besvarad|besvarat|svarat|samtal besvarat|angenommen
+beantwortet|anruf angenommen|отвечен|отвечено|принят|ответили|已接听|是否接听|是否接通|接听""",
+        ),
+    )
+)
+"""Names of columns whose yes and no say whether a call was answered."""
+
+
+def answered(column: str, word: str) -> CallStatus | None:
+    """Return what yes or no in a column of that name says of a call; None where it says nothing."""
+    if fold(column) not in ANSWERED:
+        return None
+    if fold(word) in tables.listed("yes"):
+        return CallStatus.completed
+    return CallStatus.missed if fold(word) in tables.listed("no") else None
+
+
 MACHINE = re.compile(
     r"\b(?:queue|ivr|digital receptionist|auto ?attendant|auto ?receptionist|announcement|kö|svarsgrupp"
     r"|warteschlange|очередь|автосекретарь)\b|队列|语音导航",

@@ -358,6 +358,7 @@ class Costs(Headed):
                 campaigns.material(session, spent.campaign or "", spent.material) if spent.material else None
             )
             campaign = found[spent.campaign] if spent.campaign else None
+            self.spent_on(spent.record.currency, spent.record.period_start)
             if self.source is not None:
                 return costs.restate(
                     session, spent.record, campaign=campaign, source=f"{costs.ANY_REPORT}{self.source.key}-"

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
@@ -184,6 +184,8 @@ class Deals(Headed):
 
         def one(sold: _Sold) -> ImportOutcome:
             deal, effect = deals.save(session, sold.record, at=at)
+            if deal.stage is Stage.won and deal.closed_at is not None:
+                self.spent_on(deal.currency, deal.closed_at.astimezone(UTC).date())
             contacts.also_reached(session, contacts.root(session, deal.account), sold.more_numbers, at=at)
             campaign = found.get(sold.campaign or "")
             before = sold.begun or deal.opportunity_at or deal.closed_at or at

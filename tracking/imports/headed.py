@@ -5,7 +5,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from itertools import islice
 
 from sqlalchemy.orm import Session
@@ -80,6 +80,7 @@ class Headed:
         self.columns = self.columns_of(table, told, region)
         self.header: Sequence[str] | None = self.columns.header
         self.campaigns = CampaignBook()
+        self.first_days: dict[str, date] = {}
         self.name = type(self).name
         self.table = table
         for group in self.needed:
@@ -298,6 +299,10 @@ class Headed:
             return ()
         more = "…" if len(names) > _UNUSED_NAMED else ""
         return [say("columns not used: %(columns)s", columns=", ".join(names[:_UNUSED_NAMED]) + more)]
+
+    def spent_on(self, currency: str, day: date) -> None:
+        """Note the day of an amount that figures convert: the earliest of each currency is kept."""
+        self.first_days[currency] = min(day, self.first_days.get(currency, day))
 
     def added(self) -> Sequence[str]:
         """Return the campaigns that were named first by this file."""

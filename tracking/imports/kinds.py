@@ -29,6 +29,7 @@ from tracking.imports.touches import Touches
 from tracking.imports.uploads import Upload, UploadStore
 from tracking.imports.values import Dialect, fold
 from tracking.imports.visits import Visits
+from tracking.records import rates
 from tracking.storage import db, money, vault
 from tracking.storage.config import Settings
 from tracking.storage.models import ImportMapping, ImportRun
@@ -164,6 +165,8 @@ def words_to_map(upload: Upload, table: Table, kind: str, region: str) -> list[s
     for row in islice(table.rows(width=len(columns.header)), 1, _LOOKED_THROUGH) if field else ():
         if isinstance(row, Row) and len(row.cells) == len(columns.header):
             word = columns.cell(row.cells, str(field))
+            if field == "status" and status_known(word, columns.column("status")):
+                continue
             if word and not known(word) and not words.begins_with_total(word):
                 found[word] = None
     return list(dict.fromkeys([*upload.stages, *found]))[:_WORDS_ASKED]
@@ -471,7 +474,10 @@ def _rows(
         )
     if result.rows == 0:
         raise Invalid("file", "%(name)s has a header but no rows; choose a file with data", name=upload.name)
-    return as_found(result, form.header)
+    days = getattr(form, "first_days", {})
+    with db.reading(engine) as session:
+        unrated = rates.not_reached(session, settings.currency, days)
+    return as_found(result, form.header) | {"unrated": {code: f"{day}" for code, day in unrated.items()}}
 
 
 def _supplier(

@@ -173,10 +173,12 @@ class Columns:
                 return f"{day} {cells[beside].strip()}"
         return found
 
-    def looks(self, name: str, like: str, rows: Sequence[Sequence[str]], region: str) -> bool:
-        """Tell whether the cells of a field's column look like those of another field."""
+    def looks(
+        self, name: str, like: str, rows: Sequence[Sequence[str]], region: str, *, least: float = _MOST
+    ) -> bool:
+        """Tell whether the cells of a field's column, or ``least`` of them, look like another field's."""
         hits, count = _looking(self._at[name], like, rows, region) if name in self._at else (0, 0)
-        return count > 0 and hits >= _MOST * count
+        return count > 0 and hits >= least * count
 
     def move(self, name: str, to: str) -> None:
         """Read another field from a field's column."""
@@ -366,6 +368,10 @@ def _is_course(cell: str, region: str) -> bool:
     return fold(cell) in COURSES or STATUSES.get(fold(cell)) in (CallStatus.missed, CallStatus.voicemail)
 
 
+def _is_answered(cell: str, region: str) -> bool:
+    return fold(cell) in words.listed("yes") | words.listed("no") or fold(cell) in STATUSES
+
+
 def _is_stage(cell: str, region: str) -> bool:
     return fold(cell.partition("(")[0]) in words.values("stages")
 
@@ -387,6 +393,7 @@ _LOOKS: Mapping[str, tuple[Callable[[str, str], bool], Sentence]] = {
     "amount": (_is_money, say("amounts")),
     "stage": (_is_stage, say("deal stages")),
     "direction": (_is_course, say("directions of calls")),
+    "status": (_is_answered, say("outcomes of calls")),
     "kind": (_is_kind, say("kinds of touches")),
 }
 _MAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")

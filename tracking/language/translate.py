@@ -34,6 +34,11 @@ def sentence(said: Sentence) -> str:
 
 # What names an option of the command line, and what a page says in its place.
 _ON_PAGES = {
+    "%(what)s is in %(source)s and has no exchange rate to %(target)s on %(day)s; add one with "
+    "`ringtrail rate %(source)s %(needed)s RATE`": _(
+        "%(what)s is in %(source)s and has no exchange rate to %(target)s on %(day)s; add one under "
+        "Data quality"
+    ),
     "could mean that day or the month starting on it; use --period day or --period month": _(
         "could mean that day or the month starting on it; choose which above the columns"
     ),
@@ -53,7 +58,7 @@ _ON_PAGES = {
         "not valid %(encoding)s; choose another encoding"
     ),
     "unknown value; use one of: %(words)s, or map it: %(remedy)s": _(
-        "unknown value; use one of: %(words)s, or choose its meaning under Match columns"
+        "unknown value; use one of: %(words)s, or choose its meaning under Change column matching"
     ),
     "no time zone; add an offset, as in 2026-03-01T09:30+01:00, or use --timezone": _(
         "no time zone; add an offset, as in 2026-03-01T09:30+01:00, or choose the time zone"

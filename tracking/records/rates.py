@@ -1,17 +1,20 @@
 """Exchange rates: what a currency is worth in that of reports from a day on; amounts converted once."""
 
 from bisect import bisect_right
-from collections.abc import Callable
-from datetime import date
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, time
+from functools import cache
+from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from tracking.errors import Invalid, Sentence, say
+from tracking.errors import Invalid, RateMissing, Sentence, say
 from tracking.records import import_outcome
 from tracking.records.import_outcome import ImportOutcome
 from tracking.storage import money
 from tracking.storage.models import Call, Campaign, Cost, Deal, ExchangeRate
+from tracking.storage.vocabulary import Stage
 
 Converter = Callable[[int, str, date, str], int]
 """Takes minor units, their currency, a day, and words for what they are; returns minor units of reports."""
@@ -49,24 +52,69 @@ def converter(session: Session, target: str) -> Converter:
     for row in session.scalars(select(ExchangeRate).order_by(ExchangeRate.day)):
         known.setdefault(row.currency, []).append((row.day, row.rate))
 
+    @cache
+    def earliest() -> dict[str, date]:
+        return {lack.currency: lack.day for lack in lacking(session, target)}
+
     def convert(minor: int, source: str, day: date, what: str) -> int:
         if source == target:
             return minor
         rates = known.get(source, [])
         index = bisect_right(rates, day, key=lambda pair: pair[0]) - 1
         if index < 0:
-            raise Invalid(
-                "currency",
-                "%(what)s is in %(source)s and has no exchange rate to %(target)s on %(day)s; add "
-                "one with `ringtrail rate %(source)s %(day)s RATE`",
-                what=what,
-                source=source,
-                target=target,
-                day=day,
-            )
+            needed = min(day, earliest().get(source, day))
+            raise RateMissing(what=what, source=source, target=target, day=day, needed=needed)
         return money.convert(minor, rates[index][1], source, target)
 
     return convert
+
+
+class Lack(NamedTuple):
+    """A currency whose earliest amounts have no rate: from which day on one is needed, and for how many."""
+
+    currency: str
+    day: date
+    amounts: int
+
+
+def lacking(session: Session, target: str) -> list[Lack]:
+    """Return the currencies of won deals and costs that have no rate on the day of some of them."""
+    since = first_days(session)
+    foreign: set[str] = set()
+    for table in (Deal, Cost):
+        foreign |= set(session.scalars(select(table.currency).where(table.currency != target).distinct()))
+    found = []
+    for code in sorted(foreign):
+        deals = select(func.min(Deal.closed_at), func.count()).where(
+            Deal.currency == code,
+            Deal.stage == Stage.won,
+            or_(Deal.amount_minor.is_not(None), Deal.margin_minor.is_not(None)),
+        )
+        costs = select(func.min(Cost.period_start), func.count()).where(Cost.currency == code)
+        if first := since.get(code):
+            deals = deals.where(Deal.closed_at < datetime.combine(first, time(), UTC))
+            costs = costs.where(Cost.period_start < first)
+        (closed, sold), (spent, bought) = session.execute(deals).one(), session.execute(costs).one()
+        days = [*([closed.astimezone(UTC).date()] if closed else []), *([spent] if spent else [])]
+        if days:
+            found.append(Lack(code, min(days), sold + bought))
+    return found
+
+
+def not_reached(session: Session, target: str, days: Mapping[str, date]) -> dict[str, date]:
+    """Return those currencies and days for which there is no rate."""
+    since = first_days(session)
+    return {
+        code: day
+        for code, day in sorted(days.items())
+        if code != target and (code not in since or day < since[code])
+    }
+
+
+def first_days(session: Session) -> dict[str, date]:
+    """Return the day from which on each currency has a rate."""
+    query = select(ExchangeRate.currency, func.min(ExchangeRate.day)).group_by(ExchangeRate.currency)
+    return {code: day for code, day in session.execute(query)}  # noqa: C416 - rows are no tuples to mypy
 
 
 def in_the_way(session: Session, code: str) -> Sentence | None:

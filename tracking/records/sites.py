@@ -44,6 +44,7 @@ _RANDOM = 16
 _PROOF = 24
 """Hexadecimal digits of the keyed hash in a token: 96 bits."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{22}\.[0-9a-f]{24}")
+_BARE = re.compile(r"[\w-]+(?:\.[\w-]+)+(?::\d{1,5})?/?")
 _HOST = re.compile(r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])")
 
 
@@ -72,7 +73,9 @@ def origin(text: str) -> str:
 
 
 def _origins(texts: Collection[str]) -> list[str]:
-    found = list(dict.fromkeys(origin(text) for text in texts if text.strip()))
+    # Whoever names a website leaves out how browsers reach it.
+    whole = [f"https://{text.strip()}" if _BARE.fullmatch(text.strip()) else text for text in texts]
+    found = list(dict.fromkeys(origin(text) for text in whole if text.strip()))
     if not found:
         raise Invalid("origins", "enter the address of the website, such as https://www.acme.example")
     if len(found) > _MOST_ORIGINS:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, exists, func, select
@@ -12,6 +12,7 @@ from attribution import UNATTRIBUTED
 from reports.evidence import is_campaign
 from reports.kpis import Period
 from reports.roi import TOTAL
+from tracking.records import rates
 from tracking.reporting.roi import Comparison, attended
 from tracking.reporting.snapshots import Snapshot
 from tracking.storage.config import Settings
@@ -22,8 +23,6 @@ from tracking.storage.models import (
     CallHolder,
     Campaign,
     Cost,
-    Deal,
-    ExchangeRate,
     ImportRun,
     InboxEvent,
     Job,
@@ -31,7 +30,7 @@ from tracking.storage.models import (
     ReportSchedule,
     Site,
 )
-from tracking.storage.vocabulary import Certainty, JobState, Stage
+from tracking.storage.vocabulary import Certainty, JobState
 from tracking.telephony import numbers, pools
 
 STALE_AFTER = timedelta(days=35)
@@ -258,24 +257,8 @@ def _gaps(session: Session, period: Period, today: Any) -> tuple[int, None, tupl
 
 def _without_rate(session: Session, settings: Settings) -> tuple[int, None, tuple[str, ...]]:
     """Count won deals and costs in currencies that have no rate on their day, and name the currencies."""
-    rates = select(ExchangeRate.currency, func.min(ExchangeRate.day)).group_by(ExchangeRate.currency)
-    known: dict[str, date] = dict(session.execute(rates).all())
-    foreign: set[str] = set()
-    for table in (Deal, Cost):
-        codes = select(table.currency).where(table.currency != settings.currency).distinct()
-        foreign |= set(session.scalars(codes))
-    count, names = 0, []
-    for code in sorted(foreign):
-        first = known.get(code)
-        deals = select(Deal.id).where(Deal.currency == code, Deal.stage == Stage.won)
-        costs = select(Cost.id).where(Cost.currency == code)
-        if first is not None:
-            deals = deals.where(Deal.closed_at < datetime.combine(first, time(), UTC))
-            costs = costs.where(Cost.period_start < first)
-        without = _counted(session, deals) + _counted(session, costs)
-        count += without
-        names += [code] if without else []
-    return count, None, tuple(names)
+    found = rates.lacking(session, settings.currency)
+    return sum(lack.amounts for lack in found), None, tuple(lack.currency for lack in found)
 
 
 def _stale(session: Session, at: datetime) -> tuple[int, None, tuple[str, ...]]:

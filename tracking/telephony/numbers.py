@@ -294,6 +294,19 @@ def _make_room(
         )
 
 
+def assignable(*, at: datetime) -> Select[TrackingNumber]:
+    """Return the query for the numbers that may be put on material, also after another one, by number."""
+    return (
+        select(TrackingNumber)
+        .where(
+            TrackingNumber.status == NumberStatus.active,
+            TrackingNumber.main_line.is_(False),
+            ~exists().where(PoolNumber.tracking_number_id == TrackingNumber.id, _pooled(at)),
+        )
+        .order_by(TrackingNumber.number)
+    )
+
+
 def free(*, at: datetime, provider: str | None = None) -> Select[TrackingNumber]:
     """Return the query for the numbers that are free at a moment, the longest idle first."""
     rows = select(TrackingNumber).where(

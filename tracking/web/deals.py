@@ -12,9 +12,9 @@ from werkzeug.wrappers import Response
 
 from attribution import UNATTRIBUTED, JourneyError, explain
 from reports.roi import UNKNOWN
-from tracking.errors import Invalid, NotFound
+from tracking.errors import Invalid, NotFound, RateMissing
 from tracking.language.words import answer_words, line_words, stage_words
-from tracking.records import answers, contacts, deals
+from tracking.records import answers, contacts, deals, rates
 from tracking.records.contacts import Clues
 from tracking.records.deals import DealRecord
 from tracking.reporting.credit import Window
@@ -95,11 +95,17 @@ def change_deal(deal_id: int) -> Page:
 def deal_page(deal_id: int) -> str:
     with pages.reading() as session:
         row = _deal(session, deal_id)
-        found = _explained(session, row) if row.stage is Stage.won else None
+        found, unrated = None, False
+        touches: list[dict[str, Any]] = []
+        try:
+            found = _explained(session, row) if row.stage is Stage.won else None
+            touches = found["lines"] if found else _touches(session, row)
+        except RateMissing:
+            unrated = True
         front = pages.report_query(session).deciding.model
         said = answers.of_company(session, row.account)
         corrected = {answer.corrects_id for answer in said}
-        steps = _steps(row, found["lines"] if found else _touches(session, row), front)
+        steps = _steps(row, touches, front)
         steps += [
             {"at": one.started_at, "practice": one} for one in practice.of_company(session, row.account)
         ]
@@ -111,6 +117,7 @@ def deal_page(deal_id: int) -> str:
             company=contacts.root(session, row.account),
             stages=dict(stage_words()),
             found=found,
+            lacking=rates.lacking(session, pages.settings().currency) if unrated else [],
             learnt=_learnt(session, row) if found and "learnt" in request.args else None,
             steps=steps,
             said=said,

@@ -1,6 +1,7 @@
 """Imports by file: given once, told what is what, tried, mended row by row, then brought in by a job."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -30,6 +31,7 @@ from tracking.language.words import (
     template_words,
     touch_kind_words,
 )
+from tracking.records import rates
 from tracking.storage import money
 from tracking.storage.models import ImportRun, Job
 from tracking.storage.vocabulary import CallStatus
@@ -445,10 +447,18 @@ def _check_page(upload: Upload, job: Job) -> AnyResponse:
         shown=refusals[:_MENDED],
         header=found["header"] if found else None,
         notes=[unpacked(told) for told in found.get("notes", [])] if found else [],
+        unrated=_unrated(found.get("unrated", {})) if found else {},
         kinds=import_kind_words(),
         words=column_words(),
     )
     return pages.follow(page, job)
+
+
+def _unrated(told: Mapping[str, str]) -> Mapping[str, date]:
+    """Return the currencies of a file that have no rate from their day on, as of now."""
+    days = {code: date.fromisoformat(day) for code, day in told.items()}
+    with pages.reading() as session:
+        return rates.not_reached(session, pages.settings().currency, days)
 
 
 def _mend(upload: Upload, found: dict[str, Any]) -> int:

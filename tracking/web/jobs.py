@@ -7,6 +7,7 @@ from sqlalchemy import select
 from werkzeug.wrappers import Response
 
 from tracking.access import jobs
+from tracking.errors import RateMissing
 from tracking.language.words import job_state_words
 from tracking.reporting.snapshots import Preparing
 from tracking.storage.models import Job
@@ -51,6 +52,6 @@ def figures_ready() -> Answer:
     with pages.reading() as session:
         try:
             waits = jobs.is_importing(session) or pages.current_snapshot(session).stale
-        except Preparing:
+        except (Preparing, RateMissing):
             waits = True
     return Answer(status=204) if waits else Answer("ready", mimetype="text/plain")

@@ -158,17 +158,12 @@ def assign_number() -> Page:
         return redirect(url_for("web.number_page", number_id=request.form["number"]), 303)
     conflict = problem.other if isinstance(problem, numbers.Held) else None
     with pages.reading() as session:
-        in_service = select(TrackingNumber).where(
-            TrackingNumber.status == NumberStatus.active, TrackingNumber.main_line.is_(False)
-        )
         pieces = select(AdMaterial).join(AdMaterial.campaign).order_by(Campaign.name, AdMaterial.name)
         page = render_template(
             "numbers/assign.html",
             problem=problem,
             conflict=conflict and session.get(NumberAssignment, conflict),
-            numbers=[
-                (row.id, row.number) for row in session.scalars(in_service.order_by(TrackingNumber.number))
-            ],
+            numbers=[(row.id, row.number) for row in session.scalars(numbers.assignable(at=clock.now()))],
             material=session.scalars(pieces.options(joinedload(AdMaterial.campaign))).all(),
             today=pages.today(),
         )

@@ -39,8 +39,9 @@ from werkzeug.wrappers import Response as AnyResponse
 from reports import extras
 from tracking import clock
 from tracking.access import audit, jobs
-from tracking.errors import Conflict, Invalid, NotFound, documents_missing
+from tracking.errors import Conflict, Invalid, NotFound, RateMissing, documents_missing
 from tracking.language import formatting
+from tracking.records import rates
 from tracking.reporting import questions, roi
 from tracking.reporting.questions import ReportQuery
 from tracking.reporting.snapshots import Preparing, Snapshot
@@ -190,6 +191,13 @@ def _beyond(_error: Exception) -> tuple[str, int]:
 def _problem(error: NotFound | Conflict | Invalid) -> tuple[str, int]:
     status = 404 if isinstance(error, NotFound) else status_of(error)
     return render_template("problem.html", status=status, reason=error), status
+
+
+@bp.errorhandler(RateMissing)
+def _rate_missing(_error: RateMissing) -> tuple[str, int]:
+    with reading() as session:
+        lacking = rates.lacking(session, settings().currency)
+    return render_template("decide/no_rate.html", lacking=lacking), 409
 
 
 @bp.errorhandler(extras.DocumentsMissing)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from flask import flash, redirect, render_template, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _
 from sqlalchemy.orm import Session
@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from attribution import UNATTRIBUTED
 from tracking import clock
 from tracking.errors import Invalid
-from tracking.language import translate
+from tracking.language import formatting, translate
 from tracking.records import rates
 from tracking.reporting import quality, quality_text, roi
 from tracking.reporting.questions import ReportQuery
@@ -73,6 +73,8 @@ def _show(problem: Invalid | None = None) -> tuple[str, int]:
             evidence=found and found.evidence,
             reason=reason,
             today=pages.today(),
+            lacking=rates.lacking(session, pages.settings().currency),
+            wanted=_wanted(),
             problem=problem or asked.problem,
         )
     return page, pages.status_of(problem or asked.problem)
@@ -85,7 +87,7 @@ def data_quality() -> tuple[str, int]:
 
 @pages.page("/quality/rates", MARKETERS, methods=("POST",))
 def save_rate() -> Response | tuple[str, int]:
-    def work(job: Work) -> None:
+    def work(job: Work) -> rates.Lack | None:
         day, told = forms.day("day"), (forms.text("rate") or "").replace(",", ".")
         if day is None:
             raise Invalid("day", gettext("enter the date the rate is valid from"))
@@ -98,13 +100,33 @@ def save_rate() -> Response | tuple[str, int]:
         code = money.currency(forms.text("currency") or "")
         rates.save(job.session, code, day, rate, target=pages.settings().currency)
         job.note("rate save", f"{code} {day}: {rate}")
+        still = rates.lacking(job.session, pages.settings().currency)
+        return next((lack for lack in still if lack.currency == code), None)
 
     try:
-        pages.change(work)
+        still = pages.change(work)
     except Invalid as error:
         return _show(error)
+    if still is not None:
+        told = gettext(
+            "Saved, but %(code)s has amounts from before the rate begins; the first is of %(day)s.",
+            code=still.currency,
+            day=formatting.day(still.day),
+        )
+        flash(told, "error")
+        address = url_for(
+            "web.data_quality", _anchor="rates", currency=still.currency, day=still.day.isoformat()
+        )
+        return redirect(address, 303)
     flash(gettext("Saved."))
-    return redirect(url_for("web.data_quality"), 303)
+    back = pages.came_from()
+    here = back and not back.startswith(url_for("web.save_rate"))
+    return redirect(back if here else url_for("web.data_quality"), 303)
+
+
+def _wanted() -> dict[str, str]:
+    """Return the currency and the day that the address asks a rate for, as an import's preview does."""
+    return {name: request.args.get(name, "")[:10] for name in ("currency", "day")}
 
 
 def _look(session: Session, asked: ReportQuery) -> tuple[Snapshot | None, Comparison | None, str]:
