@@ -149,7 +149,10 @@ def effects(
     high = np.maximum(mean, _upper_ends(table, weight, low, level, LARGE * trial.margin_minor))
     found = zip(trial.campaigns, mean, np.minimum(low, mean), high, strict=True)
     return sorted(
-        (Effect(name, *map(float, figures), name not in trial.untracked) for name, *figures in found),
+        (
+            Effect(name, float(middle), float(bottom), float(top), name not in trial.untracked)
+            for name, middle, bottom, top in found
+        ),
         key=lambda each: (not each.tracked, -each.mean),
     )
 
