@@ -74,9 +74,9 @@ class Beliefs:
         If an answer is not one of `QUESTIONS`; the message names both.
     """
 
-    anyway: str = "half"
+    anyway: str = UNSURE
     role: str = UNSURE
-    nothing: str = "some"
+    nothing: str = UNSURE
 
     def __post_init__(self) -> None:
         """Refuse answers that are not offered."""

@@ -86,11 +86,11 @@ class Trial:
     by_model : dict of str to (str, str) or None
         The move of each model by expected gain on its own credits; None for leaving the budget.
     fixed : list of str
-        Campaigns without movable costs.
+        Campaigns without movable costs to which something tracked leads.
     small : list of str
         Campaigns with less movable cost than is moved.
     untracked : list of str
-        Campaigns with movable costs of which nothing is tracked.
+        Campaigns to which nothing tracked leads.
     cells : list of Cell
         The worlds.
     campaigns : dict of str to int
@@ -237,9 +237,9 @@ def try_moves(
         amount_minor=amount,
         margin_minor=margin_minor,
         by_model={model: expected(credit, spend, amount) for model, credit in credits.items()},
-        fixed=[name for name in names if not costs[name][1]],
+        fixed=[name for name in names if not costs[name][1] and name not in blind],
         small=[name for name in names if costs[name][1] and name not in {*spend, *blind}],
-        untracked=[name for name in blind if costs[name][1]],
+        untracked=blind,
         cells=list(watched(_world, tasks)),
         campaigns={name: variable for name, (_, variable) in costs.items()},
         days=scenario.days,

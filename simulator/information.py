@@ -50,12 +50,15 @@ class Effect:
         Its name.
     mean, low, high : float
         Mean, and ends of the range that holds so much of the weight as was asked for.
+    tracked : bool
+        Whether anything tracked leads to it; otherwise how many it reaches is a guess.
     """
 
     campaign: str
     mean: float
     low: float
     high: float
+    tracked: bool = True
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def effects(
     Returns
     -------
     list of Effect
-        Most first; empty for a trial without `Cell.caused`.
+        Most first, those to which nothing tracked leads last; empty for a trial without `Cell.caused`.
 
     Notes
     -----
@@ -146,7 +149,11 @@ def effects(
     high = np.maximum(mean, _upper_ends(table, weight, low, level, LARGE * trial.margin_minor))
     found = zip(trial.campaigns, mean, np.minimum(low, mean), high, strict=True)
     return sorted(
-        (Effect(name, *map(float, figures)) for name, *figures in found), key=lambda each: -each.mean
+        (
+            Effect(name, float(middle), float(bottom), float(top), name not in trial.untracked)
+            for name, middle, bottom, top in found
+        ),
+        key=lambda each: (not each.tracked, -each.mean),
     )
 
 

@@ -225,6 +225,9 @@ def test_a_later_report_changes_nothing_of_who_called(session: Session) -> None:
 def test_a_practice_call_is_weighed_like_any_counts_nowhere_and_leaves_nothing(session: Session) -> None:
     site = site_with(session, 1)
     number = show(session, site, "a", NOON, "?utm_source=news&utm_medium=email") or ""
+    for own, why in ((number, "is a tracking number"), (site.number, "is your main number")):
+        with pytest.raises(Invalid, match=f"caller: .*{why}"):
+            practice.ring(session, number, own, at=NOON + MINUTE, region="SE")
     made = practice.ring(session, number, BOREALIS, at=NOON + MINUTE, region="SE")
     found = session.scalars(select(CallHolder)).one()
     assert (found.certainty, found.channel, found.call) == (Certainty.sure, "email", made)

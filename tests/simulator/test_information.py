@@ -1,5 +1,7 @@
 """What campaigns may cause under beliefs, and which test would change the decision, by pencil."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,9 @@ def test_the_estimate_is_the_mean_over_worlds_and_its_range_holds_their_weight()
     # The upper end is on a scale of square roots and judged by the other worlds, so that it is about 400.
     assert (found["a"].low, found["a"].high) == (0, pytest.approx(400, rel=0.02))
     assert found["b"].mean == pytest.approx(20 * (1 - none))
+    # A campaign to which nothing tracked leads says so and stands last, however large its estimate.
+    guessed = effects(replace(trial(half(0.0, 200.0)), untracked=["a"]), SURE_OF_NOTHING)
+    assert [(each.campaign, each.tracked) for each in guessed] == [("b", True), ("a", False)]
     alone = effects(trial(half(0.0, 200.0)), SURE_OF_NOTHING, without=(NONE,))
     assert {each.campaign: each.mean for each in alone} == pytest.approx({"a": 200, "b": 20})
     # With most of the weight on one value the range is that value.

@@ -198,7 +198,12 @@ def done(engine: Engine, kind: str, arguments: dict[str, Any]) -> int:
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 def test_a_market_is_built_from_our_tables_decided_on_shown_and_simulated(
-    signed_in: Enter, engine: Engine, settings: Settings, our_tables: dict[str, pa.Table], office: Flask
+    signed_in: Enter,
+    engine: Engine,
+    settings: Settings,
+    our_tables: dict[str, pa.Table],
+    office: Flask,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     told: list[int] = []
 
@@ -216,6 +221,18 @@ def test_a_market_is_built_from_our_tables_decided_on_shown_and_simulated(
     number = done(engine, "decide", arguments)
     page = text(client.get("/simulator/which-model").text)
     assert re.search("Better than leaving the budget: (yes|no|we cannot tell).", page)
+    # Nothing is answered until somebody answers.
+    assert client.get("/simulator/which-model").text.count('<option value="unsure" selected>') == 3
+    assert "A range that begins at 0 means that the campaign may do nothing." in page
+    assert "referral nothing tracked" in page
+    # Too few deals judge nothing, whatever the worlds say.
+    with monkeypatch.context() as patch:
+        patch.setattr("tracking.web.which_model.LEAST_DEALS_IN_ALL", 35.0)
+        few = text(client.get("/simulator/which-model").text)
+    assert (
+        "Better than leaving the budget: too little to tell. 34 deals are too few to judge a move by" in few
+    )
+    assert not re.search(r"\b(do it|leave it|gains under some beliefs only)\b", few)
     assert "Leave the budget as it is" in page
     assert "A random move, on average" in page
     assert "Fixed costs only, such as bookings: directory, webinar" in page

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from reports.evidence import LEAST_DEALS_IN_ALL
 from simulator import scenario as scenarios
 from simulator.beliefs import QUESTIONS, Beliefs
 from simulator.runs import mapper
@@ -21,7 +22,13 @@ if TYPE_CHECKING:
 _DIRECTORY = click.argument(
     "directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
-_VERDICTS = {"do": "do it", "test": "test it", "leave": "leave it", "unclear": "cannot tell"}
+_VERDICTS = {
+    "do": "do it",
+    "test": "gains under some beliefs only",
+    "leave": "leave it",
+    "unclear": "cannot tell",
+}
+_WORTH = {True: "yes", False: "no", None: "cannot tell"}
 _BETTER = {True: "yes", False: "no", None: "we cannot tell"}
 
 
@@ -227,7 +234,12 @@ def decide(
             }
         )
         return
-    click.echo(f"Better than leaving the budget: {_BETTER[advice.better_than_leaving]}.")
+    few = (won := _won(data)) < LEAST_DEALS_IN_ALL
+    better = "too little to tell" if few else _BETTER[advice.better_than_leaving]
+    click.echo(f"Better than leaving the budget: {better}.")
+    if few:
+        deals = counted(won, "deal")
+        click.echo(f"Your data hold {deals}; no move is judged by fewer than {LEAST_DEALS_IN_ALL:.0f}.")
     click.echo(_misfits(figures))
     if advice.row is None:
         click.echo("Fewer than two campaigns have movable costs and tracked results: no budget can be moved.")
@@ -242,7 +254,7 @@ def decide(
                 **{family: _gain(gain) for family, gain in row.by_family.items()},
                 "overall": _gain(row.overall),
                 "regret": max(row.regret.values()) / 100,
-                "verdict": _VERDICTS[row.verdict],
+                "verdict": _VERDICTS["unclear" if few else row.verdict],
             }
             for row in advice.rows
         ],
@@ -262,7 +274,7 @@ def decide(
                 "beliefs": ", ".join(f"{name} {told}" for name, told in vars(each.beliefs).items()),
                 "move": _name(each.row) if each.row else None,
                 "gain": _gain(each.row.overall) if each.row else None,
-                "verdict": _VERDICTS[each.verdict],
+                "verdict": _VERDICTS["unclear" if few else each.verdict],
             }
             for each in others
         ],
@@ -272,7 +284,7 @@ def decide(
     installation.show(
         [
             {
-                "campaign": each.campaign,
+                "campaign": each.campaign if each.tracked else f"{each.campaign} (nothing tracked)",
                 "mean": f"{each.mean / 100:,.0f}",
                 "range": f"{each.low / 100:,.0f} to {each.high / 100:,.0f}",
                 **{
@@ -289,7 +301,8 @@ def decide(
             "lowest": "Lowest, if you believed",
             "highest": "Highest, if you believed",
         },
-        f"Margin lost in a year without each campaign, under these beliefs, {currency}. In "
+        f"Margin lost in a year without each campaign, under these beliefs, {currency}. A range that begins "
+        "at 0 means that the campaign may do nothing. In "
         f"{told['markets']} other simulated markets such ranges held {told['inside_all']:.0%} of all true "
         f"effects and {told['inside_large']:.0%} of the large ones; {told['outside_large']:.0%} of the "
         "large ones where campaigns worked in a way that had no weight:",
@@ -300,8 +313,8 @@ def decide(
                 "campaign": each.campaign,
                 "weeks": each.weeks,
                 "gain": _gain(each.gain),
-                "cost": f"{each.cost / 100:,.0f}",
-                "worth": {True: "yes", False: "no", None: "cannot tell"}[each.worth_it],
+                "cost": f"{each.cost / 100:,.0f}" if each.cost >= 0 else f"saves {-each.cost / 100:,.0f}",
+                "worth": _WORTH[None if few else each.worth_it],
             }
             for each in pauses
         ],
@@ -312,8 +325,11 @@ def decide(
             "cost": "Cost of the test",
             "worth": "Worth it",
         },
-        f"Which test would change the decision most, {currency}; not testing costs and gains 0:",
+        f"Which test would change the decision most, {currency}; not testing costs and gains 0, and a pause "
+        "saves movable costs:",
     )
+    if pauses and not few and all(each.worth_it is False for each in pauses):
+        click.echo("No test would change the decision enough to pay.")
     for names, why in (
         (trial.fixed, "fixed costs only, such as bookings"),
         (trial.small, "movable costs below the amount"),
@@ -321,6 +337,14 @@ def decide(
     ):
         if names:
             click.echo(f"Left out of moves, {why}: {', '.join(names)}.")
+
+
+def _won(data: "Mapping[str, pa.Table]") -> int:
+    """Count the won deals in the tables."""
+    table = data["conversions"]
+    if "goal" not in table.column_names:
+        return int(table.num_rows)
+    return sum(goal in ("won", None) for goal in table["goal"].to_pylist())
 
 
 def _misfits(figures: Mapping[str, tuple[float, float, float]]) -> str:

@@ -29,6 +29,7 @@ def loading() -> tuple[ORMOption, ...]:
     return (
         joinedload(Call.contact).joinedload(Contact.account),
         material.joinedload(AdMaterial.campaign),
+        joinedload(Call.tracking_number),
         joinedload(Call.holder).joinedload(CallHolder.campaign),
         selectinload(Call.answers).joinedload(Answer.campaign),
     )
@@ -76,6 +77,13 @@ def holder_words(found: CallHolder) -> str:
         case Certainty.unknown:
             return str(gettext("visit to the website, source unknown (%(source)s: %(share)s only)", **likely))
     return str(gettext("website number that no visitor had been shown"))
+
+
+def unassigned_words(call: Call) -> str:
+    """Return what a call came to that is on no asset: our main line, or a number not assigned at the time."""
+    if call.tracking_number and call.tracking_number.main_line:
+        return str(gettext("%(number)s, main line", number=call.dialled))
+    return str(gettext("%(number)s, not assigned at the time", number=call.dialled))
 
 
 def by_month(session: Session, campaign_id: int, today: date, zone: ZoneInfo) -> dict[int, list[int]]:

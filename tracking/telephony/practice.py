@@ -23,6 +23,7 @@ from tracking.storage.models import (
     Contact,
     Deal,
     PoolNumber,
+    Site,
     Touch,
     TrackingNumber,
     Visitor,
@@ -39,7 +40,7 @@ def ring(session: Session, number: str, caller: str, *, at: datetime, region: st
     Raises
     ------
     Invalid
-        If one of the numbers is none, or the one called is in no pool.
+        If one of the numbers is none, the one called is in no pool, or the one calling is our own.
     Conflict
         If real calls or deals are known of the caller: his journey would take in the visits of a trial.
     """
@@ -51,7 +52,9 @@ def ring(session: Session, number: str, caller: str, *, at: datetime, region: st
             "%(number)s is in no website's pool; enter the number that the page shows you",
             number=dialled,
         )
-    _refuse_customer(session, phone.require(caller, region, "caller"))
+    calling = phone.require(caller, region, "caller")
+    _refuse_own(session, calling)
+    _refuse_customer(session, calling)
     event = CallEvent(
         provider=PRACTICE,
         provider_call_id=secrets.token_hex(16),
@@ -65,6 +68,25 @@ def ring(session: Session, number: str, caller: str, *, at: datetime, region: st
     made.call.spam = True
     session.flush()
     return made.call
+
+
+def _refuse_own(session: Session, caller: str) -> None:
+    """Refuse numbers that calls come to: nobody calls from them, and a caller of ours is no visitor."""
+    ours = select(TrackingNumber.main_line).where(TrackingNumber.number == caller)
+    main_line = session.scalar(ours)
+    if main_line is None and session.scalar(select(Site.id).where(Site.number == caller).limit(1)) is None:
+        return
+    if main_line is False:
+        raise Invalid(
+            "caller",
+            "%(number)s is a tracking number; enter the number of a phone that you call from",
+            number=caller,
+        )
+    raise Invalid(
+        "caller",
+        "%(number)s is your main number; enter the number of a phone that you call from",
+        number=caller,
+    )
 
 
 def _refuse_customer(session: Session, caller: str) -> None:

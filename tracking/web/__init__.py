@@ -113,6 +113,7 @@ def register(app: Flask, engine: Engine, settings: Settings) -> None:
     app.add_template_global(lambda: _is_importing(engine), "import_running")
     app.add_template_global(steps.begun, "begun_step")
     app.add_template_global(call_details.holder_words, "holder_words")
+    app.add_template_global(call_details.unassigned_words, "unassigned_words")
     app.after_request(protect)
     app.after_request(squeeze)
 

@@ -232,7 +232,9 @@ def _todo(
     todo = []
     asked_rate, missed_rate = attended["asked_rate"], attended["missed_rate"]
     if asked_rate is not None and asked_rate < _ASKED_ENOUGH:
-        text = gettext("In more than half of the calls, the caller was not asked how they heard about us.")
+        text = gettext(
+            "In more than half of the eligible calls, the caller was not asked how they heard about us."
+        )
         # Calls that were logged without asking are not to be logged again.
         label = gettext("Log calls") if waiting else gettext("See who asks")
         todo.append((text, "web.unasked", label))

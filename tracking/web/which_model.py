@@ -7,6 +7,7 @@ from flask import redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response as AnyResponse
 
+from reports.evidence import LEAST_DEALS_IN_ALL
 from simulator import which_model as study
 from simulator.beliefs import QUESTIONS, Beliefs
 from tracking.access import jobs
@@ -18,6 +19,8 @@ from tracking.web.pages import EVERYONE, MARKETERS, Work
 from tracking.web.scenario_words import scenario_words
 
 Page = tuple[str, int, dict[str, str]]
+# Tests that pay most; those of the campaigns of the best move stand below them.
+_TESTS = 5
 
 
 @pages.page("/simulator/which-model", EVERYONE)
@@ -60,7 +63,12 @@ def _page(problem: Invalid | None) -> Page:
         advice["effects"] = information.effects(trial, beliefs)
         advice["held"] = information.held()
         advice["otherwise"] = information.otherwise(trial, beliefs)
-        advice["pauses"] = information.pauses(trial, beliefs)
+        pauses = information.pauses(trial, beliefs)
+        named = best.move if (best := advice["advice"].row) and best.move else ()
+        advice["pauses"] = pauses
+        most = enumerate(pauses)
+        advice["shown_pauses"] = [one for at, one in most if at < _TESTS or one.campaign in named]
+        advice["few"] = found["won"] < LEAST_DEALS_IN_ALL
         advice["misfits"] = tried_moves.misfits(found)
     table, period = snapshot.tables, asked.period
     won = table.conversions.filter(pc.equal(table.conversions["goal"], "won"))["converted_at"]
@@ -77,6 +85,7 @@ def _page(problem: Invalid | None) -> Page:
         questions=question_words(),
         answers=answer_words(),
         families=family_words(),
+        least_deals=LEAST_DEALS_IN_ALL,
         limits=simulations,
         asked=asked,
         deals=count,
