@@ -15,6 +15,7 @@ from tracking.records import costs, deals
 from tracking.records.contacts import Clues
 from tracking.records.costs import CostRecord
 from tracking.records.deals import DealRecord
+from tracking.reporting import bases
 from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import Deal
@@ -93,7 +94,12 @@ def test_figures_wait_for_a_rate_and_the_page_adds_it(engine: Engine, signed_in:
 
 
 @ON_SQLITE
-def test_who_may_not_add_a_rate_reads_who_may(engine: Engine, signed_in: Enter) -> None:
+@pytest.mark.parametrize("many", [-1, 1_000_000], ids=["base-beside", "base-at-once"])
+def test_who_may_not_add_a_rate_reads_who_may(
+    engine: Engine, signed_in: Enter, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    """Also where so much is recorded that a process beside would write the base, and fail unheard."""
+    monkeypatch.setattr(bases, "MANY", many)
     sell_abroad(engine)
     page = signed_in("viewer").get("/roi")
     assert page.status_code == 409

@@ -101,6 +101,14 @@ def lacking(session: Session, target: str) -> list[Lack]:
     return found
 
 
+def require_all(session: Session, target: str) -> None:
+    """Refuse where an amount of the figures has no rate on its day."""
+    for lack in lacking(session, target):
+        raise RateMissing(
+            what="an amount", source=lack.currency, target=target, day=lack.day, needed=lack.day
+        )
+
+
 def not_reached(session: Session, target: str, days: Mapping[str, date]) -> dict[str, date]:
     """Return those currencies and days for which there is no rate."""
     since = first_days(session)

@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 from reports.daily import Activity, calls_by_day, channels_of, observed_by_day, taken_away
 from reports.maturity import buying_times
 from tracking import clock
-from tracking.records import contacts
+from tracking.records import contacts, rates
 from tracking.reporting import bases, credit, journeys, spending
 from tracking.reporting.bases import Base, Memory
 from tracking.reporting.credit import GROUPS, Credit, Part, Window
@@ -185,6 +185,8 @@ def current(session: Session, settings: Settings, *, at: datetime) -> Snapshot:
     ------
     Preparing
         If there is no base yet and the data are many; it is being written.
+    RateMissing
+        If an amount is in a currency without an exchange rate on its day.
     """
     with _lock:
         return _latest(session, settings, at, patient=False)
@@ -208,6 +210,7 @@ def _latest(session: Session, settings: Settings, at: datetime, *, patient: bool
     if known is None:
         many = session.scalar(select(func.max(Touch.id))) or 0
         if not patient and many > bases.MANY:
+            rates.require_all(session, settings.currency)
             _take_beside(settings, at)
             raise Preparing
         found = _anew(session, settings, at)
@@ -234,15 +237,17 @@ def _after(
     patient: bool,
 ) -> Snapshot:
     """Return the snapshot that a change makes of another one."""
-    rates = "exchange_rate" in change.tables and _converts(session, settings)
+    converted = "exchange_rate" in change.tables and _converts(session, settings)
     accounts = np.empty(0, np.int64) if change.everything else _accounts(session, change)
-    if not (change.everything or rates or len(accounts) > _AT_ONCE):
+    if not (change.everything or converted or len(accounts) > _AT_ONCE):
         following = _changed(session, settings, known, accounts, change.tables, marks, at)
         if len(following.replaced) > _NEW_BASE_AFTER:
             _take_beside(settings, at, rests=_RESTS)
         return following
     if patient or not known.base.is_large:
         return _anew(session, settings, at)
+    # The process beside would fail over an amount without a rate, and nobody would hear of it.
+    rates.require_all(session, settings.currency)
     _take_beside(settings, at)
     return replace(known, stale=True)
 
