@@ -81,7 +81,7 @@ def test_visits_without_a_campaign_are_listed_tried_and_become_a_new_one(
     assert "google / cpc / spring" in page
     asked = client.get("/visits/match", query_string=TAGS).text
     assert "212 visits without a campaign have these tags." in asked
-    assert "Of the latest 212 visits, 0 have a campaign now, 212 with this rule." in asked
+    assert "Latest visits: 212. With a campaign now: 0; with this rule: 212." in asked
     assert sent(client, "/visits/match", preview="1", **TAGS)[0] == 200
     with db.reading(engine) as session:
         assert session.scalars(select(SourceRule)).all() == [], "a preview changes nothing"
