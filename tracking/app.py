@@ -9,7 +9,6 @@ from contextlib import suppress
 from datetime import datetime
 from io import BytesIO
 from typing import IO, Any, cast
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 from flask import Flask, Request, Response, abort, request
@@ -32,6 +31,7 @@ from tracking.telephony.inbox import Inbox
 from tracking.telephony.routing import Routing
 from tracking.web import reachable
 from tracking.web.pages import explain
+from tracking.web.signin import is_readable
 
 _IN_MEMORY = 500_000
 _M_ARENA_MAX = -8
@@ -52,11 +52,7 @@ class _Request(Request):
     def referrer(self) -> str | None:  # type: ignore[override]  # asked less often than a page is
         """Return the page before this one, where it is told and is an address."""
         told: str | None = super().referrer
-        try:
-            urlsplit(told or "").port  # noqa: B018 - read when it is asked for
-        except ValueError:
-            return None
-        return told
+        return told if is_readable(told or "") else None
 
     def _get_file_stream(
         self,

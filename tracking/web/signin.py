@@ -205,12 +205,12 @@ def register(app: Flask, engine: Engine, settings: Settings) -> CSRFProtect:
 def _keep_to_ours() -> Response | None:
     if request.endpoint in _UNUSED:
         abort(404)
-    if request.blueprint == "security" and (told := _no_address(request.values.get("next", ""))):
+    if request.blueprint == "security" and not is_readable(told := request.values.get("next", "")):
         # Flask-Security would fail over it.
-        abort(
-            400,
-            gettext("%(told)r is not a web address; enter one such as https://calls.acme.example", told=told),
+        reason = gettext(
+            "%(told)r is not a web address; enter one such as https://calls.acme.example", told=told[:80]
         )
+        abort(400, reason)
     at_code = request.endpoint == "security.two_factor_token_validation"
     setting_up = session.get("tf_state") == "validating_profile" and session.get("tf_primary_method")
     if at_code and not setting_up and current_user.is_authenticated:
@@ -219,13 +219,13 @@ def _keep_to_ours() -> Response | None:
     return None
 
 
-def _no_address(told: str) -> str:
-    """Return what no program can read as an address, as far as it is shown; "" where it is one."""
+def is_readable(address: str) -> bool:
+    """Tell whether programs can read an address, which may be a path or empty."""
     try:
-        urlsplit(told).port  # noqa: B018 - read when it is asked for
+        urlsplit(address).port  # noqa: B018 - read when it is asked for
     except ValueError:
-        return told[:80]
-    return ""
+        return False
+    return True
 
 
 def _know_sessions(app: Flask, engine: Engine) -> None:
