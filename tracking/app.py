@@ -1,11 +1,9 @@
 """The web application: opens the database and joins the parts that answer requests."""
 
 import atexit
-import ctypes
 import gc
 import hmac
 import logging
-from contextlib import suppress
 from datetime import datetime
 from io import BytesIO
 from typing import IO, Any, cast
@@ -34,7 +32,6 @@ from tracking.web.pages import explain
 from tracking.web.signin import is_readable
 
 _IN_MEMORY = 500_000
-_M_ARENA_MAX = -8
 _log = logging.getLogger(__name__)
 
 
@@ -173,16 +170,12 @@ def settle() -> None:
     """Take what is loaded for permanent, in a process that serves one application until it ends.
 
     Arrow's own allocator would keep what each report gives back: a service that had answered 4,200 calls
-    beside reports held 540 MB, and 360 with that of the system, at the same speed. That one keeps a heap for
-    some threads each, up to eight a core, and what one has given back no other one uses: two will do where
-    threads share an interpreter.
+    beside reports held 540 MB, and 360 with that of the system, at the same speed.
 
     A full collection of garbage would walk all of it, some 300,000 objects, amid somebody's request.
     Collections of young objects catch what lives for one request, so full ones may come ten times as seldom.
     """
     pa.set_memory_pool(pa.system_memory_pool())
-    with suppress(AttributeError, OSError):  # of glibc alone
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
     gc.collect()
     gc.freeze()
     # Else what DuckDB has loaded is reported as lost when the program ends.
