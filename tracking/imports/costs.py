@@ -149,16 +149,14 @@ class Costs(Headed):
             with suppress(Invalid):
                 if cell := self.columns.cell(row.cells, name):
                     starts.add(values.day(cell, name, self.dialect_of(name)))
-            with suppress(Invalid):
-                currency = self.currency(row.cells)
-                if (of := self.columns.cell(row.cells, "campaign")) and not words.is_total(of):
-                    amount = self.amount(row.cells, "amount", currency) or 0
-                    part = of, currency, self.columns.cell(row.cells, name)
-                    if any(cell != of and words.is_all(cell) for cell in row.cells):
-                        of_all[part, amount] += 1
-                    else:
-                        own[part] += amount
-                        self._count(part, amount)
+            named = self.columns.cell(row.cells, "campaign")
+            if named and not words.is_total(named) and (found := self._part(row.cells)):
+                part, amount = found
+                if self._says_all(row.cells, named):
+                    of_all[found] += 1
+                else:
+                    own[part] += amount
+                    self._count(part, amount)
         # A row of all ad sets, ages or places stands beside theirs, and is as much as they.
         self._of_all = {(part, amount) for part, amount in of_all if amount == own.get(part)}
         for (part, amount), count in of_all.items():
@@ -249,7 +247,8 @@ class Costs(Headed):
         if named := self.columns.cell(cells, "campaign"):
             # A campaign may be called so, and then it is not as much as the others.
             summed = words.is_total(named) and self._is_the_sum(cells, 1)
-            return Skip("total row") if summed or self._is_of_all(cells, named) else None
+            of_all = self._says_all(cells, named) and self._part(cells) in self._of_all
+            return Skip("total row") if summed or of_all else None
         if self.source is not None:
             return Skip("total row") if self.source.unnamed_are_totals or self._is_the_sum(cells, 1) else None
         said = ("category", "note", "channel", "material", "cost_id", "direct", "hours")
@@ -259,25 +258,27 @@ class Costs(Headed):
             else None
         )
 
-    def _is_of_all(self, cells: Sequence[str], named: str) -> bool:
-        if not self._of_all or not any(cell != named and words.is_all(cell) for cell in cells):
-            return False
+    def _part(self, cells: Sequence[str]) -> tuple[_Part, int] | None:
+        """Return what a row is a part of, and its amount; None where that cannot be read."""
         with suppress(Invalid):
             currency = self.currency(cells)
             period = self.columns.cell(cells, "period") or self.columns.cell(cells, "period_start")
-            return ((named, currency, period), self.amount(cells, "amount", currency) or 0) in self._of_all
-        return False
+            amount = self.amount(cells, "amount", currency) or 0
+            return (self.columns.cell(cells, "campaign"), currency, period), amount
+        return None
+
+    def _says_all(self, cells: Sequence[str], named: str) -> bool:
+        return any(cell != named and words.is_all(cell) for cell in cells)
 
     def _is_the_sum(self, cells: Sequence[str], least: int) -> bool:
-        with suppress(Invalid):
-            currency = self.currency(cells)
-            amount = self.amount(cells, "amount", currency)
-            part = currency, self.columns.cell(cells, "period") or self.columns.cell(cells, "period_start")
-            return bool(amount) and (
-                (self._counts[currency] >= least and amount == self._totals[currency])
-                or (self._part_counts[part] >= least and amount == self._parts[part])
-            )
-        return False
+        if (found := self._part(cells)) is None:
+            return False
+        (_, currency, period), amount = found
+        part = currency, period
+        return bool(amount) and (
+            (self._counts[currency] >= least and amount == self._totals[currency])
+            or (self._part_counts[part] >= least and amount == self._parts[part])
+        )
 
     def read(self, cells: Sequence[str]) -> _Spent | Skip:
         """Read one cost."""
