@@ -153,7 +153,8 @@ def _callers(session: Session, openings: Sequence[Opening]) -> tuple[dict[str, i
     for at, value_hash in enumerate(opening.caller_hash for opening in openings):
         if value_hash is None or (value_hash not in people and value_hash not in seen):
             strangers.append(at)
-            seen |= {value_hash} if value_hash else set()
+            if value_hash is not None:
+                seen.add(value_hash)
     return people, strangers
 
 

@@ -96,8 +96,12 @@ def _brought(session: Session, asked: ReportQuery, model: str) -> list[tuple[str
     window = Window(pages.settings().lookback_days, pages.settings().half_life_days)
     taken = pages.current_snapshot(session)
     found: list[tuple[str, Sequence[landing.Line]]] = []
-    for title, by in ((gettext("Landing pages"), "landing_page"), (gettext("Tracking codes"), "utm")):
-        lines = landing.brought(session, taken, asked.period, model, window, landing.By(by))
+    wanted = (
+        (gettext("Landing pages"), landing.By.landing_page),
+        (gettext("Tracking codes"), landing.By.utm),
+    )
+    for title, by in wanted:
+        lines = landing.brought(session, taken, asked.period, model, window, by)
         if lines:
             found.append((title, lines[:_SHOWN]))
     return found
