@@ -156,37 +156,6 @@ def test_pages_that_take_long_do_not_hold_up_the_telephone(tmp_path: Path) -> No
             line.close()
 
 
-def test_a_page_is_begun_after_the_telephone_requests_that_are_being_answered(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(server, "_GIVES_WAY_S", PATIENCE_S)
-    done, rings, pick_up = list[str](), threading.Event(), threading.Event()
-    app = Flask("telephone and page")
-
-    @app.get("/report")
-    def report() -> str:
-        done.append("page")
-        return "done"
-
-    @app.post("/providers/acme/voice")
-    def voice() -> str:
-        rings.set()
-        pick_up.wait(PATIENCE_S)
-        done.append("call")
-        return "ring"
-
-    with running(app, tmp_path, largest=lambda *_: 1000) as port:
-        phone, page = (HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S) for _ in range(2))
-        phone.request("POST", "/providers/acme/voice", "")
-        assert rings.wait(PATIENCE_S)
-        page.request("GET", "/report")
-        pick_up.set()
-        assert (phone.getresponse().read(), page.getresponse().read()) == (b"ring", b"done")
-        phone.close()
-        page.close()
-    assert done == ["call", "page"]
-
-
 def test_a_connection_may_send_a_few_requests_ahead_and_is_then_closed(tmp_path: Path) -> None:
     app = Flask("ahead")
     asked = list[int]()
@@ -466,12 +435,13 @@ def started(environment: dict[str, str], *options: str) -> Iterator[tuple[subpro
         process.stdout.close()
 
 
-def processes_of(folder: str) -> list[int]:
-    """Return the processes that serve or work for an installation."""
+def processes_of(folder: str, *, pages: bool = False) -> list[int]:
+    """Return the processes that serve or work for an installation; those for pages where asked."""
     found = []
     for environment in Path("/proc").glob("[0-9]*/environ"):
         with suppress(OSError):
-            if f"RINGTRAIL_DATA_DIR={folder}\0".encode() in environment.read_bytes():
+            is_pages = b"_pages" in (environment.parent / "cmdline").read_bytes()
+            if f"RINGTRAIL_DATA_DIR={folder}\0".encode() in environment.read_bytes() and pages >= is_pages:
                 found.append(int(environment.parent.name))
     return found
 

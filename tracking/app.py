@@ -4,7 +4,7 @@ import atexit
 import gc
 import hmac
 import logging
-from datetime import datetime
+from contextlib import suppress
 from io import BytesIO
 from typing import IO, Any, cast
 
@@ -19,6 +19,7 @@ from tracking import api, clock, web
 from tracking.collector import Collector
 from tracking.front import NamedProxies, Switchboard
 from tracking.metrics import KIND, Metrics
+from tracking.page_process import PageProcess, Refusals
 from tracking.shortlinks import ShortLinks
 from tracking.storage import db, kept
 from tracking.storage.config import Settings
@@ -62,10 +63,17 @@ class _Request(Request):
         return BytesIO() if small else cast(IO[bytes], Draft(self.settings.data_dir))
 
 
-def create_app(settings: Settings, engine: Engine | None = None, *, is_away: bool = False) -> Flask:
+def create_app(
+    settings: Settings,
+    engine: Engine | None = None,
+    *,
+    is_away: bool = False,
+    pages: PageProcess | None = None,
+) -> Flask:
     """Return the application of one installation; it starts, and answers calls, without its database too.
 
     Whoever gives the ``engine`` closes it. One that is known to lead nowhere (``is_away``) is not asked.
+    Where there is a process for ``pages``, it answers them.
     """
     app = OpenAPI("tracking", doc_ui=False)
     telephone = Flask("telephone", static_folder=None)
@@ -75,7 +83,7 @@ def create_app(settings: Settings, engine: Engine | None = None, *, is_away: boo
         one.request_class = type("Request", (_Request,), {"settings": settings})
         one.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     engine = engine or db.connect(settings)
-    followed = ShortLinks(app.wsgi_app, engine, settings, clock.now)
+    followed = ShortLinks(pages.before(app.wsgi_app) if pages else app.wsgi_app, engine, settings, clock.now)
     collector = Collector(engine, settings, clock.now)
     switchboard = Switchboard(followed, telephone.wsgi_app, collector, settings)
     routing = Routing(settings)
@@ -84,7 +92,7 @@ def create_app(settings: Settings, engine: Engine | None = None, *, is_away: boo
     metrics = Metrics(settings, engine, inbox)
     watched = metrics.watch(NamedProxies(switchboard, settings.trusted_proxies))
     app.wsgi_app = watched  # type: ignore[method-assign,assignment]  # as Flask does it
-    refused: dict[str, tuple[datetime, str]] = {}
+    refused: Refusals = pages.refused if pages else {}
     app.extensions["ringtrail"] = {
         "settings": settings,
         "engine": engine,
@@ -96,12 +104,29 @@ def create_app(settings: Settings, engine: Engine | None = None, *, is_away: boo
         "refused": refused,
     }
     kept.recall(settings)
+    taken = settings.kept
+
+    def refresh() -> None:
+        nonlocal taken
+        with db.reading(engine) as session:
+            kept.refresh(session, settings)
+            routing.refresh(session)
+            followed.refresh(session)
+        if settings.kept != taken:
+            # What was refused by the settings before is no news.
+            taken = settings.kept
+            refused.clear()
+
+    def follow() -> None:
+        bell.nudge()
+        with suppress(SQLAlchemyError):
+            refresh()
+
+    if pages:
+        pages.changed = follow
     try:
         if not is_away:
-            with db.reading(engine) as session:
-                kept.refresh(session, settings)
-                routing.refresh(session)
-                followed.refresh(session)
+            refresh()
     except SQLAlchemyError as error:
         _log.error("the database is away (%s); calls ring by the last known routing", type(error).__name__)
     # Beside the first calls, however much lies there: none of them waits for it.
@@ -140,9 +165,7 @@ def create_app(settings: Settings, engine: Engine | None = None, *, is_away: boo
             at, wanted = db.revision(engine)
             backlog = inbox.backlog()
             # Health checks come also on days without a call, and keep the copy on the disk fresh.
-            with db.reading(engine) as session:
-                kept.refresh(session, settings)
-                routing.refresh(session)
+            refresh()
         except SQLAlchemyError:
             return {"status": "the database is away; calls ring by the last known routing"}, 503
         if at != wanted:

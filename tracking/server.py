@@ -25,6 +25,7 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
 from tracking.handover import Post
+from tracking.page_process import OWN
 from tracking.records.links import PATH as LINKS_PATH
 from tracking.storage.config import COLLECTOR_PATH, PROVIDERS_PATH
 from tracking.storage.vault import Draft
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 
 COLLECTOR_THREADS = 8
 """Threads for web pages that report visits; they wait for one clerk, who writes for all of them at once."""
-LINK_THREADS = 4
-"""Threads for short links alone, which nearly never wait for anything: no report stands in their way."""
+QUICK_THREADS = 4
+"""Threads for short links and for what asks how the service is: no report stands in their way."""
 TELEPHONE_THREADS = 64
 """Threads for requests of telephone providers alone. Each waits at most half a second for a transaction; one
 takes in 64, so that as many may wait and a storm does not queue before it."""
@@ -61,8 +62,6 @@ _ACCEPTED = 100
 _GRACE_S = 30.0
 _SLOWEST = 10_000
 """Bytes of a body a second, on average, after a time of grace."""
-_GIVES_WAY_S = 0.25
-"""How long a page waits at most, before it is begun, for telephone requests that are being answered."""
 _SWITCHES_EVERY_S = 0.0005
 """How long a thread keeps the interpreter from others; a telephone request asks for it some ten times."""
 _DRAIN_S = 5.0
@@ -129,40 +128,23 @@ class _Channel(HTTPChannel):  # type: ignore[misc]  # untyped
         return bool(data)
 
 
-class _Turn:
-    """A request and what is done before and after it is answered, as the threads of a lane take it."""
-
-    def __init__(self, channel: Any, before: Callable[[], object], after: Callable[[], object]) -> None:
-        self._channel, self._before, self._after = channel, before, after
-        self.cancel = channel.cancel
-
-    def service(self) -> None:
-        self._before()
-        try:
-            self._channel.service()
-        finally:
-            self._after()
-
-
 class _Lanes:
     """Rows of threads: requests of telephone providers and short links do not queue behind pages and reports.
 
-    All threads share one interpreter, so a page is not begun while a telephone request is being answered, for
-    a moment at most. Who waits for the bell has no thread at all.
+    Who waits for the bell has no thread at all.
     """
 
     def __init__(self, threads: int, bell: Bell | None) -> None:
         # That requests wait for a thread is no news, and each would write a line.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-        self._telephone, self._collector, self._links, self._others = (
+        self._telephone, self._collector, self._quick, self._pages = (
             ThreadedTaskDispatcher() for _ in range(4)
         )
         self._telephone.set_thread_count(TELEPHONE_THREADS)
         self._collector.set_thread_count(COLLECTOR_THREADS)
-        self._links.set_thread_count(LINK_THREADS)
-        self._others.set_thread_count(threads)
-        self.waiting = WaitingRoom(bell, self._add_other) if bell else None
-        self._ringing, self._change = 0, threading.Condition()
+        self._quick.set_thread_count(QUICK_THREADS)
+        self._pages.set_thread_count(threads)
+        self.waiting = WaitingRoom(bell, self._quick.add_task) if bell else None
 
     def add_task(self, channel: Any) -> None:
         request = channel.requests[0]
@@ -170,31 +152,17 @@ class _Lanes:
             self.waiting.add(channel)
             return
         path = request.path or ""
-        if path.startswith(f"{LINKS_PATH}/"):
-            self._links.add_task(channel)
+        if path in OWN or path.startswith(f"{LINKS_PATH}/"):
+            self._quick.add_task(channel)
         elif path.startswith(f"{COLLECTOR_PATH}/"):
             self._collector.add_task(channel)
         elif path.startswith(f"{PROVIDERS_PATH}/"):
-            with self._change:
-                self._ringing += 1
-            self._telephone.add_task(_Turn(channel, lambda: None, self._answered))
+            self._telephone.add_task(channel)
         else:
-            self._add_other(channel)
-
-    def _add_other(self, channel: Any) -> None:
-        self._others.add_task(_Turn(channel, self._let_pass, lambda: None))
-
-    def _answered(self) -> None:
-        with self._change:
-            self._ringing -= 1
-            self._change.notify_all()
-
-    def _let_pass(self) -> None:
-        with self._change:
-            self._change.wait_for(lambda: not self._ringing, _GIVES_WAY_S)
+            self._pages.add_task(channel)
 
     def shutdown(self) -> None:
-        for lane in (self._telephone, self._collector, self._links, self._others):
+        for lane in (self._telephone, self._collector, self._quick, self._pages):
             lane.shutdown(timeout=1)
 
 

@@ -138,10 +138,11 @@ class House:
             self.service = None
 
     def memory_mb(self) -> float:
-        """Return how much memory the service takes."""
+        """Return how much memory the service takes, the process of its pages included."""
         assert self.service is not None
-        held = Path(f"/proc/{self.service.pid}/statm").read_text().split()[1]
-        return int(held) * os.sysconf("SC_PAGE_SIZE") / 1e6
+        beside = Path(f"/proc/{self.service.pid}/task/{self.service.pid}/children").read_text().split()
+        held = (Path(f"/proc/{one}/statm").read_text().split()[1] for one in (self.service.pid, *beside))
+        return sum(map(int, held)) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     def spooled(self) -> int:
         """Return how many events wait in the spool and its reserve."""

@@ -25,8 +25,8 @@ class Commands(click.Group):
         self.places = places
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order in which they are given."""
-        return list(self.places)
+        """Return the names in the order in which they are given; our own processes start those with _."""
+        return [name for name in self.places if not name.startswith("_")]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Read the command's module."""
@@ -41,7 +41,7 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Say what each command is for, without reading its module."""
         room = formatter.width - 6 - max(map(len, self.places))
-        listed = [click.Command(name, help=_purpose(place)) for name, place in self.places.items()]
+        listed = [click.Command(name, help=_purpose(self.places[name])) for name in self.list_commands(ctx)]
         with formatter.section("Commands"):
             formatter.write_dl([(str(one.name), one.get_short_help_str(room)) for one in listed])
 
@@ -183,6 +183,7 @@ ringtrail = Commands(
             {name: f"visits:visits_{name}" for name in ("match", "remove", "show", "unmatched")},
         ),
         "work": "work:work",
+        "_pages": "work:pages",
     },
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -82,6 +82,7 @@ def serve(
     post = Post(host, port)
     from tracking import server
     from tracking.app import create_app, settle
+    from tracking.page_process import PageProcess
     from tracking.web.pages import largest_of
     from tracking.worker import Beside
 
@@ -95,7 +96,8 @@ def serve(
             err=True,
         )
         engine = db.connect(settings)
-    app = create_app(settings, engine, is_away=installation.away is not None)
+    pages = PageProcess(threads)
+    app = create_app(settings, engine, is_away=installation.away is not None, pages=pages)
     inbox = app.extensions["ringtrail"]["inbox"]
     inbox.prepare()
     # What a stand-in put into the spool waits for nobody's next call.
@@ -114,6 +116,7 @@ def serve(
     with ExitStack() as beside:
         beside.callback(inbox.close)
         beside.enter_context(kept.Following(engine, settings))
+        beside.enter_context(pages)
         if not (no_worker or post.stands_in):
             beside.enter_context(Beside())
         server.serve(serving, post, beside.close)

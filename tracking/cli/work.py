@@ -1,11 +1,13 @@
-"""``ringtrail work``: the process that does background jobs."""
+"""The processes that ``ringtrail serve`` starts beside itself: one does jobs, one answers pages."""
 
 import logging
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
-from tracking import logs, worker
+from tracking import logs
 from tracking.cli.installation import Installation, pass_installation
+from tracking.storage import db, kept
 
 
 @click.command()
@@ -18,5 +20,30 @@ def work(installation: Installation, beside: int | None) -> None:
 
     `ringtrail serve` starts a worker of its own. With PostgreSQL, several workers share the jobs.
     """
+    from tracking import worker
+
     logs.begin(logging.INFO)
     worker.run(installation.engine, installation.settings, parent=beside)
+
+
+@click.command("_pages")
+@click.argument("lines")
+@pass_installation
+def pages(installation: Installation, lines: str) -> None:
+    """Answer pages and the API over LINES, for the `ringtrail serve` that started this."""
+    from tracking.app import create_app, settle
+    from tracking.page_process import answer
+
+    logs.begin(logging.WARNING)
+    settings = installation.settings
+    try:
+        engine = installation.engine
+    except SQLAlchemyError:
+        engine = db.connect(settings)
+    app = create_app(settings, engine, is_away=installation.away is not None)
+    settle()
+    with kept.Following(engine, settings):
+        answer(app.wsgi_app, app.extensions["ringtrail"]["refused"], [int(line) for line in lines.split(",")])
+    app.extensions["ringtrail"]["inbox"].close()
+    app.extensions["ringtrail"]["links"].close()
+    app.extensions["ringtrail"]["collector"].keeper.close()
