@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from http.client import HTTPConnection
 from io import BytesIO
+from ipaddress import ip_network
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -27,7 +29,7 @@ from tests.cast import ACME_DESK, CATALOGUE_NUMBER, moment
 from tests.conftest import KEY
 from tests.twilio_requests import BASE, TOKEN, incoming, sid, signature, with_twilio
 from tests.web.people import enter, form, hire
-from tracking import server
+from tracking import lanes, server
 from tracking.app import create_app, settle
 from tracking.storage import db
 from tracking.storage.config import Settings
@@ -195,6 +197,10 @@ def test_a_head_that_cannot_be_read_is_answered_and_writes_nothing_into_the_log(
         b"POST /\r\nTransfer-Encoding: chunked",
         b"PRI * HTTP/2.0",
         b"POST / HTTP/1.1\r\nContent-Length: 4\r\nContent-Length: 40",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked, chunked",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding:\r\nContent-Length: 4",
+        b"POST / HTTP/1.1\r\nA: b\r\n Transfer-Encoding: chunked\r\nContent-Length: 4",
+        b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\nContent-Length: 4",
     ],
 )
 def test_where_the_end_of_a_request_is_not_clear_nothing_behind_it_is_read(
@@ -232,6 +238,98 @@ def test_who_takes_nothing_of_an_answer_gives_the_thread_back(
         assert line.getresponse().read() == b"said"
 
 
+@pytest.mark.parametrize(
+    ("length", "said"), [(b"", b"200"), (b"Content-Length: 4000\r\n", b"413")], ids=["no body", "too large"]
+)
+def test_who_expects_to_be_told_to_go_on_is_answered_at_once_where_nothing_is_to_come(
+    tmp_path: Path, length: bytes, said: bytes
+) -> None:
+    """What came next would else be read as the rest of this one's head."""
+    app = Flask("expects")
+    app.add_url_rule("/", "small", lambda: "said", methods=["POST"])
+    with running(app, tmp_path, largest=lambda *_: 1000) as port, connect(port) as line:
+        line.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n" + length + b"\r\n")
+        assert line.recv(4096).split(b" ", 2)[1] == said
+
+
+def test_a_line_within_a_body_that_has_no_end_is_refused(tmp_path: Path) -> None:
+    """Each piece of it would be looked through with all that came before."""
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with running(Flask("lines"), tmp_path, largest=lambda *_: 1 << 30) as port:
+        for begun in (b"1;a=", b"0\r\nTrailer: "):
+            assert answer_to(port, head + begun + b"a" * 50_000)[0] == 400
+
+
+def test_who_asks_much_waits_for_himself_and_not_others_for_him(tmp_path: Path) -> None:
+    """Of each client one request in turn, also behind a proxy that is named."""
+    rows, done = lanes.Lanes(1, None, (ip_network("127.0.0.1"),)), list[str]()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def ask(name: str, peer: str, client: str) -> None:
+        def service() -> None:
+            begun.set()
+            go_on.wait(PATIENCE_S)
+            done.append(name)
+
+        head = {"X_FORWARDED_FOR": client}
+        request = SimpleNamespace(path="/", command="POST", headers=head, error=None)
+        rows.add_task(SimpleNamespace(requests=[request], addr=(peer, 0), cancel=None, service=service))
+
+    ask("first", "127.0.0.1", "198.51.100.9")
+    assert begun.wait(PATIENCE_S)
+    for n in range(3):
+        ask(f"many {n}", "127.0.0.1", "198.51.100.1")
+    ask("one", "127.0.0.1", "198.51.100.2")
+    ask("many in another's name", "198.51.100.1", "198.51.100.3")
+    go_on.set()
+    while len(done) < 6:
+        time.sleep(0.001)
+    rows.shutdown()
+    assert done == ["first", "many 0", "one", "many 1", "many 2", "many in another's name"]
+
+
+def test_where_all_wait_for_an_answer_room_is_made_by_whoever_has_most(tmp_path: Path) -> None:
+    def channel(address: str, path: str = "") -> SimpleNamespace:
+        made = SimpleNamespace(addr=(address, 0), last_activity=0.0, open=True)
+        made.requests = [SimpleNamespace(path=path)] if path else []
+        made.handle_close = lambda: setattr(made, "open", False)
+        return made
+
+    call, page = "/providers/twilio/voice", "/roi"
+    crowd = [channel("a", page), channel("a", page), channel("a", call), channel("b", page), channel("c")]
+    server._make_room(crowd)
+    assert [c.open for c in crowd] == [True, False, True, True, True]
+    calls = [channel("a", call), channel("a", call), channel("b", call), channel("c")]
+    server._make_room(calls)
+    assert [c.open for c in calls] == [True, False, True, True]
+    idle = [channel("a"), channel("a", page), *[channel("b") for _ in range(2 * server._ACCEPTED)]]
+    server._make_room(idle)
+    assert [c.open for c in idle[:2]] == [False, True], "what has only just come may not have been looked at"
+
+
+def test_a_page_that_nobody_waits_for_any_more_is_not_made(tmp_path: Path) -> None:
+    app, made = Flask("left"), list[str]()
+    busy, release = threading.Event(), threading.Event()
+
+    @app.get("/<name>")
+    def page(name: str) -> str:
+        made.append(name)
+        busy.set()
+        release.wait(PATIENCE_S)
+        return "said"
+
+    one = {"threads": 1, "drafts": tmp_path, "largest": lambda *_: 1000}
+    with running(app, tmp_path, **one) as port, connect(port) as first, connect(port) as last:
+        first.sendall(b"GET /first HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert busy.wait(PATIENCE_S)
+        with connect(port) as gone:
+            gone.sendall(b"GET /gone HTTP/1.1\r\nHost: a\r\n\r\n")
+        last.sendall(b"GET /last HTTP/1.1\r\nHost: a\r\n\r\n")
+        release.set()
+        assert last.recv(4096).split(b" ", 2)[1] == b"200"
+    assert made == ["first", "last"]
+
+
 def test_connections_that_wait_together_are_taken_together(tmp_path: Path) -> None:
     """One at each turn of the loop, a thousand at once keep a caller waiting for seconds."""
     with socket.create_server(("127.0.0.1", 0), backlog=128) as listening, ExitStack() as kept:
@@ -249,7 +347,7 @@ def test_connections_that_wait_together_are_taken_together(tmp_path: Path) -> No
 
 def test_as_many_webhooks_wait_at_once_as_one_transaction_takes_in() -> None:
     """Fewer would queue in a storm while each transaction has room for more."""
-    assert server.TELEPHONE_THREADS >= inbox._BATCH
+    assert lanes.TELEPHONE_THREADS >= inbox._BATCH
 
 
 def test_who_sends_more_slowly_than_anybody_honest_is_cut_off(

@@ -11,18 +11,27 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+Networks = Sequence[IPv4Network | IPv6Network]
 _PARTS = ("FOR", "PROTO", "HOST", "PORT", "PREFIX", "BY")
 _FORWARDED = ("FORWARDED", "X_REAL_IP", *(f"X_FORWARDED_{part}" for part in _PARTS))
 
 
-class NamedProxies:
-    """Believes what named proxies say of the client, and takes the same from everybody else.
+def client(peer: str, forwarded_for: str, proxies: Networks) -> str:
+    """Return the address that a request comes from.
 
-    The address is the last one of X-Forwarded-For that is no named proxy's: what stands further left was
-    written by the client.
+    It is the last one of X-Forwarded-For that is no named proxy's: what stands further left was written by
+    the client.
     """
+    hops = [hop.strip() for hop in forwarded_for.split(",")]
+    while hops and _is_among(peer, proxies) and _is_address(hops[-1]):
+        peer = hops.pop()
+    return peer
 
-    def __init__(self, app: "WSGIApplication", proxies: Sequence[IPv4Network | IPv6Network]) -> None:
+
+class NamedProxies:
+    """Believes what named proxies say of the client, and takes the same from everybody else."""
+
+    def __init__(self, app: "WSGIApplication", proxies: Networks) -> None:
         self._app = app
         self._proxies = proxies
 
@@ -30,17 +39,11 @@ class NamedProxies:
         """Answer a request."""
         told = {name: environ.pop(f"HTTP_{name}", "") for name in _FORWARDED}
         peer = str(environ.get("REMOTE_ADDR", ""))
-        if self._trusts(peer):
+        if _is_among(peer, self._proxies):
             if told["X_FORWARDED_PROTO"] in ("http", "https"):
                 environ["wsgi.url_scheme"] = told["X_FORWARDED_PROTO"]
-            hops = [hop.strip() for hop in told["X_FORWARDED_FOR"].split(",")]
-            while hops and self._trusts(peer) and _is_address(hops[-1]):
-                peer = hops.pop()
-            environ["REMOTE_ADDR"] = peer
+            environ["REMOTE_ADDR"] = client(peer, told["X_FORWARDED_FOR"], self._proxies)
         return self._app(environ, start_response)
-
-    def _trusts(self, address: str) -> bool:
-        return _is_address(address) and any(ip_address(address) in network for network in self._proxies)
 
 
 class Switchboard:
@@ -70,6 +73,10 @@ class Switchboard:
             environ["HTTP_HOST"] = self._settings.hosts[0]
             return self._telephone(environ, start_response)
         return self._app(environ, start_response)
+
+
+def _is_among(address: str, networks: Networks) -> bool:
+    return _is_address(address) and any(ip_address(address) in network for network in networks)
 
 
 def _is_address(text: str) -> bool:

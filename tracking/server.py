@@ -5,13 +5,15 @@ sends what nobody asked for costs no thread and little memory, and makes room fo
 """
 
 import copy
-import logging
+import re
 import resource
+import select
 import signal
 import socket
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,26 +24,18 @@ from waitress.buffers import TempfileBasedBuffer
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
-from waitress.task import ThreadedTaskDispatcher
+from waitress.utilities import BadRequest
 
+from tracking.front import Networks
 from tracking.handover import Post
-from tracking.page_process import OWN
-from tracking.records.links import PATH as LINKS_PATH
-from tracking.storage.config import COLLECTOR_PATH, PROVIDERS_PATH
+from tracking.lanes import Lanes, is_call
 from tracking.storage.vault import Draft
 from tracking.telephony.bell import Bell
-from tracking.waiting import WaitingRoom
+from tracking.telephony.inbox import Inbox
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-COLLECTOR_THREADS = 8
-"""Threads for web pages that report visits; they wait for one clerk, who writes for all of them at once."""
-QUICK_THREADS = 4
-"""Threads for short links and for what asks how the service is: no report stands in their way."""
-TELEPHONE_THREADS = 64
-"""Threads for requests of telephone providers alone. Each waits at most half a second for a transaction; one
-takes in 64, so that as many may wait and a storm does not queue before it."""
 _MOST_CONNECTIONS = 1000
 """Connections at once; past it the one that has been silent longest makes room."""
 _MOST_OF_ONE = 200
@@ -57,7 +51,7 @@ _HEAD_S = 20.0
 """Within this a request's head has to be there."""
 _LONGEST_HEAD = 32_768
 """Bytes of a head, as nginx takes it too: all connections wait while one is looked through."""
-_ACCEPTED = 100
+_ACCEPTED = 50
 """Connections that are taken at one turn of the loop: a turn costs time for each that is open."""
 _GRACE_S = 30.0
 _SLOWEST = 10_000
@@ -69,6 +63,10 @@ _DRAIN_S = 5.0
 _LINGER_S = 0.5
 """How long a connection without a request is kept when the service ends."""
 
+_CODING = re.compile(rb"^transfer-encoding:[ \t]*(.*?)[ \t]*\r$", re.IGNORECASE | re.MULTILINE)
+_FOLDED = re.compile(rb"\r\n[ \t]")
+"""A line that goes on on the next one: a proxy may read a field of its own there."""
+
 Largest = Callable[[str, str, str], int]
 """How many bytes of a body to read, given method, path and cookies: decided before the first of them."""
 
@@ -78,6 +76,7 @@ class _Request(HTTPRequestParser):  # type: ignore[misc]  # untyped
 
     # A head that cannot be read is answered too, and has none of these.
     path, command, query = "", "", ""
+    completed = False
     largest: Largest
     ends = False
     """Whether the service ends, so that each connection does after its answer."""
@@ -87,6 +86,15 @@ class _Request(HTTPRequestParser):  # type: ignore[misc]  # untyped
         self.adj: Any = adj
         self.began = time.monotonic()
 
+    def received(self, data: bytes) -> int:
+        """Take what came; who has sent all is not told to go on, and a line within a body has an end too."""
+        consumed: int = super().received(data)
+        if self.completed:
+            self.expect_continue = False
+        elif self.chunked and len(self.body_rcv.control_line) + len(self.body_rcv.trailer) > _LONGEST_HEAD:
+            self.error, self.completed = BadRequest("a line of the body has no end"), True
+        return consumed
+
     def parse_header(self, header_plus: bytes) -> None:
         try:
             super().parse_header(header_plus)
@@ -94,8 +102,9 @@ class _Request(HTTPRequestParser):  # type: ignore[misc]  # untyped
             # Such as a host with half a bracket, or a length of thousands of digits.
             raise ParsingError("the head cannot be read") from None
         # What a proxy may take to end elsewhere than here would be read as somebody else's next request.
-        told_twice = self.chunked and "CONTENT_LENGTH" in self.headers
-        if self.version not in ("1.0", "1.1") or "TRANSFER_ENCODING" in self.headers or told_twice:
+        told = [coding.lower() for coding in _CODING.findall(header_plus)]
+        clear = not told or (told == [b"chunked"] and self.chunked and "CONTENT_LENGTH" not in self.headers)
+        if self.version not in ("1.0", "1.1") or _FOLDED.search(header_plus) or not clear:
             raise ParsingError("where the request ends is not clear")
         if type(self).ends:
             self.connection_close, self.headers["CONNECTION"] = True, "close"
@@ -128,44 +137,6 @@ class _Channel(HTTPChannel):  # type: ignore[misc]  # untyped
         return bool(data)
 
 
-class _Lanes:
-    """Rows of threads: requests of telephone providers and short links do not queue behind pages and reports.
-
-    Who waits for the bell has no thread at all.
-    """
-
-    def __init__(self, threads: int, bell: Bell | None) -> None:
-        # That requests wait for a thread is no news, and each would write a line.
-        logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-        self._telephone, self._collector, self._quick, self._pages = (
-            ThreadedTaskDispatcher() for _ in range(4)
-        )
-        self._telephone.set_thread_count(TELEPHONE_THREADS)
-        self._collector.set_thread_count(COLLECTOR_THREADS)
-        self._quick.set_thread_count(QUICK_THREADS)
-        self._pages.set_thread_count(threads)
-        self.waiting = WaitingRoom(bell, self._quick.add_task) if bell else None
-
-    def add_task(self, channel: Any) -> None:
-        request = channel.requests[0]
-        if self.waiting and self.waiting.takes(request):
-            self.waiting.add(channel)
-            return
-        path = request.path or ""
-        if path in OWN or path.startswith(f"{LINKS_PATH}/"):
-            self._quick.add_task(channel)
-        elif path.startswith(f"{COLLECTOR_PATH}/"):
-            self._collector.add_task(channel)
-        elif path.startswith(f"{PROVIDERS_PATH}/"):
-            self._telephone.add_task(channel)
-        else:
-            self._pages.add_task(channel)
-
-    def shutdown(self) -> None:
-        for lane in (self._telephone, self._collector, self._quick, self._pages):
-            lane.shutdown(timeout=1)
-
-
 class Server(TcpWSGIServer):  # type: ignore[misc]  # untyped
     """Serves an application on a socket that listens, until it is told to end."""
 
@@ -178,6 +149,8 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # untyped
         largest: Largest,
         drafts: Path,
         bell: Bell | None = None,
+        inbox: Inbox | None = None,
+        proxies: Networks = (),
     ) -> None:
         # What does not fit into memory, of requests and of answers, holds callers' numbers.
         TempfileBasedBuffer.newfile = lambda _buffer: Draft(drafts)
@@ -195,7 +168,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # untyped
         )
         self._parser: type[_Request] = type("Request", (_Request,), {"largest": staticmethod(largest)})
         self.channel_class = type("Channel", (_Channel,), {"parser_class": self._parser})
-        lanes = _Lanes(threads, bell)
+        lanes = Lanes(threads, bell, proxies)
         self._waiting, self._bell = lanes.waiting, bell
         super().__init__(
             application,
@@ -209,6 +182,8 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # untyped
         )
         if bell is not None:
             bell.on_change = self.pull_trigger
+        if inbox is not None:
+            inbox.aside = lanes.aside
 
     def end(self) -> None:
         """Have :meth:`run` serve what has come and return."""
@@ -218,15 +193,11 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # untyped
     def run(self) -> None:
         """Serve, and end in good order: what has come is answered, what has not stays with the socket."""
         while not self._parser.ends:
-            wasyncore.loop(timeout=1, map=self._map, use_poll=True, count=1)
-            if self._waiting:
-                self._waiting.turn()
+            self._turn(1.0)
         self.del_channel()
         began = time.monotonic()
         while self.active_channels and (took := time.monotonic() - began) < _DRAIN_S:
-            wasyncore.loop(timeout=0.05, map=self._map, use_poll=True, count=1)
-            if self._waiting:
-                self._waiting.turn(ends=True)
+            self._turn(0.05, ends=True)
             for channel in list(self.active_channels.values()):
                 # Not at once: a request may be on its way on a connection that was kept open for it.
                 if took > _LINGER_S and not channel.requests and channel.request is None:
@@ -238,6 +209,23 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # untyped
             self._bell.close()
         self.trigger.close()
 
+    def _turn(self, most_s: float, *, ends: bool = False) -> None:
+        """Look after the connections once, as wasyncore does, and say when there is nothing to look after."""
+        poll = select.poll()
+        for number, channel in list(self._map.items()):
+            wanted = (select.POLLIN | select.POLLPRI) * bool(channel.readable())
+            wanted |= select.POLLOUT * bool(channel.writable() and not channel.accepting)
+            if wanted:
+                poll.register(number, wanted)
+        self.task_dispatcher.look(False)
+        ready = poll.poll(1000 * most_s)
+        self.task_dispatcher.look(True)
+        for number, what in ready:
+            if channel := self._map.get(number):
+                wasyncore.readwrite(channel, what)
+        if self._waiting:
+            self._waiting.turn(ends=ends)
+
     def handle_accept(self) -> None:
         """Take the connections that wait, and make room for each where there are many."""
         for _ in range(_ACCEPTED):
@@ -245,12 +233,12 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # untyped
             super().handle_accept()
             if len(self.active_channels) == before:
                 return
-            channels = list(self.active_channels.values())
-            of_one = [channel for channel in channels if channel.addr[0] == channels[-1].addr[0]]
-            if len(of_one) > _MOST_OF_ONE:
+            *others, new = self.active_channels.values()
+            of_one = [channel for channel in others if channel.addr[0] == new.addr[0]]
+            if len(of_one) >= _MOST_OF_ONE:
                 _make_room(of_one)
-            elif len(channels) > _MOST_CONNECTIONS:
-                _make_room(channels)
+            elif len(others) >= _MOST_CONNECTIONS:
+                _make_room(others)
 
     def maintenance(self, now: float) -> None:
         """Close what is idle for long, and what sends or takes more slowly than anybody honest."""
@@ -264,9 +252,18 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # untyped
 
 
 def _make_room(channels: "list[Any]") -> None:
-    # Of those that nothing is being done for, the one that has been silent longest.
-    if silent := [channel for channel in channels if not channel.requests]:
+    """Close one of some connections, told from the oldest to the newest.
+
+    The one that has been silent longest, of those that have been looked at; where none is silent, the last
+    one of whoever has most, and a telephone request that has come only where there is nothing else.
+    """
+    if silent := [channel for channel in channels[: -2 * _ACCEPTED] if not channel.requests]:
         min(silent, key=lambda channel: channel.last_activity).handle_close()
+    else:
+        most, _ = Counter(channel.addr[0] for channel in channels).most_common(1)[0]
+        theirs = [channel for channel in channels if channel.addr[0] == most]
+        spare = [c for c in theirs if not (c.requests and is_call(c.requests[0]))]
+        (spare or theirs)[-1].handle_close()
 
 
 def serve(server: Server, post: Post, meanwhile: Callable[[], None]) -> None:

@@ -82,7 +82,7 @@ class WaitingRoom:
         waiting, self._held = self._held, []
         for held in waiting:
             news = self._bell.heard(held.cookies, held.calls)
-            if not held.channel.connected or _has_left(held.channel):
+            if has_left(held.channel):
                 held.channel.handle_close()
             elif news is None:
                 self._otherwise(held.channel)
@@ -123,10 +123,11 @@ def _tell(channel: Any, news: News | None) -> None:
         del channel.task_class
 
 
-def _has_left(channel: Any) -> bool:
+def has_left(channel: Any) -> bool:
     """Tell whether the other side has closed its connection; nothing is read from one that waits."""
+    line = channel.socket
     try:
-        return not channel.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        return line is None or not line.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except (BlockingIOError, InterruptedError):
         return False
     except OSError:

@@ -110,6 +110,8 @@ def serve(
         largest=largest_of(app),
         drafts=settings.data_dir,
         bell=app.extensions["ringtrail"]["bell"],
+        inbox=inbox,
+        proxies=settings.trusted_proxies,
     )
     if not post.stands_in:
         click.echo(f"Ringtrail at http://{host}:{port}/ (stop with Ctrl+C)")

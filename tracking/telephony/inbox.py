@@ -13,7 +13,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
@@ -168,6 +168,8 @@ class Inbox:
         told: Callable[[], None] = lambda: None,
     ) -> None:
         self._told = told
+        self.aside: Callable[[], AbstractContextManager[None]] = nullcontext
+        """Entered while a request only waits, so that another may be worked on meanwhile."""
         self._engine = engine
         self._settings = settings
         self._routing = routing
@@ -191,7 +193,8 @@ class Inbox:
         """
         if (kept := self._hand_over(arrival)) is not None:
             try:
-                kept.result(PATIENCE_S)
+                with self.aside():
+                    kept.result(PATIENCE_S)
                 return True
             except Exception as error:
                 # Given up here, it may still be written in the end: the key makes that harmless.
