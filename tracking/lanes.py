@@ -15,6 +15,7 @@ from tracking.front import Networks, client
 from tracking.records.links import PATH as LINKS_PATH
 from tracking.storage.config import COLLECTOR_PATH, PROVIDERS_PATH
 from tracking.telephony.bell import Bell
+from tracking.telephony.inbox import Inbox
 from tracking.waiting import WaitingRoom, has_left
 
 COLLECTOR_THREADS = 8
@@ -112,10 +113,15 @@ class Lanes:
     a moment at most. Who waits for the bell has no thread at all.
     """
 
-    def __init__(self, threads: int, bell: Bell | None, proxies: Networks) -> None:
+    def __init__(
+        self, threads: int, bell: Bell | None, inbox: Inbox | None = None, proxies: Networks = ()
+    ) -> None:
         # That requests wait for a thread is no news, and each would write a line.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-        self._telephone = _Lane(TELEPHONE_THREADS, _AT_WORK)
+        # Unless it is told when one only waits, as many are worked on as wait.
+        self._telephone = _Lane(TELEPHONE_THREADS, _AT_WORK if inbox else inf)
+        if inbox is not None:
+            inbox.aside = self._aside
         self._collector, self._links, self._others = map(_Lane, (COLLECTOR_THREADS, LINK_THREADS, threads))
         self.waiting = WaitingRoom(bell, self._add_other) if bell else None
         self._ringing, self._looking, self._change = 0, False, threading.Condition()
@@ -172,7 +178,7 @@ class Lanes:
             self._change.wait_for(lambda: not self._looking, _LOOKS_S)
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
+    def _aside(self) -> Iterator[None]:
         """Wait in the middle of a telephone request, while another one is worked on."""
         self._telephone.free()
         try:
