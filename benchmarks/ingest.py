@@ -114,6 +114,7 @@ def serve(name: str, fd: int, threads: int) -> None:
         threads=threads,
         largest=lambda *_: 1 << 18,
         drafts=Path(os.environ["RINGTRAIL_DATA_DIR"]),
+        inbox=app.extensions.get("ringtrail", {}).get("inbox"),
     )
     signal.signal(signal.SIGTERM, lambda *_: served.end())
     served.run()

@@ -3,10 +3,12 @@
 # ruff: noqa: E501 - rows of files are as long as they are
 
 import io
+import random
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, datetime
 
 import pytest
@@ -17,7 +19,8 @@ from sqlalchemy.orm import Session
 from tests.cast import moment
 from tests.imports import LOCAL, ON_SQLITE, import_table, table
 from tracking.errors import Invalid
-from tracking.imports import templates, values
+from tracking.imports import nature, templates, values
+from tracking.imports import workbook as books
 from tracking.imports.costs import Costs
 from tracking.imports.outcomes import Result
 from tracking.imports.values import Dialect
@@ -740,6 +743,36 @@ def test_the_same_systems_are_read_in_the_language_of_their_users(
     assert sold(engine) == [("k1", Stage.won, 100_050, "EUR")]
     with Session(engine) as session:
         assert len(session.scalars(select(Answer)).all()) == heard
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_whatever_is_wrong_with_an_archive_is_said_in_words(method: int) -> None:
+    out, chance = io.BytesIO(), random.Random(1)
+    with zipfile.ZipFile(out, "w", method) as archive:
+        archive.writestr("calls.csv", "campaign,day,amount\n" * 50)
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet" * 9)
+    for _ in range(300):
+        content = bytearray(out.getvalue())
+        for place in chance.sample(range(4, len(content)), 3):
+            content[place] = chance.randrange(256)
+        with suppress(Invalid):
+            nature.refuse_no_table(io.BytesIO(content), "a.zip")
+        with suppress(Invalid):
+            books._packed(io.BytesIO(content), "a.zip", "")
+
+
+def test_an_archive_of_a_million_names_is_refused_before_they_are_read() -> None:
+    with pytest.raises(Invalid, match="damaged or locked"):
+        books._packed(io.BytesIO(b"PK\x03\x04" + b"PK\x01\x02" * 10_001), "a.zip", "")
+
+
+def test_of_a_sheet_no_more_is_written_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One text that thousands of cells share is small in the file."""
+    monkeypatch.setattr(books, "LARGEST", 1000)
+    out = io.StringIO()
+    books._write([["x" * 90]] * 10, 0, out)
+    with pytest.raises(SystemExit):
+        books._write([["x"]] * 10, 200, out)
 
 
 def test_an_archive_may_hold_one_workbook() -> None:

@@ -104,7 +104,9 @@ def test_a_main_line_is_known_by_the_file(engine: Engine, tmp_path: Path) -> Non
         assert session.scalars(mains).all() == ["+46701740690"]
 
 
-@pytest.mark.parametrize("value", ["[" * 3000, "{a: " * 3000, "2026-99-99", "1" * 5000])
+@pytest.mark.parametrize(
+    "value", ["[" * 3000, "{a: " * 3000, "2026-99-99", "1" * 5000, "&a {}\nmore: [*a, *a]"]
+)
 def test_a_file_that_no_reader_gets_through_is_refused_in_words(tmp_path: Path, value: str) -> None:
     path = tmp_path / "mapping.yaml"
     path.write_text(f"columns: {value}")

@@ -262,7 +262,7 @@ def test_a_line_within_a_body_that_has_no_end_is_refused(tmp_path: Path) -> None
 
 def test_who_asks_much_waits_for_himself_and_not_others_for_him(tmp_path: Path) -> None:
     """Of each client one request in turn, also behind a proxy that is named."""
-    rows, done = lanes.Lanes(1, None, (ip_network("127.0.0.1"),)), list[str]()
+    rows, done = lanes.Lanes(1, None, proxies=(ip_network("127.0.0.1"),)), list[str]()
     begun, go_on = threading.Event(), threading.Event()
 
     def ask(name: str, peer: str, client: str) -> None:
@@ -343,6 +343,25 @@ def test_connections_that_wait_together_are_taken_together(tmp_path: Path) -> No
         assert len(served.active_channels) == 50
         served.end()
         served.run()
+
+
+@only_sqlite
+def test_while_telephone_requests_wait_for_the_database_others_are_worked_on(
+    acme: Flask, engine: Engine, tmp_path: Path
+) -> None:
+    """Few are worked on at once, and many may wait."""
+    taken = acme.extensions["ringtrail"]["inbox"]
+    with running(acme, tmp_path, largest=largest_of(acme), inbox=taken) as port:
+        with engine.begin():
+            callers = [threading.Thread(target=ring, args=(port, call)) for call in range(8)]
+            for caller in callers:
+                caller.start()
+            while len(taken._queue) <= lanes._AT_WORK:
+                time.sleep(0.001)
+        for caller in callers:
+            caller.join()
+    with db.reading(engine) as session:
+        assert session.scalar(select(func.count(Call.id))) == 8
 
 
 def test_as_many_webhooks_wait_at_once_as_one_transaction_takes_in() -> None:

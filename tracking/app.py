@@ -17,7 +17,7 @@ from flask import Flask, Request, Response, abort, request
 from flask_openapi.openapi import OpenAPI
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
-from werkzeug.exceptions import HTTPException, SecurityError
+from werkzeug.exceptions import BadRequest, HTTPException, SecurityError
 
 from tracking import api, clock, web
 from tracking.collector import Collector
@@ -56,6 +56,11 @@ class _Request(Request):
         """Return the page before this one, where it is told and is an address."""
         told: str | None = super().referrer
         return told if is_readable(told or "") else None
+
+    def _load_form_data(self) -> None:
+        super()._load_form_data()
+        if None in self.form or None in self.files:
+            raise BadRequest  # a field without a name is no field of a form
 
     def _get_file_stream(
         self,

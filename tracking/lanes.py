@@ -16,6 +16,7 @@ from tracking.page_process import OWN
 from tracking.records.links import PATH as LINKS_PATH
 from tracking.storage.config import COLLECTOR_PATH, PROVIDERS_PATH
 from tracking.telephony.bell import Bell
+from tracking.telephony.inbox import Inbox
 from tracking.waiting import WaitingRoom, has_left
 
 COLLECTOR_THREADS = 8
@@ -110,14 +111,17 @@ class Lanes:
     Who waits for the bell has no thread at all.
     """
 
-    def __init__(self, threads: int, bell: Bell | None, proxies: Networks) -> None:
+    def __init__(
+        self, threads: int, bell: Bell | None, inbox: Inbox | None = None, proxies: Networks = ()
+    ) -> None:
         # That requests wait for a thread is no news, and each would write a line.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-        self._telephone = _Lane(TELEPHONE_THREADS, _AT_WORK)
+        # Unless it is told when one only waits, as many are worked on as wait.
+        self._telephone = _Lane(TELEPHONE_THREADS, _AT_WORK if inbox else inf)
+        if inbox is not None:
+            inbox.aside = self._aside
         self._collector, self._quick, self._pages = map(_Lane, (COLLECTOR_THREADS, QUICK_THREADS, threads))
-        self.waiting = (
-            WaitingRoom(bell, lambda channel: self._quick.add_task(self._turn(channel))) if bell else None
-        )
+        self.waiting = WaitingRoom(bell, self._add_quick) if bell else None
         self._looking, self._change = False, threading.Condition()
         self._proxies = proxies
 
@@ -129,13 +133,16 @@ class Lanes:
             return
         path = request.path or ""
         if path in OWN or path.startswith(f"{LINKS_PATH}/"):
-            self._quick.add_task(self._turn(channel))
+            self._add_quick(channel)
         elif path.startswith(f"{COLLECTOR_PATH}/"):
             self._collector.add_task(self._turn(channel))
         elif is_call(request):
             self._telephone.add_task(self._turn(channel, self._let_look, self._telephone.free))
         else:
             self._pages.add_task(self._turn(channel, lambda: _unless_left(channel)))
+
+    def _add_quick(self, channel: Any) -> None:
+        self._quick.add_task(self._turn(channel))
 
     def _turn(
         self,
@@ -153,7 +160,7 @@ class Lanes:
             self._change.wait_for(lambda: not self._looking, _LOOKS_S)
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
+    def _aside(self) -> Iterator[None]:
         """Wait in the middle of a telephone request, while another one is worked on."""
         self._telephone.free()
         try:

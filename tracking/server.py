@@ -168,7 +168,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # untyped
         )
         self._parser: type[_Request] = type("Request", (_Request,), {"largest": staticmethod(largest)})
         self.channel_class = type("Channel", (_Channel,), {"parser_class": self._parser})
-        lanes = Lanes(threads, bell, proxies)
+        lanes = Lanes(threads, bell, inbox, proxies)
         self._waiting, self._bell = lanes.waiting, bell
         super().__init__(
             application,
@@ -182,8 +182,6 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # untyped
         )
         if bell is not None:
             bell.on_change = self.pull_trigger
-        if inbox is not None:
-            inbox.aside = lanes.aside
 
     def end(self) -> None:
         """Have :meth:`run` serve what has come and return."""

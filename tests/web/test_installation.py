@@ -427,6 +427,20 @@ def test_a_test_mail_goes_to_whoever_asks_and_the_page_says_what_came_of_it(
     assert "The email was not sent" in client.get("/settings/mail").text
 
 
+def test_no_password_goes_to_a_mail_server_in_the_clear(
+    signed_in: Enter, settings: Settings, box: tuple[Box, int]
+) -> None:
+    """Unless it is on this machine, where nobody listens between."""
+    client = signed_in("administrator")
+    told = {"smtp_port": str(box[1]), "mail_from": "calls@acme.example", "smtp_user": "rita"}
+    # By this name a server here is reached too, and is not taken for one.
+    save(client, "mail", **told, smtp_host="0.0.0.0", smtp_security="smtp", smtp_password="secret")
+    save(client, "mail/test")
+    page = client.get("/settings/mail").text
+    assert "0.0.0.0 offers no encryption, so the password was not sent" in page
+    assert box[0].messages == []
+
+
 def test_the_password_of_the_mail_server_is_kept_until_it_is_cleared_or_another_user_named(
     signed_in: Enter, engine: Engine, settings: Settings
 ) -> None:

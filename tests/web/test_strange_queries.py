@@ -93,6 +93,16 @@ def test_no_form_breaks_over_what_is_filled_in(office: Flask, addresses: list[st
             answer.close()
 
 
+def test_a_field_without_a_name_is_refused(office: Flask) -> None:
+    for about in ("", '; filename="a.csv"'):
+        part = f"--x\r\nContent-Disposition: form-data{about}\r\n\r\na\r\n--x--"
+        for path in ("/sign-in", "/campaigns", "/nowhere"):
+            answer = office.test_client().post(
+                path, data=part.encode(), content_type="multipart/form-data; boundary=x"
+            )
+            assert answer.status_code < 500, path
+
+
 @pytest.mark.parametrize(("path", "said"), [
     ("/roi?to=9999-12-31", "must be between the years 1900 and 2200"),
     ("/roi/trends?campaign=No+such", "No such is not an option"),

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from tracking.errors import Invalid, Sentence, say
-from tracking.imports import values, words
+from tracking.imports import values, words, yaml_file
 from tracking.imports.call_words import COURSES, STATUSES
 from tracking.imports.values import Dialect, fold
 from tracking.storage import money, phone
@@ -401,7 +401,7 @@ _MAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,190}")
 
 def _document(path: str) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        found = yaml_file.load(Path(path).read_bytes())
     except OSError as error:
         raise Invalid(
             "mapping", "cannot open %(path)s: %(reason)s", path=path, reason=error.strerror

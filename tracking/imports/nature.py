@@ -10,6 +10,8 @@ from tracking.errors import Invalid, Sentence, say
 _HEAD = 65_536
 LARGEST = 100_000_000
 """Bytes of a workbook, and of the text that comes of it."""
+_MOST_FILES = 10_000
+"""Files of an archive; the names of a million fill the memory."""
 _EXPORT = say("export the list as CSV or Excel from the system that made it")
 _COPY = say("copy its table into a spreadsheet and save that as .xlsx")
 _UNPACK = say("unpack it and choose the file to import")
@@ -90,19 +92,27 @@ def _no_table(name: str, what: Sentence, remedy: Sentence) -> Invalid:
     )
 
 
+def archive(file: BinaryIO) -> zipfile.ZipFile:
+    """Open an archive; whatever is wrong with it is raised as zipfile or what it calls says, by any name."""
+    if _whole(file).count(b"PK\x01\x02") > _MOST_FILES:
+        raise zipfile.BadZipFile("too many files")
+    return zipfile.ZipFile(file)
+
+
 def _refuse_document(file: BinaryIO, name: str) -> None:
+    kind = b""
     try:
-        with zipfile.ZipFile(file) as archive:
-            names = archive.namelist()
-            for folder, what, remedy in _OFFICE:
-                if any(each.startswith(folder) for each in names):
-                    raise _no_table(name, what, remedy)
+        with archive(file) as opened:
+            names = opened.namelist()
             if "mimetype" in names:
-                kind = archive.open("mimetype").read(200).rpartition(b".")[2]
-                if kind in _OPEN_DOCUMENT:
-                    raise _no_table(name, *_OPEN_DOCUMENT[kind])
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError):
+                kind = opened.open("mimetype").read(200).rpartition(b".")[2]
+    except Exception:
         return  # whoever opens it says what is wrong with it
+    for folder, what, remedy in _OFFICE:
+        if any(each.startswith(folder) for each in names):
+            raise _no_table(name, what, remedy)
+    if kind in _OPEN_DOCUMENT:
+        raise _no_table(name, *_OPEN_DOCUMENT[kind])
 
 
 def _refuse_json(file: BinaryIO, bare: bytes, name: str) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tracking.errors import Invalid
+from tracking.imports import yaml_file
 from tracking.records import campaigns
 from tracking.storage import money, phone
 from tracking.storage.models import AdMaterial, Campaign, NumberAssignment, TrackingNumber
@@ -82,7 +83,7 @@ def read(path: Path) -> Document:
 def parse(content: bytes, name: str) -> Document:
     """Read the content of a supplier file called ``name``, or raise Invalid naming every wrong entry."""
     try:
-        found = yaml.safe_load(content.decode("utf-8"))
+        found = yaml_file.load(content)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise Invalid("file", "%(name)s is not YAML: %(error)s", name=name, error=error) from None
     try:

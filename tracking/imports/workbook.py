@@ -2,7 +2,8 @@
 
 A workbook comes from outside and may be made to fill the memory: a sheet of a thousand bytes can name a
 cell in its last row and column. It is therefore read by a process of its own, with bounded memory and time,
-which writes rows as CSV. Dates and figures come by their type: dates as 2026-12-31, figures with a point.
+which writes rows as CSV; so is a page. Dates and figures come by their type: dates as 2026-12-31, figures
+with a point.
 """
 
 import csv
@@ -10,8 +11,7 @@ import io
 import json
 import subprocess
 import sys
-import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from html.parser import HTMLParser
@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, TextIO
 
 from tracking.errors import Invalid
 from tracking.imports import words
-from tracking.imports.nature import LARGEST
+from tracking.imports.nature import LARGEST, archive
 
 _MEMORY = 2_000_000_000
 _SECONDS = 120
@@ -53,21 +53,20 @@ def unpacked(file: BinaryIO, name: str, sheet: str = "") -> Unpacked | None:
         return _packed(file, name, sheet) or _workbook(file, name, sheet)
     if head.startswith((b"<", b"\xef\xbb\xbf<")) and b"<cdr" in head:
         return _one_a_line(file, name)
-    if (
-        head.lstrip(b"\xef\xbb\xbf \r\n\t")
-        .lower()
-        .startswith((b"<html", b"<!doctype html", b"<table", b"<meta"))
-    ):
-        return _page(file, name)
-    return None
+    return _workbook(file, name, sheet) if _is_page(head) else None
+
+
+def _is_page(head: bytes) -> bool:
+    bare = head.lstrip(b"\xef\xbb\xbf \r\n\t").lower()
+    return bare.startswith((b"<html", b"<!doctype html", b"<table", b"<meta"))
 
 
 def _packed(file: BinaryIO, name: str, sheet: str) -> Unpacked | None:
     """Return the one CSV file or workbook of an archive, as some services send it."""
     try:
-        with zipfile.ZipFile(file) as archive:
+        with archive(file) as opened:
             # What macOS puts beside a file tells of it and is none.
-            names = [n for n in archive.namelist() if not n.startswith("__MACOSX/")]
+            names = [n for n in opened.namelist() if not n.startswith("__MACOSX/")]
             if "[Content_Types].xml" in names or "mimetype" in names:
                 return None
             tables = [n for n in names if n.casefold().endswith((".csv", ".tsv", ".txt", *_BOOKS))]
@@ -78,9 +77,11 @@ def _packed(file: BinaryIO, name: str, sheet: str) -> Unpacked | None:
                     name=name,
                     count=len(names),
                 )
-            with archive.open(tables[0]) as packed:
+            with opened.open(tables[0]) as packed:
                 text = packed.read(LARGEST + 1)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError, EOFError):
+    except Invalid:
+        raise
+    except Exception:
         raise Invalid(
             "file", "%(name)s is a damaged or locked archive; save it again without a password", name=name
         ) from None
@@ -91,7 +92,7 @@ def _packed(file: BinaryIO, name: str, sheet: str) -> Unpacked | None:
     return Unpacked(text, separator="", encoding="")
 
 
-def _workbook(file: BinaryIO, name: str, sheet: str) -> Unpacked:
+def _workbook(file: BinaryIO, name: str, sheet: str) -> Unpacked | None:
     file.seek(0)
     content = file.read(LARGEST + 1)
     file.seek(0)
@@ -115,6 +116,8 @@ def _workbook(file: BinaryIO, name: str, sheet: str) -> Unpacked:
             return Unpacked(text, sheet=told["sheet"], sheets=tuple(told["sheets"]))
         case "memory":
             raise _too_large(name)
+        case "text":
+            return None
         case "sheet":
             raise Invalid(
                 "sheet",
@@ -186,22 +189,14 @@ def _one_a_line(file: BinaryIO, name: str) -> Unpacked | None:
     return Unpacked(b"\n".join(records) + b"\n", separator=",", encoding="")
 
 
-def _page(file: BinaryIO, name: str) -> Unpacked | None:
-    content = file.read(LARGEST + 1)
-    file.seek(0)
-    if len(content) > LARGEST:
-        raise _too_large(name)
+def _page(content: bytes) -> list[list[str]]:
     parser = _Rows()
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("cp1251" if b"1251" in content[:1000] else "cp1252", "replace")
     parser.feed(text)
-    if not any(parser.rows):
-        return None
-    out = io.StringIO()
-    csv.writer(out).writerows(parser.rows)
-    return Unpacked(out.getvalue().encode())
+    return parser.rows
 
 
 def cell_text(value: object) -> str:
@@ -273,6 +268,11 @@ def _main(arguments: Sequence[str], content: bytes, out: TextIO) -> None:
 
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
+    if _is_page(content[:512]):
+        rows = _page(content)
+        out.write(json.dumps({"sheet": "", "sheets": []} if any(rows) else {"problem": "text"}) + "\n")
+        _write(rows, 0, out)
+        return
     import python_calamine
 
     try:
@@ -291,10 +291,10 @@ def _main(arguments: Sequence[str], content: bytes, out: TextIO) -> None:
     filled = [name for name in seen if begun[name]]
     # The first sheet that has a row of names, else the first with rows: some workbooks begin with a cover.
     headed = [name for name in filled if any(sum(map(words.is_header, row)) >= 3 for row in begun[name])]
-    rows = [name for name in filled if len(begun[name]) > 1]
+    listed = [name for name in filled if len(begun[name]) > 1]
     told: dict[str, Any] = {
         "sheets": filled or seen,
-        "sheet": wanted or (headed or rows or filled or [""])[0],
+        "sheet": wanted or (headed or listed or filled or [""])[0],
     }
     if wanted and wanted not in book.sheet_names:
         told["problem"] = "sheet"
@@ -303,10 +303,18 @@ def _main(arguments: Sequence[str], content: bytes, out: TextIO) -> None:
     out.write(json.dumps(told) + "\n")
     if "problem" not in told:
         width = max((len(row) for row in _rows_of(book, told["sheet"])), default=0)
-        writer = csv.writer(out, lineterminator="\n")
         # A row is as wide as the widest one: a sheet has no rows that are too short.
-        for row in _rows_of(book, told["sheet"]):
-            writer.writerow([*row, *[""] * (width - len(row))] if row else [])
+        _write(_rows_of(book, told["sheet"]), width, out)
+
+
+def _write(rows: Iterable[Sequence[str]], width: int, out: TextIO) -> None:
+    """Write rows as CSV; of more than may be, this process ends before whoever waits has read it."""
+    writer, room = csv.writer(out, lineterminator="\n"), LARGEST
+    for row in rows:
+        room -= sum(map(len, row)) + max(len(row), width)
+        if room < 0:
+            sys.exit(1)
+        writer.writerow([*row, *[""] * (width - len(row))] if row else [])
 
 
 if __name__ == "__main__":

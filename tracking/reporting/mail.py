@@ -4,6 +4,7 @@ import smtplib
 import ssl
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
+from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
 
 from tracking.errors import Invalid, say
@@ -35,7 +36,7 @@ def send(settings: Settings, message: EmailMessage) -> dict[str, tuple[int, byte
     Raises
     ------
     Invalid
-        If no mail server is set, or its address cannot be read.
+        If no mail server is set, its address cannot be read, or it would hear a password in the clear.
     OSError
         If the server cannot be reached or refuses the message (``smtplib.SMTPException`` is one).
     Uncertain
@@ -54,7 +55,8 @@ def send(settings: Settings, message: EmailMessage) -> dict[str, tuple[int, byte
         if header not in message:
             message[header] = value
     context = ssl.create_default_context()
-    if parts.scheme == "smtps":
+    sealed = parts.scheme == "smtps"
+    if sealed:
         server: smtplib.SMTP = smtplib.SMTP_SSL(
             parts.hostname, parts.port or 465, timeout=_TIMEOUT_S, context=context
         )
@@ -65,6 +67,13 @@ def send(settings: Settings, message: EmailMessage) -> dict[str, tuple[int, byte
         if parts.scheme == "smtp" and server.has_extn("starttls"):
             server.starttls(context=context)
             server.ehlo()
+            sealed = True
+        if parts.username and not (sealed or _is_here(parts.hostname)):
+            raise Invalid(
+                "smtp_url",
+                "%(host)s offers no encryption, so the password was not sent; use TLS on port 465 or 587",
+                host=parts.hostname,
+            )
         if parts.username:
             server.login(unquote(parts.username), unquote(parts.password or ""))
         try:
@@ -73,3 +82,10 @@ def send(settings: Settings, message: EmailMessage) -> dict[str, tuple[int, byte
             raise
         except OSError as error:
             raise Uncertain(error) from error
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -201,7 +201,8 @@ class Inbox:
                 kept.cancel()
                 _log.warning("the database does not take events (%s); they go to the spool", _where(error))
         try:
-            self._put_aside(arrival)
+            with self.aside():
+                self._put_aside(arrival)
         except OSError as error:
             return self._hold(arrival, error)
         return True

@@ -188,7 +188,7 @@ def _send_or_show(user: User) -> None:
     if mail.is_possible(pages.settings()):
         try:
             mail.send(pages.settings(), signin.invitation(user, link))
-        except OSError as error:
+        except (OSError, Invalid) as error:
             flash(gettext("The email was not sent (%(why)s).", why=str(error)), "error")
         else:
             flash(gettext("We emailed a password link to %(to)s.", to=user.email))
