@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import xlsxwriter
@@ -225,6 +226,47 @@ def test_no_byte_of_a_person_is_left_in_any_file(settings: Settings, engine: Eng
     assert found() == [b"Ada wants 20 pumps", b"Ada at the fair", b"ada@borealis.example"]
     take_out(settings, engine)
     assert found() == []
+
+
+@ON_BOTH
+def test_what_is_written_and_who_calls_while_a_person_is_looked_for_is_neither_lost_nor_left(
+    settings: Settings, engine: Engine, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, looks = erasure.traces, 0
+
+    def meanwhile(*asked: Any) -> erasure.Traces:
+        nonlocal looks
+        found, looks = look(*asked), looks + 1
+        if looks == 1:
+            other = api.get("/calls?sort=started_at")["items"][1]
+            api.patch(f"/calls/{other['id']}", {"note": "same firm as (0)20 7946-0001? Wants two pumps."})
+            inbox_of(settings, engine).take(report(3, BOREALIS))
+        return found
+
+    monkeypatch.setattr(erasure, "traces", meanwhile)
+    row = take_out(settings, engine)
+    assert (looks, row.removed["calls"]) == (2, 4)
+    assert left_in(everything(settings, engine)) == []
+    with db.reading(engine) as session:
+        notes = session.scalars(select(Call.note).where(Call.note != "")).all()
+    assert notes == ["same firm as …? Wants two pumps."]
+
+
+@ON_SQLITE
+def test_a_list_of_erasures_that_cannot_be_read_or_written_is_told_before_or_made_up_for_later(
+    settings: Settings, engine: Engine, api: Api
+) -> None:
+    beside = settings.data_dir / erasure.LIST
+    for broken in (b'{"receipt": "1"}\n', b"\xff", b"[]"):
+        beside.write_bytes(broken)
+        with pytest.raises(Invalid, match="cannot be read; restore this file"):
+            take_out(settings, engine)
+    beside.unlink()
+    settings.backups.write_text("the disk of the backups is away")
+    receipt = take_out(settings, engine).receipt
+    settings.backups.unlink()
+    erasure.settle(engine, settings)
+    assert receipt in (settings.backups / erasure.LIST).read_text()
 
 
 @ON_BOTH

@@ -6,6 +6,7 @@ import click
 
 from tracking import logs, worker
 from tracking.cli.installation import Installation, pass_installation
+from tracking.storage import running
 
 
 @click.command()
@@ -19,4 +20,6 @@ def work(installation: Installation, beside: int | None) -> None:
     `ringtrail serve` starts a worker of its own. With PostgreSQL, several workers share the jobs.
     """
     logs.begin(logging.INFO)
-    worker.run(installation.engine, installation.settings, parent=beside)
+    settings = installation.settings
+    with running.noted(settings.data_dir, waits=True):
+        worker.run(installation.engine, settings, parent=beside)
