@@ -21,7 +21,7 @@ from tracking.errors import Conflict, Invalid, NotFound
 from tracking.imports.uploads import UploadStore
 from tracking.keeping import backups, erasure, people, tables
 from tracking.records import campaigns
-from tracking.storage import db
+from tracking.storage import db, origins
 from tracking.storage.config import Settings
 from tracking.storage.models import (
     Annotation,
@@ -168,6 +168,40 @@ def test_of_a_name_alone_notes_are_cleared_and_things_that_are_called_like_it_ar
         assert session.scalars(select(Campaign.name).where(Campaign.name.startswith("Ada"))).all() == [
             "Ada Byron day"
         ]
+
+
+@ON_BOTH
+@pytest.mark.parametrize(
+    ("name", "others"), [("Åsa Öberg", ["åsa öberg", "ÖBERG, ÅSA"]), ("Иван Петров", ["ПЕТРОВ, ИВАН"])]
+)
+def test_a_name_beyond_ascii_is_found_in_capitals_lists_replies_and_what_imports_changed(
+    settings: Settings, engine: Engine, name: str, others: list[str]
+) -> None:
+    own = Api(settings, engine, [*EVERYTHING, "read:personal"])
+    fair(own)
+    whose = {"company": "Borealis Foods", "phone": BOREALIS, "email": EMAIL, "person": name}
+    deal = {"account": whose, "stage": "lead", "currency": "EUR", "external_id": "D1", "name": name}
+    own.post("/deals", deal)
+    touch = {"source_key": "badge", "kind": "event", "occurred_at": "2026-02-03T10:00:00Z", "account": whose}
+    own.ask("POST", "/touches", touch | {"campaign": "Fair 2026"}, key="once")
+    call = own.get("/calls?sort=started_at")["items"][0]["id"]
+    own.patch(f"/calls/{call}", {"note": "; ".join(others), "tags": [name]})
+    with db.transaction(engine) as session:
+        run = ImportRun(
+            kind="deals", finished_at=AT, created=0, updated=1, skipped=0, refused=0, file_name="x"
+        )
+        session.add(run)
+        session.flush()
+        with origins.of(run.id):
+            session.scalars(select(Deal)).one().name = f"Pumps for {name}"
+            session.flush()
+    # As the rows hold it: escaped in lists, in replies and in what an import has changed.
+    said = {name, *others}
+    said |= {json.dumps(one)[1:-1] for one in said}
+    assert any(one in everything(settings, engine) for one in said)
+    take_out(settings, engine)
+    after = everything(settings, engine)
+    assert [line for line in after.splitlines() if any(one in line for one in said)] == []
 
 
 @ON_BOTH

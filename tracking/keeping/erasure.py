@@ -52,6 +52,7 @@ from tracking.storage.models import (
     ContactPoint,
     Erasure,
     IdempotencyKey,
+    ImportChange,
     InboxEvent,
     Touch,
     Visitor,
@@ -109,7 +110,7 @@ def traces(session: Session, settings: Settings, person: Person) -> Traces:
             continue
         for key, value in _suspects(session, table, column, person):
             if table is IdempotencyKey.__table__:
-                if looked_for.search(value):
+                if looked_for.search(_unescaped(value)):
                     found.replies.append(key)
             elif _without(value, looked_for, unique=False) != value:
                 found.texts.append((table, column, key))
@@ -143,6 +144,8 @@ def _plain_type(column: Column[Any]) -> TypeEngine[Any] | None:
     match column.type:
         case SealedSaid() as kind:
             return SealedList(kind.purpose)
+        case Sealed() as kind if column is ImportChange.__table__.c.body:
+            return SealedList(kind.purpose)
         case Said() | JSON():
             return JSON()
     return None
@@ -155,12 +158,21 @@ def _suspects(
     kind = column.type
     value = type_coerce(column, plain) if (plain := _plain_type(column)) else column
     wanted = select(key, value).where(column.is_not(None)).execution_options(yield_per=500)
-    if not isinstance(kind, Sealed):
+    tails = person.tails()
+    # JSON holds letters beyond ASCII escaped, and SQLite does not know their capitals.
+    if not isinstance(kind, Sealed) and all(map(str.isascii, tails)):
         # The database passes over nearly all rows; what is left is looked at closely.
         text: ColumnElement[Any] = column.cast(String) if isinstance(kind, Said | JSON) else column
-        wanted = wanted.where(or_(*(text.icontains(tail, autoescape=True) for tail in person.tails())))
+        wanted = wanted.where(or_(*(text.icontains(tail, autoescape=True) for tail in tails)))
     for row in session.execute(wanted):
         yield row[0], row[1]
+
+
+def _unescaped(text: str) -> str:
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False)
+    except ValueError:
+        return text
 
 
 def _without(value: Any, named: re.Pattern[str], *, unique: bool) -> Any:
