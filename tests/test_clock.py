@@ -16,7 +16,7 @@ from tracking.reporting import outbox, schedules
 from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.storage.models import Call, Job, OutgoingMail, ReportSchedule, User
-from tracking.storage.vocabulary import Role
+from tracking.storage.vocabulary import JobState, Role
 from tracking.worker import Nightly
 
 NOW = moment("2026-11-29 12:00")
@@ -47,7 +47,7 @@ def test_backups_and_jobs_of_a_day_to_come_hold_up_none_of_today(
             jobs.enqueue(session, kind, kind, {}, by="worker", at=AHEAD)
         for job in session.scalars(select(Job)):
             jobs.claim(session, at=AHEAD)
-            job.state = "done" if job.kind == "backup" else job.state
+            job.state = JobState.done if job.kind == "backup" else job.state
     monkeypatch.setattr("tracking.clock.now", lambda: NOW)
     Nightly(engine, settings)()
     with db.transaction(engine) as session:

@@ -9,17 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, select
+from sqlalchemy import Engine, event, func, select
 
 from tests.api_client import Api
-from tests.imports import ON_SQLITE
+from tests.cast import FAIR_NUMBER
+from tests.imports import NOW, ON_SQLITE, advertise, import_table
 from tests.test_erasure import AT, api, left_in, take_out
 from tests.test_erasure import everything as all_kept
+from tests.test_retention import fill
 from tracking.errors import Conflict, NotFound
-from tracking.keeping import backups, erasure
+from tracking.imports import undo
+from tracking.imports.outcomes import Result
+from tracking.keeping import backups, erasure, retention
 from tracking.storage import db, running
 from tracking.storage.config import Settings
-from tracking.storage.models import Erasure
+from tracking.storage.models import AuditEntry, Call, Erasure, ImportRun, InboxEvent
+from tracking.telephony.inbox import ERASED
 
 __all__ = ["api"]
 _WRITES = ("INSERT", "UPDATE", "DELETE", "CREATE", "DROP", "ALTER", "PRAGMA wal")
@@ -118,6 +123,55 @@ def test_a_restore_that_is_cut_off_anywhere_leaves_the_old_data_or_the_new_ones_
         again(own, held)
         assert not backups.cut_off(own)
         assert left_in(all_kept(own, held)) == []
+
+
+@ON_SQLITE
+def test_whatever_retention_deletes_is_on_the_trail_first_and_the_rest_goes_next_time(
+    settings: Settings, engine: Engine, tmp_path: Path
+) -> None:
+    fill(engine, [500, 401, 399, 10])
+    engine.dispose()
+    days = {"keep_events_days": "30", "keep_numbers_days": "400"}
+
+    def tidy(own: Settings, held: Engine) -> object:
+        return retention.apply(held, own.model_copy(update=days), at=AT, by="worker")
+
+    for own, held, _ in at_each(settings, tmp_path, 10, tidy):
+        with db.reading(held) as session:
+            is_whole = session.scalar(select(func.count()).where(InboxEvent.body_hash != ERASED)) == 4
+            on_trail = session.scalars(select(AuditEntry.action)).all()
+            assert is_whole or "retention apply" in on_trail
+        tidy(own, held)
+        assert tidy(own, held) == {}
+
+
+@ON_SQLITE
+def test_an_import_that_is_killed_anywhere_says_what_it_took_and_goes_on_or_is_undone(
+    settings: Settings, engine: Engine, tmp_path: Path
+) -> None:
+    advertise(engine)
+    engine.dispose()
+    rows = [f"pbx,{n},2026-03-01 10:00,+44207946{n:04d},{FAIR_NUMBER},60" for n in range(120)]
+    text = "\n".join(["provider,call_id,started_at,caller,dialled,talk_s", *rows])
+
+    def counts(held: Engine, run: int) -> tuple[int | None, int]:
+        with db.reading(held) as session:
+            there = session.scalar(select(func.count(Call.id)).where(Call.imported_by == run)) or 0
+            return session.scalar(select(ImportRun.created).where(ImportRun.id == run)), there
+
+    def bring_in(_own: Settings, held: Engine) -> Result:
+        return import_table(held, "calls", text)
+
+    taken = set()
+    for own, held, cut in at_each(settings, tmp_path, 7, bring_in):
+        told, there = counts(held, 1)
+        assert (told or 0) == there
+        taken.add(there)
+        assert bring_in(own, held).created == 120 - there
+        if cut and told is not None:
+            with db.transaction(held) as session:
+                assert undo.undo(session, 1, at=NOW).going.get("call", 0) == there
+    assert taken >= {100, 120}, "killed between two batches too"
 
 
 @ON_SQLITE

@@ -93,6 +93,10 @@ def apply(
             due=whole,
         )
     gone: dict[str, int] = {}
+    if whole:
+        told = ", ".join(f"{one.due} {one.name}" for one in every if one.due)
+        # First on the trail: cut off in between, it says too much and not too little.
+        db.commit(engine, lambda session: audit.note(session, by, "retention apply", told, at=at))
     for one in every:
         if not one.due:
             continue
@@ -103,8 +107,6 @@ def apply(
                 gone[one.name] += some
                 progress(sum(gone.values()), whole)
     if gone:
-        told = ", ".join(f"{count} {name}" for name, count in gone.items())
-        db.commit(engine, lambda session: audit.note(session, by, "retention apply", told, at=at))
         db.leave_no_copy(engine)
     return gone
 
