@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from tracking.errors import Conflict
@@ -12,9 +12,11 @@ from tracking.errors import Conflict
 @contextmanager
 def noted(folder: Path, *, waits: bool) -> Iterator[None]:
     """Let others know meanwhile that this process runs; ``waits`` for a restore to end first."""
-    with _mark(folder) as mark:
-        # The system takes the mark back if this process dies; some file systems have none.
+    with ExitStack() as held:
+        # A disk that takes no file, or a file system without marks, keeps nobody from answering calls.
         with suppress(OSError):
+            mark = held.enter_context(_mark(folder))
+            # The system takes it back if this process dies.
             fcntl.flock(mark, fcntl.LOCK_SH | (0 if waits else fcntl.LOCK_NB))
         yield
 
@@ -30,7 +32,7 @@ def stopped(folder: Path) -> Iterator[None]:
                 "the service is running; stop `ringtrail serve` and `ringtrail work` first"
             ) from None
         except OSError:
-            pass  # as above
+            pass  # a file system without marks
         yield
 
 
