@@ -203,6 +203,9 @@ def test_whatever_happens_to_a_backup_is_told(settings: Settings, engine: Engine
         "without its last frame": content[: line + 1],
         "longer": content + b"\0",
         "changed": content[:-20] + bytes([content[-20] ^ 1]) + content[-19:],
+        "no day": content.replace(b"2026-11-29T", b"2026-13-29T", 1),
+        "a day without its zone": content.replace(b"+00:00", b"", 1),
+        "a number for a day": content.replace(b'"2026-11-29T02:00:00+00:00"', b"20261129", 1),
         "another day": content.replace(b"2026-11-29", b"2026-11-28", 1),
         "empty": b"",
         "another file": b"company,amount\n" * 100,
@@ -215,6 +218,39 @@ def test_whatever_happens_to_a_backup_is_told(settings: Settings, engine: Engine
             backups.verify(path)
     with pytest.raises(Invalid, match="cannot be read"):
         backups.verify(tmp_path / "nowhere.backup")
+
+
+@ON_SQLITE
+def test_a_backup_that_cannot_be_proved_names_the_row_and_is_not_left_behind(
+    settings: Settings, engine: Engine
+) -> None:
+    fill(settings, engine)
+    settings.backups.mkdir()
+    part = settings.backups / "ringtrail-20261128T020000Z.backup.0a1b2c3d.part"
+    part.write_bytes(b"half")
+    os.utime(part, (AT.timestamp() - 7200,) * 2)
+    with db.transaction(engine) as session:
+        session.execute(text("UPDATE contact SET name = x'0200' WHERE id = 1"))
+    with pytest.raises(Invalid, match=r"contact\.name of row 1 is damaged or needs another key"):
+        backups.create(engine, settings, at=AT)
+    assert list(settings.backups.iterdir()) == [], "nor what an earlier one left that was cut off"
+
+
+@ON_SQLITE
+def test_nothing_is_restored_that_the_keys_which_are_there_would_not_open(
+    settings: Settings, engine: Engine
+) -> None:
+    fill(settings, engine)
+    path = backups.create(engine, settings, at=AT)
+    held = rows(engine)
+    # All values open, yet the oldest key is gone, by which rows are known again.
+    vault.install(vault.Keys.from_text(f"{KEY} {vault.new_master_key()}"))
+    try:
+        with pytest.raises(Invalid, match="the oldest key is not the one it was"):
+            backups.restore(engine, settings, path, at=AT, replace=True)
+    finally:
+        vault.install(settings.keys)
+    assert rows(engine) == held
 
 
 @ON_SQLITE

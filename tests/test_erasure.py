@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import xlsxwriter
@@ -20,7 +21,7 @@ from tracking.errors import Conflict, Invalid, NotFound
 from tracking.imports.uploads import UploadStore
 from tracking.keeping import backups, erasure, people, tables
 from tracking.records import campaigns
-from tracking.storage import db
+from tracking.storage import db, origins
 from tracking.storage.config import Settings
 from tracking.storage.models import (
     Annotation,
@@ -170,6 +171,40 @@ def test_of_a_name_alone_notes_are_cleared_and_things_that_are_called_like_it_ar
 
 
 @ON_BOTH
+@pytest.mark.parametrize(
+    ("name", "others"), [("Åsa Öberg", ["åsa öberg", "ÖBERG, ÅSA"]), ("Иван Петров", ["ПЕТРОВ, ИВАН"])]
+)
+def test_a_name_beyond_ascii_is_found_in_capitals_lists_replies_and_what_imports_changed(
+    settings: Settings, engine: Engine, name: str, others: list[str]
+) -> None:
+    own = Api(settings, engine, [*EVERYTHING, "read:personal"])
+    fair(own)
+    whose = {"company": "Borealis Foods", "phone": BOREALIS, "email": EMAIL, "person": name}
+    deal = {"account": whose, "stage": "lead", "currency": "EUR", "external_id": "D1", "name": name}
+    own.post("/deals", deal)
+    touch = {"source_key": "badge", "kind": "event", "occurred_at": "2026-02-03T10:00:00Z", "account": whose}
+    own.ask("POST", "/touches", touch | {"campaign": "Fair 2026"}, key="once")
+    call = own.get("/calls?sort=started_at")["items"][0]["id"]
+    own.patch(f"/calls/{call}", {"note": "; ".join(others), "tags": [name]})
+    with db.transaction(engine) as session:
+        run = ImportRun(
+            kind="deals", finished_at=AT, created=0, updated=1, skipped=0, refused=0, file_name="x"
+        )
+        session.add(run)
+        session.flush()
+        with origins.of(run.id):
+            session.scalars(select(Deal)).one().name = f"Pumps for {name}"
+            session.flush()
+    # As the rows hold it: escaped in lists, in replies and in what an import has changed.
+    said = {name, *others}
+    said |= {json.dumps(one)[1:-1] for one in said}
+    assert any(one in everything(settings, engine) for one in said)
+    take_out(settings, engine)
+    after = everything(settings, engine)
+    assert [line for line in after.splitlines() if any(one in line for one in said)] == []
+
+
+@ON_BOTH
 def test_nothing_of_a_person_is_left_anywhere_and_the_figures_are_the_same(
     settings: Settings, engine: Engine, api: Api
 ) -> None:
@@ -225,6 +260,47 @@ def test_no_byte_of_a_person_is_left_in_any_file(settings: Settings, engine: Eng
     assert found() == [b"Ada wants 20 pumps", b"Ada at the fair", b"ada@borealis.example"]
     take_out(settings, engine)
     assert found() == []
+
+
+@ON_BOTH
+def test_what_is_written_and_who_calls_while_a_person_is_looked_for_is_neither_lost_nor_left(
+    settings: Settings, engine: Engine, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, looks = erasure.traces, 0
+
+    def meanwhile(*asked: Any) -> erasure.Traces:
+        nonlocal looks
+        found, looks = look(*asked), looks + 1
+        if looks == 1:
+            other = api.get("/calls?sort=started_at")["items"][1]
+            api.patch(f"/calls/{other['id']}", {"note": "same firm as (0)20 7946-0001? Wants two pumps."})
+            inbox_of(settings, engine).take(report(3, BOREALIS))
+        return found
+
+    monkeypatch.setattr(erasure, "traces", meanwhile)
+    row = take_out(settings, engine)
+    assert (looks, row.removed["calls"]) == (2, 4)
+    assert left_in(everything(settings, engine)) == []
+    with db.reading(engine) as session:
+        notes = session.scalars(select(Call.note).where(Call.note != "")).all()
+    assert notes == ["same firm as …? Wants two pumps."]
+
+
+@ON_SQLITE
+def test_a_list_of_erasures_that_cannot_be_read_or_written_is_told_before_or_made_up_for_later(
+    settings: Settings, engine: Engine, api: Api
+) -> None:
+    beside = settings.data_dir / erasure.LIST
+    for broken in (b'{"receipt": "1"}\n', b"\xff", b"[]"):
+        beside.write_bytes(broken)
+        with pytest.raises(Invalid, match="cannot be read; restore this file"):
+            take_out(settings, engine)
+    beside.unlink()
+    settings.backups.write_text("the disk of the backups is away")
+    receipt = take_out(settings, engine).receipt
+    settings.backups.unlink()
+    erasure.settle(engine, settings)
+    assert receipt in (settings.backups / erasure.LIST).read_text()
 
 
 @ON_BOTH

@@ -10,17 +10,19 @@ from sqlalchemy import Engine, LargeBinary, select, type_coerce, update
 
 from tests.cast import BOREALIS, CATALOGUE_NUMBER, moment
 from tests.conftest import ON_BOTH, connect
+from tests.imports import ON_SQLITE
 from tracking.access import audit
 from tracking.errors import Conflict, Invalid
 from tracking.imports.values import content_key
 from tracking.keeping import rekeying
 from tracking.records import contacts
-from tracking.storage import db, keys, vault
+from tracking.storage import db, kept, keys, vault
 from tracking.storage.config import Settings
 from tracking.storage.models import Call, Contact, ContactPoint, OutgoingMail, User
 from tracking.storage.vocabulary import PointKind, Role
 from tracking.telephony import calls, inbox
 from tracking.telephony.calls import CallEvent
+from tracking.telephony.reserve import Reserve
 from tracking.telephony.spool import Spool
 
 CALLERS = [f"+4420794600{n:02d}" for n in range(10, 60)]
@@ -251,6 +253,51 @@ def test_a_key_is_retired_only_when_nothing_needs_it(house: tuple[Settings, Engi
     rekeying.run(engine, at=now)
     with db.reading(engine) as session:
         assert audit.broken(session) == ""
+
+
+@ON_BOTH
+def test_a_damaged_value_is_named_and_holds_up_no_other(
+    house: tuple[Settings, Engine], caplog: pytest.LogCaptureFixture
+) -> None:
+    settings, engine = house
+    fill(engine)
+    with db.transaction(engine) as session:
+        raw = update(Call.__table__).where(Call.__table__.c.provider_call_id == "call 1")  # type: ignore[arg-type]  # mapped tables are tables
+        session.connection().execute(raw.values(caller=type_coerce(b"\x02damaged", LargeBinary)))
+        number = session.scalar(select(Call.id).where(Call.provider_call_id == "call 1"))
+    rekeying.rotate(engine, settings, by="terminal", at=now())
+    rekeying.run(engine, at=now)
+    assert left(engine) == 1 + 1, "the caller's name stays with the number until that is put right"
+    assert f"call.caller of row {number} is damaged" in caplog.text
+
+
+@ON_SQLITE
+def test_what_lies_beside_the_database_opens_when_a_key_is_retired_or_keeps_it(
+    house: tuple[Settings, Engine],
+) -> None:
+    settings, engine = house
+    settings.adopt({"RINGTRAIL_COMPANY": "Acme Pumps"})
+    with db.transaction(engine) as session:
+        kept.put(session, "RINGTRAIL_COMPANY", "Acme Pumps")
+        settings.adopt({})
+        kept.refresh(session, settings)
+    reserve = Reserve(settings.data_dir / "spool.reserve")
+    reserve.prepare()
+    reserve.put(vault.seal("an event", "spool"))
+    rekeying.rotate(engine, settings, by="terminal", at=now())
+    rekeying.run(engine, at=now)
+    with pytest.raises(Conflict, match=r"spool\.reserve still needs an older key"):
+        rekeying.retire(engine, settings, by="terminal", at=now())
+    reserve.discard([place for place, _ in reserve.some(1)])
+    # What a change of key has left that was cut off, and a copy that somebody made.
+    draft, copy = (settings.data_dir / f"ringtrail.key.{name}" for name in ("0123456789ab", "copy"))
+    for path in (draft, copy):
+        path.write_text("")
+    rekeying.retire(engine, settings, by="terminal", at=now())
+    assert (draft.exists(), copy.exists()) == (False, True)
+    settings.adopt({})
+    kept.recall(settings)
+    assert settings.company == "Acme Pumps", "also while the database is away"
 
 
 def test_keys_in_the_environment_are_changed_by_words_and_the_database_learns_it(

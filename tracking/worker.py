@@ -168,7 +168,7 @@ class Nightly:
             newest = session.scalar(select(Job).where(Job.kind == kind).order_by(Job.id.desc()).limit(1))
             # One that failed is tried again after an hour, not at every look.
             if newest is None or not (
-                jobs.is_open(newest) or clock.now() - newest.created_at < _TIDIES_EVERY
+                jobs.is_open(newest) or abs(clock.now() - newest.created_at) < _TIDIES_EVERY
             ):
                 jobs.enqueue(session, kind, label, {"by": "worker"}, by="worker", at=clock.now())
 
@@ -191,13 +191,14 @@ def run(engine: Engine, settings: Settings, *, parent: int | None = None) -> Non
         nonlocal tidied
         due_reports()
         nightly()
-        if tidied is None or clock.now() - tidied > _TIDIES_EVERY:
+        if tidied is None or abs(clock.now() - tidied) > _TIDIES_EVERY:
             tidied = clock.now()
             store.tidy(tidied)
+            erasure.settle(engine, settings)
             with db.transaction(engine) as session:
                 ringing.clear_practice(session, before=tidied - ringing.LONGEST_RINGING)
                 for site in session.scalars(select(Site)):
-                    if site.fitted_at is None or tidied - site.fitted_at > _FITS_EVERY:
+                    if site.fitted_at is None or abs(tidied - site.fitted_at) > _FITS_EVERY:
                         holders.fit(session, site, at=tidied)
 
     due_reports, nightly = DueReports(engine, settings), Nightly(engine, settings)

@@ -18,6 +18,7 @@ from tracking.records import contacts
 from tracking.records.contacts import Clues
 from tracking.storage import db
 from tracking.storage.models import Account, AuditEntry, Contact, Deal
+from tracking.storage.vocabulary import Stage
 
 Enter = Callable[[str], FlaskClient]
 SCRIPT = '<script>alert(1)</script>" onload="alert(2)'
@@ -129,6 +130,13 @@ def test_a_contacts_numbers_are_shown_to_who_may_see_them_and_asks_which_is_put_
         assert session.execute(shown).all() == [("rita@acme.example", f"contact {person}")]
 
 
+def found(who: FlaskClient, page: str, text: str) -> str:
+    """Return what a page says to a search, without the search and what differs each time."""
+    answer = who.get(page, query_string={"q": text})
+    assert answer.status_code == 200
+    return re.sub(r"[\w.-]{40,}", "", answer.text).replace(quote_plus(text), "").replace(text, "")
+
+
 @pytest.mark.parametrize("page", ["/search", "/companies", "/calls"])
 @pytest.mark.parametrize(
     ("known", "unknown"), [(BOREALIS, "+442079460099"), ("79460001", "79460099"), ("60001", "60099")]
@@ -136,14 +144,36 @@ def test_a_contacts_numbers_are_shown_to_who_may_see_them_and_asks_which_is_put_
 def test_a_search_does_not_tell_who_may_not_see_numbers_whether_one_is_there(
     signed_in: Enter, borealis: int, page: str, known: str, unknown: str
 ) -> None:
-    def found(role: str, text: str) -> str:
-        answer = signed_in(role).get(page, query_string={"q": text})
-        assert answer.status_code == 200
-        return re.sub(r"[\w.-]{40,}", "", answer.text).replace(quote_plus(text), "").replace(text, "")
-
-    assert found("viewer", known) == found("viewer", unknown)
+    viewer, rep = signed_in("viewer"), signed_in("rep")
+    assert found(viewer, page, known) == found(viewer, page, unknown)
     if known == BOREALIS:
-        assert found("rep", known) != found("rep", unknown), "who may see them finds them"
+        assert found(rep, page, known) != found(rep, page, unknown), "who may see them finds them"
+
+
+def test_a_number_that_stands_for_a_name_is_found_by_no_part_of_it_by_who_may_not_see_numbers(
+    signed_in: Enter, engine: Engine, borealis: int
+) -> None:
+    with db.transaction(engine) as session:
+        person = session.scalars(select(Contact)).first()
+        assert person is not None
+        person.name = BOREALIS
+        firm = session.get_one(Account, borealis)
+        contacts.rename(firm, BOREALIS)
+        session.add(Deal(account=firm, stage=Stage.lead, currency="EUR", created_at=clock.now()))
+    viewer, rep = signed_in("viewer"), signed_in("rep")
+    for page in ("/search", "/companies", "/calls", "/deals"):
+        assert found(rep, page, "+4420") != found(rep, page, "+4429"), "who may see them finds them"
+        for part in ("+4420", "+44 20 794", BOREALIS[:-1]):
+            assert found(viewer, page, part) == found(viewer, page, "+4429")
+
+
+def test_a_view_of_others_that_looks_for_a_number_is_for_who_may_see_numbers(signed_in: Enter) -> None:
+    views = {"hers": f"/calls?q={quote_plus(BOREALIS)}", "spring": "/calls?from=2026-03-01&to=2026-05-31"}
+    for name, path in views.items():
+        assert sent(signed_in("marketer"), "/views", name=name, path=path, shared="yes")[0] == 303
+    for role, seen in (("viewer", False), ("rep", True)):
+        page = signed_in(role).get("/views").text
+        assert ("79460001" in page, "spring" in page) == (seen, True)
 
 
 @ON_BOTH

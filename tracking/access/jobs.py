@@ -210,7 +210,11 @@ def work_until(
 
 
 def _takeable(at: datetime) -> Select[Job]:
-    silent = and_(Job.state == JobState.running, Job.heartbeat_at < at - SILENCE)
+    # Also one of a time to come, from before the clock was put right.
+    silent = and_(
+        Job.state == JobState.running,
+        or_(Job.heartbeat_at < at - SILENCE, Job.heartbeat_at > at + SILENCE),
+    )
     return select(Job).where(or_(Job.state == JobState.waiting, silent))
 
 

@@ -1,9 +1,12 @@
 """Saved views: a page with its filters under a name, a user's own or shared with all."""
 
+from urllib.parse import parse_qs, urlsplit
+
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from tracking.errors import Conflict, Invalid, NotFound
+from tracking.storage import phone
 from tracking.storage.models import SavedView
 from tracking.storage.names import required
 
@@ -50,8 +53,11 @@ def kept(session: Session, user_id: int) -> str:
     )
 
 
-def visible(session: Session, user_id: int, prefix: str = "/") -> list[SavedView]:
-    """Return a user's own views and those shared by others, of pages whose address begins so, by name."""
+def visible(session: Session, user_id: int, prefix: str = "/", *, by_number: bool = True) -> list[SavedView]:
+    """Return a user's own views and those shared by others, of pages whose address begins so, by name.
+
+    Who may not see numbers gets none of others that looks for one ``by_number``.
+    """
     query = (
         select(SavedView)
         .where(or_(SavedView.user_id == user_id, SavedView.shared))
@@ -59,7 +65,15 @@ def visible(session: Session, user_id: int, prefix: str = "/") -> list[SavedView
         .options(joinedload(SavedView.user))
         .order_by(SavedView.name, SavedView.id)
     )
-    return list(session.scalars(query))
+    return [
+        row
+        for row in session.scalars(query)
+        if by_number or row.user_id == user_id or not _looks_for_number(row.path)
+    ]
+
+
+def _looks_for_number(path: str) -> bool:
+    return any(phone.without_number(told) != told for told in parse_qs(urlsplit(path).query).get("q", ()))
 
 
 def remove(session: Session, number: int, *, user_id: int, any_owner: bool) -> SavedView:

@@ -6,11 +6,12 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy import Select, delete, select
+from sqlalchemy import ColumnElement, Select, and_, delete, select
 from sqlalchemy.orm import Session
 
 from tracking.storage.models import OpenSession, User
 
+_ASTRAY = timedelta(days=1)
 _User = TypeVar("_User", bound=User)
 
 LASTS = timedelta(days=30)
@@ -49,8 +50,13 @@ def holding(kind: type[_User], token: str, *, at: datetime) -> Select[_User]:
     return (
         select(kind)
         .join(OpenSession, OpenSession.user_id == kind.id)
-        .where(OpenSession.token_hash == hashed(token), OpenSession.expires_at > at, kind.active)
+        .where(OpenSession.token_hash == hashed(token), _is_open(at), kind.active)
     )
+
+
+def _is_open(at: datetime) -> ColumnElement[bool]:
+    # One that lasts longer was opened while the clock was ahead; a day, since clocks are put right by less.
+    return and_(OpenSession.expires_at > at, OpenSession.expires_at < at + LASTS + _ASTRAY)
 
 
 def open_ones(session: Session, hashes: Collection[str], *, at: datetime) -> dict[str, User]:
@@ -58,7 +64,7 @@ def open_ones(session: Session, hashes: Collection[str], *, at: datetime) -> dic
     wanted = (
         select(OpenSession.token_hash, User)
         .join(User, User.id == OpenSession.user_id)
-        .where(OpenSession.token_hash.in_(hashes), OpenSession.expires_at > at, User.active)
+        .where(OpenSession.token_hash.in_(hashes), _is_open(at), User.active)
     )
     return {row.token_hash: row.User for row in session.execute(wanted)}
 

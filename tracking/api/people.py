@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from pydantic import Field
-from sqlalchemy import select
+from sqlalchemy import false, select
 from sqlalchemy.orm import selectinload
 
 from tracking.access.tokens import Scope
@@ -93,7 +93,8 @@ def list_accounts(context: Context, query: AccountQuery) -> Page[ShownAccount]:
     """List buying companies."""
     rows = select(Account).order_by(Account.id)
     if query.name is not None:
-        rows = rows.where(Account.name_key == name_key(query.name))
+        may = contacts.may_name(query.name, by_number=access.shows_in_full())
+        rows = rows.where(Account.name_key == name_key(query.name) if may else false())
     if query.merged is not None:
         rows = rows.where(Account.merged_into_id.is_not(None) == query.merged)
     return page(context.session, rows, query, _show_account)

@@ -19,7 +19,7 @@ from tracking.access.tokens import Scope
 from tracking.cli.installation import Installation, Moment, counted, json_option, pass_installation
 from tracking.errors import Conflict, Invalid
 from tracking.keeping import backups, rekeying, retention
-from tracking.storage import db, kept
+from tracking.storage import db, kept, running
 from tracking.storage.config import Settings
 from tracking.storage.models import ApiToken, Call, Campaign, InboxEvent
 from tracking.telephony import providers
@@ -117,6 +117,7 @@ def serve(
         click.echo(f"Ringtrail at http://{host}:{port}/ (stop with Ctrl+C)")
     with ExitStack() as beside:
         beside.callback(inbox.close)
+        beside.enter_context(running.noted(settings.data_dir, waits=False))
         beside.enter_context(kept.Following(engine, settings))
         beside.enter_context(pages)
         if not (no_worker or post.stands_in):
@@ -285,6 +286,9 @@ def _examine(installation: Installation) -> list[dict[str, Any]]:
     views, broken = Spool(settings.views_dir).count()
     waits = f"{views} waiting, {broken} unreadable in {settings.views_dir}; start `ringtrail serve`"
     note("page views", not views + broken, waits if views + broken else "none waiting")
+    if cut_off := backups.cut_off(settings):
+        words = f"cut off, files are missing: repeat `ringtrail backup restore` ({cut_off[0]} goes with it)"
+        note("restore", False, words)
     there = spool.has_reserve()
     note("reserve", there, "set aside" if there else "none for a full disk; `ringtrail serve` sets it aside")
     mode = os.stat(settings.data_dir).st_mode & 0o077 if settings.data_dir.exists() else 0
@@ -301,6 +305,9 @@ def _last_backup(settings: Settings) -> tuple[bool, str]:
         return False, f"no verified backup in {settings.backups}; run `ringtrail backup create`"
     age = clock.now() - made[0].made_at
     told = f"{made[0].path}, made {age.days * 24 + age.seconds // 3600} hours ago and verified"
+    if age < -timedelta(hours=1):
+        words = "is of a time to come; check the clock, then run `ringtrail backup create`"
+        return False, f"{made[0].path} {words}"
     if age > timedelta(hours=48):
         return False, f"{told}; run `ringtrail backup create` and check the log of `ringtrail work`"
     if settings.data_dir.exists() and os.stat(settings.backups).st_dev == os.stat(settings.data_dir).st_dev:

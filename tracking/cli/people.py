@@ -104,7 +104,7 @@ def retention_command(installation: Installation, confirmed: int | None) -> None
     """Show what is past its retention period; nothing is changed without --apply.
 
     Set the periods with RINGTRAIL_KEEP_EVENTS_DAYS and RINGTRAIL_KEEP_NUMBERS_DAYS. The worker deletes what
-    is due every day, unless it is more than a fifth of a class.
+    is due every day, unless it is more than a fifth of a class, or all of it.
     """
     settings, engine = installation.settings, installation.engine
     if confirmed is None:

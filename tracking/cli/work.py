@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tracking import logs
 from tracking.cli.installation import Installation, pass_installation
-from tracking.storage import db, kept
+from tracking.storage import db, kept, running
 
 
 @click.command()
@@ -23,7 +23,9 @@ def work(installation: Installation, beside: int | None) -> None:
     from tracking import worker
 
     logs.begin(logging.INFO)
-    worker.run(installation.engine, installation.settings, parent=beside)
+    settings = installation.settings
+    with running.noted(settings.data_dir, waits=True):
+        worker.run(installation.engine, settings, parent=beside)
 
 
 @click.command("_pages")
@@ -42,7 +44,7 @@ def pages(installation: Installation, lines: str) -> None:
         engine = db.connect(settings)
     app = create_app(settings, engine, is_away=installation.away is not None)
     settle()
-    with kept.Following(engine, settings):
+    with running.noted(settings.data_dir, waits=False), kept.Following(engine, settings):
         answer(app.wsgi_app, app.extensions["ringtrail"]["refused"], [int(line) for line in lines.split(",")])
     app.extensions["ringtrail"]["inbox"].close()
     app.extensions["ringtrail"]["links"].close()

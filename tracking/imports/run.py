@@ -1,5 +1,6 @@
 """One import of a file: in batches, every row accounted for as created, updated, skipped or refused."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -147,7 +148,7 @@ def _run(
                             if (done := writer.finish()) is not None:
                                 _count(*done, form, result, kept)
                                 progress(table.done, result.rows)
-                            writer.begin(batch, len(batch), partial(_save, form, batch, at))
+                            writer.begin(batch, len(batch), partial(_save_counted, form, batch, at, log))
                     finally:
                         if (done := writer.finish()) is not None:
                             _count(*done, form, result, kept)
@@ -291,6 +292,18 @@ def _read(row: Row, form: Format[Any], batch: _Batch) -> None:
 
 def _save(form: Format[Any], batch: _Batch, at: datetime, session: Session) -> Sequence[Outcome]:
     return form.save(session, [record for _, record in batch.rows], at) if batch.rows else ()
+
+
+def _save_counted(
+    form: Format[Any], batch: _Batch, at: datetime, log: undo.Record, session: Session
+) -> Sequence[Outcome]:
+    """Save a batch with its counts, which are true also of an import that is killed after it."""
+    outcomes = _save(form, batch, at, session)
+    more = Counter(one.value for one in outcomes if isinstance(one, ImportOutcome))
+    more["refused"] = len(batch.refused) + sum(isinstance(one, Invalid) for one in outcomes)
+    more["skipped"] = len(batch) - more["created"] - more["updated"] - more["refused"]
+    log(session, more)
+    return outcomes
 
 
 def _count(

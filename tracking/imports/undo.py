@@ -2,11 +2,12 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol
 
 from sqlalchemy import ColumnElement, Engine, Select, Table, and_, delete, exists, or_, select, text, update
 from sqlalchemy.orm import Session
@@ -81,7 +82,14 @@ _POINTERS: tuple[tuple[type[Base], str, type[Base]], ...] = (
 _PARTS = ((Touch, "call_id", Call), (Answer, "call_id", Call), (ContactPoint, "contact_id", Contact))
 
 _Rows = dict[type[Base], set[int]]
-Record = Callable[[Session], None]
+_COUNTS = ("created", "updated", "skipped", "refused")
+
+
+class Record(Protocol):
+    """Puts on record what an import has done so far."""
+
+    def __call__(self, session: Session, more: Mapping[str, int] = ...) -> None:
+        """Write the result's counts, and ``more`` than it has yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +118,7 @@ class Plan:
 
 @contextmanager
 def recording(where: Engine | Session, result: Result, at: datetime) -> Iterator[Record]:
-    """Put an import on record, let all that is written meanwhile come from it, and hand out what ends it.
+    """Put an import on record, let all that is written meanwhile come from it, and hand out what counts it.
 
     In a session it is a part of its transaction; on an engine it is known before the first row is written,
     so that one that broke off can be undone too.
@@ -130,9 +138,11 @@ def recording(where: Engine | Session, result: Result, at: datetime) -> Iterator
         session.add(run)
         session.flush()
 
-    def end(session: Session) -> None:
-        counts = {name: getattr(result, name) for name in ("created", "updated", "skipped", "refused")}
-        session.execute(update(ImportRun).where(ImportRun.id == run.id).values(**counts))
+    def count(session: Session, more: Mapping[str, int] = MappingProxyType({})) -> None:
+        counts = {name: getattr(result, name) + more.get(name, 0) for name in _COUNTS}
+        # By the table: nothing else of the session is flushed for it.
+        rows = _table(ImportRun)
+        session.execute(update(rows).where(rows.c.id == run.id).values(**counts))
 
     if isinstance(where, Session):
         begin(where)
@@ -140,7 +150,7 @@ def recording(where: Engine | Session, result: Result, at: datetime) -> Iterator
         db.commit(where, begin)
     result.run_id = run.id
     with origins.of(run.id):
-        yield end
+        yield count
 
 
 def can_be_undone(run: ImportRun, at: datetime) -> bool:

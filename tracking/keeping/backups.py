@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.orm import Session
 
 from tracking.errors import Conflict, Invalid
 from tracking.keeping import sealedfile, tables
-from tracking.storage import db
+from tracking.storage import db, running
 from tracking.storage.config import Settings
 
 ENDING = ".backup"
@@ -31,6 +32,9 @@ _PROVED = ".verified"
 _STAMP = "ringtrail-%Y%m%dT%H%M%SZ"
 _FOLDERS = ("spool", "views", "uploads", "simulations")
 """Folders of the data folder whose files belong to a backup."""
+_PART = ".part"
+_CUT_OFF_S = 3600
+_STAGED = "restoring-"
 _LEAST_ROOM = 1_000_000
 _GONE = (FileNotFoundError, NotADirectoryError)
 
@@ -71,7 +75,8 @@ def create(
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.exists():
         raise Conflict("%(path)s already exists; choose another name", path=str(path))
-    draft = path.with_name(f"{path.name}.{os.urandom(4).hex()}.part")
+    _drop_parts(path.parent, at)
+    draft = path.with_name(f"{path.name}.{os.urandom(4).hex()}{_PART}")
     about = {
         "made_at": at.astimezone(UTC).isoformat(),
         "program": importlib.metadata.version("ringtrail"),
@@ -96,8 +101,21 @@ def create(
     finally:
         draft.unlink(missing_ok=True)
     _sync(path.parent)
-    prove(path, at=at, progress=progress)
+    try:
+        prove(path, at=at, progress=progress)
+    except Invalid:
+        # It could not be restored, and the next ones like it would fill the disk.
+        path.unlink()
+        raise
     return path
+
+
+def _drop_parts(folder: Path, at: datetime) -> None:
+    """Delete what was left of backups that were cut off; one that is being made was written to just now."""
+    for part in folder.glob(f"ringtrail-*{ENDING}.*{_PART}"):
+        with suppress(OSError):
+            if abs(at.timestamp() - part.stat().st_mtime) > _CUT_OFF_S:
+                part.unlink()
 
 
 def _with_room(file: BinaryIO, settings: Settings, progress: Told, done: int, total: int | None) -> None:
@@ -195,7 +213,7 @@ def verify(path: Path, *, progress: Told = _tell_nobody) -> Contents:
                 table = rest.partition("/")[0]
                 rows = tables.rows(content, found.columns[table])
                 found.rows[table] = found.rows.get(table, 0) + len(rows)
-                found.sealed += tables.open_all(rows, found.columns[table])
+                found.sealed += tables.open_all(table, rows, found.columns[table])
             else:
                 folder = rest.partition("/")[0]
                 found.files[folder] = found.files.get(folder, 0) + 1
@@ -282,7 +300,8 @@ def is_due(settings: Settings, *, at: datetime) -> bool:
     settings.backups.mkdir(mode=0o700, parents=True, exist_ok=True)
     # A new installation waits for its first night; the folder is as old as it is.
     last = datetime.fromtimestamp(settings.backups.stat().st_mtime, UTC)
-    if made := proved(settings):
+    # One of a day to come was made while the clock was ahead.
+    if made := [one for one in proved(settings) if one.made_at <= at]:
         last = made[0].made_at
     local = at.astimezone(settings.zone)
     when = time.fromisoformat(settings.backup_at)
@@ -300,45 +319,59 @@ def restore(
     at: datetime,
     replace: bool,
     progress: Told = _tell_nobody,
+    then: Callable[[Session, Settings, Contents], None] = lambda _session, _staged, _found: None,
 ) -> Contents:
     """Put an installation back as a backup has it, at this program's schema: all of it, or nothing.
 
-    Events that lie in the spool stay and are taken in afterwards.
+    Events that lie in the spool stay and are taken in afterwards. ``then`` ends the transaction; it gets
+    settings whose data folder holds the files of the backup.
 
     Raises
     ------
     Invalid
         If the backup cannot be used: damaged, of another key, of a newer program.
     Conflict
-        If something is there already and ``replace`` does not allow for it.
+        If something is there already and ``replace`` does not allow for it, or the service runs.
     """
-    found = verify(path, progress=progress)
-    if found.schema not in db.revisions():
-        raise Invalid(
-            "backup",
-            "this backup is from Ringtrail %(program)s (schema %(schema)s), which is newer than "
-            "this version (schema %(own)s). Install that version or a newer one and restore there; with "
-            "`--schema %(own)s` this version can use the data afterwards",
-            program=found.program,
-            schema=found.schema,
-            own=max(db.revisions()),
-        )
-    staged = settings.data_dir / f"restoring-{os.urandom(4).hex()}"
-    try:
-        with engine.begin() as connection:
-            if not replace and not tables.is_empty(connection):
-                raise Conflict(
-                    "the database already holds data; add --replace to overwrite it with the backup"
-                )
-            if connection.dialect.has_table(connection, "alembic_version"):
-                tables.drop(connection)
-            db.migrate(connection, found.schema)
-            _fill(connection, path, found, staged, progress)
-            db.migrate(connection)
-        _place(staged, settings)
-    finally:
-        _remove(staged)
-    return found
+    with running.stopped(settings.data_dir):
+        for left in cut_off(settings):
+            _remove(left)
+        found = verify(path, progress=progress)
+        if found.schema not in db.revisions():
+            raise Invalid(
+                "backup",
+                "this backup is from Ringtrail %(program)s (schema %(schema)s), which is newer than "
+                "this version (schema %(own)s). Install that version or a newer one and restore there; with "
+                "`--schema %(own)s` this version can use the data afterwards",
+                program=found.program,
+                schema=found.schema,
+                own=max(db.revisions()),
+            )
+        staged = settings.data_dir / f"{_STAGED}{os.urandom(4).hex()}"
+        try:
+            with engine.begin() as connection:
+                if not replace and not tables.is_empty(connection):
+                    raise Conflict(
+                        "the database already holds data; add --replace to overwrite it with the backup"
+                    )
+                if connection.dialect.has_table(connection, "alembic_version"):
+                    tables.drop(connection)
+                db.migrate(connection, found.schema)
+                _fill(connection, path, found, staged, progress)
+                db.migrate(connection)
+                db.check_keys(connection, settings)
+                with Session(connection) as session:
+                    then(session, settings.model_copy(update={"data_dir": staged}), found)
+                    session.commit()
+            _place(staged, settings)
+        finally:
+            _remove(staged)
+        return found
+
+
+def cut_off(settings: Settings) -> list[Path]:
+    """Return what restores left that were cut off: files that are not in their place."""
+    return sorted(settings.data_dir.glob(f"{_STAGED}*"))
 
 
 def _fill(connection: Connection, path: Path, found: Contents, staged: Path, progress: Told) -> None:

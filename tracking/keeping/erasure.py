@@ -6,9 +6,10 @@ backup of before forgets him again.
 """
 
 import json
+import logging
 import re
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -51,6 +52,7 @@ from tracking.storage.models import (
     ContactPoint,
     Erasure,
     IdempotencyKey,
+    ImportChange,
     InboxEvent,
     Touch,
     Visitor,
@@ -59,6 +61,8 @@ from tracking.storage.models import (
 from tracking.storage.vocabulary import Base, TouchKind
 from tracking.telephony.inbox import ERASED
 from tracking.telephony.spool import Spool
+
+_log = logging.getLogger(__name__)
 
 LIST = "erasures.jsonl"
 _GONE = "…"
@@ -70,6 +74,8 @@ _OF_THINGS = frozenset(
     {"account", "ad_material", "campaign", "contact", "indicator", "setting", "source_rule", "visit_count"}
 )
 """Tables whose texts name things, some of them after people: only numbers and addresses leave them."""
+_TOLD = frozenset({"receipt", "at", "by", "hashes", "removed"})
+"""What the list says of each erasure."""
 _TREATED = frozenset({"contact_point.value", "call.caller", "inbox_event.body"})
 """Sealed columns that have a treatment of their own; every other is opened and looked through."""
 
@@ -79,8 +85,8 @@ class Traces:
     """Where a person is named besides the rows that are his."""
 
     events: list[int] = field(default_factory=list)
-    texts: list[tuple[Table, Column[Any], Any, Any]] = field(default_factory=list)
-    """Table, column, key of the row, and what stands there afterwards."""
+    texts: list[tuple[Table, Column[Any], Any]] = field(default_factory=list)
+    """Table, column and key of the row."""
     replies: list[int] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
 
@@ -98,20 +104,24 @@ def traces(session: Session, settings: Settings, person: Person) -> Traces:
         of_a_call = (row.provider, row.event_key.rpartition("/")[0]) in keys_of_calls
         if of_a_call or (named and named.search(row.body)):
             found.events.append(row.id)
-    in_notes = person.in_notes()
+    looked_for_in = _looked_for(person)
     for table, column in _columns():
-        looked_for = named if table.name in _OF_THINGS else in_notes
-        if looked_for is None:
+        if (looked_for := looked_for_in[table.name in _OF_THINGS]) is None:
             continue
         for key, value in _suspects(session, table, column, person):
             if table is IdempotencyKey.__table__:
-                if looked_for.search(value):
+                if looked_for.search(_unescaped(value)):
                     found.replies.append(key)
-            elif (left := _without(value, looked_for, unique=_is_unique(table, column))) != value:
-                found.texts.append((table, column, key, left))
+            elif _without(value, looked_for, unique=False) != value:
+                found.texts.append((table, column, key))
     if named is not None:
         found.files = [path for path, text in _texts_of_files(settings) if named.search(text)]
     return found
+
+
+def _looked_for(person: Person) -> Mapping[bool, re.Pattern[str] | None]:
+    """Return what finds a person in the names of things, and in all else."""
+    return {True: person.in_text(), False: person.in_notes()}
 
 
 def _columns() -> Iterator[tuple[Table, Column[Any]]]:
@@ -134,6 +144,8 @@ def _plain_type(column: Column[Any]) -> TypeEngine[Any] | None:
     match column.type:
         case SealedSaid() as kind:
             return SealedList(kind.purpose)
+        case Sealed() as kind if column is ImportChange.__table__.c.body:
+            return SealedList(kind.purpose)
         case Said() | JSON():
             return JSON()
     return None
@@ -146,12 +158,21 @@ def _suspects(
     kind = column.type
     value = type_coerce(column, plain) if (plain := _plain_type(column)) else column
     wanted = select(key, value).where(column.is_not(None)).execution_options(yield_per=500)
-    if not isinstance(kind, Sealed):
+    tails = person.tails()
+    # JSON holds letters beyond ASCII escaped, and SQLite does not know their capitals.
+    if not isinstance(kind, Sealed) and all(map(str.isascii, tails)):
         # The database passes over nearly all rows; what is left is looked at closely.
         text: ColumnElement[Any] = column.cast(String) if isinstance(kind, Said | JSON) else column
-        wanted = wanted.where(or_(*(text.icontains(tail, autoescape=True) for tail in person.tails())))
+        wanted = wanted.where(or_(*(text.icontains(tail, autoescape=True) for tail in tails)))
     for row in session.execute(wanted):
         yield row[0], row[1]
+
+
+def _unescaped(text: str) -> str:
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False)
+    except ValueError:
+        return text
 
 
 def _without(value: Any, named: re.Pattern[str], *, unique: bool) -> Any:
@@ -187,13 +208,33 @@ def erase(
     drain: Callable[[], int] = lambda: 0,
 ) -> Erasure:
     """Take out whom ``find`` finds; return the receipt. ``drain`` empties the spool into the inbox."""
+    listed(settings)  # lest it be found unreadable only once he is gone
     drain()
-    with db.reading(engine) as session:
-        found = traces(session, settings, find(session))
     receipt = secrets.token_hex(8)
+    row = None
+    while row is None:
+        row = _erase_once(engine, settings, find, receipt=receipt, by=by, at=at)
+    settle(engine, settings)
+    return row
 
-    def work(session: Session) -> Erasure:
+
+def _erase_once(
+    engine: Engine,
+    settings: Settings,
+    find: Callable[[Session], Person],
+    *,
+    receipt: str,
+    by: str,
+    at: datetime,
+) -> Erasure | None:
+    """Take a person out; None where more of him came in while he was looked for."""
+    with db.reading(engine) as session:
         person = find(session)
+        found = traces(session, settings, person)
+
+    def work(session: Session) -> Erasure | None:
+        if find(session) != person:
+            return None
         removed = _take_out(session, person, found, at)
         row = Erasure(
             receipt=receipt,
@@ -205,13 +246,21 @@ def erase(
         session.add(row)
         # The receipt, not the person: the trail is kept longer than he is.
         audit.note(session, by, "person erase", f"receipt {receipt}", at=at)
+        session.flush()
+        # Before the commit: cut off in between, he is found still, and erasing again goes on.
+        _drop_files(settings, found.files)
         return row
 
-    row = db.commit(engine, work)
+    return db.commit(engine, work)
+
+
+def settle(engine: Engine, settings: Settings) -> None:
+    """See through what an erasure leaves to be done; whatever keeps it from that, the worker repeats it."""
     db.leave_no_copy(engine)
-    _drop_files(settings, found.files)
-    note_beside(engine, settings)
-    return row
+    try:
+        note_beside(engine, settings)
+    except (OSError, Invalid) as error:
+        _log.error("the list of erasures could not be written, the worker tries again each hour: %s", error)
 
 
 def _take_out(session: Session, person: Person, found: Traces, at: datetime) -> dict[str, int]:
@@ -220,9 +269,17 @@ def _take_out(session: Session, person: Person, found: Traces, at: datetime) -> 
     changes.note(session)
     # Before the rows that are his, of which more goes than his number.
     connection = session.connection()
-    for table, column, key, left in found.texts:
+    looked_for_in = _looked_for(person)
+    for table, column, key in found.texts:
         where = table.primary_key.columns.values()[0] == key
-        values = {column.name: type_coerce(left, plain) if (plain := _plain_type(column)) else left}
+        plain = _plain_type(column)
+        # As it stands now: somebody may have written on since it was found.
+        held = select(type_coerce(column, plain) if plain else column).where(where).with_for_update()
+        value, looked_for = connection.scalar(held), looked_for_in[table.name in _OF_THINGS]
+        if value is None or looked_for is None:
+            continue
+        left = _without(value, looked_for, unique=_is_unique(table, column))
+        values = {column.name: type_coerce(left, plain) if plain else left}
         if isinstance(column.type, Sealed) and column.type.marks_in:
             values[column.type.marks_in] = namemarks.marks(left)
         connection.execute(update(table).where(where).values(values))
@@ -314,65 +371,57 @@ def listed(settings: Settings, *folders: Path) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for folder in (settings.data_dir, settings.backups, *folders):
         try:
-            lines = (folder / LIST).read_text().splitlines()
-        except OSError:
-            continue
-        for line in lines:
-            try:
+            for line in (folder / LIST).read_text().splitlines():
                 told = json.loads(line)
+                if not told.keys() >= _TOLD:
+                    raise ValueError
                 found[told["receipt"]] = told
-            except (ValueError, KeyError, TypeError):
-                raise Invalid(
-                    "erasures",
-                    "%(file)s cannot be read; restore this file before the backup",
-                    file=str(folder / LIST),
-                ) from None
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, ValueError, AttributeError, TypeError):
+            raise Invalid(
+                "erasures",
+                "%(file)s cannot be read; restore this file before the backup",
+                file=str(folder / LIST),
+            ) from None
     return found
 
 
 def restore(
     engine: Engine, settings: Settings, path: Path, *, at: datetime, replace: bool
 ) -> tuple[Contents, int]:
-    """Restore a backup, then forget again whoever was taken out since; return how many those were."""
+    """Restore a backup without whoever was taken out since; return how many those were."""
     told = listed(settings, path.parent)
     try:
         with db.reading(engine) as session:
             told |= {row.receipt: _plain(row) for row in session.scalars(select(Erasure))}
     except SQLAlchemyError:
         pass  # nothing is there yet, or a schema of before anybody could be taken out
-    found = backups.restore(engine, settings, path, at=at, replace=replace)
     again = 0
-    for one in sorted(told.values(), key=lambda one: str(one["at"])):
-        again += _forget_again(engine, settings, one, at)
-    if told:
-        note_beside(engine, settings)
-    with db.transaction(engine) as session:
+
+    def forget(session: Session, staged: Settings, found: Contents) -> None:
+        nonlocal again
+        again = sum(
+            _forget_again(session, staged, one, at)
+            for one in sorted(told.values(), key=lambda one: str(one["at"]))
+        )
         made = f"made {found.made_at:%Y-%m-%d %H:%M} UTC, {again} people taken out again"
         audit.note(session, "terminal", "backup restore", made, at=at)
+
+    found = backups.restore(engine, settings, path, at=at, replace=replace, then=forget)
+    settle(engine, settings)
     return found, again
 
 
-def _forget_again(engine: Engine, settings: Settings, told: dict[str, Any], at: datetime) -> bool:
-    hashes = {tuple(one.split(":", 1)) for one in told["hashes"]}
-
-    def find(session: Session) -> Person:
-        return people.by_hashes(session, hashes)
-
-    with db.reading(engine) as session:
-        person = find(session)
-        there = session.scalar(select(Erasure.id).where(Erasure.receipt == told["receipt"]))
-        found = traces(session, settings, person) if person.is_anybody else Traces()
-
-    def work(session: Session) -> None:
-        if person.is_anybody:
-            _take_out(session, find(session), found, at)
-        if there is None:
-            kept = {name: told[name] for name in ("receipt", "by", "hashes", "removed")}
-            session.add(Erasure(at=datetime.fromisoformat(told["at"]), **kept))
-
-    db.commit(engine, work)
-    db.leave_no_copy(engine)
-    _drop_files(settings, found.files)
+def _forget_again(session: Session, settings: Settings, told: dict[str, Any], at: datetime) -> bool:
+    person = people.by_hashes(session, {tuple(one.split(":", 1)) for one in told["hashes"]})
+    if person.is_anybody:
+        found = traces(session, settings, person)
+        _take_out(session, person, found, at)
+        _drop_files(settings, found.files)
+    if session.scalar(select(Erasure.id).where(Erasure.receipt == told["receipt"])) is None:
+        kept = {name: told[name] for name in ("receipt", "by", "hashes", "removed")}
+        session.add(Erasure(at=datetime.fromisoformat(told["at"]), **kept))
     return person.is_anybody
 
 

@@ -4,10 +4,12 @@ While it goes on both keys open and find. Which columns there are is told by the
 by the values themselves, each of which says which key sealed it; so it can be cut off and taken up again.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -30,14 +32,18 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from tracking.access import audit
-from tracking.errors import Conflict
+from tracking.errors import Conflict, Invalid
+from tracking.keeping import tables
 from tracking.records import contacts
-from tracking.storage import db, keys, namemarks, vault
+from tracking.storage import db, kept, keys, namemarks, vault
 from tracking.storage.column_types import Sealed
 from tracking.storage.config import Settings
 from tracking.storage.models import Contact, ContactPoint, Installation
 from tracking.storage.vocabulary import Base
+from tracking.telephony import reserve
+from tracking.telephony.reserve import Reserve
 
+_log = logging.getLogger(__name__)
 _BATCH = 200
 """Values of one transaction: a few milliseconds, so that no call waits for it."""
 _ASK_EVERY_S = 0.2
@@ -155,7 +161,12 @@ def _batch(session: Session, table: Table, columns: Sequence[Column[Any]], after
     sets: dict[str, Any] = {c.name: bindparam(f"new_{c.name}", type_=LargeBinary) for c in columns}
     found_by = (name for c in columns for name in (c.type.hash_in, c.type.marks_in) if name)  # type: ignore[attr-defined]  # as above
     sets |= {name: bindparam(f"new_{name}") for name in found_by}
-    news = [_sealed_anew(row, columns) for row in rows]
+    news = []
+    for row in rows:
+        try:
+            news.append(_sealed_anew(row, columns))
+        except Invalid as error:
+            _log.error("the change of key passes over a value: %s", error)
     if table is ContactPoint.__table__:
         news = _without_twins(session, news, {row.id: row.kind for row in rows})
     if news:
@@ -169,7 +180,8 @@ def _sealed_anew(row: Row[Any], columns: Sequence[Column[Any]]) -> dict[str, Any
     for column in columns:
         kind, held = column.type, told[column.name]
         assert isinstance(kind, Sealed)
-        clear = None if held is None else vault.unseal(bytes(held), kind.purpose)
+        with tables.naming(str(column), row.id):
+            clear = None if held is None else vault.unseal(bytes(held), kind.purpose)
         new[f"new_{column.name}"] = None if clear is None else vault.seal(clear, kind.purpose)
         if kind.hash_in:
             hashed = told[kind.hash_in]
@@ -260,30 +272,37 @@ def retire(engine: Engine, settings: Settings, *, by: str, at: datetime) -> str:
     if not older:
         raise Conflict("no older key found; create a new one with `ringtrail key rotate`")
     with db.reading(engine) as session:
-        left = progress(session).left if not is_going_on(session) else None
-    if left != 0:
+        stale = progress(session).left if not is_going_on(session) else None
+    if stale != 0:
         raise Conflict(
             "some values still need an older key; wait until `ringtrail doctor` reports that the "
             "key change is done"
         )
-    for folder in (settings.spool_dir, settings.views_dir, settings.data_dir / "uploads"):
-        for path in folder.glob("*"):
-            if path.is_file() and _beginning(path) != ring.current.mark:
-                raise Conflict(
-                    "%(path)s still needs an older key; wait until it is imported or discarded, at "
-                    "most one day",
-                    path=str(path),
-                )
+    kept.renew(settings)
+    for path, beginning in _sealed_files(settings):
+        if beginning != ring.current.mark:
+            raise Conflict(
+                "%(path)s still needs an older key; wait until it is imported or discarded, at most one day",
+                path=str(path),
+            )
     words = settings.key.get_secret_value() or (settings.data_dir / "ringtrail.key").read_text()
-    kept = [words.split()[0], *(key.kept() for key in ring.all[1:])]
-    if settings.key_file is not None:
-        keys.write(settings.key_file, "\n".join(kept) + "\n", replace=True)
+    left = [words.split()[0], *(key.kept() for key in ring.all[1:])]
     done = ", ".join(key.fingerprint for key in older)
+    # First on the trail: cut off in between, it says too much and not too little.
     db.commit(engine, lambda session: audit.note(session, by, "key retire", done, at=at))
-    return "\n".join(kept)
+    if settings.key_file is not None:
+        keys.write(settings.key_file, "\n".join(left) + "\n", replace=True)
+        keys.drop_drafts(settings.key_file)
+    return "\n".join(left)
 
 
-def _beginning(path: Any) -> bytes:
-    with path.open("rb") as file:
-        found: bytes = file.read(vault.PREFIX)
-    return found
+def _sealed_files(settings: Settings) -> Iterator[tuple[Path, bytes]]:
+    """Return what is sealed beside the database with how it begins, which says by which key."""
+    folders = (settings.spool_dir, settings.views_dir, settings.data_dir / "uploads")
+    for path in (*(path for folder in folders for path in folder.glob("*")), settings.data_dir / kept.COPY):
+        if path.is_file():
+            with path.open("rb") as file:
+                yield path, file.read(vault.PREFIX)
+    for folder in folders[:2]:
+        for _, record in Reserve(path := folder.with_name(f"{folder.name}.reserve")).some(reserve.MOST):
+            yield path, record[: vault.PREFIX]

@@ -24,6 +24,8 @@ SHARE = 0.2
 """More of a class than this is taken out only where somebody has said how much it is."""
 _ALWAYS = 100
 """So few are taken out whatever share they are, or a new installation would ask each day."""
+_FEW = 10
+"""Of more than so many, never all go unasked: the clock may be wrong."""
 _BATCH = 500
 
 
@@ -40,7 +42,7 @@ class Due:
     @property
     def is_much(self) -> bool:
         """Tell whether so much is due that somebody has to say so first."""
-        return self.due > max(_ALWAYS, SHARE * self.total)
+        return self.due > max(_ALWAYS, SHARE * self.total) or self.due == self.total > _FEW
 
 
 def plan(session: Session, settings: Settings, *, at: datetime) -> list[Due]:
@@ -79,18 +81,22 @@ def apply(
     Raises
     ------
     Conflict
-        If that is more than a fifth of a class and ``confirmed`` is not how much it is in all.
+        If that is more than a fifth of a class, or all of it, and ``confirmed`` is not how much it is in all.
     """
     with db.reading(engine) as session:
         every = plan(session, settings, at=at)
     whole = sum(one.due for one in every)
     if any(one.is_much for one in every) and confirmed != whole:
         raise Conflict(
-            "%(due)s records are due for deletion, more than a fifth of a class; check them, then "
-            "confirm the number %(due)s",
+            "%(due)s records are due for deletion, more than a fifth of a class or all of it; check "
+            "them, then confirm the number %(due)s",
             due=whole,
         )
     gone: dict[str, int] = {}
+    if whole:
+        told = ", ".join(f"{one.due} {one.name}" for one in every if one.due)
+        # First on the trail: cut off in between, it says too much and not too little.
+        db.commit(engine, lambda session: audit.note(session, by, "retention apply", told, at=at))
     for one in every:
         if not one.due:
             continue
@@ -101,8 +107,6 @@ def apply(
                 gone[one.name] += some
                 progress(sum(gone.values()), whole)
     if gone:
-        told = ", ".join(f"{count} {name}" for name, count in gone.items())
-        db.commit(engine, lambda session: audit.note(session, by, "retention apply", told, at=at))
         db.leave_no_copy(engine)
     return gone
 

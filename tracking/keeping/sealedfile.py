@@ -9,6 +9,7 @@ import json
 import os
 import struct
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, BinaryIO
 
 from cryptography.exceptions import InvalidTag
@@ -125,9 +126,12 @@ def about(file: BinaryIO) -> dict[str, Any]:
 def _about(line: bytes) -> dict[str, Any]:
     try:
         told = json.loads(line)
-        if told["file"] != _MAGIC or not {"key", "salt", "made_at", "program", "schema"} <= told.keys():
+        named = [told[name] for name in ("key", "salt", "made_at", "program", "schema")]
+        if told["file"] != _MAGIC or not all(isinstance(one, str) for one in named):
             raise ValueError
         bytes.fromhex(told["salt"])
+        if datetime.fromisoformat(told["made_at"]).tzinfo is None:
+            raise ValueError
     except (ValueError, TypeError, KeyError, RecursionError):
         raise Invalid("backup", "not a Ringtrail backup; choose a file that ends in .backup") from None
     found: dict[str, Any] = told

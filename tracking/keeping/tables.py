@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
@@ -148,14 +149,29 @@ def rows(part: bytes, columns: Mapping[str, str]) -> list[dict[str, Any]]:
         raise Invalid("backup", "a row cannot be read; use another backup") from error
 
 
-def open_all(found: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> int:
-    """Open every sealed value of some rows, and return how many; raise Invalid where one does not."""
+@contextmanager
+def naming(column: str, row: object) -> Iterator[None]:
+    """Name the row where a value in it does not open."""
+    try:
+        yield
+    except Invalid:
+        raise Invalid(
+            "key",
+            "%(column)s of row %(row)s is damaged or needs another key; restore that key, or empty the value",
+            column=column,
+            row=row,
+        ) from None
+
+
+def open_all(table: str, found: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> int:
+    """Open every sealed value of some rows, and return how many; raise Invalid naming one that does not."""
     sealed = {name: kind.removeprefix(_SEALED) for name, kind in columns.items() if kind.startswith(_SEALED)}
     opened = 0
     for row in found:
         for name, purpose in sealed.items():
             if row[name] is not None:
-                vault.unseal_bytes(row[name], purpose)
+                with naming(f"{table}.{name}", row["id"]):
+                    vault.unseal_bytes(row[name], purpose)
                 opened += 1
     return opened
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, false, func, or_, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 
 from tracking.errors import Conflict, Invalid, NotFound
@@ -175,16 +175,26 @@ def rename(account: Account, name: str) -> None:
     account.name_key = name_key(name)
 
 
-def named_like(text: str) -> ColumnElement[bool]:
+def may_name(text: str, *, by_number: bool) -> bool:
+    """Tell whether names are looked through for a text.
+
+    Who may not see numbers finds nobody by digits alone: a number may stand where a name should.
+    """
+    return by_number or any(map(str.isalpha, text))
+
+
+def named_like(text: str, *, by_number: bool = True) -> ColumnElement[bool]:
     """Return whether a company's name begins with a text, as an interval that an index serves."""
+    if not may_name(text, by_number=by_number):
+        return false()
     key = name_key(text)
     # No name holds the greatest code point, which stands for nothing.
     return and_(Account.name_key >= key, Account.name_key < f"{key}\U0010ffff")
 
 
-def is_of(column: InstrumentedAttribute[int], text: str) -> ColumnElement[bool]:
+def is_of(column: InstrumentedAttribute[int], text: str, *, by_number: bool = True) -> ColumnElement[bool]:
     """Return whether a company, or one that counts as the same, has a name that begins with a text."""
-    return column.in_(families(select(Account.id).where(named_like(text))))
+    return column.in_(families(select(Account.id).where(named_like(text, by_number=by_number))))
 
 
 def matching(text: str, region: str, *, by_number: bool = True) -> Select[Account]:
@@ -193,7 +203,7 @@ def matching(text: str, region: str, *, by_number: bool = True) -> Select[Accoun
     Who may not see numbers finds nobody ``by_number``: a hit would tell that it is there.
     """
     conditions: list[ColumnElement[bool]] = [
-        named_like(text),
+        named_like(text, by_number=by_number),
         Account.domain == text.casefold(),
         Account.external_id == text,
     ]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import Engine, delete, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -61,7 +61,9 @@ def deliver(engine: Engine, settings: Settings, compose: Compose, *, at: datetim
 
 
 def _take(engine: Engine, at: datetime) -> OutgoingMail | None:
-    due = select(OutgoingMail).where(OutgoingMail.not_before <= at).order_by(OutgoingMail.id).limit(1)
+    # What waits for longer than any pause was put in line while the clock was ahead.
+    is_due = or_(OutgoingMail.not_before <= at, OutgoingMail.not_before > at + _FIRST_PAUSE * 2**_ATTEMPTS)
+    due = select(OutgoingMail).where(is_due).order_by(OutgoingMail.id).limit(1)
     with db.reading(engine) as session:
         # Looking costs no lock.
         if session.scalar(due) is None:

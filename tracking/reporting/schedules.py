@@ -147,7 +147,11 @@ def line_up(session: Session, *, at: datetime, zone: ZoneInfo) -> list[Job]:
     """Put the schedules that are due in line for the worker; however long none ran, each once."""
     due = select(ReportSchedule).where(_due(at, zone)).order_by(ReportSchedule.id)
     lined_up = []
+    today = at.astimezone(zone).date()
     for row in session.scalars(due.with_for_update(skip_locked=True)):
+        if row.next_on > today:
+            row.next_on, row.not_before = following(today, CADENCES[row.cadence]), None
+            continue
         row.not_before = at + PAUSE
         lined_up.append(_enqueue(session, row, {"due": row.next_on.isoformat()}, by=row.created_by, at=at))
     return lined_up
@@ -214,8 +218,14 @@ def note_failure(
 
 def _due(at: datetime, zone: ZoneInfo) -> ColumnElement[bool]:
     today = at.astimezone(zone).date()
-    waited = or_(ReportSchedule.not_before.is_(None), ReportSchedule.not_before <= at)
-    return and_(ReportSchedule.next_on <= today, waited)
+    not_before = ReportSchedule.not_before
+    waited = or_(not_before.is_(None), not_before <= at, not_before > at + PAUSE)
+    # Later than the next day of its cadence: it was moved on while the clock was ahead.
+    astray = (
+        and_(ReportSchedule.cadence == cadence, ReportSchedule.next_on > following(today, step))
+        for cadence, step in CADENCES.items()
+    )
+    return or_(and_(ReportSchedule.next_on <= today, waited), *astray)
 
 
 def _enqueue(session: Session, row: ReportSchedule, more: dict[str, Any], *, by: str, at: datetime) -> Job:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import resources
@@ -30,6 +31,8 @@ except ImportError:
 
 SQLITE_VERSION: tuple[int, int, int] = sqlite.sqlite_version_info
 _Result = TypeVar("_Result")
+_BUSY_MS = 5000
+_CHECKPOINT_S = 5.0
 
 
 def sqlite_is_safe(version: tuple[int, int, int]) -> bool:
@@ -96,7 +99,7 @@ def _sqlite_engine(url: str) -> Engine:
         "journal_mode": journal,
         "synchronous": 2,
         "trusted_schema": 0,
-        "busy_timeout": 5000,
+        "busy_timeout": _BUSY_MS,
         # What is changed or deleted leaves no copy in the file, or an erasure would not be one.
         "secure_delete": 1,
     }
@@ -158,13 +161,19 @@ def commit(engine: Engine, work: Callable[[Session], _Result]) -> _Result:
 
 
 def leave_no_copy(engine: Engine) -> None:
-    """Let what was deleted before go from SQLite's log of changes too; it waits for whoever still reads."""
+    """Let what was deleted before go from SQLite's log of changes too; wait a while for who still reads."""
     if engine.dialect.name != "sqlite":
         return
     connection = engine.raw_connection()
+    # Beside any transaction, in which a checkpoint is refused.
+    ask = connection.cursor().execute
     try:
-        # Beside any transaction, in which a checkpoint is refused.
-        connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        # Waiting for readers, it would keep writers out.
+        ask("PRAGMA busy_timeout=0")
+        until = time.monotonic() + _CHECKPOINT_S
+        while ask("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] and time.monotonic() < until:
+            time.sleep(0.05)
+        ask(f"PRAGMA busy_timeout={_BUSY_MS}")
     finally:
         connection.close()
 
@@ -312,8 +321,13 @@ def _check_installed(engine: Engine, settings: Settings) -> None:
         raise Invalid("database", f"{redact(settings.url)} {state}; run `ringtrail db upgrade`")
     # Reading only: whoever holds the lock of all writers does not hold up a start.
     with reading(engine) as session:
-        needed = sealed_with(session.connection())
-        first = session.execute(text("SELECT first_key FROM installation")).scalar()
+        check_keys(session.connection(), settings)
+
+
+def check_keys(connection: Connection, settings: Settings) -> None:
+    """Raise Invalid where the keys of this process are not those that a database needs."""
+    needed = sealed_with(connection)
+    first = connection.execute(text("SELECT first_key FROM installation")).scalar()
     ring = vault.installed()
     if missing := [fingerprint for fingerprint in needed if ring.of(fingerprint) is None]:
         raise Invalid(

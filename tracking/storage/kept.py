@@ -24,7 +24,8 @@ from tracking.storage.models import Setting
 _log = logging.getLogger(__name__)
 _EVERY_S = 2.0
 """How soon a process follows what was set in another one, in seconds."""
-_COPY = "ringtrail.settings"
+COPY = "ringtrail.settings"
+"""The copy, in the data folder."""
 _PURPOSE = "setting.value"
 
 
@@ -59,14 +60,20 @@ def refresh(database: Session | Connection, settings: Settings) -> None:
         _save(settings, told)
 
 
+def renew(settings: Settings) -> None:
+    """Seal the copy with the key that seals now, if there is one."""
+    if (settings.data_dir / COPY).exists():
+        _save(settings, settings.kept)
+
+
 def recall(settings: Settings) -> None:
     """Let settings be what the database kept when it was last read here, as far as the copy tells."""
-    path = settings.data_dir / _COPY
+    path = settings.data_dir / COPY
     try:
         sealed = keys.read(path)
         # Before there is a database, nobody has installed them yet.
         vault.install(settings.keys, settings.key_file)
-        told = json.loads(vault.unseal(sealed, _COPY))
+        told = json.loads(vault.unseal(sealed, COPY))
         settings.adopt({str(name): str(text) for name, text in told.items()})
     except FileNotFoundError:
         return
@@ -96,11 +103,11 @@ class Following:
 
 
 def _save(settings: Settings, told: Mapping[str, str]) -> None:
-    path = settings.data_dir / _COPY
-    draft = path.with_name(f"{_COPY}.{os.getpid()}.{threading.get_ident()}")
+    path = settings.data_dir / COPY
+    draft = path.with_name(f"{COPY}.{os.getpid()}.{threading.get_ident()}")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(vault.seal(json.dumps(told), _COPY))
+            file.write(vault.seal(json.dumps(told), COPY))
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)

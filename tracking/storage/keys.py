@@ -23,6 +23,8 @@ from tracking.errors import Invalid
 
 _MASTER = 32
 _KEPT = "kept:"
+_DRAFT = 6
+"""Random bytes in the name of a file that is being written."""
 _VERSION = b"\x02"
 PREFIX = len(_VERSION) + 4
 """Bytes before the nonce of a sealed value: the form, and which key sealed it."""
@@ -156,24 +158,30 @@ def read(path: Path) -> bytes:
         return file.read()
 
 
+def drop_drafts(path: Path) -> None:
+    """Delete what writing a file has left where it was cut off."""
+    for draft in path.parent.glob(f"{path.name}.{'[0-9a-f]' * 2 * _DRAFT}"):
+        draft.unlink(missing_ok=True)
+
+
 def write(path: Path, text: str, *, replace: bool) -> None:
     """Write a file that only its owner reads, whole or not at all; leave one that is there unless told."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.urandom(6).hex()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    if replace:
-        draft.replace(path)
-    else:
-        try:
+    draft = path.with_name(f"{path.name}.{os.urandom(_DRAFT).hex()}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            draft.replace(path)
+        else:
             # The link appears whole or not at all, and for the first of two processes starting at once only:
             # neither a crash nor the other one ever shows half a key.
             with suppress(FileExistsError):
                 os.link(draft, path)
-        finally:
-            draft.unlink()
+    finally:
+        draft.unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import request
 from flask_babel import gettext
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from tracking import clock
@@ -161,6 +161,8 @@ def _caller(session: Session, wanted: Select[Call], text: str, region: str) -> C
             if (row.caller or "")[known].endswith(digits) or row.dialled.endswith(digits)
         ]
         return CallSearch(wanted.where(Call.id.in_(ids[:_FEW])), tails=True)
+    if not contacts.may_name(text, by_number=sees_numbers()):
+        return CallSearch(wanted.where(false()))
     company = select(Account.id).where(Account.name_key.contains(name_key(text), autoescape=True))
     of_company = contacts.people_of(contacts.families(company))
     called = contacts.called(session, text, most=_FEW)

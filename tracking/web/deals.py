@@ -22,7 +22,7 @@ from tracking.storage.models import Answer, Deal
 from tracking.storage.vocabulary import Outcome, Stage
 from tracking.telephony import practice
 from tracking.web import forms, pages
-from tracking.web.pages import EVERYONE, MARKETERS, Work, some_of
+from tracking.web.pages import EVERYONE, MARKETERS, Work, sees_numbers, some_of
 
 Page = str | tuple[str, int] | Response
 _PAGE = 50
@@ -51,7 +51,8 @@ def deal_list() -> str:
     if (stage := request.args.get("stage", "")) in list(Stage):
         wanted = wanted.where(Deal.stage == stage)
     if text := request.args.get("q", "").strip():
-        wanted = wanted.where(contacts.is_of(Deal.account_id, text) | (Deal.external_id == text))
+        theirs = contacts.is_of(Deal.account_id, text, by_number=sees_numbers())
+        wanted = wanted.where(theirs | (Deal.external_id == text))
     with pages.reading() as session:
         rows = some_of(session, Deal, wanted, skip, _PAGE + 1, joinedload(Deal.account))
         return render_template(

@@ -14,7 +14,8 @@ from tracking.web.pages import EVERYONE, Work, user
 @pages.page("/views", EVERYONE)
 def saved_views() -> str:
     with pages.reading() as session:
-        return render_template("decide/views.html", saved=views.visible(session, user().id), role=Role)
+        saved = views.visible(session, user().id, by_number=pages.sees_numbers())
+        return render_template("decide/views.html", saved=saved, role=Role)
 
 
 @pages.page("/views", EVERYONE, methods=("POST",))

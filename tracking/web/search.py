@@ -41,7 +41,7 @@ def _found(session: Session, text: str) -> dict[str, object]:
     )
     deals = (
         select(Deal)
-        .where(contacts.is_of(Deal.account_id, text) | (Deal.external_id == text))
+        .where(contacts.is_of(Deal.account_id, text, by_number=sees_numbers()) | (Deal.external_id == text))
         .order_by(Deal.id.desc())
         .options(joinedload(Deal.account))
     )
