@@ -139,7 +139,8 @@ def test_a_bad_deal_names_its_column(engine: Engine, row: str, column: str, reas
         ("costs", "Campaign,Period,Amount,Hours\nFair,someday,lots,many\n", ["Period", "Amount", "Hours"]),
         ("touches", "Company,Occurred at,Kind\nBorealis,soon,dance\n", ["Occurred at", "Kind"]),
         ("visits", "Day,Source,Visits\nsoon,google,many\n", ["Visits", "Day"]),
-        ("calls", "Started at,Caller,Talk time (s),Status\nsoon,+442079460001,long,vanished\n",
+        ("calls", "Started at,Caller,Dialled,Talk time (s),Status\n"
+         "soon,+442079460001,+46701740605,long,vanished\n",
          ["Talk time (s)", "Started at", "Status"]),
     ],
 )  # fmt: skip

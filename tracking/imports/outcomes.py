@@ -5,7 +5,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
@@ -135,7 +135,11 @@ class Result:
             "notes": [*self.notes, *self.passed_over],
             "refusals": [
                 {"line": r.line, "column": r.column, "value": r.value, "reason": r.reason}
-                | ({"also": [asdict(fault) for fault in r.also]} if r.also else {})
+                | (
+                    {"also": [{"column": f.column, "value": f.value, "reason": f.reason} for f in r.also]}
+                    if r.also
+                    else {}
+                )
                 for r in self.refusals
             ],
         }
