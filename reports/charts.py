@@ -24,7 +24,14 @@ _MARK = 9
 _LEAST_ROWS = 22
 _APART = 8
 _LABEL = 220
+_TREND = 260
+_LINE = 14
 _NOTE_LINES = 6
+# The first date says its year too: of the others only January does.
+_YEAR_TOLD = (
+    "datum.index > 0 || datum.label === timeFormat(datum.value, '%Y') ? datum.label "
+    ": [datum.label, timeFormat(datum.value, '%Y')]"
+)
 # Of what each 1 brought back: from ROI -90 % on, with break-even (1) among them.
 _BACKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 _ENDS = {"roi": "roi", "low": "roi_low", "high": "roi_high"}
@@ -146,10 +153,20 @@ def trend(
     ]
     whole = table["whole"].to_pylist() if "whole" in table.column_names else [True] * len(rows)
     series = list(dict.fromkeys(row["series"] for row in rows))
+    notes = _notes(annotations, table["start"].to_pylist())
+    # The names of what happened have lines of their own above the figures.
+    above = _LINE * sum(note["named"] for note in notes)
+    dates = {"grid": False, "labelOverlap": "greedy", "labelSeparation": _APART, "labelExpr": _YEAR_TOLD}
     encoding: Spec = {
-        "x": _field("start", _TIME, title=None, axis={"grid": False, "labelOverlap": True}),
-        # Written out: what stands for a thousand differs from language to language.
-        "y": _field("value", _AMOUNT, title=title or None, axis={"format": ",~r" if money else ",.4~r"}),
+        "x": _field("start", _TIME, title=None, axis=dates),
+        "y": _field(
+            "value",
+            _AMOUNT,
+            title=title or None,
+            # Written out: what stands for a thousand differs from language to language.
+            axis={"format": ",~r" if money else ",.4~r"},
+            scale={"range": [_TREND + above, above]},
+        ),
         "color": _named("series", series, COLOURS, title=None),
         "tooltip": [
             _field("start", _TIME, title=say("from"), format=_DAY),
@@ -158,7 +175,6 @@ def trend(
         ],
     }
     marked = encoding | {"shape": _named("series", series, SHAPES, title=None)}
-    notes = _notes(annotations, table["start"].to_pylist())
     data = {
         "whole": [row for row, is_whole in zip(rows, whole, strict=True) if is_whole],
         "part": [row for row, is_whole in zip(rows, whole, strict=True) if not is_whole],
@@ -169,7 +185,7 @@ def trend(
     layers.append(_layer("whole", _point(45), marked))
     if data["part"]:
         layers.append(_layer("part", _point(45, filled=False, strokeWidth=1.5), marked))
-    return _finished(layers, data, 260, locale, over_time=True)
+    return _finished(layers, data, _TREND + above, locale, over_time=True)
 
 
 def still_to_come(
@@ -384,10 +400,14 @@ def _around(marks: Sequence[str], count: int) -> list[str]:
 
 
 def _notes(annotations: Iterable[Mapping[str, Any]], days: Sequence[date]) -> list[Spec]:
-    """Place what happened between the first and last of the days drawn, each name on a line of its own."""
+    """Place what happened between the first and last of the days drawn.
+
+    The latest have their names each on a line of its own: a name that stands at the right of its mark below
+    those of earlier marks, one at the left above them, so that few marks run through a name.
+    """
     known = sorted(annotations, key=lambda note: note["starts_on"])
     first, last = (min(days), max(days)) if days else (date.min, date.max)
-    notes = []
+    notes: list[Spec] = []
     for place, note in enumerate(known):
         start, end = note["starts_on"], note.get("ends_on") or note["starts_on"]
         # Drawn to its whole length, what began earlier or goes on would stretch the axis of time.
@@ -399,11 +419,17 @@ def _notes(annotations: Iterable[Mapping[str, Any]], days: Sequence[date]) -> li
                 "end": _iso(end),
                 "left": _iso(left),
                 "right": _iso(max(left, min(end, last))),
-                "line": place % _NOTE_LINES,
+                "named": len(known) - place <= _NOTE_LINES,
                 # A name near the right edge is written to the left of its mark, where there is room.
-                "late": bool(days) and (left - first) > (last - first) * 0.7,
+                "late": bool(days) and (left - first) > (last - first) * 0.55,
             }
         )
+    named = [note for note in notes if note["named"]]
+    late = [note for note in named if note["late"]]
+    for line, note in enumerate([*reversed(late), *(note for note in named if not note["late"])]):
+        note["top"] = _LINE * line
+    for note in notes[: len(notes) - len(named)]:
+        note["top"] = _LINE * len(named)
     return notes
 
 
@@ -420,17 +446,24 @@ def _beside(say: Any) -> list[Spec]:
         "align": {"expr": "datum.late ? 'right' : 'left'"},
         "baseline": "top",
         "dx": {"expr": "datum.late ? -4 : 4"},
-        "dy": {"expr": "2 + 14 * datum.line"},
+        "dy": 2,
         "limit": 160,
         "fontSize": 11,
         "fontStyle": "italic",
         "color": grey,
     }
+    # Pixels from the top; the scale of the figures has no part in it.
+    top = {"field": "top", "type": "quantitative", "scale": None, "axis": None}
     base = {"x": x, "tooltip": told}
+    down = base | {"y": top, "y2": {"value": {"expr": "height"}}}
     return [
-        _layer("notes", {"type": "rect", "opacity": 0.18, "color": grey}, base | {"x2": {"field": "right"}}),
-        _layer("notes", _rule(color=grey, strokeDash=[5, 3], strokeWidth=1.5), base),
-        _layer("notes", label, base | {"text": _field("title", _NAME), "y": {"value": 0}}),
+        _layer("notes", {"type": "rect", "opacity": 0.18, "color": grey}, down | {"x2": {"field": "right"}}),
+        _layer("notes", _rule(color=grey, strokeDash=[5, 3], strokeWidth=1.5), down),
+        _layer(
+            "notes",
+            label | {"text": {"expr": "datum.named ? datum.title : ''"}},
+            base | {"y": top},
+        ),
     ]
 
 

@@ -71,11 +71,11 @@ KPIS: tuple[Kpi, ...] = (
         "excludes sales salaries unless you add them as a cost",
     ),
     Kpi(
-        "lead_to_customer_rate",
-        "Lead-to-customer rate",
+        "customers_per_lead",
+        "Customers per lead",
         "new customers / leads, both credited in the period",
-        "share",
-        "this period's customers were often an earlier period's leads",
+        "ratio",
+        "above 1 where customers were an earlier period's leads",
     ),
     Kpi(
         "answered_rate",

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from attribution.uncertainty import draws_of
+from reports.evidence import is_campaign
 from reports.kpis import Period
 from reports.roi import Credited, by_table
 
@@ -61,6 +62,30 @@ class Resampled:
             return None
         low, high = self._ends(level)[:, m, k]
         return float(low / self.cost[k] - 1), float(high / self.cost[k] - 1)
+
+    def total(self, model: str, cost: float, level: float = 0.8) -> tuple[float, float] | None:
+        """Give the interval of the ROI of all campaigns together.
+
+        Parameters
+        ----------
+        model : str
+            Which.
+        cost : float
+            All costs in minor units, with those that belong to no campaign.
+        level : float, default 0.8
+            Nominal coverage, above 0 and below 1.
+
+        Returns
+        -------
+        tuple of float or None
+            Its ends as fractions; None without a cost.
+        """
+        named = [k for k, campaign in enumerate(self.campaigns) if is_campaign(campaign)]
+        if not cost > 0 or not named:
+            return None
+        sums = self.replicates[self.models.index(model), named].sum(axis=0)
+        low, high = np.quantile(sums, [(1 - level) / 2, (1 + level) / 2])
+        return float(low / cost - 1), float(high / cost - 1)
 
     def _ends(self, level: float) -> Floats:
         # All at once: a quantile costs more to ask for than to find.

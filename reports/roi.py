@@ -58,7 +58,7 @@ ROI = pa.schema(
         *(pa.field(name, pa.int64(), nullable=False) for name in _COUNTS[:2]),
         *(pa.field(name, pa.float64(), nullable=False) for name in _COUNTS[2:]),
         *(pa.field(name, pa.float64()) for name in _RATIOS),
-        pa.field("lead_to_customer_rate", pa.float64()),
+        pa.field("customers_per_lead", pa.float64()),
     ]
 )
 """Columns of the ROI table; amounts in whole minor units, shares as fractions, None where undefined."""
@@ -409,5 +409,5 @@ def _rows(
             "cost_per_lead_minor": ratio(cost, figures["leads"]) if cost else None,
             "cost_per_qualified_lead_minor": ratio(cost, figures["qualified_leads"]) if cost else None,
             "acquisition_cost_minor": ratio(cost, figures["customers"]) if cost else None,
-            "lead_to_customer_rate": ratio(figures["customers"], figures["leads"]),
+            "customers_per_lead": ratio(figures["customers"], figures["leads"]),
         }

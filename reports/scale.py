@@ -127,7 +127,12 @@ def axis(write: Callable[[float], str], steps: Sequence[float] = CLOSE) -> str:
             f'font-weight="{weight}">{write(step)}</text>'
         )
 
-    return _svg(14, [figure(step) for step in steps])
+    return _svg(14, [figure(step) for step in written(steps)])
+
+
+def written(steps: Sequence[float]) -> Sequence[float]:
+    """Return the marks that have room for their figure: of many every other one, break-even among them."""
+    return steps[steps.index(1.0) % 2 :: 2] if len(steps) > len(CLOSE) else steps
 
 
 def _svg(height: int, parts: list[str]) -> str:

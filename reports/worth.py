@@ -143,7 +143,7 @@ def figures(
         "inbound_acquisition_cost_minor": _acquisition(inbound),
         "outbound_acquisition_cost_minor": _acquisition(outbound),
         "visitor_to_lead_rate": ratio(total["leads"] if leads_counted is None else leads_counted, visits),
-        "lead_to_customer_rate": ratio(customers, total["leads"]),
+        "customers_per_lead": ratio(customers, total["leads"]),
         "lifetime_value_minor": value,
         "lifetime_to_acquisition": ratio(value, acquisition) if value is not None and acquisition else None,
         "payback_months": ratio(acquisition, monthly) if acquisition is not None and monthly else None,

@@ -86,6 +86,12 @@ _WHEN: Final = {
 }
 
 
+LOGARITHMS: Final = frozenset(
+    {"orders", "calls_per_account", "cycle_median", "clicks_per_account", "talk_median", "cycle_upper"}
+)
+"""Figures that are compared by their logarithm; people read them without."""
+
+
 def compute(tables: Mapping[str, pa.Table], start: dt.datetime, end: dt.datetime) -> dict[str, float]:
     """Compute all figures inside a window.
 

@@ -227,15 +227,18 @@ def test_what_a_person_can_put_right_ends_in_one_line_and_exit_code_2(
     ("line", "reason"),
     [
         ("report roi --lookback nan", "'nan' is not a number"),
-        ("size-desk --calls-per-hour inf", "is not in the range"),
-        ("size-pool --views-per-hour 7 --delay-minutes 1e308", "is not in the range"),
+        ("size-desk --calls-per-hour inf", "'inf' is not a number"),
+        (
+            "size-pool --views-per-hour 7 --delay-minutes 1e308",
+            "1e308 is out of range; enter more than 0 and at most",
+        ),
         ("rate EUR 2026-01-01 nan", "'nan' is not a number"),
         (
             "experiment add Pause --campaign X --from 2026-03-02 --weeks 4 --at-least inf",
             "'inf' is not a number",
         ),
-        ("import undo 99999999999999999999", "is not in the range"),
-        ("answer add fair --call 0", "is not in the range"),
+        ("import undo 99999999999999999999", "out of range; enter at least 1 and at most 2,147,483,647"),
+        ("answer add fair --call 0", "0 is out of range; enter at least 1"),
         ("size-desk --calls-per-hour 1000000 --talk-minutes 9000", "no size up to 100000 keeps the loss"),
     ],
 )
@@ -289,6 +292,23 @@ def test_the_main_line_is_named_in_the_terminal(terminal: Terminal) -> None:
     terminal.run(f"number main-line {ACME_DESK}")
     (row,) = terminal.json("number list --json")  # type: ignore[misc]  # a list of rows
     assert row["state"] == "main_line"
+    assert "main line" in terminal.run("number list").stdout
+
+
+def test_tables_say_channels_and_states_as_the_pages_do_and_json_keeps_their_names(
+    terminal: Terminal,
+) -> None:
+    terminal.run("campaign add Expo --channel fair")
+    terminal.run(f"number add {CATALOGUE_NUMBER} --provider cdr")
+    terminal.run("material add Expo Stand")
+    terminal.run("number assign --campaign Expo --material Stand --from 2026-01-01")
+    assert "trade show" in terminal.run("campaign list").stdout
+    assert "in use" in terminal.run("number list").stdout
+    terminal.run(f"number release {CATALOGUE_NUMBER} --at 2026-02-01")
+    assert "cooling off" in terminal.run("number list").stdout
+    (campaign,) = terminal.json("campaign list --json")  # type: ignore[misc]  # a list of one
+    (number,) = terminal.json("number list --json")  # type: ignore[misc]  # a list of one
+    assert (campaign["channel"], number["state"]) == ("fair", "quarantined")
 
 
 def test_an_import_is_listed_and_undone_after_it_was_shown(terminal: Terminal, tmp_path: Path) -> None:

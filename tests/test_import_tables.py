@@ -130,6 +130,27 @@ def test_a_bad_deal_names_its_column(engine: Engine, row: str, column: str, reas
     assert reason in result.refusals[0].reason
 
 
+@ON_SQLITE
+@pytest.mark.parametrize(
+    ("kind", "text", "columns"),
+    [
+        ("deals", "Deal stage,Amount,Company,Phone,Close date\ngone,lots,Borealis,07x,soon\n",
+         ["Deal stage", "Amount", "Close date", "Phone"]),
+        ("costs", "Campaign,Period,Amount,Hours\nFair,someday,lots,many\n", ["Period", "Amount", "Hours"]),
+        ("touches", "Company,Occurred at,Kind\nBorealis,soon,dance\n", ["Occurred at", "Kind"]),
+        ("visits", "Day,Source,Visits\nsoon,google,many\n", ["Visits", "Day"]),
+        ("calls", "Started at,Caller,Dialled,Talk time (s),Status\n"
+         "soon,+442079460001,+46701740605,long,vanished\n",
+         ["Talk time (s)", "Started at", "Status"]),
+    ],
+)  # fmt: skip
+def test_all_that_is_wrong_with_a_row_is_said_at_once(
+    engine: Engine, kind: str, text: str, columns: list[str]
+) -> None:
+    [refusal] = import_table(engine, kind, text).refusals
+    assert [fault.column for fault in refusal.faults] == columns
+
+
 def test_costs_of_the_worked_fair_add_up(engine: Engine) -> None:
     file = DATA / "worked_237_86" / "costs.csv"
     result = import_table(engine, "costs", file)

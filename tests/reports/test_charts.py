@@ -121,11 +121,24 @@ def test_what_began_before_the_first_day_or_goes_on_is_drawn_within_the_days_but
 def test_names_of_what_happened_soon_after_each_other_stand_on_lines_of_their_own() -> None:
     told = [{"starts_on": date(2026, 2, day), "ends_on": None, "title": f"Event {day}"} for day in (3, 1, 2)]
     notes = charts.trend(MONTHS, told)["datasets"]["notes"]
-    assert [(note["title"], note["line"]) for note in notes] == [
-        ("Event 1", 0),
-        ("Event 2", 1),
-        ("Event 3", 2),
+    assert [(note["title"], note["top"]) for note in notes] == [
+        ("Event 1", 14),
+        ("Event 2", 28),
+        ("Event 3", 0),
     ]
+
+
+def test_figures_keep_below_the_names_of_what_happened() -> None:
+    told = [{"starts_on": date(2026, 2, 1), "ends_on": None, "title": str(place)} for place in range(9)]
+    spec = charts.trend(MONTHS, told)
+    names = [note["top"] for note in spec["datasets"]["notes"] if note["named"]]
+    assert len(names) == 6, "the latest; the others are told by pointing at them"
+    ranges = [
+        layer["encoding"]["y"]["scale"]["range"]
+        for layer in spec["layer"]
+        if layer["data"] == {"name": "whole"}
+    ]
+    assert ranges[0] == ranges[1] == [spec["height"], max(names) + 14]
 
 
 def test_a_name_near_the_right_edge_is_written_to_the_left_of_its_mark() -> None:

@@ -217,7 +217,7 @@ def test_leads_customers_and_their_cost_follow_the_same_model_as_the_revenue() -
     assert fair["cost_per_lead_minor"] == 200_00
     assert fair["cost_per_qualified_lead_minor"] == 600_00
     assert fair["acquisition_cost_minor"] == 600_00
-    assert fair["lead_to_customer_rate"] == pytest.approx(1 / 3)
+    assert fair["customers_per_lead"] == pytest.approx(1 / 3)
 
 
 def test_a_repeat_order_is_revenue_but_no_new_customer() -> None:

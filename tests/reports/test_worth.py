@@ -60,7 +60,7 @@ def test_lifetime_value_is_average_sale_times_purchases_a_year_times_years_kept(
         4_000_00,
     )
     assert (found["cost_per_call_minor"], found["cost_per_lead_minor"]) == (200_00, 500_00)
-    assert (found["visitor_to_lead_rate"], found["lead_to_customer_rate"]) == (0.025, 1 / 3)
+    assert (found["visitor_to_lead_rate"], found["customers_per_lead"]) == (0.025, 1 / 3)
     assert found["sourced_share"] == 0.75
 
 

@@ -296,3 +296,19 @@ def test_open_deals_without_an_amount_are_counted_apart(signed_in: Enter, engine
     status, page = sent(client, f"{address}/change", **DEAL | {"amount_minor": ""})
     assert status == 422
     assert "enter the deal value" in page
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_companies_contacts_and_callers_without_a_name_are_called_alike_everywhere(
+    signed_in: Enter, engine: Engine
+) -> None:
+    call = ring(engine, "1", clock.now(), caller=None)
+    client = signed_in("marketer")
+    with db.reading(engine) as session:
+        company = session.scalars(select(Account.id)).one()
+    for path in ("/", "/desk", "/calls", f"/calls/{call}"):
+        assert "Unknown caller" in client.get(path).text, path
+    for path in (f"/companies/{company}", f"/calls/{call}"):
+        page = client.get(path).text
+        assert "Unnamed company" in page, path
+        assert "Unnamed contact" in page, path

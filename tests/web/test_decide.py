@@ -20,6 +20,7 @@ from tests.api_client import Api
 from tests.cast import BOREALIS, CATALOGUE_NUMBER, moment
 from tests.conftest import KEY
 from tests.web.people import form
+from tests.web.ringing import ring
 from tracking import clock
 from tracking.cli import ringtrail
 from tracking.demo import filling
@@ -178,7 +179,7 @@ def test_models_are_chosen_in_the_address_and_their_disagreement_is_said(
     alone = text(client.get(f"/roi?{YEAR}&model=linear").text)
     assert "model you choose" not in alone, "one model agrees with itself"
     assert "Fair has the highest ROI under linear" in alone
-    assert "The study advises against last-touch" in page
+    assert "We do not recommend last-touch" in page
 
 
 def test_filters_keep_campaigns_of_a_channel_or_direction_and_the_total_follows(
@@ -559,3 +560,36 @@ def test_a_campaigns_page_says_what_came_of_it_and_a_deals_share_leads_there(
     assert re.search(r"Leads [\d.]+ €[\d.]+ per lead", said)
     assert "brought back €1.50" not in said, "too early to tell: no figure, only between what it lies"
     assert page.count('href="/deals/') == 5
+
+
+@ON_SQLITE
+def test_home_roi_budget_and_report_say_what_to_do_in_one_sentence_and_how_sure_the_return_is(
+    signed_in: Enter, engine: Engine
+) -> None:
+    supplier(engine, tens=1)
+    client = signed_in("viewer")
+    year = "from=2026-01-01&to=2026-12-31"
+    ring(engine, "now", moment("2026-03-01"))
+    said = {path: text(client.get(f"{path}?{year}").text) for path in ("/", "/roi", "/roi/advice", "/report")}
+    # 60 orders of 1,000 for 65,000.
+    returned = re.compile(
+        r"Each €1 of advertising returned €0\.92, likely between (€\d\.\d\d) and (€\d\.\d\d)\."
+    )
+    ends = {path: returned.search(words) for path, words in said.items()}
+    assert all(ends.values()), said
+    assert len({(end[1], end[2]) for end in ends.values() if end}) == 1
+    [headline] = set(re.findall(r'class="decision"[^>]*>([^<]+)<', client.get(f"/report?{year}").text))
+    for path, words in said.items():
+        assert f"{headline} Each €1" in words, path
+
+
+@ON_SQLITE
+def test_with_few_deals_the_return_is_marked_as_too_early_to_tell(signed_in: Enter, engine: Engine) -> None:
+    supplier(engine)
+    ring(engine, "now", moment("2026-03-01"))
+    client = signed_in("viewer")
+    for path in ("/", "/report"):
+        page = text(client.get(f"{path}?from=2026-01-01&to=2026-12-31").text)
+        assert "6 deals are connected to campaigns, 20 are needed" in page
+        assert "Too early to tell" in page
+        assert "Each €1 of advertising" not in page

@@ -43,7 +43,7 @@ def give(client: FlaskClient, text: str | bytes, name: str = "deals.csv") -> tup
 
 def chosen(page: str) -> dict[str, str]:
     """Return what the selects and the kind of the mapping page say, as a browser would send it."""
-    fields = dict(re.findall(r'<input type="hidden" name="(kind)" value="([^"]+)"', page))
+    fields = dict(re.findall(r'<input type="hidden" name="(kind|word-\d+)" value="([^"]+)"', page))
     for name, options in re.findall(
         r'<select [^>]*name="((?:column|meaning)-\d+)".*?>(.*?)</select>', page, re.S
     ):
@@ -534,3 +534,34 @@ def test_what_became_of_a_call_is_told_by_a_list_where_its_word_is_unknown(
     assert 'value="verpasst"' not in page
     told = {"word-0": "Erreicht", "meaning-0": "completed"}
     assert counts(tried(client, engine, settings, path, **told)) == [2, 0, 0, 0]
+
+
+def test_unknown_values_of_a_column_chosen_by_hand_are_asked_before_the_preview(
+    signed_in: Enter, engine: Engine, settings: Settings
+) -> None:
+    client = signed_in("marketer")
+    rows = (
+        "Company,How it went,Amount,Closed\nBorealis,won,100,2026-03-01\nCobalt,in the bag,200,2026-03-02\n"
+    )
+    _, path = give(client, rows)
+    told = chosen(client.get(path).text) | {"column-1": "stage"}
+    answer = client.post(path, data=form(client.get("/account").text) | told)
+    assert answer.location == path, "back to the file"
+    page = client.get(path).text
+    assert "1 value is unknown: in the bag. Choose what it means, then preview." in page
+    assert not jobs.work(engine, worker.known(engine, settings)), "nothing was tried yet"
+    assert counts(tried(client, engine, settings, path, **{"meaning-0": "won"})) == [2, 0, 0, 0]
+
+
+def test_all_that_is_wrong_with_a_row_is_said_and_marked_at_once(
+    signed_in: Enter, engine: Engine, settings: Settings
+) -> None:
+    client = signed_in("marketer")
+    _, path = give(client, DEALS.splitlines()[0] + "\nd1,Pumps,gone,lots,Borealis Foods,soon\n")
+    page = tried(client, engine, settings, path)
+    assert re.findall(r"Line 2, ([\w ]+): ", page) == ["Deal stage", "Amount", "Close date"]
+    assert page.count('aria-invalid="true" aria-describedby="why-2"') == 3
+    mended(client, path, (2, "d1,Pumps,won,lots,Borealis Foods,soon"))
+    [_, row] = refused(client, path)
+    assert "line 2: Amount 'lots'" in row
+    assert "; Close date 'soon'" in row

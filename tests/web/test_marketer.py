@@ -422,6 +422,9 @@ def test_the_main_line_is_told_on_its_page_and_its_calls_are_not_called_stray(
     assert "1 call to" not in page
     with db.reading(engine) as session:
         number = numbers.get(session, FAIR_NUMBER).id
+    named = f"{FAIR_NUMBER}, main line"
+    assert named in client.get("/calls").text
+    assert named in client.get("/desk").text
     quality = client.get("/quality").text
     assert "Calls to the main line" in quality
     assert "1 of 1 (100" in quality

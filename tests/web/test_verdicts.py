@@ -198,7 +198,7 @@ def test_the_model_that_decides_leads_every_page_and_is_changed_on_a_page_or_by_
     assert sent.status_code == 303
     for path in ("/", "/roi", "/roi/trends", "/key-figures", "/roi/behind", "/roi/advice", "/report"):
         assert "last-touch" in main_of(client, path), path
-    advised = "The study advises against last-touch"
+    advised = "We do not recommend last-touch"
     for path in ("/roi", "/roi/advice", "/report", "/settings/model"):
         assert advised in main_of(client, path), path
     rows = Api(settings, engine).get("/reports/roi?from=2026-01-01&to=2026-12-31")["rows"]

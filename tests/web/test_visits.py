@@ -101,7 +101,7 @@ def test_visits_without_a_campaign_are_listed_tried_and_become_a_new_one(
 def test_what_is_wrong_with_a_match_is_said(signed_in: Enter) -> None:
     client = signed_in("marketer")
     for fields, reason in (
-        ({"new_campaign": "Spring", "channel": "x"}, "enter at least one of utm_source"),
+        ({"new_campaign": "Spring", "channel": "x"}, "enter at least one UTM tag"),
         (TAGS, "choose a campaign, or enter the name"),
         (TAGS | {"new_campaign": "Spring"}, "channel, such as paid search"),
     ):

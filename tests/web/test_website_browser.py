@@ -68,11 +68,11 @@ def test_from_the_web_page_to_the_call_the_form_and_the_deal_with_their_source_a
         expect(timeline.filter(has_text="visit")).to_contain_text("email")
         expect(timeline.filter(has_text="Practice call")).to_contain_text("email")
         page.goto("/visits")
-        for listed in ("Visits without a campaign", "Tracking codes"):
+        for listed in ("Visits without a campaign", "Results by UTM tags"):
             row = page.get_by_role("region", name=listed).get_by_role("row")
             expect(row.filter(has_text="newsletter / email / spring")).to_be_visible()
         page.goto(site)
-        expect(page.locator("#health")).to_contain_text("for at most 1.0%")
+        expect(page.locator("#health")).to_contain_text("To stay below 1.0%")
 
         buyer.clock.install()
         buyer.goto(f"{own.url}/contact")

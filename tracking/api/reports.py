@@ -65,7 +65,7 @@ class RoiRow(Shown):
     cost_per_lead_minor: float | None
     cost_per_qualified_lead_minor: float | None
     acquisition_cost_minor: float | None
-    lead_to_customer_rate: float | None
+    customers_per_lead: float | None
 
 
 class Connected(Shown):
@@ -166,7 +166,7 @@ def report_answers(context: Context, query: DaysQuery) -> AnswersAndTracking:
 
 
 class LandingQuery(DaysQuery):
-    """Landing pages or tracking codes, and which days."""
+    """Landing pages or UTM tags, and which days."""
 
     by: landing.By = Field(landing.By.landing_page, description="Landing pages, or UTM tags.")
 
@@ -183,7 +183,7 @@ class LandingLine(Shown):
 
 
 class LandingReport(Shown):
-    """What landing pages or tracking codes have brought, most revenue first."""
+    """What landing pages or UTM tags have brought, most revenue first."""
 
     first_day: date
     last_day: date
@@ -195,7 +195,7 @@ class LandingReport(Shown):
 
 @routes.get("/reports/landing")
 def report_landing(context: Context, query: LandingQuery) -> LandingReport:
-    """Show the leads, deals and revenue credited to landing pages or tracking codes."""
+    """Show the leads, deals and revenue credited to landing pages or UTM tags."""
     settings, taken = context.settings, _snapshot(context)
     today = context.at.astimezone(settings.zone).date()
     period = reporting.period_of(settings, today, query.since, query.until)

@@ -16,7 +16,14 @@ from sqlalchemy.orm import Session
 from tracking import clock
 from tracking.access import audit, tokens
 from tracking.access.tokens import Scope
-from tracking.cli.installation import Installation, Moment, counted, json_option, pass_installation
+from tracking.cli.installation import (
+    Installation,
+    Moment,
+    Whole,
+    counted,
+    json_option,
+    pass_installation,
+)
 from tracking.errors import Conflict, Invalid
 from tracking.keeping import backups, rekeying, retention
 from tracking.storage import db, kept, running
@@ -149,14 +156,14 @@ def _first_administrator(installation: Installation) -> None:
 @click.option("--wipe", is_flag=True, help="Delete the demo data; keep users and the audit trail.")
 @click.option(
     "--accounts",
-    type=click.IntRange(1),
+    type=Whole(1),
     default=600,
     show_default=True,
     help="Number of buying companies to simulate.",
 )
 @click.option(
     "--seed",
-    type=int,
+    type=Whole(0),
     default=1,
     show_default=True,
     help="Seed of the simulation; the same seed gives the same market.",

@@ -172,10 +172,15 @@ def answers_command(installation: Installation, first: date | None, last: date |
             for (tracked, answered), count in sorted(found.cells.items(), key=lambda pair: -pair[1])
         ]
         named = {"tracked": "Tracked", "answered": "Answered", "answers": "Answers"}
-        installation.show(cells, named | ({"agrees": "Agrees"} if installation.as_json else {}))
+        said = {name: heard.channel_word(name) for cell in found.cells for name in cell}
+        named |= {"agrees": "Agrees"} if installation.as_json else {}
+        installation.show(cells, named, words={"tracked": said, "answered": said})
     else:
         lines = {"rep": found.by_rep, "channel": found.by_channel, "month": found.by_month}[by]
-        installation.show([_shown(line) for line in lines], _HEADINGS | {"of": by.capitalize()})
+        words = {line.of: heard.channel_word(line.of) for line in lines if line.of} if by == "channel" else {}
+        installation.show(
+            [_shown(line) for line in lines], _HEADINGS | {"of": by.capitalize()}, words={"of": words}
+        )
     total = found.total
     if not installation.as_json:
         days = f"{period.start} to {period.end - timedelta(days=1)}"
@@ -196,7 +201,7 @@ _HEADINGS = {
 def _shown(line: Agreement) -> dict[str, Any]:
     counts = {name: getattr(line, name) for name in ("entries", "asked", "answered", "comparable", "agreed")}
     rate = None if line.agreed_rate is None else round(line.agreed_rate, 3)
-    return {"of": line.of or "(unnamed)", "rate": rate} | counts
+    return {"of": line.of or "Rep not named", "rate": rate} | counts
 
 
 def _get(session: Session, kind: type[_Row], number: int | None) -> _Row | None:

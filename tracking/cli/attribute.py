@@ -23,7 +23,11 @@ from attribution.feeders import ENGINES
 from attribution.rules import full_path, inverse_j, j_shaped, position_based, u_shaped, w_shaped
 from attribution.sources import read
 from attribution.uncertainty import draws
-from tracking.cli.installation import Number, fail
+from tracking.cli.installation import (
+    Number,
+    Whole,
+    fail,
+)
 
 FORMATS = ("table", "json", "csv", "parquet")
 
@@ -129,7 +133,7 @@ def _shared(command: F) -> F:
             help="Lookback window in days, or NAME=DAYS for one channel or kind (repeatable).",
         ),
         click.option("--half-life", type=Number(), help="Half-life in days (time-decay)."),
-        click.option("--order", type=click.IntRange(1, 4), help="Number of touches in a state (markov)."),
+        click.option("--order", type=Whole(1, 4), help="Number of touches in a state (markov)."),
         click.option(
             "--allocation",
             type=click.Choice(["journey", "total"]),
@@ -186,9 +190,7 @@ def _shared(command: F) -> F:
     show_default=True,
     help="Group credit by touch, campaign, channel or other key.",
 )
-@click.option(
-    "--intervals", type=click.IntRange(min=2), help="Add 90% intervals from N resamples.", metavar="N"
-)
+@click.option("--intervals", type=Whole(2), help="Add 90% intervals from N resamples.", metavar="N")
 def attribute_command(
     touches: Path,
     conversions: Path,

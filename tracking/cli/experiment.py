@@ -12,7 +12,15 @@ from simulator import scenario as scenarios
 from simulator.runs import mapper
 from tracking import clock
 from tracking.access import audit
-from tracking.cli.installation import Day, Installation, Number, fail, json_option, pass_installation
+from tracking.cli.installation import (
+    Day,
+    Installation,
+    Number,
+    Whole,
+    fail,
+    json_option,
+    pass_installation,
+)
 from tracking.language import formatting
 from tracking.records import campaigns, experiments
 from tracking.records.experiments import LONGEST_WEEKS, Plan
@@ -26,7 +34,7 @@ from tracking.telephony import numbers
 
 _SETTLE = click.option(
     "--settle",
-    type=click.IntRange(0, LONGEST_WEEKS),
+    type=Whole(0, LONGEST_WEEKS),
     default=SETTLE_WEEKS,
     show_default=True,
     help="Weeks at the start that are not counted: people who saw the campaign still call.",
@@ -124,7 +132,7 @@ def experiment_plan(
 @click.argument("name")
 @_paused_options
 @click.option("--from", "starts_on", type=Day(), required=True, help="First day of the pause.")
-@click.option("--weeks", type=click.IntRange(1, LONGEST_WEEKS), required=True, help="Length of the pause.")
+@click.option("--weeks", type=Whole(1, LONGEST_WEEKS), required=True, help="Length of the pause.")
 @_SETTLE
 @click.option("--at-least", "belief_low", type=Number(), help="Leads a week you believe it brings, at least.")
 @click.option("--at-most", "belief_high", type=Number(), help="Leads a week you believe it brings, at most.")
@@ -285,25 +293,21 @@ def _document(row: Experiment, found: Result, verdict: str, warnings: list[str])
 @click.option("--region", "regions", multiple=True, help="Pause it in this region only (repeatable).")
 @click.option(
     "--weeks",
-    type=click.IntRange(2, LONGEST_WEEKS),
+    type=Whole(2, LONGEST_WEEKS),
     default=12,
     show_default=True,
     help="Length of the pause.",
 )
 @click.option(
-    "--before", type=click.IntRange(1, 200), default=104, show_default=True, help="Weeks recorded before it."
+    "--before", type=Whole(1, 200), default=104, show_default=True, help="Weeks recorded before it."
 )
-@click.option(
-    "--after", type=click.IntRange(0, 104), default=0, show_default=True, help="Weeks recorded after it."
-)
+@click.option("--after", type=Whole(0, 104), default=0, show_default=True, help="Weeks recorded after it.")
 @_SETTLE
 @click.option(
-    "--accounts", type=click.IntRange(1), default=1000, show_default=True, help="Number of buying companies."
+    "--accounts", type=Whole(1), default=1000, show_default=True, help="Number of buying companies."
 )
-@click.option(
-    "--markets", type=click.IntRange(2), default=40, show_default=True, help="Number of simulated markets."
-)
-@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the first market.")
+@click.option("--markets", type=Whole(2), default=40, show_default=True, help="Number of simulated markets.")
+@click.option("--seed", type=Whole(0), default=1, show_default=True, help="Seed of the first market.")
 @json_option
 @pass_installation
 def experiment_simulate(

@@ -14,7 +14,13 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table as Printed
 
 from tracking import clock
-from tracking.cli.installation import Installation, counted, json_option, pass_installation
+from tracking.cli.installation import (
+    Installation,
+    Whole,
+    counted,
+    json_option,
+    pass_installation,
+)
 from tracking.errors import Invalid, NotFound, say
 from tracking.imports import kinds, mapping, run, templates
 from tracking.imports import supplier as catalog
@@ -60,7 +66,7 @@ def _file_options(command: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option(
                 "--header-line",
-                type=click.IntRange(1),
+                type=Whole(1),
                 default=None,
                 help="Line number of the header (default: detected).",
             ),
@@ -474,8 +480,9 @@ def _show(result: Result, refused: Path | None) -> None:
     if result.refusals:
         printed = Printed("Line", "Column", "Value", "Reason and fix")
         for refusal in result.refusals[:_SHOWN]:
-            value = refusal.value if len(refusal.value) <= 40 else refusal.value[:39] + "…"
-            printed.add_row(str(refusal.line), refusal.column, value, refusal.reason)
+            for fault in refusal.faults:
+                value = fault.value if len(fault.value) <= 40 else fault.value[:39] + "…"
+                printed.add_row(str(refusal.line), fault.column, value, fault.reason)
         console.print(printed, markup=False)
         if result.refused > _SHOWN:
             console.print(

@@ -71,8 +71,17 @@ class Installation:
             raise self.away
         return db.open_installed(settings)
 
-    def show(self, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], title: str = "") -> None:
-        """Print rows as a table, or as JSON where ``--json`` was given; ``columns`` maps keys to headings."""
+    def show(
+        self,
+        rows: Sequence[Mapping[str, Any]],
+        columns: Mapping[str, str],
+        title: str = "",
+        words: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        """Print rows as a table, or as JSON where ``--json`` was given; ``columns`` maps keys to headings.
+
+        A table has channels in words, as the pages have, and the values of other columns as ``words`` says.
+        """
         if self.as_json:
             self.tell_json([{key: row.get(key) for key in columns} for row in rows])
             return
@@ -80,13 +89,20 @@ class Installation:
             click.echo(title)
         from rich.table import Table
 
+        from tracking.language import channels
+
+        def cell(key: str, value: Any) -> str:
+            if key == "channel":
+                return channels.word(value)
+            return _text(words[key].get(value, value) if words and key in words else value)
+
         table = Table(header_style="bold")
         for key, heading in columns.items():
             numeric = any(isinstance(row.get(key), int | float | Decimal) for row in rows)
             # Folded rather than cut: a figure without its last digits is another figure.
             table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
         for row in rows:
-            table.add_row(*(_text(row.get(key)) for key in columns))
+            table.add_row(*(cell(key, row.get(key)) for key in columns))
         console().print(table)
 
     def tell(self, message: str, **facts: Any) -> None:
@@ -157,18 +173,47 @@ class Moment(click.ParamType[datetime]):
         return moment.astimezone(UTC)
 
 
+_MOST = 2**31 - 1
+"""The largest number that databases count by, and more than a simulation takes."""
+
+
+def _within(kind: click.IntRange | click.FloatRange) -> str:
+    """Return in words between what a number has to lie."""
+    least = "" if kind.min is None else f"{'more than' if kind.min_open else 'at least'} {kind.min:,}"
+    most = kind.max if kind.max is not None else _MOST if isinstance(kind, Whole) else None
+    return " and ".join(filter(None, (least, "" if most is None else f"at most {most:,}")))
+
+
 class Number(click.FloatRange):
     """A number within bounds, and neither endless nor none."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read digits."""
-        number: float = super().convert(value, param, ctx)
+        number = click.FLOAT.convert(value, param, ctx)
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a number; use digits, such as 30 or 2.5", param, ctx)
+        try:
+            return float(super().convert(value, param, ctx))
+        except click.BadParameter:
+            self.fail(f"{value} is out of range; enter {_within(self)}", param, ctx)
+
+
+class Whole(click.IntRange):
+    """A whole number within bounds, and none that nothing could count."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read digits."""
+        beyond = click.INT.convert(value, param, ctx) > _MOST
+        try:
+            number = int(super().convert(value, param, ctx))
+        except click.BadParameter:
+            beyond = True
+        if beyond:
+            self.fail(f"{value} is out of range; enter {_within(self)}", param, ctx)
         return number
 
 
-IDENTIFIER = click.IntRange(1, 2**31 - 1)
+IDENTIFIER = Whole(1)
 """Number of a record, as the database counts them."""
 
 

@@ -11,7 +11,14 @@ from reports.evidence import LEAST_DEALS_IN_ALL
 from simulator import scenario as scenarios
 from simulator.beliefs import QUESTIONS, Beliefs
 from simulator.runs import mapper
-from tracking.cli.installation import Installation, counted, fail, json_option, pass_installation
+from tracking.cli.installation import (
+    Installation,
+    Whole,
+    counted,
+    fail,
+    json_option,
+    pass_installation,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,15 +58,15 @@ def _tables(directory: Path) -> "dict[str, pa.Table]":
 @_DIRECTORY
 @click.option(
     "--accounts",
-    type=click.IntRange(1),
+    type=Whole(1),
     help="Number of companies in your market (default: twice those seen).",
 )
 @click.option(
-    "--seed", type=int, default=0, show_default=True, help="Seed; the same seed gives the same result."
+    "--seed", type=Whole(0), default=0, show_default=True, help="Seed; the same seed gives the same result."
 )
 @click.option(
     "--trials",
-    type=click.IntRange(1),
+    type=Whole(1),
     default=6,
     show_default=True,
     help="Maximum number of optimiser steps.",
@@ -163,16 +170,16 @@ def _belief(question: str, text: str) -> Callable[[Any], Any]:
 @_belief("role", "What campaigns mostly do: open doors, convince step by step, or close.")
 @_belief("nothing", "How many campaigns do nothing.")
 @click.option(
-    "--seed", type=int, default=1, show_default=True, help="Seed; the same seed gives the same result."
+    "--seed", type=Whole(0), default=1, show_default=True, help="Seed; the same seed gives the same result."
 )
 @click.option(
     "--draws",
-    type=click.IntRange(2),
+    type=Whole(2),
     default=18,
     show_default=True,
     help="Number of simulated worlds for each family of mechanisms.",
 )
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Number of processes.")
+@click.option("--workers", type=Whole(1), default=1, show_default=True, help="Number of processes.")
 @json_option
 @pass_installation
 def decide(

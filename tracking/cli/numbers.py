@@ -8,9 +8,18 @@ import click
 from sqlalchemy import select
 
 from tracking import clock
-from tracking.cli.installation import Day, Installation, Moment, counted, json_option, pass_installation
+from tracking.cli.installation import (
+    Day,
+    Installation,
+    Moment,
+    Whole,
+    counted,
+    json_option,
+    pass_installation,
+)
 from tracking.errors import Conflict
 from tracking.language import formatting
+from tracking.language.words import number_life_words
 from tracking.records import campaigns as domain
 from tracking.reporting import number_sheets
 from tracking.storage import db
@@ -72,7 +81,7 @@ def campaign_list(installation: Installation) -> None:
 )
 @click.option("--kind", default="other", help="Kind, such as catalogue, stand or landing page.")
 @click.option("--edition", help="Edition, such as Spring 2026.")
-@click.option("--print-run", type=int, help="Print run in copies.")
+@click.option("--print-run", type=Whole(0), help="Print run in copies.")
 @click.option("--issued-on", type=Day(), help="Day of publication.")
 @click.option("--expires-on", type=Day(), help="Last day of use.")
 @json_option
@@ -167,7 +176,7 @@ def number_list(installation: Installation) -> None:
         "rests_until": "Cooling off until",
         "destination": "Forwards to",
     }
-    installation.show(rows, headings)
+    installation.show(rows, headings, words={"state": number_life_words()})
 
 
 @click.command("strays")
@@ -192,7 +201,8 @@ def number_strays(installation: Installation, since: datetime | None, until: dat
             for stray in numbers.strays(session, since, until)
         ]
     headings = {"number": "Dialled", "why": "Why not credited", "calls": "Calls", "last": "Last (UTC)"}
-    installation.show(rows, headings | {"campaign": "Former campaign", "material": "Asset"})
+    headings |= {"campaign": "Former campaign", "material": "Asset"}
+    installation.show(rows, headings, words={"why": number_life_words()})
 
 
 @click.command("assign")

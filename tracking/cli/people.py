@@ -62,7 +62,7 @@ def person_erase(installation: Installation, person: str, dry_run: bool, yes: bo
         found = people.by_text(session, person, settings.region)
         told = people.summary(session, found)
         marks = erasure.traces(session, settings, found)
-    names = ", ".join(told["names"]) or "unnamed"
+    names = ", ".join(told["names"]) or "Unnamed contact"
     firms = ", ".join(name or f"company {number}" for number, name in told["companies"])
     words = (
         f"{names}; of {firms or 'no company'}; {counted(told['calls'], 'call')}, "

@@ -3,7 +3,15 @@
 import click
 
 from tracking import clock
-from tracking.cli.installation import Installation, Number, console, counted, json_option, pass_installation
+from tracking.cli.installation import (
+    Installation,
+    Number,
+    Whole,
+    console,
+    counted,
+    json_option,
+    pass_installation,
+)
 from tracking.demo import replay
 from tracking.errors import Invalid
 from tracking.telephony.providers.twilio import TwilioSettings
@@ -20,14 +28,10 @@ _SHOWN = 20
 @click.option(
     "--scenario", default="supplier", show_default=True, help="Scenario, see `ringtrail simulate --list`."
 )
+@click.option("--accounts", type=Whole(1), default=300, show_default=True, help="Number of buying companies.")
+@click.option("--days", type=Whole(1), default=30, show_default=True, help="Simulated days, up to now.")
 @click.option(
-    "--accounts", type=click.IntRange(1), default=300, show_default=True, help="Number of buying companies."
-)
-@click.option(
-    "--days", type=click.IntRange(1), default=30, show_default=True, help="Simulated days, up to now."
-)
-@click.option(
-    "--seed", type=int, default=1, show_default=True, help="Seed; the same seed gives the same calls."
+    "--seed", type=Whole(0), default=1, show_default=True, help="Seed; the same seed gives the same calls."
 )
 @json_option
 @pass_installation

@@ -112,8 +112,8 @@ def roi_command(
     if compare or len(result.models) > 1:
         for each in which_model.advised_against(result.models, decides.deals):
             click.echo(
-                f"{each.model}: the study advises against it; in one of the simulated markets it "
-                f"misattributes {percent(each.worst.wrong)} of the margin.",
+                f"{each.model} is not recommended: in one of the simulated markets it misattributes "
+                f"{percent(each.worst.wrong)} of the margin.",
                 err=True,
             )
     for model, reason in result.unavailable.items():
@@ -155,7 +155,7 @@ def kpis_command(installation: Installation, first: date | None, last: date | No
     type=click.Choice(list(landing.By)),
     default=landing.By.landing_page,
     show_default=True,
-    help="Landing pages, or tracking codes (UTM tags).",
+    help="Landing pages, or UTM tags.",
 )
 @click.option("--model", type=click.Choice(GROUPS["rules"]), help="Attribution model.")
 @_period_options
@@ -164,7 +164,7 @@ def kpis_command(installation: Installation, first: date | None, last: date | No
 def landing_command(
     installation: Installation, by: str, model: str | None, first: date | None, last: date | None
 ) -> None:
-    """Show the leads, deals and revenue credited to landing pages or tracking codes."""
+    """Show the leads, deals and revenue credited to landing pages or UTM tags."""
     settings, at = installation.settings, clock.now()
     today = at.astimezone(settings.zone).date()
     period = roi.period_of(settings, today, first, last)
@@ -192,7 +192,7 @@ def landing_command(
 
 @click.command("model")
 @click.argument("model", required=False, type=click.Choice(deciding.CHOICES))
-@click.option("--recommended", is_flag=True, help="Use the model that the study recommends.")
+@click.option("--recommended", is_flag=True, help="Use the model recommended by tests on simulated markets.")
 @pass_installation
 def model_command(installation: Installation, model: str | None, recommended: bool) -> None:
     """Show or set the default MODEL.
@@ -284,7 +284,7 @@ def _show(installation: Installation, result: RoiReport) -> None:
             "efficiency": _ratio(line["marketing_efficiency"]),
             "cpl": amount(line["cost_per_lead_minor"], code),
             "cac": amount(line["acquisition_cost_minor"], code),
-            "rate": _ratio(line["lead_to_customer_rate"]),
+            "rate": _ratio(line["customers_per_lead"]),
         }
         for line in result.table.to_pylist()
     ]

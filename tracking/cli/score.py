@@ -10,7 +10,14 @@ import click
 from attribution import JourneyError
 from simulator import study
 from simulator.expectation import SEEDS
-from tracking.cli.installation import Installation, Number, fail, json_option, pass_installation
+from tracking.cli.installation import (
+    Installation,
+    Number,
+    Whole,
+    fail,
+    json_option,
+    pass_installation,
+)
 
 if TYPE_CHECKING:
     from simulator.expectation import Followed
@@ -38,12 +45,12 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--seeds",
-    type=click.IntRange(1),
+    type=Whole(1),
     default=SEEDS,
     show_default=True,
     help="Number of seeds over which truth and moves are averaged; 1: this market alone, without moves.",
 )
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Number of processes.")
+@click.option("--workers", type=Whole(1), default=1, show_default=True, help="Number of processes.")
 @json_option
 @pass_installation
 def score(

@@ -11,7 +11,13 @@ from simulator import scenario as scenarios
 from simulator import study
 from simulator.market import World
 from simulator.truth import EXACT
-from tracking.cli.installation import Installation, fail, json_option, pass_installation
+from tracking.cli.installation import (
+    Installation,
+    Whole,
+    fail,
+    json_option,
+    pass_installation,
+)
 
 
 def _settings(pairs: Sequence[str]) -> dict[str, object]:
@@ -28,20 +34,18 @@ def _settings(pairs: Sequence[str]) -> dict[str, object]:
 @click.command("simulate")
 @click.argument("scenario", required=False)
 @click.option("--list", "listing", is_flag=True, help="List the built-in scenarios.")
-@click.option(
-    "--accounts", type=click.IntRange(1), help="Number of buying companies (default: from the scenario)."
-)
+@click.option("--accounts", type=Whole(1), help="Number of buying companies (default: from the scenario).")
 @click.option(
     "--days",
-    type=click.IntRange(1),
+    type=Whole(1),
     help="Length of the reporting period in days (default: from the scenario).",
 )
 @click.option(
-    "--seed", type=int, default=1, show_default=True, help="Seed; the same seed gives the same files."
+    "--seed", type=Whole(0), default=1, show_default=True, help="Seed; the same seed gives the same files."
 )
 @click.option(
     "--workers",
-    type=click.IntRange(1),
+    type=Whole(1),
     default=1,
     show_default=True,
     help="Number of processes, or of Spark cores.",
@@ -70,14 +74,14 @@ def _settings(pairs: Sequence[str]) -> dict[str, object]:
 )
 @click.option(
     "--permutations",
-    type=click.IntRange(2),
+    type=Whole(2),
     default=study.PERMUTATIONS,
     show_default=True,
     help=f"Number of sampled orders for shapley with more than {EXACT} campaigns.",
 )
 @click.option(
     "--seeds",
-    type=click.IntRange(1),
+    type=Whole(1),
     default=1,
     show_default=True,
     help="Also average the true effects over this number of seeds, with standard errors.",

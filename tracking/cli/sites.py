@@ -8,7 +8,13 @@ from sqlalchemy import select
 
 from tracking import clock, collector
 from tracking.access import audit
-from tracking.cli.installation import Installation, counted, json_option, pass_installation
+from tracking.cli.installation import (
+    Installation,
+    Whole,
+    counted,
+    json_option,
+    pass_installation,
+)
 from tracking.errors import Invalid
 from tracking.language import formatting
 from tracking.records import sites
@@ -22,7 +28,9 @@ def _details(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add what may be said of a website to a command."""
     options = (
         click.option("--consent/--no-consent", default=None, help="Whether visitors must agree first."),
-        click.option("--hold-minutes", type=int, help="Minutes a number is held after the last page view."),
+        click.option(
+            "--hold-minutes", type=Whole(1), help="Minutes a number is held after the last page view."
+        ),
         click.option("--number-cost", help="Monthly cost of a number, in the currency of reports."),
         click.option("--notice-to", help="Email address that gets an email for each form; empty: none."),
         click.option(

@@ -9,7 +9,15 @@ import click
 from reports import extras
 from simulator.erlang import mean_wait
 from simulator.sizing import Size, desk_for, pool_for
-from tracking.cli.installation import Installation, Number, console, fail, json_option, pass_installation
+from tracking.cli.installation import (
+    Installation,
+    Number,
+    Whole,
+    console,
+    fail,
+    json_option,
+    pass_installation,
+)
 
 _BAR = 40
 _MOST_AN_HOUR = 1_000_000
@@ -37,7 +45,7 @@ _WEEK = 7 * 24 * 60
     show_default=True,
     help="Accepted share of calls credited to another visitor.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the simulation.")
+@click.option("--seed", type=Whole(0), default=0, show_default=True, help="Seed of the simulation.")
 @click.option(
     "--chart",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -84,7 +92,7 @@ def size_pool(
     help="Accepted share of callers who find all lines busy.",
 )
 @click.option("--queue", is_flag=True, help="Callers who find all lines busy wait instead of hanging up.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the simulation.")
+@click.option("--seed", type=Whole(0), default=0, show_default=True, help="Seed of the simulation.")
 @click.option(
     "--chart",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -6,6 +6,7 @@ from sqlalchemy import select
 from tracking import clock
 from tracking.cli.installation import IDENTIFIER, Installation, json_option, pass_installation
 from tracking.imports import undo as undoing
+from tracking.language.words import import_kind_words
 from tracking.storage import db
 from tracking.storage.models import ImportRun
 
@@ -53,7 +54,9 @@ def list_command(installation: Installation) -> None:
         ]
     headings = {"import": "Import", "at": "When (UTC)", "kind": "Kind", "file": "File"}
     headings |= {"created": "Created", "updated": "Updated", "undone": "Undone (UTC)"}
-    installation.show(rows, headings | {"can_be_undone": "Can be undone"})
+    installation.show(
+        rows, headings | {"can_be_undone": "Can be undone"}, words={"kind": import_kind_words()}
+    )
 
 
 @click.command("undo")

@@ -79,7 +79,7 @@ def visits_match(
 ) -> None:
     """Match visits and touches that carry these UTM tags with CAMPAIGN, past and future ones."""
     if not any((value or "").strip() for value in tags.values()):
-        raise Invalid("utm_campaign", "enter at least one of utm_source, utm_medium and utm_campaign")
+        raise Invalid("utm_campaign", "enter at least one UTM tag: source, medium or campaign")
     if dry_run:
         with db.reading(installation.engine) as session:
             found = None if channel else campaigns.get(session, campaign_name)

@@ -7,7 +7,14 @@ import click
 
 from tracking import clock
 from tracking.access import audit
-from tracking.cli.installation import IDENTIFIER, Day, Installation, json_option, pass_installation
+from tracking.cli.installation import (
+    IDENTIFIER,
+    Day,
+    Installation,
+    Whole,
+    json_option,
+    pass_installation,
+)
 from tracking.records import contacts, sites, web_forms
 from tracking.storage import db, phone
 from tracking.storage.models import WebForm
@@ -24,7 +31,7 @@ _STATES = {"counted": "counted", "nobody": "sender unknown", "spam": "spam"}
 @click.option("--to", "last", type=Day(), help="Last day.")
 @click.option(
     "--limit",
-    type=click.IntRange(1, 10_000),
+    type=Whole(1, 10_000),
     default=50,
     show_default=True,
     help="At most so many, the latest.",
@@ -59,7 +66,7 @@ def form_list(
                 "received": row.received_at,
                 "site": row.site.name,
                 "page": row.page,
-                "state": row.state if installation.as_json else _STATES[row.state],
+                "state": row.state,
                 "company": contacts.account_of(session, row.contact).name if row.contact else None,
                 "source": _source(row),
                 "email": phone.partly((row.told or {}).get("email")),
@@ -67,9 +74,9 @@ def form_list(
             }
             for row in session.scalars(wanted.limit(limit))
         ]
-    named = {"id": "Form", "received": "Received", "site": "Website", "page": "Page", "state": "Status"}
+    named = {"id": "Form", "received": "Received (UTC)", "site": "Website", "page": "Page", "state": "Status"}
     named |= {"company": "Company", "source": "Source", "email": "Email", "phone": "Phone"}
-    installation.show(rows, named)
+    installation.show(rows, named, words={"state": _STATES})
 
 
 @click.command("show")

@@ -1,10 +1,11 @@
 """Call logs with a header: CallRail's export, and our own layout for calls, judgements and answers."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -239,6 +240,26 @@ class CallLog(Headed):
             values.text(cell("email"), "email"),
             came if whole else None,
         )
+
+    def looks(self, cells: Sequence[str]) -> Iterable[Callable[[], object]]:
+        """Return what reads single cells of a row."""
+
+        def cell(name: str) -> str:
+            return self.columns.cell(cells, name)
+
+        yield from super().looks(cells)
+        for name in ("duration_s", "talk_s"):
+            if name in self.columns:
+                minutes = values.in_minutes(self.columns.column(name))
+                yield partial(values.seconds, cell(name), name, minutes=minutes)
+        yield partial(self._direction, cell("direction"))
+        said = cell("status")
+        if said and not (fold(said) in self._statuses or status_known(said, self.columns.column("status"))):
+            yield partial(values.choice, said, "status", self._statuses, f'--status "{said}=completed"')
+        if (judged := fold(cell("lead_status"))) not in _UNJUDGED:
+            yield partial(values.choice, judged, "lead_status", _LEAD)
+        for name in ("caller", "dialled"):
+            yield partial(phone.check, cell(name), self._region, name)
 
     def _visit(self, cells: Sequence[str], event: CallEvent) -> tuple[CallEvent, Trace | None]:
         """Return what the visit before the call brought along, and the call with what is only noted."""

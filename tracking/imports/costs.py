@@ -2,10 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import TypeAlias
 
@@ -342,6 +343,14 @@ class Costs(Headed):
         cost_id = values.identifier(cell("cost_id"), "cost_id", 190)
         key = f"cost-{cost_id}" if cost_id else self._occurrences.key(record, campaign, material)
         return _Spent(replace(record, source_key=key), campaign, channel, material)
+
+    def looks(self, cells: Sequence[str]) -> Iterable[Callable[[], object]]:
+        """Return what reads single cells of a row."""
+        yield partial(self._days, cells)
+        yield from super().looks(cells)
+        yield partial(values.minutes, self.columns.cell(cells, "hours"), "hours", self.dialect)
+        if direct := self.columns.cell(cells, "direct"):
+            yield partial(values.yes, direct, "direct")
 
     def remarks(self) -> Sequence[Sentence]:
         """Say how much of the file belongs to no campaign: in a grouped table its name stands once."""

@@ -1,9 +1,10 @@
 """Deals from a CRM's export - HubSpot, Salesforce or a spreadsheet - with its own names and stages."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -176,6 +177,13 @@ class Deals(Headed):
         campaign = values.text(cell("campaign"), "campaign")
         more = tuple(dict.fromkeys(numbers))[1:]
         return _Sold(record, more, said_so, noted, seen, came, campaign, begun)
+
+    def looks(self, cells: Sequence[str]) -> Iterable[Callable[[], object]]:
+        """Return what reads single cells of a row."""
+        yield partial(self._stage, cells)
+        yield from super().looks(cells)
+        for name in ("phone", "mobile"):
+            yield partial(values.telephones, self.columns.cell(cells, name), name, self._region)
 
     def save(self, session: Session, records: Sequence[_Sold], at: datetime) -> Sequence[Outcome]:
         """Add the deals, or bring them up to date."""

@@ -3,9 +3,10 @@
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 from itertools import islice
 
 from sqlalchemy.orm import Session
@@ -288,6 +289,27 @@ class Headed:
         if at is None or at >= len(cells):
             return name, "" if name in self.aliases else ",".join(cells)
         return self.columns.column(name), cells[at]
+
+    def also_wrong(self, cells: Sequence[str], first: Invalid) -> Sequence[Invalid]:
+        """Look into the other cells of a row that was refused for one of them."""
+        found = {self.columns.index(first.field): first}
+        for look in self.looks(cells):
+            try:
+                look()
+            except Invalid as error:
+                found.setdefault(self.columns.index(error.field), error)
+        return list(found.values())[1:]
+
+    def looks(self, cells: Sequence[str]) -> Iterable[Callable[[], object]]:
+        """Return what reads single cells of a row, each by itself; it leaves nothing behind."""
+        for name in self.aliases:
+            if name.endswith("_at") and name in self.columns:
+                yield partial(self.moment, cells, name)
+            elif name in _MONEY and name in self.columns:
+                yield partial(self._money, cells, name)
+
+    def _money(self, cells: Sequence[str], name: str) -> int | None:
+        return self.amount(cells, name, self.currency(cells, name))
 
     def mended(self, cells: Sequence[str]) -> Sequence[str] | None:
         """Return None: nothing is known that would put a row of another width right."""

@@ -22,7 +22,7 @@ from tracking.imports.costs import Costs
 from tracking.imports.deals import Deals, forms_of
 from tracking.imports.headed import Headed
 from tracking.imports.mapping import Columns, Told, distinct
-from tracking.imports.outcomes import Refusal, RefusedFile, Result, refused_line
+from tracking.imports.outcomes import Fault, Refusal, RefusedFile, Result, refused_line
 from tracking.imports.reading import Broken, Row, Table
 from tracking.imports.run import Format
 from tracking.imports.touches import Touches
@@ -405,6 +405,10 @@ def as_found(result: Result, header: Sequence[str] | None) -> dict[str, Any]:
     for told, refusal in zip(found["refusals"], result.refusals, strict=True):
         told["cells"] = list(refusal.cells)
         told["sentence"] = refusal.reason.packed()
+        told["also"] = [
+            {"column": fault.column, "value": fault.value, "sentence": fault.reason.packed()}
+            for fault in refusal.also
+        ]
     found["notes"] = [note.packed() for note in (*result.notes, *result.passed_over)]
     return found
 
@@ -432,8 +436,13 @@ def rewrite_refused(
             if line is None or line not in tried:
                 kept.again(row)
             elif told := tried[line]:
-                reason = unpacked(told["sentence"])
-                kept.write(told["cells"], Refusal(line, told["column"], told["value"], reason))
+                faults = [
+                    Fault(each["column"], each["value"], unpacked(each["sentence"]))
+                    for each in (told, *told["also"])
+                ]
+                first, *also = faults
+                said = Refusal(line, first.column, first.value, first.reason, also=tuple(also))
+                kept.write(told["cells"], said)
         kept.close()
         text.detach()
         store.seal_anew(upload.token, "refused", now)

@@ -41,10 +41,29 @@ class Refusal:
     reason: Sentence
     cells: tuple[str, ...] = ()
     """The whole row, to be mended."""
+    also: tuple["Fault", ...] = ()
+    """What else is wrong with it."""
+
+    @property
+    def faults(self) -> "tuple[Fault, ...]":
+        """Return all that is wrong with it."""
+        return Fault(self.column, self.value, self.reason), *self.also
+
+    def __str__(self) -> str:
+        return f"line {self.line}: " + "; ".join(map(str, self.faults))
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a cell."""
+
+    column: str
+    value: str
+    reason: Sentence
 
     def __str__(self) -> str:
         shown = self.value if len(self.value) <= 60 else self.value[:59] + "…"
-        return f"line {self.line}: {self.column} {shown!r}: {self.reason}"
+        return f"{self.column} {shown!r}: {self.reason}"
 
 
 @dataclass(slots=True)
@@ -116,6 +135,11 @@ class Result:
             "notes": [*self.notes, *self.passed_over],
             "refusals": [
                 {"line": r.line, "column": r.column, "value": r.value, "reason": r.reason}
+                | (
+                    {"also": [{"column": f.column, "value": f.value, "reason": f.reason} for f in r.also]}
+                    if r.also
+                    else {}
+                )
                 for r in self.refusals
             ],
         }

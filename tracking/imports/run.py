@@ -15,7 +15,16 @@ from sqlalchemy.orm import Session
 
 from tracking.errors import Conflict, Invalid, NotFound, Sentence, say
 from tracking.imports import undo, writing
-from tracking.imports.outcomes import REFUSALS_SHOWN, Outcome, Refusal, RefusedFile, Result, Skip, returned
+from tracking.imports.outcomes import (
+    REFUSALS_SHOWN,
+    Fault,
+    Outcome,
+    Refusal,
+    RefusedFile,
+    Result,
+    Skip,
+    returned,
+)
 from tracking.imports.reading import UNBALANCED, Broken, Row, Table
 from tracking.records.import_outcome import ImportOutcome
 from tracking.storage import db, rows, turns
@@ -49,6 +58,9 @@ class Format(Protocol[_Record]):
 
     def place(self, cells: Sequence[str], name: str) -> tuple[str, str]:
         """Return the column's name and the row's value for the field that an error names."""
+
+    def also_wrong(self, cells: Sequence[str], first: Invalid) -> Sequence[Invalid]:
+        """Return what else is wrong with a row than what it was refused for."""
 
     def save(self, session: Session, records: Sequence[_Record], at: datetime) -> Sequence[Outcome]:
         """Take records into the domain; one outcome for each."""
@@ -282,7 +294,8 @@ def _read(row: Row, form: Format[Any], batch: _Batch) -> None:
             return
         record = form.read(cells)
     except Invalid as error:
-        batch.refused.append((row.cells, _refusal(row, form, error)))
+        others = () if error.field == "row" else form.also_wrong(cells, error)
+        batch.refused.append((row.cells, _refusal(row, form, error, others)))
         return
     if isinstance(record, Skip):
         batch.skipped.append(record)
@@ -333,6 +346,7 @@ def _count(
             kept.write(cells, refusal)
 
 
-def _refusal(row: Row, form: Format[Any], error: Invalid) -> Refusal:
+def _refusal(row: Row, form: Format[Any], error: Invalid, others: Sequence[Invalid] = ()) -> Refusal:
     column, value = form.place(row.cells, error.field)
-    return Refusal(row.line, column, value, error.reason, tuple(row.cells))
+    also = tuple(Fault(*form.place(row.cells, other.field), other.reason) for other in others)
+    return Refusal(row.line, column, value, error.reason, tuple(row.cells), also)

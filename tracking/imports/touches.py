@@ -1,8 +1,9 @@
 """Ready touches from another system, in the columns of the journey tables."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -117,6 +118,13 @@ class Touches(Headed):
         )
         heard = values.text(self.columns.cell(cells, "heard_from"), "heard_from", answers.LONGEST_VERBATIM)
         return _Met(record, campaign, channel, material, numbers[1:], heard)
+
+    def looks(self, cells: Sequence[str]) -> Iterable[Callable[[], object]]:
+        """Return what reads single cells of a row."""
+        yield from super().looks(cells)
+        word = self.columns.cell(cells, "kind")
+        yield partial(values.choice, word, "kind", self._kinds, f'--stage "{word}=visit"')
+        yield partial(values.telephones, self.columns.cell(cells, "phone"), "phone", self._region)
 
     def save(self, session: Session, records: Sequence[_Met], at: datetime) -> Sequence[Outcome]:
         """Add the touches, or bring them up to date."""

@@ -2,10 +2,11 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from itertools import islice
 
 from sqlalchemy.orm import Session
@@ -322,6 +323,11 @@ class Visits(Headed):
         if not _WHOLE.fullmatch(text):
             raise Invalid(self._measure, "not a number of visits; write a whole number, 0 or more")
         return int(re.sub(r"\D", "", text))
+
+    def looks(self, cells: Sequence[str]) -> Iterable[Callable[[], object]]:
+        """Return what reads single cells of a row."""
+        yield partial(self._visits, cells)
+        yield partial(self._record, cells)
 
     def save(self, session: Session, records: Sequence[VisitRecord], at: datetime) -> Sequence[Outcome]:
         """Add the counts, or replace those that were there."""

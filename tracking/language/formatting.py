@@ -79,6 +79,8 @@ def register(app: Flask, settings: Settings) -> None:
     app.add_template_filter(counted, "counted")
     app.add_template_filter(channels.word, "channel")
     app.add_template_filter(words.actor_word, "actor")
+    for name_of in (words.company_name, words.contact_name, words.caller_name):
+        app.add_template_filter(name_of)
     app.add_template_filter(words.model_word, "model")
     app.add_template_filter(words.stage_word, "stage")
     app.add_template_filter(words.touch_word, "touch")

@@ -12,6 +12,7 @@ from attribution import UNATTRIBUTED
 from reports.parts import Unit
 from reports.roi import OVERHEAD, TOTAL, UNKNOWN
 from tracking.language import channels
+from tracking.storage import phone
 from tracking.storage.config import Settings
 from tracking.storage.models import Answer
 from tracking.storage.vocabulary import CallState, JobState, LeadStatus, Outcome, Stage, TouchKind
@@ -67,6 +68,21 @@ _MEASURES: Mapping[str, str] = {
 def model_word(name: str) -> str:
     """Return what an attribution model is called."""
     return str(_MODELS.get(name, name))
+
+
+def company_name(name: str | None) -> str:
+    """Return what a company is called, also one of which only a number is known."""
+    return phone.without_number(name) or str(gettext("Unnamed company"))
+
+
+def contact_name(name: str | None) -> str:
+    """Return what a person is called, also one whose name nobody knows."""
+    return phone.without_number(name) or str(gettext("Unnamed contact"))
+
+
+def caller_name(name: str | None) -> str:
+    """Return who called, as far as known: the company, the person or what the provider told."""
+    return phone.without_number(name) or str(gettext("Unknown caller"))
 
 
 def stage_word(stage: str) -> str:
@@ -379,6 +395,18 @@ def stay_words() -> dict[str, str]:
         "imported": gettext("changed by a later import"),
         "needed": gettext("belongs to a record that is kept"),
         "value": gettext("changed since, so not reverted"),
+    }
+
+
+def number_life_words() -> dict[str, str]:
+    """Return where a number can stand, in words."""
+    return {
+        "available": gettext("available"),
+        "assigned": gettext("in use"),
+        "quarantined": gettext("cooling off"),
+        "disabled": gettext("inactive"),
+        "main_line": gettext("main line"),
+        "pool": gettext("in a website's pool"),
     }
 
 

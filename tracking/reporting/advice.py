@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from flask_babel import gettext, ngettext
+from babel.lists import format_list
+from flask_babel import get_locale, gettext, ngettext
 
 from reports.advice import LIKELY, SURE, Advice, Verdict, advise
 from reports.evidence import LEAST_DEALS, LEAST_DEALS_IN_ALL, Standing
+from reports.roi import TOTAL
 from reports.targets import measures
 from simulator import which_model
 from tracking.language import formatting
@@ -14,6 +16,7 @@ from tracking.reporting.questions import ReportQuery
 from tracking.reporting.roi import Comparison
 
 _SALES = frozenset({"leads", "qualified leads", "customers", "deals", "revenue", "calls"})
+_MOST_NAMES = 3
 _FEW_DEALS = 300
 """The number of deals for which the simulator's findings are shown: a supplier has few."""
 
@@ -35,7 +38,61 @@ def judged(found: Comparison, query: ReportQuery) -> list[Advice]:
     return advise(whole.drawn, deals, whole.maturity.campaigns, whole.evidence, other)
 
 
-def conclusion(found: Comparison, judged: Sequence[Advice]) -> list[str]:
+def summary(found: Comparison, judged: Sequence[Advice]) -> list[str]:
+    """Return what to do, and what that rests on, the same wherever it is said.
+
+    The first sentence is what is to be decided, or why nothing can be. The others say what all campaigns
+    together returned, and what the comparison comes to.
+    """
+    concluded = _conclusion(found, judged)
+    first = _headline(found, judged) or concluded.pop(0)
+    return [first, *_returned(found), *concluded]
+
+
+def _headline(found: Comparison, judged: Sequence[Advice]) -> str:
+    more, less = _named(judged, Verdict.invest), _named(judged, Verdict.stop)
+    if more and less:
+        return str(gettext("Spend a little more on %(more)s, and stop %(less)s", more=more, less=less))
+    if more:
+        return str(gettext("Spend a little more on %(names)s", names=more))
+    if less:
+        return str(gettext("Stop %(names)s", names=less))
+    if not judged:
+        return str(gettext("No campaigns to assess in this period. Add your campaign costs."))
+    if found.evidence.whole() is Standing.enough and _named(judged, Verdict.keep):
+        return str(gettext("Leave the budget unchanged for now"))
+    return ""
+
+
+def _named(judged: Sequence[Advice], verdict: Verdict) -> str:
+    names = [each.campaign for each in judged if each.verdict is verdict]
+    if len(names) > _MOST_NAMES + 1:
+        rest = len(names) - _MOST_NAMES
+        names = [*names[:_MOST_NAMES], ngettext("%(num)d more", "%(num)d more", rest)]
+    return str(format_list(names, locale=get_locale())) if names else ""
+
+
+def _returned(found: Comparison) -> list[str]:
+    """Return what each 1 of advertising returned and between what that likely lies, where it can be told."""
+    total = found.lines[TOTAL][found.models[0]]
+    if found.evidence.whole() is not Standing.enough or total["roi"] is None:
+        return []
+    one, back, low, high = (
+        formatting.per_unit(None if end is None else end + 1, total["currency"])
+        for end in (0, total["roi"], total["roi_low"], total["roi_high"])
+    )
+    return [
+        gettext(
+            "Each %(one)s of advertising returned %(back)s, likely between %(low)s and %(high)s.",
+            one=one,
+            back=back,
+            low=low,
+            high=high,
+        )
+    ]
+
+
+def _conclusion(found: Comparison, judged: Sequence[Advice]) -> list[str]:
     """Return what a comparison comes to, in sentences that claim no more than the data bear."""
     whole = found.evidence.whole()
     if whole is Standing.nothing:
@@ -262,6 +319,4 @@ def worth_words(model: str) -> list[str]:
         )
         for _, lost, worst in worth([model]).values()
     ]
-    return sentences or [
-        gettext("Not covered by the study in simulated markets: %(models)s.", models=model_word(model))
-    ]
+    return sentences or [gettext("Not tested in simulated markets: %(models)s.", models=model_word(model))]

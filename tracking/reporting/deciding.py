@@ -69,8 +69,8 @@ def reason(deciding: Deciding) -> str:
     if deciding.model != best.model:
         return str(
             gettext(
-                "%(model)s was chosen here; for %(deals)s deals a year the study of simulated markets "
-                "recommends %(best)s.",
+                "%(model)s was chosen here. For %(deals)s deals a year, tests on simulated markets favour "
+                "%(best)s.",
                 model=model_word(deciding.model),
                 deals=formatting.count(deciding.deals),
                 best=model_word(best.model),
@@ -94,8 +94,8 @@ def warnings(deciding: Deciding, models: tuple[str, ...]) -> list[str]:
     return [
         str(
             gettext(
-                "The study advises against %(model)s: in one of the simulated markets it "
-                "misattributes %(worst)s of the margin.",
+                "We do not recommend %(model)s: in one of the simulated markets it misattributes "
+                "%(worst)s of the margin.",
                 model=model_word(each.model),
                 worst=formatting.share(each.worst.wrong),
             )

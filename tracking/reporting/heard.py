@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -174,3 +175,15 @@ def _ordered(counts: Iterable[tuple[str, int]], last: Sequence[str]) -> list[str
     for name, count in counts:
         sums[name] += count
     return sorted(sums, key=lambda name: (last.index(name) if name in last else -1, -sums[name], name))
+
+
+def channel_word(channel: str) -> str:
+    """Return what a channel of this report is called."""
+    words = {
+        UNTRACKED: gettext("not tracked"),
+        UNCODED: gettext("in words only"),
+        UNKNOWN: gettext("unknown"),
+        DECLINED: gettext("would not say"),
+    }
+    label = words.get(channel) or channels.label(channel)
+    return str(channels.word(channel) if label == channel else label)

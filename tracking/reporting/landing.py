@@ -1,4 +1,4 @@
-"""What landing pages and tracking codes have brought: credit of the touches that came by them."""
+"""What landing pages and UTM tags have brought: credit of the touches that came by them."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass

@@ -39,7 +39,7 @@ def report(
         aims = [row for row in aims if row["campaign"] in chosen]
     return Document(
         title=gettext("Which marketing pays off?"),
-        headline=story.headline(found, judged),
+        headline=advice.summary(found, judged)[0],
         subtitle=period_figures.days(asked),
         language=str(get_locale()).replace("_", "-"),
         currency=settings.currency,

@@ -12,7 +12,7 @@ from attribution import UNATTRIBUTED
 from reports.advice import Advice, Verdict
 from reports.evidence import Standing
 from reports.roi import OVERHEAD, TOTAL, UNKNOWN
-from reports.scale import Span, place, steps_of
+from reports.scale import Span, place, steps_of, written
 from tracking.language import formatting
 from tracking.language.words import line_words, model_word
 from tracking.reporting import advice, roi
@@ -92,7 +92,7 @@ def of_campaign(
 def scale_of(rows: Sequence[Return]) -> dict[str, Any]:
     """Return what a page draws rows on: the marks of the scale, and where a return lies on it."""
     steps = steps_of(row.span for row in rows)
-    return {"steps": steps, "place": partial(place, steps=steps)}
+    return {"steps": steps, "written": written(steps), "place": partial(place, steps=steps)}
 
 
 def words(span: Span, currency: str) -> str:
@@ -119,6 +119,9 @@ def returns(found: Comparison, judged: Sequence[Advice], currency: str) -> list[
         or (each.verdict is Verdict.elsewhere and each.standing is not Standing.enough)
     }
     unsold = {each.campaign for each in judged if each.standing is Standing.nothing}
+    whole = found.evidence.whole()
+    if whole is Standing.nothing:
+        unsold.add(TOTAL)
     front, rows = found.models[0], []
     for campaign, by_model in found.lines.items():
         first = by_model.get(front)
@@ -128,6 +131,9 @@ def returns(found: Comparison, judged: Sequence[Advice], currency: str) -> list[
         back = {model: row["roi"] + 1 for model, row in by_model.items() if row and row["roi"] is not None}
         low, high = (None if first[name] is None else first[name] + 1 for name in ("roi_low", "roi_high"))
         early = campaign in unsure
+        if campaign == TOTAL and whole is not Standing.enough:
+            # A range of so few deals would promise more than it holds.
+            low, high = None, None
         nothing = verdict is Verdict.unconnected or campaign in {*_NO_CAMPAIGN, *unsold}
         span = Span(
             None if early or nothing else back.get(front), *((None, None) if nothing else (low, high))

@@ -252,9 +252,15 @@ def _compare(
     )
     lines = taken.lines(first, _window(settings, question))
     maturity = still_to_come(taken.buying_times, lines, first, question.period, at)
-    ends = [
-        None if row["roi"] is None else drawn.roi(row["model"], row["campaign"]) for row in table.to_pylist()
-    ]
+
+    def interval(row: dict[str, Any]) -> tuple[float, float] | None:
+        if row["roi"] is None:
+            return None
+        if row["campaign"] == TOTAL:
+            return drawn.total(row["model"], row["cost_minor"])
+        return drawn.roi(row["model"], row["campaign"])
+
+    ends = [interval(row) for row in table.to_pylist()]
     for place, name in enumerate(("roi_low", "roi_high")):
         values = pa.array([end and end[place] for end in ends], pa.float64())
         table = table.append_column(name, values)

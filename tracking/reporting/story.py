@@ -7,12 +7,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
-from babel.lists import format_list
-from flask_babel import get_locale, gettext, ngettext
+from flask_babel import gettext, ngettext
 from sqlalchemy.orm import Session
 
-from reports.advice import Advice, Verdict
-from reports.evidence import Standing, is_campaign
+from reports.advice import Advice
+from reports.evidence import is_campaign
 from reports.parts import Block, Chapter, Chart, Column, Figure, Figures, Points, Table
 from reports.roi import TOTAL
 from tracking.language import formatting
@@ -27,31 +26,7 @@ from tracking.reporting.snapshots import Snapshot
 from tracking.storage.config import Settings
 
 _Row = dict[str, Any]
-_MOST_ROWS, _MOST_EVENTS, _MOST_NAMES = 14, 6, 3
-
-
-def headline(found: Comparison, judged: Sequence[Advice]) -> str:
-    """Return what is to be decided, in one sentence; where nothing can be, why."""
-    more, less = _named(judged, Verdict.invest), _named(judged, Verdict.stop)
-    if more and less:
-        return str(gettext("Spend a little more on %(more)s, and stop %(less)s", more=more, less=less))
-    if more:
-        return str(gettext("Spend a little more on %(names)s", names=more))
-    if less:
-        return str(gettext("Stop %(names)s", names=less))
-    if not judged:
-        return str(gettext("No campaigns to assess in this period. Add your campaign costs."))
-    if found.evidence.whole() is Standing.enough and _named(judged, Verdict.keep):
-        return str(gettext("Leave the budget unchanged for now"))
-    return advice.conclusion(found, judged)[0]
-
-
-def _named(judged: Sequence[Advice], verdict: Verdict) -> str:
-    names = [each.campaign for each in judged if each.verdict is verdict]
-    if len(names) > _MOST_NAMES + 1:
-        rest = len(names) - _MOST_NAMES
-        names = [*names[:_MOST_NAMES], ngettext("%(num)d more", "%(num)d more", rest)]
-    return str(format_list(names, locale=get_locale())) if names else ""
+_MOST_ROWS, _MOST_EVENTS = 14, 6
 
 
 def opening(
@@ -62,8 +37,7 @@ def opening(
     rows: Sequence[Return],
 ) -> Chapter:
     """Return the first page: how much is known, the figures, the campaigns, what to do and what not yet."""
-    first = headline(found, judged)
-    sentences = [sentence for sentence in advice.conclusion(found, judged) if sentence != first]
+    sentences = advice.summary(found, judged)[1:]
     return Chapter(
         "",
         [
@@ -92,7 +66,7 @@ def _connected(found: Comparison) -> str:
 def _figures(settings: Settings, found: Comparison, rows: Sequence[Return]) -> Figures:
     now = found.lines[TOTAL][found.models[0]]
     [total] = [row for row in rows if row.campaign == TOTAL]
-    likely = ""
+    likely = gettext("Too early to tell")
     if total.span.low is not None and total.span.high is not None:
         low, high = (formatting.per_unit(end, settings.currency) for end in (total.span.low, total.span.high))
         likely = gettext("likely %(low)s to %(high)s", low=low, high=high)

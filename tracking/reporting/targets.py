@@ -88,22 +88,21 @@ def conclusion(rows: Sequence[Mapping[str, Any]]) -> str:
 def plan(
     settings: Settings, snapshot: Snapshot, asked: ReportQuery, *, at: datetime
 ) -> tuple[int, list[dict[str, Any]]]:
-    """Return next year, and for each campaign this year's cost and leads and what they come to in a year."""
+    """Return next year, and for each campaign this year's cost and leads so far, and what leads come to."""
     day = at.astimezone(settings.zone).date()
     lines = _figures(settings, snapshot, asked, date(day.year, 1, 1), day)
-    spent = _figures(settings, snapshot, asked, date(day.year, 1, 1), date(day.year, 12, 31))
     seen = roi.evidence(snapshot, settings, replace(asked.question, models=(asked.deciding.model,))).connected
     rows = []
     for name, fact in sorted(asked.facts.items()):
         share = gone(day, *window(day, fact.starts_on, fact.ends_on))
         pace = Pace(0.0, _of(lines, name, "leads") if name in seen else None, share)
-        if pace.so_far or _of(spent, name, "cost_minor"):
+        if pace.so_far or _of(lines, name, "cost_minor"):
             planned = fact.targets.get(f"leads {day.year + 1}", pace.whole_year)
             rows.append(
                 {
                     "campaign": name,
                     "id": fact.id,
-                    "cost_minor": _of(spent, name, "cost_minor"),
+                    "cost_minor": _of(lines, name, "cost_minor"),
                     "so_far": pace.so_far,
                     "whole_year": pace.whole_year,
                     "planned": None if planned is None else round(planned),

@@ -39,7 +39,7 @@ def answer_report() -> Page:
             tracked=found.tracked[:_CHANNELS],
             answered=found.answered[:_CHANNELS],
             most=max(found.cells.values(), default=0),
-            label=channel_word,
+            label=reporting.channel_word,
             nameless=reporting.UNTRACKED,
             problem=asked.problem,
         )
@@ -67,7 +67,7 @@ def answers_behind() -> Page:
             wanted=wanted,
             count=len(rows),
             lines=_lines(session, shown),
-            label=channel_word,
+            label=reporting.channel_word,
             in_words=answer_words,
             newer=max(skip - _SHOWN, 0) if skip else None,
             older=skip + _SHOWN if skip + _SHOWN < len(rows) else None,
@@ -88,7 +88,7 @@ def _lines(session: Session, rows: list[Mapping[str, Any]]) -> list[dict[str, An
         {
             "answer": known[int(row["answer_id"])],
             "company": contacts.account_of(session, known[int(row["answer_id"])].contact),
-            "tracked": row["tracked_campaign"] or channel_word(row["tracked"]),
+            "tracked": row["tracked_campaign"] or reporting.channel_word(row["tracked"]),
         }
         for row in rows
         if int(row["answer_id"]) in known
@@ -195,15 +195,3 @@ def _corrected(session: Session, account: Account) -> Answer:
 
 def _entry(job: Work) -> Entry:
     return Entry(job.user.name, job.at)
-
-
-def channel_word(channel: str) -> str:
-    """Return what a channel of this report is called on the page."""
-    words = {
-        reporting.UNTRACKED: gettext("not tracked"),
-        reporting.UNCODED: gettext("in words only"),
-        reporting.UNKNOWN: gettext("unknown"),
-        reporting.DECLINED: gettext("would not say"),
-    }
-    label = words.get(channel) or channels.label(channel)
-    return str(channels.word(channel) if label == channel else label)

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 
 from tracking.errors import Invalid, NotFound
 from tracking.language import formatting
-from tracking.language.words import answer_words
+from tracking.language.words import answer_words, company_name
 from tracking.records import answers, contacts
 from tracking.reporting import quality
 from tracking.storage.models import (
@@ -159,7 +159,7 @@ def merge_company(company_id: int) -> str | Response:
             contacts.merge(job.session, Account, company_id, target_id)
             target = _company(job.session, target_id)
             job.note("company merge", f"{company_id} into {target_id}")
-            return target.name or str(target_id)
+            return company_name(target.name)
 
         name = pages.change(work)
         flash(gettext("Merged into %(name)s. You can undo this here.", name=name))

@@ -54,7 +54,7 @@ def roi() -> tuple[str, int]:
             asked=asked,
             found=found,
             lines=found.lines,
-            conclusion=advice.conclusion(found, judged),
+            summary=advice.summary(found, judged),
             why=deciding.reason(asked.deciding),
             warnings=deciding.warnings(asked.deciding, found.models),
             words=line_words(),

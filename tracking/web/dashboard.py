@@ -8,13 +8,13 @@ from typing import Any
 from flask import flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from attribution import UNATTRIBUTED
 from reports.advice import Advice
 from reports.definitions import KPIS
-from reports.evidence import Standing, is_campaign
+from reports.evidence import is_campaign
 from reports.kpis import Period
 from reports.roi import TOTAL
 from reports.trends import preceding
@@ -29,9 +29,9 @@ from tracking.reporting.questions import ReportQuery
 from tracking.reporting.returns import Return, returns
 from tracking.reporting.roi import Question
 from tracking.reporting.snapshots import Snapshot
-from tracking.storage.models import Call, Campaign, NumberAssignment
+from tracking.storage.models import Call, Campaign
 from tracking.storage.vocabulary import CallStatus, Direction
-from tracking.telephony import calls
+from tracking.telephony import call_details, calls
 from tracking.web import forms, pages, steps
 from tracking.web.pages import EVERYONE, MARKETERS, Work, may, user
 
@@ -66,8 +66,8 @@ def home() -> tuple[str, int]:
             model=model,
             now=found.lines[TOTAL][model],
             before=found.before[model],
-            conclusion=advice.conclusion(found, judged),
-            judged=found.evidence.whole() is Standing.enough,
+            summary=advice.summary(found, judged),
+            standing=found.evidence.whole(),
             verdict_words=advice.verdict_words(),
             attended=attended,
             spec=charts.revenue_and_cost(months, pages.settings().currency, "month", events),
@@ -177,7 +177,7 @@ def _behind(asked: ReportQuery, period: Period) -> dict[str, str]:
         "cost_per_lead_minor": leads,
         "visitor_to_lead_rate": leads,
         "cost_per_qualified_lead_minor": url_for("web.roi_behind", goal="qualified", **credited),
-        "lead_to_customer_rate": customers,
+        "customers_per_lead": customers,
         "acquisition_cost_minor": customers,
         "inbound_acquisition_cost_minor": url_for(
             "web.roi_behind", goal="customers", direction="inbound", **credited
@@ -214,19 +214,14 @@ def _campaigns(found: roi.Comparison, judged: list[Advice]) -> list[Return]:
     return sorted(told, key=lambda row: -row.revenue_minor)[:_FEW]
 
 
-def _waiting(session: Session) -> list[Call]:
+def _waiting(session: Session) -> list[tuple[Call, str]]:
     """Return the latest calls of which nobody has logged where the caller heard of us, as the desk does."""
-    query = (
-        calls.unlogged(since=clock.now() - timedelta(days=_WAITING_DAYS))
-        .limit(6)
-        .options(joinedload(Call.contact))
-        .options(joinedload(Call.assignment).joinedload(NumberAssignment.ad_material))
-    )
-    return list(session.scalars(query))
+    query = call_details.loaded(calls.unlogged(since=clock.now() - timedelta(days=_WAITING_DAYS)).limit(6))
+    return [(call, call_details.caller_of(session, call)) for call in session.scalars(query)]
 
 
 def _todo(
-    found: roi.Comparison, attended: dict[str, Any], waiting: Sequence[Call]
+    found: roi.Comparison, attended: dict[str, Any], waiting: Sequence[object]
 ) -> list[tuple[str, str | None, str]]:
     """Return what needs attention: a sentence, where to mend it, and what the link says."""
     todo = []

@@ -145,8 +145,8 @@ def import_file(token: str) -> Page:
     problem = None
     if request.method == "POST":
         try:
-            _tell(upload)
-            return redirect(url_for("web.import_check", token=token), 303)
+            tried = _tell(upload)
+            return redirect(url_for("web.import_check" if tried else "web.import_file", token=token), 303)
         except (Invalid, Conflict) as error:
             problem = error
     elif (kind := request.args.get("kind")) in kinds.KINDS and kind != upload.kind:
@@ -374,7 +374,8 @@ def _waiting(token: str) -> Upload:
     return upload
 
 
-def _tell(upload: Upload) -> None:
+def _tell(upload: Upload) -> bool:
+    """Take over what the form says of a file, and try it unless a column chosen holds unknown values."""
     kind = forms.text("kind") or ""
     if kind not in kinds.KINDS:
         raise Invalid("kind", "%(told)r is not an option; choose one from the list", told=kind)
@@ -398,13 +399,28 @@ def _tell(upload: Upload) -> None:
                 if field:
                     columns[field] = name.strip()
             upload.columns = columns
-            for name, word in request.form.items():
-                if name.startswith("word-") and (meaning := request.form.get(f"meaning-{name[5:]}")):
-                    upload.stages[word.strip()] = meaning
+            asked = {name[5:]: word.strip() for name, word in request.form.items() if name[:5] == "word-"}
+            for number, word in asked.items():
+                if meaning := request.form.get(f"meaning-{number}"):
+                    upload.stages[word] = meaning
             kinds.form_of(upload, table, pages.settings())
+            found = kinds.words_to_map(upload, table, kind, pages.settings().region)
+            if unknown := [word for word in found if word not in asked.values()]:
+                _store().save(upload)
+                flash(
+                    ngettext(
+                        "%(num)d value is unknown: %(words)s. Choose what it means, then preview.",
+                        "%(num)d values are unknown: %(words)s. Choose what they mean, then preview.",
+                        len(unknown),
+                        words=", ".join(unknown),
+                    ),
+                    "error",
+                )
+                return False
         elif kind == "cdr":
             kinds.form_of(upload, kinds.table_of(upload, file), pages.settings())
     _try(upload, header)
+    return True
 
 
 def _cut(upload: Upload) -> tuple[str, ...]:

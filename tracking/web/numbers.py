@@ -15,7 +15,7 @@ from reports import extras, sheets
 from tracking import clock
 from tracking.errors import Conflict, Invalid, NotFound, documents_missing
 from tracking.language import formatting
-from tracking.language.words import call_state_words
+from tracking.language.words import call_state_words, number_life_words
 from tracking.records import links, logos
 from tracking.reporting import number_sheets, questions, roi
 from tracking.storage import phone
@@ -60,7 +60,7 @@ def number_list() -> Page:
             last=period and period.end - timedelta(days=1),
             misread=misread,
             expired=_expired(session),
-            lives=lives(),
+            lives=number_life_words(),
             digits=digits,
             days=_STRAYS.days,
         )
@@ -94,7 +94,7 @@ def number_page(number_id: int) -> str:
             number=row,
             shown=phone.show(row.number),
             stands=numbers.standing(row, row.assignments, at),
-            lives=lives(),
+            lives=number_life_words(),
             calls=[(call, call_details.company_of(session, call)) for call in calls],
             call_states=call_state_words(),
             newest=calls[0].id if calls else 0,
@@ -260,18 +260,6 @@ def short_link(number_id: int) -> str:
             logo=logos.current(session),
             website=f"{pages.settings().links_url}{links.PATH}/{link.slug}" if link else None,
         )
-
-
-def lives() -> dict[str, str]:
-    """Return where a number can stand, in words."""
-    return {
-        "available": gettext("available"),
-        "assigned": gettext("in use"),
-        "quarantined": gettext("cooling off"),
-        "disabled": gettext("inactive"),
-        "main_line": gettext("main line"),
-        "pool": gettext("in a website's pool"),
-    }
 
 
 def _loaded(query: Any) -> Any:

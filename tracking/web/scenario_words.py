@@ -35,19 +35,19 @@ def scenario_words() -> dict[str, str]:
 def figure_words() -> dict[str, str]:
     """Return what the figures are called by which a simulated market is compared with a real one."""
     return {
-        "orders": gettext("orders (logarithm)"),
-        "clicks_per_account": gettext("visits, forms, messages and events for each company seen (logarithm)"),
+        "orders": gettext("orders"),
+        "clicks_per_account": gettext("visits, forms, messages and events for each company seen"),
         "phone_share": gettext("first calls for each first call, form and message"),
         "asked_share": gettext("share of inquirers who were asked"),
-        "calls_per_account": gettext("calls for each known calling company (logarithm)"),
+        "calls_per_account": gettext("calls for each known calling company"),
         "missed_share": gettext("share of known companies' calls without an answer"),
-        "talk_median": gettext("median talk time in seconds (logarithm)"),
+        "talk_median": gettext("median talk time in seconds"),
         "qualified_rate": gettext("companies with a qualified lead for each with a lead"),
         "won_rate": gettext("first orders for each opportunity"),
-        "cycle_median": gettext("median days from opportunity to order (logarithm)"),
+        "cycle_median": gettext("median days from opportunity to order"),
         "visit_share": gettext("share of touches that are visits"),
         "opportunity_rate": gettext("companies with an opportunity for each with a qualified lead"),
-        "cycle_upper": gettext("upper quartile of days from opportunity to order (logarithm)"),
+        "cycle_upper": gettext("upper quartile of days from opportunity to order"),
         "repeat_share": gettext("share of orders by companies that had ordered before"),
         "first_call_share": gettext("share of known companies' calls that are first calls"),
     }

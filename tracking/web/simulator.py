@@ -1,5 +1,6 @@
 """The simulator in the pages: markets whose truth is known, made by a job, and the models against them."""
 
+import math
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -234,14 +235,18 @@ def _chart(result: dict[str, Any], models: Sequence[str], measure: str, title: s
 def _figures(result: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the figures of a fit: fitted first, then those held out, each with how far off it is."""
     from simulator.fitting import poor
+    from simulator.moments import LOGARITHMS
+
+    def read(name: str, value: float | None) -> float | None:
+        return math.exp(value) if value is not None and name in LOGARITHMS else value
 
     words = figure_words()
     return [
         {
             "name": words.get(name, name),
             "held_out": group == "held_out",
-            "data": data,
-            "simulated": simulated,
+            "data": read(name, data),
+            "simulated": read(name, simulated),
             "off": off,
             "fits": not poor({name: (data, simulated, off)}),
         }

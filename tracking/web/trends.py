@@ -109,7 +109,7 @@ def advice() -> tuple[str, int]:
             found=found,
             advice=judged,
             told=found.evidence.whole() is Standing.enough,
-            conclusion=advising.conclusion(found, judged),
+            summary=advising.summary(found, judged),
             warnings=deciding.warnings(asked.deciding, found.models),
             misfits=tried_moves.latest_misfits(session),
             lost={model: found.share_of(UNATTRIBUTED, model) for model in found.models},

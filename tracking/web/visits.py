@@ -91,19 +91,21 @@ def delete_rule(rule_id: int) -> Response:
     return redirect(url_for("web.visit_list"), 303)
 
 
-def _brought(session: Session, asked: ReportQuery, model: str) -> list[tuple[str, Sequence[landing.Line]]]:
-    """Return what landing pages and tracking codes have brought, as far as there are any."""
+def _brought(
+    session: Session, asked: ReportQuery, model: str
+) -> list[tuple[str, str, Sequence[landing.Line]]]:
+    """Return what landing pages and UTM tags have brought, as far as there are any, with their headings."""
     window = Window(pages.settings().lookback_days, pages.settings().half_life_days)
     taken = pages.current_snapshot(session)
-    found: list[tuple[str, Sequence[landing.Line]]] = []
+    found: list[tuple[str, str, Sequence[landing.Line]]] = []
     wanted = (
-        (gettext("Landing pages"), landing.By.landing_page),
-        (gettext("Tracking codes"), landing.By.utm),
+        (gettext("Results by landing page"), gettext("Landing page"), landing.By.landing_page),
+        (gettext("Results by UTM tags"), gettext("UTM tags"), landing.By.utm),
     )
-    for title, by in wanted:
+    for title, head, by in wanted:
         lines = landing.brought(session, taken, asked.period, model, window, by)
         if lines:
-            found.append((title, lines[:_SHOWN]))
+            found.append((title, head, lines[:_SHOWN]))
     return found
 
 
@@ -113,7 +115,7 @@ def _chosen(session: Session, name: str) -> Campaign | None:
 
 def _match(job: Work, tags: Mapping[str, str | None]) -> tuple[int, int]:
     if not any(tags.values()):
-        raise Invalid("utm_campaign", "enter at least one of utm_source, utm_medium and utm_campaign")
+        raise Invalid("utm_campaign", "enter at least one UTM tag: source, medium or campaign")
     name = forms.text("campaign")
     if new := forms.text("new_campaign"):
         if name:
