@@ -47,6 +47,7 @@ KEY = "cmluZ3RyYWlsLXRlc3Qta2V5LTMyLWJ5dGVzLWxvbmc="
 DATABASES = ["sqlite", "postgresql"]
 ON_BOTH = pytest.mark.parametrize("settings", DATABASES, indirect=True)
 TABLES = models.Call.metadata.tables
+_ORDER = [table.name for table in reversed(models.Call.metadata.sorted_tables)]
 
 
 # They start a session of Spark, which takes longer than what they test.
@@ -114,31 +115,35 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_database(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The address of a PostgreSQL database with the schema, emptied before each test."""
+def postgres_database(
+    postgres: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, psycopg.Connection]]:
+    """A PostgreSQL database with the schema, and the connection by which it is emptied before each test."""
     _admin(postgres, "CREATE DATABASE acme")
     address = postgres.replace("/postgres?", "/acme?")
     folder = tmp_path_factory.mktemp("acme")
     db.install(Settings(data_dir=folder, key=KEY, database_url=address)).dispose()
-    return address
+    # One that stays knows the tables; a new one would read about each of them before it empties it.
+    with psycopg.connect(address, autocommit=True) as cleaner:
+        yield address, cleaner
 
 
-def _empty(address: str, settings: Settings) -> None:
+def _empty(cleaner: psycopg.Connection, settings: Settings) -> None:
     # Deleting a few rows takes a tenth of the time that truncating takes, let alone a new database.
     # Whoever is still connected is a former test's, and would make it wait.
-    _admin(
-        address,
+    for statement in (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE datname = current_database() AND pid <> pg_backend_pid()",
         # A replica fires no triggers: the audit trail's refuses to be emptied.
         "SET session_replication_role = replica",
-        "; ".join(f"DELETE FROM {table.name}" for table in reversed(models.Call.metadata.sorted_tables)),
+        "; ".join(f"DELETE FROM {table}" for table in _ORDER),
         "SET session_replication_role = DEFAULT",
         "SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, 1, false) FROM pg_sequences "
         "WHERE last_value IS NOT NULL",
         "INSERT INTO installation (id, key_fingerprint, older_keys) "
         f"VALUES (1, '{settings.keys.fingerprint}', '')",
-    )
+    ):
+        cleaner.execute(statement.encode())
 
 
 def _admin(address: str, *statements: str) -> None:
@@ -155,8 +160,9 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Setting
         shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "ringtrail.db")
         yield Settings(**common)
         return
-    told = Settings(**common, database_url=request.getfixturevalue("postgres_database"))
-    _empty(told.database_url, told)
+    address, cleaner = request.getfixturevalue("postgres_database")
+    told = Settings(**common, database_url=address)
+    _empty(cleaner, told)
     yield told
 
 
