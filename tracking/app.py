@@ -173,12 +173,12 @@ def settle() -> None:
     beside reports held 540 MB, and 360 with that of the system, at the same speed.
 
     A full collection of garbage would walk all of it, some 300,000 objects, amid somebody's request.
-    Collections of young objects catch what lives for one request, so full ones may come ten times as seldom.
+    Collections of young objects, as often as Python's own default has them, catch what lives for one
+    request, so full ones may come ten times as seldom.
     """
     pa.set_memory_pool(pa.system_memory_pool())
     gc.collect()
     gc.freeze()
     # Else what DuckDB has loaded is reported as lost when the program ends.
     atexit.register(gc.unfreeze)
-    young, middle, _ = gc.get_threshold()
-    gc.set_threshold(young, middle, 100)
+    gc.set_threshold(700, 10, 100)
