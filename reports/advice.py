@@ -39,10 +39,6 @@ class Verdict(StrEnum):
     """No cost is known."""
 
 
-PAYS = frozenset({Verdict.invest, Verdict.keep})
-"""The verdicts that say that a campaign pays."""
-
-
 @dataclass(frozen=True, slots=True)
 class Advice:
     """What to do with a campaign and why.

@@ -207,7 +207,8 @@ def settle() -> None:
     lies between pieces in use, more with each report, until it is asked to give it back.
 
     A full collection of garbage would walk all of it, some 300,000 objects, amid somebody's request.
-    Collections of young objects catch what lives for one request, so full ones may come ten times as seldom.
+    Collections of young objects, as often as Python's own default has them, catch what lives for one
+    request, so full ones may come ten times as seldom.
     """
     pa.set_memory_pool(pa.system_memory_pool())
     with suppress(AttributeError, OSError):  # of glibc alone
@@ -216,8 +217,7 @@ def settle() -> None:
     gc.freeze()
     # Else what DuckDB has loaded is reported as lost when the program ends.
     atexit.register(gc.unfreeze)
-    young, middle, _ = gc.get_threshold()
-    gc.set_threshold(young, middle, 100)
+    gc.set_threshold(700, 10, 100)
 
 
 def _give_back(trim: Callable[[int], object]) -> None:

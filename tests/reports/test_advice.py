@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.advice import PAYS, Advice, Verdict, advise, what_if
+from reports.advice import Advice, Verdict, advise, what_if
 from reports.daily import observed_by_day
 from reports.evidence import LEAST_DEALS, LEAST_DEALS_IN_ALL, Evidence, Standing, connected, coverage
 from reports.intervals import Resampled, resampled
@@ -18,6 +18,8 @@ from tests.reports.world import UTC, add, days
 
 YEAR = days(date(2026, 1, 1), date(2027, 1, 1))
 MODELS = ("first-touch", "last-touch")
+# That say that a campaign pays.
+PAYS = {Verdict.invest, Verdict.keep}
 VERDICTS = PAYS | {Verdict.stop, Verdict.reconsider}
 
 

@@ -22,6 +22,14 @@ from tracking.cli.installation import (
 _BAR = 40
 _MOST_AN_HOUR = 1_000_000
 _WEEK = 7 * 24 * 60
+_seed_option = click.option(
+    "--seed", type=Whole(0), default=0, show_default=True, help="Seed of the simulation."
+)
+_chart_option = click.option(
+    "--chart",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Chart file to write (.json, .svg or .png).",
+)
 
 
 @click.command("size-pool")
@@ -45,12 +53,8 @@ _WEEK = 7 * 24 * 60
     show_default=True,
     help="Accepted share of calls credited to another visitor.",
 )
-@click.option("--seed", type=Whole(0), default=0, show_default=True, help="Seed of the simulation.")
-@click.option(
-    "--chart",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Chart file to write (.json, .svg or .png).",
-)
+@_seed_option
+@_chart_option
 @json_option
 @pass_installation
 def size_pool(
@@ -92,12 +96,8 @@ def size_pool(
     help="Accepted share of callers who find all lines busy.",
 )
 @click.option("--queue", is_flag=True, help="Callers who find all lines busy wait instead of hanging up.")
-@click.option("--seed", type=Whole(0), default=0, show_default=True, help="Seed of the simulation.")
-@click.option(
-    "--chart",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Chart file to write (.json, .svg or .png).",
-)
+@_seed_option
+@_chart_option
 @json_option
 @pass_installation
 def size_desk(

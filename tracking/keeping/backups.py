@@ -245,7 +245,6 @@ class Proved:
 
     path: Path
     made_at: datetime
-    verified_at: datetime
 
 
 def proved(settings: Settings) -> list[Proved]:
@@ -258,7 +257,7 @@ def proved(settings: Settings) -> list[Proved]:
             with path.open("rb") as file:
                 made_at = datetime.fromisoformat(sealedfile.about(file)["made_at"])
             if path.stat().st_size == note["size"]:
-                found.append(Proved(path, made_at, datetime.fromisoformat(note["at"])))
+                found.append(Proved(path, made_at))
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return sorted(found, key=lambda one: one.made_at, reverse=True)
