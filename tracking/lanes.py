@@ -25,11 +25,9 @@ LINK_THREADS = 4
 TELEPHONE_THREADS = 64
 """Threads for requests of telephone providers alone. Each waits at most half a second for a transaction; one
 takes in 64, so that as many may wait and a storm does not queue before it."""
-_AT_WORK = 3
+_AT_WORK = 16
 """Telephone requests that are worked on at once, besides those that wait for the database: all threads share
 one interpreter, and the loop that hears everybody has to ask each of these for it."""
-_LOOKS_S = 0.05
-"""How long a telephone request waits at most for the loop to hear who else is there."""
 _GIVES_WAY_S = 0.25
 """How long a page waits at most, before it is begun, for telephone requests that are being answered."""
 
@@ -124,7 +122,7 @@ class Lanes:
             inbox.aside = self._aside
         self._collector, self._links, self._others = map(_Lane, (COLLECTOR_THREADS, LINK_THREADS, threads))
         self.waiting = WaitingRoom(bell, self._add_other) if bell else None
-        self._ringing, self._looking, self._change = 0, False, threading.Condition()
+        self._ringing, self._change = 0, threading.Condition()
         self._proxies = proxies
 
     def add_task(self, channel: Any) -> None:
@@ -141,7 +139,7 @@ class Lanes:
         elif is_call(request):
             with self._change:
                 self._ringing += 1
-            self._telephone.add_task(self._turn(channel, self._let_look, self._answered))
+            self._telephone.add_task(self._turn(channel, after=self._answered))
         else:
             self._add_other(channel)
 
@@ -171,11 +169,7 @@ class Lanes:
             channel.task_class = _Unmade
             return
         with self._change:
-            self._change.wait_for(lambda: not (self._ringing or self._looking), _GIVES_WAY_S)
-
-    def _let_look(self) -> None:
-        with self._change:
-            self._change.wait_for(lambda: not self._looking, _LOOKS_S)
+            self._change.wait_for(lambda: not self._ringing, _GIVES_WAY_S)
 
     @contextmanager
     def _aside(self) -> Iterator[None]:
@@ -185,13 +179,6 @@ class Lanes:
             yield
         finally:
             self._telephone.free(-1)
-
-    def look(self, looking: bool) -> None:
-        """Be told whether the loop looks after connections: who wants to be heard comes before a page."""
-        with self._change:
-            self._looking = looking
-            if not looking:
-                self._change.notify_all()
 
     def shutdown(self) -> None:
         """Have all threads end."""
