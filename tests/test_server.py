@@ -352,16 +352,19 @@ def test_while_telephone_requests_wait_for_the_database_others_are_worked_on(
     """Few are worked on at once, and many may wait."""
     taken = acme.extensions["ringtrail"]["inbox"]
     with running(acme, tmp_path, largest=largest_of(acme), inbox=taken) as port:
+        callers = [threading.Thread(target=ring, args=(port, call)) for call in range(lanes._AT_WORK + 4)]
         with engine.begin():
-            callers = [threading.Thread(target=ring, args=(port, call)) for call in range(8)]
-            for caller in callers:
+            callers[0].start()
+            while taken._busy_since is None:
+                time.sleep(0.001)
+            for caller in callers[1:]:
                 caller.start()
-            while len(taken._queue) <= lanes._AT_WORK:
+            while len(taken._queue) < len(callers) - 1:
                 time.sleep(0.001)
         for caller in callers:
             caller.join()
     with db.reading(engine) as session:
-        assert session.scalar(select(func.count(Call.id))) == 8
+        assert session.scalar(select(func.count(Call.id))) == len(callers)
 
 
 def test_as_many_webhooks_wait_at_once_as_one_transaction_takes_in() -> None:

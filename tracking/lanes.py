@@ -1,7 +1,6 @@
 """Threads that answer requests, in rows of their own: telephone providers and short links pass pages by."""
 
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,11 +25,9 @@ QUICK_THREADS = 4
 TELEPHONE_THREADS = 64
 """Threads for requests of telephone providers alone. Each waits at most half a second for a transaction; one
 takes in 64, so that as many may wait and a storm does not queue before it."""
-_AT_WORK = 3
+_AT_WORK = 16
 """Telephone requests that are worked on at once, besides those that wait for the database: all threads share
 one interpreter, and the loop that hears everybody has to ask each of these for it."""
-_LOOKS_S = 0.05
-"""How long a telephone request waits at most for the loop to hear who else is there."""
 
 
 class _Turn:
@@ -122,7 +119,6 @@ class Lanes:
             inbox.aside = self._aside
         self._collector, self._quick, self._pages = map(_Lane, (COLLECTOR_THREADS, QUICK_THREADS, threads))
         self.waiting = WaitingRoom(bell, self._add_quick) if bell else None
-        self._looking, self._change = False, threading.Condition()
         self._proxies = proxies
 
     def add_task(self, channel: Any) -> None:
@@ -137,7 +133,7 @@ class Lanes:
         elif path.startswith(f"{COLLECTOR_PATH}/"):
             self._collector.add_task(self._turn(channel))
         elif is_call(request):
-            self._telephone.add_task(self._turn(channel, self._let_look, self._telephone.free))
+            self._telephone.add_task(self._turn(channel, after=self._telephone.free))
         else:
             self._pages.add_task(self._turn(channel, lambda: _unless_left(channel)))
 
@@ -155,10 +151,6 @@ class Lanes:
         network = Origin(client(channel.addr[0], told, self._proxies)).network
         return _Turn(channel, network, before, after)
 
-    def _let_look(self) -> None:
-        with self._change:
-            self._change.wait_for(lambda: not self._looking, _LOOKS_S)
-
     @contextmanager
     def _aside(self) -> Iterator[None]:
         """Wait in the middle of a telephone request, while another one is worked on."""
@@ -167,13 +159,6 @@ class Lanes:
             yield
         finally:
             self._telephone.free(-1)
-
-    def look(self, looking: bool) -> None:
-        """Be told whether the loop looks after connections."""
-        with self._change:
-            self._looking = looking
-            if not looking:
-                self._change.notify_all()
 
     def shutdown(self) -> None:
         """Have all threads end."""

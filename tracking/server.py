@@ -7,7 +7,6 @@ sends what nobody asked for costs no thread and little memory, and makes room fo
 import copy
 import re
 import resource
-import select
 import signal
 import socket
 import sys
@@ -191,11 +190,15 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # untyped
     def run(self) -> None:
         """Serve, and end in good order: what has come is answered, what has not stays with the socket."""
         while not self._parser.ends:
-            self._turn(1.0)
+            wasyncore.loop(timeout=1, map=self._map, use_poll=True, count=1)
+            if self._waiting:
+                self._waiting.turn()
         self.del_channel()
         began = time.monotonic()
         while self.active_channels and (took := time.monotonic() - began) < _DRAIN_S:
-            self._turn(0.05, ends=True)
+            wasyncore.loop(timeout=0.05, map=self._map, use_poll=True, count=1)
+            if self._waiting:
+                self._waiting.turn(ends=True)
             for channel in list(self.active_channels.values()):
                 # Not at once: a request may be on its way on a connection that was kept open for it.
                 if took > _LINGER_S and not channel.requests and channel.request is None:
@@ -206,23 +209,6 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # untyped
         if self._bell is not None:
             self._bell.close()
         self.trigger.close()
-
-    def _turn(self, most_s: float, *, ends: bool = False) -> None:
-        """Look after the connections once, as wasyncore does, and say when there is nothing to look after."""
-        poll = select.poll()
-        for number, channel in list(self._map.items()):
-            wanted = (select.POLLIN | select.POLLPRI) * bool(channel.readable())
-            wanted |= select.POLLOUT * bool(channel.writable() and not channel.accepting)
-            if wanted:
-                poll.register(number, wanted)
-        self.task_dispatcher.look(False)
-        ready = poll.poll(1000 * most_s)
-        self.task_dispatcher.look(True)
-        for number, what in ready:
-            if channel := self._map.get(number):
-                wasyncore.readwrite(channel, what)
-        if self._waiting:
-            self._waiting.turn(ends=ends)
 
     def handle_accept(self) -> None:
         """Take the connections that wait, and make room for each where there are many."""
