@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from simulator.beliefs import ANYWAY, NOTHING, Beliefs
 from simulator.chance import Floats, uniform_one
-from simulator.families import EFFECTIVE, sizes, solve, untracked
+from simulator.families import EFFECTIVE, rates, sizes, solve, untracked
 from simulator.market import World
 from simulator.moves import Move, elsewhere, tried
 from simulator.own_moves import credited, expected, movable
@@ -251,10 +251,11 @@ def _world(task: _Task) -> Cell:
         return span[0] + (span[1] - span[0]) * uniform_one(task.draw, 0, f"{concern}.{task.family}")
 
     nothing = drawn("nothing", NOTHING[task.nothing])
-    strengths = sizes(task.scenario, task.family, task.draw, nothing)
+    scenario = rates(task.scenario, task.draw)
+    strengths = sizes(scenario, task.family, task.draw, nothing)
     with mapper() as here:
         believed = solve(
-            task.scenario,
+            scenario,
             task.family,
             strengths,
             drawn("anyway", ANYWAY[task.anyway]),

@@ -23,6 +23,7 @@ from simulator.market import World
 from simulator.moments import FITTED, HELD_OUT, compute
 from simulator.own import Origin, Own, Tree, build, completed, with_scenario
 from simulator.parameters import Scenario
+from simulator.ranges import MOST_MET
 from simulator.runs import Mapper
 from simulator.write import tables
 
@@ -62,7 +63,7 @@ def _scale_searches(tree: Tree, factor: float) -> None:
     """Keep the number of meetings of searchers as it is in the data when needs grow by a factor."""
     for campaign in tree["campaigns"].values():
         if campaign["audience"] == "researching":
-            campaign["per_year"] = min(200.0, campaign["per_year"] / factor)
+            campaign["per_year"] = min(MOST_MET, campaign["per_year"] / factor)
     visits = tree["observer"]["organic_visits"]
     tree["observer"]["organic_visits"] = min(50.0, visits / factor)
 
@@ -105,7 +106,7 @@ def _lifetime(tree: Tree, value: float) -> None:
     for campaign in tree["campaigns"].values():
         # Searches are counted per year of open need; their number is that of the data.
         if campaign["audience"] == "researching":
-            campaign["per_year"] = min(200.0, campaign["per_year"] / math.exp(value))
+            campaign["per_year"] = min(MOST_MET, campaign["per_year"] / math.exp(value))
 
 
 def _repeat(tree: Tree, value: float) -> None:
