@@ -265,12 +265,14 @@ class Builder:
         for name, channel in rows:
             self.tree["campaigns"][name] = self._campaign(name, channel or "other")
         loss = self.tree["observer"]["cookie_loss"]
-        (free,) = self.ask.row(
-            """select count(*) from touches where kind = 'visit' and (campaign is null or campaign like '(%')
-               and occurred_at >= ? and occurred_at < ?""",
+        free, seen = self.ask.row(
+            """select count(*) filter (where kind = 'visit' and (campaign is null or campaign like '(%')),
+               count(*) from touches where occurred_at >= ? and occurred_at < ?""",
             self.opens,
             self.ends,
         )
+        if not seen:
+            return
         needs = self.needs()
         self.tree["observer"]["organic_visits"] = min(50.0, round(free / (1 - loss or 1.0) / needs, 4))
         self.say("observer.organic_visits", "data", f"{free} visits without a campaign")
