@@ -130,7 +130,7 @@ def advise(trial: Trial, beliefs: Beliefs, without: Sequence[str] = ()) -> Advic
     weights = {name: 0.0 if name in without else each for name, each in beliefs.families().items()}
     whole = sum(weights.values())
     weights = {name: each / whole for name, each in weights.items()}
-    if not trial.cells:
+    if not trial.moves or not trial.cells:
         return Advice(beliefs, weights, None, [])
     finding, valuing = (_Means(trial, beliefs, weights, half) for half in (True, False))
     ranked = np.argsort(-finding.overall())

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from simulator.beliefs import ANYWAY, NOTHING, Beliefs
 from simulator.chance import Floats, uniform_one
-from simulator.families import EFFECTIVE, sizes, solve, untracked
+from simulator.families import EFFECTIVE, rates, sizes, solve, untracked
 from simulator.market import World
 from simulator.moves import Move, elsewhere, tried
 from simulator.own_moves import credited, expected, movable
@@ -86,7 +86,7 @@ class Trial:
     by_model : dict of str to (str, str) or None
         The move of each model by expected gain on its own credits; None for leaving the budget.
     fixed : list of str
-        Campaigns without movable costs to which something tracked leads.
+        Campaigns whose costs are all fixed, to which something tracked leads.
     small : list of str
         Campaigns with less movable cost than is moved.
     untracked : list of str
@@ -97,6 +97,8 @@ class Trial:
         Movable costs of all campaigns in the window, in the order of `Cell.caused`.
     days : int
         Length of the window.
+    unpriced : list of str
+        Campaigns of which no cost is known, to which something tracked leads.
     """
 
     moves: list[Move]
@@ -109,6 +111,7 @@ class Trial:
     cells: list[Cell]
     campaigns: dict[str, int] = field(default_factory=dict)
     days: int = 365
+    unpriced: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -226,7 +229,7 @@ def try_moves(
             margin_minor / max(1, orders),
             steps,
         )
-        for number in range(draws if moves else 0)
+        for number in range(draws if names else 0)
         for family in EFFECTIVE
     ]
     watched = counted(spread, on_progress, max(1, len(tasks)))
@@ -237,12 +240,13 @@ def try_moves(
         amount_minor=amount,
         margin_minor=margin_minor,
         by_model={model: expected(credit, spend, amount) for model, credit in credits.items()},
-        fixed=[name for name in names if not costs[name][1] and name not in blind],
+        fixed=[name for name in names if any(costs[name]) and not costs[name][1] and name not in blind],
         small=[name for name in names if costs[name][1] and name not in {*spend, *blind}],
         untracked=blind,
         cells=list(watched(_world, tasks)),
         campaigns={name: variable for name, (_, variable) in costs.items()},
         days=scenario.days,
+        unpriced=[name for name in names if not any(costs[name]) and name not in blind],
     )
 
 
@@ -251,10 +255,11 @@ def _world(task: _Task) -> Cell:
         return span[0] + (span[1] - span[0]) * uniform_one(task.draw, 0, f"{concern}.{task.family}")
 
     nothing = drawn("nothing", NOTHING[task.nothing])
-    strengths = sizes(task.scenario, task.family, task.draw, nothing)
+    scenario = rates(task.scenario, task.draw)
+    strengths = sizes(scenario, task.family, task.draw, nothing)
     with mapper() as here:
         believed = solve(
-            task.scenario,
+            scenario,
             task.family,
             strengths,
             drawn("anyway", ANYWAY[task.anyway]),
@@ -320,6 +325,7 @@ def as_plain(trial: Trial) -> dict[str, Any]:
         ],
         "campaigns": trial.campaigns,
         "days": trial.days,
+        "unpriced": trial.unpriced,
     }
 
 
@@ -338,4 +344,5 @@ def from_plain(held: Mapping[str, Any]) -> Trial:
         ],
         campaigns=held.get("campaigns", {}),
         days=held.get("days", 365),
+        unpriced=held.get("unpriced", []),
     )

@@ -16,8 +16,10 @@ import numpy as np
 
 from simulator.chance import normal, uniform_one
 from simulator.fitting import scale_needs
+from simulator.habits import CALLED
 from simulator.market import World
 from simulator.parameters import Scenario
+from simulator.ranges import MOST_MET
 from simulator.runs import Mapper
 from simulator.tally import values
 
@@ -37,7 +39,14 @@ DIMINISHING: Final = 1.0
 # A campaign whose every second meeting is tracked does little of the work that nobody sees. Assumption.
 _UNSEEN: Final = 4.0
 _LOWEST, _HIGHEST = -7.0, 5.0
-_STEPS: Final = (7, 5)
+# Tries at most, how near to the share and the orders is near enough, and tries of the needs for each size of
+# effects.
+_STEPS: Final = 20
+_CLOSE: Final = 0.05
+_WAITS: Final = 4
+# On a logarithmic scale: orders that are too few, and a span of sizes that is widened again.
+_SHORT: Final = 0.4
+_NARROW: Final = 0.2
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,47 @@ def untracked(scenario: Scenario) -> list[str]:
         for name, campaign in scenario.campaigns.items()
         if campaign.number == "none" and not campaign.response
     ]
+
+
+def rates(scenario: Scenario, draw: int) -> Scenario:
+    """Draw how many each campaign meets, of whom only the tracked responses were counted.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The market, as fitted: with so many meetings as would leave the responses counted.
+    draw : int
+        Which draw; the same for a campaign's name whatever other campaigns there are.
+
+    Returns
+    -------
+    Scenario
+        The market with other numbers of meetings.
+
+    Notes
+    -----
+    Of n responses counted, the expected number has the posterior Gamma(n + 1/2, 1) of a Poisson count under
+    Jeffreys' prior [1]_. Response rates, and meetings of campaigns to which nothing tracked leads, are taken
+    as they are assumed.
+
+    References
+    ----------
+    .. [1] H. Jeffreys, "Theory of Probability", 3rd edition, 1961, section 3.1.
+    """
+    tree: Tree = scenario.model_dump()
+    for name in {*scenario.campaigns} - {*untracked(scenario)}:
+        campaign = tree["campaigns"][name]
+        share = campaign["response"] * (1 - scenario.observer.cookie_loss) or CALLED
+        counted = meetings(scenario, name) * scenario.accounts * share
+        if counted:
+            shape = counted + 0.5
+            lot = float(normal(np.array([uniform_one(draw, 0, f"rate.{name}")]))[0])
+            # Wilson and Hilferty's approximation to a gamma quantile.
+            factor = shape * max(0.0, 1 - 1 / (9 * shape) + lot / (3 * math.sqrt(shape))) ** 3 / counted
+            campaign["per_year"] = min(MOST_MET, campaign["per_year"] * factor)
+            for flight in campaign["flights"]:
+                flight["exposures"] = min(MOST_MET, flight["exposures"] * factor)
+    return Scenario.model_validate(tree)
 
 
 def sizes(scenario: Scenario, family: str, draw: int, nothing: float) -> dict[str, float]:
@@ -191,7 +241,8 @@ def applied(
         campaign["lift"] |= lift
         campaign["half_life_days"] = half
         campaign["diminishing"] = DIMINISHING
-        stages |= {*impulse, *lift}
+        # What no campaign brings must come unprompted: a stage at which none works keeps all of it.
+        stages |= {stage for stage, size in (*impulse.items(), *lift.items()) if size > 0}
     for stage in stages:
         tree["organic"][stage] *= left
     return Scenario.model_validate(tree)
@@ -252,35 +303,41 @@ def solve(
     Believed
         The market. Campaigns that reach few cannot bring much: the share may stay above `anyway`.
     """
-    target = orders * accounts / scenario.accounts
-
-    def tried(base: Scenario, push: float) -> tuple[Scenario, int, float]:
+    target = max(0.5, orders * accounts / scenario.accounts)
+    base, best, nearest = scenario, Believed(scenario, 1.0, 0), math.inf
+    low, high, push = _LOWEST, _HIGHEST, (_LOWEST + _HIGHEST) / 2
+    waited, part, last = 0, 1.0, 0.0
+    for _ in range(_STEPS):
         full = applied(base, family, strengths, push, seed)
         came = _orders(full, accounts, seed, spread)
         without = _orders(full.model_copy(update={"campaigns": {}}), accounts, seed, spread)
-        return full, came, without / came if came else 1.0
+        share = without / came if came else 1.0
+        off = math.log(target / max(came, 0.5))
+        # Orders are counted, the share is only believed.
+        gap = max(2 * abs(off), abs(share - anyway) if family != NONE else 0.0)
+        if gap < nearest:
+            best, nearest = Believed(full, share, came), gap
+        if gap < _CLOSE:
+            break
+        # One need more may bring many orders, where they repeat.
+        part = part / 2 if off * last < 0 else min(1.0, part * 1.5)
+        base, last, waited = _with_orders(base, math.exp(part * off)), off, waited + 1
+        if abs(off) < 0.05 + (high - low) / 12 or waited == _WAITS:
+            # Where even more needs bring too few orders, campaigns reach too few to bring so many.
+            lacks = waited == _WAITS and off > _SHORT
+            low, high = (push, high) if share > anyway and not lacks else (low, push)
+            if lacks:
+                base = scenario
+            if high - low < _NARROW:
+                # The needs have moved since the ends were found.
+                low, high = max(_LOWEST, low - _NARROW), min(_HIGHEST, high + _NARROW)
+            push, waited = (low + high) / 2, 0
+    return best
 
-    base, push, came = scenario, 0.0, orders
-    if family == NONE:
-        full = applied(base, family, strengths, 0.0)
-        base = _with_orders(base, target, _orders(full, accounts, seed, spread))
-        full = applied(base, family, strengths, 0.0)
-        return Believed(full, 1.0, _orders(full, accounts, seed, spread))
-    low, high = _LOWEST, _HIGHEST
-    for steps in _STEPS:
-        for _ in range(steps):
-            push = (low + high) / 2
-            _, came, share = tried(base, push)
-            low, high = (push, high) if share > anyway else (low, push)
-        base = _with_orders(base, target, came)
-        low, high = max(_LOWEST, push - 1.5), min(_HIGHEST, push + 1.5)
-    full, came, share = tried(base, push)
-    return Believed(full, share, came)
 
-
-def _with_orders(base: Scenario, target: float, came: int) -> Scenario:
+def _with_orders(base: Scenario, factor: float) -> Scenario:
     tree: Tree = base.model_dump()
-    scale_needs(tree, target / max(came, 0.5))
+    scale_needs(tree, factor)
     return Scenario.model_validate(tree)
 
 

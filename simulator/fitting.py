@@ -23,12 +23,15 @@ from simulator.market import World
 from simulator.moments import FITTED, HELD_OUT, compute
 from simulator.own import Origin, Own, Tree, build, completed, with_scenario
 from simulator.parameters import Scenario
+from simulator.ranges import MOST_MET
 from simulator.runs import Mapper
 from simulator.write import tables
 
 # A value whose standard error is larger than this, on the scale it is fitted on, is called unidentified: on
 # the logarithmic scale it may then as well be half as large or twice.
 UNIDENTIFIED: Final = 0.5
+# Told in every report instead of a standard error as wide as the range in which a value is sought.
+UNTOLD: Final = "cannot be told from these tables"
 # A figure farther off than so many standard errors is one that the market does not describe.
 POOR: Final = 3.0
 # Companies simulated at most in a trial; a larger market is fitted on a part of it.
@@ -62,7 +65,7 @@ def _scale_searches(tree: Tree, factor: float) -> None:
     """Keep the number of meetings of searchers as it is in the data when needs grow by a factor."""
     for campaign in tree["campaigns"].values():
         if campaign["audience"] == "researching":
-            campaign["per_year"] = min(200.0, campaign["per_year"] / factor)
+            campaign["per_year"] = min(MOST_MET, campaign["per_year"] / factor)
     visits = tree["observer"]["organic_visits"]
     tree["observer"]["organic_visits"] = min(50.0, visits / factor)
 
@@ -105,7 +108,7 @@ def _lifetime(tree: Tree, value: float) -> None:
     for campaign in tree["campaigns"].values():
         # Searches are counted per year of open need; their number is that of the data.
         if campaign["audience"] == "researching":
-            campaign["per_year"] = min(200.0, campaign["per_year"] / math.exp(value))
+            campaign["per_year"] = min(MOST_MET, campaign["per_year"] / math.exp(value))
 
 
 def _repeat(tree: Tree, value: float) -> None:
@@ -138,8 +141,9 @@ class Fit:
     ----------
     own : Own
         The market with the fitted values, and where each comes from.
-    estimates : dict of str to (float, float)
-        Per fitted value the shift from the market as built and its standard error.
+    estimates : dict of str to (float, float or None)
+        Per fitted value the shift from the market as built and its standard error. None where these tables
+        cannot tell it: the error is wider than the range of a shift, or the shift at its end.
     left_out : list of str
         Values that were not fitted, because the tables hold no figure that would tell.
     unidentified : list of str
@@ -153,7 +157,7 @@ class Fit:
     """
 
     own: Own
-    estimates: dict[str, tuple[float, float]]
+    estimates: dict[str, tuple[float, float | None]]
     left_out: list[str]
     unidentified: list[str]
     tied: list[tuple[str, str]]
@@ -259,10 +263,13 @@ def fit(
     start = np.array([close.get(name, 0.0) for name in names])
     best, jacobian = least_squares(residuals, slopes, start, limit=_LIMIT, trials=trials)
     values = dict(zip(names, map(float, best), strict=True))
-    errors, ties = precision(jacobian, names)
+    found, ties = precision(jacobian, names)
+    errors = {
+        name: found[name] if found[name] < _LIMIT and abs(values[name]) < _LIMIT else None for name in names
+    }
     values, final = lab.with_orders(values, target["orders"])
 
-    unidentified = [name for name in names if errors[name] > UNIDENTIFIED]
+    unidentified = [name for name, error in errors.items() if error is None or error > UNIDENTIFIED]
     return Fit(
         own=with_scenario(own, shifted(own.scenario, values), _origins(values, errors)),
         estimates={name: (values[name], errors[name]) for name in names},
@@ -403,11 +410,17 @@ def _spread_of(values: list[float]) -> float:
     return float(np.std(finite, ddof=1)) if len(finite) > 1 else 1.0
 
 
-def _origins(values: Mapping[str, float], errors: Mapping[str, float]) -> dict[str, tuple[Origin, str]]:
+def _origins(
+    values: Mapping[str, float], errors: Mapping[str, float | None]
+) -> dict[str, tuple[Origin, str]]:
     """Say of each value that was fitted where it comes from."""
     said: dict[str, tuple[Origin, str]] = {}
     for name, shift in values.items():
         key = PARAMETERS[name][0].split(",")[0]
-        doubt = "; the tables say too little about it" if errors[name] > UNIDENTIFIED else ""
-        said[key] = ("fitted", f"shift {shift:+.2f}, standard error {errors[name]:.2f}{doubt}")
+        if (error := errors[name]) is None:
+            told = f"; {UNTOLD}"
+        else:
+            doubt = "; the tables say too little about it" if error > UNIDENTIFIED else ""
+            told = f", standard error {error:.2f}{doubt}"
+        said[key] = ("fitted", f"shift {shift:+.2f}{told}")
     return said

@@ -177,7 +177,12 @@ def _upper_ends(table: Floats, weight: Floats, low: Floats, level: float, large:
 
     def factor(rows: Flags) -> float:
         held = np.minimum(steps[rows], _FARTHEST)
-        return float(_quantile(held[:, np.newaxis], every[rows], level)[0]) if held.size else 0.0
+        if not held.size:
+            return 0.0
+        # The market itself is one world more, which may lie beyond all that were tried.
+        mass = np.where(rows, every, 0.0).sum(axis=1)
+        share = min(1.0, level * (1 + float(mass @ mass) / float(mass.sum()) ** 2))
+        return float(_quantile(held[:, np.newaxis], every[rows], share)[0])
 
     def reaches(k: float, middle: Floats, wide: Floats) -> Floats:
         return np.asarray(np.maximum(middle + k * wide, 0.0) ** 2)

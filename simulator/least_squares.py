@@ -14,6 +14,8 @@ from simulator.chance import Floats
 _GAIN: Final = 1e-3
 # Two values whose figures move as alike as this cannot be told from each other.
 _TIED: Final = 0.98
+# A direction that moves the residuals by less, of values scaled to move them by 1, moves nothing.
+_NOTHING: Final = 1e-8
 
 
 def least_squares(
@@ -94,7 +96,8 @@ def precision(jacobian: Floats, names: list[str]) -> tuple[dict[str, float], lis
     Returns
     -------
     errors : dict of str to float
-        Standard error per value, infinite where it moves no residual.
+        Standard error per value, infinite or huge where no residual tells it: where it moves none, or only as
+        others do.
     ties : list of (str, str)
         Pairs that move the residuals alike.
     """
@@ -102,11 +105,14 @@ def precision(jacobian: Floats, names: list[str]) -> tuple[dict[str, float], lis
     live = lengths > 1e-6
     errors = dict.fromkeys(names, math.inf)
     inside = np.flatnonzero(live)
-    if len(inside):
-        inverse = np.linalg.pinv(jacobian[:, inside].T @ jacobian[:, inside])
-        for position, variance in zip(inside, np.diag(inverse), strict=True):
-            errors[names[position]] = math.sqrt(max(0.0, float(variance)))
     unit = jacobian[:, inside] / lengths[inside]
+    if len(inside):
+        # A pseudo-inverse would leave out directions that move nothing, as if they were told.
+        _, found, directions = np.linalg.svd(unit)
+        told = np.full(len(inside), _NOTHING)
+        told[: len(found)] = np.maximum(found, _NOTHING)
+        own = np.linalg.norm(directions / told[:, np.newaxis], axis=0) / lengths[inside]
+        errors |= {names[place]: float(error) for place, error in zip(inside, own, strict=True)}
     likeness = np.abs(unit.T @ unit)
     ties = [
         (names[inside[i]], names[inside[j]])

@@ -17,8 +17,10 @@ FITTED: Final = {
     ),
     "phone_share": (
         "first calls per first call, form and message",
+        # Of two tables: where one is missing, its share is not none.
         """select n / (n + m) from (select count(*) as n from calls where first_call),
-             (select count(*) as m from touches where kind in ('form', 'message'))""",
+             (select count(*) as m from touches where kind in ('form', 'message'))
+             where exists (from calls) and exists (from touches)""",
     ),
     "calls_per_account": (
         "calls per known calling company, logarithm",

@@ -30,6 +30,11 @@ def completed(data: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
     return whole
 
 
+def missing(data: Mapping[str, pa.Table]) -> list[str]:
+    """Return the tables of which there is none, or an empty one."""
+    return [name for name in TABLES if name not in data or not len(data[name])]
+
+
 class Reader:
     """Answers questions about tables cut to a window."""
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from simulator.habits import habit
+from simulator.habits import CALLED, habit
 from simulator.own_reader import Reader
+from simulator.ranges import MOST_MET
 
 Origin = Literal["data", "fitted", "assumption"]
 Tree = dict[str, Any]
@@ -21,8 +22,6 @@ BASE: Final = "supplier"
 YEAR: Final = 365
 # A campaign that pauses for so many days runs in flights; one seen in this share of the window runs all year.
 _PAUSE, _ALWAYS = 30, 0.75
-# Where no response is tracked: one meeting in twenty ends in a call on the campaign's number. Assumption.
-_CALLED: Final = 0.05
 # Orders followed by another of the company from which how often they repeat is told, at least.
 _AGAIN: Final = 20
 # Won of needs that arise, to begin the fit with. Assumption.
@@ -266,12 +265,14 @@ class Builder:
         for name, channel in rows:
             self.tree["campaigns"][name] = self._campaign(name, channel or "other")
         loss = self.tree["observer"]["cookie_loss"]
-        (free,) = self.ask.row(
-            """select count(*) from touches where kind = 'visit' and (campaign is null or campaign like '(%')
-               and occurred_at >= ? and occurred_at < ?""",
+        free, seen = self.ask.row(
+            """select count(*) filter (where kind = 'visit' and (campaign is null or campaign like '(%')),
+               count(*) from touches where occurred_at >= ? and occurred_at < ?""",
             self.opens,
             self.ends,
         )
+        if not seen:
+            return
         needs = self.needs()
         self.tree["observer"]["organic_visits"] = min(50.0, round(free / (1 - loss or 1.0) / needs, 4))
         self.say("observer.organic_visits", "data", f"{free} visits without a campaign")
@@ -317,8 +318,8 @@ class Builder:
             meetings = sum(seen.values()) / usual.response / max(0.05, 1 - loss)
             how = f"{sum(seen.values())} tracked responses, {usual.response:g} a meeting (assumption)"
         elif calls:
-            meetings = sum(calls.values()) / _CALLED
-            how = f"{sum(calls.values())} calls, {_CALLED:g} a meeting (assumption)"
+            meetings = sum(calls.values()) / CALLED
+            how = f"{sum(calls.values())} calls, {CALLED:g} a meeting (assumption)"
         else:
             meetings, how = (
                 self.tree["accounts"] * years,
@@ -334,7 +335,7 @@ class Builder:
                 {
                     "from_day": float(begin + shift),
                     "to_day": float(end + shift),
-                    "exposures": min(200.0, number * each),
+                    "exposures": min(MOST_MET, number * each),
                 }
                 for shift in (-YEAR, 0)
                 for begin, end, number in flights
@@ -348,7 +349,7 @@ class Builder:
                 reached = (
                     self.needs() * need["lifetime_days"] * math.exp(need["lifetime_sigma"] ** 2 / 2) / YEAR
                 )
-            held["per_year"] = min(200.0, meetings / reached)
+            held["per_year"] = min(MOST_MET, meetings / reached)
             self.say(f"{place}.per_year", "data", how)
         return held
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from simulator.meetings import AUDIENCES
 from simulator.observer_parameters import Observer
 from simulator.ranges import (
+    MOST_MET,
     ROLES,
     Activity,
     Days,
@@ -149,7 +150,7 @@ class Flight(Part):
     )
     to_day: float = Field(ge=-3650.0, le=4015.0, description="last day, exclusive")
     exposures: float = Field(
-        ge=0.0, le=200.0, description="exposures per company reached over the whole flight"
+        ge=0.0, le=MOST_MET, description="exposures per company reached over the whole flight"
     )
 
     @model_validator(mode="after")
@@ -181,7 +182,7 @@ class Campaign(Part):
     per_year: float = Field(
         default=0.0,
         ge=0.0,
-        le=200.0,
+        le=MOST_MET,
         description="exposures a year and company (or year of open need), all year",
     )
     flights: list[Flight] = Field(default_factory=list)

@@ -39,6 +39,9 @@ Weights: TypeAlias = Annotated[dict[str, Weight], Field(min_length=1), AfterVali
 # A clock that stands still for hours could not be turned back.
 Activity: TypeAlias = Annotated[float, Field(ge=1e-3, le=1_000.0)]
 
+# Meetings with one campaign, of a company and a year or a flight, at most.
+MOST_MET: Final = 200.0
+
 # Roles in a buying group: person number n of a company has the role n modulo five.
 ROLES: Final = ("engineer", "purchasing", "plant manager", "finance", "maintenance")
 # The waits of the buying cycle in their order, each with the parameter of a need that says how long it takes.

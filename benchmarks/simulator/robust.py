@@ -5,7 +5,7 @@ from the prior; a market is built from its tables and decided on, with that fami
 what the advice, and each model's own move, gains is the mean over seeds that nobody decided by. Of each
 campaign's effect the range under the beliefs is held against the truth, with that family and without it.
 
-    python -m benchmarks.simulator.robust [--worlds 14] [--accounts 400] [--workers 2] [--keep DIR]
+    python -m benchmarks.simulator.robust [--worlds 14] [--first 0] [--accounts 400] [--workers 2]
 """
 
 import argparse
@@ -138,6 +138,7 @@ def main() -> None:
     """Print what was advised in every world and the means over them with paired standard errors."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--worlds", type=int, default=14)
+    parser.add_argument("--first", type=int, default=0, help="number of the first world")
     parser.add_argument("--accounts", type=int, default=400)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--keep", type=Path, help="folder in which worlds once simulated are kept")
@@ -149,7 +150,8 @@ def main() -> None:
     if given.keep:
         given.keep.mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(given.workers) as pool:
-        tasks = [(number, given.accounts, given.keep) for number in range(given.worlds)]
+        numbers = range(given.first, given.first + given.worlds)
+        tasks = [(number, given.accounts, given.keep) for number in numbers]
         for row in map(judged, pool.map(kept, tasks)):
             rows.append(row)
             print({name: value for name, value in row.items() if name != "held"}, flush=True)

@@ -8,7 +8,19 @@ import pytest
 from simulator.advise import advise
 from simulator.beliefs import ANYWAY, NOTHING, QUESTIONS, ROLE, Beliefs
 from simulator.decide import Cell, Trial, as_plain, from_plain, try_moves
-from simulator.families import EFFECTIVE, FAMILIES, NONE, SIGMA, applied, sizes, solve
+from simulator.families import (
+    EFFECTIVE,
+    FAMILIES,
+    NONE,
+    SIGMA,
+    applied,
+    meetings,
+    rates,
+    sizes,
+    solve,
+    untracked,
+)
+from simulator.habits import CALLED
 from simulator.market import World
 from simulator.moves import tried
 from simulator.own import build
@@ -59,17 +71,44 @@ def test_sizes_scatter_around_what_a_meeting_costs(own):
         assert abs(spread - SIGMA) < 4 * SIGMA / np.sqrt(600)
 
 
+def test_meetings_scatter_as_much_as_the_responses_counted_leave_open(own):
+    scenario = own.scenario
+    drawn = [rates(scenario, draw) for draw in range(300)]
+    for name, campaign in scenario.campaigns.items():
+        met = meetings(scenario, name)
+        factors = np.array([meetings(each, name) / met for each in drawn])
+        if name in untracked(scenario):
+            assert (factors == 1).all(), name
+            continue
+        # A click in so many is lost; where only calls were seen, one meeting in twenty ends in one.
+        share = campaign.response * (1 - scenario.observer.cookie_loss) or CALLED
+        seen = met * ACCOUNTS * share
+        # Of n responses counted the expected number is n + 1/2, give or take its root; four standard errors.
+        spread = np.sqrt(seen + 0.5) / seen
+        assert abs(factors.mean() - (seen + 0.5) / seen) < 4 * spread / np.sqrt(300), name
+        assert abs(factors.std(ddof=1) - spread) < 4 * spread * np.sqrt((1 + 3 / seen) / 600), name
+
+
+def test_a_stage_at_which_no_campaign_works_keeps_all_that_comes_unprompted(own):
+    scenario, name = own.scenario, next(iter(own.scenario.campaigns))
+    alone = dict.fromkeys(scenario.campaigns, 0.0) | {name: 1.0}
+    before = scenario.organic
+    for draw in range(8):
+        found = applied(scenario, "step by step", alone, 2.0, draw)
+        (works,) = {stage for stage, size in found.campaigns[name].impulse.items() if size}
+        after = found.organic
+        kept = {"shortlist": "contact", "contact": "shortlist"}[works]
+        assert getattr(after, works) < getattr(before, works)
+        assert getattr(after, kept) == getattr(before, kept)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_comes_to_the_belief_and_to_the_orders_of_the_data(own, family):
     strengths = sizes(own.scenario, family, 4, 0.2)
     with mapper() as spread:
         found = solve(own.scenario, family, strengths, 0.5, own.orders, spread, accounts=ACCOUNTS, seed=9)
-    # Four standard errors of a number of orders of which each company places several.
-    assert abs(found.orders - own.orders) < 4 * np.sqrt(4 * own.orders)
-    if family == NONE:
-        assert found.anyway == 1.0
-    else:
-        assert found.anyway == pytest.approx(0.5, abs=0.15)
+    assert found.orders == pytest.approx(own.orders, rel=0.03)
+    assert found.anyway == (1.0 if family == NONE else pytest.approx(0.5, abs=0.05))
     assert found.scenario.desk.reps == 0
 
 

@@ -85,6 +85,21 @@ def test_ranges_hold_large_effects_as_often_as_small_ones():
     assert np.quantile(np.array(truths[:half]), 0.95, axis=0).mean() < 300
 
 
+def test_a_range_reckons_with_a_world_beyond_all_that_were_tried():
+    # Of 18 worlds one causes 4,000 and the others 400. The market itself is one more: 90 % of 19 are all 18.
+    cells = [
+        Cell(family, *PAIRS[0], True, 0.5, (), caused=(4_000.0 if (family, number) == odd else 400.0,))
+        for odd in [(EFFECTIVE[0], 0)]
+        for family in EFFECTIVE
+        for number in range(3)
+    ]
+    tried = Trial(MOVES, 100, 1_000, {}, [], [], [], cells, campaigns={"a": 0})
+    (found,) = effects(tried, SURE_OF_NOTHING, without=(NONE,))
+    assert found.high > 4_000
+    (found,) = effects(tried, SURE_OF_NOTHING, without=(NONE,), level=0.85)
+    assert found.high < 1_000
+
+
 def test_estimates_are_told_under_the_answers_that_make_them_lowest_and_highest():
     worlds = trial(half(0.0, 200.0))
     lowest, highest = otherwise(worlds, SURE_OF_NOTHING)["a"]

@@ -36,6 +36,28 @@ def test_a_parameter_that_moves_nothing_is_called_unidentified():
     assert ties == []
 
 
+def test_values_that_only_their_sum_is_told_of_have_no_error_and_leave_the_others_theirs():
+    # The figures tell the sum of a and b, and c with an error of 1/4.
+    for nearly in (0.0, 1e-9):
+        jacobian = np.array([[10.0, 10.0, 0.0], [3.0, 3.0 + nearly, 0.0], [0.0, 0.0, 4.0]])
+        errors, ties = precision(jacobian, ["a", "b", "c"])
+        assert min(errors["a"], errors["b"]) > 1e5
+        assert errors["c"] == pytest.approx(0.25)
+        assert ties == [("a", "b")]
+
+
+def test_two_figures_tell_no_three_values():
+    errors, _ = precision(np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]]), ["a", "b", "c"])
+    assert min(errors.values()) > 1e5
+
+
+def test_errors_are_the_roots_of_the_inverse_of_the_curvature():
+    jacobian = np.array([[2.0, 1.0], [0.0, 1.0], [1.0, -1.0]])
+    inverse = np.linalg.inv(jacobian.T @ jacobian)
+    errors, _ = precision(jacobian, ["a", "b"])
+    assert list(errors.values()) == pytest.approx(list(np.sqrt(np.diag(inverse))))
+
+
 def test_two_parameters_that_move_the_figures_alike_are_called_tied():
     jacobian = np.array([[10.0, 5.0], [4.0, 2.0], [0.0, 0.1]])
     assert precision(jacobian, ["a", "b"])[1] == [("a", "b")]

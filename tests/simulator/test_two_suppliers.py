@@ -145,7 +145,8 @@ def test_known_values_are_found_again(supplier):
         for name, (here, there) in zip(("phone", "qualify"), shares, strict=True)
     }
     for name, gap in gaps.items():
-        assert abs(gap) < 3 * again.estimates[name][1], name
+        error = again.estimates[name][1]
+        assert error is None or abs(gap) < 3 * error, name
     # With some 80 orders only the two rates are told to within a factor of 1.65.
     assert abs(gaps["needs"]) < 0.5
     assert abs(gaps["repeat"]) < 0.5

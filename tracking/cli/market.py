@@ -11,31 +11,24 @@ from reports.evidence import LEAST_DEALS_IN_ALL
 from simulator import scenario as scenarios
 from simulator.beliefs import QUESTIONS, Beliefs
 from simulator.runs import mapper
-from tracking.cli.installation import (
-    Installation,
-    Whole,
-    counted,
-    fail,
-    json_option,
-    pass_installation,
-)
+from tracking.cli import decided
+from tracking.cli.installation import Installation, Whole, counted, fail, json_option, pass_installation
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from simulator.advise import Gain, Row
-    from simulator.information import Otherwise
+    from simulator.advise import Row
 
 _DIRECTORY = click.argument(
     "directory", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
-_VERDICTS = {
-    "do": "do it",
-    "test": "gains under some beliefs only",
-    "leave": "leave it",
-    "unclear": "cannot tell",
+# What a market built without a table cannot say.
+_WITHOUT = {
+    "touches": "how many each campaign meets is a guess",
+    "answers": "how often callers are asked, and what they answer, is assumed",
+    "calls": "everyone is taken to be answered at once",
+    "costs": "no budget can be moved, and no meeting is known to be dearer than another",
 }
-_WORTH = {True: "yes", False: "no", None: "cannot tell"}
 _BETTER = {True: "yes", False: "no", None: "we cannot tell"}
 
 
@@ -84,7 +77,7 @@ def fit(
     DIR holds conversions, and of touches, answers, calls and costs what there is, as Parquet. Each value is
     from the data, fitted, or an assumption. Campaign effects cannot be fitted; `market decide` tries many.
     """
-    from simulator import fitting, moments, own_file
+    from simulator import fitting, moments, own_file, own_reader
 
     data = _tables(directory)
     try:
@@ -98,7 +91,7 @@ def fit(
         {
             "parameter": fitting.PARAMETERS[name][0],
             "shift": shift,
-            "error": error if math.isfinite(error) else None,
+            "error": error,
             "identified": "no" if name in found.unidentified else "yes",
         }
         for name, (shift, error) in found.estimates.items()
@@ -109,15 +102,24 @@ def fit(
             "what": (moments.FITTED | moments.HELD_OUT)[name][0],
             "used": used,
             "data": in_data,
-            "simulated": simulated,
-            "off": off,
+            "simulated": simulated if math.isfinite(simulated) else None,
+            "off": off if math.isfinite(off) else None,
         }
         for used, group in (("fitted", found.fitted), ("held out", found.held_out))
         for name, (in_data, simulated, off) in group.items()
     ]
     if installation.as_json:
-        told = {"values": values, "estimates": estimates, "figures": figures}
-        installation.tell_json(told | {"tied": found.tied, "left_out": found.left_out, "runs": found.runs})
+        installation.tell_json(
+            {
+                "values": values,
+                "estimates": estimates,
+                "figures": figures,
+                "tied": found.tied,
+                "left_out": found.left_out,
+                "missing": own_reader.missing(data),
+                "runs": found.runs,
+            }
+        )
         return
     heading = {"key": "Value", "value": "Is", "origin": "Where it comes from", "how": "How"}
     taken = [row for row in values if row["origin"] != "assumption" or row["how"]]
@@ -135,6 +137,8 @@ def fit(
         "error": "Standard error",
         "identified": "Identified",
     }
+    for row in estimates:
+        row["error"] = fitting.UNTOLD if row["error"] is None else row["error"]
     installation.show(estimates, heading, f"Fitted in {found.runs} simulated markets:")
     heading = {
         "what": "Metric",
@@ -145,6 +149,7 @@ def fit(
     }
     installation.show(figures, heading)
     click.echo(_misfits(found.fitted | found.held_out))
+    _tell_missing(data)
     for name in found.left_out:
         click.echo(f"Not fitted, since the tables do not tell: {fitting.PARAMETERS[name][0]}.")
     for pair in found.tied:
@@ -198,7 +203,7 @@ def decide(
     DIR holds your journey tables as Parquet, MARKET is the file that `market fit` made of them. Every
     model's move and the best found are tried under each family of mechanisms.
     """
-    from simulator import advise, fitting, information
+    from simulator import advise, fitting, information, own_reader
     from simulator import decide as deciding
 
     data = _tables(directory)
@@ -212,7 +217,6 @@ def decide(
     advice = advise.advise(trial, Beliefs(anyway, role, nothing))
     others = [advise.advise(trial, each) for each in advice.beliefs.others()]
     effects = information.effects(trial, advice.beliefs)
-    told = information.held()
     differing = information.otherwise(trial, advice.beliefs)
     pauses = information.pauses(trial, advice.beliefs)
     if installation.as_json:
@@ -224,6 +228,7 @@ def decide(
                 "rows": [_plain(row) for row in advice.rows],
                 "weights": advice.weights,
                 "misfits": fitting.poor(figures),
+                "missing": own_reader.missing(data),
                 "beliefs": vars(advice.beliefs),
                 "effects": [
                     vars(each)
@@ -248,102 +253,32 @@ def decide(
         deals = counted(won, "deal")
         click.echo(f"Your data hold {deals}; no move is judged by fewer than {LEAST_DEALS_IN_ALL:.0f}.")
     click.echo(_misfits(figures))
+    _tell_missing(data)
+    currency = scenario.currency
     if advice.row is None:
         click.echo("Fewer than two campaigns have movable costs and tracked results: no budget can be moved.")
-        return
-    amount, currency = trial.amount_minor / 100, scenario.currency
-    click.echo(f"Each move shifts {amount:,.2f} {currency}. Best found: {_name(advice.row)}.")
-    installation.show(
-        [
-            {
-                "move": _name(row),
-                "models": ", ".join(row.models),
-                **{family: _gain(gain) for family, gain in row.by_family.items()},
-                "overall": _gain(row.overall),
-                "regret": max(row.regret.values()) / 100,
-                "verdict": _VERDICTS["unclear" if few else row.verdict],
-            }
-            for row in advice.rows
-        ],
-        {
-            "move": "Move",
-            "models": "Of models",
-            **{family: f"{family} ({weight:.0%})" for family, weight in advice.weights.items()},
-            "overall": "Overall",
-            "regret": "Largest regret",
-            "verdict": "Verdict",
-        },
-        f"Margin gained by each move under each family (its weight), {currency}; leaving it gains 0:",
-    )
-    installation.show(
-        [
-            {
-                "beliefs": ", ".join(f"{name} {told}" for name, told in vars(each.beliefs).items()),
-                "move": _name(each.row) if each.row else None,
-                "gain": _gain(each.row.overall) if each.row else None,
-                "verdict": _VERDICTS["unclear" if few else each.verdict],
-            }
-            for each in others
-        ],
-        {"beliefs": "If you believed", "move": "Best found", "gain": "Gain", "verdict": "Verdict"},
-        "Under other beliefs:",
-    )
-    installation.show(
-        [
-            {
-                "campaign": each.campaign if each.tracked else f"{each.campaign} (nothing tracked)",
-                "mean": f"{each.mean / 100:,.0f}",
-                "range": f"{each.low / 100:,.0f} to {each.high / 100:,.0f}",
-                **{
-                    end: _otherwise(one, advice.beliefs)
-                    for end, one in zip(("lowest", "highest"), differing[each.campaign], strict=True)
-                },
-            }
-            for each in effects
-        ],
-        {
-            "campaign": "Campaign",
-            "mean": "Estimate",
-            "range": "Range of 90 %",
-            "lowest": "Lowest, if you believed",
-            "highest": "Highest, if you believed",
-        },
-        f"Margin lost in a year without each campaign, under these beliefs, {currency}. A range that begins "
-        "at 0 means that the campaign may do nothing. In "
-        f"{told['markets']} other simulated markets such ranges held {told['inside_all']:.0%} of all true "
-        f"effects and {told['inside_large']:.0%} of the large ones; {told['outside_large']:.0%} of the "
-        "large ones where campaigns worked in a way that had no weight:",
-    )
-    installation.show(
-        [
-            {
-                "campaign": each.campaign,
-                "weeks": each.weeks,
-                "gain": _gain(each.gain),
-                "cost": f"{each.cost / 100:,.0f}" if each.cost >= 0 else f"saves {-each.cost / 100:,.0f}",
-                "worth": _WORTH[None if few else each.worth_it],
-            }
-            for each in pauses
-        ],
-        {
-            "campaign": "Pause",
-            "weeks": "Weeks",
-            "gain": "Value of the result",
-            "cost": "Cost of the test",
-            "worth": "Worth it",
-        },
-        f"Which test would change the decision most, {currency}; not testing costs and gains 0, and a pause "
-        "saves movable costs:",
-    )
-    if pauses and not few and all(each.worth_it is False for each in pauses):
-        click.echo("No test would change the decision enough to pay.")
+    else:
+        decided.show_moves(installation, trial, advice, others, currency, few=few)
+    if effects:
+        decided.show_effects(installation, effects, differing, advice.beliefs, currency)
+    if pauses:
+        decided.show_pauses(installation, pauses, currency, few=few)
     for names, why in (
         (trial.fixed, "fixed costs only, such as bookings"),
         (trial.small, "movable costs below the amount"),
+        (trial.unpriced, "no cost entered"),
         (trial.untracked, "nothing tracked"),
     ):
         if names:
             click.echo(f"Left out of moves, {why}: {', '.join(names)}.")
+
+
+def _tell_missing(data: "Mapping[str, pa.Table]") -> None:
+    """Say what cannot be told for want of a table."""
+    from simulator.own_reader import missing
+
+    for name in missing(data):
+        click.echo(f"There are no {name}: {_WITHOUT[name]}.")
 
 
 def _won(data: "Mapping[str, pa.Table]") -> int:
@@ -363,22 +298,6 @@ def _misfits(figures: Mapping[str, tuple[float, float, float]]) -> str:
     if not named:
         return f"The market describes your data: no figure is more than {bound} off."
     return f"The market does not describe your data in, more than {bound} off: {'; '.join(named)}."
-
-
-def _name(row: "Row") -> str:
-    return "a random move" if row.move is None else " to ".join(row.move)
-
-
-def _gain(gain: "Gain") -> str:
-    return f"{gain.mean / 100:+,.0f}" + ("" if gain.error is None else f" ± {gain.error / 100:,.0f}")
-
-
-def _otherwise(one: "Otherwise", beliefs: Beliefs) -> str:
-    """Say an estimate and the one answer that makes it differ."""
-    told = [
-        f"{name} {answer}" for name, answer in vars(one.beliefs).items() if answer != getattr(beliefs, name)
-    ]
-    return f"{one.mean / 100:,.0f}: {', '.join(told)}"
 
 
 def _plain(row: "Row") -> dict[str, Any]:
