@@ -173,8 +173,8 @@ def leave_no_copy(engine: Engine) -> None:
         until = time.monotonic() + _CHECKPOINT_S
         while ask("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] and time.monotonic() < until:
             time.sleep(0.05)
-        ask(f"PRAGMA busy_timeout={_BUSY_MS}")
     finally:
+        ask(f"PRAGMA busy_timeout={_BUSY_MS}")
         connection.close()
 
 
