@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,8 @@ def give(client: FlaskClient, text: str | bytes, name: str = "deals.csv") -> tup
 
 def chosen(page: str) -> dict[str, str]:
     """Return what the selects and the kind of the mapping page say, as a browser would send it."""
-    fields = dict(re.findall(r'<input type="hidden" name="(kind|word-\d+)" value="([^"]+)"', page))
+    hidden = re.findall(r'<input type="hidden" name="(kind|word-\d+)" value="([^"]+)"', page)
+    fields = {name: unescape(value) for name, value in hidden}
     for name, options in re.findall(
         r'<select [^>]*name="((?:column|meaning)-\d+)".*?>(.*?)</select>', page, re.S
     ):
@@ -432,7 +434,11 @@ def test_scripts_in_files_are_text(signed_in: Enter, engine: Engine, settings: S
         "column-2": "amount",
         "column-3": "company",
     }
-    pages = [client.get(path).text, tried(client, engine, settings, path, **mapping)]
+    pages = [client.get(path).text]
+    fields = form(client.get("/account").text) | chosen(pages[0]) | mapping
+    assert client.post(path, data=fields).location == path, "what the stage means is asked"
+    pages.append(client.get(path).text)
+    pages.append(tried(client, engine, settings, path, **{"meaning-0": "won"}))
     for page in pages:
         assert "<script>alert" not in page
         assert '" onload="' not in page

@@ -159,8 +159,8 @@ def test_every_page_opens_in_every_language(
     acme: tuple[Flask, Engine], monkeypatch: pytest.MonkeyPatch, language: str
 ) -> None:
     app, _ = acme
-    client = enter(app.test_client(), Role.administrator)
     monkeypatch.setattr(clock, "now", lambda: NOW)
+    client = enter(app.test_client(), Role.administrator)
     opened = 0
     for method, path, _ in addresses(app):
         if method == "GET":
@@ -191,8 +191,8 @@ def test_no_page_says_anything_that_is_not_in_the_catalogs(
     acme: tuple[Flask, Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app, engine = acme
-    client = enter(app.test_client(), Role.administrator)
     monkeypatch.setattr(clock, "now", lambda: NOW)
+    client = enter(app.test_client(), Role.administrator)
     pseudo = Pseudo()
     monkeypatch.setattr(Domain, "get_translations", lambda _: pseudo)
     shown = []

@@ -251,7 +251,7 @@ def test_a_market_is_built_from_our_tables_decided_on_shown_and_simulated(
         for figure in wrong:
             assert figure_words()[figure] in page
             assert figure_words()[figure] in budget
-    assert "The simulated market does not match our data in: " in page
+    assert "The simulated market differs from ours, by more than chance can explain, in: " in page
     # Other beliefs weigh the same worlds otherwise, at once.
     sure = client.get("/simulator/which-model?anyway=few&role=close&nothing=none")
     assert '<option value="close" selected>' in sure.text

@@ -57,7 +57,7 @@ def test_from_the_web_page_to_the_call_the_form_and_the_deal_with_their_source_a
         card = page.locator("#visit")
         expect(card).to_contain_text("email, visit to the website (")
         expect(card).to_contain_text("127.0.0.1/")
-        company = page.get_by_role("link", name="unknown").first.get_attribute("href") or ""
+        company = page.get_by_role("link", name="Unnamed company").first.get_attribute("href") or ""
         page.get_by_role("link", name="Log or edit").click()
         page.get_by_label("How did you hear about us?").fill("Web search")
         page.get_by_role("button", name="Save, next call").click()
