@@ -462,6 +462,7 @@ def test_who_may_send_files_may_and_signing_in_alone_is_not_enough(acme: Flask, 
                 line.send(whole)
             answer = line.getresponse()
             assert answer.status == status, answer.read()
+            answer.close()
             line.close()
 
 
