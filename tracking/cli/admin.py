@@ -16,14 +16,7 @@ from sqlalchemy.orm import Session
 from tracking import clock
 from tracking.access import audit, tokens
 from tracking.access.tokens import Scope
-from tracking.cli.installation import (
-    Installation,
-    Moment,
-    Whole,
-    counted,
-    json_option,
-    pass_installation,
-)
+from tracking.cli.installation import Installation, Moment, Whole, counted, json_option, pass_installation
 from tracking.errors import Conflict, Invalid
 from tracking.keeping import backups, rekeying, retention
 from tracking.storage import db, kept, running

@@ -23,11 +23,7 @@ from attribution.feeders import ENGINES
 from attribution.rules import full_path, inverse_j, j_shaped, position_based, u_shaped, w_shaped
 from attribution.sources import read
 from attribution.uncertainty import draws
-from tracking.cli.installation import (
-    Number,
-    Whole,
-    fail,
-)
+from tracking.cli.installation import Number, Whole, fail
 
 FORMATS = ("table", "json", "csv", "parquet")
 

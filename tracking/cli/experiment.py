@@ -12,15 +12,7 @@ from simulator import scenario as scenarios
 from simulator.runs import mapper
 from tracking import clock
 from tracking.access import audit
-from tracking.cli.installation import (
-    Day,
-    Installation,
-    Number,
-    Whole,
-    fail,
-    json_option,
-    pass_installation,
-)
+from tracking.cli.installation import Day, Installation, Number, Whole, fail, json_option, pass_installation
 from tracking.language import formatting
 from tracking.records import campaigns, experiments
 from tracking.records.experiments import LONGEST_WEEKS, Plan

@@ -14,13 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table as Printed
 
 from tracking import clock
-from tracking.cli.installation import (
-    Installation,
-    Whole,
-    counted,
-    json_option,
-    pass_installation,
-)
+from tracking.cli.installation import Installation, Whole, counted, json_option, pass_installation
 from tracking.errors import Invalid, NotFound, say
 from tracking.imports import kinds, mapping, run, templates
 from tracking.imports import supplier as catalog

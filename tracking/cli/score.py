@@ -10,14 +10,7 @@ import click
 from attribution import JourneyError
 from simulator import study
 from simulator.expectation import SEEDS
-from tracking.cli.installation import (
-    Installation,
-    Number,
-    Whole,
-    fail,
-    json_option,
-    pass_installation,
-)
+from tracking.cli.installation import Installation, Number, Whole, fail, json_option, pass_installation
 
 if TYPE_CHECKING:
     from simulator.expectation import Followed

@@ -11,13 +11,7 @@ from simulator import scenario as scenarios
 from simulator import study
 from simulator.market import World
 from simulator.truth import EXACT
-from tracking.cli.installation import (
-    Installation,
-    Whole,
-    fail,
-    json_option,
-    pass_installation,
-)
+from tracking.cli.installation import Installation, Whole, fail, json_option, pass_installation
 
 
 def _settings(pairs: Sequence[str]) -> dict[str, object]:

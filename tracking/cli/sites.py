@@ -8,13 +8,7 @@ from sqlalchemy import select
 
 from tracking import clock, collector
 from tracking.access import audit
-from tracking.cli.installation import (
-    Installation,
-    Whole,
-    counted,
-    json_option,
-    pass_installation,
-)
+from tracking.cli.installation import Installation, Whole, counted, json_option, pass_installation
 from tracking.errors import Invalid
 from tracking.language import formatting
 from tracking.records import sites

@@ -7,14 +7,7 @@ import click
 
 from tracking import clock
 from tracking.access import audit
-from tracking.cli.installation import (
-    IDENTIFIER,
-    Day,
-    Installation,
-    Whole,
-    json_option,
-    pass_installation,
-)
+from tracking.cli.installation import IDENTIFIER, Day, Installation, Whole, json_option, pass_installation
 from tracking.records import contacts, sites, web_forms
 from tracking.storage import db, phone
 from tracking.storage.models import WebForm
