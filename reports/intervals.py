@@ -60,8 +60,7 @@ class Resampled:
         m, k = self.models.index(model), self._places.get(campaign)
         if k is None or not self._paid[k]:
             return None
-        low, high = self._ends(level)[:, m, k]
-        return float(low / self.cost[k] - 1), float(high / self.cost[k] - 1)
+        return _roi(self._ends(level)[:, m, k], self.cost[k])
 
     def total(self, model: str, cost: float, level: float = 0.8) -> tuple[float, float] | None:
         """Give the interval of the ROI of all campaigns together.
@@ -84,13 +83,12 @@ class Resampled:
         if not cost > 0 or not named:
             return None
         sums = self.replicates[self.models.index(model), named].sum(axis=0)
-        low, high = np.quantile(sums, [(1 - level) / 2, (1 + level) / 2])
-        return float(low / cost - 1), float(high / cost - 1)
+        return _roi(_between(sums, level), cost)
 
     def _ends(self, level: float) -> Floats:
         # All at once: a quantile costs more to ask for than to find.
         if level not in self._found:
-            self._found[level] = np.quantile(self.replicates, [(1 - level) / 2, (1 + level) / 2], axis=2)
+            self._found[level] = _between(self.replicates, level)
         return self._found[level]
 
     def chance(self, model: str, campaign: str, least: float) -> float:
@@ -222,3 +220,14 @@ def _by_account(parts: Sequence[tuple[pa.Table, list[str]]], models: Sequence[st
             amounts = won[f"credit {model}"].to_numpy()
             columns[f"c{models.index(model)}"] = pa.array(np.bincount(mine, amounts, len(found)))
     return pa.table(columns)
+
+
+def _between(replicates: Floats, level: float) -> Floats:
+    """Return the two ends that hold a share of the replicates, which lie along the last axis."""
+    found: Floats = np.quantile(replicates, [(1 - level) / 2, (1 + level) / 2], axis=-1)
+    return found
+
+
+def _roi(ends: Floats, cost: float) -> tuple[float, float]:
+    low, high = ends
+    return float(low / cost - 1), float(high / cost - 1)
