@@ -199,6 +199,14 @@ def create_app(
     return app
 
 
+def close(app: Flask) -> None:
+    """Write what an application holds in memory, as far as the database takes it."""
+    held = app.extensions["ringtrail"]
+    held["inbox"].close()
+    held["links"].close()
+    held["collector"].keeper.close()
+
+
 def settle() -> None:
     """Take what is loaded for permanent, in a process that serves one application until it ends.
 

@@ -81,7 +81,7 @@ def serve(
     # From here on callers wait instead of being refused, while what takes longest is loaded.
     post = Post(host, port)
     from tracking import server
-    from tracking.app import create_app, settle
+    from tracking.app import close, create_app, settle
     from tracking.page_process import PageProcess
     from tracking.web.pages import largest_of
     from tracking.worker import Beside
@@ -116,15 +116,13 @@ def serve(
     if not post.stands_in:
         click.echo(f"Ringtrail at http://{host}:{port}/ (stop with Ctrl+C)")
     with ExitStack() as beside:
-        beside.callback(inbox.close)
+        beside.callback(close, app)
         beside.enter_context(running.noted(settings.data_dir, waits=False))
         beside.enter_context(kept.Following(engine, settings))
         beside.enter_context(pages)
         if not (no_worker or post.stands_in):
             beside.enter_context(Beside())
         server.serve(serving, post, beside.close)
-    app.extensions["ringtrail"]["links"].close()
-    app.extensions["ringtrail"]["collector"].keeper.close()
 
 
 def _first_administrator(installation: Installation) -> None:

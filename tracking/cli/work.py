@@ -33,7 +33,7 @@ def work(installation: Installation, beside: int | None) -> None:
 @pass_installation
 def pages(installation: Installation, lines: str) -> None:
     """Answer pages and the API over LINES, for the `ringtrail serve` that started this."""
-    from tracking.app import create_app, settle
+    from tracking.app import close, create_app, settle
     from tracking.page_process import answer
 
     logs.begin(logging.WARNING)
@@ -46,6 +46,4 @@ def pages(installation: Installation, lines: str) -> None:
     settle()
     with running.noted(settings.data_dir, waits=False), kept.Following(engine, settings):
         answer(app.wsgi_app, app.extensions["ringtrail"]["refused"], [int(line) for line in lines.split(",")])
-    app.extensions["ringtrail"]["inbox"].close()
-    app.extensions["ringtrail"]["links"].close()
-    app.extensions["ringtrail"]["collector"].keeper.close()
+    close(app)
