@@ -178,11 +178,11 @@ def _rules_compiled_once() -> None:
         if key not in made:
             make(rule)
             parts = {name: vars(rule)[name] for name in ("_parts", "_trace", "_converters", "arguments")}
-            made[key] = parts, rule._build.__func__, rule._build_unknown.__func__  # type: ignore[attr-defined]
+            made[key] = parts, rule._build.__func__, rule._build_unknown.__func__  # type: ignore[attr-defined]  # methods, once compiled
         parts, build, build_unknown = made[key]
         vars(rule).update(parts, _build=build.__get__(rule), _build_unknown=build_unknown.__get__(rule))
 
-    Rule.compile = once  # type: ignore[method-assign]
+    Rule.compile = once  # type: ignore[method-assign]  # for the run of the tests only
 
 
 _rules_compiled_once()
