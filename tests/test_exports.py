@@ -19,7 +19,7 @@ from reports.parts import Chapter, Column, Document, Table
 from tests import workbooks as reader
 from tests.imports import STOCKHOLM, import_table, table
 from tracking.errors import Sentence
-from tracking.imports.outcomes import Refusal, RefusedFile, returned
+from tracking.imports.outcomes import Fault, Refusal, RefusedFile, returned
 from tracking.storage import db
 from tracking.storage.models import Deal
 from tracking.web.calls import as_row
@@ -74,7 +74,7 @@ def test_in_a_file_of_refused_rows_nothing_acts_and_all_comes_back(
         columns = None if header is None else [f"={place}" for place in range(len(typed))]
         kept = RefusedFile(path, table("a,b\n1,2\n"), columns)
         reason = Sentence("is not an amount", {})
-        kept.write(typed, Refusal(2, "=Amount", typed[0], reason))
+        kept.write(typed, Refusal(2, (Fault("=Amount", typed[0], reason),)))
         kept.close()
         rows = cells_of(path.read_bytes().decode())
     assert not any(acts(cell) for row in rows for cell in row)

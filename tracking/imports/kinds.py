@@ -407,7 +407,7 @@ def as_found(result: Result, header: Sequence[str] | None) -> dict[str, Any]:
         told["sentence"] = refusal.reason.packed()
         told["also"] = [
             {"column": fault.column, "value": fault.value, "sentence": fault.reason.packed()}
-            for fault in refusal.also
+            for fault in refusal.faults[1:]
         ]
     found["notes"] = [note.packed() for note in (*result.notes, *result.passed_over)]
     return found
@@ -436,13 +436,11 @@ def rewrite_refused(
             if line is None or line not in tried:
                 kept.again(row)
             elif told := tried[line]:
-                faults = [
+                faults = (
                     Fault(each["column"], each["value"], unpacked(each["sentence"]))
                     for each in (told, *told["also"])
-                ]
-                first, *also = faults
-                said = Refusal(line, first.column, first.value, first.reason, also=tuple(also))
-                kept.write(told["cells"], said)
+                )
+                kept.write(told["cells"], Refusal(line, tuple(faults)))
         kept.close()
         text.detach()
         store.seal_anew(upload.token, "refused", now)

@@ -32,28 +32,6 @@ KNOWN = Skip("already imported")
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
-    """A row that was not taken: where, what and why."""
-
-    line: int
-    column: str
-    value: str
-    reason: Sentence
-    cells: tuple[str, ...] = ()
-    """The whole row, to be mended."""
-    also: tuple["Fault", ...] = ()
-    """What else is wrong with it."""
-
-    @property
-    def faults(self) -> "tuple[Fault, ...]":
-        """Return all that is wrong with it."""
-        return Fault(self.column, self.value, self.reason), *self.also
-
-    def __str__(self) -> str:
-        return f"line {self.line}: " + "; ".join(map(str, self.faults))
-
-
-@dataclass(frozen=True, slots=True)
 class Fault:
     """What is wrong with a cell."""
 
@@ -64,6 +42,43 @@ class Fault:
     def __str__(self) -> str:
         shown = self.value if len(self.value) <= 60 else self.value[:59] + "…"
         return f"{self.column} {shown!r}: {self.reason}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {"column": self.column, "value": self.value, "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A row that was not taken, and all that is wrong with it: first what it was refused for."""
+
+    line: int
+    faults: tuple[Fault, ...]
+    cells: tuple[str, ...] = ()
+    """The whole row, to be mended."""
+
+    @property
+    def column(self) -> str:
+        """Return the column that it was refused for."""
+        return self.faults[0].column
+
+    @property
+    def value(self) -> str:
+        """Return what stands there."""
+        return self.faults[0].value
+
+    @property
+    def reason(self) -> Sentence:
+        """Return what is wrong with that."""
+        return self.faults[0].reason
+
+    def __str__(self) -> str:
+        return f"line {self.line}: " + "; ".join(map(str, self.faults))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values, without its cells."""
+        first, *also = (fault.as_json() for fault in self.faults)
+        return {"line": self.line} | first | ({"also": also} if also else {})
 
 
 @dataclass(slots=True)
@@ -133,15 +148,7 @@ class Result:
             "skip_reasons": dict(self.skip_reasons),
             "campaigns_created": self.campaigns_created,
             "notes": [*self.notes, *self.passed_over],
-            "refusals": [
-                {"line": r.line, "column": r.column, "value": r.value, "reason": r.reason}
-                | (
-                    {"also": [{"column": f.column, "value": f.value, "reason": f.reason} for f in r.also]}
-                    if r.also
-                    else {}
-                )
-                for r in self.refusals
-            ],
+            "refusals": [refusal.as_json() for refusal in self.refusals],
         }
 
 

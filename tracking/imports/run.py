@@ -249,8 +249,8 @@ def _admit(row: Row | Broken, form: Format[Any], batch: _Batch, separator: str) 
     if isinstance(row, Broken) and (cells := _unquoted(row, form)) is not None:
         row = Row(row.line, list(cells))
     if isinstance(row, Broken):
-        shown = separator.join(row.cells)
-        batch.refused.append((row.cells, Refusal(row.line, "row", shown, row.reason, tuple(row.cells))))
+        fault = Fault("row", separator.join(row.cells), row.reason)
+        batch.refused.append((row.cells, Refusal(row.line, (fault,), tuple(row.cells))))
     else:
         _read(row, form, batch)
 
@@ -295,7 +295,7 @@ def _read(row: Row, form: Format[Any], batch: _Batch) -> None:
         record = form.read(cells)
     except Invalid as error:
         others = () if error.field == "row" else form.also_wrong(cells, error)
-        batch.refused.append((row.cells, _refusal(row, form, error, others)))
+        batch.refused.append((row.cells, _refusal(row, form, error, *others)))
         return
     if isinstance(record, Skip):
         batch.skipped.append(record)
@@ -346,7 +346,6 @@ def _count(
             kept.write(cells, refusal)
 
 
-def _refusal(row: Row, form: Format[Any], error: Invalid, others: Sequence[Invalid] = ()) -> Refusal:
-    column, value = form.place(row.cells, error.field)
-    also = tuple(Fault(*form.place(row.cells, other.field), other.reason) for other in others)
-    return Refusal(row.line, column, value, error.reason, tuple(row.cells), also)
+def _refusal(row: Row, form: Format[Any], *errors: Invalid) -> Refusal:
+    faults = (Fault(*form.place(row.cells, error.field), error.reason) for error in errors)
+    return Refusal(row.line, tuple(faults), tuple(row.cells))
