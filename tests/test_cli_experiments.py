@@ -9,17 +9,16 @@ from click.testing import CliRunner, Result
 from sqlalchemy import Engine
 
 from tests.api_client import Api
-from tests.cast import CATALOGUE_NUMBER
+from tests.cast import CATALOGUE_NUMBER, today
 from tests.imports import ON_SQLITE
 from tests.pauses import CAMPAIGN, MADE, sell, usual
-from tracking import clock
 from tracking.cli import ringtrail
 from tracking.records import campaigns
 from tracking.storage import db
 from tracking.storage.config import Settings
 from tracking.telephony import numbers
 
-TODAY = clock.now().date()
+TODAY = today()
 PAUSE = TODAY - timedelta(weeks=8)
 ADS = ["--campaign", CAMPAIGN]
 
@@ -43,7 +42,6 @@ def run(*line: str, code: int = 0) -> Result:
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An installation in a folder of its own, in which a campaign has been paused for eight weeks."""
     monkeypatch.setenv("RINGTRAIL_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("RINGTRAIL_TIMEZONE", "UTC")
     engine = db.install(Settings.load())
     fill(engine)
     engine.dispose()
@@ -94,7 +92,6 @@ def test_a_market_says_how_often_an_experiment_is_right() -> None:
 
 @ON_SQLITE
 def test_a_program_plans_starts_ends_and_reads_an_experiment(settings: Settings, engine: Engine) -> None:
-    settings = settings.model_copy(update={"timezone": "UTC"})
     fill(engine)
     api = Api(settings, engine)
     told = {"name": "Off", "campaign": CAMPAIGN, "starts_on": f"{PAUSE}", "weeks": 8}

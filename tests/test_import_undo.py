@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select
 
-from tests.cast import BOREALIS, BOREALIS_BUYER, CATALOGUE_NUMBER, COBALT, DRIFT, FAIR_NUMBER
+from tests.cast import BOREALIS, BOREALIS_BUYER, CATALOGUE_NUMBER, COBALT, DRIFT, FAIR_NUMBER, STOCKHOLM
 from tests.imports import NOW, ON_SQLITE, advertise, import_table
 from tracking.errors import Conflict, NotFound
 from tracking.imports import undo
@@ -53,7 +53,7 @@ def everything(engine: Engine) -> dict[str, list[dict[str, Any]]]:
 
 def figures(engine: Engine) -> list[Any]:
     with db.reading(engine) as session:
-        tables = journeys.export(session, currency="EUR")
+        tables = journeys.export(session, currency="EUR", zone=STOCKHOLM)
     return [getattr(tables, name) for name in ("touches", "conversions", "costs", "answers", "calls")]
 
 

@@ -2,12 +2,22 @@
 
 from dataclasses import replace
 from datetime import date
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy.orm import Session
 
 from attribution import validate
-from tests.cast import ACME_DESK, BOREALIS, BOREALIS_BUYER, CATALOGUE_NUMBER, COBALT, FAIR_NUMBER, moment
+from tests.cast import (
+    ACME_DESK,
+    BOREALIS,
+    BOREALIS_BUYER,
+    CATALOGUE_NUMBER,
+    COBALT,
+    FAIR_NUMBER,
+    STOCKHOLM,
+    moment,
+)
 from tracking.errors import Invalid
 from tracking.records import answers, campaigns, contacts, costs, deals, touches
 from tracking.records.contacts import Clues
@@ -66,7 +76,7 @@ def won(when: str, company: str = "Borealis Foods", **more: object) -> DealRecor
 def export(session: Session) -> Journeys:
     session.flush()
     session.expire_all()
-    return journeys.export(session, currency="EUR")
+    return journeys.export(session, currency="EUR", zone=STOCKHOLM)
 
 
 def test_the_tables_keep_the_contract(acme: Session) -> None:
@@ -183,6 +193,23 @@ def test_amounts_in_other_currencies_are_converted_at_the_rate_of_their_day(acme
     rows = [row for row in export(acme).conversions.to_pylist() if row["goal"] == "won"]
     assert [row["value_minor"] for row in rows] == [90_00, 100_00]
     assert {row["currency"] for row in rows} == {"EUR"}
+
+
+@pytest.mark.parametrize(
+    ("zone", "closed", "value"),
+    [
+        ("Europe/Stockholm", "2026-02-28 23:30", 100_00),
+        ("America/New_York", "2026-03-01 03:30", 90_00),
+        ("Pacific/Auckland", "2026-02-28 12:00", 100_00),
+    ],
+    ids=["half past midnight on 1 March", "half past ten in the evening of 28 February", "1 March, 01:00"],
+)
+def test_the_day_of_a_rate_is_the_suppliers_own(acme: Session, zone: str, closed: str, value: int) -> None:
+    for day, rate in ((date(2026, 1, 1), 0.09), (date(2026, 3, 1), 0.1)):
+        acme.add(ExchangeRate(currency="SEK", day=day, rate=rate))
+    deals.save(acme, won(closed, currency="SEK", amount_minor=1_000_00), at=NEW_YEAR)
+    told = journeys.export(acme, currency="EUR", zone=ZoneInfo(zone)).conversions
+    assert [row["value_minor"] for row in told.to_pylist() if row["goal"] == "won"] == [value]
 
 
 def test_a_currency_without_a_rate_is_refused_with_the_command_that_adds_one(acme: Session) -> None:

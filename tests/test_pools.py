@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from simulator.erlang import erlang_b
 from simulator.pool import NO_NUMBER, Pool
 from simulator.sizing import steady
-from tests.cast import ACME_DESK, BOREALIS, COBALT, SEARCH_NUMBER, moment
+from tests.cast import ACME_DESK, BOREALIS, COBALT, SEARCH_NUMBER, STOCKHOLM, moment
 from tracking.errors import Conflict, Invalid
 from tracking.records import answers, campaigns, sites
 from tracking.records.sources import Source, Sources, trace
@@ -239,7 +239,7 @@ def test_a_practice_call_is_weighed_like_any_counts_nowhere_and_leaves_nothing(s
     answers.log(session, Outcome.answered, asked_at=NOON, call=made, channel="fair")
     answers.log(session, Outcome.answered, asked_at=NOON, call=made, channel="print")
     assert [one.id for one in practice.of_company(session, made.contact.account)] == [made.id]
-    tables = journeys.export(session, currency="EUR")
+    tables = journeys.export(session, currency="EUR", zone=STOCKHOLM)
     assert tables.touches["kind"].to_pylist() == ["visit"], "the visit is his, the call nobody's"
     assert [tables.calls.num_rows, tables.answers.num_rows, tables.conversions.num_rows] == [0, 0, 0]
     assert session.scalars(calls.unlogged(since=NOON)).all() == ringing.untaken(session, at=NOON) == []

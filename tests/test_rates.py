@@ -5,6 +5,7 @@ from datetime import date
 import pytest
 from sqlalchemy.orm import Session
 
+from tests.cast import STOCKHOLM
 from tracking.errors import Invalid
 from tracking.records import rates
 from tracking.records.import_outcome import ImportOutcome
@@ -13,7 +14,7 @@ from tracking.records.import_outcome import ImportOutcome
 def test_a_rate_holds_from_its_day_until_the_next_one(session: Session) -> None:
     rates.save(session, "SEK", date(2026, 1, 1), 0.09, target="EUR")
     rates.save(session, "SEK", date(2026, 3, 1), 0.1, target="EUR")
-    convert = rates.converter(session, "EUR")
+    convert = rates.converter(session, "EUR", STOCKHOLM)
     assert convert(1_000_00, "SEK", date(2026, 1, 1), "a deal") == 90_00
     assert convert(1_000_00, "SEK", date(2026, 2, 28), "a deal") == 90_00
     assert convert(1_000_00, "SEK", date(2026, 3, 1), "a deal") == 100_00
@@ -23,7 +24,7 @@ def test_a_rate_holds_from_its_day_until_the_next_one(session: Session) -> None:
 def test_decimals_differ_between_currencies(session: Session) -> None:
     rates.save(session, "JPY", date(2026, 1, 1), 0.006, target="EUR")
     rates.save(session, "KWD", date(2026, 1, 1), 3.0, target="EUR")
-    convert = rates.converter(session, "EUR")
+    convert = rates.converter(session, "EUR", STOCKHOLM)
     assert convert(10_000, "JPY", date(2026, 1, 1), "a deal") == 60_00
     assert convert(1_000, "KWD", date(2026, 1, 1), "a deal") == 3_00
 
@@ -31,7 +32,7 @@ def test_decimals_differ_between_currencies(session: Session) -> None:
 def test_a_day_before_the_first_rate_is_refused_with_the_command_that_helps(session: Session) -> None:
     rates.save(session, "SEK", date(2026, 1, 1), 0.09, target="EUR")
     with pytest.raises(Invalid, match=r"deal 7 is in SEK .* on 2025-12-31; add one with `ringtrail rate SEK"):
-        rates.converter(session, "EUR")(1, "SEK", date(2025, 12, 31), "deal 7")
+        rates.converter(session, "EUR", STOCKHOLM)(1, "SEK", date(2025, 12, 31), "deal 7")
 
 
 def test_a_mended_rate_replaces_the_one_of_its_day(session: Session) -> None:

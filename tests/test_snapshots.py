@@ -16,7 +16,16 @@ import pytest
 from sqlalchemy import Engine, func, insert, select, text
 from sqlalchemy.orm import Session
 
-from tests.cast import BOREALIS, BOREALIS_BUYER, CATALOGUE_NUMBER, COBALT, DRIFT, FAIR_NUMBER, moment
+from tests.cast import (
+    BOREALIS,
+    BOREALIS_BUYER,
+    CATALOGUE_NUMBER,
+    COBALT,
+    DRIFT,
+    FAIR_NUMBER,
+    STOCKHOLM,
+    moment,
+)
 from tracking.errors import Conflict, Invalid
 from tracking.records import answers, campaigns, contacts, costs, deals, touches
 from tracking.records.contacts import Clues
@@ -113,7 +122,7 @@ def test_a_snapshot_holds_the_journey_tables_without_the_words_of_people(
     caller = answered_call(engine)
     with db.reading(engine) as session:
         kept = snapshots.current(session, settings, at=moment("2026-03-01"))
-        told = journeys.export(session, currency="EUR")
+        told = journeys.export(session, currency="EUR", zone=STOCKHOLM)
     assert kept.tables.touches.equals(told.touches)
     assert kept.tables.calls.equals(told.calls)
     assert kept.tables.answers["verbatim"].to_pylist() == [None]
@@ -393,7 +402,7 @@ def test_whatever_changes_the_figures_are_those_of_a_fresh_start(
                 at = office.at
         with db.reading(engine) as session:
             shown = snapshots.current(session, settings, at=at)
-            told = journeys.export(session, currency="EUR")
+            told = journeys.export(session, currency="EUR", zone=STOCKHOLM)
             again = Settings(data_dir=tmp_path / str(len(done)), key=settings.key, database_url=settings.url)
             anew = snapshots.whole(session, again, at=at)
         bases.add(shown.base.folder)

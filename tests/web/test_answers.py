@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select
 
 from attribution import attribute
 from tests.api_client import Api
-from tests.cast import BOREALIS, CATALOGUE_NUMBER
+from tests.cast import BOREALIS, CATALOGUE_NUMBER, STOCKHOLM
 from tests.imports import import_table
 from tests.web.people import form
 from tracking import clock
@@ -185,7 +185,7 @@ def test_answers_of_deals_count_like_those_of_calls(engine: Engine, ids: dict[st
         deal = session.get_one(Deal, ids["deal"])
         at = clock.now() - timedelta(days=5)
         answers.log(session, Outcome.answered, asked_at=at, deal=deal, channel="fair")
-        tables = journeys.export(session, currency="EUR")
+        tables = journeys.export(session, currency="EUR", zone=STOCKHOLM)
     assert tables.answers["account_id"].to_pylist() == [ids["company"]]
     heard = attribute(tables.touches, tables.conversions, ["self-reported"], answers=tables.answers)
     won = [row for row in heard.to_pylist() if row["conversion_id"] == f"deal {ids['deal']}"]

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from simulator.beliefs import ANYWAY, NOTHING
 from simulator.families import EFFECTIVE
+from tests.cast import today
 from tests.web.accessibility import dragged, findings, reflows, too_small, unseen_focus
 from tests.web.conftest import Service
 from tracking import clock
@@ -110,7 +111,7 @@ def furnish(service: Service) -> dict[str, str]:
         )
         plan = Plan(
             name="Ads off",
-            starts_on=clock.now().date() - timedelta(weeks=9),
+            starts_on=today() - timedelta(weeks=9),
             weeks=8,
             campaign=session.scalars(select(Campaign).order_by(Campaign.id)).first(),
         )

@@ -8,10 +8,9 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, select
 
-from tests.cast import CATALOGUE_NUMBER
+from tests.cast import CATALOGUE_NUMBER, today
 from tests.pauses import CAMPAIGN, MADE, sell, usual
 from tests.web.people import form
-from tracking import clock
 from tracking.records import campaigns, experiments
 from tracking.records.experiments import Plan
 from tracking.storage import db
@@ -19,7 +18,7 @@ from tracking.storage.models import AuditEntry, Experiment
 from tracking.telephony import numbers
 
 Enter = Callable[[str], FlaskClient]
-TODAY = clock.now().date()
+TODAY = today()
 PAUSE = TODAY - timedelta(weeks=8)
 
 

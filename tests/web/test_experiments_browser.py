@@ -5,9 +5,9 @@ from datetime import timedelta
 
 from playwright.sync_api import Page, expect
 
+from tests.cast import today
 from tests.pauses import CAMPAIGN, sell, usual
 from tests.web.conftest import Service
-from tracking import clock
 from tracking.storage import db
 
 Open = Callable[..., Page]
@@ -15,8 +15,7 @@ WORKER = False
 
 
 def test_a_marketer_plans_starts_ends_and_reads_an_experiment(open_page: Open, service: Service) -> None:
-    today = clock.now().astimezone(service.settings.zone).date()
-    pause = today - timedelta(weeks=8)
+    pause = today() - timedelta(weeks=8)
     with db.transaction(service.engine) as session:
         weeks = usual(-60, 0, own=9, other=6) | usual(0, 8, own=0, other=8)
         for region in ("north", "south"):
@@ -41,7 +40,7 @@ def test_a_marketer_plans_starts_ends_and_reads_an_experiment(open_page: Open, s
     page.get_by_role("button", name="Start").press("Enter")
     expect(page.get_by_role("heading", name="Ads off running")).to_be_visible()
     expect(page.get_by_role("heading", name="It brings leads: about 98 in 7 weeks")).to_be_visible()
-    page.get_by_label("Last day of the pause").fill((today - timedelta(days=1)).isoformat())
+    page.get_by_label("Last day of the pause").fill((today() - timedelta(days=1)).isoformat())
     page.get_by_role("button", name="End").press("Enter")
     expect(page.get_by_role("heading", name="Ads off ended")).to_be_visible()
     expect(page.get_by_role("row", name="Credited by")).to_contain_text("126")

@@ -14,7 +14,7 @@ from pypdf import PdfReader
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import selectinload
 
-from tests.cast import ACME_DESK, CATALOGUE_NUMBER, FAIR_NUMBER
+from tests.cast import ACME_DESK, CATALOGUE_NUMBER, FAIR_NUMBER, today
 from tests.web.people import be_public, form
 from tests.web.ringing import CATALOGUE, advertise, ring
 from tracking import clock
@@ -140,7 +140,7 @@ def test_expired_material_that_still_rings_is_warned_of(signed_in: Enter, engine
     advertise(engine, clock.now())
     with db.transaction(engine) as session:
         piece = session.scalars(select(AdMaterial).where(AdMaterial.medium == Medium.print)).one()
-        piece.expires_on = clock.now().date() - timedelta(days=30)
+        piece.expires_on = today() - timedelta(days=30)
     ring(engine, "late", clock.now() - timedelta(days=1))
     assert f"came through {CATALOGUE}, {CATALOGUE}, first" in signed_in("viewer").get("/numbers").text
 
@@ -290,12 +290,12 @@ def test_hours_cost_their_rate_and_a_month_ends_with_its_last_day(signed_in: Ent
 def test_cost_to_date_ends_today_though_a_cost_goes_on(signed_in: Enter, engine: Engine) -> None:
     advertise(engine, clock.now())
     client = signed_in("marketer")
-    today = clock.now().date()
-    year = (date(today.year + 1, 1, 1) - date(today.year, 1, 1)).days
-    whole = {"first": f"{today.year}-01-01", "last": f"{today.year}-12-31", "category": "media"}
+    day = today()
+    year = (date(day.year + 1, 1, 1) - date(day.year, 1, 1)).days
+    whole = {"first": f"{day.year}-01-01", "last": f"{day.year}-12-31", "category": "media"}
     sent(client, "/costs", campaign=CATALOGUE, amount=str(year * 1000), **whole)
-    to_date = f"€{today.timetuple().tm_yday * 1000:,}"
-    assert f"spent to date in {today.year}: {to_date}" in client.get("/campaigns/1").text
+    to_date = f"€{day.timetuple().tm_yday * 1000:,}"
+    assert f"spent to date in {day.year}: {to_date}" in client.get("/campaigns/1").text
     assert to_date in client.get("/campaigns").text
 
 

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, select
 
 from tests.api_client import Api
-from tests.cast import moment
+from tests.cast import moment, today
 from tests.conftest import KEY
 from tests.web.people import form
 from tests.web.test_decide import text
@@ -73,8 +73,7 @@ TAGS = {"utm_source": "google", "utm_medium": "cpc", "utm_campaign": "spring"}
 def test_visits_without_a_campaign_are_listed_tried_and_become_a_new_one(
     signed_in: Enter, engine: Engine
 ) -> None:
-    today = clock.now().date()
-    count(engine, today, 212, **TAGS)
+    count(engine, today(), 212, **TAGS)
     client = signed_in("marketer")
     page = client.get("/visits").text
     assert "212 visits carry UTM tags that match no campaign" in page
@@ -136,7 +135,7 @@ def test_visitor_to_lead_is_of_the_days_on_which_visits_were_counted_and_unknown
 def test_traffic_by_source_is_shown_by_channel_and_campaign(signed_in: Enter, engine: Engine) -> None:
     with db.transaction(engine) as session:
         campaigns.add(session, "Pumps", "paid search", at=moment("2026-01-01"), utm_campaign="pumps")
-    day = clock.now().date()
+    day = today()
     count(engine, day, 30, utm_campaign="PUMPS")
     count(engine, day, 10, channel="organic search")
     page = signed_in("viewer").get("/visits").text

@@ -217,9 +217,9 @@ def model_command(installation: Installation, model: str | None, recommended: bo
 @pass_installation
 def export(installation: Installation, folder: Path) -> None:
     """Export the journey tables to FOLDER as Parquet, for notebooks and `ringtrail attribute`."""
-    currency = installation.settings.currency
+    currency, zone = installation.settings.currency, installation.settings.zone
     with db.reading(installation.engine) as session:
-        tables = journeys.export(session, currency=currency)
+        tables = journeys.export(session, currency=currency, zone=zone)
         tables = journeys.with_opportunities(session, tables, currency=currency)
     with db.transaction(installation.engine) as session:
         audit.note(session, "terminal", "journeys export", at=clock.now())

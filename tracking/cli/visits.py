@@ -54,7 +54,7 @@ def visits_unmatched(installation: Installation) -> None:
                 "touches": one.touches,
                 "candidates": ", ".join(one.candidates),
             }
-            for one in matching.unmatched(session)
+            for one in matching.unmatched(session, installation.settings.zone)
         ]
     named = {name: name for name in UTM} | {
         "channel": "Channel",

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 from sqlalchemy.orm import Session
@@ -193,7 +193,7 @@ class Deals(Headed):
         def one(sold: _Sold) -> ImportOutcome:
             deal, effect = deals.save(session, sold.record, at=at)
             if deal.stage is Stage.won and deal.closed_at is not None:
-                self.spent_on(deal.currency, deal.closed_at.astimezone(UTC).date())
+                self.spent_on(deal.currency, deal.closed_at.astimezone(self.dialect.zone).date())
             contacts.also_reached(session, contacts.root(session, deal.account), sold.more_numbers, at=at)
             campaign = found.get(sold.campaign or "")
             before = sold.begun or deal.opportunity_at or deal.closed_at or at

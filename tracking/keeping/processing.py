@@ -169,7 +169,10 @@ def record(session: Session, settings: Settings, *, at: datetime) -> list[Part]:
                 ),
                 (
                     say("Backup"),
-                    say("encrypted; last verified on %(day)s", day=made[0].made_at.date().isoformat())
+                    say(
+                        "encrypted; last verified on %(day)s",
+                        day=made[0].made_at.astimezone(settings.zone).date().isoformat(),
+                    )
                     if made
                     else say("no verified backup yet"),
                 ),

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -45,11 +46,11 @@ class Unmatched:
         return " / ".join(value for value in self.tags.values() if value)
 
 
-def unmatched(session: Session) -> list[Unmatched]:
+def unmatched(session: Session, zone: ZoneInfo) -> list[Unmatched]:
     """Return the tags of visits and touches without a campaign, those of most visits first."""
     found: dict[tuple[str, ...], list[Unmatched]] = {}
     known = Sources(session)
-    for one in (*_visits_without(session), *_touches_without(session)):
+    for one in (*_visits_without(session), *_touches_without(session, zone)):
         expected = one.tags["utm_campaign"] or (one.channel and one.channel not in _UNPAID)
         if expected:
             found.setdefault(tuple(fold(value) for value in one.tags.values()), []).append(one)
@@ -95,7 +96,7 @@ def _visits_without(session: Session) -> Iterator[Unmatched]:
         yield Unmatched(dict(zip(UTM, tags, strict=True)), channel, int(visits), 0, first, last, ())
 
 
-def _touches_without(session: Session) -> Iterator[Unmatched]:
+def _touches_without(session: Session, zone: tzinfo = UTC) -> Iterator[Unmatched]:
     columns = [getattr(Touch, name) for name in UTM]
     query = (
         select(
@@ -106,7 +107,8 @@ def _touches_without(session: Session) -> Iterator[Unmatched]:
     )
     for *tags, channel, touches, first, last in session.execute(query):
         named = dict(zip(UTM, tags, strict=True))
-        yield Unmatched(named, channel, 0, touches, first.date(), last.date(), ())
+        first, last = (moment.astimezone(zone).date() for moment in (first, last))
+        yield Unmatched(named, channel, 0, touches, first, last, ())
 
 
 @dataclass(frozen=True, slots=True)

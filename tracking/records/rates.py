@@ -2,9 +2,10 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, time
 from functools import cache
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
@@ -46,15 +47,18 @@ def save(
     return row, effect
 
 
-def converter(session: Session, target: str) -> Converter:
-    """Return a function that converts amounts at the rate of their day, from the rates as they are now."""
+def converter(session: Session, target: str, zone: ZoneInfo) -> Converter:
+    """Return a function that converts amounts at the rate of their day, from the rates as they are now.
+
+    Days are those of ``zone``, as in every figure.
+    """
     known: dict[str, list[tuple[date, float]]] = {}
     for row in session.scalars(select(ExchangeRate).order_by(ExchangeRate.day)):
         known.setdefault(row.currency, []).append((row.day, row.rate))
 
     @cache
     def earliest() -> dict[str, date]:
-        return {lack.currency: lack.day for lack in lacking(session, target)}
+        return {lack.currency: lack.day for lack in lacking(session, target, zone)}
 
     def convert(minor: int, source: str, day: date, what: str) -> int:
         if source == target:
@@ -77,7 +81,7 @@ class Lack(NamedTuple):
     amounts: int
 
 
-def lacking(session: Session, target: str) -> list[Lack]:
+def lacking(session: Session, target: str, zone: ZoneInfo) -> list[Lack]:
     """Return the currencies of won deals and costs that have no rate on the day of some of them."""
     since = first_days(session)
     foreign: set[str] = set()
@@ -92,18 +96,18 @@ def lacking(session: Session, target: str) -> list[Lack]:
         )
         costs = select(func.min(Cost.period_start), func.count()).where(Cost.currency == code)
         if first := since.get(code):
-            deals = deals.where(Deal.closed_at < datetime.combine(first, time(), UTC))
+            deals = deals.where(Deal.closed_at < datetime.combine(first, time(), zone))
             costs = costs.where(Cost.period_start < first)
         (closed, sold), (spent, bought) = session.execute(deals).one(), session.execute(costs).one()
-        days = [*([closed.astimezone(UTC).date()] if closed else []), *([spent] if spent else [])]
+        days = [*([closed.astimezone(zone).date()] if closed else []), *([spent] if spent else [])]
         if days:
             found.append(Lack(code, min(days), sold + bought))
     return found
 
 
-def require_all(session: Session, target: str) -> None:
+def require_all(session: Session, target: str, zone: ZoneInfo) -> None:
     """Refuse where an amount of the figures has no rate on its day."""
-    for lack in lacking(session, target):
+    for lack in lacking(session, target, zone):
         raise RateMissing(
             what="an amount", source=lack.currency, target=target, day=lack.day, needed=lack.day
         )

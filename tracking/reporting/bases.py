@@ -45,7 +45,7 @@ except ImportError:  # pragma: no cover - not on Windows, where a folder in use 
 
 _Result = TypeVar("_Result")
 # Raised whenever the files would be made otherwise from the same data.
-_FORMAT = 7
+_FORMAT = 8
 MANY = 200_000
 """A base of so many touches and calls takes some two seconds, for which somebody waits; a larger one is
 written beside the pages."""
@@ -152,7 +152,7 @@ def take(session: Session, settings: Settings, *, at: datetime, groups: Sequence
         _filling(Path(name)) as folder,
     ):
         marks = changes.marks(session)
-        tables = _sorted(wordless(journeys.export(session, currency=settings.currency)))
+        tables = _sorted(wordless(journeys.export(session, currency=settings.currency, zone=settings.zone)))
         for part in fields(tables):
             _write(getattr(tables, part.name), folder / f"{part.name}.parquet")
         activity = Activity.of(tables, settings.zone)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any, Self, TypeVar
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -66,8 +67,8 @@ class Journeys:
         return Journeys(**found, costs=self.costs.slice(0, 0), visits=self.visits.slice(0, 0))
 
 
-def export(session: Session, *, currency: str) -> Journeys:
-    """Read the journey tables in one snapshot; amounts are in ``currency``, converted at their day's rate.
+def export(session: Session, *, currency: str, zone: ZoneInfo) -> Journeys:
+    """Read the journey tables in one snapshot, amounts in ``currency`` at the rate of their day in ``zone``.
 
     Calls marked as spam stay in ``calls`` and leave ``touches`` and ``answers``; practice calls are in none.
     Merged accounts and contacts appear as what they count as.
@@ -77,12 +78,11 @@ def export(session: Session, *, currency: str) -> Journeys:
     Invalid
         If an amount is in a currency for which there is no exchange rate on its day.
     """
-    return _export(
-        session, currency, _People.read(session), costs(session, currency=currency), visits(session)
-    )
+    spent = costs(session, currency=currency, zone=zone)
+    return _export(session, currency, zone, _People.read(session), spent, visits(session))
 
 
-def export_of(session: Session, accounts: Collection[int], *, currency: str) -> Journeys:
+def export_of(session: Session, accounts: Collection[int], *, currency: str, zone: ZoneInfo) -> Journeys:
     """Read the rows of some buying companies, each of which counts as itself; without costs and visits.
 
     Raises
@@ -90,24 +90,28 @@ def export_of(session: Session, accounts: Collection[int], *, currency: str) -> 
     Invalid
         As :func:`export`.
     """
-    return _export(
-        session, currency, _People.read(session, accounts), COSTS.empty_table(), VISITS.empty_table()
-    )
+    people = _People.read(session, accounts)
+    return _export(session, currency, zone, people, COSTS.empty_table(), VISITS.empty_table())
 
 
 def _export(
-    session: Session, currency: str, people: "_People", costs: pa.Table, visits: pa.Table
+    session: Session,
+    currency: str,
+    zone: ZoneInfo,
+    people: "_People",
+    costs: pa.Table,
+    visits: pa.Table,
 ) -> Journeys:
     sources = _Sources.read(session)
     touches, calls = _read_touches(session, people), _read_calls(session, people)
-    convert = rates.converter(session, currency)
+    convert = rates.converter(session, currency, zone)
     exported, inquiries = _touches(touches, calls, people, sources)
     spam = calls.filter(calls["spam"])["id"]
     # Whoever tries a number out is no caller, not even one of spam.
     attended, good = _calls(calls.filter(pc.invert(calls["practice"])), touches, people, sources)
     return Journeys(
         touches=exported,
-        conversions=_conversions(session, people, inquiries, good, convert, currency),
+        conversions=_conversions(session, people, inquiries, good, convert, currency, zone),
         costs=costs,
         answers=_answers(session, people, sources, spam),
         calls=attended,
@@ -296,6 +300,7 @@ def _conversions(
     good: pa.Table,
     convert: rates.Converter,
     currency: str,
+    zone: ZoneInfo,
 ) -> pa.Table:
     """Won deals, and for each buying company the moments it became a lead and a qualified lead.
 
@@ -326,7 +331,7 @@ def _conversions(
     won = deals.set_column(1, "account_id", account).filter(is_won)
     first = look_up(lead, "at", won["account_id"], key="account_id")
     before = pc.if_else(pc.less_equal(first, won["closed_at"]), first, None)
-    days = [from_micros(moment).date() for moment in won["closed_at"].to_pylist()]
+    days = [from_micros(moment).astimezone(zone).date() for moment in won["closed_at"].to_pylist()]
     names = [f"deal {number}" for number in won["id"].to_pylist()]
 
     def converted(column: str) -> pa.Array:

@@ -40,7 +40,7 @@ def by_campaign(
     companies without a recorded touch.
     """
     roots = contacts.roots(session, Account)
-    convert = rates.converter(session, settings.currency)
+    convert = rates.converter(session, settings.currency, settings.zone)
     columns = (Deal.id, Deal.account_id, Deal.amount_minor, Deal.currency)
     deals = session.execute(select(*columns).where(Deal.stage.in_(_OPEN))).all()
     day = at.astimezone(settings.zone).date()

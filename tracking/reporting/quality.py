@@ -257,7 +257,7 @@ def _gaps(session: Session, period: Period, today: Any) -> tuple[int, None, tupl
 
 def _without_rate(session: Session, settings: Settings) -> tuple[int, None, tuple[str, ...]]:
     """Count won deals and costs in currencies that have no rate on their day, and name the currencies."""
-    found = rates.lacking(session, settings.currency)
+    found = rates.lacking(session, settings.currency, settings.zone)
     return sum(lack.amounts for lack in found), None, tuple(lack.currency for lack in found)
 
 

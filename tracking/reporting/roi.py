@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -230,7 +231,7 @@ def compare(
         If a model is unknown, or none of them can be computed.
     """
     _refuse_unknown(question.models)
-    key = ("comparison", question, against, at.date())
+    key = ("comparison", question, against, at.astimezone(settings.zone).date())
     return taken.remember(key, lambda: _compare(taken, settings, question, at, against))
 
 
@@ -291,7 +292,7 @@ def recorded(taken: Snapshot, period: Period) -> dict[str, bool]:
     year of recording old customers count as new ones, and early deals lack the touches before them: what
     that concerns has to have been recorded :data:`FIRST_DAYS` earlier.
     """
-    began = taken.remember("began", lambda: _began(taken.tables))
+    began = taken.remember("began", lambda: _began(taken.tables, period.zone))
     last = period.start + timedelta(days=GRACE_DAYS)
 
     def whole(measure: str, name: str) -> bool:
@@ -321,7 +322,7 @@ _RECORDED_BY = {
 }
 
 
-def _began(tables: Any) -> dict[str, date | None]:
+def _began(tables: Any, zone: ZoneInfo) -> dict[str, date | None]:
     goals = tables.conversions["goal"]
     columns = {
         "calls": tables.calls["started_at"],
@@ -330,7 +331,9 @@ def _began(tables: Any) -> dict[str, date | None]:
         "costs": tables.costs["period_start"],
     }
     firsts = {name: pc.min(column).as_py() for name, column in columns.items()}
-    return {name: at.date() if isinstance(at, datetime) else at for name, at in firsts.items()}
+    return {
+        name: at.astimezone(zone).date() if isinstance(at, datetime) else at for name, at in firsts.items()
+    }
 
 
 def _window(settings: Settings, question: Question) -> Window:

@@ -210,7 +210,7 @@ def _latest(session: Session, settings: Settings, at: datetime, *, patient: bool
     if known is None:
         many = session.scalar(select(func.max(Touch.id))) or 0
         if not patient and many > bases.MANY:
-            rates.require_all(session, settings.currency)
+            rates.require_all(session, settings.currency, settings.zone)
             _take_beside(settings, at)
             raise Preparing
         found = _anew(session, settings, at)
@@ -247,7 +247,7 @@ def _after(
     if patient or not known.base.is_large:
         return _anew(session, settings, at)
     # The process beside would fail over an amount without a rate, and nobody would hear of it.
-    rates.require_all(session, settings.currency)
+    rates.require_all(session, settings.currency, settings.zone)
     _take_beside(settings, at)
     return replace(known, stale=True)
 
@@ -263,7 +263,11 @@ def _changed(
 ) -> Snapshot:
     companies = contacts.roots(session, Account)
     theirs = [account for account in accounts.tolist() if account not in companies]
-    rows = journeys.export_of(session, theirs, currency=settings.currency) if theirs else None
+    rows = (
+        journeys.export_of(session, theirs, currency=settings.currency, zone=settings.zone)
+        if theirs
+        else None
+    )
     fresh = {}
     for name in BY_ACCOUNT:
         table = replace_rows(
@@ -272,7 +276,7 @@ def _changed(
         )  # fmt: skip
         fresh[name] = table.combine_chunks()
     small = {
-        "costs": spending.costs(session, currency=settings.currency)
+        "costs": spending.costs(session, currency=settings.currency, zone=settings.zone)
         if "cost" in tables
         else known.fresh.costs,
         "visits": spending.visits(session) if "visit_count" in tables else known.fresh.visits,

@@ -1,6 +1,7 @@
 """The journey tables that belong to no company: what was spent, and visits."""
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,9 +16,9 @@ from tracking.storage.columns import in_form, read
 from tracking.storage.models import Campaign, Cost, VisitCount
 
 
-def costs(session: Session, *, currency: str) -> pa.Table:
+def costs(session: Session, *, currency: str, zone: ZoneInfo) -> pa.Table:
     """Read what was spent, in ``currency``; raises as ``journeys.export``."""
-    convert = rates.converter(session, currency)
+    convert = rates.converter(session, currency, zone)
     query = (
         select(Cost, Campaign.name, Campaign.channel)
         .outerjoin(Campaign, Campaign.id == Cost.campaign_id)

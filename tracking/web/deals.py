@@ -118,7 +118,9 @@ def deal_page(deal_id: int) -> str:
             company=contacts.root(session, row.account),
             stages=dict(stage_words()),
             found=found,
-            lacking=rates.lacking(session, pages.settings().currency) if unrated else [],
+            lacking=rates.lacking(session, pages.settings().currency, pages.settings().zone)
+            if unrated
+            else [],
             learnt=_learnt(session, row) if found and "learnt" in request.args else None,
             steps=steps,
             said=said,

@@ -196,7 +196,7 @@ def _problem(error: NotFound | Conflict | Invalid) -> tuple[str, int]:
 @bp.errorhandler(RateMissing)
 def _rate_missing(_error: RateMissing) -> tuple[str, int]:
     with reading() as session:
-        lacking = rates.lacking(session, settings().currency)
+        lacking = rates.lacking(session, settings().currency, settings().zone)
     return render_template("decide/no_rate.html", lacking=lacking), 409
 
 

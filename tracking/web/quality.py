@@ -73,7 +73,7 @@ def _show(problem: Invalid | None = None) -> tuple[str, int]:
             evidence=found and found.evidence,
             reason=reason,
             today=pages.today(),
-            lacking=rates.lacking(session, pages.settings().currency),
+            lacking=rates.lacking(session, pages.settings().currency, pages.settings().zone),
             wanted=_wanted(),
             problem=problem or asked.problem,
         )
@@ -100,7 +100,7 @@ def save_rate() -> Response | tuple[str, int]:
         code = money.currency(forms.text("currency") or "")
         rates.save(job.session, code, day, rate, target=pages.settings().currency)
         job.note("rate save", f"{code} {day}: {rate}")
-        still = rates.lacking(job.session, pages.settings().currency)
+        still = rates.lacking(job.session, pages.settings().currency, pages.settings().zone)
         return next((lack for lack in still if lack.currency == code), None)
 
     try:

@@ -30,7 +30,7 @@ def visit_list() -> Page:
         asked = pages.report_query(session)
         start, end = asked.period.start, asked.period.end
         rows = visits.by_source(session, start, end)
-        unmatched = matching.unmatched(session)
+        unmatched = matching.unmatched(session, pages.settings().zone)
         model = landing.model_for(asked.deciding.model)
         page = render_template(
             "visits/list.html",
