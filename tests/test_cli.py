@@ -325,6 +325,17 @@ def test_an_import_is_listed_and_undone_after_it_was_shown(terminal: Terminal, t
     assert terminal.json("campaign list --json") == []
 
 
+def test_what_is_known_of_a_person_is_written_for_the_owner_of_the_file_alone(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    with_a_sale(terminal)
+    path = tmp_path / "person.json"
+    path.touch(0o644)
+    terminal.run(f"person export {BOREALIS} -o {path}")
+    assert "Borealis Foods" in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_the_command_line_follows_what_is_set_on_pages_and_refuses_a_sheet_that_leads_nowhere(
     terminal: Terminal, tmp_path: Path
 ) -> None:

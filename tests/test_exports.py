@@ -26,15 +26,19 @@ from tracking.web.calls import as_row
 
 NUMBERS = st.from_regex(r"[+-][1-9][0-9]{0,3}([ .,][0-9]{2,3}){0,4}", fullmatch=True)
 SIGNED = st.builds(lambda sign, rest: sign + rest, st.sampled_from("=+-@\t\r\n＝＋－＠ "), st.text())
-TEXTS = st.one_of(st.text(), SIGNED, SIGNED, NUMBERS, st.just("-1e-05"))
+TEXTS = st.one_of(st.text(), SIGNED, SIGNED, NUMBERS, st.just("-1e-05"), st.text("a1;=+-@'\" \t\r\n"))
 # Written with a sign before digits: what reckons or calls has something else in it.
 PLAIN = re.compile(r"[+-][0-9]([0-9 .,]*[0-9])?(e[+-]?[0-9]+)?")
 ROWS = st.lists(TEXTS, min_size=1, max_size=4)
 
 
 def acts(cell: str) -> bool:
-    """Tell whether a spreadsheet might take a cell for more than text or a number."""
-    return bool(re.match(r"\s*[=+\-@＝＋－＠]|[\t\r\n]", cell)) and not PLAIN.fullmatch(cell)
+    """Tell whether a spreadsheet might take a cell, or a part that it splits off, for more than a text."""
+    first, *others = re.split(r"[;\t\r\n]", cell)
+    parts = (first.strip(), *(part.strip().lstrip('" ') for part in others))
+    return cell.startswith(("\t", "\r", "\n")) or any(
+        re.match(r"\s*[=+\-@＝＋－＠]", part) and not PLAIN.fullmatch(part) for part in parts
+    )
 
 
 def cells_of(text: str, separator: str = ",") -> list[list[str]]:
@@ -46,10 +50,16 @@ def test_a_cell_never_acts_and_says_what_it_said(typed: str) -> None:
     written = harmless(typed)
     assert isinstance(written, str)
     assert not acts(written)
-    assert written.removeprefix("'") == typed.removeprefix("'")
+    assert written.replace("'", "") == typed.replace("'", "")
     assert harmless(written) == written, "written twice it is the same"
-    if acts(typed):
+    if "'" not in typed:
         assert meant(written) == typed
+
+
+def test_where_semicolons_separate_no_part_of_a_cell_acts() -> None:
+    assert as_row(("Borealis;=1+1", 'a;"=1+1;', "a\n@x", "ring; +46 70 174 06 05")) == (
+        'Borealis;\'=1+1,"a;""\'=1+1;","a\n\'@x",ring; +46 70 174 06 05\r\n'
+    )
 
 
 @given(NUMBERS)
@@ -79,7 +89,9 @@ def test_in_a_file_of_refused_rows_nothing_acts_and_all_comes_back(
         rows = cells_of(path.read_bytes().decode())
     assert not any(acts(cell) for row in rows for cell in row)
     back = returned(None if columns is None else rows[0], rows[-1])
-    assert back[: len(typed)] == [meant(cell) for cell in typed]
+    for cell, came in zip(typed, back, strict=False):
+        # An apostrophe that somebody typed before a sign may be ours.
+        assert came == cell if "'" not in cell else came.replace("'", "") == cell.replace("'", "")
 
 
 def document(names: list[str]) -> Document:

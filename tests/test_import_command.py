@@ -55,8 +55,10 @@ def test_refused_rows_are_shown_and_end_with_1(command: Command, tmp_path: Path)
     bad = tmp_path / "bad.csv"
     bad.write_text((CDR / "asterisk_18.csv").read_text().replace(",246,240,", ",246,300,"))
     refused = tmp_path / "refused.csv"
+    refused.touch(0o644)
     found = command("cdr", bad, "--refused", refused)
     assert found.exit_code == 1
+    assert refused.stat().st_mode & 0o777 == 0o600, "callers' numbers stand in it"
     assert "talk time 300 s is longer than the call, 246 s" in " ".join(found.stdout.split())
     assert f"rejected rows saved in {refused}" in found.stdout
     assert refused.read_text().count("error: line 1: billsec '300'") == 1

@@ -120,6 +120,19 @@ def test_whoever_asks_after_signing_in_lands_where_he_wanted_to_go(office: Flask
     assert client.post(asked.location, data=token).location == "/roi?from=2026-01-01"
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["/nothing", "/api/v1/nothing", "/api/v1/calls", "/api/v1/openapi.json", "/providers/nobody/voice",
+     "/providers/twilio/voice", "/l/nothing", "/livez", "/static/nothing.css"],
+)  # fmt: skip
+def test_no_reply_is_kept_or_taken_for_another_kind_of_file(office: Flask, address: str) -> None:
+    for method in ("GET", "DELETE"):
+        for host in ("localhost", "drift.example"):
+            answer = office.test_client().open(address, method=method, headers={"Host": host})
+            told = (answer.headers.get("X-Content-Type-Options"), answer.headers.get("Cache-Control"))
+            assert told == ("nosniff", "no-store"), (method, host, answer.status)
+
+
 @pytest.mark.parametrize("elsewhere", ["https://drift.example/", "//drift.example/", "\\\\drift.example"])
 def test_sign_in_leads_to_no_other_site(office: Flask, elsewhere: str) -> None:
     client = office.test_client()

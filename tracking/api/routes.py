@@ -69,7 +69,6 @@ class Section:
             abp_tags=[Tag(name=name, description=what)],
         )
         self.blueprint.before_request(_admit)
-        self.blueprint.after_request(_seal)
         for kind in problems.HANDLED:
             self.blueprint.register_error_handler(kind, problems.from_exception)
 
@@ -186,12 +185,6 @@ def _read_body() -> None:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number in JSON")
-
-
-def _seal(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
 
 
 def _noted(view: Callable[..., Any], context: Context, arguments: dict[str, Any], status: int) -> Response:

@@ -21,6 +21,7 @@ from tracking.errors import Conflict, Invalid
 from tracking.keeping import backups, rekeying, retention
 from tracking.storage import db, kept, running
 from tracking.storage.config import Settings
+from tracking.storage.files import private
 from tracking.storage.models import ApiToken, Call, Campaign, InboxEvent
 from tracking.telephony import providers
 from tracking.telephony.calls import PRACTICE
@@ -138,7 +139,7 @@ def _first_administrator(installation: Installation) -> None:
         click.echo(f"{who} {password} (shown only once)")
         return
     path = settings.data_dir / "first-password"
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+    with open(path, "w", opener=private) as file:
         file.write(f"{password}\n")
     click.echo(f"{who} in {path}; delete that file once you have signed in")
 

@@ -12,6 +12,7 @@ from tracking.cli.installation import Installation, counted, json_option, pass_i
 from tracking.errors import Conflict
 from tracking.keeping import erasure, people, processing, retention
 from tracking.storage import db
+from tracking.storage.files import private
 from tracking.telephony import providers
 from tracking.telephony.inbox import Inbox
 from tracking.telephony.routing import Routing
@@ -40,7 +41,8 @@ def person_export(installation: Installation, person: str, output: Path | None) 
         click.echo(text)
         return
     try:
-        output.write_text(text + "\n", encoding="utf-8")
+        with open(output, "w", encoding="utf-8", opener=private) as file:
+            file.write(text + "\n")
     except OSError as error:
         raise Conflict("%(path)s cannot be written: %(why)s", path=str(output), why=str(error)) from error
     click.echo(f"{output} holds all personal data of this person", err=True)

@@ -13,6 +13,7 @@ from reports.cells import harmless, meant
 from tracking.errors import Invalid, Sentence
 from tracking.imports.reading import Table
 from tracking.records.import_outcome import ImportOutcome
+from tracking.storage.files import private
 
 REFUSALS_SHOWN = 100
 _ERROR = "error"
@@ -194,7 +195,7 @@ class RefusedFile:
         if not isinstance(self._path, Path):
             return io.TextIOWrapper(self._path, encoding=encoding, errors=errors, newline="")
         try:
-            return self._path.open("w", encoding=encoding, errors=errors, newline="")
+            return open(self._path, "w", encoding=encoding, errors=errors, newline="", opener=private)
         except OSError as error:
             raise Invalid(
                 "refused", "cannot write %(path)s: %(reason)s", path=self._path, reason=error.strerror

@@ -399,9 +399,7 @@ def for_programs() -> bool:
 
 
 def protect(response: Response) -> Response:
-    """Add the headers that keep foreign scripts, frames and caches away from a page."""
-    if for_programs():
-        return response
+    """Add the headers that keep foreign scripts, frames and caches away, on every reply, errors included."""
     is_page = request.blueprint == "web" and request.endpoint != "web.static"
     held = request.cookies.get(_SENDS, "")
     if is_page and may("web.import_list") and not _may_send(held, _SENDS_FOR_S // 2):
