@@ -140,7 +140,9 @@ class House:
     def memory_mb(self) -> float:
         """Return how much memory the service takes, the process of its pages included."""
         assert self.service is not None
-        beside = Path(f"/proc/{self.service.pid}/task/{self.service.pid}/children").read_text().split()
+        # The kernel lists what a process started by the thread that did it.
+        threads = Path(f"/proc/{self.service.pid}/task").glob("*/children")
+        beside = [child for listed in threads for child in listed.read_text().split()]
         held = (Path(f"/proc/{one}/statm").read_text().split()[1] for one in (self.service.pid, *beside))
         return sum(map(int, held)) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
