@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from attribution import attribute
-from tests.cast import BOREALIS, CATALOGUE_NUMBER, COBALT, SEARCH_NUMBER, moment
+from tests.cast import BOREALIS, CATALOGUE_NUMBER, COBALT, SEARCH_NUMBER, STOCKHOLM, moment
 from tests.twilio_requests import BASE, OWN, signature
 from tests.whatsapp_requests import ADDRESS, REFERRAL, TOKEN, message, request, webhook
 from tests.whatsapp_requests import OWN as WHATSAPP
@@ -75,7 +75,7 @@ def test_what_an_advertisement_brought_stays_whichever_message_is_told_first(ses
 def test_a_rule_says_whose_advertisement_it_was(session: Session) -> None:
     ads = campaigns.add(session, "Chat ads", "paid social", at=NOON)
     (touch,) = record(session, said(9, trace=AD))
-    (unmatched,) = matching.unmatched(session)
+    (unmatched,) = matching.unmatched(session, STOCKHOLM)
     assert unmatched.tags["utm_campaign"] == REFERRAL["source_id"]
     assert matching.match(session, ads, {"utm_campaign": REFERRAL["source_id"]}, at=NOON)[1] == 1
     assert touch is not None

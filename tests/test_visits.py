@@ -7,7 +7,7 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from tests.cast import moment
+from tests.cast import STOCKHOLM, moment
 from tests.imports import NOW, ON_SQLITE, import_table
 from tracking.errors import Invalid
 from tracking.imports import undo
@@ -245,7 +245,7 @@ def test_visits_of_no_campaign_are_listed_tried_and_matched(engine: Engine) -> N
     touch = "touch_id,account_id,occurred_at,kind,utm_campaign\n1,A-1,2026-03-02T08:00:00Z,visit,SPRING\n"
     import_table(engine, "touches", touch)
     with Session(engine) as session:
-        first, *others = matching.unmatched(session)
+        first, *others = matching.unmatched(session, STOCKHOLM)
         assert (first.words, first.visits, first.channel) == ("google / cpc / Spring", 212, "paid search")
         assert [(one.words, one.touches) for one in others] == [("SPRING", 1)]
         pumps = session.scalars(select(Campaign)).one()
@@ -256,7 +256,7 @@ def test_visits_of_no_campaign_are_listed_tried_and_matched(engine: Engine) -> N
         pumps = session.scalars(select(Campaign)).one()
         assert matching.match(session, pumps, {"utm_campaign": "spring"}, at=NOW) == (212, 1)
     with Session(engine) as session:
-        assert matching.unmatched(session) == []
+        assert matching.unmatched(session, STOCKHOLM) == []
         assert [touch.campaign.name for touch in session.scalars(select(Touch)) if touch.campaign] == [
             "Pumps"
         ]
