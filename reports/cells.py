@@ -2,8 +2,8 @@
 
 import re
 
-# Spreadsheets for Chinese and Japanese read the wide signs as the narrow ones.
-_SIGN = "[-=+@\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}]"  # noqa: E501
+# Spreadsheets for Chinese and Japanese read the wide signs, here the last four, as the narrow ones.
+_SIGN = "[-=+@\uff0d\uff1d\uff0b\uff20]"
 _NUMBER = r"[+-][0-9]+(?:[ \u00a0\u202f.,][0-9]+)*(?:e[+-]?[0-9]+)?"
 """A telephone number or a figure with its sign: nothing in it can be reckoned with or called."""
 _ACTS = re.compile(rf"[\t\r\n]|\s*{_SIGN}")

@@ -4,12 +4,11 @@ import io
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Engine
 
-from tests.cast import ACME_DESK, CATALOGUE_NUMBER, FAIR_NUMBER, moment
+from tests.cast import ACME_DESK, CATALOGUE_NUMBER, FAIR_NUMBER, STOCKHOLM, moment
 from tracking.imports import mapping, run
 from tracking.imports.call_log import CallLog
 from tracking.imports.cdr import CallRecords
@@ -29,7 +28,6 @@ from tracking.telephony import numbers
 # What is refused before it reaches the database needs no second one to show it.
 ON_SQLITE = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 DATA = Path(__file__).parent / "data"
-STOCKHOLM = ZoneInfo("Europe/Stockholm")
 LOCAL = Dialect(STOCKHOLM, "EUR")
 NOW = moment("2026-06-01")
 

@@ -17,7 +17,8 @@ from reports import workbooks
 from reports.cells import harmless, meant
 from reports.parts import Chapter, Column, Document, Table
 from tests import workbooks as reader
-from tests.imports import STOCKHOLM, import_table, table
+from tests.cast import STOCKHOLM
+from tests.imports import import_table, table
 from tracking.errors import Sentence
 from tracking.imports.outcomes import Fault, Refusal, RefusedFile, returned
 from tracking.storage import db

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
-from tests.cast import moment
-from tests.imports import DATA, NOW, ON_SQLITE, STOCKHOLM, import_calls, import_table
+from tests.cast import STOCKHOLM, moment
+from tests.imports import DATA, NOW, ON_SQLITE, import_calls, import_table
 from tracking.errors import Invalid
 from tracking.imports import mapping, supplier
 from tracking.storage import db

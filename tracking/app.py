@@ -193,7 +193,7 @@ def create_app(
     @app.after_request
     @telephone.after_request
     def insist(response: Response) -> Response:
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers.setdefault("Cache-Control", "no-store")
         if settings.base_url.startswith("https:"):
             response.headers["Strict-Transport-Security"] = "max-age=63072000"

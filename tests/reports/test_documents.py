@@ -11,7 +11,6 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
@@ -21,9 +20,8 @@ from reports import charts, documents, workbooks
 from reports.parts import Chapter, Chart, Column, Document, Figure, Figures, Points, Table, Unit
 from reports.scale import Span, place
 from tests import workbooks as reader
-from tests.cast import CATALOGUE_NUMBER
+from tests.cast import CATALOGUE_NUMBER, STOCKHOLM
 
-STOCKHOLM = ZoneInfo("Europe/Stockholm")
 EVIL = [
     "<script>alert(1)</script>",
     '=HYPERLINK("https://drift.example/","x")',

@@ -97,6 +97,7 @@ def _visits_without(session: Session) -> Iterator[Unmatched]:
 
 
 def _touches_without(session: Session, zone: tzinfo = UTC) -> Iterator[Unmatched]:
+    # Whoever asks for no days needs no zone.
     columns = [getattr(Touch, name) for name in UTM]
     query = (
         select(
