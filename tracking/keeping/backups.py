@@ -26,6 +26,7 @@ from tracking.errors import Conflict, Invalid
 from tracking.keeping import sealedfile, tables
 from tracking.storage import db, running
 from tracking.storage.config import Settings
+from tracking.storage.files import private
 
 ENDING = ".backup"
 _PROVED = ".verified"
@@ -83,7 +84,7 @@ def create(
         "schema": max(db.revisions()),
     }
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        with open(draft, "xb", opener=private) as file:
             sealed = sealedfile.Writer(file, about)
             with gzip.GzipFile(fileobj=cast(BinaryIO, sealed), mode="wb", compresslevel=1, mtime=0) as packed:
                 _write(
@@ -383,9 +384,7 @@ def _fill(connection: Connection, path: Path, found: Contents, staged: Path, pro
                 filling.add(folder, tables.rows(content, found.columns[folder]))
             elif kind == "files" and folder in _FOLDERS and last == Path(last).name:
                 (staged / folder).mkdir(mode=0o700, parents=True, exist_ok=True)
-                with os.fdopen(
-                    os.open(staged / folder / last, os.O_WRONLY | os.O_CREAT, 0o600), "wb"
-                ) as kept:
+                with open(staged / folder / last, "wb", opener=private) as kept:
                     kept.write(content)
                     os.fsync(kept.fileno())
     filling.finish()

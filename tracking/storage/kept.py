@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from tracking.errors import Invalid
 from tracking.storage import db, keys, vault
 from tracking.storage.config import Settings
+from tracking.storage.files import private
 from tracking.storage.models import Setting
 
 _log = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ def _save(settings: Settings, told: Mapping[str, str]) -> None:
     path = settings.data_dir / COPY
     draft = path.with_name(f"{COPY}.{os.getpid()}.{threading.get_ident()}")
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with open(draft, "wb", opener=private) as file:
             file.write(vault.seal(json.dumps(told), COPY))
             file.flush()
             os.fsync(file.fileno())

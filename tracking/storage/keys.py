@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from tracking.errors import Invalid
+from tracking.storage.files import private
 
 _MASTER = 32
 _KEPT = "kept:"
@@ -169,7 +170,7 @@ def write(path: Path, text: str, *, replace: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.{os.urandom(_DRAFT).hex()}")
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        with open(draft, "x", opener=private) as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
